@@ -1,0 +1,50 @@
+"""``python -m almond COMMAND``: the chain without a database.
+
+Each command is a module of ``almond.cli`` with ``HELP``, ``configure(parser)`` and ``run(arguments)``; it is
+imported only when it is asked for, so that ``--help`` stays instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from almond import __version__
+from almond.errors import AlmondError
+
+COMMANDS: dict[str, str] = {
+    "fit": "fit encoding models of brain regions from a YAML configuration",
+    "analyse": "repeat a study's analysis from its export",
+    "verify": "walk the chain from every response to the encoder artifact",
+    "demo": "run the whole chain on the simulated world and print one JSON object",
+}
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="almond", description="From fMRI data to people's judgements.")
+    parser.add_argument("--version", action="version", version=f"almond {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        if name == command:
+            module = importlib.import_module(f"almond.cli.{name}")
+            module.configure(sub)
+            sub.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the process's exit status: 0 done, 1 it failed, 2 wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in arguments if word in COMMANDS), None)
+    parsed = build_parser(command).parse_args(arguments)
+    try:
+        return int(parsed.run(parsed) or 0)
+    except AlmondError as error:
+        sys.stderr.write(f"almond {parsed.command}: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f"almond {parsed.command}: stopped\n")
+        return 130
