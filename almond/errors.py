@@ -27,7 +27,9 @@ class DigestMismatch(AlmondError):
 
     def __init__(self, what: object, expected: str, found: str) -> None:
         self.what, self.expected, self.found = str(what), expected, found
-        super().__init__(f"{what}: its digest is {found[:12]}…, but {expected[:12]}… was recorded; it was changed")
+        super().__init__(
+            f"{what}: its digest is {found[:12]}…, but {expected[:12]}… was recorded; it was changed"
+        )
 
 
 class Cancelled(AlmondError):
