@@ -1,0 +1,226 @@
+"""Brain data, fitted encoding models, and the targets made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+DIGEST_LENGTH = 64
+
+
+def artifact_root() -> Path:
+    """Where fitted encoders lie, each in a folder named by its digest."""
+    return Path(settings.ALMOND_HOME) / "artifacts"
+
+
+def target_root() -> Path:
+    """Where targets lie, each as JSON and npz named by its digest."""
+    return Path(settings.ALMOND_HOME) / "targets"
+
+
+class Dataset(models.Model):
+    """A folder of BOLD runs in BIDS layout."""
+
+    class Kind(models.TextChoices):
+        MEASURED = "measured", "measured"
+        SIMULATED = "simulated", "simulated, with known truth"
+
+    name = models.CharField(max_length=120, unique=True)
+    root = models.CharField(
+        "folder", max_length=1000, help_text="Absolute path of a BIDS folder on the server."
+    )
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.MEASURED)
+    description = models.TextField(blank=True)
+    subjects = models.JSONField(default=list, editable=False)
+    runs = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(root=""), name="dataset_has_a_folder"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Region(models.Model):
+    """A region of interest of a dataset: a NIfTI mask on the grid of its BOLD runs."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="regions")
+    name = models.CharField(max_length=60)
+    mask_path = models.CharField("mask file", max_length=1000, help_text="Absolute path of a NIfTI mask.")
+    mask_digest = models.CharField(max_length=DIGEST_LENGTH, editable=False)
+
+    class Meta:
+        ordering = ["dataset__name", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "name"], name="region_named_once_per_dataset"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.dataset})"
+
+
+class FeatureSpace(models.Model):
+    """Where images become numbers: a network, or a table of features computed elsewhere."""
+
+    class Kind(models.TextChoices):
+        WORLD = "world", "the network that comes with Almond (fc7)"
+        TABLE = "table", "a table of precomputed features"
+
+    name = models.CharField(max_length=120, unique=True)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.WORLD)
+    path = models.CharField("table file", max_length=1000, blank=True, help_text="Only for a table.")
+    digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, editable=False)
+    dimension = models.PositiveIntegerField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(kind="world") & Q(path="")) | (Q(kind="table") & ~Q(path="")),
+                name="only_a_table_has_a_file",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Encoder(models.Model):
+    """How voxels are predicted from features: the settings of one encoding model."""
+
+    class Model(models.TextChoices):
+        PLS = "pls", "partial least squares (SIMPLS)"
+        RIDGE = "ridge", "ridge regression"
+
+    name = models.CharField(max_length=120, unique=True)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="encoders")
+    feature_space = models.ForeignKey(FeatureSpace, on_delete=models.PROTECT, related_name="encoders")
+    model = models.CharField(max_length=8, choices=Model.choices, default=Model.PLS)
+    regions = models.ManyToManyField(Region, related_name="encoders")
+    config = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def subjects(self) -> list[str]:
+        """The subjects of the dataset, without the ``sub-`` prefix."""
+        return list(self.dataset.subjects)
+
+
+class EncoderVersion(models.Model):
+    """One fitted artifact: the weights of one region of one subject, in a folder named by its digest."""
+
+    encoder = models.ForeignKey(Encoder, on_delete=models.PROTECT, related_name="versions")
+    subject = models.CharField(max_length=60)
+    region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="versions")
+    model = models.CharField(max_length=8, choices=Encoder.Model.choices)
+    digest = models.CharField(max_length=DIGEST_LENGTH, db_index=True)
+    path = models.CharField(max_length=1000)
+    metrics = models.JSONField(default=dict)
+    job = models.ForeignKey(
+        "jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="encoder_versions"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["encoder__name", "region__name", "subject", "-id"]
+        constraints = [
+            # Two encoders with the same settings rightly give the same artifact: unique per encoder.
+            models.UniqueConstraint(fields=["encoder", "digest"], name="artifact_once_per_encoder"),
+            models.CheckConstraint(condition=~Q(digest=""), name="version_has_a_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.region.name} of sub-{self.subject} ({self.digest[:8]})"
+
+    @property
+    def heldout_r(self) -> float | None:
+        """Mean over voxels of the held-out correlation, in [-1, 1]."""
+        return read_heldout(self.metrics)
+
+
+def read_heldout(metrics: dict[str, Any]) -> float | None:
+    """The mean held-out correlation in an artifact's metrics, or None where none was recorded."""
+    for name in ("heldout_r_mean", "heldout_r"):
+        found = metrics.get(name)
+        if isinstance(found, dict):
+            found = found.get("mean")
+        if isinstance(found, int | float):
+            return float(found)
+    return None
+
+
+class TargetQuerySet(models.QuerySet["Target"]):
+    def ready(self) -> TargetQuerySet:
+        """Targets whose weights have been made."""
+        return self.exclude(digest="")
+
+    def guides(self) -> TargetQuerySet:
+        return self.ready().filter(role=Target.Role.GUIDE)
+
+    def judges(self) -> TargetQuerySet:
+        return self.ready().filter(role=Target.Role.JUDGE)
+
+
+class Target(models.Model):
+    """A direction in feature space: what images are pushed along, or judged by.
+
+    A *guide* steers generation. A *judge* is made of other subjects and only reads what came out: judging
+    with the weights that guided would be circular.
+    """
+
+    class Kind(models.TextChoices):
+        REGION = "region", "predicted response of a region"
+        CONTRAST = "contrast", "weighted difference of regions"
+
+    class Role(models.TextChoices):
+        GUIDE = "guide", "guide: steers generation"
+        JUDGE = "judge", "judge: held out, only reads"
+
+    name = models.CharField(max_length=60, help_text="For example the region's name.")
+    encoder = models.ForeignKey(Encoder, on_delete=models.PROTECT, related_name="targets")
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.REGION)
+    role = models.CharField(max_length=8, choices=Role.choices, default=Role.GUIDE)
+    subjects = models.JSONField(default=list, blank=True, help_text="Whose weights are averaged.")
+    coefficients = models.JSONField(default=dict, help_text="Region name -> weight; one region has weight 1.")
+    reference = models.JSONField(default=dict, blank=True, editable=False)
+    digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, editable=False)
+    path = models.CharField(max_length=1000, blank=True, editable=False)
+    sources = models.JSONField(default=list, editable=False)
+    job = models.ForeignKey(
+        "jobs.Job", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="targets"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Target]] = models.Manager.from_queryset(TargetQuerySet)()
+
+    class Meta:
+        ordering = ["encoder__name", "role", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["encoder", "name", "role"], name="target_named_once_per_role"),
+            models.CheckConstraint(
+                condition=(Q(digest="") & Q(path="")) | (~Q(digest="") & ~Q(path="")),
+                name="target_is_made_or_not",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.role})"
+
+    @property
+    def score_name(self) -> str:
+        """The name under which scores of this target are stored; a judge never shares a guide's."""
+        return self.name if self.role == self.Role.GUIDE else f"{self.name}_judge"

@@ -1,0 +1,296 @@
+"""Recipes, the images made from them or brought in, and the matched sets chosen among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils.text import slugify
+
+from encoder.models import DIGEST_LENGTH, Target
+
+
+def stimulus_path(digest: str, suffix: str) -> Path:
+    """Where the bytes of an image lie: ``ALMOND_HOME/stimuli/<first two>/<digest>.<suffix>``."""
+    return Path(settings.ALMOND_HOME) / "stimuli" / digest[:2] / f"{digest}.{suffix}"
+
+
+class Recipe(models.Model):
+    """What to draw: a prompt, seeds, and which targets to push it along, how far, in which window."""
+
+    class Rule(models.TextChoices):
+        THROUGH = "through", "gradient through the denoiser"
+        X0 = "x0", "gradient of the x0 prediction only"
+
+    name = models.CharField(max_length=120, unique=True)
+    prompt = models.CharField(max_length=300)
+    seeds = models.JSONField(default=list, help_text="Whole numbers; one base scene each.")
+    targets = models.ManyToManyField(Target, related_name="recipes", help_text="Guides only.")
+    contrast = models.BooleanField(
+        "against the others", default=True, help_text="Push each target up while holding the others down."
+    )
+    both_signs = models.BooleanField(default=True, help_text="Also push each target down.")
+    strengths = models.JSONField(default=list, help_text="In units of the text guidance; each above 0.")
+    window_low = models.FloatField(help_text="Guidance is on while alpha-bar is between these two.")
+    window_high = models.FloatField()
+    rule = models.CharField(max_length=8, choices=Rule.choices, default=Rule.THROUGH)
+    steps = models.PositiveIntegerField()
+    generator = models.CharField(
+        max_length=1000,
+        default="analytic",
+        help_text="analytic, small-unet, or the folder of a diffusers pipeline.",
+    )
+    digest = models.CharField(max_length=DIGEST_LENGTH, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(window_low__gte=0, window_high__lte=1, window_low__lt=F("window_high")),
+                name="recipe_window_within_alpha_bar",
+            ),
+            models.CheckConstraint(condition=Q(steps__gte=1), name="recipe_has_steps"),
+            models.CheckConstraint(condition=~Q(prompt=""), name="recipe_has_a_prompt"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def base_scene(self, seed: int) -> str:
+        """The name of what all images of one prompt and seed have in common."""
+        return base_scene_name(self.prompt, seed)
+
+    @property
+    def images(self) -> int:
+        """How many images a batch of this recipe makes: the unguided base, and every push of it."""
+        signs = 2 if self.both_signs else 1
+        return len(self.seeds) * (1 + self.targets.count() * signs * len(self.strengths))
+
+
+def base_scene_name(prompt: str, seed: int) -> str:
+    return f"{slugify(prompt)}-{seed}"
+
+
+class Batch(models.Model):
+    """One run of recipes: the images that it made, or found already made."""
+
+    name = models.CharField(max_length=120, unique=True)
+    recipes = models.ManyToManyField(Recipe, related_name="batches")
+    judges = models.ManyToManyField(Target, blank=True, related_name="judged_batches")
+    planned = models.PositiveIntegerField(default=0)
+    job = models.ForeignKey(
+        "jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="batches"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "batches"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImageSet(models.Model):
+    """Natural images brought in from a folder or a zip file, with their norms where there are any."""
+
+    name = models.CharField(max_length=120, unique=True)
+    folder = models.CharField(max_length=1000, help_text="Where the images came from.")
+    norms_file = models.CharField(max_length=1000, blank=True)
+    norms = models.JSONField(default=list, help_text="Names of the numeric columns of the norms.")
+    imported_at = models.DateTimeField(null=True, blank=True)
+    job = models.ForeignKey(
+        "jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="image_sets"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StimulusQuerySet(models.QuerySet["Stimulus"]):
+    def bases(self) -> StimulusQuerySet:
+        """Unguided images: what each guided one was pushed away from."""
+        return self.filter(direction=0, image_set=None)
+
+    def guided(self) -> StimulusQuerySet:
+        return self.exclude(direction=0)
+
+    def natural(self) -> StimulusQuerySet:
+        return self.exclude(image_set=None)
+
+    def in_sheet_order(self) -> StimulusQuerySet:
+        return self.order_by("base_scene", "intended_target", "-direction", "strength", "id")
+
+
+class Stimulus(models.Model):
+    """One image that can be shown, with everything known about it. Rows are written once.
+
+    ``digest`` is the SHA-256 of its bytes and its address. The same bytes may stand in two rows (a picture
+    in two image sets), so look rows up by id and bytes by digest.
+    """
+
+    digest = models.CharField(max_length=DIGEST_LENGTH, db_index=True)
+    suffix = models.CharField(max_length=4)
+    name = models.CharField(max_length=200)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    base_scene = models.CharField(max_length=340, db_index=True)
+    prompt = models.CharField(max_length=300, blank=True)
+    seed = models.BigIntegerField(null=True, blank=True)
+    intended_target = models.CharField(max_length=60, blank=True)
+    direction = models.SmallIntegerField(default=0)
+    strength = models.FloatField(default=0.0)
+    recipe_json = models.JSONField(default=dict)
+    recipe_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True)
+    scores = models.JSONField(default=dict, help_text="Target's score name -> standardised score.")
+    lowlevel = models.JSONField(default=dict)
+    trace = models.JSONField(default=list)
+    norms = models.JSONField(default=dict)
+    image_set = models.ForeignKey(
+        ImageSet, null=True, blank=True, on_delete=models.PROTECT, related_name="stimuli"
+    )
+    batches = models.ManyToManyField(Batch, blank=True, related_name="stimuli")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Stimulus]] = models.Manager.from_queryset(StimulusQuerySet)()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "stimuli"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recipe_digest"], condition=~Q(recipe_digest=""), name="one_stimulus_per_recipe"
+            ),
+            models.UniqueConstraint(
+                fields=["image_set", "name"],
+                condition=Q(image_set__isnull=False),
+                name="image_named_once_per_set",
+            ),
+            models.CheckConstraint(
+                condition=(Q(image_set__isnull=True) & ~Q(recipe_digest=""))
+                | (Q(image_set__isnull=False) & Q(recipe_digest="")),
+                name="stimulus_made_or_brought_in",
+            ),
+            models.CheckConstraint(
+                condition=(Q(direction=0) & Q(intended_target="") & Q(strength=0))
+                | (Q(direction__in=[-1, 1]) & ~Q(intended_target="") & Q(strength__gt=0)),
+                name="stimulus_pushed_or_base",
+            ),
+            models.CheckConstraint(condition=Q(width__gt=0, height__gt=0), name="stimulus_has_a_size"),
+            models.CheckConstraint(condition=Q(suffix__in=["png", "jpg"]), name="stimulus_is_png_or_jpeg"),
+        ]
+
+    def __str__(self) -> str:
+        if not self.intended_target:
+            return self.name
+        return (
+            f"{self.base_scene} {self.intended_target} {'+' if self.direction > 0 else '−'}{self.strength:g}"
+        )
+
+    @property
+    def path(self) -> Path:
+        return stimulus_path(self.digest, self.suffix)
+
+    @property
+    def url(self) -> str:
+        """The public address of the bytes."""
+        return reverse("stimulus_image", args=[self.digest, self.suffix])
+
+
+class MatchedSet(models.Model):
+    """Pairs in which the targets' scores differ and low-level features do not. Frozen before it is shown."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft"
+        FROZEN = "frozen", "frozen"
+
+    name = models.CharField(max_length=120, unique=True)
+    batches = models.ManyToManyField(Batch, related_name="matched_sets")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT, editable=False)
+    tolerance = models.FloatField(
+        default=0.2, help_text="Largest standardised difference of a low-level feature within a target."
+    )
+    reached = models.FloatField(null=True, blank=True, editable=False)
+    scored_by = models.CharField(max_length=8, choices=Target.Role.choices, default=Target.Role.JUDGE)
+    balance = models.JSONField(default=list, editable=False)
+    notes = models.JSONField(default=list, editable=False)
+    job = models.ForeignKey(
+        "jobs.Job",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="matched_sets",
+    )
+    frozen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    frozen_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.PROTECT
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(tolerance__gt=0), name="matching_tolerance_above_zero"),
+            models.CheckConstraint(
+                condition=(Q(state="draft") & Q(frozen_at__isnull=True))
+                | (Q(state="frozen") & Q(frozen_at__isnull=False)),
+                name="matched_set_frozen_at_a_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_frozen(self) -> bool:
+        return self.state == self.State.FROZEN
+
+    def stimuli(self) -> models.QuerySet[Stimulus]:
+        """Every image of the set: both sides of each pair, each once."""
+        return Stimulus.objects.filter(Q(high_in__matched_set=self) | Q(low_in__matched_set=self)).distinct()
+
+    def bases(self) -> models.QuerySet[Stimulus]:
+        """The unguided image of each base scene in the set."""
+        scenes = self.pairs.values("base_scene")
+        return Stimulus.objects.filter(
+            direction=0, image_set=None, base_scene__in=scenes, batches__in=self.batches.all()
+        ).distinct()
+
+
+class MatchedPair(models.Model):
+    """Two images of one base scene: one pushed up a target, the other down it."""
+
+    matched_set = models.ForeignKey(MatchedSet, on_delete=models.CASCADE, related_name="pairs")
+    base_scene = models.CharField(max_length=340)
+    target = models.CharField(max_length=60)
+    high = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="high_in")
+    low = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="low_in")
+
+    class Meta:
+        ordering = ["target", "base_scene", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["matched_set", "base_scene", "target"], name="one_pair_per_scene_and_target"
+            ),
+            models.CheckConstraint(condition=~Q(high=F("low")), name="pair_of_two_images"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.target}: {self.base_scene}"
+
+
+def score_difference(pair: MatchedPair, name: str) -> float | None:
+    """High minus low score of a target, in standard deviations of the reference images."""
+    high: Any = pair.high.scores.get(name)
+    low: Any = pair.low.scores.get(name)
+    return None if high is None or low is None else float(high) - float(low)

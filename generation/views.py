@@ -1,0 +1,35 @@
+"""The public address of an image: its bytes, by digest, for participants and experimenters alike."""
+
+from __future__ import annotations
+
+import re
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, HttpResponseNotModified
+from django.views.decorators.http import require_safe
+
+from generation.models import stimulus_path
+
+CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
+DIGEST = re.compile(r"[0-9a-f]{64}")
+# The address holds the digest of the bytes: what it names can never change.
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@require_safe
+def stimulus_image(request: HttpRequest, digest: str, suffix: str) -> HttpResponseBase:
+    """The image's bytes, cached for ever; 404 for any other digest, suffix or form of address."""
+    if suffix not in CONTENT_TYPES or not DIGEST.fullmatch(digest):
+        raise Http404("no such image")
+    path = stimulus_path(digest, suffix)
+    if not path.is_file():
+        raise Http404("no such image")
+    etag = f'"{digest}"'
+    response: HttpResponseBase
+    if etag in re.split(r"\s*,\s*", request.headers.get("If-None-Match", "")):
+        response = HttpResponseNotModified()
+    else:
+        response = FileResponse(path.open("rb"), content_type=CONTENT_TYPES[suffix])
+        response["X-Content-Type-Options"] = "nosniff"
+    response["ETag"] = etag
+    response["Cache-Control"] = FOR_EVER
+    return response
