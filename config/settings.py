@@ -20,6 +20,8 @@ env = environ.Env()
 # Where a lab's data live: database, images, artifacts, datasets, exports.
 ALMOND_HOME = Path(env.str("ALMOND_HOME", default=str(BASE_DIR / "var"))).resolve()
 ALMOND_HOME.mkdir(parents=True, exist_ok=True)
+# Folders on the server from which experimenters may bring in images; the lab's own is always one of them.
+DATA_ROOTS = [ALMOND_HOME, *(Path(folder) for folder in env.list("ALMOND_DATA_ROOTS", default=[]))]
 
 DEBUG = env.bool("ALMOND_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALMOND_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])

@@ -217,12 +217,16 @@ class MatchedSet(models.Model):
     batches = models.ManyToManyField(Batch, related_name="matched_sets")
     state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT, editable=False)
     tolerance = models.FloatField(
-        default=0.2, help_text="Largest standardised difference of a low-level feature within a target."
+        default=0.1, help_text="Largest standardised difference of a low-level feature within a target."
     )
-    reached = models.FloatField(null=True, blank=True, editable=False)
+    reached = models.JSONField(
+        default=dict, editable=False, help_text="Target -> tolerance met; null for none."
+    )
+    kept = models.JSONField(
+        default=dict, editable=False, help_text="Target -> share of the unmatched contrast."
+    )
     scored_by = models.CharField(max_length=8, choices=Target.Role.choices, default=Target.Role.JUDGE)
     balance = models.JSONField(default=list, editable=False)
-    notes = models.JSONField(default=list, editable=False)
     job = models.ForeignKey(
         "jobs.Job",
         null=True,
