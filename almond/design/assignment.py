@@ -12,19 +12,17 @@ Lists are made once, when a study is frozen, and are a function of the plan alon
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from almond.design.dealing import Item, cell_of, deal, deal_again
 from almond.design.ordering import Slot, arrange
-from almond.design.plan import Block, PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.plan import Block, PlannedPair, StudyPlan
 from almond.errors import InputError
 from almond.rng import generator
-
-Item = PlannedStimulus | PlannedPair
 
 
 @dataclass(frozen=True)
@@ -143,62 +141,6 @@ def slot_of(item: Item, number: int, repeat: bool = False) -> Slot:
     return Slot(number, item.base_scene, cell_of(item), repeat)
 
 
-def cell_of(item: Item) -> str:
-    """What is manipulated in an item: its target, and for one image also the direction."""
-    direction = item.direction if isinstance(item, PlannedStimulus) else ""
-    return f"{item.target or ''}{direction}"
-
-
-def deal(items: Sequence[Item], n_lists: int, size: int, rng: np.random.Generator) -> list[list[int]]:
-    """``size`` different items (by number) for every list, each item equally often over the lists within one.
-
-    Items seen least often so far go first; among these the one whose scene and cell (target and direction)
-    the list has least of, ties by chance.
-    """
-    scenes, cells = codes([item.base_scene for item in items]), codes([cell_of(item) for item in items])
-    targets = codes([item.target or "" for item in items])
-    exposure = np.zeros(len(items), dtype=np.int64)
-    lists = []
-    for _ in range(n_lists):
-        free = np.ones(len(items), dtype=bool)
-        counts = [np.zeros(code.max() + 1, dtype=np.int64) for code in (targets, cells, scenes)]
-        chosen: list[int] = []
-        for _ in range(size):
-            lowest = np.flatnonzero(free & (exposure == exposure[free].min()))
-            load = sum(
-                count[code[lowest]] for count, code in zip(counts, (targets, cells, scenes), strict=True)
-            )
-            tied = lowest[load == np.min(load)]
-            pick = int(rng.choice(tied))
-            free[pick] = False
-            chosen.append(pick)
-            for count, code in zip(counts, (targets, cells, scenes), strict=True):
-                count[code[pick]] += 1
-        exposure[chosen] += 1
-        lists.append(chosen)
-    return lists
-
-
-def deal_again(
-    items: Sequence[Item], shown: Sequence[Sequence[int]], size: int, rng: np.random.Generator
-) -> list[list[int]]:
-    """Which items of each list are shown a second time: over the lists, those repeated least often first."""
-    times: Counter[int] = Counter()
-    lists = []
-    for once in shown:
-        chosen: list[int] = []
-        cells: Counter[str] = Counter()
-        order = [int(item) for item in rng.permutation(np.array(once))]
-        for _ in range(size):
-            rest = [item for item in order if item not in chosen]
-            pick = min(rest, key=lambda item: (times[item], cells[cell_of(items[item])]))
-            chosen.append(pick)
-            cells[cell_of(items[pick])] += 1
-        times.update(chosen)
-        lists.append(chosen)
-    return lists
-
-
 def two_parts(
     items: Sequence[Item], once: Sequence[int], twice: Sequence[int], rng: np.random.Generator
 ) -> list[list[Slot]]:
@@ -268,9 +210,3 @@ def follow(
         side = not side
         sides[ahead] = side
         here, step, other = ahead, other, step
-
-
-def codes(names: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Names as numbers 0, 1, ... in order of first appearance."""
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names], dtype=np.int64)
