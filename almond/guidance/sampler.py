@@ -1,0 +1,195 @@
+"""The one loop: predict the clean latent, shift it, step; for every generator, rule and target.
+
+``generate`` turns recipes into images. Recipes of one prompt, rule and window share batches; nothing in a
+batch touches its neighbours but the floating-point order of matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from almond.errors import DigestMismatch, InputError
+from almond.guidance.backends.base import Condition, Generator
+from almond.guidance.recipe import Recipe
+from almond.guidance.rules import BY_NAME
+from almond.guidance.schedulers import Step
+from almond.progress import Progress, Silent
+from almond.rng import derive_seed
+from almond.stimuli import lowlevel
+from almond.stimuli.images import ImageArray
+
+BATCH = 8
+
+
+class Scorer(Protocol):
+    """A differentiable function from images to one standardised score per target, and nothing more."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, T)."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A finished image (H, W, 3) uint8 with its scores, low-level features, and what happened at every step.
+
+    ``trace`` has one entry per step: ``step``, ``alpha_bar``, ``strength`` (0 outside the window),
+    ``scores`` of the predicted clean image, ``gradient`` (RMS) and ``shift`` (RMS applied to the x0
+    prediction). The scores outside the window are those of the last entry inside it only where ``scores`` is
+    present.
+    """
+
+    recipe: Recipe
+    image: ImageArray
+    scores: dict[str, float]
+    lowlevel: dict[str, float]
+    trace: list[dict[str, Any]]
+
+
+def generate(
+    recipes: Sequence[Recipe],
+    *,
+    generator: Generator,
+    scorer: Scorer,
+    progress: Progress | None = None,
+    batch: int = BATCH,
+) -> Iterator[Generated]:
+    """Images of recipes, in the order of the recipes.
+
+    A recipe for another generator or target version is a ``DigestMismatch``, one with a target that the
+    scorer does not have an ``InputError``; both before the first image. ``progress`` is told after every
+    step.
+    """
+    report = progress or Silent()
+    for recipe in recipes:
+        check_recipe(recipe, generator, scorer)
+    waiting: dict[int, Generated] = {}
+    following, done = 0, 0
+    for indices in batches(recipes, batch):
+        chosen = [recipes[index] for index in indices]
+        share = _Share(report, done / len(recipes), (done + len(indices)) / len(recipes), len(recipes))
+        waiting.update(zip(indices, sample(chosen, generator, scorer, share), strict=True))
+        done += len(indices)
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+
+
+class _Share:
+    """Progress of one batch as part of the whole."""
+
+    def __init__(self, whole: Progress, start: float, stop: float, images: int) -> None:
+        self.whole, self.start, self.stop, self.images = whole, start, stop, images
+
+    def report(self, fraction: float, message: str = "") -> None:
+        total = self.start + (self.stop - self.start) * fraction
+        self.whole.report(total, f"{round(total * self.images)} of {self.images} images")
+
+
+def check_recipe(recipe: Recipe, generator: Generator, scorer: Scorer) -> None:
+    """That the generator and the targets are those for which the recipe was written."""
+    if recipe.generator_digest != generator.digest:
+        raise DigestMismatch(f"generator {generator.name}", recipe.generator_digest, generator.digest)
+    missing = [name for name, weight in recipe.objective.items() if weight and name not in scorer.names]
+    if missing:
+        raise InputError("recipe.objective", f"names {', '.join(missing)}", f"targets among {scorer.names}")
+    found: Mapping[str, str] = getattr(scorer, "digests", {})
+    for name, digest in recipe.target_digests.items():
+        if name in found and found[name] != digest:
+            raise DigestMismatch(f"target {name}", digest, found[name])
+
+
+def batches(recipes: Sequence[Recipe], size: int) -> Iterator[list[int]]:
+    """Indices of recipes that can run together, at most ``size`` at once, in order of first appearance."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for index, recipe in enumerate(recipes):
+        window = (recipe.window, recipe.ramp) if recipe.guided else None
+        groups.setdefault((recipe.prompt, recipe.steps, recipe.rule, window), []).append(index)
+    for members in groups.values():
+        for start in range(0, len(members), size):
+            yield members[start : start + size]
+
+
+def sample(
+    recipes: Sequence[Recipe], generator: Generator, scorer: Scorer, progress: Progress
+) -> list[Generated]:
+    """One batch from noise to images; all recipes share prompt, steps, rule and window."""
+    first, seeds = recipes[0], [recipe.seed for recipe in recipes]
+    condition = generator.encode_prompt(first.prompt, seeds)
+    noise = [torch.Generator().manual_seed(derive_seed(seed, "sampler noise")) for seed in seeds]
+    weights = objective_weights(recipes, scorer.names)
+    run = generator.scheduler.start(first.steps)
+    x = torch.stack([generator.initial_latent(seed) for seed in seeds]) * run.initial_scale
+    traces: list[list[dict[str, Any]]] = [[] for _ in recipes]
+    for step in run.steps:
+        x0, entries = _predict(recipes, generator, scorer, condition, x, step, weights)
+        for trace, entry in zip(traces, entries, strict=True):
+            trace.append(entry)
+        with torch.no_grad():
+            x = run.advance(x, x0, step, noise)
+        progress.report((step.index + 1) / len(run.steps))
+    return _finish(recipes, generator, scorer, x, traces)
+
+
+def objective_weights(recipes: Sequence[Recipe], names: Sequence[str]) -> torch.Tensor:
+    """The signed objective (B, T) of every recipe."""
+    rows = [[recipe.direction * recipe.objective.get(name, 0.0) for name in names] for recipe in recipes]
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def _predict(
+    recipes: Sequence[Recipe],
+    generator: Generator,
+    scorer: Scorer,
+    condition: Condition,
+    x: torch.Tensor,
+    step: Step,
+    weights: torch.Tensor,
+) -> tuple[torch.Tensor, list[dict[str, Any]]]:
+    """The clean latent that the step is to take, guided where the window is open, and one trace entry per
+    image."""
+    alpha_bar = step.level.alpha_bar
+    strengths = [recipe.schedule.weight(alpha_bar) if recipe.guided else 0.0 for recipe in recipes]
+    entries: list[dict[str, Any]] = [
+        {"step": step.index, "alpha_bar": alpha_bar, "strength": value} for value in strengths
+    ]
+    if not any(strengths):
+        with torch.no_grad():
+            return generator.predict(x, step, condition).x0, entries
+    rule = BY_NAME[recipes[0].rule]
+    guided = rule(generator, condition, x, step, scorer, weights, torch.tensor(strengths))
+    for index, entry in enumerate(entries):
+        entry["scores"] = _named(scorer.names, guided.scores[index])
+        entry["gradient"] = float(guided.gradient[index])
+        entry["shift"] = float(guided.shift[index])
+    return guided.x0, entries
+
+
+def _finish(
+    recipes: Sequence[Recipe],
+    generator: Generator,
+    scorer: Scorer,
+    x: torch.Tensor,
+    traces: Sequence[list[dict[str, Any]]],
+) -> list[Generated]:
+    """Images as bytes, and their scores measured on those bytes: what a participant sees is what is
+    scored."""
+    with torch.no_grad():
+        pixels = (generator.decode(x) * 255.0).round().to(torch.uint8)
+        scores = scorer(pixels.to(torch.float32) / 255.0)
+    images: list[ImageArray] = list(np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy()))
+    return [
+        Generated(recipe, image, _named(scorer.names, scores[index]), lowlevel.measure(image), list(trace))
+        for index, (recipe, image, trace) in enumerate(zip(recipes, images, traces, strict=True))
+    ]
+
+
+def _named(names: Sequence[str], values: torch.Tensor) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
