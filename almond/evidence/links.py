@@ -1,0 +1,248 @@
+"""The links of the chain, from a response back to the BOLD files: each looks for what does not fit.
+
+A link takes the opened export and returns how many things it looked at and what is wrong with them, in words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from almond.digest import digest_file, digest_files, digest_json
+from almond.encoding.score import load_target
+from almond.errors import AlmondError
+from almond.evidence.bundle import recipe_targets, target_sources
+from almond.evidence.opened import Chain, response_in_words
+from almond.evidence.tables import codebook_bytes, columns_of
+
+Found = tuple[int, list[str]]
+
+
+def plan_link(chain: Chain) -> Found:
+    problems = []
+    if chain.plan.digest != chain.manifest.get("plan_digest"):
+        problems.append("plan.json: its digest is not the plan_digest of the manifest")
+    if chain.plan.to_bytes() != (chain.folder / "plan.json").read_bytes():
+        problems.append("plan.json: is not the plan's canonical JSON")
+    return 1, problems
+
+
+def codebook_link(chain: Chain) -> Found:
+    columns = {name: columns_of(name, list(map(str, frame))) for name, frame in chain.tables.items()}
+    same = (chain.folder / "codebook.csv").read_bytes() == codebook_bytes(columns)
+    count = sum(map(len, columns.values()))
+    return count, [] if same else ["codebook.csv: does not describe the columns of the tables"]
+
+
+def counts_link(chain: Chain) -> Found:
+    expected = dict(chain.manifest.get("counts", {}))
+    found = {name: len(frame) for name, frame in chain.tables.items()}
+    problems = [
+        f"data/{name}.csv: has {number} rows, the manifest says {expected.get(name)}"
+        for name, number in found.items()
+        if expected.get(name) != number
+    ]
+    return sum(found.values()), problems
+
+
+def participants_link(chain: Chain) -> Found:
+    """Every response belongs to a participant, no trial was answered twice, and all are counted."""
+    known = set(chain.tables["participants"]["participant_id"])
+    problems, answered = [], Counter[str]()
+    trials: dict[tuple[str, int], str] = {}
+    for row in responses(chain):
+        who, where = str(row["participant_id"]), response_in_words(row)
+        if who not in known:
+            problems.append(f"{where}: the participant is not in participants.csv")
+        first = trials.setdefault((who, int(row["trial_index"])), str(row["response_id"]))
+        if first != row["response_id"]:
+            problems.append(f"{where}: the trial was answered before by response {first}")
+        answered[who] += 1
+    for row in chain.tables["participants"].to_dict("records"):
+        who, done = str(row["participant_id"]), int(row["trials_done"])
+        if answered[who] != done:
+            problems.append(f"participant {who}: {done} trials done, but {answered[who]} responses")
+    return len(trials), problems
+
+
+def responses(chain: Chain) -> Iterator[dict[Any, Any]]:
+    """One row per response: a rating with several constructs counts once."""
+    yield from chain.tables["ratings"].drop_duplicates("response_id").to_dict("records")
+    yield from chain.tables["choices"].to_dict("records")
+
+
+def images_seen_link(chain: Chain) -> Found:
+    """The digest that the browser saw is that of the stimulus named in the response."""
+    digests = {str(row["image_sha256"]) for row in chain.stimuli.values()}
+    problems, count = [], 0
+    for where, stimulus, digest in chain.shown():
+        count += 1
+        row = chain.stimuli.get(stimulus)
+        if row is None:
+            problems.append(f"{where}: stimulus {stimulus!r} is not in stimuli.csv")
+        elif digest not in digests:
+            problems.append(f"{where}: names image {digest[:12]}…, which nobody was shown")
+        elif digest != row["image_sha256"]:
+            problems.append(f"{where}: saw image {digest[:12]}…, but stimulus {stimulus} is another image")
+    return count, problems
+
+
+def facts_link(chain: Chain) -> Found:
+    """What responses repeat about their stimuli and pairs is what the stimuli and the plan say."""
+    problems = []
+    for row in chain.tables["ratings"].to_dict("records"):
+        stimulus = chain.stimuli[str(row["stimulus_id"])]
+        for name in ("base_scene", "intended_target", "direction", "strength"):
+            if row[name] != stimulus[name]:
+                problems.append(f"{response_in_words(row)}: {name} is not that of its stimulus")
+    for row in chain.tables["choices"].to_dict("records"):
+        problems += [f"{response_in_words(row)}: {text}" for text in choice_problems(chain, row)]
+    return len(chain.tables["ratings"]) + len(chain.tables["choices"]), problems
+
+
+def choice_problems(chain: Chain, row: dict[Any, Any]) -> Iterator[str]:
+    pair = chain.plan.pair_by_id.get(str(row["pair_id"]))
+    if pair is None:
+        yield f"pair {row['pair_id']!r} is not in the plan"
+        return
+    left, right = (pair.high, pair.low) if row["high_side"] == "left" else (pair.low, pair.high)
+    if (row["left_stimulus"], row["right_stimulus"]) != (left, right):
+        yield f"shows other images than pair {pair.id}, or on other sides"
+    stated = {"base_scene": pair.base_scene, "intended_target": pair.target, "construct": pair.construct}
+    for name, value in stated.items():
+        if row[name] != value:
+            yield f"{name} is not that of pair {pair.id}"
+    if int(row["aligned"]) != int(row["chosen"] == row["high_side"]):
+        yield "aligned does not follow from chosen and high_side"
+
+
+def stimuli_plan_link(chain: Chain) -> Found:
+    problems = []
+    for planned in chain.plan.stimuli:
+        row = chain.stimuli.get(planned.id)
+        if row is None:
+            problems.append(f"stimulus {planned.id}: of the plan, is not in stimuli.csv")
+            continue
+        stated = (
+            planned.sha256,
+            planned.base_scene,
+            planned.target or "",
+            planned.direction,
+            planned.strength,
+        )
+        names = ("image_sha256", "base_scene", "intended_target", "direction", "strength")
+        problems += [
+            f"stimulus {planned.id}: {name} differs between the plan and stimuli.csv"
+            for name, value in zip(names, stated, strict=True)
+            if row[name] != value
+        ]
+    return len(chain.plan.stimuli), problems
+
+
+def image_bytes_link(chain: Chain) -> Found:
+    problems = []
+    for name, row in chain.stimuli.items():
+        path = chain.folder / str(row["file"])
+        if not path.is_file():
+            problems.append(f"image {row['file']}: is missing; it is stimulus {name}")
+        elif digest_file(path) != row["image_sha256"]:
+            problems.append(f"image {row['file']}: its bytes are not those of stimulus {name}")
+    return len(chain.stimuli), problems
+
+
+def recipes_link(chain: Chain) -> Found:
+    """Every generated image has its recipe, which says of it what stimuli.csv says."""
+    problems, count = [], 0
+    for name, row in chain.stimuli.items():
+        digest = str(row["recipe_digest"])
+        if not digest:
+            continue
+        count += 1
+        recipe = chain.recipes.get(digest)
+        if recipe is None:
+            problems.append(f"recipe {digest[:12]}…: is missing; stimulus {name} was made from it")
+        elif digest_json(recipe) != digest:
+            problems.append(f"recipes/{digest}.json: its content is not that of its digest")
+        else:
+            problems += [
+                f"stimulus {name}: {field} is not that of its recipe {digest[:12]}…"
+                for field in ("prompt", "seed", "direction", "strength")
+                if recipe.get(field) != row[field]
+            ]
+    return count, problems
+
+
+def targets_link(chain: Chain) -> Found:
+    """Every target that pushed an image, or gave a score, is there with its own digest."""
+    wanted = dict(chain.manifest.get("score_targets", {}))
+    named = [(f"column score_{name}", str(digest)) for name, digest in wanted.items()]
+    for recipe, content in chain.recipes.items():
+        named += [(f"recipe {recipe[:12]}…", digest) for digest in recipe_targets(content).values()]
+    problems = [
+        f"target {digest[:12]}…: is missing; {who} rests on it"
+        for who, digest in {digest: (who, digest) for who, digest in named}.values()
+        if digest not in chain.targets and digest not in chain.absent["targets"]
+    ]
+    for digest, path in chain.targets.items():
+        problems += target_problems(path, digest)
+    return len(chain.targets), problems
+
+
+def target_problems(path: Path, digest: str) -> list[str]:
+    try:
+        found = load_target(path).digest
+    except (AlmondError, ValueError, KeyError, TypeError, OSError) as error:
+        return [f"target {digest[:12]}…: {error}"]
+    return [] if found == digest else [f"target {digest[:12]}…: its content has digest {found[:12]}…"]
+
+
+def artifacts_link(chain: Chain) -> Found:
+    problems = []
+    for target, path in chain.targets.items():
+        for artifact in target_sources(path):
+            if artifact not in chain.artifacts and artifact not in chain.absent["artifacts"]:
+                problems.append(f"artifact {artifact[:12]}…: is missing; target {target[:12]}… rests on it")
+    for digest, path in chain.artifacts.items():
+        if digest_files({file.name: file for file in path.iterdir()}) != digest:
+            problems.append(f"artifact {digest[:12]}…: its files are not those of its digest")
+    return len(chain.artifacts), problems
+
+
+def bold_link(chain: Chain) -> Found:
+    """Every artifact records the digests of the BOLD files it was fitted on; they are compared when given."""
+    problems, files = [], {}
+    for digest, path in chain.artifacts.items():
+        recorded = dict(json.loads((path / "artifact.json").read_bytes())["provenance"]["bold"])
+        if not recorded:
+            problems.append(f"artifact {digest[:12]}…: records no BOLD files")
+        files.update({name: (str(value), digest) for name, value in recorded.items()})
+    if chain.bold is None:
+        return len(files), problems
+    for name, (value, digest) in sorted(files.items()):
+        path = chain.bold / name
+        if not path.is_file():
+            problems.append(f"BOLD file {path}: is missing; artifact {digest[:12]}… was fitted on it")
+        elif digest_file(path) != value:
+            problems.append(
+                f"BOLD file {path}: its bytes changed; artifact {digest[:12]}… was fitted on others"
+            )
+    return len(files), problems
+
+
+LINKS: tuple[tuple[str, Callable[[Chain], Found]], ...] = (
+    ("the plan is the frozen one", plan_link),
+    ("the codebook describes every column", codebook_link),
+    ("tables have the rows that were counted", counts_link),
+    ("responses belong to participants", participants_link),
+    ("responses name the image that was seen", images_seen_link),
+    ("responses repeat what the plan says of their images", facts_link),
+    ("stimuli are those of the plan", stimuli_plan_link),
+    ("stimuli have their bytes", image_bytes_link),
+    ("generated stimuli have their recipes", recipes_link),
+    ("recipes and scores have their targets", targets_link),
+    ("targets have their encoder artifacts", artifacts_link),
+    ("artifacts record their BOLD files", bold_link),
+)

@@ -1,0 +1,58 @@
+"""The manifest of an export: what it holds, and the SHA-256 of every file in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from almond.digest import digest_file, digest_json
+from almond.errors import InputError
+
+FORMAT = "almond-export/1"
+NAME = "manifest.json"
+
+
+def files_in(folder: Path) -> list[str]:
+    """Relative paths of every file below a folder but its manifest, sorted, with forward slashes."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    return sorted(name for name in found if name != NAME)
+
+
+def seal(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a folder: ``facts``, the digest of every file, and its own digest over all of it."""
+    files = {name: digest_file(folder / name) for name in files_in(folder)}
+    content = {"format": FORMAT, **facts, "files": files}
+    return {**content, "digest": digest_json(content)}
+
+
+def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    """The one way in which a manifest is written: sorted keys, indented by one, a line feed at the end."""
+    return (
+        json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    ).encode()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an export, checked against its own digest.
+
+    Raises ``InputError`` when it is missing, no JSON, of another format, or not as it was written.
+    """
+    path = folder / NAME
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, "cannot be read", "the folder of an export with its manifest") from error
+    try:
+        manifest = json.loads(data)
+    except ValueError as error:
+        raise InputError(path, f"is not JSON: {error}", "the manifest of an export") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise InputError(path, "is not the manifest of an export", f"format {FORMAT}")
+    content = {name: value for name, value in manifest.items() if name != "digest"}
+    if manifest.get("digest") != digest_json(content) or manifest_bytes(manifest) != data:
+        raise InputError(path, "its bytes changed: they do not fit its own digest")
+    if not isinstance(manifest.get("files"), dict):
+        raise InputError(path, "names no files", "the digest of every file")
+    return manifest

@@ -1,0 +1,95 @@
+"""An export opened for verification: its tables and files, and what rests on what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from almond.design.plan import StudyPlan
+from almond.evidence.bundle import recipe_targets, target_sources
+from almond.evidence.columns import FIXED
+from almond.evidence.tables import read_table
+
+
+class Chain:
+    """An export opened for verification. Tables are read when they are asked for."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], bold: Path | None = None) -> None:
+        self.folder, self.manifest, self.bold = folder, manifest, bold
+        absent = manifest.get("absent", {})
+        self.absent = {name: set(absent.get(name, [])) for name in ("targets", "artifacts")}
+
+    @cached_property
+    def plan(self) -> StudyPlan:
+        return StudyPlan.from_bytes((self.folder / "plan.json").read_bytes(), "plan.json")
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        return {name: read_table(self.folder / "data" / f"{name}.csv", name) for name in FIXED}
+
+    @cached_property
+    def stimuli(self) -> dict[str, dict[str, Any]]:
+        """Rows of stimuli.csv by stimulus id."""
+        rows = self.tables["stimuli"].to_dict("records")
+        return {str(row["stimulus_id"]): {str(name): value for name, value in row.items()} for row in rows}
+
+    @cached_property
+    def recipes(self) -> dict[str, dict[str, Any]]:
+        """Recipes by the digest in their file's name."""
+        paths = sorted((self.folder / "recipes").glob("*.json"))
+        return {path.stem: json.loads(path.read_bytes()) for path in paths}
+
+    @cached_property
+    def targets(self) -> dict[str, Path]:
+        """Descriptions of targets by the digest in their file's name."""
+        return {path.stem: path for path in sorted((self.folder / "targets").glob("*.json"))}
+
+    @cached_property
+    def artifacts(self) -> dict[str, Path]:
+        return {path.name: path for path in sorted((self.folder / "artifacts").glob("*"))}
+
+    def shown(self) -> Iterator[tuple[str, str, str]]:
+        """(response in words, stimulus id, digest the browser saw) for every image of every response."""
+        sides = {"ratings": ("",), "choices": ("left_", "right_")}
+        for table, prefixes in sides.items():
+            for row in self.tables[table].to_dict("records"):
+                for side in prefixes:
+                    stimulus = row[f"{side}stimulus" if side else "stimulus_id"]
+                    digest = row[f"{side}sha256" if side else "image_sha256"]
+                    yield response_in_words(row), str(stimulus), str(digest)
+
+    def responses_on(self, name: str) -> int:
+        """How many responses rest on a file of the export."""
+        resting = {stimulus for stimulus in self.stimuli if name in set(self.files_under(stimulus))}
+        found: set[str] = set()
+        for table, columns in (
+            ("ratings", ["stimulus_id"]),
+            ("choices", ["left_stimulus", "right_stimulus"]),
+        ):
+            frame = self.tables[table]
+            rests = frame[columns].isin(resting).any(axis=1)
+            found |= set(frame.loc[rests, "response_id"])
+        return len(found)
+
+    def files_under(self, stimulus: str) -> Iterator[str]:
+        """Paths of what an image rests on: its bytes, recipe, targets and their artifacts."""
+        row = self.stimuli[stimulus]
+        yield str(row["file"])
+        recipe = str(row["recipe_digest"])
+        yield f"recipes/{recipe}.json"
+        for target in recipe_targets(self.recipes.get(recipe, {})).values():
+            yield from (f"targets/{target}.json", f"targets/{target}.npz")
+            for artifact in target_sources(self.targets[target]) if target in self.targets else []:
+                folder = self.artifacts.get(artifact)
+                yield from (
+                    f"artifacts/{artifact}/{path.name}" for path in (folder.iterdir() if folder else [])
+                )
+
+
+def response_in_words(row: dict[Any, Any]) -> str:
+    return f"response {row['response_id']} (participant {row['participant_id']}, trial {row['trial_index']})"

@@ -1,0 +1,207 @@
+"""Tables to CSV and back, with nothing lost: the same table always gives the same bytes.
+
+UTF-8, one line feed per row, cells quoted only where CSV needs it, numbers in the shortest form that reads
+back to the same value, rows sorted, empty cells for what does not apply.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from almond.design.reading import is_digest
+from almond.errors import InputError
+from almond.evidence.columns import FIXED, SORTED_BY, UNIQUE, Column, stimulus_columns
+
+OWN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SHOWN_PROBLEMS = 20
+NUMERIC = ("integer", "number", "flag")
+
+
+def columns_of(table: str, present: Sequence[str]) -> tuple[Column, ...]:
+    return stimulus_columns(present) if table == "stimuli" else FIXED[table]
+
+
+def check_columns(table: str, present: Sequence[str]) -> tuple[Column, ...]:
+    """The columns of a table; raises ``InputError`` for missing, unknown or repeated ones.
+
+    Unknown columns are refused, not dropped, so that nothing personal leaves the lab by accident.
+    """
+    columns = columns_of(table, present)
+    names = [column.name for column in columns]
+    missing = [name for name in names if name not in present]
+    unknown = [name for name in present if name not in names]
+    problems = [f"lacks {', '.join(missing)}"] if missing else []
+    problems += [f"has unknown columns {', '.join(unknown)}"] if unknown else []
+    problems += ["has a column twice"] if len(set(present)) < len(present) else []
+    if problems:
+        raise InputError(f"table {table}", "; ".join(problems), "the columns of the codebook")
+    return columns
+
+
+def table_rows(table: str, frame: pd.DataFrame) -> tuple[tuple[Column, ...], list[list[str]]]:
+    """A table's columns and its cells as text, sorted; raises ``InputError`` naming the wrong cells."""
+    columns = check_columns(table, [str(name) for name in frame.columns])
+    problems: list[str] = []
+    rows = [
+        [
+            cell(column, value, f"row {number + 1}", problems)
+            for column, value in zip(columns, row, strict=True)
+        ]
+        for number, row in enumerate(
+            frame[[column.name for column in columns]].itertuples(index=False, name=None)
+        )
+    ]
+    names = [column.name for column in columns]
+    keys = [tuple(row[names.index(name)] for name in UNIQUE[table]) for row in rows]
+    problems += [f"{' + '.join(UNIQUE[table])} {' '.join(key)!r} stands twice" for key in twice(keys)]
+    if problems:
+        more = len(problems) - SHOWN_PROBLEMS
+        text = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+        raise InputError(f"table {table}", text)
+    return columns, sorted(rows, key=lambda row: sort_key(row, columns, SORTED_BY[table]))
+
+
+def twice(keys: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return [] if len(set(keys)) == len(keys) else sorted({key for key in keys if keys.count(key) > 1})
+
+
+def sort_key(row: Sequence[str], columns: Sequence[Column], by: Sequence[str]) -> tuple[object, ...]:
+    cells = {column.name: (column.type, text) for column, text in zip(columns, row, strict=True)}
+    return tuple(int(cells[name][1]) if cells[name][0] == "integer" else cells[name][1] for name in by)
+
+
+def cell(column: Column, value: object, where: str, problems: list[str]) -> str:
+    """One value as text; what is wrong with it is added to ``problems``."""
+    if is_empty(value):
+        if column.needed:
+            problems.append(f"{where}: {column.name} is empty")
+        return ""
+    try:
+        text = WRITERS[column.type](value)
+    except (ValueError, TypeError, OverflowError):
+        problems.append(f"{where}: {column.name} is {value!r}, not of type {column.type}")
+        return ""
+    if column.name == "participant_id" and not OWN_NAME.fullmatch(text):
+        problems.append(f"{where}: participant_id is not one of our own names")
+    if column.range and not in_range(column.range, text):
+        problems.append(f"{where}: {column.name} is {text}, not {column.range}")
+    return text
+
+
+def is_empty(value: object) -> bool:
+    if value is None or value is pd.NA or value is pd.NaT or value == "":
+        return True
+    return isinstance(value, float | np.floating) and math.isnan(float(value))
+
+
+def in_range(span: str, text: str) -> bool:
+    """Whether a cell lies in a range: ``a to b``, ``a or more``, or a list such as ``left or right``."""
+    if span.endswith(" or more"):
+        return float(text) >= float(span.removesuffix(" or more"))
+    if " to " in span:
+        low, high = span.split(" to ")
+        return float(low) <= float(text) <= float(high)
+    return text in re.split(r", | or ", span)
+
+
+def write_text(value: object) -> str:
+    text = str(value)
+    if "\x00" in text:
+        raise ValueError("a text with a zero byte")
+    return text
+
+
+def write_integer(value: object) -> str:
+    number = float(str(value))
+    if not number.is_integer():
+        raise ValueError("not a whole number")
+    return str(int(number)) if isinstance(value, float | np.floating) else str(int(str(value)))
+
+
+def write_number(value: object) -> str:
+    number = float(str(value))
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return repr(number)
+
+
+def write_flag(value: object) -> str:
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    return write_integer(value)
+
+
+def write_digest(value: object) -> str:
+    if not is_digest(value):
+        raise ValueError("not a digest")
+    return str(value)
+
+
+def write_time(value: object) -> str:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    if moment.tzinfo is None:
+        raise ValueError("a time without its offset from UTC")
+    return moment.isoformat()
+
+
+WRITERS = {
+    "text": write_text,
+    "integer": write_integer,
+    "number": write_number,
+    "flag": write_flag,
+    "digest": write_digest,
+    "time": write_time,
+}
+
+
+def csv_bytes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return stream.getvalue().encode()
+
+
+def codebook_bytes(tables: Mapping[str, Sequence[Column]]) -> bytes:
+    """codebook.csv: one row per column of every table."""
+    rows = [
+        [table, column.name, column.type, column.unit, column.range, column.description]
+        for table, columns in tables.items()
+        for column in columns
+    ]
+    return csv_bytes(["table", "column", "type", "unit", "range", "description"], rows)
+
+
+def read_table(path: Path, table: str) -> pd.DataFrame:
+    """A table of an export with typed columns: text as str (empty: ""), numbers as float64 or Int64.
+
+    Raises ``InputError`` when the file is missing, is no CSV, or its columns are not those of the table.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"cannot be read as a table: {error}", "a CSV file of an export") from error
+    columns = check_columns(table, list(frame.columns))
+    return pd.DataFrame({column.name: typed(frame[column.name], column, path) for column in columns})
+
+
+def typed(cells: pd.Series[Any], column: Column, path: Path) -> pd.Series[Any]:
+    if column.type not in NUMERIC:
+        return cells
+    try:
+        numbers = pd.to_numeric(cells.where(cells != "", "nan"))
+    except (ValueError, TypeError) as error:
+        raise InputError(path, f"column {column.name}: {error}", f"values of type {column.type}") from error
+    if column.type == "number":
+        return numbers.astype("float64")
+    return numbers.astype("int64") if column.needed else numbers.astype("Int64")
