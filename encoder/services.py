@@ -132,6 +132,14 @@ def start_fit(*, encoder: Encoder, by: User | None, subjects: Sequence[str] | No
     return jobs
 
 
+def fit_jobs(*, encoder: Encoder) -> list[Job]:
+    """The newest job of each subject of an encoder."""
+    newest: dict[str, Job] = {}
+    for job in Job.objects.filter(kind="encoder.fit", arguments__encoder=encoder.pk).order_by("pk"):
+        newest[job.arguments["subject"]] = job
+    return [newest[subject] for subject in sorted(newest)]
+
+
 @transaction.atomic
 def record_version(
     *,
@@ -203,6 +211,15 @@ def make_target(
         coefficients=parts,
         reference=dict(reference or default_reference(encoder)),
     )
+    record(verb="create", subject=target, by=by, coefficients=parts, subjects=chosen, role=role)
+    return ask_for_target(target=target, by=by)
+
+
+@transaction.atomic
+def ask_for_target(*, target: Target, by: User | None) -> Target:
+    """Hand the making of a target to a job; a target that was made stays as it is."""
+    if target.digest:
+        raise InputError(target, "is already made", "a target that is still waiting")
     target.job = enqueue(
         kind="encoder.make_target",
         arguments={"target": target.pk},
@@ -210,7 +227,7 @@ def make_target(
         key=f"encoder.make_target:{target.pk}",
     )
     target.save(update_fields=["job"])
-    record(verb="create", subject=target, by=by, coefficients=parts, subjects=chosen, role=role)
+    record(verb="make_target", subject=target, by=by)
     return target
 
 

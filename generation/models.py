@@ -37,6 +37,9 @@ class Recipe(models.Model):
     strengths = models.JSONField(default=list, help_text="In units of the text guidance; each above 0.")
     window_low = models.FloatField(help_text="Guidance is on while alpha-bar is between these two.")
     window_high = models.FloatField()
+    ramp = models.FloatField(
+        default=0.0, help_text="Share of the window over which guidance fades in and out."
+    )
     rule = models.CharField(max_length=8, choices=Rule.choices, default=Rule.THROUGH)
     steps = models.PositiveIntegerField()
     generator = models.CharField(
@@ -55,6 +58,7 @@ class Recipe(models.Model):
                 name="recipe_window_within_alpha_bar",
             ),
             models.CheckConstraint(condition=Q(steps__gte=1), name="recipe_has_steps"),
+            models.CheckConstraint(condition=Q(ramp__gte=0, ramp__lte=0.5), name="recipe_ramp_is_a_share"),
             models.CheckConstraint(condition=~Q(prompt=""), name="recipe_has_a_prompt"),
         ]
 

@@ -33,6 +33,7 @@ DEFAULT_STRENGTHS = (1.0, 2.0)
 DEFAULT_WINDOW = (0.2, 0.6)
 DEFAULT_STEPS = 30
 MOST_SEEDS = 1000
+EMBEDDED = ("analytic", "small-unet")
 
 
 @transaction.atomic
@@ -45,6 +46,7 @@ def create_recipe(
     by: User | None,
     strengths: Sequence[float] = DEFAULT_STRENGTHS,
     window: tuple[float, float] = DEFAULT_WINDOW,
+    ramp: float = 0.0,
     contrast: bool = True,
     both_signs: bool = True,
     rule: str = Recipe.Rule.THROUGH,
@@ -53,13 +55,24 @@ def create_recipe(
 ) -> Recipe:
     """Describe what to draw; ``InputError`` names the field that is wrong."""
     chosen = list(targets)
-    check_recipe(seeds=seeds, targets=chosen, strengths=strengths, window=window, steps=steps)
+    check_recipe(
+        prompt=prompt,
+        generator=generator,
+        seeds=seeds,
+        targets=chosen,
+        strengths=strengths,
+        window=window,
+        ramp=ramp,
+        steps=steps,
+        contrast=contrast,
+    )
     content = {
         "prompt": prompt,
         "seeds": list(seeds),
         "strengths": [float(value) for value in strengths],
         "window_low": float(window[0]),
         "window_high": float(window[1]),
+        "ramp": float(ramp),
         "contrast": contrast,
         "both_signs": both_signs,
         "rule": str(rule),
@@ -75,11 +88,15 @@ def create_recipe(
 
 def check_recipe(
     *,
+    prompt: str,
+    generator: str,
     seeds: Sequence[int],
     targets: Sequence[Target],
     strengths: Sequence[float],
     window: tuple[float, float],
+    ramp: float,
     steps: int,
+    contrast: bool,
 ) -> None:
     if not seeds or len(set(seeds)) != len(seeds) or len(seeds) > MOST_SEEDS or min(seeds) < 0:
         raise InputError(
@@ -87,9 +104,17 @@ def check_recipe(
         )
     if not strengths or not all(math.isfinite(value) and value > 0 for value in strengths):
         raise InputError("strengths", f"{list(strengths)}", "one or more numbers above 0")
+    if not prompt.strip():
+        raise InputError("prompt", "is empty", "a description of the scene")
+    if generator not in EMBEDDED and not Path(generator).is_dir():
+        raise InputError(
+            "generator", f"is {generator!r}", "analytic, small-unet, or the folder of a pipeline"
+        )
     low, high = window
     if not 0 <= low < high <= 1:
         raise InputError("window", f"{low:g} to {high:g}", "two values of alpha-bar, 0 <= low < high <= 1")
+    if not 0 <= ramp <= 0.5:
+        raise InputError("ramp", f"{ramp:g}", "a share of the window, 0 to 0.5")
     if steps < 1:
         raise InputError("steps", f"{steps}", "1 or more")
     if not targets:
@@ -209,19 +234,25 @@ def start_matching(
 ) -> MatchedSet:
     """Choose pairs from the images of the batches in a job; judges score them where every batch has judges."""
     chosen = list(batches)
-    if not chosen:
-        raise InputError("batches", "none were chosen", "one or more")
-    if not (math.isfinite(tolerance) and tolerance > 0):
-        raise InputError("tolerance", f"{tolerance}", "a number above 0, in standard deviations")
-    judged = all(batch.judges.exists() for batch in chosen)
-    role = scored_by or (Target.Role.JUDGE if judged else Target.Role.GUIDE)
-    if role == Target.Role.JUDGE and not judged:
-        raise InputError("scored by", "a batch has no judges", "guide, or batches scored by judges")
+    role = check_matching(batches=chosen, tolerance=tolerance, scored_by=scored_by)
     matched = MatchedSet.objects.create(name=name, tolerance=tolerance, scored_by=role)
     matched.batches.set(chosen)
     _start(matched, "generation.match", {"matched_set": matched.pk}, by)
     record(verb="match", subject=matched, by=by, tolerance=tolerance, scored_by=role)
     return matched
+
+
+def check_matching(*, batches: Sequence[Batch], tolerance: float, scored_by: str | None) -> str:
+    """Whose scores are used; ``InputError`` when judges are asked for and a batch has none."""
+    if not batches:
+        raise InputError("batches", "none were chosen", "one or more")
+    if not (math.isfinite(tolerance) and tolerance > 0):
+        raise InputError("tolerance", f"is {tolerance}", "a number above 0, in standard deviations")
+    judged = all(batch.judges.exists() for batch in batches)
+    role = str(scored_by or (Target.Role.JUDGE if judged else Target.Role.GUIDE))
+    if role == Target.Role.JUDGE and not judged:
+        raise InputError("scored by", "a batch has no judges", "guide, or batches scored by judges")
+    return role
 
 
 @transaction.atomic
@@ -282,6 +313,14 @@ def _require_draft(matched_set: MatchedSet) -> None:
         raise InputError(matched_set, "is frozen", "a draft; start a new matching instead")
 
 
+def keep_upload(*, data: bytes, suffix: str) -> Path:
+    """Write an uploaded file under its digest in the lab's folder; returns where."""
+    path = Path(settings.ALMOND_HOME) / "uploads" / f"{digest_bytes(data)}.{suffix}"
+    if not path.is_file():
+        write_atomically(path, data)
+    return path
+
+
 @transaction.atomic
 def import_image_set(
     *,
@@ -299,6 +338,16 @@ def import_image_set(
     image_set = ImageSet.objects.create(name=name, folder=str(source), norms_file=table)
     _start(image_set, "generation.import_images", {"image_set": image_set.pk}, by)
     record(verb="import", subject=image_set, by=by, folder=str(source), norms=table)
+    return image_set
+
+
+@transaction.atomic
+def retry_import(*, image_set: ImageSet, by: User | None) -> ImageSet:
+    """Ask again for an import that failed, after its files were mended."""
+    if image_set.imported_at is not None:
+        raise InputError(image_set, "is already imported", "a set whose import failed")
+    _start(image_set, "generation.import_images", {"image_set": image_set.pk}, by)
+    record(verb="import", subject=image_set, by=by, folder=image_set.folder)
     return image_set
 
 
@@ -350,6 +399,13 @@ def start_scoring(*, image_set: ImageSet, targets: Iterable[Target], by: User | 
     )
     record(verb="score", subject=image_set, by=by, targets=names)
     return job
+
+
+def scoring_job(*, image_set: ImageSet) -> Job | None:
+    """The newest scoring of a set."""
+    return (
+        Job.objects.filter(kind="generation.score", arguments__image_set=image_set.pk).order_by("pk").last()
+    )
 
 
 @transaction.atomic

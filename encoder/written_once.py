@@ -1,0 +1,110 @@
+"""The admin of rows that services write once: added through a service, then looked at, acted on, never edited."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+
+from almond.errors import InputError
+
+Deed = Callable[[HttpRequest, Any], "HttpResponse | None"]
+
+
+@contextlib.contextmanager
+def said_in(form: forms.Form | forms.ModelForm[Any]) -> Iterator[None]:
+    """An ``InputError`` inside becomes an error of the form: at its field where it names one."""
+    try:
+        yield
+    except InputError as error:
+        named = error.source.split(".")[0].replace(" ", "_")
+        form.add_error(named if named in form.fields else None, str(error))
+
+
+class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]
+    """Subclasses say how a row is created, and which deeds (POST only) its page offers."""
+
+    change_form_outer_before_template = "admin/encoder/written_once.html"
+    deletable = False
+
+    def create(self, data: dict[str, Any], request: HttpRequest) -> models.Model:
+        """Call the service that adds a row; ``data`` is the form's cleaned data."""
+        raise PermissionDenied
+
+    def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """What the page of a row shows beyond its fields."""
+        return {}
+
+    def deeds(self) -> dict[str, Deed]:
+        """Name in the address -> what is done on POST, by someone who may change such rows."""
+        return {}
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.deletable and bool(super().has_delete_permission(request, obj))
+
+    def may_act(self, request: HttpRequest) -> bool:
+        label, name = self.model._meta.app_label, self.model._meta.model_name
+        return request.user.is_active and request.user.has_perm(f"{label}.change_{name}")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.pk = self.create(form.cleaned_data, request).pk
+        obj.refresh_from_db()
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Nothing: the service has written all of the row."""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        extra = {**(extra_context or {})}
+        if row is not None and self.has_view_permission(request, row):
+            extra |= {"row": row, "may_act": self.may_act(request), **self.page(request, row)}
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
+
+    def get_urls(self) -> list[URLPattern]:
+        label, name = self.model._meta.app_label, self.model._meta.model_name
+        own = [
+            path(
+                f"<int:pk>/{deed}/",
+                self.admin_site.admin_view(require_POST(self._doing(do))),
+                name=f"{label}_{name}_{deed}",
+            )
+            for deed, do in self.deeds().items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def _doing(self, do: Deed) -> Callable[[HttpRequest, int], HttpResponse]:
+        def view(request: HttpRequest, pk: int) -> HttpResponse:
+            if not self.may_act(request):
+                raise PermissionDenied
+            row = get_object_or_404(self.model, pk=pk)
+            try:
+                answer = do(request, row)
+            except InputError as error:
+                messages.error(request, str(error))
+                answer = None
+            return answer or redirect(self.address(row))
+
+        return view
+
+    def address(self, row: models.Model) -> str:
+        return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])

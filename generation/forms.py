@@ -1,0 +1,189 @@
+"""What an experimenter fills in to make, match and bring in images; checked where it is typed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from almond.errors import InputError
+from encoder.models import Target
+from encoder.written_once import said_in
+from generation import services
+from generation.models import Batch, ImageSet, MatchedSet, Recipe
+
+LARGEST_UPLOAD = 1 << 30
+
+
+def read_seeds(text: str) -> list[int]:
+    """``1-4, 9`` -> [1, 2, 3, 4, 9]."""
+    seeds: list[int] = []
+    for part in filter(None, re.split(r"[,\s]+", text)):
+        found = re.fullmatch(r"(\d{1,12})(?:[-–](\d{1,12}))?", part)
+        if not found:
+            raise InputError("seeds", f"{part!r}", "whole numbers and ranges such as 1-4, 9")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last - first >= services.MOST_SEEDS:
+            raise InputError("seeds", f"{part!r} is too many", f"at most {services.MOST_SEEDS}")
+        seeds += range(first, last + 1)
+    return seeds
+
+
+def read_numbers(text: str, field: str) -> list[float]:
+    """``0.5, 1`` -> [0.5, 1.0]."""
+    try:
+        return [float(part) for part in filter(None, re.split(r"[,;\s]+", text))]
+    except ValueError as error:
+        raise InputError(field, f"{text!r}", "numbers separated by commas") from error
+
+
+class RecipeForm(forms.ModelForm[Recipe]):
+    seeds = forms.CharField(
+        initial="1-4",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="For example 1-4, 9. Each seed is one base scene.",
+    )
+    strengths = forms.CharField(
+        initial=", ".join(f"{value:g}" for value in services.DEFAULT_STRENGTHS),
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Unit-free: 1 pushes as hard as the text does.",
+    )
+    window_low = forms.FloatField(
+        label="Window from",
+        min_value=0,
+        max_value=1,
+        initial=services.DEFAULT_WINDOW[0],
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01"}),
+        help_text="In alpha-bar: 0 is noise, 1 the finished image.",
+    )
+    window_high = forms.FloatField(
+        label="Window to",
+        min_value=0,
+        max_value=1,
+        initial=services.DEFAULT_WINDOW[1],
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01"}),
+        help_text="Guidance is released here, so that it paints no texture.",
+    )
+    steps = forms.IntegerField(
+        min_value=1, initial=services.DEFAULT_STEPS, widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "1"})
+    )
+
+    class Meta:
+        model = Recipe
+        fields = ["name", "prompt", "targets", "contrast", "both_signs", "ramp", "rule", "generator"]
+        widgets = {"targets": UnfoldAdminCheckboxSelectMultiple}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "targets" in self.fields:
+            guides = Target.objects.filter(role=Target.Role.GUIDE).exclude(digest="")
+            self.fields["targets"].queryset = guides  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        with said_in(self):
+            data["seed_list"] = read_seeds(data.get("seeds", ""))
+        with said_in(self):
+            data["strength_list"] = read_numbers(data.get("strengths", ""), "strengths")
+        if not self.errors:
+            with said_in(self):
+                services.check_recipe(
+                    prompt=data["prompt"],
+                    generator=data["generator"],
+                    seeds=data["seed_list"],
+                    targets=list(data["targets"]),
+                    strengths=data["strength_list"],
+                    window=(data["window_low"], data["window_high"]),
+                    ramp=data["ramp"],
+                    steps=data["steps"],
+                    contrast=data["contrast"],
+                )
+        return data
+
+
+class BatchForm(forms.ModelForm[Batch]):
+    class Meta:
+        model = Batch
+        fields = ["name", "recipes", "judges"]
+        widgets = {"recipes": UnfoldAdminCheckboxSelectMultiple, "judges": UnfoldAdminCheckboxSelectMultiple}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "judges" in self.fields:
+            judges = Target.objects.filter(role=Target.Role.JUDGE).exclude(digest="")
+            self.fields["judges"].queryset = judges  # type: ignore[attr-defined]
+            self.fields["judges"].help_text = "Empty: the judges of the guides' encoder."
+
+
+class MatchedSetForm(forms.ModelForm[MatchedSet]):
+    class Meta:
+        model = MatchedSet
+        fields = ["name", "batches", "tolerance", "scored_by"]
+        widgets = {"batches": UnfoldAdminCheckboxSelectMultiple}
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            with said_in(self):
+                services.check_matching(
+                    batches=list(data["batches"]), tolerance=data["tolerance"], scored_by=data["scored_by"]
+                )
+        return data
+
+
+class ImageSetForm(forms.ModelForm[ImageSet]):
+    folder = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Of PNG and JPEG images, on this server, under one of its data folders.",
+    )
+    norms_file = forms.CharField(
+        label="Norms",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="A CSV on this server: one column names the images, numeric columns are norms.",
+    )
+    archive = forms.FileField(
+        label="… or a zip file",
+        required=False,
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="Instead of a folder.",
+    )
+    norms_upload = forms.FileField(
+        label="… with its norms", required=False, widget=UnfoldAdminFileFieldWidget, help_text="A CSV."
+    )
+
+    class Meta:
+        model = ImageSet
+        fields = ["name"]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if bool(data.get("folder")) == bool(data.get("archive")):
+            self.add_error("folder", "Give a folder, or upload a zip file: one of the two.")
+        archive = data.get("archive")
+        if archive is not None and archive.size > LARGEST_UPLOAD:
+            self.add_error("archive", "Larger than 1 GiB: copy it to a data folder of the server instead.")
+        for name, what in (("folder", "folder"), ("norms_file", "file of norms")):
+            if data.get(name):
+                try:
+                    services.check_source(Path(data[name]), what)
+                except InputError as error:
+                    self.add_error(name, str(error))
+        return data
+
+
+class RematchForm(forms.Form):
+    tolerance = forms.FloatField(min_value=0.001, max_value=10)
+
+
+class ScoringForm(forms.Form):
+    targets = forms.ModelMultipleChoiceField(Target.objects.exclude(digest=""))

@@ -1,0 +1,196 @@
+"""The plots of the generation pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from encoder.svg import Axes, dot, number, padded, picture, polyline, ticks
+
+DIRECTIONS = {-1: "down", 0: "base", 1: "up"}
+
+
+def score_bars(scores: Mapping[str, float], *, intended: str = "") -> SafeString:
+    """One bar per target from 0, the mean of the reference images, in their standard deviations.
+
+    The shaded band is one standard deviation of the reference images to either side.
+    """
+    names = list(scores)
+    low, high = padded(scores.values(), include=(-1.2, 1.2))
+    marks = ticks(low, high)
+    axes = Axes(
+        width=420,
+        height=46 + 26 * max(len(names), 1),
+        x_range=(marks[0], marks[-1]),
+        y_range=(len(names) - 0.5, -0.5),
+        left=92,
+        top=6,
+        bottom=36,
+    )
+    parts = [_band(axes), axes.x_grid(marks), axes.x_title("score (SD of reference images)")]
+    for place, name in enumerate(names):
+        parts.append(_bar(axes, place, name, scores[name], name == intended or name == f"{intended}_judge"))
+    return picture(axes, "scores of all targets", parts)
+
+
+def _band(axes: Axes) -> SafeString:
+    return format_html(
+        '<rect class="al-band" x="{}" y="{}" width="{}" height="{}"/>',
+        axes.x(-1),
+        axes.top,
+        number(float(axes.x(1)) - float(axes.x(-1))),
+        number(axes.height - axes.top - axes.bottom),
+    )
+
+
+def _bar(axes: Axes, place: int, name: str, value: float, marked: bool) -> SafeString:
+    start, stop = sorted((float(axes.x(0)), float(axes.x(value))))
+    label_x, anchor = (stop + 5, "start") if value >= 0 else (start - 5, "end")
+    return format_html(
+        '<text class="al-tick al-name{}" x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>'
+        '<rect class="al-bar al-bar-{}{}" x="{}" y="{}" width="{}" height="14" rx="2"/>'
+        '<text class="al-tick" x="{}" y="{}" dy="0.32em" text-anchor="{}">{}</text>',
+        " al-strong" if marked else "",
+        axes.left - 8,
+        axes.y(place),
+        label_of(name),
+        "up" if value >= 0 else "down",
+        "" if marked else " al-faint",
+        number(start),
+        number(float(axes.y(place)) - 7),
+        number(max(stop - start, 0.5)),
+        number(label_x),
+        axes.y(place),
+        anchor,
+        f"{value:+.2f}",
+    )
+
+
+def label_of(score_name: str) -> str:
+    """``LB_judge`` reads as ``LB, judge``."""
+    return f"{score_name.removesuffix('_judge')}, judge" if score_name.endswith("_judge") else score_name
+
+
+def trace_plot(trace: Sequence[Mapping[str, Any]], window: tuple[float, float], name: str) -> SafeString:
+    """What guidance did: the objective on the x0 prediction at each step, over alpha-bar, the window shaded."""
+    points = [(float(step["alpha_bar"]), float(step["objective"])) for step in trace if _is_known(step)]
+    if not points:
+        return SafeString("")
+    marks = ticks(*padded((value for _, value in points), include=(0.0,)))
+    axes = Axes(width=420, height=210, x_range=(0.0, 1.0), y_range=(marks[0], marks[-1]))
+    shade = format_html(
+        '<rect class="al-window" x="{}" y="{}" width="{}" height="{}"><title>guidance is on</title></rect>',
+        axes.x(window[0]),
+        axes.top,
+        number(float(axes.x(window[1])) - float(axes.x(window[0]))),
+        number(axes.height - axes.top - axes.bottom),
+    )
+    line = polyline(((axes.x(x), axes.y(y)) for x, y in points), "al-line")
+    spots = SafeString("")
+    for x, y in points:
+        spots += dot(axes.x(x), axes.y(y), 2.2, "al-dot", f"alpha-bar {x:.3f}: {y:+.2f}")
+    parts = [shade, axes.y_grid(marks), axes.x_grid([0, 0.2, 0.4, 0.6, 0.8, 1.0]), line, spots]
+    parts += [axes.x_title("alpha-bar (noise → image)"), axes.y_title(name)]
+    return picture(axes, f"{name} over the steps", parts)
+
+
+def _is_known(step: Mapping[str, Any]) -> bool:
+    return step.get("alpha_bar") is not None and step.get("objective") is not None
+
+
+def score_strips(rows: Mapping[str, Sequence[tuple[int, float, str]]], *, title: str) -> SafeString:
+    """Per row a strip of (direction, score, label): down, base and up as three lanes with their means."""
+    values = [value for dots in rows.values() for _, value, _ in dots]
+    marks = ticks(*padded(values, include=(0.0,)))
+    axes = Axes(
+        width=460,
+        height=44 + 54 * max(len(rows), 1),
+        x_range=(marks[0], marks[-1]),
+        y_range=(len(rows) - 0.5, -0.5),
+        left=62,
+        top=6,
+        bottom=36,
+    )
+    parts = [axes.x_grid(marks), axes.x_title(title)]
+    for place, (name, dots) in enumerate(rows.items()):
+        parts.append(
+            format_html(
+                '<text class="al-tick al-name al-strong" x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>',
+                axes.left - 8,
+                axes.y(place),
+                name,
+            )
+        )
+        parts += [_lane(axes, place, sign, dots) for sign in (1, 0, -1)]
+    return picture(axes, title, parts)
+
+
+def _lane(axes: Axes, place: int, sign: int, dots: Sequence[tuple[int, float, str]]) -> SafeString:
+    mine = [(value, label) for direction, value, label in dots if direction == sign]
+    if not mine:
+        return SafeString("")
+    height = place - 0.24 * sign
+    drawn = SafeString("")
+    for value, label in mine:
+        css = f"al-spot al-spot-{DIRECTIONS[sign]}"
+        drawn += dot(axes.x(value), axes.y(height), 3.2, css, f"{label}: {value:+.2f}")
+    mean = axes.x(sum(value for value, _ in mine) / len(mine))
+    return drawn + format_html(
+        '<line class="al-mean" x1="{}" x2="{}" y1="{}" y2="{}"/>',
+        mean,
+        mean,
+        axes.y(height - 0.11),
+        axes.y(height + 0.11),
+    )
+
+
+def balance_plot(rows: Iterable[Mapping[str, Any]], tolerance: float) -> SafeString:
+    """Standardised differences of low-level features, high minus low: hollow before, filled after matching."""
+    table = list(rows)
+    features = list(dict.fromkeys(row["feature"] for row in table))
+    values = [float(row[when]) for row in table for when in ("before", "after")]
+    marks = ticks(*padded(values, include=(-tolerance, tolerance)))
+    axes = Axes(
+        width=460,
+        height=44 + 24 * max(len(features), 1),
+        x_range=(marks[0], marks[-1]),
+        y_range=(len(features) - 0.5, -0.5),
+        left=104,
+        top=6,
+        bottom=36,
+    )
+    shade = format_html(
+        '<rect class="al-band" x="{}" y="{}" width="{}" height="{}"><title>tolerance</title></rect>',
+        axes.x(-tolerance),
+        axes.top,
+        number(float(axes.x(tolerance)) - float(axes.x(-tolerance))),
+        number(axes.height - axes.top - axes.bottom),
+    )
+    names = format_html_join(
+        "",
+        '<text class="al-tick al-name" x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>',
+        ((axes.left - 8, axes.y(i), feature.replace("_", " ")) for i, feature in enumerate(features)),
+    )
+    spots = SafeString("")
+    for row in table:
+        y = axes.y(features.index(row["feature"]))
+        for when, css in (("before", "al-hollow"), ("after", "al-dot")):
+            title = f"{row['intended_target']}, {when}: {float(row[when]):+.3f}"
+            spots += dot(axes.x(float(row[when])), y, 4, css, title)
+    parts = [shade, axes.x_grid(marks), names, spots, axes.x_title("high − low (SD of the pool)")]
+    return picture(axes, "balance of low-level features before and after matching", parts)
+
+
+def scatter(points: Sequence[tuple[float, float, str]], *, x_title: str, y_title: str) -> SafeString:
+    """Scores against norms: (x, y, label) each."""
+    x_marks = ticks(*padded(x for x, _, _ in points))
+    y_marks = ticks(*padded(y for _, y, _ in points))
+    axes = Axes(width=380, height=260, x_range=(x_marks[0], x_marks[-1]), y_range=(y_marks[0], y_marks[-1]))
+    spots = SafeString("")
+    for x, y, label in points:
+        spots += dot(axes.x(x), axes.y(y), 3.2, "al-dot", f"{label}: {x:.2f}, {y:.2f}")
+    parts = [axes.x_grid(x_marks), axes.y_grid(y_marks), spots, axes.x_title(x_title), axes.y_title(y_title)]
+    return picture(axes, f"{y_title} against {x_title}", parts)
