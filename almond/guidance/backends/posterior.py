@@ -1,0 +1,94 @@
+"""The optimal denoiser of a small set of pictures, made local.
+
+For a set of clean latents ``z_i`` and ``x = signal * z + noise * e`` the posterior mean is ``sum_i w_i z_i`` with ``w`` the
+softmax of ``-|x - signal * z_i|**2 / (2 * noise**2)``. Taken over the whole picture it can only return its own
+pictures; taken in a window around every cell it recombines their parts (Kamb & Ganguli 2024, "An analytic theory of
+creativity in convolutional diffusion models"). Windows shrink as noise falls, as the receptive field of a trained
+network does; a temperature above 1 at high noise keeps several pictures in play.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+
+from almond.guidance.levels import NoiseLevel
+
+
+@dataclass(frozen=True)
+class Locality:
+    """Windows and temperature over the noise level.
+
+    ``windows``: pairs (alpha-bar below which it holds, side in cells), rising; a side of 0 is the whole picture.
+    ``temperature``: at alpha-bar 0; it fades linearly to 1 (the exact posterior) at alpha-bar 1.
+    """
+
+    windows: tuple[tuple[float, int], ...]
+    temperature: float
+
+    def window(self, alpha_bar: float) -> int:
+        """Side of the window in cells (odd), 0 for the whole picture."""
+        for below, side in self.windows:
+            if alpha_bar < below:
+                return side
+        return self.windows[-1][1]
+
+    def heat(self, alpha_bar: float) -> float:
+        return 1.0 + (self.temperature - 1.0) * (1.0 - alpha_bar)
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Clean latents, laid out for matrix products per cell.
+
+    ``cells`` (h*w, M, C), ``energy`` (M, h, w) the squared norm of every cell, ``shape`` (M, C, h, w).
+    """
+
+    cells: torch.Tensor
+    energy: torch.Tensor
+    shape: tuple[int, int, int, int]
+
+    @classmethod
+    def of(cls, latents: torch.Tensor) -> Bank:
+        """From latents (M, C, h, w)."""
+        count, channels, height, width = latents.shape
+        cells = latents.permute(2, 3, 0, 1).reshape(height * width, count, channels).contiguous()
+        return cls(cells, latents.square().sum(dim=1), (count, channels, height, width))
+
+    def latents(self) -> torch.Tensor:
+        """(M, C, h, w)."""
+        count, channels, height, width = self.shape
+        return self.cells.reshape(height, width, count, channels).permute(2, 3, 0, 1)
+
+
+def posterior_mean(x: torch.Tensor, bank: Bank, level: NoiseLevel, locality: Locality) -> torch.Tensor:
+    """The local posterior mean (B, C, h, w) of a noisy latent; differentiable in ``x``, in its float type."""
+    count, channels, height, width = bank.shape
+    batch = len(x)
+    flat = x.permute(2, 3, 0, 1).reshape(height * width, batch, channels)
+    cross = torch.bmm(flat, bank.cells.transpose(1, 2)).permute(1, 2, 0).reshape(batch, count, height, width)
+    # |x - signal z|^2 without |x|^2, which is the same for every picture of the bank.
+    distance = level.signal**2 * bank.energy[None] - 2.0 * level.signal * cross
+    summed = window_sum(distance, locality.window(level.alpha_bar))
+    logits = -summed / (2.0 * level.noise**2 * locality.heat(level.alpha_bar))
+    weights = logits.softmax(dim=1).flatten(2).permute(2, 0, 1)
+    if weights.shape[0] == 1:
+        mixed = torch.einsum("bm,kmc->kbc", weights[0], bank.cells)
+    else:
+        mixed = torch.bmm(weights, bank.cells)
+    return mixed.reshape(height, width, batch, channels).permute(2, 3, 0, 1)
+
+
+def window_sum(values: torch.Tensor, side: int) -> torch.Tensor:
+    """Sums over a window of ``side`` x ``side`` cells around every cell of (B, M, h, w); 0 sums over all: (B, M, 1, 1).
+
+    At an edge the mean over the cells inside stands for those outside.
+    """
+    if side == 0:
+        return values.sum(dim=(2, 3), keepdim=True)
+    half = side // 2
+    rows = functional.avg_pool2d(values, (side, 1), 1, (half, 0), count_include_pad=False)
+    both = functional.avg_pool2d(rows, (1, side), 1, (0, half), count_include_pad=False)
+    return both * side**2
