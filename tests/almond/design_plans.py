@@ -1,0 +1,77 @@
+"""Plans for tests: a full design of scenes x targets x two directions, and one of natural images."""
+
+from __future__ import annotations
+
+from almond.design.plan import Block, Construct, PlannedPair, PlannedStimulus, StudyPlan
+from almond.digest import digest_bytes
+
+THREAT = Construct("threat", "How threatening is this scene?", "not at all", "extremely")
+SOCIAL = Construct("social", "How much is it about others?", "not at all", "very much")
+
+
+def stimulus(scene: int, target: int, direction: int) -> PlannedStimulus:
+    name = f"s{scene}-t{target}-{'up' if direction > 0 else 'down'}"
+    return PlannedStimulus(
+        id=name,
+        sha256=digest_bytes(name.encode()),
+        base_scene=f"scene-{scene}",
+        prompt="a street",
+        target=f"T{target}",
+        direction=direction,
+        strength=1.5,
+        width=96,
+        height=96,
+    )
+
+
+def pair(scene: int, target: int) -> PlannedPair:
+    high, low = (stimulus(scene, target, direction).id for direction in (1, -1))
+    return PlannedPair(
+        f"s{scene}-t{target}",
+        f"scene-{scene}",
+        f"T{target}",
+        "threat",
+        "Which is more threatening?",
+        high,
+        low,
+    )
+
+
+def full_plan(
+    scenes: int = 4,
+    targets: int = 3,
+    *,
+    ratings: int | None = None,
+    choices: int | None = None,
+    repeats: int = 0,
+    seed: int = 7,
+) -> StudyPlan:
+    """``ratings`` different images (all unless told) and ``choices`` pairs (all) per participant."""
+    cells = [(scene, target) for scene in range(scenes) for target in range(targets)]
+    shown = 2 * len(cells) if ratings is None else ratings
+    return StudyPlan(
+        title="A study",
+        seed=seed,
+        participants=40,
+        constructs=(THREAT, SOCIAL),
+        blocks=(
+            Block("rating", "ratings", shown + repeats, ("threat", "social"), repeats),
+            Block("choice", "choices", len(cells) if choices is None else choices),
+        ),
+        stimuli=tuple(stimulus(*cell, direction) for cell in cells for direction in (1, -1)),
+        pairs=tuple(pair(*cell) for cell in cells),
+    )
+
+
+def natural_plan(images: int = 30, trials: int = 12) -> StudyPlan:
+    return StudyPlan(
+        title="Photographs",
+        seed=3,
+        participants=10,
+        constructs=(THREAT,),
+        blocks=(Block("rating", "ratings", trials, ("threat",)),),
+        stimuli=tuple(
+            PlannedStimulus(f"n{n}", digest_bytes(b"%d" % n), f"photo-{n}", "", None, 0, 0.0, 500, 400)
+            for n in range(images)
+        ),
+    )
