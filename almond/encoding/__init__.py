@@ -1,0 +1,1 @@
+"""Encoding models: from BOLD runs and stimulus features to weights, targets and scores."""
