@@ -1,0 +1,150 @@
+"""From targets to matched pairs: the pool of guided images and the choice from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from almond.chain.settings import DemoSettings
+from almond.digest import digest_bytes
+from almond.encoding.features import FeatureSpace
+from almond.encoding.score import Target
+from almond.encoding.scorer import Scorer
+from almond.guidance.backends.base import Generator
+from almond.guidance.recipe import Recipe
+from almond.guidance.sampler import Generated, generate
+from almond.progress import Progress
+from almond.stimuli.images import ImageArray, png_bytes
+from almond.stimuli.matching import MatchedPairs, choose_pairs
+from almond.world import lab
+
+JUDGE = "_judge"
+"""Ending of the names of targets whose subjects did not guide."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Every image that was drawn. ``table`` has the columns of an export's stimuli, one row per image."""
+
+    table: pd.DataFrame
+    images: Mapping[str, ImageArray]
+    png: Mapping[str, bytes]
+    recipes: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """Base scene -> the stimulus that nothing pushed."""
+        rows = self.table[self.table["direction"] == 0]
+        return dict(zip(rows["base_scene"], rows["stimulus_id"], strict=True))
+
+
+def scene_name(prompt: str, seed: int) -> str:
+    return f"{re.sub('[^a-z0-9]+', '-', prompt.lower()).strip('-')}-{seed}"
+
+
+def recipes_of(settings: DemoSettings, generator: Generator, guides: Sequence[Target]) -> list[Recipe]:
+    """For every scene the unguided image, and one per target, direction and strength."""
+    digests = {target.name: target.digest for target in guides}
+    usual = generator.defaults
+    found = []
+    for prompt in settings.prompts:
+        for number in range(settings.seeds_per_prompt):
+            common: dict[str, Any] = {
+                "prompt": prompt,
+                "seed": settings.stream("scene", prompt, number) % 100_000,
+                "generator": generator.name,
+                "generator_digest": generator.digest,
+                "steps": usual.steps,
+            }
+            found.append(Recipe(**common))
+            guided = {**common, "window": usual.window, "ramp": usual.ramp, "target_digests": digests}
+            found += [
+                Recipe(
+                    **guided,
+                    objective=lab.contrast_against_others(name),
+                    direction=direction,
+                    strength=strength,
+                )
+                for name in lab.TARGETS
+                for direction in (1, -1)
+                for strength in usual.strengths
+            ]
+    return found
+
+
+def intended(recipe: Recipe) -> str:
+    """The target with the largest weight; empty for an unguided image."""
+    return max(recipe.objective, key=lambda name: recipe.objective[name]) if recipe.direction else ""
+
+
+def stimulus_row(made: Generated, png: bytes) -> dict[str, Any]:
+    """One row of the stimuli table."""
+    recipe = made.recipe
+    scene, target = scene_name(recipe.prompt, recipe.seed), intended(recipe)
+    side = {1: "high", -1: "low", 0: "base"}[recipe.direction]
+    return {
+        "stimulus_id": "-".join([scene, target, side, f"{recipe.strength:g}"] if target else [scene, side]),
+        "image_sha256": digest_bytes(png),
+        "base_scene": scene,
+        "prompt": recipe.prompt,
+        "seed": recipe.seed,
+        "intended_target": target,
+        "direction": recipe.direction,
+        "strength": recipe.strength,
+        "recipe_digest": recipe.digest,
+        **{f"score_{name}": value for name, value in made.scores.items()},
+        **made.lowlevel,
+    }
+
+
+def draw_pool(
+    settings: DemoSettings,
+    generator: Generator,
+    space: FeatureSpace,
+    guides: Sequence[Target],
+    judges: Sequence[Target],
+    progress: Progress,
+) -> Pool:
+    """Draw every image. Guides steer; judges only score what was drawn."""
+    scorer = Scorer(space, [*guides, *judges])
+    recipes = recipes_of(settings, generator, guides)
+    rows, images, pngs, kept = [], {}, {}, {}
+    for made in generate(recipes, generator=generator, scorer=scorer, progress=progress):
+        png = png_bytes(made.image)
+        row = stimulus_row(made, png)
+        rows.append(row)
+        images[row["stimulus_id"]], pngs[row["image_sha256"]] = made.image, png
+        kept[made.recipe.digest] = made.recipe.to_json()
+    return Pool(pd.DataFrame(rows), images, pngs, kept)
+
+
+def match(pool: Pool, progress: Progress) -> MatchedPairs:
+    """One pair per scene and target, chosen by the guides' own scores: judges take no part in the choice."""
+    return choose_pairs(pool.table, progress=progress)
+
+
+def judged_shifts(pool: Pool, pairs: MatchedPairs) -> dict[str, dict[str, float]]:
+    """High minus low of the chosen pairs, read by subjects that did not guide.
+
+    For every intended target the mean over scenes of every target's difference, in standard deviations of
+    the reference images: ``{intended: {read: shift}}``.
+    """
+    table = pool.table.set_index("stimulus_id")
+    columns = [f"score_{name}{JUDGE}" for name in lab.TARGETS]
+    found = {}
+    for target, rows in pairs.pairs.groupby("intended_target"):
+        high, low = table.loc[rows["high"], columns], table.loc[rows["low"], columns]
+        means = (high.to_numpy(dtype=float) - low.to_numpy(dtype=float)).mean(axis=0)
+        found[str(target)] = {name: float(value) for name, value in zip(lab.TARGETS, means, strict=True)}
+    return found
+
+
+def on_and_off(shifts: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
+    """Mean shift of the intended targets, and of the others."""
+    on = [read[target] for target, read in shifts.items()]
+    off = [value for target, read in shifts.items() for name, value in read.items() if name != target]
+    return sum(on) / len(on), sum(off) / len(off)

@@ -1,0 +1,65 @@
+"""The demonstration's study: every matched image rated, every matched pair a forced choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from almond.chain.draw import Pool
+from almond.chain.settings import DemoSettings
+from almond.design.plan import AnalysisPlan, Block, Construct, PlannedPair, PlannedStimulus, StudyPlan
+from almond.world import lab
+
+
+def make_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyPlan:
+    """The plan as an experimenter would freeze it, before anybody answers."""
+    shown = sorted({*pairs["high"], *pairs["low"]})
+    rows = pool.table.set_index("stimulus_id")
+    stimuli = tuple(planned_stimulus(name, rows.loc[name].to_dict(), pool) for name in shown)
+    planned = tuple(planned_pair(row) for row in pairs.to_dict(orient="records"))
+    names = tuple(construct.name for construct in lab.CONSTRUCTS)
+    return StudyPlan(
+        title="Demonstration: do judgements tell the intended region?",
+        seed=settings.stream("study"),
+        participants=settings.participants,
+        constructs=tuple(Construct(c.name, c.question, c.low, c.high) for c in lab.CONSTRUCTS),
+        blocks=(
+            Block("rating", "ratings", min(settings.rating_trials, len(stimuli)), names),
+            Block("choice", "choices", min(settings.choice_trials, len(planned)), names),
+        ),
+        stimuli=stimuli,
+        pairs=planned,
+        analysis=AnalysisPlan(permutations=settings.permutations),
+    )
+
+
+def planned_stimulus(name: str, row: Mapping[Any, Any], pool: Pool) -> PlannedStimulus:
+    height, width = pool.images[name].shape[:2]
+    return PlannedStimulus(
+        id=name,
+        sha256=str(row["image_sha256"]),
+        base_scene=str(row["base_scene"]),
+        prompt=str(row["prompt"]),
+        target=str(row["intended_target"]),
+        direction=int(row["direction"]),
+        strength=float(row["strength"]),
+        width=width,
+        height=height,
+    )
+
+
+def planned_pair(row: Mapping[Any, Any]) -> PlannedPair:
+    target = str(row["intended_target"])
+    construct = lab.CONSTRUCT_OF_TARGET[target]
+    question = next(text.choice for text in lab.CONSTRUCTS if text.name == construct)
+    return PlannedPair(
+        id=f"{row['base_scene']}-{target}",
+        base_scene=str(row["base_scene"]),
+        target=target,
+        construct=construct,
+        question=question,
+        high=str(row["high"]),
+        low=str(row["low"]),
+    )

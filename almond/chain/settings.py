@@ -1,0 +1,46 @@
+"""How large the demonstration is, and the seeds of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from almond.errors import InputError
+from almond.rng import derive_seed
+from almond.world import lab
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """Sizes of one run of the whole chain. The defaults finish in a few minutes on two cores.
+
+    ``subjects`` brains are simulated; the first half guides, the second half judges what was guided.
+    ``null``: judgements do not depend on the manipulation; nothing else changes.
+    """
+
+    seed: int = 1
+    participants: int = 40
+    null: bool = False
+    subjects: int = 6
+    runs: int = 2
+    volumes: int = 260
+    tr: float = 1.5
+    seeds_per_prompt: int = 3
+    reference_scenes: int = 300
+    rating_trials: int = 32
+    choice_trials: int = 24
+    lists: int = 8
+    permutations: int = 2000
+    generator: str = "analytic"
+
+    def __post_init__(self) -> None:
+        for name, least in (("participants", 4), ("subjects", 2), ("permutations", 99)):
+            if getattr(self, name) < least:
+                raise InputError(f"--{name}", f"is {getattr(self, name)}", f"at least {least}")
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        return lab.PROMPTS
+
+    def stream(self, *purpose: str | int) -> int:
+        """The seed of one purpose of this run. Raters of the null world draw from the same streams."""
+        return derive_seed(self.seed, "demo", *purpose)
