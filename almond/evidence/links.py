@@ -6,6 +6,7 @@ A link takes the opened export and returns how many things it looked at and what
 from __future__ import annotations
 
 import json
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,9 +95,9 @@ def facts_link(chain: Chain) -> Found:
     """What responses repeat about their stimuli and pairs is what the stimuli and the plan say."""
     problems = []
     for row in chain.tables["ratings"].to_dict("records"):
-        stimulus = chain.stimuli[str(row["stimulus_id"])]
+        stimulus = chain.stimuli.get(str(row["stimulus_id"]), {})
         for name in ("base_scene", "intended_target", "direction", "strength"):
-            if row[name] != stimulus[name]:
+            if row[name] != stimulus.get(name):
                 problems.append(f"{response_in_words(row)}: {name} is not that of its stimulus")
     for row in chain.tables["choices"].to_dict("records"):
         problems += [f"{response_in_words(row)}: {text}" for text in choice_problems(chain, row)]
@@ -194,7 +195,7 @@ def targets_link(chain: Chain) -> Found:
 def target_problems(path: Path, digest: str) -> list[str]:
     try:
         found = load_target(path).digest
-    except (AlmondError, ValueError, KeyError, TypeError, OSError) as error:
+    except (AlmondError, ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         return [f"target {digest[:12]}…: {error}"]
     return [] if found == digest else [f"target {digest[:12]}…: its content has digest {found[:12]}…"]
 

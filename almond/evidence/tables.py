@@ -199,9 +199,9 @@ def typed(cells: pd.Series[Any], column: Column, path: Path) -> pd.Series[Any]:
     if column.type not in NUMERIC:
         return cells
     try:
-        numbers = pd.to_numeric(cells.where(cells != "", "nan"))
+        if column.type == "number":
+            return pd.Series([float(text) if text else math.nan for text in cells], dtype="float64")
+        whole = [int(text) if text else pd.NA for text in cells]
+        return pd.Series(whole, dtype="int64" if column.needed else "Int64")
     except (ValueError, TypeError) as error:
         raise InputError(path, f"column {column.name}: {error}", f"values of type {column.type}") from error
-    if column.type == "number":
-        return numbers.astype("float64")
-    return numbers.astype("int64") if column.needed else numbers.astype("Int64")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from almond.evidence.manifest import files_in, read_manifest
 from almond.evidence.opened import Chain
 from almond.progress import Progress, Silent
 
-BROKEN = (AlmondError, OSError, ValueError, KeyError, TypeError, AttributeError)
+BROKEN = (AlmondError, OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
