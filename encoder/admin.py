@@ -18,7 +18,7 @@ from unfold.decorators import display
 from encoder import forms, services
 from encoder.models import Dataset, Encoder, EncoderVersion, FeatureSpace, Region, Target
 from encoder.pictures import strip_plot
-from encoder.written_once import Deed, WrittenOnceAdmin
+from encoder.written_once import Deed, WrittenOnceAdmin, actor
 
 
 @admin.register(Dataset)
@@ -48,10 +48,10 @@ class DatasetAdmin(WrittenOnceAdmin):
             root=data["root"],
             kind=data["kind"],
             description=data["description"],
-            by=request.user,
+            by=actor(request),
         )
         for name, mask in data["regions"]:
-            services.add_region(dataset=dataset, name=name, mask_path=mask, by=request.user)
+            services.add_region(dataset=dataset, name=name, mask_path=mask, by=actor(request))
         return dataset
 
 
@@ -63,7 +63,7 @@ class RegionAdmin(WrittenOnceAdmin):
     deletable = True
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> Region:
-        return services.add_region(by=request.user, **data)
+        return services.add_region(by=actor(request), **data)
 
 
 @admin.register(FeatureSpace)
@@ -73,7 +73,7 @@ class FeatureSpaceAdmin(WrittenOnceAdmin):
     deletable = True
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> FeatureSpace:
-        return services.create_feature_space(by=request.user, **data)
+        return services.create_feature_space(by=actor(request), **data)
 
 
 @admin.register(Encoder)
@@ -101,14 +101,14 @@ class EncoderAdmin(WrittenOnceAdmin):
             model=data["model"],
             regions=data["regions"],
             config=data["config"],
-            by=request.user,
+            by=actor(request),
         )
 
     def deeds(self) -> dict[str, Deed]:
         return {"fit": self.fit}
 
     def fit(self, request: HttpRequest, row: Encoder) -> None:
-        jobs = services.start_fit(encoder=row, by=request.user)
+        jobs = services.start_fit(encoder=row, by=actor(request))
         messages.success(request, f"{len(jobs)} subjects are being fitted.")
 
     def page(self, request: HttpRequest, row: Encoder) -> dict[str, Any]:
@@ -231,12 +231,12 @@ class TargetAdmin(WrittenOnceAdmin):
             subjects=data["chosen"],
             coefficients=data["coefficients"],
             reference=data["reference"],
-            by=request.user,
+            by=actor(request),
         )
 
     def deeds(self) -> dict[str, Deed]:
         return {"remake": self.remake}
 
     def remake(self, request: HttpRequest, row: Target) -> None:
-        services.ask_for_target(target=row, by=request.user)
+        services.ask_for_target(target=row, by=actor(request))
         messages.success(request, f"{row} is being made.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -18,7 +18,7 @@ from almond.errors import InputError
 from encoder import services
 from encoder.layout import check_layout, check_mask_file
 from encoder.models import Dataset, Encoder, FeatureSpace, Region, Target
-from encoder.written_once import said_in
+from encoder.written_once import RowForm, said_in
 
 
 def read_weights(text: str) -> dict[str, float]:
@@ -49,7 +49,7 @@ def region_lines(text: str) -> list[tuple[str, Path]]:
     return found
 
 
-class DatasetForm(forms.ModelForm[Dataset]):
+class DatasetForm(RowForm):
     masks = forms.CharField(
         label="Region masks",
         required=False,
@@ -80,7 +80,7 @@ def _check_mask(mask: Path) -> None:
         raise InputError("masks", str(error)) from error
 
 
-class RegionForm(forms.ModelForm[Region]):
+class RegionForm(RowForm):
     class Meta:
         model = Region
         fields = ["dataset", "name", "mask_path"]
@@ -94,7 +94,7 @@ class RegionForm(forms.ModelForm[Region]):
         return mask
 
 
-class FeatureSpaceForm(forms.ModelForm[FeatureSpace]):
+class FeatureSpaceForm(RowForm):
     class Meta:
         model = FeatureSpace
         fields = ["name", "kind", "path"]
@@ -111,7 +111,7 @@ class FeatureSpaceForm(forms.ModelForm[FeatureSpace]):
         return data
 
 
-class EncoderForm(forms.ModelForm[Encoder]):
+class EncoderForm(RowForm):
     components = forms.IntegerField(
         min_value=1,
         initial=services.DEFAULT_CONFIG["components"],
@@ -134,7 +134,7 @@ class EncoderForm(forms.ModelForm[Encoder]):
     class Meta:
         model = Encoder
         fields = ["name", "dataset", "feature_space", "model", "regions"]
-        widgets = {"regions": UnfoldAdminCheckboxSelectMultiple}
+        widgets = {"regions": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -147,7 +147,7 @@ class EncoderForm(forms.ModelForm[Encoder]):
         return data
 
 
-class TargetForm(forms.ModelForm[Target]):
+class TargetForm(RowForm):
     weights = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "LB   or   CM=1, AStr=-1"}),

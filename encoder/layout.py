@@ -24,8 +24,8 @@ class Layout:
 def check_layout(root: Path) -> Layout:
     """Subjects and runs of a BIDS folder.
 
-    :raises InputError: not a folder; no readable ``dataset_description.json``; no BOLD run; a BOLD file in the
-        folder of another subject.
+    :raises InputError: not a folder; no readable ``dataset_description.json``; no BOLD run; a BOLD file in
+        the folder of another subject.
     """
     if not root.is_dir():
         raise InputError(root, "is not a folder on this server", "the folder of a BIDS dataset")

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
+
 from accounts.models import User
 from accounts.services import record
 from almond.digest import digest_file
 from almond.errors import InputError
-from django.db import transaction
 from encoder.layout import check_layout, check_mask_file
 from encoder.models import Dataset, Encoder, EncoderVersion, FeatureSpace, Region, Target
 from jobs.models import Job
@@ -54,7 +55,7 @@ def add_region(*, dataset: Dataset, name: str, mask_path: Path | str, by: User |
 def create_feature_space(
     *, name: str, by: User | None, kind: str = FeatureSpace.Kind.WORLD, path: Path | str = ""
 ) -> FeatureSpace:
-    """Add a feature space. A table must be a file; what it holds is checked against the runs when it is used."""
+    """Add a feature space. What a table holds is checked against the runs when it is used."""
     digest = ""
     if kind == FeatureSpace.Kind.TABLE:
         digest = digest_file(check_table_file(Path(path)))
@@ -197,7 +198,7 @@ def make_target(
 
     ``coefficients`` is region -> weight and defaults to the region called ``name``; ``subjects`` defaults to
     all that were fitted; ``reference`` is ``{"kind": "world", "scenes": n, "seed": s}`` (the default),
-    ``{"kind": "folder", "path": folder of images}`` or ``{"kind": "table"}`` (the encoder's own feature table).
+    ``{"kind": "folder", "path": folder of images}`` or ``{"kind": "table"}`` (the encoder's own table).
     """
     parts = dict(coefficients or {name: 1.0})
     chosen = list(subjects) if subjects is not None else fitted_subjects(encoder)

@@ -1,10 +1,10 @@
-"""The admin of rows that services write once: added through a service, then looked at, acted on, never edited."""
+"""The admin of rows that services write once: added by a service, looked at, acted on, never edited."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
@@ -16,19 +16,32 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
+from accounts.models import User
 from almond.errors import InputError
+
+if TYPE_CHECKING:
+    RowForm = forms.ModelForm[Any]
+else:
+    RowForm = forms.ModelForm  # generic for the type checker only
 
 Deed = Callable[[HttpRequest, Any], "HttpResponse | None"]
 
 
 @contextlib.contextmanager
-def said_in(form: forms.Form | forms.ModelForm[Any]) -> Iterator[None]:
+def said_in(form: forms.Form | RowForm) -> Iterator[None]:
     """An ``InputError`` inside becomes an error of the form: at its field where it names one."""
     try:
         yield
     except InputError as error:
         named = error.source.split(".")[0].replace(" ", "_")
         form.add_error(named if named in form.fields else None, str(error))
+
+
+def actor(request: HttpRequest) -> User:
+    """Who asks; the admin's pages are behind a login."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]

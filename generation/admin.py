@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,12 +15,17 @@ from unfold.decorators import display
 
 from almond.errors import InputError
 from encoder.models import Target
-from encoder.written_once import Deed, WrittenOnceAdmin
+from encoder.written_once import Deed, WrittenOnceAdmin, actor
 from generation import forms, services, sheets
 from generation.models import Batch, ImageSet, MatchedSet, Recipe, Stimulus
 from generation.pictures import balance_plot, scatter, score_bars, score_strips, trace_plot
 
 SHOWN = 240
+
+
+def one_of(wanted: str | None, known: Sequence[str]) -> str:
+    """What was asked for where it is known, else the first that is, else nothing."""
+    return wanted if wanted in known else next(iter(known), "")
 
 
 @admin.register(Recipe)
@@ -61,14 +67,14 @@ class RecipeAdmin(WrittenOnceAdmin):
             rule=data["rule"],
             steps=data["steps"],
             generator=data["generator"],
-            by=request.user,
+            by=actor(request),
         )
 
     def deeds(self) -> dict[str, Deed]:
         return {"generate": self.generate}
 
     def generate(self, request: HttpRequest, row: Recipe) -> HttpResponse:
-        batch = services.start_batch(recipes=[row], by=request.user)
+        batch = services.start_batch(recipes=[row], by=actor(request))
         messages.success(request, f"{batch.planned} images are being made.")
         return redirect(self.address(batch))
 
@@ -95,18 +101,18 @@ class BatchAdmin(WrittenOnceAdmin):
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> Batch:
         return services.start_batch(
-            name=data["name"], recipes=data["recipes"], judges=data["judges"] or None, by=request.user
+            name=data["name"], recipes=data["recipes"], judges=data["judges"] or None, by=actor(request)
         )
 
     def deeds(self) -> dict[str, Deed]:
         return {"resume": self.resume}
 
     def resume(self, request: HttpRequest, row: Batch) -> None:
-        services.resume_batch(batch=row, by=request.user)
+        services.resume_batch(batch=row, by=actor(request))
         messages.success(request, "The missing images are being made.")
 
     def page(self, request: HttpRequest, row: Batch) -> dict[str, Any]:
-        images = list(row.stimuli.in_sheet_order())  # type: ignore[attr-defined]
+        images = list(row.stimuli.in_sheet_order())
         judged = row.judges.exists()
         rows = sheets.strips(images, judged=judged)
         reading = "held-out judge" if judged else "guide"
@@ -153,7 +159,7 @@ class StimulusAdmin(WrittenOnceAdmin):
         return {
             "title": str(row),
             "bars": score_bars(row.scores, intended=row.intended_target) if row.scores else "",
-            "trace": trace_plot(row.trace, (window[0], window[1]), "objective"),
+            "trace": trace_plot(row.trace, (window[0], window[1]), row.intended_target),
             "base": base.exclude(pk=row.pk).first(),
             "lowlevel": [(name.replace("_", " "), value) for name, value in row.lowlevel.items()],
             "norms": sorted(row.norms.items()),
@@ -180,20 +186,20 @@ class MatchedSetAdmin(WrittenOnceAdmin):
         return row.pairs.count()
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> MatchedSet:
-        return services.start_matching(by=request.user, **data)
+        return services.start_matching(by=actor(request), **data)
 
     def deeds(self) -> dict[str, Deed]:
         return {"freeze": self.freeze, "rematch": self.rematch}
 
     def freeze(self, request: HttpRequest, row: MatchedSet) -> None:
-        services.freeze_matched_set(matched_set=row, by=request.user)
+        services.freeze_matched_set(matched_set=row, by=actor(request))
         messages.success(request, f"{row} is frozen: studies may show it.")
 
     def rematch(self, request: HttpRequest, row: MatchedSet) -> None:
         form = forms.RematchForm(request.POST)
         if not form.is_valid():
             raise InputError("tolerance", f"{request.POST.get('tolerance')!r}", "a number from 0.001 to 10")
-        services.rematch(matched_set=row, tolerance=form.cleaned_data["tolerance"], by=request.user)
+        services.rematch(matched_set=row, tolerance=form.cleaned_data["tolerance"], by=actor(request))
         messages.success(request, "Pairs are being chosen again.")
 
     def page(self, request: HttpRequest, row: MatchedSet) -> dict[str, Any]:
@@ -238,7 +244,7 @@ class ImageSetAdmin(WrittenOnceAdmin):
             folder = services.keep_upload(data=data["archive"].read(), suffix="zip")
         if data["norms_upload"]:
             norms = services.keep_upload(data=data["norms_upload"].read(), suffix="csv")
-        return services.import_image_set(name=data["name"], folder=folder, norms=norms, by=request.user)
+        return services.import_image_set(name=data["name"], folder=folder, norms=norms, by=actor(request))
 
     def deeds(self) -> dict[str, Deed]:
         return {"score": self.score, "retry": self.retry}
@@ -247,18 +253,18 @@ class ImageSetAdmin(WrittenOnceAdmin):
         form = forms.ScoringForm(request.POST)
         if not form.is_valid():
             raise InputError("targets", "none were chosen", "one or more targets")
-        services.start_scoring(image_set=row, targets=form.cleaned_data["targets"], by=request.user)
+        services.start_scoring(image_set=row, targets=form.cleaned_data["targets"], by=actor(request))
         messages.success(request, "The images are being scored.")
 
     def retry(self, request: HttpRequest, row: ImageSet) -> None:
-        services.retry_import(image_set=row, by=request.user)
+        services.retry_import(image_set=row, by=actor(request))
         messages.success(request, "The images are being brought in.")
 
     def page(self, request: HttpRequest, row: ImageSet) -> dict[str, Any]:
         images = list(row.stimuli.order_by("name"))
         names = sorted({name for one in images for name in one.scores})
-        norm = request.GET.get("norm") if request.GET.get("norm") in row.norms else next(iter(row.norms), "")
-        score = request.GET.get("score") if request.GET.get("score") in names else next(iter(names), "")
+        norm = one_of(request.GET.get("norm"), row.norms)
+        score = one_of(request.GET.get("score"), names)
         points = sheets.norm_points(images, norm, score) if norm and score else []
         return {
             "images": images[:SHOWN],

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminTextInputWidget,
@@ -16,7 +16,7 @@ from unfold.widgets import (
 
 from almond.errors import InputError
 from encoder.models import Target
-from encoder.written_once import said_in
+from encoder.written_once import RowForm, said_in
 from generation import services
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
 
@@ -45,7 +45,7 @@ def read_numbers(text: str, field: str) -> list[float]:
         raise InputError(field, f"{text!r}", "numbers separated by commas") from error
 
 
-class RecipeForm(forms.ModelForm[Recipe]):
+class RecipeForm(RowForm):
     seeds = forms.CharField(
         initial="1-4",
         widget=UnfoldAdminTextInputWidget,
@@ -79,7 +79,7 @@ class RecipeForm(forms.ModelForm[Recipe]):
     class Meta:
         model = Recipe
         fields = ["name", "prompt", "targets", "contrast", "both_signs", "ramp", "rule", "generator"]
-        widgets = {"targets": UnfoldAdminCheckboxSelectMultiple}
+        widgets = {"targets": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -109,11 +109,14 @@ class RecipeForm(forms.ModelForm[Recipe]):
         return data
 
 
-class BatchForm(forms.ModelForm[Batch]):
+class BatchForm(RowForm):
     class Meta:
         model = Batch
         fields = ["name", "recipes", "judges"]
-        widgets = {"recipes": UnfoldAdminCheckboxSelectMultiple, "judges": UnfoldAdminCheckboxSelectMultiple}
+        widgets = {
+            "recipes": UnfoldAdminCheckboxSelectMultipleWidget,
+            "judges": UnfoldAdminCheckboxSelectMultipleWidget,
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -123,11 +126,11 @@ class BatchForm(forms.ModelForm[Batch]):
             self.fields["judges"].help_text = "Empty: the judges of the guides' encoder."
 
 
-class MatchedSetForm(forms.ModelForm[MatchedSet]):
+class MatchedSetForm(RowForm):
     class Meta:
         model = MatchedSet
         fields = ["name", "batches", "tolerance", "scored_by"]
-        widgets = {"batches": UnfoldAdminCheckboxSelectMultiple}
+        widgets = {"batches": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -139,7 +142,7 @@ class MatchedSetForm(forms.ModelForm[MatchedSet]):
         return data
 
 
-class ImageSetForm(forms.ModelForm[ImageSet]):
+class ImageSetForm(RowForm):
     folder = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,

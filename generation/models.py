@@ -156,6 +156,9 @@ class Stimulus(models.Model):
     recipe_json = models.JSONField(default=dict)
     recipe_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True)
     scores = models.JSONField(default=dict, help_text="Target's score name -> standardised score.")
+    score_digests = models.JSONField(
+        default=dict, help_text="Score name -> digest of the target that scored."
+    )
     lowlevel = models.JSONField(default=dict)
     trace = models.JSONField(default=list)
     norms = models.JSONField(default=dict)

@@ -74,31 +74,57 @@ def label_of(score_name: str) -> str:
     return f"{score_name.removesuffix('_judge')}, judge" if score_name.endswith("_judge") else score_name
 
 
-def trace_plot(trace: Sequence[Mapping[str, Any]], window: tuple[float, float], name: str) -> SafeString:
-    """What guidance did: the objective on the x0 prediction at each step, over alpha-bar, the window shaded."""
-    points = [(float(step["alpha_bar"]), float(step["objective"])) for step in trace if _is_known(step)]
-    if not points:
+def trace_plot(trace: Sequence[Mapping[str, Any]], window: tuple[float, float], intended: str) -> SafeString:
+    """Scores of the predicted clean image over alpha-bar, a line per target; the window is shaded.
+
+    The line of the intended target stands out; judges, which do not steer, are left out.
+    """
+    lines = _trace_lines(trace)
+    if not lines:
         return SafeString("")
-    marks = ticks(*padded((value for _, value in points), include=(0.0,)))
-    axes = Axes(width=420, height=210, x_range=(0.0, 1.0), y_range=(marks[0], marks[-1]))
-    shade = format_html(
+    marks = ticks(*padded((y for points in lines.values() for _, y in points), include=(0.0,)))
+    axes = Axes(width=420, height=220, x_range=(0.0, 1.0), y_range=(marks[0], marks[-1]), right=44)
+    parts = [_window(axes, window), axes.y_grid(marks), axes.x_grid([0, 0.2, 0.4, 0.6, 0.8, 1.0])]
+    for name in sorted(lines, key=lambda found: found == intended):
+        parts.append(_trace_line(axes, name, lines[name], name == intended))
+    parts += [axes.x_title("alpha-bar (noise to image)"), axes.y_title("score (SD)")]
+    return picture(axes, "scores of the predicted image over the steps", parts)
+
+
+def _trace_lines(trace: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for step in trace:
+        for name, value in (step.get("scores") or {}).items():
+            if not name.endswith("_judge"):
+                lines.setdefault(name, []).append((float(step["alpha_bar"]), float(value)))
+    return lines
+
+
+def _window(axes: Axes, window: tuple[float, float]) -> SafeString:
+    return format_html(
         '<rect class="al-window" x="{}" y="{}" width="{}" height="{}"><title>guidance is on</title></rect>',
         axes.x(window[0]),
         axes.top,
         number(float(axes.x(window[1])) - float(axes.x(window[0]))),
         number(axes.height - axes.top - axes.bottom),
     )
-    line = polyline(((axes.x(x), axes.y(y)) for x, y in points), "al-line")
-    spots = SafeString("")
-    for x, y in points:
-        spots += dot(axes.x(x), axes.y(y), 2.2, "al-dot", f"alpha-bar {x:.3f}: {y:+.2f}")
-    parts = [shade, axes.y_grid(marks), axes.x_grid([0, 0.2, 0.4, 0.6, 0.8, 1.0]), line, spots]
-    parts += [axes.x_title("alpha-bar (noise → image)"), axes.y_title(name)]
-    return picture(axes, f"{name} over the steps", parts)
 
 
-def _is_known(step: Mapping[str, Any]) -> bool:
-    return step.get("alpha_bar") is not None and step.get("objective") is not None
+def _trace_line(axes: Axes, name: str, points: Sequence[tuple[float, float]], marked: bool) -> SafeString:
+    drawn = polyline(
+        ((axes.x(x), axes.y(y)) for x, y in points), "al-line" if marked else "al-line al-line-faint"
+    )
+    if marked:
+        for x, y in points:
+            drawn += dot(axes.x(x), axes.y(y), 2.2, "al-dot", f"{name} at alpha-bar {x:.3f}: {y:+.2f}")
+    x, y = points[-1]
+    return drawn + format_html(
+        '<text class="al-tick{}" x="{}" y="{}" dy="0.32em">{}</text>',
+        " al-name al-strong" if marked else "",
+        number(float(axes.x(x)) + 5),
+        axes.y(y),
+        name,
+    )
 
 
 def score_strips(rows: Mapping[str, Sequence[tuple[int, float, str]]], *, title: str) -> SafeString:
@@ -118,7 +144,8 @@ def score_strips(rows: Mapping[str, Sequence[tuple[int, float, str]]], *, title:
     for place, (name, dots) in enumerate(rows.items()):
         parts.append(
             format_html(
-                '<text class="al-tick al-name al-strong" x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>',
+                '<text class="al-tick al-name al-strong" x="{}" y="{}" dy="0.32em"'
+                ' text-anchor="end">{}</text>',
                 axes.left - 8,
                 axes.y(place),
                 name,
@@ -148,7 +175,7 @@ def _lane(axes: Axes, place: int, sign: int, dots: Sequence[tuple[int, float, st
 
 
 def balance_plot(rows: Iterable[Mapping[str, Any]], tolerance: float) -> SafeString:
-    """Standardised differences of low-level features, high minus low: hollow before, filled after matching."""
+    """Standardised differences of low-level features, high minus low: hollow before, filled after."""
     table = list(rows)
     features = list(dict.fromkeys(row["feature"] for row in table))
     values = [float(row[when]) for row in table for when in ("before", "after")]

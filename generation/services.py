@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
 from accounts.models import User
 from accounts.services import record
 from almond.digest import digest_bytes, digest_json
 from almond.errors import InputError
 from almond.files import write_atomically
-from django.conf import settings
-from django.db import transaction
-from django.utils import timezone
 from encoder.models import Target
 from generation.models import (
     Batch,
@@ -180,11 +181,15 @@ def keep_generated(
     recipe_digest: str,
     target: str,
     scores: Mapping[str, float],
+    score_digests: Mapping[str, str],
     lowlevel: Mapping[str, float],
     trace: Sequence[Mapping[str, Any]],
     by: User | None,
 ) -> Stimulus:
-    """Write an image, then its row: a row never names bytes that are not there. The same recipe is kept once."""
+    """Write an image, then its row: a row never names bytes that are not there.
+
+    The same recipe is kept once; scores by targets that had not scored it yet are added to its row.
+    """
     digest = keep_bytes(png, "png")
     width, height = size
     scene = base_scene_name(recipe_json["prompt"], recipe_json["seed"])
@@ -204,6 +209,7 @@ def keep_generated(
             "strength": recipe_json["strength"] if target else 0.0,
             "recipe_json": dict(recipe_json),
             "scores": dict(scores),
+            "score_digests": dict(score_digests),
             "lowlevel": dict(lowlevel),
             "trace": [dict(step) for step in trace],
         },
@@ -211,7 +217,8 @@ def keep_generated(
     batch.stimuli.add(stimulus)
     if new:
         record(verb="generate", subject=stimulus, by=by, digest=digest, recipe=recipe_digest)
-    return stimulus
+        return stimulus
+    return keep_scores(stimulus=stimulus, scores=scores, digests=score_digests)
 
 
 def keep_bytes(data: bytes, suffix: str) -> str:
@@ -232,7 +239,7 @@ def start_matching(
     tolerance: float = 0.1,
     scored_by: str | None = None,
 ) -> MatchedSet:
-    """Choose pairs from the images of the batches in a job; judges score them where every batch has judges."""
+    """Choose pairs from the images of the batches in a job; scored by judges where every batch has them."""
     chosen = list(batches)
     role = check_matching(batches=chosen, tolerance=tolerance, scored_by=scored_by)
     matched = MatchedSet.objects.create(name=name, tolerance=tolerance, scored_by=role)
@@ -409,9 +416,19 @@ def scoring_job(*, image_set: ImageSet) -> Job | None:
 
 
 @transaction.atomic
-def keep_scores(*, stimulus: Stimulus, scores: Mapping[str, float]) -> Stimulus:
-    """Add scores to a natural image's row; other targets' scores stay."""
+def keep_scores(*, stimulus: Stimulus, scores: Mapping[str, float], digests: Mapping[str, str]) -> Stimulus:
+    """Add scores to an image's row, with the digests of the targets that gave them; other scores stay.
+
+    ``InputError`` when another target of the same name has scored it: which one counts must not depend on the
+    order of work.
+    """
     current = Stimulus.objects.select_for_update().get(pk=stimulus.pk)
+    for name, digest in digests.items():
+        if current.score_digests.get(name, digest) != digest:
+            raise InputError(
+                current, f"was scored by another target called {name}", "targets of different names"
+            )
     current.scores = {**current.scores, **scores}
-    current.save(update_fields=["scores"])
+    current.score_digests = {**current.score_digests, **digests}
+    current.save(update_fields=["scores", "score_digests"])
     return current

@@ -73,7 +73,7 @@ def own_score(stimulus: Stimulus | None, target: str, judged: bool) -> float | N
 
 
 def strips(stimuli: Iterable[Stimulus], *, judged: bool) -> dict[str, list[tuple[int, float, str]]]:
-    """Per target the scores of images pushed up it, pushed down it, and of the bases: (direction, score, label)."""
+    """Per target (direction, score, label) of the images pushed up it, pushed down it, and of the bases."""
     images = list(stimuli)
     targets = sorted({one.intended_target for one in images if one.intended_target})
     rows: dict[str, list[tuple[int, float, str]]] = {}

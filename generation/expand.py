@@ -1,0 +1,49 @@
+"""A recipe's row becomes the recipes of its single images. Light: no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from almond.guidance.recipe import Recipe as ImageRecipe
+from encoder.models import Target
+from generation.models import Recipe
+
+
+def objective(target: Target, others: list[Target], contrast: bool) -> dict[str, float]:
+    """The target's score, less the mean of the others' where they are held against it."""
+    if not contrast or not others:
+        return {target.name: 1.0}
+    return {target.name: 1.0, **{other.name: -1.0 / len(others) for other in others}}
+
+
+def image_recipes(recipe: Recipe, *, generator_digest: str) -> Iterator[tuple[str, ImageRecipe]]:
+    """(intended target, image recipe) of every image; per seed the unguided base first, target ``""``."""
+    targets = list(recipe.targets.order_by("pk"))
+    digests = {target.name: target.digest for target in targets}
+    signs = (1, -1) if recipe.both_signs else (1,)
+    for seed in recipe.seeds:
+        common = {
+            "prompt": recipe.prompt,
+            "seed": seed,
+            "generator": recipe.generator,
+            "generator_digest": generator_digest,
+            "rule": recipe.rule,
+            "steps": recipe.steps,
+        }
+        yield "", ImageRecipe(**common)
+        for target in targets:
+            others = [other for other in targets if other.pk != target.pk]
+            for sign in signs:
+                for strength in recipe.strengths:
+                    yield (
+                        target.name,
+                        ImageRecipe(
+                            **common,
+                            objective=objective(target, others, recipe.contrast),
+                            target_digests=digests,
+                            direction=sign,
+                            strength=strength,
+                            window=(recipe.window_low, recipe.window_high),
+                            ramp=recipe.ramp,
+                        ),
+                    )
