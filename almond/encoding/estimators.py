@@ -1,0 +1,94 @@
+"""The two models behind one interface, with what they choose for themselves chosen inside the training
+rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from almond.encoding.crossval import Fold, correlation
+from almond.encoding.pls import fit_pls
+from almond.encoding.ridge import fit_ridge, relative_penalties
+
+Matrix = NDArray[np.float64]
+InnerFolds = Callable[[], Sequence[Fold]]
+"""Folds within the rows at hand, made only when there is something to choose."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Weights (D, V), intercept (V,), and what was chosen on the way (plain numbers)."""
+
+    weights: Matrix
+    intercept: Matrix
+    chosen: dict[str, Any]
+
+    def predict(self, predictors: Matrix) -> Matrix:
+        return predictors @ self.weights + self.intercept
+
+
+class Estimator(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def fit(self, x: Matrix, ys: Sequence[Matrix], inner: InnerFolds) -> list[Fitted]:
+        """One model per region: x (n, D), each of ys (n, V_region), sharing what they can."""
+
+
+@dataclass(frozen=True)
+class Pls:
+    """PLS with the candidate component numbers; with several, the number is chosen per region.
+
+    The choice takes the number with the highest inner held-out r, averaged over voxels and folds; the smaller
+    of equals.
+    """
+
+    candidates: tuple[int, ...]
+    name: str = "pls"
+
+    def fit(self, x: Matrix, ys: Sequence[Matrix], inner: InnerFolds) -> list[Fitted]:
+        folds = inner() if len(self.candidates) > 1 else ()
+        return [self._fit_region(x, y, folds) for y in ys]
+
+    def _fit_region(self, x: Matrix, y: Matrix, folds: Sequence[Fold]) -> Fitted:
+        number = self._choose(x, y, folds) if folds else self.candidates[0]
+        model = fit_pls(x, y, number)
+        weights, intercept = model.coefficients()
+        return Fitted(weights, intercept, {"components": model.n_components})
+
+    def _choose(self, x: Matrix, y: Matrix, folds: Sequence[Fold]) -> int:
+        candidates = np.array(sorted(self.candidates))
+        gained = np.zeros(len(candidates))
+        for fold in folds:
+            model = fit_pls(x[fold.train], y[fold.train], int(candidates[-1]))
+            reached = correlation(model.path(x[fold.test]), y[fold.test]).mean(axis=1)
+            gained += reached[np.minimum(candidates, len(reached)) - 1]
+        return int(candidates[gained.argmax()])
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Ridge with candidate penalties as multiples of the mean eigenvalue of X'X, chosen per voxel."""
+
+    factors: tuple[float, ...]
+    name: str = "ridge"
+
+    def fit(self, x: Matrix, ys: Sequence[Matrix], inner: InnerFolds) -> list[Fitted]:
+        folds = inner() if len(self.factors) > 1 else ()
+        penalties = relative_penalties(x, self.factors)
+        model = fit_ridge(x, np.concatenate(ys, axis=1), penalties, folds)
+        borders = np.cumsum([y.shape[1] for y in ys])[:-1]
+        parts = zip(
+            np.split(model.weights, borders, axis=1),
+            np.split(model.intercept, borders),
+            np.split(model.penalties, borders),
+            strict=True,
+        )
+        return [
+            Fitted(weights, intercept, {"penalty_median": float(np.median(chosen))})
+            for weights, intercept, chosen in parts
+        ]
