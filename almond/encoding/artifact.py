@@ -137,5 +137,6 @@ def read_artifact_json(path: Path) -> dict[str, Any]:
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """An .npz as bytes that depend on the arrays alone: numpy stamps every member with 1980-01-01."""
     stream = io.BytesIO()
-    np.savez(stream, **{name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})  # type:
-    ignore[arg-type] return stream.getvalue()
+    ordered: dict[str, Any] = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
+    np.savez(stream, **ordered)
+    return stream.getvalue()
