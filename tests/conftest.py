@@ -1,0 +1,77 @@
+"""What every test stands on: a home of its own, one thread per process, and no network but this machine."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from tests.environment import HOME
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """SQLite tests use a file: threads and worker processes then meet the same locks as in a lab."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["TEST"] = {"NAME": str(Path(HOME.name) / "test.sqlite3")}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    HOME.cleanup()
+
+
+class NetworkIsClosed(RuntimeError):
+    """A test tried to leave this machine."""
+
+
+def is_local(address: Any) -> bool:
+    if not isinstance(address, tuple):  # a Unix socket
+        return True
+    host = str(address[0])
+    return host in {"localhost", "::1", ""} or host.startswith("127.")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def closed_network() -> Iterator[None]:
+    patch = pytest.MonkeyPatch()
+    for name in ("connect", "connect_ex"):
+        patch.setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+    yield
+    patch.undo()
+
+
+def guarded(connect: Any) -> Any:
+    def connect_locally(self: socket.socket, address: Any) -> Any:
+        if not is_local(address):
+            raise NetworkIsClosed(f"{address}: tests reach only this machine")
+        return connect(self, address)
+
+    return connect_locally
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> None:
+    """Two processes of tests share two cores; only tests that already loaded torch pay for this."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+@pytest.fixture
+def experimenter(db: None) -> Any:
+    """A person who may do everything in the admin."""
+    from accounts.models import User
+
+    return User.objects.create_superuser("experimenter", "experimenter@example.org", "a long enough password")
+
+
+@pytest.fixture
+def staff_client(client: Any, experimenter: Any) -> Any:
+    """A browser in which the experimenter is logged in."""
+    client.force_login(experimenter)
+    return client

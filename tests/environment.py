@@ -1,0 +1,17 @@
+"""The environment of the tests, set before the settings are read.
+
+pytest-django loads the settings before any ``conftest.py``; a plugin named with ``-p`` comes still earlier.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+# A lab's folder of our own, so that no test reads or writes the real one; each test process has another.
+HOME = tempfile.TemporaryDirectory(prefix="almond-tests-")
+os.environ["ALMOND_HOME"] = HOME.name
+os.environ["HF_HUB_OFFLINE"] = "1"
