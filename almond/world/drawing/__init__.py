@@ -1,0 +1,36 @@
+"""The picture of a scene: places, people, objects and light, drawn at three times the size and averaged."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from almond.world.attributes import Scene
+from almond.world.drawing.canvas import Canvas
+from almond.world.drawing.indoors import draw_doorway, draw_room
+from almond.world.drawing.layout import Layout, layout_of
+from almond.world.drawing.lighting import apply_light, apply_nuisance
+from almond.world.drawing.objects import draw_object
+from almond.world.drawing.outdoors import draw_park, draw_street
+from almond.world.drawing.people import draw_people
+
+__all__ = ["draw"]
+
+PLACES = {"room": draw_room, "doorway": draw_doorway, "street": draw_street, "park": draw_park}
+
+
+def draw(scene: Scene, size: int) -> NDArray[np.uint8]:
+    """(size, size, 3) RGB. Everything not named by an attribute comes from the layout seed alone."""
+    layout = layout_of(scene.layout_seed)
+    canvas = Canvas(size)
+    PLACES[scene.place](canvas, layout, scene.light)
+    draw_people(canvas, layout, scene)
+    draw_object(canvas, layout, scene.object)
+    return finish(canvas, layout, scene)
+
+
+def finish(canvas: Canvas, layout: Layout, scene: Scene) -> NDArray[np.uint8]:
+    colours, emission = canvas.averaged()
+    lit = apply_light(colours, emission, layout, scene)
+    seen = apply_nuisance(lit, layout, scene)
+    return (np.clip(seen, 0.0, 1.0) * 255.0).round().astype(np.uint8)

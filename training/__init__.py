@@ -1,0 +1,1 @@
+"""How the shipped weights were made; nothing in Almond imports this at run time."""
