@@ -16,8 +16,9 @@ NAME = "manifest.json"
 
 def files_in(folder: Path) -> list[str]:
     """Relative paths of every file below a folder but its manifest, sorted, with forward slashes."""
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-    return sorted(name for name in found if name != NAME)
+    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    names = (path.relative_to(folder).as_posix() for path in paths)
+    return sorted(name for name in names if name != NAME)
 
 
 def seal(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,14 +63,21 @@ class Chain:
                     digest = row[f"{side}sha256" if side else "image_sha256"]
                     yield response_in_words(row), str(stimulus), str(digest)
 
+    @cached_property
+    def stimuli_on(self) -> dict[str, set[str]]:
+        """Stimuli that rest on each file: image, recipe, targets and artifacts."""
+        found: dict[str, set[str]] = {}
+        for stimulus in self.stimuli:
+            for name in self.files_under(stimulus):
+                found.setdefault(name, set()).add(stimulus)
+        return found
+
     def responses_on(self, name: str) -> int:
         """How many responses rest on a file of the export."""
-        resting = {stimulus for stimulus in self.stimuli if name in set(self.files_under(stimulus))}
+        resting = self.stimuli_on.get(name, set())
         found: set[str] = set()
-        for table, columns in (
-            ("ratings", ["stimulus_id"]),
-            ("choices", ["left_stimulus", "right_stimulus"]),
-        ):
+        shows = {"ratings": ["stimulus_id"], "choices": ["left_stimulus", "right_stimulus"]}
+        for table, columns in shows.items():
             frame = self.tables[table]
             rests = frame[columns].isin(resting).any(axis=1)
             found |= set(frame.loc[rests, "response_id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -77,8 +78,7 @@ def test_every_stimulus_and_pair_is_shown_equally_often_within_one(design):
 @given(designs())
 def test_sides_are_balanced_within_lists_targets_and_pairs(design):
     plan, n_lists = design
-    by_list, by_pair, by_list_and_target = Counter(), Counter(), Counter()
-    totals = Counter()
+    by_list, by_pair, by_list_and_target, totals = (Counter[tuple[Any, ...]]() for _ in range(4))
     for number, trials in enumerate(make_lists(plan, n_lists)):
         for trial in trials:
             if trial.kind != "choice":

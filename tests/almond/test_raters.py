@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from almond.world.raters import (
     CONSTRUCTS,
     Latents,
     Rater,
+    Style,
     construct_weights,
     null_percepts,
     simulate_rater,
@@ -40,7 +42,7 @@ def percept(**values: float) -> Latents:
     return np.array([values.get(name, 0.0) for name in LATENTS])
 
 
-def population(count: int, style: str = "attentive") -> list[Rater]:
+def population(count: int, style: Style = "attentive") -> list[Rater]:
     return [simulate_rater(generator(5, "rater", style, number), style) for number in range(count)]
 
 
@@ -221,6 +223,7 @@ def test_a_simulated_study_exports_and_verifies(tmp_path: Path):
     study = SmallStudy(tmp_path)
     percepts = moved_percepts(study.plan)
     tables = simulate_study(study.plan, study.lists, percepts, n_participants=5, seed=2, start=START)
-    folder = study.write(**tables)
+    answers: dict[str, Any] = {**tables}
+    folder = study.write(**answers)
     assert first_broken(verify(folder, bold=study.bold)) is None
     assert len(read_export(folder).participants) == 5
