@@ -1,0 +1,157 @@
+"""Linear mixed models with crossed random effects, by profiled REML or maximum likelihood.
+
+The criterion is profiled over the fixed effects and the residual variance, so that only the factors of the
+random effects' covariances are searched: Bates et al. (2015), J. Stat. Softw. 67(1), equations 34 to 42.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+from almond.errors import InputError
+from almond.stats.fixed import FixedDesign, MixedFit, term_variances
+from almond.stats.terms import Floats, RandomDesign, RandomTerm
+
+THETA_BOUND = 1000.0
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What one value of theta implies: deviance, fixed effects and their unscaled covariance, variance."""
+
+    deviance: float
+    gamma: Floats
+    unscaled: Floats
+    variance: float
+
+
+class Profile:
+    """The profiled deviance as a function of theta, from cross-products taken once."""
+
+    def __init__(self, outcome: Floats, fixed: Floats, design: RandomDesign, reml: bool) -> None:
+        self.design, self.reml = design, reml
+        self.rows, self.rank = fixed.shape
+        right = np.column_stack([fixed, outcome])
+        self.inner = right.T @ right
+        self.outer = np.column_stack([design.transposed(design.values, column) for column in right.T])
+        self.cross = design.crossproduct(design.values, np.ones(self.rows))
+        self.evaluations = 0
+
+    def left(self, theta: Floats, matrix: Floats) -> Floats:
+        """``Lambda' matrix``: each term's factor on its rows."""
+        parts = []
+        for block in self.design.blocks:
+            rows = matrix[block.start : block.stop].reshape(len(block.levels), block.width, -1)
+            turned = np.einsum("lrm,rc->lcm", rows, block.factor(theta))
+            parts.append(turned.reshape(-1, matrix.shape[1]))
+        return np.vstack(parts)
+
+    def solve(self, theta: Floats) -> Solved:
+        self.evaluations += 1
+        matrix = self.left(theta, self.left(theta, self.cross).T)
+        matrix[np.diag_indices_from(matrix)] += 1.0
+        lower = cholesky(matrix, lower=True)
+        half = solve_triangular(lower, self.left(theta, self.outer), lower=True)
+        rest = self.inner - half.T @ half
+        triangle = cholesky(rest[:-1, :-1], lower=True)
+        turned = solve_triangular(triangle, rest[:-1, -1], lower=True)
+        freedom = self.rows - self.rank if self.reml else self.rows
+        variance = max(float(rest[-1, -1] - turned @ turned), 1e-300) / freedom
+        deviance = 2.0 * float(np.log(np.diag(lower)).sum()) + freedom * (
+            1.0 + np.log(2.0 * np.pi * variance)
+        )
+        if self.reml:
+            deviance += 2.0 * float(np.log(np.diag(triangle)).sum())
+        gamma = solve_triangular(triangle.T, turned, lower=False)
+        inverse = solve_triangular(triangle, np.eye(self.rank), lower=True)
+        return Solved(deviance, gamma, inverse.T @ inverse, variance)
+
+    def __call__(self, theta: Floats) -> float:
+        return self.solve(theta).deviance
+
+
+def fit_linear(
+    outcome: Floats,
+    fixed: Floats,
+    terms: Sequence[RandomTerm],
+    *,
+    names: Sequence[str] | None = None,
+    reml: bool = True,
+) -> MixedFit:
+    """Fit ``outcome = fixed @ beta + random effects + noise``.
+
+    ``outcome`` (n,), ``fixed`` (n, p) of full rank with 0 < p < n. ``criterion`` of the result is the REML
+    criterion on the original columns (``reml``) or -2 log-likelihood. Raises ``InputError`` for values that
+    are not finite, an outcome that does not vary, a deficient design, and terms with one level.
+    """
+    outcome = np.asarray(outcome, dtype=np.float64)
+    rows = len(outcome)
+    if not np.isfinite(outcome).all() or rows < 3 or np.ptp(outcome) == 0.0:
+        raise InputError(
+            "linear mixed model", "the outcome is not finite or does not vary", "finite, varying"
+        )
+    basis = FixedDesign(fixed, rows, names)
+    if not 0 < basis.rank < rows:
+        raise InputError("linear mixed model", f"{basis.rank} fixed effects for {rows} rows", "0 < p < n")
+    design = RandomDesign(terms, rows)
+    # Ordinary least squares first: the profile then works on residuals, and loses no digits to a large mean.
+    ordinary = basis.orthogonal.T @ outcome / rows
+    residual = outcome - basis.orthogonal @ ordinary
+    spread = float(residual.std())
+    if spread <= 1e-12 * float(np.abs(outcome).max()):
+        raise InputError("linear mixed model", "fixed effects fit the outcome exactly", "noise")
+    profile = Profile(residual / spread, basis.orthogonal, design, reml)
+    try:
+        theta = search(profile, design)
+        solved = profile.solve(theta)
+    except LinAlgError as error:
+        raise InputError("linear mixed model", f"cannot be solved: {error}", "more data") from error
+    freedom = rows - basis.rank if reml else rows
+    # Back from scaled residuals and orthogonal columns to the units given.
+    criterion = solved.deviance + 2.0 * freedom * np.log(spread)
+    if reml:
+        criterion += 2.0 * float(np.log(np.abs(np.diag(basis.triangle))).sum())
+    variance = solved.variance * spread**2
+    return MixedFit(
+        names=basis.names,
+        estimates=basis.back(solved.gamma * spread + ordinary),
+        covariance=basis.back_covariance(solved.unscaled) * variance,
+        log_likelihood=-float(criterion) / 2.0,
+        variances=term_variances(design, theta, variance),
+        residual_variance=variance,
+        singular=design.is_singular(theta),
+        separated=False,
+        hessian=False,
+        evaluations=profile.evaluations,
+        theta=theta,
+        levels={block.name: len(block.levels) for block in design.blocks},
+        rows=rows,
+        criterion=float(criterion),
+    )
+
+
+def search(profile: Profile, design: RandomDesign) -> Floats:
+    """The best theta of two starts: with a variance of zero the criterion is flat in it."""
+    if not design.parameters:
+        return np.zeros(0)
+    bounds = [(-THETA_BOUND, THETA_BOUND)] * design.parameters
+    for index in design.bounded:
+        bounds[index] = (0.0, THETA_BOUND)
+    options = {"maxiter": 500, "ftol": 1e-14, "gtol": 1e-8}
+
+    def run(begin: Floats) -> Floats:
+        found: Floats = minimize(
+            profile, begin, method="L-BFGS-B", jac="3-point", bounds=bounds, options=options
+        ).x
+        return found
+
+    best = run(design.start())
+    if design.is_singular(best):
+        again = run(np.where(np.abs(best) < 0.2, 0.2 * design.start(), best))
+        best = min(best, again, key=profile)
+    return best
