@@ -56,6 +56,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         **context,
+        "title": "Overview",
         "rooms": rooms,
         "recent_jobs": _newest(request, "jobs.Job", 6),
         "recent_stimuli": _newest(request, "generation.Stimulus", RECENT),

@@ -137,6 +137,7 @@ class EncoderVersion(models.Model):
 
     class Meta:
         ordering = ["encoder__name", "region__name", "subject", "-id"]
+        verbose_name = "fitted region"
         constraints = [
             # Two encoders with the same settings rightly give the same artifact: unique per encoder.
             models.UniqueConstraint(fields=["encoder", "digest"], name="artifact_once_per_encoder"),

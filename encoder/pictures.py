@@ -20,8 +20,8 @@ def strip_plot(
     values = [value for dots in groups.values() for _, value in dots]
     marks = ticks(min([0.0, *values]), max([0.1, *values]))
     axes = Axes(
-        width=max(300, 80 + 76 * len(groups)),
-        height=230,
+        width=max(260, 60 + 66 * len(groups)),
+        height=220,
         x_range=(-0.5, max(len(groups), 1) - 0.5),
         y_range=(marks[0], marks[-1]),
     )

@@ -47,7 +47,7 @@ def actor(request: HttpRequest) -> User:
 class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]
     """Subclasses say how a row is created, and which deeds (POST only) its page offers."""
 
-    change_form_outer_before_template = "admin/encoder/written_once.html"
+    change_form_template = "admin/encoder/written_once_form.html"
     deletable = False
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> models.Model:

@@ -25,7 +25,7 @@ SHOWN = 240
 
 def one_of(wanted: str | None, known: Sequence[str]) -> str:
     """What was asked for where it is known, else the first that is, else nothing."""
-    return wanted if wanted in known else next(iter(known), "")
+    return wanted if wanted is not None and wanted in known else next(iter(known), "")
 
 
 @admin.register(Recipe)
@@ -133,8 +133,10 @@ class StimulusAdmin(WrittenOnceAdmin):
     list_select_related = ["image_set"]
     list_per_page = 50
     search_fields = ["name", "digest", "prompt", "recipe_digest"]
-    fields: list[str] = []
     change_form_outer_before_template = "admin/generation/stimulus.html"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return []
 
     @display(description="")
     def thumbnail(self, row: Stimulus) -> SafeString:
@@ -204,11 +206,13 @@ class MatchedSetAdmin(WrittenOnceAdmin):
 
     def page(self, request: HttpRequest, row: MatchedSet) -> dict[str, Any]:
         grouped = sheets.pairs_by_target(row)
+        balance_targets, balance = sheets.balance_table(row)
         return {
             "grouped": [(target, pairs, row.kept.get(target)) for target, pairs in grouped.items()],
             "pair_total": sum(len(pairs) for pairs in grouped.values()),
             "relaxed": [name for name, met in row.reached.items() if met is None or met > row.tolerance],
-            "balance": sheets.balance_rows(row),
+            "balance_targets": balance_targets,
+            "balance": balance,
             "balance_picture": balance_plot(row.balance, row.tolerance) if row.balance else "",
             "reading": "held-out judge" if row.scored_by == Target.Role.JUDGE else "guide",
         }

@@ -85,8 +85,9 @@ def trace_plot(trace: Sequence[Mapping[str, Any]], window: tuple[float, float], 
     marks = ticks(*padded((y for points in lines.values() for _, y in points), include=(0.0,)))
     axes = Axes(width=420, height=220, x_range=(0.0, 1.0), y_range=(marks[0], marks[-1]), right=44)
     parts = [_window(axes, window), axes.y_grid(marks), axes.x_grid([0, 0.2, 0.4, 0.6, 0.8, 1.0])]
+    places = spread_out({name: float(axes.y(points[-1][1])) for name, points in lines.items()}, 12.0)
     for name in sorted(lines, key=lambda found: found == intended):
-        parts.append(_trace_line(axes, name, lines[name], name == intended))
+        parts.append(_trace_line(axes, name, lines[name], places[name], name == intended))
     parts += [axes.x_title("alpha-bar (noise to image)"), axes.y_title("score (SD)")]
     return picture(axes, "scores of the predicted image over the steps", parts)
 
@@ -110,19 +111,29 @@ def _window(axes: Axes, window: tuple[float, float]) -> SafeString:
     )
 
 
-def _trace_line(axes: Axes, name: str, points: Sequence[tuple[float, float]], marked: bool) -> SafeString:
+def spread_out(places: Mapping[str, float], apart: float) -> dict[str, float]:
+    """Places on an axis moved so that neighbours are at least ``apart`` from each other; order is kept."""
+    found: dict[str, float] = {}
+    last = -float("inf")
+    for name, place in sorted(places.items(), key=lambda item: item[1]):
+        last = found[name] = max(place, last + apart)
+    return found
+
+
+def _trace_line(
+    axes: Axes, name: str, points: Sequence[tuple[float, float]], label_y: float, marked: bool
+) -> SafeString:
     drawn = polyline(
         ((axes.x(x), axes.y(y)) for x, y in points), "al-line" if marked else "al-line al-line-faint"
     )
     if marked:
         for x, y in points:
             drawn += dot(axes.x(x), axes.y(y), 2.2, "al-dot", f"{name} at alpha-bar {x:.3f}: {y:+.2f}")
-    x, y = points[-1]
     return drawn + format_html(
         '<text class="al-tick{}" x="{}" y="{}" dy="0.32em">{}</text>',
         " al-name al-strong" if marked else "",
-        number(float(axes.x(x)) + 5),
-        axes.y(y),
+        number(float(axes.x(points[-1][0])) + 5),
+        number(label_y),
         name,
     )
 
@@ -152,6 +163,10 @@ def score_strips(rows: Mapping[str, Sequence[tuple[int, float, str]]], *, title:
             )
         )
         parts += [_lane(axes, place, sign, dots) for sign in (1, 0, -1)]
+        if place:
+            edge = axes.y(place - 0.5)
+            line = '<line class="al-grid" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+            parts.append(format_html(line, axes.left, axes.width - axes.right, edge, edge))
     return picture(axes, title, parts)
 
 
@@ -204,9 +219,9 @@ def balance_plot(rows: Iterable[Mapping[str, Any]], tolerance: float) -> SafeStr
     spots = SafeString("")
     for row in table:
         y = axes.y(features.index(row["feature"]))
-        for when, css in (("before", "al-hollow"), ("after", "al-dot")):
+        for when, css, radius in (("before", "al-hollow", 5), ("after", "al-dot", 3.5)):
             title = f"{row['intended_target']}, {when}: {float(row[when]):+.3f}"
-            spots += dot(axes.x(float(row[when])), y, 4, css, title)
+            spots += dot(axes.x(float(row[when])), y, radius, css, title)
     parts = [shade, axes.x_grid(marks), names, spots, axes.x_title("high − low (SD of the pool)")]
     return picture(axes, "balance of low-level features before and after matching", parts)
 

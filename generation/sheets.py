@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from encoder.models import Target
 from generation.models import MatchedPair, MatchedSet, Stimulus, score_difference
@@ -107,14 +106,30 @@ def pairs_by_target(matched_set: MatchedSet) -> dict[str, list[PairView]]:
     return grouped
 
 
-def balance_rows(matched_set: MatchedSet) -> dict[str, list[Mapping[str, Any]]]:
-    """Target -> its rows of the balance table, each marked by whether it is within the tolerance."""
-    grouped: dict[str, list[Mapping[str, Any]]] = {}
-    for row in matched_set.balance:
-        within = abs(row["after"]) <= matched_set.tolerance + 1e-9
-        marked = {**row, "within": within, "label": row["feature"].replace("_", " ")}
-        grouped.setdefault(row["intended_target"], []).append(marked)
-    return grouped
+@dataclass(frozen=True)
+class BalanceCell:
+    """One feature within one target: high minus low before and after matching, in SD of the pool."""
+
+    before: float
+    after: float
+    within: bool
+
+
+def balance_table(matched_set: MatchedSet) -> tuple[list[str], list[tuple[str, list[BalanceCell]]]]:
+    """The targets as columns, and per feature a row of cells."""
+    targets = sorted({row["intended_target"] for row in matched_set.balance})
+    limit = matched_set.tolerance + 1e-9
+    cells = {
+        (row["feature"], row["intended_target"]): BalanceCell(
+            row["before"], row["after"], abs(row["after"]) <= limit
+        )
+        for row in matched_set.balance
+    }
+    features = dict.fromkeys(row["feature"] for row in matched_set.balance)
+    table = [
+        (feature.replace("_", " "), [cells[feature, target] for target in targets]) for feature in features
+    ]
+    return targets, table
 
 
 def norm_points(stimuli: Iterable[Stimulus], norm: str, score: str) -> list[tuple[float, float, str]]:

@@ -88,6 +88,7 @@ class Migration(migrations.Migration):
                 ('region', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='encoder.region')),
             ],
             options={
+                'verbose_name': 'fitted region',
                 'ordering': ['encoder__name', 'region__name', 'subject', '-id'],
             },
         ),
