@@ -7,7 +7,7 @@ A feature space is anything with a name, a dimension, a digest of everything tha
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.digest import digest_array, digest_json
+from almond.digest import digest_json
 from almond.encoding.tables import FeatureTable, load_table
 from almond.errors import InputError
 from almond.files import write_atomically
@@ -65,21 +65,23 @@ def world_features() -> FeatureSpace:
     return NetworkFeatures("world-fc7", load_network("features"), image_size=96)
 
 
-def digest_images(images: Sequence[ImageArray]) -> str:
-    """Digest of a sequence of images: order, sizes and pixels count."""
-    return digest_json([digest_array(image) for image in images])
+def extract_cached(
+    space: FeatureSpace,
+    digests: Sequence[str],
+    load: Callable[[], Sequence[ImageArray]],
+    cache: Path,
+) -> FeatureArray:
+    """Features (n, D) of the images that ``load`` gives, kept in the folder ``cache``.
 
-
-def extract_cached(space: FeatureSpace, images: Sequence[ImageArray], cache: Path) -> FeatureArray:
-    """``space.extract(images)``, kept in the folder ``cache`` under the digests of the images and the space.
-
-    The file is written whole or not at all; a file that cannot be read or has the wrong shape is made again.
+    The key is the digests of the images (of their bytes or pixels, in order) and of the space; images are
+    loaded only when the file is not there. It is written whole or not at all; one that cannot be read or has
+    the wrong shape is made again.
     """
-    key = digest_json({"images": digest_images(images), "feature_space": space.digest})
+    key = digest_json({"images": list(digests), "feature_space": space.digest})
     path = cache / f"{key}.npy"
-    found = _read_cached(path, (len(images), space.dimension))
+    found = _read_cached(path, (len(digests), space.dimension))
     if found is None:
-        found = space.extract(images)
+        found = space.extract(load())
         write_atomically(path, _npy_bytes(found))
     return found
 

@@ -1,0 +1,62 @@
+"""``python -m almond fit CONFIG``: encoding models from BOLD runs, without a database."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from almond.encoding.fit import FitConfig, FitReport, fit, load_config
+from almond.progress import Console
+
+HELP = "fit encoding models of brain regions from a YAML configuration"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see docs/fit.md")
+    parser.add_argument("--out", type=Path, help="folder of the artifacts (overrides `output`)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit and print the held-out correlations; returns 0."""
+    config = load_config(arguments.config)
+    if arguments.out is not None:
+        config = dataclasses.replace(config, output=arguments.out.resolve())
+    report = fit(config, progress=Console())
+    print(json.dumps(as_json(config, report), indent=2) if arguments.json else as_text(report))
+    return 0
+
+
+def as_json(config: FitConfig, report: FitReport) -> dict[str, Any]:
+    """``heldout_r``: model -> region -> mean over subjects; ``artifacts``: one entry per fitted model."""
+    return {
+        "output": str(config.output),
+        "heldout_r": report.metrics,
+        "artifacts": [
+            {
+                "subject": item.subject,
+                "region": item.region,
+                "model": item.model,
+                "digest": item.digest,
+                "path": str(item.path),
+                "metrics": item.metrics,
+            }
+            for item in report.artifacts
+        ],
+    }
+
+
+def as_text(report: FitReport) -> str:
+    lines = ["subject  region  model  voxels  held-out r: mean  median  quartiles      region mean"]
+    for item in report.artifacts:
+        r = item.metrics["heldout_r"]
+        lines.append(
+            f"{item.subject:<8} {item.region:<7} {item.model:<6} {item.metrics['n_voxels']:>6}  "
+            f"{r['mean']:>16.3f}  {r['median']:>6.3f}  {r['lower_quartile']:.3f} to {r['upper_quartile']:.3f}"
+            f"  {item.metrics['heldout_r_region_mean']:>11.3f}"
+        )
+    warnings = {item.metrics["warning"] for item in report.artifacts if "warning" in item.metrics}
+    return "\n".join([*lines, *(f"warning: {text}" for text in sorted(warnings))])
