@@ -214,15 +214,16 @@ def artifacts_link(chain: Chain) -> Found:
 
 def bold_link(chain: Chain) -> Found:
     """Every artifact records the digests of the BOLD files it was fitted on; they are compared when given."""
-    problems, files = [], {}
+    problems: list[str] = []
+    files: dict[tuple[str, str], str] = {}
     for digest, path in chain.artifacts.items():
         recorded = dict(json.loads((path / "artifact.json").read_bytes())["provenance"]["bold"])
         if not recorded:
             problems.append(f"artifact {digest[:12]}…: records no BOLD files")
-        files.update({name: (str(value), digest) for name, value in recorded.items()})
+        files |= {(str(name), str(value)): digest for name, value in recorded.items()}
     if chain.bold is None:
         return len(files), problems
-    for name, (value, digest) in sorted(files.items()):
+    for (name, value), digest in sorted(files.items()):
         path = chain.bold / name
         if not path.is_file():
             problems.append(f"BOLD file {path}: is missing; artifact {digest[:12]}… was fitted on it")
