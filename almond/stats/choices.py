@@ -12,7 +12,6 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.special import expit
 
 from almond.errors import InputError
@@ -47,8 +46,8 @@ class ChoiceResult:
     """Alignment of choices with the direction of manipulation.
 
     ``estimate`` is the intercept in log odds with its t interval; ``probability`` is that of a typical
-    participant and scene. ``p`` is the primary one: Wald t with ``df`` = (units of the smallest random factor)
-    - 1, or the likelihood ratio where ``separated`` choices leave the Wald test without meaning.
+    participant and scene. ``p`` is the primary one: Wald t with ``df`` = (units of the smallest random
+    factor) - 1, or the likelihood ratio where ``separated`` choices leave the Wald test without meaning.
     """
 
     target: str | None
@@ -88,8 +87,8 @@ def alignment(
     """Test whether choices are aligned with the manipulation, over all of ``choices`` or one ``target``.
 
     ``choices`` has ``participant_id``, ``base_scene``, ``pair_id``, ``intended_target``, ``chosen`` and
-    ``aligned`` (0 or 1). ``rng`` draws sign flips when there are too many scenes to list them all; ``seed`` is
-    recorded. Raises ``InputError`` with fewer than two participants or three scenes.
+    ``aligned`` (0 or 1). ``rng`` draws sign flips when there are too many scenes to list them all; ``seed``
+    is recorded. Raises ``InputError`` with fewer than two participants or three scenes.
     """
     rows = choices if target is None else choices[choices["intended_target"] == target]
     name = f"choices of {target}" if target else "choices"
@@ -191,9 +190,3 @@ def sign_flip(differences: Floats, rng: np.random.Generator, seed: int, flips: i
     if exact:
         return SignFlip(reached / len(signs), len(signs), True, None)
     return SignFlip((1 + reached) / (1 + flips), flips, False, seed)
-
-
-def naive_binomial(choices: pd.DataFrame) -> float:
-    """p of the pooled binomial test over trials: kept only to show what it does in the referee's simulations."""
-    aligned = choices["aligned"].to_numpy()
-    return float(stats.binomtest(int(aligned.sum()), len(aligned), 0.5).pvalue)

@@ -9,13 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from almond.errors import InputError
 from almond.stats.mixed import RandomTerm, fit_linear
 from almond.stats.profiles import Profiles
 from almond.stats.tables import StudyData
 from almond.stats.terms import Floats
-
-DIRECTIONS = {1: "up", -1: "down", 0: "not pushed"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ def apply_exclusions(data: StudyData) -> Sample:
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over base scenes with its t interval (95 percent); bounds are None with fewer than two scenes."""
+    """A mean over base scenes with its 95 percent t interval; bounds are None with fewer than two scenes."""
 
     mean: float
     low: float | None
@@ -104,14 +101,15 @@ def profile_cells(profiles: Profiles) -> list[ProfileCell]:
         {"scene": profiles.scenes, "target": profiles.targets, "direction": profiles.directions}
     )
     found = []
-    for (target, direction), rows in frame.groupby(["target", "direction"]):
+    for target, direction in sorted(set(zip(profiles.targets, profiles.directions, strict=True))):
+        rows = frame[(frame["target"] == target) & (frame["direction"] == direction)]
         index = rows.index.to_numpy()
         for column, construct in enumerate(profiles.constructs):
             by_scene = pd.Series(profiles.values[index, column]).groupby(rows["scene"].to_numpy()).mean()
             found.append(
                 ProfileCell(
-                    str(target),
-                    int(direction),
+                    target,
+                    direction,
                     construct,
                     interval(by_scene.to_numpy(dtype=np.float64)),
                     float(profiles.raw[index, column].mean()),
@@ -143,48 +141,58 @@ class Shift:
     ratings: int
 
 
-def shifts(ratings: pd.DataFrame, targets: Sequence[str], constructs: Sequence[str]) -> list[Shift]:
-    """The shift of every construct by every target, from ratings with ``z``; cells that cannot be fitted
-    (one direction only, fewer than three scenes, ratings that do not vary) are left out."""
-    found = []
+def shifts(
+    ratings: pd.DataFrame, targets: Sequence[str], constructs: Sequence[str]
+) -> tuple[list[Shift], dict[str, str]]:
+    """The shift of every construct by every target, from ratings with ``z``, and the reason for each cell
+    that cannot be fitted."""
+    found: list[Shift] = []
+    absent: dict[str, str] = {}
     for target in targets:
         for construct in constructs:
             rows = ratings[(ratings["intended_target"] == target) & (ratings["construct"] == construct)]
             rows = rows[rows["direction"] != 0]
-            if rows["direction"].nunique() == 2 and rows["base_scene"].nunique() >= 3:
-                found += [fitted] if (fitted := fit_shift(rows, target, construct)) else []
-    return found
+            if reason := cannot_fit(rows):
+                absent[f"{construct} by {target}"] = reason
+            else:
+                found.append(fit_shift(rows, target, construct))
+    return found, absent
 
 
-def fit_shift(rows: pd.DataFrame, target: str, construct: str) -> Shift | None:
+def cannot_fit(rows: pd.DataFrame) -> str | None:
+    if rows["direction"].nunique() < 2:
+        return "images of one direction only"
+    people, scenes = rows["participant_id"].nunique(), rows["base_scene"].nunique()
+    if people < 2 or scenes < 3:
+        return f"{people} participants and {scenes} base scenes; at least 2 and 3 are needed"
+    within = rows["z"] - rows.groupby("direction")["z"].transform("mean")
+    return "ratings do not vary" if float(within.abs().max()) < 1e-9 else None
+
+
+def fit_shift(rows: pd.DataFrame, target: str, construct: str) -> Shift:
     direction = rows["direction"].to_numpy(dtype=np.float64) / 2.0
     people, scenes = rows["participant_id"].to_numpy(), rows["base_scene"].to_numpy()
-    if len(set(people)) < 2:
-        return None
     both = np.column_stack([np.ones(len(rows)), direction])
     terms = [
         RandomTerm("participant", people, direction[:, None], ("direction",)),
         RandomTerm("base scene", scenes, both, ("intercept", "direction")),
     ]
-    try:
-        fit = fit_linear(rows["z"].to_numpy(dtype=np.float64), both, terms, names=["mean", "direction"])
-    except InputError:
-        return None
+    fit = fit_linear(rows["z"].to_numpy(dtype=np.float64), both, terms, names=["mean", "direction"])
     test = fit.wald("direction")
     return Shift(
-        target,
-        construct,
-        test.estimate,
-        test.se,
-        test.t,
-        test.df,
-        test.p,
-        test.low,
-        test.high,
-        fit.singular,
-        len(set(people)),
-        len(set(scenes)),
-        len(rows),
+        target=target,
+        construct=construct,
+        shift=test.estimate,
+        se=test.se,
+        t=test.t,
+        df=test.df,
+        p=test.p,
+        low=test.low,
+        high=test.high,
+        singular=fit.singular,
+        participants=len(set(people)),
+        scenes=len(set(scenes)),
+        ratings=len(rows),
     )
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from almond.errors import InputError
 from almond.progress import Progress, Silent
 from almond.stats.terms import Floats
+
+Rows = np.ndarray[Any, np.dtype[np.bool_]]
 
 MIN_STIMULI = 5
 BATCH = 1000
@@ -63,13 +66,14 @@ def associations(
 
     ``ratings`` (n, K) stimulus means; each predictor (n,), NaN where absent. All predictors are tested on the
     stimuli that have all of the usable ones, so that one permutation serves all. Predictors that are absent
-    for more than half of the stimuli, or do not vary, and constructs that do not vary are ``skipped`` with the
-    reason. ``rng`` draws permutations and resamples; ``seed`` is recorded. Raises ``InputError`` when fewer
-    than five stimuli, or nothing to test, remain.
+    for more than half of the stimuli, or do not vary, and constructs that do not vary are ``skipped`` with
+    the reason. ``rng`` draws permutations and resamples; ``seed`` is recorded. Raises ``InputError`` when
+    fewer than five stimuli, or nothing to test, remain.
     """
     skipped: dict[str, str] = {}
     usable = {name: values for name, values in predictors.items() if present(name, values, skipped)}
-    whole = np.isfinite(np.column_stack([ratings, *usable.values()])).all(axis=1)
+    complete: Floats = np.column_stack([ratings, *usable.values()])
+    whole: Rows = np.asarray(np.isfinite(complete).all(axis=1))
     count = int(whole.sum())
     if count < MIN_STIMULI:
         raise InputError(
@@ -111,7 +115,7 @@ def present(name: str, values: Floats, skipped: dict[str, str]) -> bool:
     return False
 
 
-def varying(columns: Mapping[str, Floats], rows: Floats, skipped: dict[str, str]) -> dict[str, Floats]:
+def varying(columns: Mapping[str, Floats], rows: Rows, skipped: dict[str, str]) -> dict[str, Floats]:
     """The columns that vary over the chosen rows."""
     kept = {}
     for name, values in columns.items():

@@ -156,6 +156,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     plan = read_plan(folder, manifest)
     frames = {name: read_table(folder / "data" / f"{name}.csv", name) for name in NEEDED}
     check_references(folder, frames, plan)
+    check_images(folder, frames["stimuli"], plan)
     return StudyData(manifest, plan, **frames)
 
 
@@ -293,6 +294,17 @@ def check_references(folder: Path, frames: Mapping[str, pd.DataFrame], plan: Stu
     high = choices["left_stimulus"].where(choices["high_side"] == "left", choices["right_stimulus"])
     upward = high.map(stimuli["direction"]) == 1
     require(folder, "choices", "high_side", choices, upward, "the side of an image pushed up (direction 1)")
+
+
+def check_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) -> None:
+    """Every stimulus of the plan must be in stimuli.csv with the plan's digest."""
+    digests = dict(zip(stimuli["stimulus_id"], stimuli["image_sha256"], strict=True))
+    for stimulus in plan.stimuli:
+        if stimulus.id not in digests:
+            problem = f"lacks stimulus {stimulus.id}"
+            raise InputError(folder / "data" / "stimuli.csv", problem, "every stimulus of plan.json")
+        if digests[stimulus.id] != stimulus.sha256:
+            raise DigestMismatch(f"stimulus {stimulus.id}", stimulus.sha256, digests[stimulus.id])
 
 
 def require(
