@@ -163,7 +163,7 @@ class EncoderVersionAdmin(WrittenOnceAdmin):
             "plot": performance(peers, marked=f"sub-{row.subject}"),
             "metrics": simple_metrics(row.metrics),
             "artifact": artifact,
-            "provenance": sorted(artifact.get("provenance", {}).items()),
+            "provenance": provenance_rows(artifact.get("provenance", {})),
         }
 
     def get_urls(self) -> list[URLPattern]:
@@ -196,10 +196,27 @@ def read_artifact(folder: Path) -> dict[str, Any]:
     return dict(json.loads(described.read_text(encoding="utf-8"))) if described.is_file() else {}
 
 
+def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    """(what, digest or value): files of BOLD and events by their digests, then single values."""
+    files = [
+        (name, digest)
+        for kind in ("bold", "events")
+        for name, digest in sorted(provenance.get(kind, {}).items())
+    ]
+    words = [(name, str(value)) for name, value in sorted(provenance.items()) if isinstance(value, str)]
+    return files + words
+
+
 def simple_metrics(metrics: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The metrics that are one number or word each."""
-    plain = [(name, value) for name, value in metrics.items() if isinstance(value, int | float | str)]
-    return [(name.replace("_", " "), f"{v:.4g}" if isinstance(v, float) else v) for name, v in plain]
+    """The metrics that are one number or word each, also inside a group such as ``heldout_r``."""
+    plain: list[tuple[str, Any]] = []
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            plain += [(f"{name} {inner}", number) for inner, number in value.items()]
+        else:
+            plain.append((name, value))
+    shown = [(name.replace("_", " "), value) for name, value in plain if isinstance(value, int | float | str)]
+    return [(name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in shown]
 
 
 @admin.register(Target)

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -16,6 +17,7 @@ from unfold.widgets import (
 
 from almond.errors import InputError
 from encoder import services
+from encoder.fit_settings import DEFAULTS
 from encoder.layout import check_layout, check_mask_file
 from encoder.models import Dataset, Encoder, FeatureSpace, Region, Target
 from encoder.written_once import RowForm, said_in
@@ -114,21 +116,21 @@ class FeatureSpaceForm(RowForm):
 class EncoderForm(RowForm):
     components = forms.IntegerField(
         min_value=1,
-        initial=services.DEFAULT_CONFIG["components"],
+        initial=DEFAULTS["components"],
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Of partial least squares; ridge chooses its penalties itself.",
+        help_text="The largest number that partial least squares may choose; ridge chooses its penalty.",
     )
     folds = forms.IntegerField(
         min_value=2,
-        initial=services.DEFAULT_CONFIG["folds"],
+        initial=DEFAULTS["folds"],
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="Contiguous blocks of each subject's time series.",
     )
-    gap = forms.IntegerField(
+    gap = forms.FloatField(
         min_value=0,
-        initial=services.DEFAULT_CONFIG["gap"],
-        widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Volumes left out on both sides of a held-out block.",
+        initial=DEFAULTS["gap"],
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text="Seconds left out on both sides of a held-out block.",
     )
 
     class Meta:
@@ -142,7 +144,12 @@ class EncoderForm(RowForm):
         if not self.errors:
             with said_in(self):
                 services.check_encoder(
-                    dataset=data["dataset"], regions=list(data["regions"]), config=data["config"]
+                    name=data["name"],
+                    dataset=data["dataset"],
+                    feature_space=data["feature_space"],
+                    regions=list(data["regions"]),
+                    model=data["model"],
+                    config=data["config"],
                 )
         return data
 

@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from almond.digest import digest_file
 from almond.encoding.artifact import EncoderArtifact, load_artifact
 from almond.encoding.features import FeatureSpace as Features
 from almond.encoding.features import ImageArray, load_table, world_features
+from almond.encoding.fit import fit_subject
 from almond.encoding.score import Target as Weights
 from almond.encoding.score import contrast_target, load_target, region_target, save_target
 from almond.encoding.scorer import Scorer
-from almond.errors import InputError
+from almond.errors import DigestMismatch, InputError
 from almond.progress import Part
 from almond.rng import generator
 from almond.stimuli.images import read_image
 from almond.world.scenes import draw_scene, render
 from encoder import services
-from encoder.models import EncoderVersion, FeatureSpace, Target, target_root
+from encoder.fit_settings import settings_of
+from encoder.models import Encoder, EncoderVersion, FeatureSpace, Target, artifact_root, target_root
 from jobs.execution import RunningJob
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
@@ -45,6 +48,33 @@ def load_scorer(targets: Sequence[Target]) -> Scorer:
     return Scorer(
         load_features(targets[0].encoder.feature_space), [load_target(Path(t.path)) for t in targets]
     )
+
+
+def fit(job: RunningJob) -> dict[str, Any]:
+    """Fit every region of one subject; what was fitted before from the same inputs is only found again."""
+    encoder = Encoder.objects.get(pk=job.arguments["encoder"])
+    regions = {region.name: region for region in encoder.regions.all()}
+    for region in regions.values():
+        found = digest_file(Path(region.mask_path))
+        if found != region.mask_digest:
+            raise DigestMismatch(region.mask_path, region.mask_digest, found)
+    if encoder.feature_space.kind == FeatureSpace.Kind.WORLD:
+        load_features(encoder.feature_space)
+    subject = job.arguments["subject"]
+    fitted = fit_subject(settings_of(encoder), subject, out=artifact_root(), progress=job)
+    for one in fitted:
+        services.record_version(
+            encoder=encoder,
+            subject=one.subject,
+            region=regions[one.region],
+            model=one.model,
+            digest=one.digest,
+            path=one.path,
+            metrics=one.metrics,
+            job=job.job,
+            by=job.job.requested_by,
+        )
+    return {"artifacts": [one.digest for one in fitted]}
 
 
 def make_target(job: RunningJob) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from accounts.models import User
 from accounts.services import record
 from almond.digest import digest_file
 from almond.errors import InputError
+from encoder.fit_settings import DEFAULTS, fit_settings
 from encoder.layout import check_layout, check_mask_file
 from encoder.models import Dataset, Encoder, EncoderVersion, FeatureSpace, Region, Target
 from jobs.models import Job
 from jobs.services import enqueue
 
-DEFAULT_CONFIG: dict[str, Any] = {"components": 20, "folds": 5, "gap": 10}
 REFERENCE_SCENES = 400
 
 
@@ -83,7 +83,15 @@ def create_encoder(
 ) -> Encoder:
     """Describe an encoding model; nothing is fitted yet. ``config`` adds to or replaces the defaults."""
     chosen = list(regions)
-    settings = check_encoder(dataset=dataset, regions=chosen, config=config)
+    settings = {**DEFAULTS, **(config or {})}
+    check_encoder(
+        name=name,
+        dataset=dataset,
+        feature_space=feature_space,
+        regions=chosen,
+        model=model,
+        config=settings,
+    )
     encoder = Encoder.objects.create(
         name=name, dataset=dataset, feature_space=feature_space, model=model, config=settings
     )
@@ -93,9 +101,15 @@ def create_encoder(
 
 
 def check_encoder(
-    *, dataset: Dataset, regions: Sequence[Region], config: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """The full configuration; ``InputError`` for regions of another dataset, or impossible numbers."""
+    *,
+    name: str,
+    dataset: Dataset,
+    feature_space: FeatureSpace,
+    regions: Sequence[Region],
+    model: str,
+    config: Mapping[str, Any],
+) -> None:
+    """``InputError`` for no regions, those of another dataset, or settings that cannot be fitted."""
     strangers = [region.name for region in regions if region.dataset_id != dataset.pk]
     if strangers:
         raise InputError(
@@ -103,12 +117,9 @@ def check_encoder(
         )
     if not regions:
         raise InputError("regions", "none were chosen", "one or more")
-    settings = {**DEFAULT_CONFIG, **(config or {})}
-    for name, least in (("components", 1), ("folds", 2), ("gap", 0)):
-        value = settings[name]
-        if not isinstance(value, int) or value < least:
-            raise InputError(f"config.{name}", f"is {value!r}", f"a whole number, {least} or more")
-    return settings
+    fit_settings(
+        name=name, dataset=dataset, feature_space=feature_space, regions=regions, model=model, config=config
+    )
 
 
 @transaction.atomic
