@@ -1,0 +1,99 @@
+"""The whole chain in one process, on a world whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from almond.chain.draw import Pool, draw_pool, judged_shifts, match, on_and_off
+from almond.chain.encode import Encoders, Targets, fit_brains, make_targets
+from almond.chain.judge import check_and_analyse, export_study, hold_study
+from almond.chain.plan import make_plan
+from almond.chain.settings import DemoSettings
+from almond.encoding.features import world_features
+from almond.guidance.backends.load import load_generator
+from almond.progress import Part, Progress
+from almond.stimuli.matching import MatchedPairs
+
+
+@dataclass(frozen=True)
+class Stimuli:
+    """Everything before the first judgement; the same for the null world."""
+
+    encoders: Encoders
+    targets: Targets
+    pool: Pool
+    pairs: MatchedPairs
+
+
+def prepare(settings: DemoSettings, folder: Path, progress: Progress) -> Stimuli:
+    """BOLD, encoders, targets, images, matched pairs."""
+    encoders = fit_brains(settings, folder, Part(progress, 0.0, 0.3))
+    space = world_features()
+    targets = make_targets(settings, encoders, space, folder / "targets")
+    pool = draw_pool(
+        settings,
+        load_generator(settings.generator),
+        space,
+        targets.guides,
+        targets.judges,
+        Part(progress, 0.3, 0.95),
+    )
+    pairs = match(pool, Part(progress, 0.95, 1.0))
+    return Stimuli(encoders, targets, pool, pairs)
+
+
+def judge(settings: DemoSettings, stimuli: Stimuli, export: Path, progress: Progress) -> dict[str, Any]:
+    """Study, export, verification and analysis; returns the demonstration's result."""
+    plan = make_plan(settings, stimuli.pool, stimuli.pairs.pairs)
+    tables = hold_study(settings, plan, stimuli.pool, Part(progress, 0.0, 0.2))
+    export_study(
+        export,
+        settings,
+        plan,
+        stimuli.pool,
+        tables,
+        target_folder=stimuli.targets.folder,
+        artifact_root=stimuli.encoders.root,
+        score_targets=stimuli.targets.digests,
+    )
+    result = check_and_analyse(export, Part(progress, 0.2, 1.0))
+    return summary(settings, stimuli, result.summary)
+
+
+def summary(settings: DemoSettings, stimuli: Stimuli, judged: Mapping[str, float | None]) -> dict[str, Any]:
+    """One flat object: what was fitted, moved, and judged."""
+    shifts = judged_shifts(stimuli.pool, stimuli.pairs)
+    on, off = on_and_off(shifts)
+    return {
+        "seed": settings.seed,
+        "null": settings.null,
+        "participants": settings.participants,
+        "scenes": len(stimuli.pool.bases),
+        "images": len(stimuli.pool.table),
+        "pairs": len(stimuli.pairs.pairs),
+        "heldout_r": stimuli.encoders.heldout_r,
+        "on_target_shift": on,
+        "off_target_shift": off,
+        "shifts": shifts,
+        "balance": float(stimuli.pairs.balance["after"].abs().max()),
+        **judged,
+    }
+
+
+def run_demo(settings: DemoSettings, folder: Path, *, progress: Progress) -> dict[str, Any]:
+    """BOLD to evidence in ``folder``; everything that was made stays there."""
+    stimuli = prepare(settings, folder, Part(progress, 0.0, 0.75))
+    return judge(settings, stimuli, folder / "export", Part(progress, 0.75, 1.0))
+
+
+def run_both(settings: DemoSettings, folder: Path, *, progress: Progress) -> list[dict[str, Any]]:
+    """The world and its null, judged by the same people on the same images."""
+    stimuli = prepare(settings, folder, Part(progress, 0.0, 0.6))
+    worlds = [replace(settings, null=False), replace(settings, null=True)]
+    return [
+        judge(one, stimuli, folder / name, Part(progress, 0.6 + 0.2 * number, 0.8 + 0.2 * number))
+        for number, (one, name) in enumerate(zip(worlds, ("export", "export-null"), strict=True))
+    ]

@@ -1,0 +1,96 @@
+"""From matched pairs to evidence: simulated people answer, the export is written, analysed and verified."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from almond.chain.draw import Pool
+from almond.chain.settings import DemoSettings
+from almond.design.assignment import make_lists
+from almond.design.plan import StudyPlan
+from almond.errors import AlmondError
+from almond.evidence.export import write_export
+from almond.evidence.simulated import simulate_study
+from almond.evidence.verify import first_broken, verify
+from almond.progress import Part, Progress
+from almond.rng import generator
+from almond.stats.analysis import AnalysisResult, analyse_export
+from almond.world.raters import Latents, null_percepts, read_percepts
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+"""When the simulated study begins: fixed, so that a seed gives the same export to the last byte."""
+
+
+def percepts_of(
+    settings: DemoSettings, plan: StudyPlan, pool: Pool, progress: Progress
+) -> dict[str, Latents]:
+    """What raters see: the images' own pixels, or in the null world the unguided image of their scene."""
+    scenes = {stimulus.id: stimulus.base_scene for stimulus in plan.stimuli}
+    if not settings.null:
+        return read_percepts({name: pool.images[name] for name in scenes}, progress=progress)
+    bases = {scene: name for scene, name in pool.bases.items() if scene in set(scenes.values())}
+    read = read_percepts({name: pool.images[name] for name in bases.values()}, progress=progress)
+    by_scene = {scene: read[name] for scene, name in bases.items()}
+    return null_percepts(by_scene, scenes, generator(settings.stream("null world")))
+
+
+def hold_study(settings: DemoSettings, plan: StudyPlan, pool: Pool, progress: Progress) -> dict[str, Any]:
+    """The tables of an export, answered by simulated people."""
+    percepts = percepts_of(settings, plan, pool, progress)
+    return dict(
+        simulate_study(
+            plan,
+            make_lists(plan, settings.lists),
+            percepts,
+            n_participants=settings.participants,
+            seed=settings.stream("raters"),
+            start=START,
+        )
+    )
+
+
+def export_study(
+    folder: Path,
+    settings: DemoSettings,
+    plan: StudyPlan,
+    pool: Pool,
+    tables: Mapping[str, Any],
+    *,
+    target_folder: Path,
+    artifact_root: Path,
+    score_targets: Mapping[str, str],
+) -> Path:
+    """The study with everything that it rests on, as one folder."""
+    shown = {stimulus.id for stimulus in plan.stimuli} | set(pool.bases.values())
+    stimuli: pd.DataFrame = pool.table[pool.table["stimulus_id"].isin(shown)]
+    return write_export(
+        folder,
+        plan=plan,
+        participants=tables["participants"],
+        ratings=tables["ratings"],
+        choices=tables["choices"],
+        stimuli=stimuli,
+        image_bytes={digest: ("png", pool.png[digest]) for digest in stimuli["image_sha256"]},
+        recipes={digest: pool.recipes[digest] for digest in stimuli["recipe_digest"]},
+        target_folder=target_folder,
+        artifact_root=artifact_root,
+        meta={
+            "created": START.isoformat(),
+            "score_targets": dict(score_targets),
+            "simulated": True,
+            "null_world": settings.null,
+        },
+    )
+
+
+def check_and_analyse(export: Path, progress: Progress) -> AnalysisResult:
+    """Verify the export as a stranger would, then repeat its planned analysis."""
+    broken = first_broken(verify(export, progress=Part(progress, 0.0, 0.3)))
+    if broken is not None:
+        raise AlmondError(f"{broken.link}: {broken.problems[0]}")
+    return analyse_export(export, progress=Part(progress, 0.3, 1.0))

@@ -1,0 +1,49 @@
+"""``python -m almond demo``: the whole chain on the simulated world, without a server."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from almond.errors import InputError
+from almond.progress import Console, Silent
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=1, help="root seed of everything (default 1)")
+    parser.add_argument("--participants", type=int, default=40, help="simulated people (default 40)")
+    parser.add_argument(
+        "--null", action="store_true", help="a world in which judgements do not depend on the manipulation"
+    )
+    parser.add_argument("--generator", default="analytic", help="analytic (default), small-unet, or a folder")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep what was made here")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from almond.chain.demo import run_demo
+    from almond.chain.settings import DemoSettings
+
+    settings = DemoSettings(
+        seed=arguments.seed,
+        participants=arguments.participants,
+        null=arguments.null,
+        generator=arguments.generator,
+    )
+    begun = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="almond-demo-") as scratch:
+        folder = arguments.keep or Path(scratch)
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError("--keep", f"{folder} is not empty", "a new or an empty folder")
+        found = run_demo(settings, folder, progress=Silent() if arguments.json else Console())
+    found["seconds"] = round(time.perf_counter() - begun, 1)
+    print(json.dumps(found) if arguments.json else words(found))
+    return 0
+
+
+def words(found: dict[str, object]) -> str:
+    """The result for a person."""
+    return "\n".join(f"{name:>20}  {json.dumps(value)}" for name, value in found.items())
