@@ -1,0 +1,272 @@
+"""Participants and what they answered: planned trials, one response each, every attempt, every event.
+
+A trial and its response are written once; the database itself refuses to change them (see the migrations).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Count, F, Q
+
+from encoder.models import DIGEST_LENGTH
+from studies.models import Study
+
+
+def token_digest(token: str) -> str:
+    """What is kept of a participant's token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class AssignmentListQuerySet(models.QuerySet["AssignmentList"]):
+    def open(self) -> AssignmentListQuerySet:
+        """Lists with a free place, the emptiest first."""
+        return self.filter(taken__lt=F("capacity")).order_by("taken", "number")
+
+
+class AssignmentList(models.Model):
+    """One of a study's lists of trials, and how many of its places are taken."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="lists")
+    number = models.PositiveIntegerField()
+    trials = models.JSONField()
+    capacity = models.PositiveIntegerField()
+    taken = models.PositiveIntegerField(default=0)
+
+    objects: ClassVar[models.Manager[AssignmentList]] = models.Manager.from_queryset(AssignmentListQuerySet)()
+
+    class Meta:
+        ordering = ["study", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "number"], name="list_numbered_once_per_study"),
+            models.CheckConstraint(
+                condition=Q(taken__gte=0, taken__lte=F("capacity")), name="list_not_overfull"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"list {self.number}"
+
+
+class ParticipantQuerySet(models.QuerySet["Participant"]):
+    def holding_a_place(self) -> ParticipantQuerySet:
+        return self.filter(status__in=Participant.HOLDING)
+
+    def idle_since(self, moment: datetime) -> ParticipantQuerySet:
+        """Active ones from whom nothing came since then."""
+        return self.filter(status=Participant.Status.ACTIVE, last_seen_at__lt=moment)
+
+    def seen_since(self, moment: datetime) -> ParticipantQuerySet:
+        return self.filter(status=Participant.Status.ACTIVE, last_seen_at__gte=moment)
+
+    def with_progress(self) -> ParticipantQuerySet:
+        """Adds ``planned`` and ``done``: trials of the list, and responses stored."""
+        return self.annotate(
+            planned=Count("trials", distinct=True), done=Count("trials__response", distinct=True)
+        )
+
+
+class Participant(models.Model):
+    """Somebody who consented. Known by a random name; only the digest of the token is kept."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "active"
+        FINISHED = "finished", "finished"
+        WITHDRAWN = "withdrawn", "withdrawn"
+        TIMED_OUT = "timed_out", "timed out"
+        # Came back after the place was given to somebody else, and answered every trial all the same.
+        FINISHED_LATE = "finished_late", "finished late"
+
+    HOLDING = (Status.ACTIVE, Status.FINISHED)
+    DONE = (Status.FINISHED, Status.FINISHED_LATE)
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="participants")
+    name = models.CharField(max_length=40, unique=True)
+    token_digest = models.CharField(max_length=DIGEST_LENGTH, unique=True, editable=False)
+    assignment = models.ForeignKey(AssignmentList, on_delete=models.PROTECT, related_name="participants")
+    status = models.CharField(max_length=14, choices=Status.choices, default=Status.ACTIVE)
+    simulated = models.BooleanField(default=False)
+    consented_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    completion_code = models.CharField(max_length=40, blank=True)
+
+    objects: ClassVar[models.Manager[Participant]] = models.Manager.from_queryset(ParticipantQuerySet)()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["study", "status", "last_seen_at"], name="participant_activity")]
+        constraints = [
+            models.CheckConstraint(
+                condition=(
+                    Q(status__in=["finished", "finished_late"])
+                    & Q(finished_at__isnull=False)
+                    & ~Q(completion_code="")
+                )
+                | (~Q(status__in=["finished", "finished_late"]) & Q(completion_code="")),
+                name="completion_code_only_when_finished",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["active", "finished", "withdrawn", "timed_out", "finished_late"]),
+                name="participant_status_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_done(self) -> bool:
+        return self.status in self.DONE
+
+    def idle_for(self, now: datetime) -> timedelta:
+        return now - self.last_seen_at
+
+
+class Recruitment(models.Model):
+    """Where a participant came from. Kept apart from the data: exports never read this table."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="recruitments")
+    participant = models.OneToOneField(Participant, on_delete=models.CASCADE, related_name="recruitment")
+    source = models.CharField(max_length=40)
+    external_id = models.CharField(max_length=120)
+    details = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study", "source", "external_id"], name="recruited_once_per_study"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.external_id}"
+
+
+class Trial(models.Model):
+    """One planned trial of one participant. ``name`` is ``<participant>-t<index>``."""
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="trials")
+    index = models.PositiveIntegerField()
+    name = models.CharField(max_length=60, unique=True)
+    block = models.CharField(max_length=40)
+    kind = models.CharField(max_length=8)
+    planned = models.JSONField(help_text="The planned trial of the list.")
+    digests = models.JSONField(help_text="SHA-256 of the images to show, left to right.")
+
+    class Meta:
+        ordering = ["participant", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["participant", "index"], name="one_trial_per_place"),
+            models.CheckConstraint(condition=Q(kind__in=["rating", "choice"]), name="trial_kind_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ResponseQuerySet(models.QuerySet["Response"]):
+    def of_study(self, study: Study, kind: str) -> ResponseQuerySet:
+        """Responses to trials of one kind, in the order of an export."""
+        return (
+            self.filter(trial__participant__study=study, trial__kind=kind)
+            .select_related("trial", "trial__participant")
+            .order_by("trial__participant__name", "trial__index")
+        )
+
+
+class Response(models.Model):
+    """The answer to a trial: the first that came, and the only one."""
+
+    trial = models.OneToOneField(Trial, on_delete=models.CASCADE, related_name="response")
+    response_id = models.UUIDField(unique=True)
+    values = models.JSONField(default=dict, help_text="Construct -> rating from 0 to 100.")
+    chosen = models.CharField(max_length=5, blank=True, help_text="left or right, of a pair.")
+    rt_ms = models.FloatField(help_text="From the first paint of the images to the answer.")
+    digests = models.JSONField(help_text="SHA-256 of the image bytes that the browser showed, left to right.")
+    late = models.BooleanField(default=False, help_text="Came after the participant's place had timed out.")
+    received_at = models.DateTimeField(db_index=True)
+
+    objects: ClassVar[models.Manager[Response]] = models.Manager.from_queryset(ResponseQuerySet)()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(rt_ms__gte=0), name="reaction_time_not_negative"),
+            models.CheckConstraint(condition=Q(chosen__in=["", "left", "right"]), name="chosen_is_a_side"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.response_id)
+
+    def receipt(self) -> dict[str, Any]:
+        """What the browser is told: which response is kept for the trial."""
+        return {
+            "trial_id": self.trial.name,
+            "response_id": str(self.response_id),
+            "received_at": self.received_at.isoformat(timespec="milliseconds"),
+        }
+
+
+class Attempt(models.Model):
+    """Every post of a response by a participant, and what became of it."""
+
+    class Outcome(models.TextChoices):
+        STORED = "stored", "stored"
+        REPEATED = "repeated", "the same response again"
+        DUPLICATE = "duplicate", "another response was there first"
+        REFUSED = "refused", "refused"
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="attempts")
+    trial = models.ForeignKey(Trial, null=True, blank=True, on_delete=models.CASCADE, related_name="attempts")
+    response_id = models.CharField(max_length=60, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    status = models.PositiveSmallIntegerField(help_text="HTTP status of the reply.")
+    detail = models.CharField(max_length=400, blank=True)
+    body_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.response_id}"
+
+
+class Event(models.Model):
+    """What happened around the answers: the window lost focus, the page was loaded again."""
+
+    KINDS = (
+        "load",
+        "focus",
+        "blur",
+        "hidden",
+        "visible",
+        "offline",
+        "online",
+        "instructions",
+        "images",
+        "resize",
+    )
+
+    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="events")
+    event_id = models.UUIDField()
+    kind = models.CharField(max_length=20)
+    trial_index = models.PositiveIntegerField(null=True, blank=True)
+    page_ms = models.FloatField(help_text="Milliseconds since the page was loaded.")
+    detail = models.JSONField(default=dict)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["participant", "event_id"], name="event_stored_once"),
+            models.CheckConstraint(condition=Q(page_ms__gte=0), name="event_not_before_its_page"),
+        ]
+
+    def __str__(self) -> str:
+        return self.kind

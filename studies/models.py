@@ -1,0 +1,245 @@
+"""Studies: what is shown and asked, in which blocks, and the plan that is frozen before the first answer."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from almond.design.plan import StudyPlan
+from encoder.models import DIGEST_LENGTH
+from generation.models import Stimulus
+from studies import texts
+
+STIMULUS_NAME = re.compile(r"s(\d{1,18})")
+LARGEST_SEED = 2**53 - 1
+
+
+def stimulus_name(pk: int) -> str:
+    """The name of an image in a plan: ``s`` and the number of its row."""
+    return f"s{pk}"
+
+
+class Construct(models.Model):
+    """A judgement, in the words a participant reads."""
+
+    name = models.SlugField(max_length=60, unique=True, help_text="Short, for tables: threat.")
+    question = models.CharField(
+        max_length=200, help_text="Asked of one image: How threatening is this scene?"
+    )
+    low = models.CharField("low end", max_length=60, help_text="What 0 means: not at all.")
+    high = models.CharField("high end", max_length=60, help_text="What 100 means: extremely.")
+    choice = models.CharField(
+        "question of a pair",
+        max_length=200,
+        blank=True,
+        help_text="Asked of two images: Which scene is more threatening?",
+    )
+    target = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text="The target whose pairs ask this in a choice block, such as LB. Empty: none.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(name="") & ~Q(question="") & ~Q(low="") & ~Q(high=""),
+                name="construct_is_in_words",
+            ),
+            models.CheckConstraint(
+                condition=Q(target="") | ~Q(choice=""), name="construct_of_a_target_asks_of_pairs"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StudyQuerySet(models.QuerySet["Study"]):
+    def joinable(self) -> StudyQuerySet:
+        return self.filter(state=Study.State.LIVE)
+
+
+class Study(models.Model):
+    """One study over a matched set, or over natural images. Nothing of it changes once it is frozen."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft"
+        FROZEN = "frozen", "frozen"
+        LIVE = "live", "live"
+        PAUSED = "paused", "paused"
+        CLOSED = "closed", "closed"
+
+    title = models.CharField(max_length=200, help_text="Participants read it.")
+    slug = models.SlugField(max_length=80, unique=True, help_text="The end of the participants' link.")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT, editable=False)
+    matched_set = models.ForeignKey(
+        "generation.MatchedSet", null=True, blank=True, on_delete=models.PROTECT, related_name="studies"
+    )
+    image_set = models.ForeignKey(
+        "generation.ImageSet",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="studies",
+        help_text="Natural images instead of a matched set: then there are only rating blocks.",
+    )
+    seed = models.PositiveBigIntegerField(
+        default=1,
+        validators=[MaxValueValidator(LARGEST_SEED)],
+        help_text="Orders, sides and lists follow from it.",
+    )
+    participants_planned = models.PositiveIntegerField(
+        "participants", default=40, validators=[MinValueValidator(1)], help_text="No more can join."
+    )
+    n_lists = models.PositiveIntegerField(
+        "lists",
+        default=8,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text="Different lists of trials; participants are spread evenly over them.",
+    )
+    permutations = models.PositiveIntegerField(
+        default=2000, validators=[MinValueValidator(99)], help_text="Of the confirmatory analysis."
+    )
+    timeout_minutes = models.PositiveIntegerField(
+        "time-out",
+        default=60,
+        validators=[MinValueValidator(5)],
+        help_text="A place is offered again after so many minutes without a sign of its participant.",
+    )
+    consent = models.TextField(default=texts.consent, help_text="An empty line begins a new paragraph.")
+    debriefing = models.TextField(default=texts.debriefing, help_text="Shown with the completion code.")
+    completion_code = models.CharField(
+        max_length=40,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")],
+        help_text="One for all, as recruiting platforms want it. Empty: everybody gets an own one.",
+    )
+    plan = models.JSONField(default=dict, editable=False)
+    plan_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, editable=False)
+    frozen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    frozen_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="frozen_studies",
+    )
+    opened_at = models.DateTimeField(null=True, blank=True, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Study]] = models.Manager.from_queryset(StudyQuerySet)()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "studies"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(matched_set__isnull=True) | Q(image_set__isnull=True),
+                name="study_of_one_source_of_images",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state="draft") & Q(plan_digest="") & Q(frozen_at__isnull=True))
+                | (~Q(state="draft") & ~Q(plan_digest="") & Q(frozen_at__isnull=False)),
+                name="study_past_draft_has_a_plan",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "frozen", "live", "paused", "closed"]),
+                name="study_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(participants_planned__gte=1, n_lists__gte=1, timeout_minutes__gte=5),
+                name="study_numbers_make_sense",
+            ),
+            models.CheckConstraint(
+                condition=Q(n_lists__lte=F("participants_planned")), name="study_has_a_participant_per_list"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_draft(self) -> bool:
+        return self.state == self.State.DRAFT
+
+    @property
+    def is_live(self) -> bool:
+        return self.state == self.State.LIVE
+
+    @property
+    def join_path(self) -> str:
+        """Where participants begin."""
+        return reverse("participant_join", args=[self.slug])
+
+    @cached_property
+    def frozen_plan(self) -> StudyPlan:
+        """The plan as it was frozen; ``InputError`` while the study is a draft."""
+        return StudyPlan.from_json(self.plan)
+
+    def images(self) -> models.QuerySet[Stimulus]:
+        """The rows that a plan made now would show."""
+        if self.matched_set is not None:
+            return self.matched_set.stimuli().order_by("id")
+        if self.image_set is not None:
+            return self.image_set.stimuli.order_by("id")
+        return Stimulus.objects.none()
+
+    def planned_images(self) -> dict[str, Stimulus]:
+        """Name in the frozen plan -> row, for every image of the plan."""
+        numbers = [
+            int(found[1]) for item in self.plan["stimuli"] if (found := STIMULUS_NAME.fullmatch(item["id"]))
+        ]
+        return {stimulus_name(pk): row for pk, row in Stimulus.objects.in_bulk(numbers).items()}
+
+
+class Block(models.Model):
+    """A run of trials of one kind: images rated on sliders, or pairs to choose from."""
+
+    class Kind(models.TextChoices):
+        RATING = "rating", "rating"
+        CHOICE = "choice", "choice between two"
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="blocks")
+    order = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.RATING)
+    name = models.SlugField(max_length=40, help_text="For tables: ratings.")
+    trials = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Per participant, repeats included. Empty: every image or pair once.",
+    )
+    repeats = models.PositiveIntegerField(
+        default=0, help_text="So many images are rated a second time (rating blocks)."
+    )
+    instructions = models.TextField(blank=True, help_text="Shown before the block. Empty: the usual words.")
+    constructs = models.ManyToManyField(Construct, related_name="blocks")
+
+    class Meta:
+        ordering = ["study", "order"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "order"], name="one_block_per_place"),
+            models.UniqueConstraint(fields=["study", "name"], name="block_named_once_per_study"),
+            models.CheckConstraint(condition=Q(kind__in=["rating", "choice"]), name="block_kind_is_known"),
+            models.CheckConstraint(
+                condition=Q(trials__isnull=True) | Q(trials__gte=1), name="block_has_trials"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="rating") | Q(repeats=0), name="only_rating_blocks_repeat"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

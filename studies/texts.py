@@ -1,0 +1,45 @@
+"""The usual words of a study, offered where an experimenter writes none."""
+
+from __future__ import annotations
+
+
+def paragraphs(*lines: str) -> str:
+    return "\n\n".join(lines)
+
+
+def consent() -> str:
+    return paragraphs(
+        "In this study you look at pictures of small scenes and say how they strike you."
+        " There are no right or wrong answers.",
+        "Taking part is voluntary. You may stop at any time, without giving a reason,"
+        " with the button “Stop taking part”.",
+        "We store your answers, how long they took, and whether the window was in view while you answered."
+        " We store no name and no address. Answers are kept under a random name and may be published"
+        " in that form.",
+    )
+
+
+def debriefing() -> str:
+    return paragraphs(
+        "Some of the pictures were changed so that a model of the brain predicts a stronger or a weaker"
+        " response in one small region. We want to know whether people experience such pictures differently.",
+        "Your answers help to find out. Thank you.",
+    )
+
+
+def rating_instructions(trials: int, sliders: int) -> str:
+    answers = "one slider" if sliders == 1 else f"{sliders} sliders"
+    return paragraphs(
+        f"You will see {trials} pictures, one at a time. Below each there {'is' if sliders == 1 else 'are'}"
+        f" {answers}. Put every slider where it fits your impression, then go on.",
+        "Answer by your first impression. With the keyboard: Tab moves from slider to slider, the arrow keys"
+        " move a slider, Enter keeps it where it is.",
+    )
+
+
+def choice_instructions(trials: int) -> str:
+    return paragraphs(
+        f"You will see {trials} pairs of pictures. Read the question above them and choose one of the two.",
+        "Click or tap the picture. With the keyboard: F or the left arrow chooses the left picture, J or the"
+        " right arrow the right one.",
+    )
