@@ -87,8 +87,8 @@ PHRASES: dict[str, Fixed] = {
 """What each phrase says; the longest phrase that fits is taken."""
 
 FILLERS = frozenset(
-    ("a", "an", "the", "in", "on", "at", "of", "and", "with", "is", "there", "it", "to", "by", "some")
-    + ("picture", "photo", "image")
+    {"a", "an", "the", "in", "on", "at", "of", "and", "with", "is", "there", "it", "to", "by", "some"}
+    | {"picture", "photo", "image"}
 )
 """Words that carry no attribute and are not worth listing as ignored."""
 
