@@ -13,6 +13,7 @@ from almond.design.plan import PlannedPair, PlannedStimulus
 Item = PlannedStimulus | PlannedPair
 Codes = np.ndarray[Any, np.dtype[np.int64]]
 PROPOSALS_PER_SHOWING = 40
+MOST_PROPOSALS = 200_000
 
 
 def cell_of(item: Item) -> str:
@@ -33,7 +34,8 @@ def deal(items: Sequence[Item], n_lists: int, size: int, rng: np.random.Generato
     ]
     lists = first_deal(factors, n_lists, size, rng)
     if size < len(items):
-        Spread(lists, factors).improve(PROPOSALS_PER_SHOWING * n_lists * size, rng)
+        proposals = min(PROPOSALS_PER_SHOWING * n_lists * size, MOST_PROPOSALS)
+        Spread(lists, factors).improve(proposals, rng)
     return lists
 
 
@@ -89,10 +91,10 @@ class Spread:
     def improve(self, proposals: int, rng: np.random.Generator) -> None:
         """Propose swaps by chance until the lists are as even as can be, or ``proposals`` were tried."""
         everywhere = [*self.lists, self.aside] if self.aside else self.lists
-        draws = rng.random((proposals, 4))
-        for draw in draws:
+        for _ in range(proposals):
             if self.total <= self.floor:
                 return
+            draw = rng.random(4)
             one, other = int(draw[0] * len(self.lists)), int(draw[1] * len(everywhere))
             place, there = int(draw[2] * len(everywhere[one])), int(draw[3] * len(everywhere[other]))
             self.propose(one, place, other, there)
