@@ -25,7 +25,6 @@ def work(
     """
     ran = 0
     while not stopping():
-        close_old_connections()
         found = step(worker, stopping)
         ran += found
         if not found:
@@ -46,5 +45,6 @@ def step(worker: Worker, stopping: Callable[[], bool]) -> bool:
     except DatabaseError:
         # The database was away or busy: a job that was running keeps its row and is taken up again.
         logger.exception("the database did not answer; trying again")
+        close_old_connections()
         return False
     return True

@@ -29,7 +29,7 @@ app.conf.update(
 )
 
 
-@app.task(name="jobs.tasks.run_job")
+@app.task(name="jobs.tasks.run_job")  # type: ignore[untyped-decorator]  # Celery has no types
 def run_job(job_id: int) -> None:
     """Run one job if it still waits; a job whose worker died is taken up again first."""
     take_back_lost()

@@ -44,6 +44,6 @@ class Worker:
         try:
             process = psutil.Process(self.pid)
             began = round(100 * process.create_time())
-            return abs(began - self.began) > 100 or process.status() == psutil.STATUS_ZOMBIE
+            return abs(began - self.began) > 100 or bool(process.status() == psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return True

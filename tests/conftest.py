@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """SQLite tests use a file: threads and worker processes then meet the same locks as in a lab."""
     database = settings.DATABASES["default"]
     if database["ENGINE"] == "django.db.backends.sqlite3":
-        database["TEST"] = {"NAME": str(Path(HOME.name) / "test.sqlite3")}
+        database["TEST"] = {**database.get("TEST", {}), "NAME": str(Path(HOME.name) / "test.sqlite3")}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

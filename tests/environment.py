@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -15,3 +16,5 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 HOME = tempfile.TemporaryDirectory(prefix="almond-tests-")
 os.environ["ALMOND_HOME"] = HOME.name
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Pages are served without `collectstatic`; the folder only has to be there.
+(Path(HOME.name) / "staticfiles").mkdir()
