@@ -10,45 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
 
 from encoder.models import DIGEST_LENGTH
-from studies.models import Study
+from studies.models import AssignmentList, Study
 
 
 def token_digest(token: str) -> str:
     """What is kept of a participant's token."""
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-class AssignmentListQuerySet(models.QuerySet["AssignmentList"]):
-    def open(self) -> AssignmentListQuerySet:
-        """Lists with a free place, the emptiest first."""
-        return self.filter(taken__lt=F("capacity")).order_by("taken", "number")
-
-
-class AssignmentList(models.Model):
-    """One of a study's lists of trials, and how many of its places are taken."""
-
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="lists")
-    number = models.PositiveIntegerField()
-    trials = models.JSONField()
-    capacity = models.PositiveIntegerField()
-    taken = models.PositiveIntegerField(default=0)
-
-    objects: ClassVar[models.Manager[AssignmentList]] = models.Manager.from_queryset(AssignmentListQuerySet)()
-
-    class Meta:
-        ordering = ["study", "number"]
-        constraints = [
-            models.UniqueConstraint(fields=["study", "number"], name="list_numbered_once_per_study"),
-            models.CheckConstraint(
-                condition=Q(taken__gte=0, taken__lte=F("capacity")), name="list_not_overfull"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"list {self.number}"
 
 
 class ParticipantQuerySet(models.QuerySet["Participant"]):
