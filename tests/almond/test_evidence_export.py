@@ -21,6 +21,7 @@ from almond.evidence.columns import FIXED
 from almond.evidence.export import read_export
 from almond.evidence.tables import csv_bytes, read_table, table_rows, write_number
 from almond.evidence.verify import first_broken, verify
+from almond.stats.tables import read_study
 from tests.almond.design_plans import natural_plan
 from tests.almond.small_export import CREATED, SmallStudy
 
@@ -274,3 +275,14 @@ def test_what_is_no_export_is_refused(tmp_path: Path):
     (tmp_path / "manifest.json").write_text('{"format": "another"}')
     with pytest.raises(InputError, match="is not the manifest of an export"):
         read_export(tmp_path)
+
+
+def test_the_analysis_reads_what_the_export_writes(study: SmallStudy):
+    folder = study.write()
+    export, data = read_export(folder), read_study(folder)
+    for table in ("participants", "ratings", "choices", "stimuli"):
+        ours, theirs = getattr(export, table), getattr(data, table)
+        assert list(ours.columns) == list(theirs.columns)
+        assert len(ours) == len(theirs)
+    assert data.ratings["value"].equals(export.ratings["value"])
+    assert data.plan == export.plan
