@@ -120,9 +120,10 @@ def method_paragraphs(data: Mapping[str, Any]) -> list[str]:
             "Rating profile to intended target: mean profiles of the images pushed up; shrinkage linear "
             "discriminant analysis (shrinkage 0.2), partial least squares discriminant analysis beside it; "
             "each base scene held out in turn, scaling learned on the others; balanced accuracy. Labels are "
-            f"permuted within base scene and the whole cross-validation is repeated ({drawn}), p = (1 + b) / (1 + B). "
-            "Pairs of targets: accuracy from the same scores, family-wise p from the largest pair in every "
-            "permutation, Holm's beside it. Chance is re-derived as the mean over permutations."
+            f"permuted within base scene and the whole cross-validation is repeated ({drawn}), "
+            "p = (1 + b) / (1 + B). Pairs of targets: accuracy from the same scores, family-wise p from "
+            "the largest pair in every permutation, Holm's beside it. Chance is re-derived as the mean over "
+            "permutations."
         )
     if data["choices"]:
         found.append(
