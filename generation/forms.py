@@ -18,6 +18,7 @@ from almond.errors import InputError
 from encoder.models import Target
 from encoder.written_once import RowForm, said_in
 from generation import services
+from generation.checks import MOST_SEEDS, check_matching, check_recipe, check_source
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
 
 LARGEST_UPLOAD = 1 << 30
@@ -31,8 +32,8 @@ def read_seeds(text: str) -> list[int]:
         if not found:
             raise InputError("seeds", f"{part!r}", "whole numbers and ranges such as 1-4, 9")
         first, last = int(found[1]), int(found[2] or found[1])
-        if last - first >= services.MOST_SEEDS:
-            raise InputError("seeds", f"{part!r} is too many", f"at most {services.MOST_SEEDS}")
+        if last - first >= MOST_SEEDS:
+            raise InputError("seeds", f"{part!r} is too many", f"at most {MOST_SEEDS}")
         seeds += range(first, last + 1)
     return seeds
 
@@ -95,7 +96,7 @@ class RecipeForm(RowForm):
             data["strength_list"] = read_numbers(data.get("strengths", ""), "strengths")
         if not self.errors:
             with said_in(self):
-                services.check_recipe(
+                check_recipe(
                     prompt=data["prompt"],
                     generator=data["generator"],
                     seeds=data["seed_list"],
@@ -136,7 +137,7 @@ class MatchedSetForm(RowForm):
         data: dict[str, Any] = super().clean() or {}
         if not self.errors:
             with said_in(self):
-                services.check_matching(
+                check_matching(
                     batches=list(data["batches"]), tolerance=data["tolerance"], scored_by=data["scored_by"]
                 )
         return data
@@ -178,7 +179,7 @@ class ImageSetForm(RowForm):
         for name, what in (("folder", "folder"), ("norms_file", "file of norms")):
             if data.get(name):
                 try:
-                    services.check_source(Path(data[name]), what)
+                    check_source(Path(data[name]), what)
                 except InputError as error:
                     self.add_error(name, str(error))
         return data

@@ -1,0 +1,84 @@
+"""What may be asked for: each check raises ``InputError`` that names the field and what would be right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+
+from almond.errors import InputError
+from encoder.models import Target
+from generation.models import Batch
+
+MOST_SEEDS = 1000
+EMBEDDED = ("analytic", "small-unet")
+
+
+def check_recipe(
+    *,
+    prompt: str,
+    generator: str,
+    seeds: Sequence[int],
+    targets: Sequence[Target],
+    strengths: Sequence[float],
+    window: tuple[float, float],
+    ramp: float,
+    steps: int,
+    contrast: bool,
+) -> None:
+    if not seeds or len(set(seeds)) != len(seeds) or len(seeds) > MOST_SEEDS or min(seeds) < 0:
+        raise InputError(
+            "seeds", f"{list(seeds)[:5]}…", f"1 to {MOST_SEEDS} different whole numbers, none below 0"
+        )
+    if not strengths or not all(math.isfinite(value) and value > 0 for value in strengths):
+        raise InputError("strengths", f"{list(strengths)}", "one or more numbers above 0")
+    if not prompt.strip():
+        raise InputError("prompt", "is empty", "a description of the scene")
+    if generator not in EMBEDDED and not Path(generator).is_dir():
+        raise InputError(
+            "generator", f"is {generator!r}", "analytic, small-unet, or the folder of a pipeline"
+        )
+    low, high = window
+    if not 0 <= low < high <= 1:
+        raise InputError("window", f"{low:g} to {high:g}", "two values of alpha-bar, 0 <= low < high <= 1")
+    if not 0 <= ramp <= 0.5:
+        raise InputError("ramp", f"{ramp:g}", "a share of the window, 0 to 0.5")
+    if steps < 1:
+        raise InputError("steps", f"{steps}", "1 or more")
+    if not targets:
+        raise InputError("targets", "none were chosen", "one or more guides")
+    for target in targets:
+        if target.role != Target.Role.GUIDE or not target.digest:
+            raise InputError("targets", f"{target} cannot guide", "guides whose weights have been made")
+    names = [target.name for target in targets]
+    if len(set(names)) != len(names):
+        raise InputError(
+            "targets", f"two are called the same ({', '.join(names)})", "targets of different names"
+        )
+
+
+def check_matching(*, batches: Sequence[Batch], tolerance: float, scored_by: str | None) -> str:
+    """Whose scores are used; ``InputError`` when judges are asked for and a batch has none."""
+    if not batches:
+        raise InputError("batches", "none were chosen", "one or more")
+    if not (math.isfinite(tolerance) and tolerance > 0):
+        raise InputError("tolerance", f"is {tolerance}", "a number above 0, in standard deviations")
+    judged = all(batch.judges.exists() for batch in batches)
+    role = str(scored_by or (Target.Role.JUDGE if judged else Target.Role.GUIDE))
+    if role == Target.Role.JUDGE and not judged:
+        raise InputError("scored by", "a batch has no judges", "guide, or batches scored by judges")
+    return role
+
+
+def check_source(path: Path, what: str) -> Path:
+    """The resolved path; ``InputError`` unless it exists under one of the data folders."""
+    resolved = path.resolve()
+    roots = [Path(root).resolve() for root in settings.DATA_ROOTS]
+    if not any(resolved.is_relative_to(root) for root in roots):
+        listed = ", ".join(str(root) for root in roots)
+        raise InputError(path, "is outside of the server's data folders", f"a {what} under {listed}")
+    if not resolved.exists():
+        raise InputError(path, "does not exist on this server", f"a {what}")
+    return resolved
