@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from almond.rng import derive_seed, generator
@@ -43,11 +43,17 @@ def loss_of(
     return total
 
 
-def train(net: str, minutes: float, seed: int) -> tuple[AttributeNetwork, dict[str, float]]:
+def train(
+    net: str, minutes: float, seed: int, resume: Path | None = None
+) -> tuple[AttributeNetwork, dict[str, float]]:
+    """Train for a time, from random weights or from those of an earlier run in the folder ``resume``."""
     torch.manual_seed(derive_seed(seed, net, "weights") % 2**31)
     pool = Pool(POOL, generator(seed, net, "scenes"))
     codec = load_codec()
-    network = NETWORKS[net]().train()
+    network = NETWORKS[net]()
+    if resume is not None:
+        network.load_state_dict(load_file(resume / weights_file(net)))
+    network.train()
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=1e-2)
     began, step, recent = time.monotonic(), 0, 0.0
     while (share := (time.monotonic() - began) / (60.0 * minutes)) < 1.0:
@@ -97,10 +103,11 @@ def main() -> None:
     arguments.add_argument("--minutes", type=float, default=8.0)
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--resume", type=Path)
     arguments.add_argument("--out", type=Path, default=FOLDER)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
-    network, spent = train(options.net, options.minutes, options.seed)
+    network, spent = train(options.net, options.minutes, options.seed, options.resume)
     found = {key: round(value, 4) for key, value in evaluate(network).items()}
     name = weights_file(options.net)
     options.out.mkdir(parents=True, exist_ok=True)
