@@ -1,0 +1,114 @@
+"""``make test``: every check and every test, one after the other, with one summary at the end.
+
+All of them run even when one fails; the status is 0 only if none did.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import services
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+PACKAGES = ["almond", "accounts", "jobs", "encoder", "generation", "studies", "ratings", "analysis", "config"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one check went."""
+
+    name: str
+    passed: bool
+    seconds: float
+    last_line: str
+
+
+def environment(**more: str) -> dict[str, str]:
+    """One thread per process, the default database unless told otherwise."""
+    quiet = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    kept = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return {**kept, **quiet, **more}
+
+
+def run(name: str, words: list[str], **more: str) -> Outcome:
+    """Run one check with its output passed on; the last line that says something is kept."""
+    print(f"\n── {name}", flush=True)
+    began, last = time.monotonic(), ""
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    return Outcome(name, process.returncode == 0, time.monotonic() - began, last)
+
+
+def check_scripts() -> Outcome:
+    """Syntax of the pages' own scripts; copied to ``.mjs``, which Node reads as modules without a guess."""
+    files = sorted((ROOT / "static" / "js").rglob("*.js"))
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [shutil.copy(path, Path(folder) / f"{path.stem}.mjs") for path in files]
+        done = [subprocess.run(["node", "--check", copy], check=False).returncode for copy in copies]
+    return Outcome("node --check", not any(done), 0.0, f"{len(files)} scripts")
+
+
+def checks() -> list[Callable[[], Outcome]]:
+    manage = [sys.executable, "manage.py"]
+    found: list[Callable[[], Outcome]] = [
+        lambda: run("ruff check", [str(BIN / "ruff"), "check", "."]),
+        lambda: run("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
+        lambda: run("import contracts", [str(BIN / "lint-imports")]),
+        lambda: run("types", [str(BIN / "mypy"), *PACKAGES, "scripts"]),
+        lambda: run("missing migrations", [*manage, "makemigrations", "--check", "--dry-run"]),
+        lambda: run("manage.py check", [*manage, "check", "--fail-level", "WARNING"]),
+    ]
+    if shutil.which("node"):
+        found.append(check_scripts)
+    found.append(lambda: run("pytest", PYTEST))
+    return found
+
+
+def test_on_postgresql() -> Outcome | None:
+    """The site's tests once more on PostgreSQL; None where there is no PostgreSQL."""
+    with services.postgresql() as address:
+        if address is None:
+            return None
+        return run("pytest on PostgreSQL", [*PYTEST, "tests/site", "-m", "not browser"], DATABASE_URL=address)
+
+
+def summarise(outcomes: list[Outcome], missing: list[services.Tool], seconds: float) -> int:
+    print("\n── summary")
+    for outcome in outcomes:
+        mark = "ok    " if outcome.passed else "FAILED"
+        print(f"{mark} {outcome.name:22} {outcome.seconds:5.0f} s  {outcome.last_line[:110]}")
+    for tool in missing:
+        print(f"NOT TESTED: {tool.used_for}: {tool.program} is missing (Debian: {tool.package})")
+    failed = [outcome.name for outcome in outcomes if not outcome.passed]
+    print(f"{'failed: ' + ', '.join(failed) if failed else 'all passed'}, {seconds:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+def main() -> int:
+    began = time.monotonic()
+    missing = services.install_missing()
+    with tempfile.TemporaryDirectory(prefix="almond-checks-") as home:
+        os.environ["ALMOND_HOME"] = home  # no check touches the lab's own data
+        outcomes = [check() for check in checks()]
+        if on_postgresql := test_on_postgresql():
+            outcomes.append(on_postgresql)
+    return summarise(outcomes, missing, time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

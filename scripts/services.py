@@ -1,0 +1,123 @@
+"""What the tests need beside Python: Chromium, PostgreSQL, Redis. Installed where this may be done."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program, Debian's package of it, and what is not tested without it."""
+
+    program: str
+    package: str
+    used_for: str
+
+    def find(self) -> Path | None:
+        if found := shutil.which(self.program):
+            return Path(found).resolve()
+        hidden = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{self.program}"))
+        return hidden[-1] if hidden else None
+
+
+TOOLS = (
+    Tool("chromium", "chromium", "the browser tests"),
+    Tool("initdb", "postgresql", "the tests against PostgreSQL"),
+    Tool("redis-server", "redis-server", "the test of Celery workers"),
+    Tool("node", "nodejs", "the syntax check of the pages' scripts"),
+)
+
+
+def install_missing() -> list[Tool]:
+    """Install what is missing when we are root on Debian; returns what still is."""
+    missing = [tool for tool in TOOLS if tool.find() is None]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        packages = [tool.package for tool in missing]
+        print(f"almond: installing from Debian: {', '.join(packages)} …", flush=True)
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+            done = subprocess.run(
+                ["apt-get", "-qq", *words], env=quiet, stdout=subprocess.DEVNULL, check=False
+            )
+            if done.returncode != 0:
+                print(f"almond: apt-get {words[0]} failed with status {done.returncode}", flush=True)
+    return [tool for tool in missing if tool.find() is None]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def server_user() -> str | None:
+    """PostgreSQL refuses to run as root; Debian's package brings a user for it."""
+    if os.geteuid() != 0:
+        return None
+    pwd.getpwnam("postgres")
+    return "postgres"
+
+
+@contextmanager
+def postgresql() -> Iterator[str | None]:
+    """The address of our own PostgreSQL server, which lives as long as the block; None without PostgreSQL."""
+    initdb = TOOLS[1].find()
+    if initdb is None:
+        yield None
+        return
+    user = server_user()
+    folder = Path(tempfile.mkdtemp(prefix="almond-postgresql-"))
+    try:
+        if user:
+            shutil.chown(folder, user)
+        with running(initdb, folder, user) as port:
+            yield f"postgres://almond@127.0.0.1:{port}/postgres"
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def running(initdb: Path, folder: Path, user: str | None) -> Iterator[int]:
+    data, port = folder / "data", free_port()
+    subprocess.run(
+        [initdb, "-D", data, "-A", "trust", "-U", "almond", "-E", "UTF8", "--locale", "C", "--no-sync"],
+        user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    words = [str(initdb.with_name("postgres")), "-D", str(data), "-p", str(port), "-k", str(folder)]
+    words += ["-h", "127.0.0.1"]
+    # Nothing of a test's database has to survive a power cut.
+    words += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(words, user=user, cwd=folder, stdout=log, stderr=log)
+    try:
+        wait_until_it_answers(server, port, folder / "log")
+        yield port
+    finally:
+        server.send_signal(2)  # SIGINT is PostgreSQL's fast shutdown
+        server.wait(30)
+
+
+def wait_until_it_answers(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    import psycopg
+
+    for _ in range(300):
+        if server.poll() is not None:
+            raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}")
+        try:
+            psycopg.connect(f"postgresql://almond@127.0.0.1:{port}/postgres").close()
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"PostgreSQL did not answer within 30 s:\n{log.read_text()}")
