@@ -13,7 +13,7 @@ import pytest
 
 from almond.design.assignment import make_lists
 from almond.design.plan import Construct, StudyPlan
-from almond.errors import InputError
+from almond.errors import Cancelled, InputError
 from almond.evidence.export import read_export
 from almond.evidence.simulated import simulate_study
 from almond.evidence.verify import first_broken, verify
@@ -27,10 +27,11 @@ from almond.world.raters import (
     Style,
     construct_weights,
     null_percepts,
+    read_percepts,
     simulate_rater,
     style_of,
 )
-from almond.world.scenes import LATENTS
+from almond.world.scenes import LATENTS, draw_scene, latents, render
 from tests.almond.design_plans import full_plan
 from tests.almond.small_export import SmallStudy
 
@@ -227,3 +228,54 @@ def test_a_simulated_study_exports_and_verifies(tmp_path: Path):
     folder = study.write(**answers)
     assert first_broken(verify(folder, bold=study.bold)) is None
     assert len(read_export(folder).participants) == 5
+
+
+def drawn(count: int) -> tuple[dict[str, Any], dict[str, Latents]]:
+    """Rendered scenes and their true latents, by id."""
+    rng = generator(6, "drawn")
+    scenes = {f"scene-{number}": draw_scene(rng) for number in range(count)}
+    pictures = {name: render(scene) for name, scene in scenes.items()}
+    return pictures, {name: latents(scene) for name, scene in scenes.items()}
+
+
+def test_percepts_come_from_pixels_and_are_close_to_the_truth():
+    pictures, truth = drawn(150)
+    percepts = read_percepts(pictures)
+    assert set(percepts) == set(pictures)
+    for construct in NAMES:
+        weights = construct_weights(construct)
+        seen = [weights @ percepts[name] for name in pictures]
+        true = [weights @ truth[name] for name in pictures]
+        assert np.corrcoef(seen, true)[0, 1] > 0.6, construct
+    assert all(((found >= 0) & (found <= 1)).all() for found in percepts.values())
+
+
+def test_a_percept_does_not_depend_on_the_other_images_nor_on_their_size():
+    pictures, _ = drawn(40)
+    large = {name: image.repeat(2, 0).repeat(2, 1) for name, image in pictures.items()}
+    mixed = {**{f"{name} large": image for name, image in large.items()}, **pictures}
+    together, alone = read_percepts(mixed), read_percepts({"scene-7": pictures["scene-7"]})
+    assert np.allclose(together["scene-7"], alone["scene-7"], atol=1e-5)
+    assert np.mean([np.abs(together[f"{name} large"] - together[name]).mean() for name in pictures]) < 0.03
+
+
+def test_raters_rate_pictures_by_what_is_in_them():
+    pictures, truth = drawn(150)
+    percepts = read_percepts(pictures)
+    raters = population(30)
+    means = {
+        name: np.mean([rater.rate(percepts[name], ["threat"]).values[0] for rater in raters])
+        for name in pictures
+    }
+    threatening = [means[name] for name in pictures if truth[name][LATENTS.index("threat")] == 1]
+    harmless = [means[name] for name in pictures if truth[name][LATENTS.index("threat")] == 0]
+    assert np.mean(threatening) - np.mean(harmless) > 25
+
+
+def test_reading_can_be_stopped():
+    class Stop:
+        def report(self, fraction: float, message: str = "") -> None:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        read_percepts(drawn(2)[0], progress=Stop())
