@@ -1,5 +1,16 @@
-"""Addresses of the ratings pages."""
+"""Addresses of the participants' pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from ratings import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("study/<slug:slug>/", views.join, name="participant_join"),
+    path("take/<str:token>/", views.study, name="participant_study"),
+    path("take/<str:token>/state", views.state, name="participant_state"),
+    path("take/<str:token>/responses", views.responses, name="participant_responses"),
+    path("take/<str:token>/events", views.events, name="participant_events"),
+    path("take/<str:token>/finish", views.finish, name="participant_finish"),
+    path("take/<str:token>/done", views.done, name="participant_done"),
+    path("take/<str:token>/withdraw", views.withdraw, name="participant_withdraw"),
+]

@@ -27,7 +27,7 @@ FOR EACH ROW EXECUTE FUNCTION ratings_written_once()
 def add_triggers(apps, schema_editor):
     vendor = schema_editor.connection.vendor
     if vendor == "postgresql":
-        schema_editor.execute(POSTGRES_FUNCTION)
+        schema_editor.execute(POSTGRES_FUNCTION, params=None)  # its % is no placeholder
     for table in TABLES:
         schema_editor.execute({"sqlite": SQLITE, "postgresql": POSTGRES}[vendor].format(table=table))
 

@@ -1,0 +1,80 @@
+"""Places on a study's lists: taken by conditional updates, given back when somebody leaves.
+
+A place is held by every participant who is active or has finished. Balance is exact: under any burst of
+joins the numbers taken on two lists with room differ by one at most, and who comes after somebody has left
+gets the emptiest list.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from ratings.models import Participant
+from studies.models import AssignmentList, Study
+
+Status = Participant.Status
+
+
+def take_place(study: Study) -> AssignmentList | None:
+    """A place on the emptiest list; None when every list is full.
+
+    The update succeeds only if nobody took a place of that list since it was read; else the lists are read
+    again. Each turn of the loop means that somebody else got a place, so it ends.
+    """
+    while (candidate := AssignmentList.objects.filter(study=study).open().first()) is not None:
+        if _add(candidate.pk, candidate.taken):
+            return candidate
+    return None
+
+
+def _add(pk: int, seen: int) -> bool:
+    return AssignmentList.objects.filter(pk=pk, taken=seen).update(taken=F("taken") + 1) == 1
+
+
+def take_again(participant: Participant) -> bool:
+    """A place on the list that the participant began with, if there is one."""
+    free = AssignmentList.objects.filter(pk=participant.assignment_id, taken__lt=F("capacity"))
+    return free.update(taken=F("taken") + 1) == 1
+
+
+def give_back(participant: Participant, after: str, *, idle_since: datetime | None = None) -> bool:
+    """Make an active participant something else and open the place again.
+
+    False, and nothing changed, when no longer active, or when something came after ``idle_since``.
+    """
+    here = Participant.objects.filter(pk=participant.pk, status=Status.ACTIVE)
+    if idle_since is not None:
+        here = here.filter(last_seen_at__lt=idle_since)
+    with transaction.atomic():
+        left = here.update(status=after)
+        if left:
+            AssignmentList.objects.filter(pk=participant.assignment_id).update(taken=F("taken") - 1)
+    return bool(left)
+
+
+def release_idle(study: Study) -> int:
+    """Open the places of those from whom nothing came for the study's time-out; how many.
+
+    Each in a transaction of its own, so that two bursts never wait for each other's lists.
+    """
+    moment = timezone.now() - timedelta(minutes=study.timeout_minutes)
+    idle = list(Participant.objects.filter(study=study).idle_since(moment))
+    return sum(give_back(participant, Status.TIMED_OUT, idle_since=moment) for participant in idle)
+
+
+def come_back(participant: Participant) -> bool:
+    """Give a timed-out participant an own place again, if one is free; True when they hold one."""
+    if participant.status in Participant.HOLDING:
+        return True
+    with transaction.atomic():
+        if not take_again(participant):
+            return False
+        back = Participant.objects.filter(pk=participant.pk, status=Status.TIMED_OUT)
+        if not back.update(status=Status.ACTIVE):
+            AssignmentList.objects.filter(pk=participant.assignment_id).update(taken=F("taken") - 1)
+    participant.refresh_from_db(fields=["status"])
+    return participant.status in Participant.HOLDING

@@ -1,0 +1,95 @@
+"""What workers do for the data pages: simulated participants, through the same services as people."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+
+from almond.errors import InputError
+from almond.progress import Part
+from almond.rng import generator
+from almond.stimuli.images import read_image
+from almond.world.raters import Latents, Rater, null_percepts, read_percepts, simulate_rater, style_of
+from generation.models import Stimulus
+from jobs.execution import RunningJob
+from ratings import services
+from ratings.models import Recruitment, Trial
+from ratings.services import Recruit
+from studies.models import Study
+
+CARELESS_SHARE = 0.05
+
+
+def simulate(job: RunningJob) -> dict[str, Any]:
+    """Arguments: study, participants, seed, null, and careless (a share) if not the usual one.
+
+    Each participant answers in one transaction; those of an interrupted attempt are not simulated again.
+    """
+    study = Study.objects.get(pk=job.arguments["study"])
+    seed, wanted = int(job.arguments["seed"]), int(job.arguments["participants"])
+    careless = float(job.arguments.get("careless", CARELESS_SHARE))
+    percepts = see(study, seed, Part(job, 0.0, 0.3), null=bool(job.arguments.get("null")))
+    made = 0
+    for number in range(wanted):
+        recruit = Recruit("simulation", f"job {job.job.pk} participant {number}", {})
+        if not Recruitment.objects.filter(study=study, source="simulation", external_id=recruit.external_id):
+            rng = generator(seed, "rater", number)
+            take_part(study, recruit, simulate_rater(rng, style_of(rng, careless)), percepts)
+            made += 1
+        job.report(0.3 + 0.7 * (number + 1) / wanted, f"{number + 1} of {wanted} participants")
+    return {"study": study.pk, "participants": wanted, "made_now": made}
+
+
+def see(study: Study, seed: int, progress: Part, *, null: bool) -> dict[str, Latents]:
+    """What raters see in each image of the plan, by its name there; latents (16,)."""
+    rows = study.planned_images()
+    if not null:
+        return read_percepts(pixels(rows), progress=progress)
+    scenes = {name: row.base_scene for name, row in rows.items()}
+    bases = base_images(study)
+    seen = read_percepts(pixels(bases), progress=progress)
+    return null_percepts(seen, scenes, generator(seed, "null percepts"))
+
+
+def pixels(rows: Mapping[str, Stimulus]) -> dict[str, np.ndarray[Any, np.dtype[np.uint8]]]:
+    return {name: read_image(row.path, name=str(row)) for name, row in rows.items()}
+
+
+def base_images(study: Study) -> dict[str, Stimulus]:
+    """Base scene -> its unguided image; ``InputError`` for natural images, which have none."""
+    if study.matched_set is None:
+        raise InputError(f"study {study.title!r}", "has no unguided images", "a study of a matched set")
+    return {row.base_scene: row for row in study.matched_set.bases().order_by("-id")}
+
+
+@transaction.atomic
+def take_part(study: Study, recruit: Recruit, rater: Rater, percepts: Mapping[str, Latents]) -> None:
+    """Join, answer every trial, finish."""
+    joined = services.join(study=study, recruit=recruit, simulated=True)
+    for trial in joined.participant.trials.order_by("index"):
+        body = {
+            "response_id": str(uuid.uuid4()),
+            "trial_id": trial.name,
+            "images": trial.digests,
+            **judge(trial, rater, percepts),
+        }
+        services.record_response(participant=joined.participant, body=body)
+    services.finish(participant=joined.participant)
+
+
+def judge(trial: Trial, rater: Rater, percepts: Mapping[str, Latents]) -> dict[str, Any]:
+    """What a rater answers to a trial: the part of a response that depends on the images."""
+    planned = trial.planned
+    if trial.kind == "rating":
+        rating = rater.rate(percepts[planned["stimulus"]], planned["constructs"])
+        return {
+            "values": dict(zip(planned["constructs"], rating.values, strict=True)),
+            "rt_ms": rating.rt_ms,
+        }
+    left, right = percepts[planned["left"]], percepts[planned["right"]]
+    choice = rater.choose(left, right, planned["constructs"][0])
+    return {"chosen": choice.side, "rt_ms": choice.rt_ms}
