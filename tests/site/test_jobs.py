@@ -310,7 +310,7 @@ HELD = {"state": "running", "worker": "m:1:1", "heartbeat": NOW, "started_at": N
 @pytest.mark.parametrize(
     ("constraint", "fields"),
     [
-        ("job_state_known", {"state": "paused"}),
+        ("job_state_known|job_finished_has_time", {"state": "paused"}),
         ("job_progress_share", {"progress": 1.5}),
         ("job_progress_share", {"progress": -0.1}),
         ("job_attempts_bounded", {"attempts": 4, "max_attempts": 3}),
