@@ -64,21 +64,32 @@ def prepare() -> None:
         call_command("migrate", interactive=False, verbosity=0)
     with step("collecting the pages' files"):
         call_command("collectstatic", interactive=False, verbosity=0)
+    make_experimenter()
     built = home() / "example-lab.built"
     if not built.exists():
         with step("building the example lab (a few minutes, once)"):
-            manage("example_lab")
+            manage("example_lab", "--by", LOGIN)
         built.touch()
 
 
-def make_login() -> str | None:
-    """The password of the experimenter made for this machine, or None if there is one already."""
+def make_experimenter() -> None:
+    """The experimenter who owns the example lab; the password comes when it can be shown."""
     from accounts.models import User
 
-    if User.objects.filter(username=LOGIN).exists():
+    if not User.objects.filter(username=LOGIN).exists():
+        User.objects.create_superuser(LOGIN, password=None)
+
+
+def new_password() -> str | None:
+    """A password for the experimenter of this machine, or None when there is one already."""
+    from accounts.models import User
+
+    user = User.objects.get(username=LOGIN)
+    if user.has_usable_password():
         return None
     password = secrets.token_urlsafe(12)
-    User.objects.create_superuser(LOGIN, password=password)
+    user.set_password(password)
+    user.save(update_fields=["password"])
     return password
 
 
@@ -175,7 +186,7 @@ def stop_all(children: list[Child]) -> None:
 
 def welcome(port: int) -> None:
     here = f"http://127.0.0.1:{port}"
-    password = make_login()
+    password = new_password()
     print()
     print(f"  experimenters   {here}/admin/")
     if password:
