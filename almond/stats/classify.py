@@ -20,6 +20,13 @@ from almond.stats.discriminant import METHODS, Classifier, held_out_scores
 from almond.stats.terms import Floats, Ints
 
 BATCH = 500
+VARIANTS: dict[str, tuple[str, bool]] = {
+    "lda": ("lda", False),
+    "pls": ("pls", False),
+    "lda_within": ("lda", True),
+}
+"""Name -> (method, profiles centred within base scene). The first is primary, the others stand beside it."""
+
 TIES = 1e-9
 """Null values this close below the observed one count as reaching it: rounding must not make p smaller."""
 
@@ -227,7 +234,16 @@ def holm(values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def classify_both(
+def centre_scenes(values: Floats, scenes: Sequence[str]) -> Floats:
+    """Profiles minus the mean profile of their base scene's images, without use of the labels."""
+    where = np.asarray(scenes, dtype=str)
+    centred = np.array(values, dtype=np.float64)
+    for scene in np.unique(where):
+        centred[where == scene] -= centred[where == scene].mean(axis=0)
+    return centred
+
+
+def classify_variants(
     values: Floats,
     targets: Sequence[str],
     scenes: Sequence[str],
@@ -237,16 +253,16 @@ def classify_both(
     seed: int,
     progress: Progress,
 ) -> dict[str, Classification]:
-    """One classification per method of ``generators``; the first is primary, the others stand beside it."""
+    """One classification per name of ``VARIANTS``, each with its own generator."""
     found = {}
-    for index, (method, rng) in enumerate(generators.items()):
-        part = Part(progress, index / len(generators), (index + 1) / len(generators))
-        found[method] = classify(
-            values,
+    for index, (name, (method, centred)) in enumerate(VARIANTS.items()):
+        part = Part(progress, index / len(VARIANTS), (index + 1) / len(VARIANTS))
+        found[name] = classify(
+            centre_scenes(values, scenes) if centred else values,
             targets,
             scenes,
             permutations=permutations,
-            rng=rng,
+            rng=generators[name],
             seed=seed,
             method=method,
             progress=part,

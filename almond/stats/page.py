@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
 from almond.stats.sections import Section, Table
 
@@ -16,7 +16,7 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.6 system-ui,-apple-system,
 "Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;-webkit-text-size-adjust:100%}
-main{max-width:46rem;margin:0 auto;padding:2.5rem 1.25rem 5rem}
+main{max-width:48rem;margin:0 auto;padding:2.5rem 1.25rem 5rem}
 h1{font-size:1rem;font-weight:600;color:var(--muted);margin:0}
 .mode{display:inline-block;font-size:.8rem;font-weight:600;border:1px solid currentColor;border-radius:99px;
 padding:.1rem .7rem;margin:.6rem 0 0;color:var(--accent)}
@@ -42,9 +42,10 @@ figure.small svg{max-width:24rem}
 figcaption{color:var(--muted);font-size:.9rem;line-height:1.5;margin-top:.5rem;max-width:40rem}
 .scroll{overflow-x:auto;margin:1rem 0 0}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;min-width:100%}
-th,td{text-align:right;padding:.36rem .7rem;border-bottom:1px solid var(--grid);white-space:nowrap}
+th,td{text-align:right;padding:.36rem .6rem;border-bottom:1px solid var(--grid);white-space:nowrap}
 th{font-weight:600;color:var(--muted)}
 th:first-child,td:first-child{text-align:left;padding-left:0}
+th:last-child,td:last-child{padding-right:0}
 td.text,th.text{text-align:left}
 td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}
 details{margin-top:1rem}
@@ -56,15 +57,21 @@ ul{padding-left:1.1rem;margin:.5rem 0}
 """
 
 
+def text_html(text: str) -> str:
+    """Escaped text with the spaces that must not break, and a true minus before numbers."""
+    kept = escape(text).replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
+    return re.sub(r"(?<![\w.-])-(?=[\d.])", "\u2212", kept)
+
+
 def table_html(table: Table) -> str:
     heads = "".join(
-        f'<th scope="col"{" class=text" if column in table.text else ""}>{escape(name)}</th>'
+        f'<th scope="col"{" class=text" if column in table.text else ""}>{text_html(name)}</th>'
         for column, name in enumerate(table.header)
     )
     kinds = dict.fromkeys(table.text, ' class="text"') | dict.fromkeys(table.wrapped, ' class="text wrap"')
     rows = "".join(
         "<tr>"
-        + "".join(f"<td{kinds.get(column, '')}>{escape(cell)}</td>" for column, cell in enumerate(row))
+        + "".join(f"<td{kinds.get(column, '')}>{text_html(cell)}</td>" for column, cell in enumerate(row))
         + "</tr>"
         for row in table.rows
     )
@@ -78,15 +85,15 @@ def table_html(table: Table) -> str:
 
 
 def section_html(section: Section, figures: Mapping[str, str]) -> str:
-    parts = [f"<section><h2>{escape(section.title)}</h2>"]
-    parts += [f"<p>{escape(text)}</p>" for text in section.paragraphs]
+    parts = [f"<section><h2>{text_html(section.title)}</h2>"]
+    parts += [f"<p>{text_html(text)}</p>" for text in section.paragraphs]
     for name, caption in section.figures:
         small = ' class="small"' if name == "confusion" else ""
-        parts.append(f"<figure{small}>{figures[name]}<figcaption>{escape(caption)}</figcaption></figure>")
+        parts.append(f"<figure{small}>{figures[name]}<figcaption>{text_html(caption)}</figcaption></figure>")
     if section.items:
-        parts.append("<ul>" + "".join(f"<li>{escape(item)}</li>" for item in section.items) + "</ul>")
+        parts.append("<ul>" + "".join(f"<li>{text_html(item)}</li>" for item in section.items) + "</ul>")
     parts += [table_html(table) for table in section.tables]
-    parts += [f'<p class="note">{escape(text)}</p>' for text in section.notes]
+    parts += [f'<p class="note">{text_html(text)}</p>' for text in section.notes]
     return "".join(parts) + "</section>"
 
 
@@ -102,9 +109,9 @@ def page(
     figures: Mapping[str, str],
 ) -> str:
     """The whole page. ``key`` holds (name, value, note) of the few main numbers; ``figures`` inline SVGs."""
-    said = "".join(f'<p class="answer">{escape(text)}</p>' for text in answers)
+    said = "".join(f'<p class="answer">{text_html(text)}</p>' for text in answers)
     numbers = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
+        f"<div><dt>{text_html(name)}</dt><dd>{text_html(value)}<small>{text_html(note)}</small></dd></div>"
         for name, value, note in key
     )
     body = "".join(section_html(section, figures) for section in sections)
@@ -115,11 +122,6 @@ def page(
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
         f"<header><h1>{escape(title)}</h1>{said}"
         f'<span class="mode {escape(mode)}">{escape(mode)}</span>'
-        f'<p class="lead">{escape(lead)} {escape(mode_text)}</p></header>'
+        f'<p class="lead">{text_html(lead)} {text_html(mode_text)}</p></header>'
         f"{shown}{body}</main></body></html>\n"
     )
-
-
-def plain(value: Any) -> str:
-    """A setting or fact as text."""
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

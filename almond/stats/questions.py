@@ -14,7 +14,7 @@ from almond.errors import InputError
 from almond.progress import Part, Progress
 from almond.rng import generator
 from almond.stats.choices import ChoiceResult, alignment
-from almond.stats.classify import Classification, classify_both, holm
+from almond.stats.classify import VARIANTS, Classification, classify_variants, holm
 from almond.stats.descriptive import Sample, apply_exclusions, profile_cells, shifts
 from almond.stats.natural import associations
 from almond.stats.profiles import Profiles, select, standardise, stimulus_profiles
@@ -111,12 +111,12 @@ def classification(context: Context, progress: Progress) -> dict[str, Any]:
     if not pushed:
         raise NotApplicable("no rated image was pushed up along an intended target")
     chosen = select(whole, pushed)
-    both = classify_both(
+    both = classify_variants(
         chosen.values,
         chosen.targets,
         chosen.scenes,
         permutations=context.settings.permutations,
-        generators={method: context.rng("classification", method) for method in ("lda", "pls")},
+        generators={name: context.rng("classification", name) for name in VARIANTS},
         seed=context.settings.seed,
         progress=progress,
     )

@@ -10,11 +10,16 @@ from almond.stats.sentences import (
     deviation_sentences,
     exclusion_sentences,
     method_paragraphs,
-    p_text,
+    p_cell,
     percent,
 )
 
 Data = Mapping[str, Any]
+CLASSIFIERS = {
+    "lda": "Shrinkage discriminant (primary)",
+    "pls": "Partial least squares discriminant",
+    "lda_within": "Shrinkage discriminant, profiles centred within scene",
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ def key_numbers(data: Data) -> list[tuple[str, str, str]]:
         overall = data["choices"]["overall"]
         interval = f"{percent(overall['probability_low'])} to {percent(overall['probability_high'])}"
         found.append(("chose the pushed image", percent(overall["share"]), f"model interval {interval}"))
+    if data["natural"] and data["natural"]["scores"]:
+        rows = data["natural"]["scores"]["associations"]
+        best = max(rows, key=lambda row: abs(float(row["r"])))
+        words = f"{best['predictor'].removeprefix('score_')} with {best['construct']}"
+        found.append(("strongest correlation", f"{best['r']:+.2f}", words))
     sample = data["sample"]
     found.append(("participants", str(sample["analysed"]), f"of {sample['joined']} who joined"))
     found.append(("base scenes", str(sample["scenes"]), f"{sample['stimuli']} stimuli"))
@@ -81,22 +91,22 @@ def regions(data: Data) -> Section | None:
     low, _, high = lda["null_quantiles"]
     rows = tuple(
         (
-            found[method]["description"].capitalize(),
+            words,
             f"{found[method]['accuracy']:.3f}",
             f"{found[method]['chance']:.3f}",
             f"{found[method]['null_mean']:.3f}",
-            p_text(found[method]["p"]),
+            p_cell(found[method]["p"]),
         )
-        for method in ("lda", "pls")
+        for method, words in CLASSIFIERS.items()
     )
     pairs = tuple(
         (
             f"{row['first']} against {row['second']}",
             f"{row['accuracy']:.2f}",
             f"{row['chance']:.2f}",
-            p_text(row["p"]),
-            p_text(row["p_max"]),
-            p_text(row["p_holm"]),
+            p_cell(row["p"]),
+            p_cell(row["p_max"]),
+            p_cell(row["p_holm"]),
         )
         for row in lda["pairs"]
     )
@@ -122,9 +132,9 @@ def regions(data: Data) -> Section | None:
             ),
         ),
         tables=(
-            Table(("classifier", "accuracy", "1/k", "permuted mean", "p"), rows),
+            Table(("classifier", "accuracy", "1/k", "permuted", "p"), rows),
             Table(
-                ("pair", "accuracy", "permuted mean", "p", "p family-wise", "p Holm"),
+                ("pair", "accuracy", "permuted", "p", "p family-wise", "p Holm"),
                 pairs,
                 folded="Every pair of targets",
             ),
@@ -144,13 +154,13 @@ def profile(data: Data) -> Section | None:
             row["construct"],
             f"{row['shift']:+.2f}",
             f"{row['low']:+.2f} to {row['high']:+.2f}",
-            f"{row['t']:.2f}",
-            f"{row['df']:.0f}",
-            p_text(row["p"]) + (" (singular)" if row["singular"] else ""),
+            f"{row['t']:.2f} ({row['df']:.0f})",
+            p_cell(row["p"]) + (" †" if row["singular"] else ""),
         )
         for row in found["shifts"]
     )
-    shifts = Table(("target", "construct", "shift", "95 % interval", "t", "df", "p"), rows, text=(0, 1))
+    head = ("target", "construct", "shift", "95 % interval", "t (df)", "p")
+    shifts = Table(head, rows, text=(0, 1), folded="Shifts of every rating by every target")
     return Section(
         title="How were the images of each target rated?",
         paragraphs=(f"{units_text(found['units'])}.",),
@@ -164,7 +174,7 @@ def profile(data: Data) -> Section | None:
         items=tuple(f"Not fitted: {name}: {reason}." for name, reason in found["absent"].items()),
         notes=(
             "Shift: rating of images pushed up minus pushed down, in participants’ standard deviations; each "
-            "interval and p stands alone, without correction. Singular: a variance was estimated as zero.",
+            "interval and p stands alone, without correction. † A variance was estimated as zero.",
         ),
     )
 
@@ -180,16 +190,15 @@ def chosen(data: Data) -> Section | None:
             name,
             percent(row["share"]),
             f"{row['estimate']:+.2f}",
-            "not defined" if row["t"] is None else f"{row['t']:.2f}",
-            f"{row['df']:.0f}",
-            "not defined" if row["p_wald"] is None else p_text(row["p_wald"]),
-            p_text(row["p_likelihood"]),
-            p_text(row["sign_flip"]["p"]),
-            p_text(row["p_holm"]) if "p_holm" in row else "",
+            "not defined" if row["t"] is None else f"{row['t']:.2f} ({row['df']:.0f})",
+            "not defined" if row["p_wald"] is None else p_cell(row["p_wald"]),
+            p_cell(row["p_likelihood"]),
+            p_cell(row["sign_flip"]["p"]),
+            p_cell(row["p_holm"]) if "p_holm" in row else "",
         )
         for name, row in tests
     )
-    head = ("target", "aligned", "log odds", "t", "df", "p", "p likelihood", "p sign flips", "p Holm")
+    head = ("target", "aligned", "log odds", "t (df)", "p", "p likelihood", "p sign flips", "p Holm")
     people = tuple(
         (row["name"], percent(row["share"]), str(row["trials"])) for row in overall["by_participant"]
     )
@@ -246,8 +255,8 @@ def natural(data: Data) -> Section | None:
                 row["construct"],
                 f"{row['r']:+.2f}",
                 f"{row['low']:+.2f} to {row['high']:+.2f}",
-                p_text(row["p"]),
-                p_text(row["p_max"]),
+                p_cell(row["p"]),
+                p_cell(row["p_max"]),
             )
             for row in result["associations"]
         )
@@ -341,8 +350,8 @@ def methods(data: Data) -> Section:
     tests = tuple(
         (
             row["test"],
-            p_text(row["p"]),
-            "" if row["p_holm_primary"] is None else p_text(row["p_holm_primary"]),
+            p_cell(row["p"]),
+            "" if row["p_holm_primary"] is None else p_cell(row["p_holm_primary"]),
             "primary" if row["primary"] else "secondary",
             row["status"],
         )

@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+SMALLEST_P = 0.0001
 
-def p_text(p: float, floor: float = 0.0001) -> str:
-    """``p = .013``, ``p < .0001``: no leading zero, two significant digits at most four decimals deep."""
-    if p < floor:
-        return f"p < {floor:.4f}".replace(" 0.", " .")
+
+def p_cell(p: float) -> str:
+    """``.013``, ``< .0001``: no leading zero, two to four decimals."""
+    if p < SMALLEST_P:
+        return f"< {SMALLEST_P:.4f}".replace("0.", ".", 1)
     if p >= 0.995:
-        return "p > .99"
+        return "> .99"
     digits = 2 if p >= 0.1 else 3 if p >= 0.01 else 4
-    return f"p = {p:.{digits}f}".replace(" 0.", " .")
+    return f"{p:.{digits}f}".removeprefix("0")
+
+
+def p_text(p: float) -> str:
+    """``p = .013``, ``p < .0001``."""
+    text = p_cell(p)
+    return f"p {text}" if text[0] in "<>" else f"p = {text}"
 
 
 def percent(share: float) -> str:
@@ -118,8 +126,8 @@ def method_paragraphs(data: Mapping[str, Any]) -> list[str]:
     if data["classification"]:
         found.append(
             "Rating profile to intended target: mean profiles of the images pushed up; shrinkage linear "
-            "discriminant analysis (shrinkage 0.2), partial least squares discriminant analysis beside it; "
-            "each base scene held out in turn, scaling learned on the others; balanced accuracy. Labels are "
+            "discriminant analysis (shrinkage 0.2); beside it partial least squares discriminant analysis, "
+            "and the first on profiles centred within base scene; each base scene held out in turn, scaling learned on the others; balanced accuracy. Labels are "
             f"permuted within base scene and the whole cross-validation is repeated ({drawn}), "
             "p = (1 + b) / (1 + B). Pairs of targets: accuracy from the same scores, family-wise p from "
             "the largest pair in every permutation, Holm's beside it. Chance is re-derived as the mean over "

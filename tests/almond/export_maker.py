@@ -142,7 +142,9 @@ def plan_of(world: World, stimuli: pd.DataFrame) -> StudyPlan:
 
 def percepts(world: World, stimuli: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     """The judged value of every stimulus on every construct, in SDs."""
-    scenes = {name: rng.normal(0, world.scene_sd, len(CONSTRUCTS)) for name in set(stimuli["base_scene"])}
+    scenes = {
+        name: rng.normal(0, world.scene_sd, len(CONSTRUCTS)) for name in dict.fromkeys(stimuli["base_scene"])
+    }
     found = np.array([scenes[name] for name in stimuli["base_scene"]])
     found += rng.normal(0, world.stimulus_sd, found.shape)
     for row, (target, direction) in enumerate(

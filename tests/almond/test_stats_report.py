@@ -1,0 +1,205 @@
+"""From an export to its report: what runs, what is said, and that it repeats to the last byte."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from almond.cli.main import main
+from almond.errors import InputError
+from almond.stats.descriptive import apply_exclusions
+from almond.stats.drawing import inline_svg, svg_of
+from almond.stats.figures import draw
+from almond.stats.report import AnalysisResult, analyse_export, html_of, markdown_of, write_report
+from almond.stats.sentences import p_cell, p_text
+from almond.stats.tables import read_study
+from tests.almond.export_maker import make_export, reseal
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study") / "export"
+    return make_export(folder, incomplete=2, scenes=8, effect=2.5, choice_effect=1.5)
+
+
+@pytest.fixture(scope="module")
+def result(export):
+    return analyse_export(export)
+
+
+def test_the_answer_comes_first_and_in_plain_words(result):
+    first, second = result.headline
+    assert first.startswith("Judgements told the intended region: accuracy 0.")
+    assert "(chance 0.25), p = .0050." in first
+    assert second.startswith("Choices followed the manipulation: the image pushed up was chosen in ")
+    assert result.confirmatory
+    assert result.summary["chance"] == 0.25
+    assert result.summary["choice_p"] == result.data["choices"]["overall"]["p"]
+
+
+def test_units_and_exclusions_are_everywhere(result):
+    data = result.data
+    for name in ("classification", "choices", "profiles", "reliability"):
+        assert data[name]["units"]["participants"] == 12, name
+        assert data[name]["units"]["scenes"] == 8, name
+        assert "stimuli" in data[name]["units"], name
+    assert data["sample"]["exclusions"][0] == {
+        "rule": "completed only",
+        "what": "participants",
+        "count": 2,
+        "of": 14,
+    }
+    assert data["not_run"][0]["analysis"] == "natural"
+    lda = data["classification"]["lda"]
+    assert (lda["permutations"], lda["seed"]) == (199, 7)
+    assert lda["null_mean"] == pytest.approx(0.25, abs=0.02)
+    assert sum(lda["null"]["count"]) == 199
+    own = {("LB", "threat"), ("CM", "urgency"), ("SF", "social"), ("AStr", "pleasantness")}
+    for row in data["profiles"]["shifts"]:
+        assert (row["p"] < 0.001) == ((row["target"], row["construct"]) in own), row
+
+
+def test_primary_tests_are_confirmatory_and_holm_is_beside(result):
+    rows = {row["test"]: row for row in result.data["tests"]}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "classification": "confirmatory",
+        "choices": "confirmatory",
+    }
+    assert all(row["p_holm_primary"] >= row["p"] for row in rows.values())
+
+
+def test_the_same_export_gives_the_same_bytes(export, tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        write_report(analyse_export(export), folder)
+    files = sorted(path.relative_to(folders[0]) for path in folders[0].rglob("*") if path.is_file())
+    assert {"report.html", "report.md", "result.json"} <= {str(path) for path in files}
+    for path in files:
+        assert (folders[0] / path).read_bytes() == (folders[1] / path).read_bytes(), path
+
+
+def test_other_settings_are_exploratory_and_listed(export):
+    found = analyse_export(export, permutations=50)
+    assert not found.confirmatory
+    assert {"kind": "analysis", "what": "permutations", "planned": 199, "done": 50} in found.data[
+        "deviations"
+    ]
+    assert {row["status"] for row in found.data["tests"]} == {"exploratory"}
+    assert "permutations 199 planned, 50 used" in html_of(found, svgs(found))
+    assert not analyse_export(export, permutations=50, seed=1).confirmatory
+    with pytest.raises(InputError, match="permutations"):
+        analyse_export(export, permutations=0)
+
+
+def svgs(found: AnalysisResult) -> dict[str, str]:
+    return {name: svg_of(figure) for name, figure in draw(found.data).items()}
+
+
+def test_the_page_needs_nothing_from_elsewhere(result):
+    page = html_of(result, svgs(result))
+    assert page.startswith("<!doctype html>")
+    assert page.count("<svg ") == len(draw(result.data)) == 5
+    assert "prefers-color-scheme:dark" in page
+    assert not re.search(r'(src|href)="(?!#)', page)
+    assert not re.search(r"url\((?!#)", page)
+    assert "<script" not in page
+    for digest in (result.data["study"]["plan_digest"], result.data["study"]["manifest_sha256"]):
+        assert digest in page
+    assert page.index("Judgements told") < page.index("<svg ")
+
+
+def test_figures_follow_the_reader_s_colours(result):
+    text = inline_svg(svgs(result)["choices"], "label")
+    assert "var(--accent)" in text
+    assert not re.search(r"#[0-9a-f]{6}", text)
+    assert 'aria-label="label"' in text
+
+
+def test_titles_are_escaped(result):
+    data = json.loads(json.dumps(result.data))
+    data["study"]["title"] = "<script>alert(1)</script>"
+    page = html_of(AnalysisResult(data), svgs(result))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_markdown_says_the_same(result):
+    text = markdown_of(result)
+    assert text.startswith("# A made study\n")
+    assert result.headline[0] in text
+    assert "natural did not run" in text.lower()
+    assert "| classifier | accuracy |" in text
+
+
+def test_natural_images_are_correlated_with_scores_and_norms(tmp_path):
+    folder = make_export(tmp_path / "export", natural=True, scenes=20, predicted=1.0)
+    found = analyse_export(folder)
+    assert found.headline[0].startswith("Predicted responses went with how people rated the images")
+    assert "LB and threat" in found.headline[0]
+    assert {row["analysis"] for row in found.data["not_run"]} == {"classification", "choices", "profiles"}
+    assert found.data["natural"]["norms"]["associations"][0]["predictor"] == "norm_valence"
+    assert found.data["tests"][0]["status"] == "confirmatory"
+    assert write_report(found, tmp_path / "report").is_file()
+
+
+def test_a_study_nobody_finished_still_gets_a_report(tmp_path):
+    folder = make_export(tmp_path / "export", participants=1, scenes=3)
+    path = folder / "data" / "participants.csv"
+    people = pd.read_csv(path, dtype=str, keep_default_na=False)
+    people["trials_done"] = "1"
+    people.to_csv(path, index=False, lineterminator="\n")
+    reseal(folder)
+    found = analyse_export(folder)
+    assert found.headline[0].startswith("No test of the question could be run")
+    assert "no participant completed every trial" in found.headline[0]
+    assert write_report(found, tmp_path / "report").is_file()
+
+
+def test_one_participant_gives_what_can_be_had(tmp_path):
+    found = analyse_export(make_export(tmp_path / "export", participants=1, scenes=4))
+    assert found.data["choices"] is None
+    assert any("1 participants" in row["reason"] for row in found.data["not_run"])
+    assert write_report(found, tmp_path / "report").is_file()
+
+
+def test_responses_to_other_images_are_left_out_by_rule(tmp_path):
+    folder = make_export(tmp_path / "export", participants=3, scenes=3)
+    path = folder / "data" / "ratings.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows.loc[[0, 5], "image_sha256"] = "0" * 64
+    rows.to_csv(path, index=False, lineterminator="\n")
+    reseal(folder)
+    sample = apply_exclusions(read_study(folder))
+    assert sample.exclusions[1].count == 2
+    assert len(sample.ratings) == len(rows) - 2
+
+
+def test_the_command_writes_beside_the_export(export, capsys):
+    assert main(["analyse", str(export), "--permutations", "50"]) == 0
+    assert "Judgements told the intended region" in capsys.readouterr().out
+    assert export.with_name("export-report").joinpath("report.html").is_file()
+
+
+def test_the_command_prints_the_result_as_json(export, tmp_path, capsys):
+    assert (
+        main(["analyse", str(export), "--out", str(tmp_path / "out"), "--json", "--permutations", "20"]) == 0
+    )
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["format"] == "almond-analysis/1"
+
+
+def test_the_command_names_what_is_wrong(tmp_path, capsys):
+    assert main(["analyse", str(tmp_path)]) == 1
+    assert "manifest.json: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.00001, "< .0001"), (0.0001, ".0001"), (0.01299, ".013"), (0.64, ".64"), (0.999, "> .99")],
+)
+def test_p_values_in_print(p, text):
+    assert p_cell(p) == text
+    assert p_text(p) == (f"p {text}" if text[0] in "<>" else f"p = {text}")

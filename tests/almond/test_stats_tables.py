@@ -1,0 +1,131 @@
+"""Exports that are not what they say are refused before anything is computed."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from almond.errors import DigestMismatch, InputError
+from almond.stats.tables import read_study
+from tests.almond.export_maker import make_export, reseal
+
+
+@pytest.fixture
+def export(tmp_path):
+    return make_export(tmp_path / "export", participants=3, scenes=3)
+
+
+def edit(folder, table, change, *, sealed=True):
+    path = folder / "data" / f"{table}.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = change(frame)
+    frame.to_csv(path, index=False, lineterminator="\n")
+    if sealed:
+        reseal(folder)
+
+
+def put(column, row, value):
+    def change(frame):
+        frame.loc[row, column] = value
+        return frame
+
+    return change
+
+
+def test_a_sound_export_is_read_with_types(export):
+    data = read_study(export)
+    assert data.plan.title == "A made study"
+    assert data.ratings["value"].dtype == "float64"
+    assert data.choices["aligned"].dtype == "int64"
+    assert data.score_columns == ("score_LB", "score_CM", "score_SF", "score_AStr")
+    assert data.norm_columns == ()
+    assert (data.stimuli["intended_target"] != "").all()
+
+
+@pytest.mark.parametrize("name", ["data/ratings.csv", "plan.json", "manifest.json"])
+def test_a_changed_byte_is_found(export, name):
+    path = export / name
+    path.write_bytes(path.read_bytes().replace(b"2", b"3", 1))
+    with pytest.raises((DigestMismatch, InputError)):
+        read_study(export)
+
+
+def test_a_changed_image_is_named(export):
+    image = next((export / "stimuli").iterdir())
+    image.write_bytes(b"other")
+    with pytest.raises(DigestMismatch, match=image.name):
+        read_study(export)
+
+
+def test_a_missing_file_is_named(export):
+    image = next((export / "stimuli").iterdir())
+    image.unlink()
+    with pytest.raises(InputError, match=f"{image.name}: is missing"):
+        read_study(export)
+
+
+def test_a_manifest_may_not_point_outside(export):
+    path = export / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"]["../../etc/passwd"] = "0" * 64
+    manifest.pop("digest")
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="inside the export"):
+        read_study(export)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "message"),
+    [
+        ("ratings", put("value", 4, "101"), "ratings.csv: column value, row 6: '101' is not a number"),
+        ("ratings", put("value", 0, "high"), "column value, row 2: 'high'"),
+        ("ratings", put("rt_ms", 1, "-5"), "column rt_ms, row 3: '-5' is not a number at least 0"),
+        ("ratings", put("repeat", 0, "0.5"), "column repeat, row 2"),
+        ("ratings", put("participant_id", 0, ""), "column participant_id, row 2: '' is not a text"),
+        ("ratings", put("participant_id", 0, "P999"), "participant_id, row 2: 'P999'.*participants.csv"),
+        ("ratings", put("stimulus_id", 0, "none"), "stimulus_id, row 2: 'none'.*stimuli.csv"),
+        ("ratings", put("construct", 0, "joy"), "construct, row 2: 'joy'.*plan.json"),
+        ("ratings", put("direction", 0, "0"), "direction, row 2.*what stimuli.csv says"),
+        ("ratings", lambda frame: frame.drop(columns="value"), "lacks the columns value"),
+        ("ratings", lambda frame: pd.concat([frame, frame[:1]]), "repeats the response_id and construct"),
+        ("choices", put("chosen", 0, "up"), "column chosen, row 2: 'up' is not left or right"),
+        ("choices", put("aligned", 0, "2"), "column aligned, row 2"),
+        ("stimuli", put("score_LB", 0, "inf"), "column score_LB, row 2: 'inf' is not a number"),
+        ("stimuli", lambda frame: frame[1:], "stimulus|stimuli.csv"),
+    ],
+)
+def test_wrong_cells_are_named_by_file_column_and_row(export, table, change, message):
+    edit(export, table, change)
+    with pytest.raises(InputError, match=message):
+        read_study(export)
+
+
+def test_alignment_must_follow_from_the_sides(export):
+    def change(frame):
+        frame.loc[0, "aligned"] = "1" if frame.loc[0, "aligned"] == "0" else "0"
+        return frame
+
+    edit(export, "choices", change)
+    with pytest.raises(InputError, match=r"column aligned, row 2.*high side"):
+        read_study(export)
+
+
+def test_many_problems_are_counted(export):
+    edit(export, "ratings", lambda frame: frame.assign(value="x"))
+    with pytest.raises(InputError, match=r"and \d+ more"):
+        read_study(export)
+
+
+def test_a_plan_of_another_study_is_refused(export, tmp_path):
+    other = make_export(tmp_path / "other", participants=3, scenes=3, seed=8)
+    (export / "plan.json").write_bytes((other / "plan.json").read_bytes())
+    reseal(export)
+    with pytest.raises(DigestMismatch, match=r"plan\.json"):
+        read_study(export)
+
+
+def test_a_folder_without_a_manifest_is_no_export(tmp_path):
+    with pytest.raises(InputError, match="with its manifest"):
+        read_study(tmp_path)
