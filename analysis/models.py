@@ -1,0 +1,125 @@
+"""Exports of studies, and the analyses made from them alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from encoder.models import DIGEST_LENGTH
+from jobs.models import Job, State
+from studies.models import Study
+
+
+def export_root() -> Path:
+    """Where exports lie, each in a folder of its own."""
+    return Path(settings.ALMOND_HOME) / "exports"
+
+
+def report_root() -> Path:
+    """Where reports lie, each in a folder of its own."""
+    return Path(settings.ALMOND_HOME) / "reports"
+
+
+class MadeByJob(models.Model):
+    """What a job makes: asked for by somebody, there once the job is done."""
+
+    job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_ready(self) -> bool:
+        return self.finished_at is not None
+
+    @property
+    def standing(self) -> str:
+        """``ready``, or how far the job is."""
+        if self.is_ready:
+            return "ready"
+        return self.job.state if self.job else State.CANCELLED.value
+
+
+class Export(MadeByJob):
+    """A study as it stood at one moment: a folder of tables, images and provenance under one digest."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="exports")
+    folder = models.CharField(max_length=200, blank=True, help_text="Its name below the exports.")
+    digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, help_text="Stands for every byte of it.")
+    counts = models.JSONField(default=dict, help_text="Rows per table.")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="export_ready_or_not",
+                condition=Q(finished_at__isnull=True, folder="", digest="")
+                | (Q(finished_at__isnull=False) & ~Q(folder="") & ~Q(digest="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study} (export {self.pk})"
+
+    @property
+    def path(self) -> Path:
+        return export_root() / self.folder
+
+
+class AnalysisRun(MadeByJob):
+    """One analysis of one export. It is confirmatory only when it kept to the frozen plan in everything."""
+
+    class Mode(models.TextChoices):
+        CONFIRMATORY = "confirmatory", "confirmatory"
+        EXPLORATORY = "exploratory", "exploratory"
+
+    export = models.ForeignKey(Export, on_delete=models.PROTECT, related_name="runs")
+    permutations = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Empty: as the plan says. Any other number makes it exploratory."
+    )
+    mode = models.CharField(max_length=12, choices=Mode.choices, blank=True)
+    result = models.JSONField(default=dict)
+    folder = models.CharField(max_length=200, blank=True, help_text="Its name below the reports.")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="analysis_ready_or_not",
+                condition=Q(finished_at__isnull=True, folder="", mode="")
+                | (Q(finished_at__isnull=False, mode__in=["confirmatory", "exploratory"]) & ~Q(folder="")),
+            ),
+            models.CheckConstraint(
+                name="analysis_permutes", condition=Q(permutations__isnull=True) | Q(permutations__gte=1)
+            ),
+            models.CheckConstraint(
+                name="own_permutations_are_exploratory",
+                condition=Q(permutations__isnull=True) | ~Q(mode="confirmatory"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.export.study} (analysis {self.pk})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("analysis_report", args=[self.pk])
+
+    @property
+    def path(self) -> Path:
+        return report_root() / self.folder
+
+    @property
+    def headline(self) -> list[str]:
+        """The answer in plain sentences; empty until it is there."""
+        found: Any = self.result.get("headline", [])
+        return list(found)

@@ -1,0 +1,87 @@
+"""What workers do for the analysis pages: write exports, analyse them. Reads rows only to write an export."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from almond.errors import InputError
+from almond.evidence.export import read_export, write_export
+from almond.evidence.manifest import read_manifest
+from almond.evidence.verify import first_broken, verify
+from almond.progress import Part
+from almond.stats.report import analyse_export, write_report
+from analysis import gathering, services
+from analysis.models import AnalysisRun, Export, export_root, report_root
+from encoder.models import artifact_root, target_root
+from jobs.execution import RunningJob
+from ratings.services import export_tables
+
+
+def export(job: RunningJob) -> dict[str, Any]:
+    """Write the export of a study and walk its chain before anybody sees it."""
+    row = Export.objects.select_related("study").get(pk=job.arguments["export"])
+    if row.is_ready:
+        return {"digest": row.digest}
+    folder = export_root() / f"{row.study.slug}-{row.pk}"
+    job.report(0.0, "reading the study")
+    write(row, folder, job)
+    links = verify(folder, progress=Part(job, 0.5, 1.0))
+    if broken := first_broken(links):
+        raise InputError(folder.name, f"{broken.link} does not hold: {broken.problems[0]}")
+    manifest = read_manifest(folder)
+    services.finish_export(
+        export=row,
+        folder=folder.name,
+        digest=str(manifest["digest"]),
+        counts=manifest["counts"],
+        by=job.job.requested_by,
+    )
+    job.log(f"{len(manifest['files'])} files, {sum(link.count for link in links)} things checked")
+    return {"digest": manifest["digest"], "files": len(manifest["files"])}
+
+
+def write(row: Export, folder: Path, job: RunningJob) -> None:
+    """Write the folder anew; one left by an attempt that was stopped before its end is nobody's yet."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    images = row.study.planned_images()
+    tables = export_tables(row.study)
+    job.report(0.2, f"writing {len(images)} images and their provenance")
+    write_export(
+        folder,
+        plan=row.study.frozen_plan,
+        participants=tables["participants"],
+        ratings=tables["ratings"],
+        choices=tables["choices"],
+        stimuli=gathering.stimulus_rows(images),
+        image_bytes=gathering.image_files(images),
+        recipes=gathering.recipes(images),
+        target_folder=target_root(),
+        artifact_root=artifact_root(),
+        meta={
+            "created": row.created_at.isoformat(),
+            "score_targets": gathering.score_targets(images),
+            **gathering.facts(row.study),
+        },
+    )
+
+
+def analyse(job: RunningJob) -> dict[str, Any]:
+    """Analyse an export, from its folder alone, and write the report."""
+    run = AnalysisRun.objects.select_related("export__study").get(pk=job.arguments["run"])
+    if run.is_ready:
+        return {"mode": run.mode}
+    source = read_export(run.export.path)
+    if source.digest != run.export.digest:
+        raise InputError(run.export, "its folder is not the one that was written", run.export.digest)
+    result = analyse_export(run.export.path, permutations=run.permutations, progress=Part(job, 0.0, 0.9))
+    folder = report_root() / f"{run.export.study.slug}-{run.pk}"
+    write_report(result, folder)
+    services.finish_analysis(
+        run=run, folder=folder.name, mode=result.data["mode"], result=result.data, by=job.job.requested_by
+    )
+    for sentence in result.headline:
+        job.log(sentence)
+    return {"mode": result.data["mode"], **result.summary}

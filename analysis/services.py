@@ -1,0 +1,75 @@
+"""Every change to exports and analyses: who asked is written down, the work is handed to jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import record
+from almond.errors import InputError
+from analysis.models import AnalysisRun, Export
+from jobs.services import enqueue
+from studies.models import Study
+
+
+@transaction.atomic
+def request_export(*, study: Study, by: User | None) -> Export:
+    """Ask for an export of a study as it stands when the job runs. ``InputError`` for a draft."""
+    if study.is_draft:
+        raise InputError(study, "is a draft without a frozen plan", "a frozen study")
+    export = Export.objects.create(study=study, requested_by=by)
+    export.job = enqueue(kind="analysis.export", arguments={"export": export.pk}, by=by)
+    export.save(update_fields=["job"])
+    record(verb="request", subject=export, by=by, study=study.pk)
+    return export
+
+
+@transaction.atomic
+def finish_export(
+    *, export: Export, folder: str, digest: str, counts: Mapping[str, int], by: User | None
+) -> Export:
+    """Keep what the job wrote: the folder's name, the digest of its manifest, the rows of its tables."""
+    export.folder, export.digest, export.counts = folder, digest, dict(counts)
+    export.finished_at = timezone.now()
+    export.save(update_fields=["folder", "digest", "counts", "finished_at"])
+    record(verb="export", subject=export, by=by, digest=digest)
+    return export
+
+
+@transaction.atomic
+def request_analysis(*, export: Export, by: User | None, permutations: int | None = None) -> AnalysisRun:
+    """Ask for an analysis of an export; ``permutations`` other than the plan's makes it exploratory.
+
+    ``InputError`` for an export that is not ready.
+    """
+    if not export.is_ready:
+        raise InputError(export, f"is {export.standing}", "an export that is ready")
+    if permutations is not None and permutations < 1:
+        raise InputError("permutations", f"is {permutations}", "1 or more")
+    if permutations == planned_permutations(export.study):
+        permutations = None
+    run = AnalysisRun.objects.create(export=export, permutations=permutations, requested_by=by)
+    run.job = enqueue(kind="analysis.analyse", arguments={"run": run.pk}, by=by)
+    run.save(update_fields=["job"])
+    record(verb="request", subject=run, by=by, export=export.digest, permutations=permutations)
+    return run
+
+
+def planned_permutations(study: Study) -> int:
+    return study.frozen_plan.analysis.permutations
+
+
+@transaction.atomic
+def finish_analysis(
+    *, run: AnalysisRun, folder: str, mode: str, result: Mapping[str, Any], by: User | None
+) -> AnalysisRun:
+    """Keep an analysis and where its report lies."""
+    run.folder, run.mode, run.result = folder, mode, dict(result)
+    run.finished_at = timezone.now()
+    run.save(update_fields=["folder", "mode", "result", "finished_at"])
+    record(verb="analyse", subject=run, by=by, export=run.export.digest, mode=mode)
+    return run

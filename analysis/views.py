@@ -1,0 +1,84 @@
+"""Pages for the people of the lab: a report in the admin's looks, files of it, an export as a zip file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.contrib import admin
+from django.contrib.admin.views.decorators import staff_member_required
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.safestring import SafeString, mark_safe
+
+from analysis.archive import stream_zip
+from analysis.models import AnalysisRun, Export
+
+REPORT_FILES = {
+    "report.html": "text/html; charset=utf-8",
+    "report.md": "text/markdown; charset=utf-8",
+    "result.json": "application/json",
+}
+
+
+def ready_run(request: HttpRequest, pk: int) -> AnalysisRun:
+    if not request.user.has_perm("analysis.view_analysisrun"):
+        raise PermissionDenied
+    runs = AnalysisRun.objects.select_related("export__study").filter(finished_at__isnull=False)
+    return get_object_or_404(runs, pk=pk)
+
+
+@staff_member_required
+def report(request: HttpRequest, pk: int) -> HttpResponse:
+    """The report of an analysis inside the admin."""
+    run = ready_run(request, pk)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Report: {run.export.study}",
+        "run": run,
+        "body": report_body(run.path),
+        "files": list(REPORT_FILES),
+    }
+    return render(request, "admin/analysis/report.html", context)
+
+
+def report_body(folder: Path) -> SafeString:
+    """What stands between ``<main>`` and ``</main>`` of the page that our own report writer made.
+
+    That writer escapes every text; the folder is ours and nobody uploads into it.
+    """
+    try:
+        page = (folder / "report.html").read_text(encoding="utf-8")
+    except OSError as error:
+        raise Http404("The report's folder is gone from this server.") from error
+    _, _, rest = page.partition("<main>")
+    body, _, _ = rest.rpartition("</main>")
+    return mark_safe(body)
+
+
+@staff_member_required
+def report_file(request: HttpRequest, pk: int, name: str) -> HttpResponse | FileResponse:
+    """One of the report's files, by a name from a fixed list."""
+    run = ready_run(request, pk)
+    if name not in REPORT_FILES:
+        raise Http404
+    try:
+        stream = (run.path / name).open("rb")
+    except OSError as error:
+        raise Http404("The report's folder is gone from this server.") from error
+    return FileResponse(
+        stream, as_attachment=True, filename=f"{run.folder}-{name}", content_type=REPORT_FILES[name]
+    )
+
+
+@staff_member_required
+def export_zip(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """A whole export; its folder's name comes from the row, never from the address."""
+    if not request.user.has_perm("analysis.view_export"):
+        raise PermissionDenied
+    export = get_object_or_404(Export, pk=pk, finished_at__isnull=False)
+    if not (export.path / "manifest.json").is_file():
+        raise Http404("The export's folder is gone from this server.")
+    answer = StreamingHttpResponse(stream_zip(export.path, export.folder), content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="{export.folder}.zip"'
+    return answer
