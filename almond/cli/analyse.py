@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from almond.progress import Console, Silent
-from almond.stats.report import analyse_export, write_report
+
+# The matrices of an analysis are small: threads of the linear algebra library would only wait for each other.
+# It reads this when it is first imported, which is why the statistics are imported when they are needed.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HELP = "repeat a study's analysis from its export"
 
@@ -24,6 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyse, write the report, say the answer."""
+    from almond.stats.report import analyse_export, write_report
+
     export = Path(arguments.export)
     result = analyse_export(
         export,

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from numpy.linalg import LinAlgError
+from scipy.linalg import cho_solve
 from scipy.optimize import minimize
 
 from almond.errors import InputError
@@ -22,7 +23,7 @@ THETA_BOUND = 1000.0
 
 @dataclass(frozen=True)
 class Solved:
-    """What one value of theta implies: deviance, fixed effects and their unscaled covariance, variance."""
+    """What one theta implies: deviance, fixed effects, their unscaled covariance, residual variance."""
 
     deviance: float
     gamma: Floats
@@ -31,48 +32,82 @@ class Solved:
 
 
 class Profile:
-    """The profiled deviance as a function of theta, from cross-products taken once."""
+    """The profiled deviance as a function of theta, from cross-products taken once.
+
+    With ``S`` the cross-product of [Z X y], ``G = diag(Lambda, I)`` and ``C = G'SG + diag(I, 0)``, write C(k)
+    for the leading block that ends after Z, X or y. Then log|C(Z)| is the log determinant of the penalised
+    system, log|C(X)| - log|C(Z)| that of the fixed effects, and log|C(y)| - log|C(X)| is the log of the
+    penalised residual sum of squares: the deviance is a sum of log determinants, and so is its gradient a sum
+    of traces.
+    """
 
     def __init__(self, outcome: Floats, fixed: Floats, design: RandomDesign, reml: bool) -> None:
-        self.design, self.reml = design, reml
+        self.design = design
         self.rows, self.rank = fixed.shape
         right = np.column_stack([fixed, outcome])
-        self.inner = right.T @ right
-        self.outer = np.column_stack([design.transposed(design.values, column) for column in right.T])
-        self.cross = design.crossproduct(design.values, np.ones(self.rows))
+        outer = np.column_stack([design.transposed(design.values, column) for column in right.T])
+        inner = design.crossproduct(design.values, np.ones(self.rows))
+        self.cross: Floats = np.block([[inner, outer], [outer.T, right.T @ right]])
+        self.freedom = self.rows - self.rank if reml else self.rows
+        with_x, with_y = design.effects + self.rank, design.effects + self.rank + 1
+        # Size of a leading block -> weight of its log determinant.
+        self.weights = {with_y: float(self.freedom)}
+        if reml:
+            self.weights[with_x] = 1.0 - self.freedom
+        else:
+            self.weights |= {with_x: -float(self.freedom), design.effects: 1.0}
         self.evaluations = 0
 
     def left(self, theta: Floats, matrix: Floats) -> Floats:
-        """``Lambda' matrix``: each term's factor on its rows."""
+        """``G' matrix``: each term's factor on its rows; rows of fixed effects and outcome stay."""
         parts = []
         for block in self.design.blocks:
             rows = matrix[block.start : block.stop].reshape(len(block.levels), block.width, -1)
             turned = np.einsum("lrm,rc->lcm", rows, block.factor(theta))
             parts.append(turned.reshape(-1, matrix.shape[1]))
-        return np.vstack(parts)
+        return np.vstack([*parts, matrix[self.design.effects :]])
+
+    def system(self, theta: Floats) -> tuple[Floats, Floats]:
+        """``C`` and ``G'S``."""
+        half = self.left(theta, self.cross)
+        matrix = self.left(theta, half.T.copy())
+        index = np.arange(self.design.effects)
+        matrix[index, index] += 1.0
+        return matrix, half
+
+    def __call__(self, theta: Floats) -> tuple[float, Floats]:
+        """Deviance without its constant, and its gradient."""
+        self.evaluations += 1
+        matrix, half = self.system(theta)
+        lower = np.linalg.cholesky(matrix)
+        logs = 2.0 * np.log(np.diag(lower))
+        value, gradient = 0.0, np.zeros(len(theta))
+        for size, weight in self.weights.items():
+            value += weight * float(logs[:size].sum())
+            solved = cho_solve((lower[:size, :size], True), half[:size, : self.design.effects])
+            gradient += 2.0 * weight * self.traces(solved)
+        return value, gradient
+
+    def traces(self, solved: Floats) -> Floats:
+        """For every T[row, column]: the sum over levels of ``solved`` at (effect of column, effect of row)."""
+        found = []
+        for block in self.design.blocks:
+            first = block.start + block.width * np.arange(len(block.levels))
+            found += [float(solved[first + column, first + row].sum()) for row, column in block.parameters]
+        return np.array(found)
 
     def solve(self, theta: Floats) -> Solved:
-        self.evaluations += 1
-        matrix = self.left(theta, self.left(theta, self.cross).T)
-        matrix[np.diag_indices_from(matrix)] += 1.0
-        lower = cholesky(matrix, lower=True)
-        half = solve_triangular(lower, self.left(theta, self.outer), lower=True)
-        rest = self.inner - half.T @ half
-        triangle = cholesky(rest[:-1, :-1], lower=True)
-        turned = solve_triangular(triangle, rest[:-1, -1], lower=True)
-        freedom = self.rows - self.rank if self.reml else self.rows
-        variance = max(float(rest[-1, -1] - turned @ turned), 1e-300) / freedom
-        deviance = 2.0 * float(np.log(np.diag(lower)).sum()) + freedom * (
-            1.0 + np.log(2.0 * np.pi * variance)
+        lower = np.linalg.cholesky(self.system(theta)[0])
+        triangle = lower[-1 - self.rank : -1, -1 - self.rank : -1]
+        inverse = np.linalg.inv(triangle)
+        variance = float(lower[-1, -1]) ** 2 / self.freedom
+        constant = self.freedom * (1.0 + np.log(2.0 * np.pi) - np.log(self.freedom))
+        return Solved(
+            self(theta)[0] + constant,
+            inverse.T @ lower[-1, -1 - self.rank : -1],
+            inverse.T @ inverse,
+            variance,
         )
-        if self.reml:
-            deviance += 2.0 * float(np.log(np.diag(triangle)).sum())
-        gamma = solve_triangular(triangle.T, turned, lower=False)
-        inverse = solve_triangular(triangle, np.eye(self.rank), lower=True)
-        return Solved(deviance, gamma, inverse.T @ inverse, variance)
-
-    def __call__(self, theta: Floats) -> float:
-        return self.solve(theta).deviance
 
 
 def fit_linear(
@@ -146,12 +181,12 @@ def search(profile: Profile, design: RandomDesign) -> Floats:
 
     def run(begin: Floats) -> Floats:
         found: Floats = minimize(
-            profile, begin, method="L-BFGS-B", jac="3-point", bounds=bounds, options=options
+            profile, begin, method="L-BFGS-B", jac=True, bounds=bounds, options=options
         ).x
         return found
 
     best = run(design.start())
     if design.is_singular(best):
         again = run(np.where(np.abs(best) < 0.2, 0.2 * design.start(), best))
-        best = min(best, again, key=profile)
+        best = min(best, again, key=lambda theta: profile(theta)[0])
     return best

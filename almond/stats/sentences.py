@@ -127,7 +127,8 @@ def method_paragraphs(data: Mapping[str, Any]) -> list[str]:
         found.append(
             "Rating profile to intended target: mean profiles of the images pushed up; shrinkage linear "
             "discriminant analysis (shrinkage 0.2); beside it partial least squares discriminant analysis, "
-            "and the first on profiles centred within base scene; each base scene held out in turn, scaling learned on the others; balanced accuracy. Labels are "
+            "and the first on profiles centred within base scene; each base scene held out in turn, scaling "
+            "learned on the others; balanced accuracy. Labels are "
             f"permuted within base scene and the whole cross-validation is repeated ({drawn}), "
             "p = (1 + b) / (1 + B). Pairs of targets: accuracy from the same scores, family-wise p from "
             "the largest pair in every permutation, Holm's beside it. Chance is re-derived as the mean over "
