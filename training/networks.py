@@ -25,6 +25,8 @@ BATCH = 48
 POOL = 5000
 RENEWED = 6
 """Scenes drawn anew at every step."""
+CLOSE = 0.3
+"""Share of scenes with one person near, beyond those drawn by chance."""
 
 
 def loss_of(
@@ -48,7 +50,7 @@ def train(
 ) -> tuple[AttributeNetwork, dict[str, float]]:
     """Train for a time, from random weights or from those of an earlier run in the folder ``resume``."""
     torch.manual_seed(derive_seed(seed, net, "weights") % 2**31)
-    pool = Pool(POOL, generator(seed, net, "scenes"))
+    pool = Pool(POOL, generator(seed, net, "scenes"), CLOSE)
     codec = load_codec()
     network = NETWORKS[net]()
     if resume is not None:

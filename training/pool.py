@@ -9,10 +9,13 @@ from almond.world.scenes import ALL_ATTRIBUTES, PERSON_ATTRIBUTES, SIZE, Scene, 
 
 
 class Pool:
-    """``size`` scenes; ``renew(n)`` replaces the ``n`` oldest by new ones."""
+    """``size`` scenes; ``renew(n)`` replaces the ``n`` oldest by new ones.
 
-    def __init__(self, size: int, rng: np.random.Generator) -> None:
-        self.rng = rng
+    A share ``close`` of them has somebody near, whose face is large enough to learn from.
+    """
+
+    def __init__(self, size: int, rng: np.random.Generator, close: float = 0.0) -> None:
+        self.rng, self.close = rng, close
         self.images = torch.empty(size, 3, SIZE, SIZE, dtype=torch.uint8)
         self.labels = torch.empty(size, len(ALL_ATTRIBUTES), dtype=torch.long)
         self.truth = torch.empty(size, 16)
@@ -22,8 +25,11 @@ class Pool:
 
     def renew(self, count: int) -> None:
         for _ in range(count):
-            self.put(self.oldest, draw_scene(self.rng))
+            self.put(self.oldest, draw_scene(self.rng, self.fixed()))
             self.oldest = (self.oldest + 1) % len(self.images)
+
+    def fixed(self) -> dict[str, str]:
+        return {"presence": "one", "distance": "near"} if self.rng.random() < self.close else {}
 
     def put(self, at: int, scene: Scene) -> None:
         self.scenes[at] = scene

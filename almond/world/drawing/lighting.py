@@ -81,7 +81,7 @@ def stripes(size: int) -> Picture:
 
 @functools.lru_cache(maxsize=32)
 def speckles(size: int, seed: int) -> Picture:
-    """Smooth random spots, about one in three hundredths of the width, (size, size, 1), about in [-2, 2]."""
+    """Smooth random spots, a thirty-third of the width apart, (size, size, 1) with unit variance."""
     grid = generator(seed, "speckles").standard_normal((34, 34)).astype(np.float32)
     at = (np.arange(size, dtype=np.float32) + 0.5) / size * 33.0
     low = np.floor(at).astype(int)
