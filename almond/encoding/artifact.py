@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,9 +99,17 @@ def save_artifact(root: Path, artifact: EncoderArtifact) -> tuple[str, Path]:
         write_atomically(scratch / "artifact.json", canonical_json(artifact.to_json()))
         digest = digest_files({name: scratch / name for name in FILES})
         path = root / digest
+        if path.exists() and not is_intact(path):
+            shutil.rmtree(path)  # damaged since: here are the bytes that its name promises
         if not path.exists():
             scratch.rename(path)
     return digest, path
+
+
+def is_intact(path: Path) -> bool:
+    """Whether an artifact's folder holds the bytes for which it is named."""
+    files = {name: path / name for name in FILES}
+    return all(file.is_file() for file in files.values()) and digest_files(files) == path.name
 
 
 def load_artifact(path: Path) -> EncoderArtifact:

@@ -57,7 +57,8 @@ class NetworkFeatures:
 
 def to_tensor(image: ImageArray, size: int) -> torch.Tensor:
     """(H, W, 3) uint8 -> (1, 3, size, size) float32 in [0, 1]."""
-    plane = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+    # A copy: torch warns about arrays that cannot be written, such as those of PIL.
+    plane = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
     return resized(plane, size)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from almond.digest import canonical_json, digest_files, digest_json
-from almond.encoding.artifact import FILES, read_artifact_json
+from almond.digest import canonical_json, digest_json
+from almond.encoding.artifact import is_intact, read_artifact_json
 from almond.files import write_atomically
 
 
@@ -50,8 +50,7 @@ class Entry:
             return None
         digest = str(json.loads(self.path.read_bytes())["artifact"])
         folder = self.out / digest
-        files = {name: folder / name for name in FILES}
-        if not all(file.is_file() for file in files.values()) or digest_files(files) != digest:
+        if not is_intact(folder):
             return None
         metrics = read_artifact_json(folder)["metrics"]
         return FittedRegion(self.subject, self.region, self.model, digest, folder, metrics)
