@@ -89,7 +89,7 @@ class Profile:
         return value, gradient
 
     def traces(self, solved: Floats) -> Floats:
-        """For every T[row, column]: the sum over levels of ``solved`` at (effect of column, effect of row)."""
+        """For every T[row, column]: ``solved`` at (effect of column, effect of row), summed over levels."""
         found = []
         for block in self.design.blocks:
             first = block.start + block.width * np.arange(len(block.levels))

@@ -10,6 +10,7 @@ import pytest
 from almond.errors import DigestMismatch, InputError
 from almond.stats.tables import read_study
 from tests.almond.export_maker import make_export, reseal
+from tests.almond.small_export import SmallStudy
 
 
 @pytest.fixture
@@ -129,3 +130,11 @@ def test_a_plan_of_another_study_is_refused(export, tmp_path):
 def test_a_folder_without_a_manifest_is_no_export(tmp_path):
     with pytest.raises(InputError, match="with its manifest"):
         read_study(tmp_path)
+
+
+def test_what_our_own_writer_writes_is_read(tmp_path):
+    data = read_study(SmallStudy(tmp_path).write())
+    assert len(data.participants) == 3
+    assert set(data.stimuli["direction"]) == {1, -1}
+    assert {"score_T0", "score_T1"} <= set(data.score_columns)
+    assert "contrast" in data.stimuli.columns
