@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,12 +38,19 @@ def read_body(data: bytes) -> dict[str, Any]:
     if len(data) > LARGEST_BODY:
         raise Malformed("body", f"has {len(data)} bytes", f"at most {LARGEST_BODY}")
     try:
-        found = json.loads(data)
+        found = json.loads(data, parse_constant=refuse_constant)
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise Malformed("body", "is not JSON", "a JSON object") from error
+        raise Malformed("body", "is not JSON", "a JSON object in UTF-8") from error
+    if b"\\u0000" in data:
+        raise Malformed("body", "holds a zero character", "text that can be stored")
     if not isinstance(found, dict):
         raise Malformed("body", f"is {shown(found)}", "a JSON object")
     return found
+
+
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def read_answer(body: Mapping[str, Any]) -> Answer:
@@ -79,7 +86,8 @@ def read_text(body: Mapping[str, Any], name: str, longest: int) -> str:
 
 
 def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A finite number that a float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def read_milliseconds(body: Mapping[str, Any], name: str) -> float:

@@ -6,6 +6,7 @@ participant is written down as an attempt, also a refused one.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import record
 from almond.design.assignment import PlannedTrial
-from almond.digest import digest_json
+from almond.digest import digest_bytes
 from almond.errors import InputError
 from jobs.models import Job
 from jobs.services import enqueue
@@ -266,12 +267,17 @@ def note(
     Attempt.objects.create(
         participant=participant,
         trial=trial,
-        response_id=str(body.get("response_id", "")).replace("\x00", "")[:60],
+        response_id=storable(str(body.get("response_id", "")), 60),
         outcome=outcome,
         status=status,
-        detail=detail.replace("\x00", "")[:400],
-        body_digest=digest_json(body),
+        detail=storable(detail, 400),
+        body_digest=digest_bytes(json.dumps(body, sort_keys=True, default=str).encode()),
     )
+
+
+def storable(text: str, longest: int) -> str:
+    """Text that every database takes, whatever a browser sent."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:longest]
 
 
 def note_refusal(*, participant: Participant, body: Mapping[str, Any], refusal: Refused) -> None:
