@@ -1,4 +1,4 @@
-"""The admin's first page: the chain as a picture, with how much of each thing there is."""
+"""The chain as the admin shows it: the side bar, and the first page with how much of each thing there is."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ RECENT = 12
 
 
 @dataclass(frozen=True)
-class Count:
-    """How many rows of a model there are, and where to see them."""
+class Item:
+    """A kind of row: its title in the side bar, an icon, and ``app.Model``."""
 
-    label: str
-    number: int
-    url: str
+    title: str
+    icon: str
+    model: str
 
 
 @dataclass(frozen=True)
@@ -30,66 +30,109 @@ class Room:
     title: str
     icon: str
     text: str
-    models: tuple[str, ...]
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows there are, and where to see them."""
+
+    title: str
+    number: int
+    url: str
+
+
+@dataclass(frozen=True)
+class RoomView:
+    """A room with what this person may see in it."""
+
+    room: Room
     counts: list[Count] = field(default_factory=list)
 
 
-ROOMS = (
-    Room("Encoding", "neurology", "BOLD runs become weights per region, weights become targets.",
-         ("encoder.Dataset", "encoder.Encoder", "encoder.EncoderVersion", "encoder.Target")),
-    Room("Generation", "burst_mode", "Images of one scene are pushed along targets, then matched.",
-         ("generation.Recipe", "generation.Stimulus", "generation.MatchedSet", "generation.ImageSet")),
-    Room("Studies", "science", "Blocks, questions and a plan that is frozen before the first answer.",
-         ("studies.Study", "studies.Construct")),
-    Room("Data", "groups", "People rate and choose; every answer is one row, kept once.",
-         ("ratings.Participant", "ratings.Response")),
-    Room("Analysis", "query_stats", "Exports that carry their evidence, and reports made from them alone.",
-         ("analysis.Export", "analysis.AnalysisRun")),
+CHAIN = (
+    Room("Encoding", "neurology", "BOLD runs become weights per region, weights become targets.", (
+        Item("Datasets", "database", "encoder.Dataset"),
+        Item("Feature spaces", "blur_on", "encoder.FeatureSpace"),
+        Item("Encoders", "hub", "encoder.Encoder"),
+        Item("Fitted regions", "neurology", "encoder.EncoderVersion"),
+        Item("Targets", "target", "encoder.Target"),
+    )),
+    Room("Generation", "burst_mode", "Images of one scene are pushed along targets, then matched.", (
+        Item("Recipes", "receipt_long", "generation.Recipe"),
+        Item("Batches", "burst_mode", "generation.Batch"),
+        Item("Stimuli", "image", "generation.Stimulus"),
+        Item("Matched sets", "compare", "generation.MatchedSet"),
+        Item("Image sets", "photo_library", "generation.ImageSet"),
+    )),
+    Room("Studies", "science", "Questions, blocks, and a plan that is frozen before the first answer.", (
+        Item("Studies", "science", "studies.Study"),
+        Item("Constructs", "linear_scale", "studies.Construct"),
+    )),
+    Room("Data", "groups", "People rate and choose; every answer is one row, kept once.", (
+        Item("Participants", "groups", "ratings.Participant"),
+        Item("Responses", "touch_app", "ratings.Response"),
+    )),
+    Room("Analysis", "query_stats", "Exports that carry their evidence, and reports made from them alone.", (
+        Item("Exports", "inventory_2", "analysis.Export"),
+        Item("Analysis runs", "query_stats", "analysis.AnalysisRun"),
+    )),
 )  # fmt: skip
+
+SYSTEM = Room("System", "settings", "", (
+    Item("Jobs", "manufacturing", "jobs.Job"),
+    Item("People", "badge", "accounts.User"),
+    Item("Deeds", "history", "accounts.AuditEvent"),
+))  # fmt: skip
+
+
+def visible(request: HttpRequest, name: str) -> type[Model] | None:
+    """The model, where the admin shows it and this person may look at it."""
+    model: type[Model] = apps.get_model(name)
+    meta = model._meta
+    allowed = request.user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
+    return model if allowed and admin.site.is_registered(model) else None
+
+
+def address(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The side bar's groups, in the order in which data walk through the rooms."""
+    return [
+        {
+            "title": room.title,
+            "separator": True,
+            "items": [
+                {"title": item.title, "icon": item.icon, "link": address(model)}
+                for item in room.items
+                if (model := visible(request, item.model))
+            ],
+        }
+        for room in (*CHAIN, SYSTEM)
+    ]
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the chain, the running jobs and the newest images that this person may see."""
-    rooms = [
-        Room(room.title, room.icon, room.text, room.models, list(_counts(request, room.models)))
-        for room in ROOMS
-    ]
+    """Add the chain, the newest jobs and the newest images that this person may see."""
     return {
         **context,
         "title": "Overview",
-        "rooms": rooms,
+        "rooms": [RoomView(room, _counts(request, room)) for room in CHAIN],
         "recent_jobs": _newest(request, "jobs.Job", 6),
         "recent_stimuli": _newest(request, "generation.Stimulus", RECENT),
     }
 
 
-def _model(name: str) -> type[Model] | None:
-    """The model, where its app is installed and the admin shows it."""
-    try:
-        found: type[Model] = apps.get_model(name)
-    except LookupError:
-        return None
-    return found if admin.site.is_registered(found) else None
-
-
-def _may_view(request: HttpRequest, model: type[Model]) -> bool:
-    return request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
-
-
-def _counts(request: HttpRequest, names: tuple[str, ...]) -> list[Count]:
-    models = [model for name in names if (model := _model(name)) and _may_view(request, model)]
+def _counts(request: HttpRequest, room: Room) -> list[Count]:
     return [
-        Count(
-            str(model._meta.verbose_name_plural),
-            model._default_manager.count(),
-            reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"),
-        )
-        for model in models
+        Count(item.title, model._default_manager.count(), address(model))
+        for item in room.items
+        if (model := visible(request, item.model))
     ]
 
 
 def _newest(request: HttpRequest, name: str, count: int) -> list[Model]:
-    model = _model(name)
-    if model is None or not _may_view(request, model):
-        return []
-    return list(model._default_manager.order_by("-pk")[:count])
+    model = visible(request, name)
+    return list(model._default_manager.order_by("-pk")[:count]) if model else []

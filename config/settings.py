@@ -148,22 +148,6 @@ LOGGING = {
 }
 
 
-def menu(title: str, *items: tuple[str, str, str]) -> dict[str, Any]:
-    """One group of the admin's side bar; each item is (title, icon, "app.model"), shown to who may view it."""
-    return {"title": title, "separator": True, "items": [entry(*item) for item in items]}
-
-
-def entry(title: str, icon: str, model: str) -> dict[str, Any]:
-    app, name = model.split(".")
-
-    def may_view(request: Any) -> bool:
-        allowed: bool = request.user.has_perm(f"{app}.view_{name}")
-        return allowed
-
-    link = reverse_lazy(f"admin:{app}_{name}_changelist")
-    return {"title": title, "icon": icon, "link": link, "permission": may_view}
-
-
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Almond",
     "SITE_HEADER": "Almond",
@@ -191,44 +175,6 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
-        "navigation": [
-            menu(
-                "Encoding",
-                ("Datasets", "database", "encoder.dataset"),
-                ("Feature spaces", "blur_on", "encoder.featurespace"),
-                ("Encoders", "hub", "encoder.encoder"),
-                ("Fitted regions", "neurology", "encoder.encoderversion"),
-                ("Targets", "target", "encoder.target"),
-            ),
-            menu(
-                "Generation",
-                ("Recipes", "receipt_long", "generation.recipe"),
-                ("Batches", "burst_mode", "generation.batch"),
-                ("Stimuli", "image", "generation.stimulus"),
-                ("Matched sets", "compare", "generation.matchedset"),
-                ("Image sets", "photo_library", "generation.imageset"),
-            ),
-            menu(
-                "Studies",
-                ("Studies", "science", "studies.study"),
-                ("Constructs", "linear_scale", "studies.construct"),
-            ),
-            menu(
-                "Data",
-                ("Participants", "groups", "ratings.participant"),
-                ("Responses", "touch_app", "ratings.response"),
-            ),
-            menu(
-                "Analysis",
-                ("Exports", "inventory_2", "analysis.export"),
-                ("Analysis runs", "query_stats", "analysis.analysisrun"),
-            ),
-            menu(
-                "System",
-                ("Jobs", "manufacturing", "jobs.job"),
-                ("People", "badge", "accounts.user"),
-                ("Deeds", "history", "accounts.auditevent"),
-            ),
-        ],
+        "navigation": "config.front_page.navigation",
     },
 }

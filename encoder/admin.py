@@ -62,8 +62,13 @@ class RegionAdmin(WrittenOnceAdmin):
     list_filter = ["dataset"]
     deletable = True
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": ["dataset" if obj else "of_dataset", "name", "mask_path"]})]
+
     def create(self, data: dict[str, Any], request: HttpRequest) -> Region:
-        return services.add_region(by=actor(request), **data)
+        return services.add_region(
+            dataset=data["of_dataset"], name=data["name"], mask_path=data["mask_path"], by=actor(request)
+        )
 
 
 @admin.register(FeatureSpace)
@@ -90,13 +95,13 @@ class EncoderAdmin(WrittenOnceAdmin):
         return f"{row.versions.count()} of {len(row.subjects) * row.regions.count()}"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        names = ["name", "dataset", "feature_space", "model", "regions"]
+        names = ["name", "dataset" if obj else "of_dataset", "feature_space", "model", "regions"]
         return [(None, {"fields": names if obj else [*names, "components", "folds", "gap"]})]
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> Encoder:
         return services.create_encoder(
             name=data["name"],
-            dataset=data["dataset"],
+            dataset=data["of_dataset"],
             feature_space=data["feature_space"],
             model=data["model"],
             regions=data["regions"],

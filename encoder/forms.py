@@ -82,18 +82,26 @@ def _check_mask(mask: Path) -> None:
         raise InputError("masks", str(error)) from error
 
 
+def dataset_field() -> Any:
+    """The choice of a dataset; not called ``dataset``, a name that unfold takes for its own when posted."""
+    return forms.ModelChoiceField(Dataset.objects.all(), label="Dataset", widget=UnfoldAdminSelectWidget)
+
+
 class RegionForm(RowForm):
+    of_dataset = dataset_field()
+
     class Meta:
         model = Region
-        fields = ["dataset", "name", "mask_path"]
+        fields = ["name", "mask_path"]
 
-    def clean_mask_path(self) -> str:
-        mask = str(self.cleaned_data["mask_path"])
-        try:
-            check_mask_file(Path(mask))
-        except InputError as error:
-            raise forms.ValidationError(str(error)) from error
-        return mask
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            with said_in(self):
+                services.check_region(
+                    dataset=data["of_dataset"], name=data["name"], mask_path=Path(data["mask_path"])
+                )
+        return data
 
 
 class FeatureSpaceForm(RowForm):
@@ -114,6 +122,7 @@ class FeatureSpaceForm(RowForm):
 
 
 class EncoderForm(RowForm):
+    of_dataset = dataset_field()
     components = forms.IntegerField(
         min_value=1,
         initial=DEFAULTS["components"],
@@ -135,7 +144,7 @@ class EncoderForm(RowForm):
 
     class Meta:
         model = Encoder
-        fields = ["name", "dataset", "feature_space", "model", "regions"]
+        fields = ["name", "feature_space", "model", "regions"]
         widgets = {"regions": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def clean(self) -> dict[str, Any]:
@@ -145,7 +154,7 @@ class EncoderForm(RowForm):
             with said_in(self):
                 services.check_encoder(
                     name=data["name"],
-                    dataset=data["dataset"],
+                    dataset=data["of_dataset"],
                     feature_space=data["feature_space"],
                     regions=list(data["regions"]),
                     model=data["model"],

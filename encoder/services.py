@@ -43,12 +43,19 @@ def create_dataset(
 @transaction.atomic
 def add_region(*, dataset: Dataset, name: str, mask_path: Path | str, by: User | None) -> Region:
     """Add a mask to a dataset; its digest is kept, so that a changed mask is noticed when it is used."""
-    check_mask_file(Path(mask_path))
+    check_region(dataset=dataset, name=name, mask_path=Path(mask_path))
     region = Region.objects.create(
         dataset=dataset, name=name, mask_path=str(mask_path), mask_digest=digest_file(Path(mask_path))
     )
     record(verb="create", subject=region, by=by, mask=region.mask_digest)
     return region
+
+
+def check_region(*, dataset: Dataset, name: str, mask_path: Path) -> None:
+    """``InputError`` for a name that the dataset has already, or a file that is no mask."""
+    if dataset.regions.filter(name=name).exists():
+        raise InputError("name", f"{dataset} already has a region {name}", "a name of its own")
+    check_mask_file(mask_path)
 
 
 @transaction.atomic

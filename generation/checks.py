@@ -26,7 +26,6 @@ def check_recipe(
     window: tuple[float, float],
     ramp: float,
     steps: int,
-    contrast: bool,
 ) -> None:
     if not seeds or len(set(seeds)) != len(seeds) or len(seeds) > MOST_SEEDS or min(seeds) < 0:
         raise InputError(

@@ -105,7 +105,6 @@ class RecipeForm(RowForm):
                     window=(data["window_low"], data["window_high"]),
                     ramp=data["ramp"],
                     steps=data["steps"],
-                    contrast=data["contrast"],
                 )
         return data
 

@@ -31,9 +31,10 @@ from generation.models import (
 from jobs.models import Job
 from jobs.services import enqueue
 
-DEFAULT_STRENGTHS = (1.0, 2.0)
-DEFAULT_WINDOW = (0.2, 0.6)
-DEFAULT_STEPS = 30
+# Those with which the embedded generator was calibrated.
+DEFAULT_STRENGTHS = (0.5, 1.0)
+DEFAULT_WINDOW = (0.02, 0.4)
+DEFAULT_STEPS = 25
 
 
 @transaction.atomic
@@ -64,7 +65,6 @@ def create_recipe(
         window=window,
         ramp=ramp,
         steps=steps,
-        contrast=contrast,
     )
     content = {
         "prompt": prompt,

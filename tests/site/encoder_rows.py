@@ -48,11 +48,11 @@ def write_bids(root: Path, subjects: Sequence[str] = ("01", "02")) -> Path:
 
 def write_nifti(path: Path, data: np.ndarray[Any, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = nibabel.Nifti1Image(data, np.diag([2.0, 2.0, 2.0, 1.0]))  # type: ignore[no-untyped-call]
+    image = nibabel.Nifti1Image(data, np.diag([2.0, 2.0, 2.0, 1.0]))
     image.header.set_xyzt_units("mm", "sec")
     if data.ndim == 4:
         image.header.set_zooms((2.0, 2.0, 2.0, 2.0))
-    nibabel.save(image, path)  # type: ignore[attr-defined]
+    nibabel.save(image, path)
 
 
 def add_dataset(root: Path, **given: Any) -> Dataset:
@@ -83,7 +83,9 @@ def bare_encoder() -> Encoder:
     space = FeatureSpace.objects.create(name="world-fc7")
     encoder = Encoder.objects.create(name="bare PLS", dataset=dataset, feature_space=space)
     for number, name in enumerate(("LB", "CM", "SF")):
-        region = dataset.regions.create(name=name, mask_path=f"/nowhere/{name}.nii", mask_digest=digest(number))
+        region = dataset.regions.create(
+            name=name, mask_path=f"/nowhere/{name}.nii", mask_digest=digest(number)
+        )
         encoder.regions.add(region)
         for place, subject in enumerate(dataset.subjects):
             EncoderVersion.objects.create(

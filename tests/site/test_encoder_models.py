@@ -38,9 +38,7 @@ def test_a_region_is_named_once_per_dataset(encoder: Encoder) -> None:
 
 @pytest.mark.parametrize(("kind", "path"), [("world", "/x.csv"), ("table", ""), ("other", "")])
 def test_only_a_table_has_a_file(kind: str, path: str) -> None:
-    refused(
-        "only_a_table_has_a_file", lambda: FeatureSpace.objects.create(name="x", kind=kind, path=path)
-    )
+    refused("only_a_table_has_a_file", lambda: FeatureSpace.objects.create(name="x", kind=kind, path=path))
 
 
 def test_an_artifact_is_kept_once_per_encoder_and_named(encoder: Encoder) -> None:
@@ -50,9 +48,7 @@ def test_an_artifact_is_kept_once_per_encoder_and_named(encoder: Encoder) -> Non
     make = EncoderVersion.objects.create
     refused("artifact_once_per_encoder", lambda: make(encoder=encoder, digest=first.digest, **values))
     refused("version_has_a_digest", lambda: make(encoder=encoder, digest="", **values))
-    twin = Encoder.objects.create(
-        name="twin", dataset=encoder.dataset, feature_space=encoder.feature_space
-    )
+    twin = Encoder.objects.create(name="twin", dataset=encoder.dataset, feature_space=encoder.feature_space)
     assert make(encoder=twin, digest=first.digest, **values).pk
 
 
@@ -79,8 +75,8 @@ def test_ready_targets_are_those_with_weights(encoder: Encoder) -> None:
     made = add_target(encoder, "LB", "guide", 1)
     Target.objects.create(name="CM", encoder=encoder)
     judge = add_target(encoder, "LB", "judge", 2)
-    assert list(Target.objects.guides()) == [made]  # type: ignore[attr-defined]
-    assert list(Target.objects.judges()) == [judge]  # type: ignore[attr-defined]
+    assert list(Target.objects.guides()) == [made]
+    assert list(Target.objects.judges()) == [judge]
 
 
 @pytest.mark.parametrize(

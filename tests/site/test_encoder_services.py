@@ -70,9 +70,7 @@ def test_settings_that_cannot_be_fitted_are_refused(root: Path, config: Any, pro
 
 def test_regions_of_another_dataset_are_refused(root: Path, tmp_path: Path) -> None:
     other = services.create_dataset(name="other", root=write_bids(tmp_path / "other"), by=None)
-    strange = services.add_region(
-        dataset=other, name="far", mask_path=root / "masks" / "LB.nii.gz", by=None
-    )
+    strange = services.add_region(dataset=other, name="far", mask_path=root / "masks" / "LB.nii.gz", by=None)
     with pytest.raises(InputError, match="far belong to another dataset"):
         add_encoder(root, regions=[strange])
     Region.objects.all().delete()

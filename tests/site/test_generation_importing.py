@@ -1,0 +1,158 @@
+"""Photographs and norms that nobody here made: read strictly, or refused by name."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from almond.errors import InputError
+from almond.progress import Silent
+from generation import services
+from generation.importing import read_source
+from generation.models import ImageSet, Stimulus
+from jobs.services import run_now
+from tests.site.generation_rows import photograph, write_photographs
+
+HEADER = "Theme,Category,Valence_mean"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_photographs(tmp_path / "photographs")
+
+
+def write_norms(folder: Path, *lines: str, end: str = "\n") -> Path:
+    path = folder.parent / "norms.csv"
+    path.write_bytes(end.join([HEADER, *lines]).encode())
+    return path
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_norms_are_joined_by_name_whatever_the_line_ends(folder: Path, end: str) -> None:
+    norms = write_norms(folder, "Lake 2 ,Scenery,5.5", "Dog 1,Animal,6", "Cat 3,Animal,4", end=end)
+    found = read_source(folder, norms, progress=Silent())
+    assert found.norm_names == ("Valence_mean",)
+    assert {image.name: image.norms for image in found.images} == {
+        "Dog 1.jpg": {"Valence_mean": 6.0},
+        "Lake 2.png": {"Valence_mean": 5.5},
+    }
+    assert [(image.suffix, image.width) for image in found.images] == [("jpg", 24), ("png", 24)]
+    assert found.remarks == ["1 rows of the norms have no image here"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (["Dog 1,Animal,6"], r"has no row for Lake 2\.png"),
+        (["Dog 1,Animal,6", "Lake 2,Scenery,high"], r"row 3: Valence_mean is 'high' \(expected a number"),
+        (["Dog 1,Animal,6", "Lake 2,Scenery,5", "dog 1,Animal,6"], r"row 4: 'dog 1' stands there a second"),
+        (["Dog 1,Animal,6", "Lake 2,Scenery"], r"row 3: has 2 cells \(expected 3"),
+        (["a,b,1", "c,d,2"], r"no column holds the names of the images"),
+        ([], r"has no rows"),
+        (['Dog 1,"Animal,6'], r"cannot be read as CSV"),
+    ],
+)
+def test_norms_that_do_not_fit_are_refused_by_row(folder: Path, lines: list[str], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        read_source(folder, write_norms(folder, *lines), progress=Silent())
+
+
+def test_an_empty_cell_is_a_missing_value(folder: Path) -> None:
+    norms = write_norms(folder, "Dog 1,Animal,", "Lake 2,Scenery,5")
+    found = read_source(folder, norms, progress=Silent())
+    assert [image.norms for image in found.images] == [{}, {"Valence_mean": 5.0}]
+
+
+def test_an_image_that_is_none_is_named(folder: Path) -> None:
+    (folder / "fake.jpg").write_text("not an image")
+    with pytest.raises(InputError, match=r"fake\.jpg: is not an image"):
+        read_source(folder, None, progress=Silent())
+
+
+def test_an_image_that_is_cut_short_is_named(folder: Path) -> None:
+    path = folder / "Dog 1.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"Dog 1\.jpg"):
+        read_source(folder, None, progress=Silent())
+
+
+def test_an_image_of_another_kind_than_its_name_is_refused(folder: Path) -> None:
+    (folder / "Dog 1.jpg").write_bytes(photograph(1, "PNG"))
+    with pytest.raises(InputError, match="another kind of image than its name says"):
+        read_source(folder, None, progress=Silent())
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(InputError, match="holds no image"):
+        read_source(tmp_path, None, progress=Silent())
+
+
+def test_a_zip_file_serves_like_a_folder(tmp_path: Path) -> None:
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("set/../../Dog 1.jpg", photograph(0, "JPEG"))
+        archive.writestr("__MACOSX/set/._Dog 1.jpg", b"x")
+        archive.writestr("set/notes.txt", b"x")
+    found = read_source(path, None, progress=Silent())
+    assert [image.name for image in found.images] == ["Dog 1.jpg"]
+    assert found.images[0].read() == photograph(0, "JPEG")
+
+
+def test_a_zip_file_that_is_none_or_names_an_image_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "images.zip"
+    path.write_bytes(b"PK but not really")
+    with pytest.raises(InputError, match="is not a zip file"):
+        read_source(path, None, progress=Silent())
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/Dog.png", photograph(0, "PNG"))
+        archive.writestr("b/Dog.png", photograph(1, "PNG"))
+    with pytest.raises(InputError, match=r"b/Dog\.png: has the name of another"):
+        read_source(path, None, progress=Silent())
+
+
+@pytest.fixture
+def lab(tmp_path: Path, settings: Any, db: None) -> Path:
+    settings.ALMOND_HOME = tmp_path / "home"
+    settings.DATA_ROOTS = [tmp_path]
+    return tmp_path
+
+
+def bring_in(folder: Path, norms: Path | str = "") -> tuple[ImageSet, Any]:
+    image_set = services.import_image_set(name="set", folder=folder, norms=norms, by=None)
+    assert image_set.job is not None
+    job = run_now(image_set.job)
+    image_set.refresh_from_db()
+    return image_set, job
+
+
+def test_an_import_keeps_bytes_and_norms(lab: Path, folder: Path) -> None:
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,5")
+    image_set, job = bring_in(folder, norms)
+    assert job.state == "done", job.error
+    dog = image_set.stimuli.get(name="Dog 1.jpg")
+    assert dog.path.read_bytes() == (folder / "Dog 1.jpg").read_bytes()
+    assert (dog.norms, dog.suffix, dog.recipe_digest) == ({"Valence_mean": 6.0}, "jpg", "")
+    assert dog.lowlevel["luminance"] > 0
+    assert image_set.norms == ["Valence_mean"]
+    assert image_set.imported_at is not None
+
+
+def test_a_failed_import_leaves_nothing_and_can_be_tried_again(lab: Path, folder: Path) -> None:
+    (folder / "zebra.png").write_text("not an image")
+    image_set, job = bring_in(folder)
+    assert job.state == "failed"
+    assert "zebra.png: is not an image" in job.error
+    assert not Stimulus.objects.exists()
+    assert not (lab / "home" / "stimuli").exists()
+    (folder / "zebra.png").write_bytes(photograph(7, "PNG"))
+    services.retry_import(image_set=image_set, by=None)
+    assert image_set.job is not None
+    assert run_now(image_set.job).state == "done"
+    assert image_set.stimuli.count() == 3
+    image_set.refresh_from_db()
+    with pytest.raises(InputError, match="already imported"):
+        services.retry_import(image_set=image_set, by=None)
