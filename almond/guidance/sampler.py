@@ -23,8 +23,6 @@ from almond.rng import derive_seed
 from almond.stimuli import lowlevel
 from almond.stimuli.images import ImageArray
 
-BATCH = 8
-
 
 class Scorer(Protocol):
     """A differentiable function from images to one standardised score per target, and nothing more."""
@@ -59,7 +57,7 @@ def generate(
     generator: Generator,
     scorer: Scorer,
     progress: Progress | None = None,
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> Iterator[Generated]:
     """Images of recipes, in the order of the recipes.
 
@@ -72,7 +70,7 @@ def generate(
         check_recipe(recipe, generator, scorer)
     waiting: dict[int, Generated] = {}
     following, done = 0, 0
-    for indices in batches(recipes, batch):
+    for indices in batches(recipes, batch or generator.defaults.batch):
         chosen = [recipes[index] for index in indices]
         share = _Share(report, done / len(recipes), (done + len(indices)) / len(recipes), len(recipes))
         waiting.update(zip(indices, sample(chosen, generator, scorer, share), strict=True))

@@ -83,7 +83,7 @@ def make_folder(folder: Path, prediction: str = "epsilon") -> Path:
         latent_channels=4,
         sample_size=16,
     )
-    pipeline = StableDiffusionPipeline(
+    pipeline: Any = StableDiffusionPipeline(
         vae=vae,
         text_encoder=text,
         tokenizer=tokenizer,

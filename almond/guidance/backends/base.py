@@ -42,12 +42,17 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Defaults:
-    """Steps, window (alpha-bar) and strengths with which a generator was calibrated."""
+    """Steps, window (alpha-bar) and strengths with which a generator was calibrated, and images per batch.
+
+    With ``batch`` 1 the bytes of an image follow from its recipe alone; in larger batches the last bits
+    depend on the company, for matrix products are summed in another order.
+    """
 
     steps: int
     window: tuple[float, float]
     ramp: float
     strengths: tuple[float, ...]
+    batch: int = 1
 
 
 class Generator(Protocol):

@@ -160,10 +160,10 @@ def load_folder(folder: Path, *, name: str, scheduler: str | None = None) -> Dif
 
     index = read_index(folder)
     check_parts(folder, index)
-    unet = _part(folder, UNet2DConditionModel, "unet", torch_dtype=torch.float32)
-    vae = _part(folder, AutoencoderKL, "vae", torch_dtype=torch.float32).eval().requires_grad_(False)
-    model = _part(folder, CLIPTextModel, "text_encoder").to(torch.float32).eval().requires_grad_(False)
-    tokenizer = _part(folder, CLIPTokenizer, "tokenizer")
+    unet = load_part(folder, UNet2DConditionModel, "unet", torch_dtype=torch.float32)
+    vae = load_part(folder, AutoencoderKL, "vae", torch_dtype=torch.float32).eval().requires_grad_(False)
+    model = load_part(folder, CLIPTextModel, "text_encoder").to(torch.float32).eval().requires_grad_(False)
+    tokenizer = load_part(folder, CLIPTokenizer, "tokenizer")
     side = int(unet.config.sample_size) * 2 ** (len(vae.config.block_out_channels) - 1)
     return DiffusionGenerator(
         name=name,
@@ -216,10 +216,10 @@ def load_scheduler(folder: Path, name: str) -> DiffusersScheduler:
     found = getattr(diffusers, name, None)
     if found is None or not hasattr(found, "set_timesteps"):
         raise InputError("scheduler", f"{name!r} is no scheduler of diffusers", "for example DDIMScheduler")
-    return DiffusersScheduler(_part(folder, found, "scheduler"))
+    return DiffusersScheduler(load_part(folder, found, "scheduler"))
 
 
-def _part(folder: Path, kind: Any, name: str, **options: Any) -> Any:
+def load_part(folder: Path, kind: Any, name: str, **options: Any) -> Any:
     """Load one part from its subfolder, never from a network."""
     try:
         return kind.from_pretrained(folder, subfolder=name, local_files_only=True, **options)
