@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from almond.errors import InputError
-from almond.evidence.export import read_export, write_export
+from almond.evidence.export import write_export
 from almond.evidence.manifest import read_manifest
 from almond.evidence.verify import first_broken, verify
 from almond.progress import Part
@@ -73,8 +73,7 @@ def analyse(job: RunningJob) -> dict[str, Any]:
     run = AnalysisRun.objects.select_related("export__study").get(pk=job.arguments["run"])
     if run.is_ready:
         return {"mode": run.mode}
-    source = read_export(run.export.path)
-    if source.digest != run.export.digest:
+    if read_manifest(run.export.path)["digest"] != run.export.digest:
         raise InputError(run.export, "its folder is not the one that was written", run.export.digest)
     result = analyse_export(run.export.path, permutations=run.permutations, progress=Part(job, 0.0, 0.9))
     folder = report_root() / f"{run.export.study.slug}-{run.pk}"

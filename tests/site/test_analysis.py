@@ -1,0 +1,317 @@
+"""From answers to a report: exports written by a job and verified, analyses of the export alone, pages."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEvent, User
+from almond.digest import digest_json
+from almond.errors import InputError
+from almond.evidence.verify import first_broken, verify
+from almond.rng import generator
+from analysis import services
+from analysis.archive import stream_zip
+from analysis.models import AnalysisRun, Export
+from jobs.models import State
+from jobs.services import run_now
+from ratings.services import finish, join, record_response
+from studies.models import Study
+from tests.site.small_study import advance, make_constructs, make_image_set, make_matched_set, make_study
+
+pytestmark = pytest.mark.django_db
+
+PARTICIPANTS = 4
+
+
+def answer_all(study: Study, participants: int = PARTICIPANTS) -> Study:
+    """Participants answer every trial at random and finish."""
+    for number in range(participants):
+        rng = generator(1, "answers", number)
+        participant = join(study=study).participant
+        for trial in participant.trials.order_by("index"):
+            body: dict[str, Any] = {
+                "response_id": str(uuid.uuid4()),
+                "trial_id": trial.name,
+                "rt_ms": float(rng.uniform(500, 3000)),
+                "images": trial.digests,
+            }
+            if trial.kind == "rating":
+                body["values"] = {name: float(rng.uniform(0, 100)) for name in trial.planned["constructs"]}
+            else:
+                body["chosen"] = str(rng.choice(["left", "right"]))
+            record_response(participant=participant, body=body)
+        finish(participant=participant)
+    return study
+
+
+@pytest.fixture
+def study() -> Study:
+    matched = make_matched_set()
+    for image in matched.stimuli():
+        recipe = {
+            "prompt": image.prompt,
+            "seed": image.seed,
+            "direction": image.direction,
+            "strength": image.strength,
+            "target": image.intended_target,
+        }
+        image.recipe_json, image.recipe_digest = recipe, digest_json(recipe)
+        image.save()
+    return answer_all(
+        make_study(matched_set=matched, permutations=99, rating_trials=None, choice_trials=None)
+    )
+
+
+@pytest.fixture
+def export(study: Study) -> Export:
+    row = services.request_export(study=study, by=None)
+    assert row.job is not None
+    ended = run_now(row.job)
+    assert ended.state == State.DONE, ended.error + ended.traceback
+    row.refresh_from_db()
+    return row
+
+
+@pytest.fixture
+def run(export: Export) -> AnalysisRun:
+    return analysed(services.request_analysis(export=export, by=None))
+
+
+def analysed(row: AnalysisRun) -> AnalysisRun:
+    assert row.job is not None
+    ended = run_now(row.job)
+    assert ended.state == State.DONE, ended.error + ended.traceback
+    row.refresh_from_db()
+    return row
+
+
+# -- exports
+
+
+def test_an_export_holds_every_answer_and_its_chain_holds(export: Export, study: Study) -> None:
+    ratings = pd.read_csv(export.path / "data" / "ratings.csv")
+    choices = pd.read_csv(export.path / "data" / "choices.csv")
+    assert len(ratings) == PARTICIPANTS * 12 * 2
+    assert len(choices) == PARTICIPANTS * 6
+    assert export.counts == {
+        "participants": PARTICIPANTS, "ratings": len(ratings), "choices": len(choices), "stimuli": 12,
+    }  # fmt: skip
+    assert first_broken(verify(export.path)) is None
+    manifest = json.loads((export.path / "manifest.json").read_text())
+    assert manifest["plan_digest"] == study.plan_digest
+    assert manifest["digest"] == export.digest
+    assert AuditEvent.objects.filter(verb="export", subject_id=str(export.pk)).exists()
+
+
+def test_an_export_of_natural_images_carries_their_norms() -> None:
+    from studies.services import BlockSpec, create_study
+
+    draft = create_study(
+        title="Photographs",
+        slug="photographs",
+        image_set=make_image_set(),
+        blocks=[BlockSpec("rating", "ratings", make_constructs())],
+        participants_planned=4,
+        n_lists=2,
+        permutations=99,
+        by=None,
+    )
+    row = services.request_export(study=answer_all(advance(draft, "live"), 2), by=None)
+    assert row.job is not None
+    ended = run_now(row.job)
+    assert ended.state == State.DONE, ended.error + ended.traceback
+    row.refresh_from_db()
+    stimuli = pd.read_csv(row.path / "data" / "stimuli.csv")
+    assert sorted(stimuli["norm_valence"]) == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_a_draft_is_not_exported() -> None:
+    with pytest.raises(InputError, match="is a draft"):
+        services.request_export(study=make_study(state="draft"), by=None)
+    assert not Export.objects.exists()
+
+
+def test_an_export_that_was_cut_off_is_written_anew(export: Export) -> None:
+    digest = export.digest
+    Export.objects.filter(pk=export.pk).update(folder="", digest="", finished_at=None)
+    (export.path / "data" / "ratings.csv").write_text("half of")
+    assert export.job is not None
+    again = services.enqueue(kind="analysis.export", arguments={"export": export.pk}, by=None)
+    assert run_now(again).state == State.DONE
+    export.refresh_from_db()
+    assert export.digest == digest
+
+
+def test_a_missing_image_fails_the_export_by_name(study: Study) -> None:
+    gone = next(iter(study.planned_images().values()))
+    gone.path.rename(gone.path.with_suffix(".away"))
+    row = services.request_export(study=study, by=None)
+    assert row.job is not None
+    ended = run_now(row.job)
+    gone.path.with_suffix(".away").rename(gone.path)
+    row.refresh_from_db()
+    assert ended.state == State.FAILED
+    assert gone.digest[:12] in ended.error
+    assert row.standing == "failed"
+
+
+# -- analyses
+
+
+def test_the_planned_analysis_is_confirmatory_or_says_how_it_deviates(run: AnalysisRun) -> None:
+    assert run.result["mode"] == run.mode
+    assert run.result["settings"]["permutations"] == 99
+    assert {row["test"] for row in run.result["tests"]} == {"classification", "choices"}
+    assert run.headline
+    assert (run.path / "report.html").is_file()
+
+
+def test_other_permutations_make_it_exploratory(export: Export) -> None:
+    row = analysed(services.request_analysis(export=export, permutations=49, by=None))
+    assert row.mode == "exploratory"
+    assert row.result["settings"]["permutations"] == 49
+
+
+def test_asking_for_the_planned_permutations_is_the_plan(export: Export) -> None:
+    assert services.request_analysis(export=export, permutations=99, by=None).permutations is None
+
+
+def test_a_changed_export_is_not_analysed(export: Export) -> None:
+    path = export.path / "data" / "choices.csv"
+    path.write_bytes(path.read_bytes().replace(b"left", b"right", 1))
+    row = services.request_analysis(export=export, by=None)
+    assert row.job is not None
+    ended = run_now(row.job)
+    assert ended.state == State.FAILED
+    assert "choices.csv" in ended.error
+
+
+def test_an_export_that_is_not_ready_is_not_analysed(study: Study) -> None:
+    with pytest.raises(InputError, match=r"is queued \(expected an export that is ready\)"):
+        services.request_analysis(export=services.request_export(study=study, by=None), by=None)
+
+
+# -- what the database refuses
+
+
+@pytest.mark.parametrize("fields", [{"folder": "x"}, {"digest": "d"}, {"finished_at": timezone.now()}])
+def test_a_half_ready_export_is_refused(study: Study, fields: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError, match="export_ready_or_not"), transaction.atomic():
+        Export.objects.create(study=study, **fields)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "fields"),
+    [
+        ("analysis_ready_or_not", {"mode": "confirmatory"}),
+        ("analysis_ready_or_not", {"finished_at": timezone.now(), "folder": "x", "mode": "nice"}),
+        ("analysis_permutes", {"permutations": 0}),
+        (
+            "own_permutations_are_exploratory",
+            {"permutations": 5, "mode": "confirmatory", "folder": "x", "finished_at": timezone.now()},
+        ),
+    ],
+)
+def test_an_impossible_run_is_refused(export: Export, constraint: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        AnalysisRun.objects.create(export=export, **fields)
+
+
+# -- pages
+
+
+def test_export_and_analysis_are_asked_for_in_the_admin(staff_client: Any, study: Study) -> None:
+    answer = staff_client.post(reverse("admin:analysis_export_add"), {"study": study.pk})
+    assert answer.status_code == 302, answer.context["errors"]
+    export = Export.objects.get()
+    assert export.job is not None
+    assert (
+        "queued"
+        in staff_client.get(reverse("admin:analysis_export_change", args=[export.pk])).content.decode()
+    )
+    run_now(export.job)
+    staff_client.post(reverse("admin:analysis_export_analyse", args=[export.pk]))
+    run = AnalysisRun.objects.get()
+    assert run.requested_by is not None
+    analysed(run)
+    for name in ("export", "analysisrun"):
+        assert staff_client.get(reverse(f"admin:analysis_{name}_changelist")).status_code == 200
+    page = staff_client.get(reverse("admin:analysis_analysisrun_change", args=[run.pk])).content.decode()
+    assert run.get_absolute_url() in page
+    page = staff_client.get(reverse("admin:analysis_export_change", args=[export.pk])).content.decode()
+    assert export.study.title in page
+
+
+def test_other_permutations_are_asked_for_in_the_admin(staff_client: Any, export: Export) -> None:
+    staff_client.post(reverse("admin:analysis_analysisrun_add"), {"export": export.pk, "permutations": 19})
+    assert AnalysisRun.objects.get().permutations == 19
+
+
+def test_the_report_stands_inside_the_admin(staff_client: Any, run: AnalysisRun) -> None:
+    page = staff_client.get(run.get_absolute_url()).content.decode()
+    assert run.export.study.title in page
+    assert "<svg" in page
+    assert page.count("<main") <= 1
+    assert "<!doctype html>" not in page.split("al-report", 1)[1]
+
+
+def test_the_reports_files_are_downloaded_and_no_others(staff_client: Any, run: AnalysisRun) -> None:
+    for name in ("report.html", "report.md", "result.json"):
+        answer = staff_client.get(reverse("analysis_report_file", args=[run.pk, name]))
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        assert answer.getvalue() == (run.path / name).read_bytes()
+    for name in ("secret_key", "..%2F..%2Fsecret_key", "../../secret_key", "figures", "report.html%00"):
+        assert staff_client.get(f"/analysis/{run.pk}/{name}").status_code == 404
+
+
+def test_an_export_is_downloaded_whole(staff_client: Any, export: Export, tmp_path: Path) -> None:
+    answer = staff_client.get(reverse("analysis_export_zip", args=[export.pk]))
+    assert answer["Content-Type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.getvalue())) as archive:
+        assert archive.testzip() is None
+        archive.extractall(tmp_path)
+    assert first_broken(verify(tmp_path / export.folder)) is None
+
+
+def test_an_archive_leaves_links_out_and_is_the_same_twice(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "a.txt").write_text("a" * 10)
+    (folder / "link.txt").symlink_to("/etc/hostname")
+    first = b"".join(stream_zip(folder, "name"))
+    assert first == b"".join(stream_zip(folder, "name"))
+    assert zipfile.ZipFile(io.BytesIO(first)).namelist() == ["name/inner/a.txt"]
+
+
+def test_a_folder_that_is_gone_is_not_found(staff_client: Any, run: AnalysisRun) -> None:
+    for folder in (run.path, run.export.path):
+        shutil.rmtree(folder)
+    for address in (
+        run.get_absolute_url(),
+        reverse("analysis_report_file", args=[run.pk, "report.md"]),
+        reverse("analysis_export_zip", args=[run.export.pk]),
+    ):
+        assert staff_client.get(address).status_code == 404
+
+
+def test_only_the_labs_people_see_reports_and_exports(client: Any, run: AnalysisRun) -> None:
+    addresses = [
+        run.get_absolute_url(),
+        reverse("analysis_report_file", args=[run.pk, "result.json"]),
+        reverse("analysis_export_zip", args=[run.export.pk]),
+    ]
+    assert [client.get(address).status_code for address in addresses] == [302, 302, 302]
+    client.force_login(User.objects.create_user("without-rights", is_staff=True))
+    assert [client.get(address).status_code for address in addresses] == [403, 403, 403]
