@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 
 from almond.errors import InputError
 
@@ -106,10 +107,17 @@ def _extract(x0: Matrix, y0: Matrix, components: int) -> tuple[Matrix, Matrix, M
 def leading_left_vector(matrix: Matrix) -> Matrix:
     """The left singular vector (D,) of the largest singular value, through the smaller Gram matrix."""
     if matrix.shape[1] <= matrix.shape[0]:
-        vector = matrix @ np.linalg.eigh(matrix.T @ matrix)[1][:, -1]
+        vector = matrix @ _leading_eigenvector(matrix.T @ matrix)
     else:
-        vector = np.linalg.eigh(matrix @ matrix.T)[1][:, -1]
+        vector = _leading_eigenvector(matrix @ matrix.T)
     return np.asarray(vector / np.linalg.norm(vector), np.float64)
+
+
+def _leading_eigenvector(symmetric: Matrix) -> Matrix:
+    """Of the largest eigenvalue; only that one is computed."""
+    last = len(symmetric) - 1
+    vectors = eigh(symmetric, subset_by_index=[last, last], check_finite=False)[1]
+    return np.asarray(vectors[:, 0], np.float64)
 
 
 def _orthonormal(vector: Matrix, basis: Matrix) -> Matrix:

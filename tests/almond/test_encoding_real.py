@@ -113,9 +113,8 @@ def test_whole_brain_runs_with_a_feature_table(tmp_path):
         events = pd.read_csv(events_of(run), sep="\t")
         times = np.arange(VOLUMES * 5) * 0.5
         table = pd.DataFrame(0.0, index=range(len(times)), columns=conditions)
-        for row in events.itertuples():
-            shown = (times >= row.onset) & (times < row.onset + row.duration)
-            table.loc[shown, row.trial_type] = 1.0
+        for onset, duration, kind in events[["onset", "duration", "trial_type"]].to_numpy():
+            table.loc[(times >= onset) & (times < onset + duration), kind] = 1.0
         table.to_csv(tmp_path / f"features-{run}.csv", index=False)
     bold = DATA / "haxby2001" / "sub001" / "BOLD"
     masks = DATA / "haxby2001" / "sub001" / "masks" / "25mm"
