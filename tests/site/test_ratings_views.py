@@ -60,7 +60,7 @@ def test_from_consent_to_code(client: Client) -> None:
     assert {digest for trial in state["trials"] for digest in trial["images"]} == set(state["images"])
     image = client.get(next(iter(state["images"].values()))["url"])
     assert image.status_code == 200
-    image.close()
+    assert b"".join(image.streaming_content).startswith(b"\x89PNG")
     for trial in participant.trials.all():
         assert post_json(client, urls["responses"], answer_to(trial)).status_code == 200
     assert [trial["done"] for trial in client.get(urls["state"]).json()["trials"]] == [True] * 7
