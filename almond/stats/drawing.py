@@ -22,7 +22,7 @@ ACCENT = "#0b67a3"
 SECOND = "#c2541d"
 PAPER = "#ffffff"
 VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", ACCENT: "--accent", SECOND: "--second"}
-WIDTH = 5.6
+WIDTH = 5.0
 """Inches; at 72 units per inch one unit is about one CSS pixel on a phone."""
 
 STYLE: dict[str, Any] = {

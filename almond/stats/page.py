@@ -47,7 +47,7 @@ th{font-weight:600;color:var(--muted)}
 th:first-child,td:first-child{text-align:left;padding-left:0}
 th:last-child,td:last-child{padding-right:0}
 td.text,th.text{text-align:left}
-td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}
+td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:9rem}
 details{margin-top:1rem}
 summary{cursor:pointer;color:var(--accent)}
 summary:focus-visible{outline:2px solid var(--accent);outline-offset:3px;border-radius:2px}

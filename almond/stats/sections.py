@@ -115,9 +115,9 @@ def regions(data: Data) -> Section | None:
     return Section(
         title="Do judgements tell the intended region?",
         paragraphs=(
-            "From mean ratings alone, a classifier that had seen no image of a base scene named the intended "
-            f"target of that scene’s images. {units_text(found['units'])}; at least {found['smallest_cell']} "
-            f"ratings behind every mean.{dropped}",
+            "From mean ratings alone, a classifier that had seen no image of a base scene was asked for the "
+            f"intended target of that scene’s images. {units_text(found['units'])}; at least "
+            f"{found['smallest_cell']} ratings behind every mean.{dropped}",
         ),
         figures=(
             (
@@ -132,7 +132,7 @@ def regions(data: Data) -> Section | None:
             ),
         ),
         tables=(
-            Table(("classifier", "accuracy", "1/k", "permuted", "p"), rows),
+            Table(("classifier", "accuracy", "1/k", "permuted", "p"), rows, wrapped=(0,)),
             Table(
                 ("pair", "accuracy", "permuted", "p", "p family-wise", "p Holm"),
                 pairs,
