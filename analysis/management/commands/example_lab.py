@@ -29,6 +29,6 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {options['by']!r}: create one with createsuperuser.")
         sizes = DemoSettings(seed=options["seed"], participants=options["participants"])
         try:
-            ExampleLab(by, sizes, Console(self.stderr)).build()
+            ExampleLab(by, sizes, Console()).build()
         except AlmondError as error:
             raise CommandError(str(error)) from error
