@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,8 +20,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
 EXTRAS = "site,postgres,celery,test"
-# Lines of pip that say what it is busy with; the rest is noise.
-PIP_SAYS = ("Downloading", "Building", "Installing", "Successfully", "ERROR", "error:")
+# Lines of pip that say what it is busy with for a while; the rest is noise.
+PIP_SAYS = re.compile(r"Downloading .*\d MB\)|Installing collected|Successfully installed|ERROR|error:")
 
 
 class Missing(Exception):
@@ -91,8 +92,8 @@ def run_telling(words: list[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line)
-            if line.strip().startswith(PIP_SAYS):
-                print(f"  {line.strip()[:150]}", flush=True)
+            if PIP_SAYS.match(line.strip()):
+                print(f"  {line.strip()[:100]}", flush=True)
     if process.returncode != 0:
         sys.stderr.write("".join(lines[-15:]))
         raise Missing("pip could not install the packages; its last lines are above")
