@@ -56,7 +56,9 @@ class Construct(models.Model):
                 name="construct_is_in_words",
             ),
             models.CheckConstraint(
-                condition=Q(target="") | ~Q(choice=""), name="construct_of_a_target_asks_of_pairs"
+                condition=Q(target="") | ~Q(choice=""),
+                name="construct_of_a_target_asks_of_pairs",
+                violation_error_message="A construct of a target needs the question of its pairs.",
             ),
         ]
 
@@ -148,6 +150,7 @@ class Study(models.Model):
             models.CheckConstraint(
                 condition=Q(matched_set__isnull=True) | Q(image_set__isnull=True),
                 name="study_of_one_source_of_images",
+                violation_error_message="Choose a matched set or an image set, not both.",
             ),
             models.CheckConstraint(
                 condition=(Q(state="draft") & Q(plan_digest="") & Q(frozen_at__isnull=True))
@@ -163,7 +166,9 @@ class Study(models.Model):
                 name="study_numbers_make_sense",
             ),
             models.CheckConstraint(
-                condition=Q(n_lists__lte=F("participants_planned")), name="study_has_a_participant_per_list"
+                condition=Q(n_lists__lte=F("participants_planned")),
+                name="study_has_a_participant_per_list",
+                violation_error_message="There cannot be more lists than participants.",
             ),
         ]
 
@@ -237,7 +242,9 @@ class Block(models.Model):
                 condition=Q(trials__isnull=True) | Q(trials__gte=1), name="block_has_trials"
             ),
             models.CheckConstraint(
-                condition=Q(kind="rating") | Q(repeats=0), name="only_rating_blocks_repeat"
+                condition=Q(kind="rating") | Q(repeats=0),
+                name="only_rating_blocks_repeat",
+                violation_error_message="Only rating blocks repeat images.",
             ),
         ]
 

@@ -52,6 +52,7 @@ export class PairPlugin {
     let shown = null;
     painted([left.shown, right.shown]).then((moment) => {
       shown = moment;
+      display.firstElementChild.dataset.shown = "";
     });
     const choose = (chosen) => {
       if (shown === null) return;

@@ -91,6 +91,7 @@ export class RatingPlugin {
     let shown = null;
     painted([image]).then((moment) => {
       shown = moment;
+      display.firstElementChild.dataset.shown = "";
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();

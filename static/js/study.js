@@ -122,6 +122,7 @@ async function run(state, open, images, onAnswer, events) {
     timeline.push(introduction(block, number, state.blocks.length, resumed));
     timeline.push(...trials.map((trial) => trialNode(trial, state, images, onAnswer, events)));
   });
+  stage.replaceChildren();
   await jsPsych.run(timeline);
 }
 
@@ -185,8 +186,11 @@ async function visit() {
 
 function offerToStop() {
   const dialog = document.getElementById("stop");
-  document.getElementById("stop-open")?.addEventListener("click", () => dialog.showModal());
-  document.getElementById("stop-not")?.addEventListener("click", () => dialog.close());
+  if (!dialog) return;
+  const open = document.getElementById("stop-open");
+  open.addEventListener("click", () => dialog.showModal());
+  document.getElementById("stop-not").addEventListener("click", () => dialog.close());
+  open.hidden = false;
 }
 
 offerToStop();

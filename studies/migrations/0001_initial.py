@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['name'],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('name', ''), _negated=True), models.Q(('question', ''), _negated=True), models.Q(('low', ''), _negated=True), models.Q(('high', ''), _negated=True)), name='construct_is_in_words'), models.CheckConstraint(condition=models.Q(('target', ''), models.Q(('choice', ''), _negated=True), _connector='OR'), name='construct_of_a_target_asks_of_pairs')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('name', ''), _negated=True), models.Q(('question', ''), _negated=True), models.Q(('low', ''), _negated=True), models.Q(('high', ''), _negated=True)), name='construct_is_in_words'), models.CheckConstraint(condition=models.Q(('target', ''), models.Q(('choice', ''), _negated=True), _connector='OR'), name='construct_of_a_target_asks_of_pairs', violation_error_message='A construct of a target needs the question of its pairs.')],
             },
         ),
         migrations.CreateModel(
@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='study',
-            constraint=models.CheckConstraint(condition=models.Q(('matched_set__isnull', True), ('image_set__isnull', True), _connector='OR'), name='study_of_one_source_of_images'),
+            constraint=models.CheckConstraint(condition=models.Q(('matched_set__isnull', True), ('image_set__isnull', True), _connector='OR'), name='study_of_one_source_of_images', violation_error_message='Choose a matched set or an image set, not both.'),
         ),
         migrations.AddConstraint(
             model_name='study',
@@ -113,7 +113,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='study',
-            constraint=models.CheckConstraint(condition=models.Q(('n_lists__lte', models.F('participants_planned'))), name='study_has_a_participant_per_list'),
+            constraint=models.CheckConstraint(condition=models.Q(('n_lists__lte', models.F('participants_planned'))), name='study_has_a_participant_per_list', violation_error_message='There cannot be more lists than participants.'),
         ),
         migrations.AddConstraint(
             model_name='block',
@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='block',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', 'rating'), ('repeats', 0), _connector='OR'), name='only_rating_blocks_repeat'),
+            constraint=models.CheckConstraint(condition=models.Q(('kind', 'rating'), ('repeats', 0), _connector='OR'), name='only_rating_blocks_repeat', violation_error_message='Only rating blocks repeat images.'),
         ),
         migrations.AddConstraint(
             model_name='assignmentlist',

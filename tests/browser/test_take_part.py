@@ -41,9 +41,26 @@ def rate_with_mouse(visit: Visit, shares: tuple[float, ...]) -> None:
 
 
 def go_on(visit: Visit) -> None:
-    picture = visit.page.locator(".picture img").get_attribute("src")
+    before = answered(visit)
+    visit.page.locator(".rating[data-shown]").wait_for()
     visit.page.get_by_role("button", name="Continue").click()
-    visit.page.wait_for_function("src => document.querySelector('.picture img')?.src !== src", arg=picture)
+    wait_for_answers(visit, before + 1)
+
+
+def answered(visit: Visit) -> int:
+    text = visit.page.get_by_role("progressbar").get_attribute("aria-valuetext")
+    return int(text.split()[0])
+
+
+def wait_for_answers(visit: Visit, count: int) -> None:
+    visit.page.locator(f'#progress[aria-valuetext^="{count} of"]').wait_for()
+
+
+def choose_by_key(visit: Visit, key: str) -> None:
+    before = answered(visit)
+    visit.page.locator(".pair[data-shown]").wait_for()
+    visit.page.keyboard.press(key)
+    wait_for_answers(visit, before + 1)
 
 
 def settle(visit: Visit) -> None:
@@ -98,11 +115,11 @@ def test_from_consent_to_code_with_a_reload_and_a_lost_network(visit: Any, study
     rate_with_mouse(here, (0.1, 0.9))
 
     begin_block(here)
+    page.locator(".pair[data-shown]").wait_for()
     page.get_by_role("button", name="The picture on the left").click()
-    page.wait_for_timeout(500)
-    page.keyboard.press("j")
-    page.wait_for_timeout(500)
-    page.keyboard.press("ArrowLeft")
+    wait_for_answers(here, 4)
+    choose_by_key(here, "j")
+    choose_by_key(here, "ArrowLeft")
     page.wait_for_url("**/done")
 
     check_rows(6)
@@ -140,20 +157,17 @@ def test_by_keyboard_alone_on_a_narrow_screen(visit: Any, study: Study) -> None:
         press("Tab")
         press("Enter")
         press("Tab")
-        picture = page.locator(".picture img").get_attribute("src")
-        page.wait_for_timeout(100)
+        page.locator(".rating[data-shown]").wait_for()
         press("Enter")
-        page.wait_for_function("src => document.querySelector('.picture img')?.src !== src", arg=picture)
+        wait_for_answers(here, number + 1)
     page.locator("#study").get_by_role("button", name="Begin").wait_for()
     press("Tab")
     press("Enter")
     for key in ("f", "j", "ArrowRight"):
-        page.locator(".side").first.wait_for()
+        page.locator(".pair[data-shown]").wait_for()
         assert no_sideways_scrolling(here)
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
-        page.wait_for_timeout(150)
-        press(key)
-        page.wait_for_timeout(550)
+        choose_by_key(here, key)
     page.wait_for_url("**/done")
     check_rows(6)
     assert [row.values["threat"] for row in stored()[:3]] == [51, 52, 53]

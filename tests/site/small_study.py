@@ -13,6 +13,7 @@ from almond.digest import digest_bytes, digest_json
 from almond.files import write_atomically
 from almond.rng import generator
 from almond.stimuli.images import png_bytes
+from almond.world.scenes import draw_scene, render
 from generation.models import Batch, ImageSet, MatchedPair, MatchedSet, Stimulus, stimulus_path
 from ratings.models import Participant, Trial
 from ratings.services import record_response
@@ -23,16 +24,9 @@ from studies.services import BlockSpec
 TARGETS = {"LB": "threat", "CM": "urgency"}
 
 
-def picture(number: int, size: int = 96) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A smooth image (size, size, 3), another one for every number."""
-    rng = generator(number, "picture")
-    corners = rng.integers(30, 230, (4, 4, 3)).astype(float)
-    steps = np.linspace(0, 3, size)
-    low = np.minimum(steps.astype(int), 2)
-    part = (steps - low)[:, None, None]
-    rows = corners[low] * (1 - part) + corners[low + 1] * part
-    part = (steps - low)[None, :, None]
-    return np.asarray(rows[:, low] * (1 - part) + rows[:, low + 1] * part, np.uint8)
+def picture(number: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A scene (96, 96, 3), another one for every number."""
+    return render(draw_scene(generator(number, "picture")))
 
 
 @functools.cache
