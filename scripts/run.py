@@ -221,6 +221,16 @@ def serve(stop: threading.Event) -> None:
     say("stopped; all data are kept")
 
 
+def own_the_terminal() -> None:
+    """Let Ctrl-C reach this process alone: ``make`` above would end at once and call it an error."""
+    if not sys.stdin.isatty() or os.getsid(0) == os.getpid():
+        return
+    for number in (signal.SIGTTOU, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
+
+
 def interrupt(*signal_and_frame: Any) -> None:
     raise KeyboardInterrupt
 
@@ -228,6 +238,7 @@ def interrupt(*signal_and_frame: Any) -> None:
 def main() -> int:
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    own_the_terminal()
     signal.signal(signal.SIGTERM, interrupt)
     stop = threading.Event()
     try:
