@@ -163,16 +163,18 @@ def test_gradients_through_the_denoiser_are_exact() -> None:
         assert float((gradient * direction).sum()) == pytest.approx(float(numeric), rel=1e-4, abs=1e-9)
 
 
-def test_an_unguided_image_is_put_together_from_rendered_scenes(generator: AnalyticGenerator) -> None:
+def test_an_unguided_image_is_put_together_from_rendered_scenes() -> None:
+    generator = AnalyticGenerator()
     seeds = [1, 2, 3, 4]
-    images = run(generator, [recipe_for(generator, seed=seed, direction=0, steps=20) for seed in seeds])
+    images = run(generator, [recipe_for(generator, seed=seed, direction=0, steps=12) for seed in seeds])
     distances = []
     for seed, image in zip(seeds, images, strict=True):
         bank = draw_bank(parse_prompt(PROMPT).fixed, seed, generator.rule)
         pictures = np.stack([render(scene) for scene in bank.scenes]).astype(float)
         distances.append(np.sqrt(((pictures - image.image) ** 2).mean(axis=(1, 2, 3))).min() / 255)
-    assert np.median(distances) < 0.03
-    assert max(distances) < 0.1
+    # The codec alone costs about .02; a body without a head or a speckled floor costs more than .12.
+    assert np.median(distances) < 0.05
+    assert max(distances) < 0.12
 
 
 def test_a_bank_is_one_scene_in_all_its_variants() -> None:
