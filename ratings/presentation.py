@@ -71,7 +71,7 @@ def monitor_json(study: Study) -> dict[str, Any]:
 
 def lists_json(study: Study) -> list[dict[str, int]]:
     done = dict(
-        Participant.objects.filter(study=study, status__in=Participant.DONE)
+        Participant.objects.filter(study=study, status=Participant.Status.FINISHED)
         .values_list("assignment__number")
         .annotate(Count("pk"))
         .order_by()

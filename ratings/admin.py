@@ -1,0 +1,152 @@
+"""The data pages: participants, responses, and the monitor of a study that runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from almond.errors import InputError
+from encoder.written_once import actor
+from ratings import services
+from ratings.models import Participant, Response
+from ratings.presentation import monitor_json
+from studies.models import Study
+
+COLOURS = {
+    "active": "info",
+    "finished": "success",
+    "withdrawn": "danger",
+    "timed_out": "warning",
+    "finished_late": "primary",
+}
+MOST_SIMULATED = 1000
+
+
+class SimulationForm(forms.Form):
+    participants = forms.IntegerField(min_value=1, max_value=MOST_SIMULATED)
+    seed = forms.IntegerField(min_value=0, max_value=2**53 - 1)
+    null = forms.BooleanField(required=False)
+
+
+class LookOnly(ModelAdmin):
+    """Rows that only participants and services write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Participant)
+class ParticipantAdmin(LookOnly):
+    list_display = ["name", "study", "assignment", "status_label", "progress", "simulated", "consented_at"]
+    list_filter = ["study", "status", "simulated"]
+    list_select_related = ["study", "assignment"]
+    search_fields = ["name"]
+    fields = [
+        "name",
+        "study",
+        "assignment",
+        "status",
+        "simulated",
+        "consented_at",
+        "last_seen_at",
+        "finished_at",
+        "completion_code",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Participant]:
+        found: QuerySet[Participant] = super().get_queryset(request).with_progress()
+        return found
+
+    @display(description="status", ordering="status", label=COLOURS)
+    def status_label(self, row: Participant) -> str:
+        return row.status
+
+    @display(description="answered")
+    def progress(self, row: Any) -> str:
+        return f"{row.done} of {row.planned}"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("monitor/<int:pk>/", view(require_safe(self.monitor)), name="ratings_monitor"),
+            path(
+                "monitor/<int:pk>/numbers",
+                view(require_safe(never_cache(self.numbers))),
+                name="ratings_monitor_numbers",
+            ),
+            path("monitor/<int:pk>/simulate", view(require_POST(self.simulate)), name="ratings_simulate"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def study_of(self, request: HttpRequest, pk: int) -> Study:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(Study.objects.exclude(state=Study.State.DRAFT), pk=pk)
+
+    def monitor(self, request: HttpRequest, pk: int) -> HttpResponse:
+        study = self.study_of(request, pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Monitor: {study.title}",
+            "study": study,
+            "numbers": monitor_json(study),
+            "may_simulate": request.user.has_perm("studies.change_study"),
+        }
+        return render(request, "admin/ratings/monitor.html", context)
+
+    def numbers(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return JsonResponse(monitor_json(self.study_of(request, pk)))
+
+    def simulate(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not request.user.has_perm("studies.change_study"):
+            raise PermissionDenied
+        study = self.study_of(request, pk)
+        form = SimulationForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, f"Expected 1 to {MOST_SIMULATED} participants and a seed of at least 0.")
+            return redirect("admin:ratings_monitor", pk)
+        try:
+            job = services.start_simulation(study=study, by=actor(request), **form.cleaned_data)
+        except InputError as error:
+            messages.error(request, str(error))
+            return redirect("admin:ratings_monitor", pk)
+        messages.success(request, f"Simulated participants take part: {job}.")
+        return redirect("admin:ratings_monitor", pk)
+
+
+@admin.register(Response)
+class ResponseAdmin(LookOnly):
+    list_display = ["trial", "participant", "block", "answer", "rt_ms", "late", "received_at"]
+    list_filter = ["trial__participant__study", "trial__kind", "late"]
+    list_select_related = ["trial__participant"]
+    search_fields = ["response_id", "trial__name"]
+    date_hierarchy = "received_at"
+
+    @display(description="participant")
+    def participant(self, row: Response) -> str:
+        return row.trial.participant.name
+
+    @display(description="block")
+    def block(self, row: Response) -> str:
+        return row.trial.block
+
+    @display(description="answer")
+    def answer(self, row: Response) -> str:
+        return row.chosen or ", ".join(f"{name} {value:g}" for name, value in sorted(row.values.items()))

@@ -1,0 +1,91 @@
+"""The monitor and the data pages of the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import User
+from jobs.models import Job
+from ratings import services
+from studies.models import Study
+from tests.site.small_study import answer_all, answer_to, make_study
+
+pytestmark = pytest.mark.django_db
+
+
+def at(name: str, study: Study) -> str:
+    return reverse(f"admin:ratings_{name}", args=[study.pk])
+
+
+def test_the_monitor_counts(staff_client: Any) -> None:
+    study = make_study()
+    people = [services.join(study=study).participant for _ in range(4)]
+    answer_all(people[0])
+    services.finish(participant=people[0])
+    services.record_response(participant=people[1], body=answer_to(people[1].trials.get(index=0)))
+    services.withdraw(participant=people[2])
+    numbers = staff_client.get(at("monitor_numbers", study)).json()
+    assert (numbers["started"], numbers["active_now"], numbers["finished"]) == (4, 2, 1)
+    assert (numbers["withdrawn"], numbers["timed_out"], numbers["responses"]) == (1, 0, 8)
+    assert sum(numbers["per_minute"]) == 8
+    assert len(numbers["per_minute"]) == 30
+    assert sum(row["taken"] for row in numbers["lists"]) == 3
+    assert sum(row["finished"] for row in numbers["lists"]) == 1
+    page = staff_client.get(at("monitor", study)).content.decode()
+    assert study.title in page
+    assert "Simulated participants" in page
+
+
+def test_the_monitor_is_for_staff_alone(client: Any) -> None:
+    study = make_study()
+    for name in ("monitor", "monitor_numbers"):
+        assert client.get(at(name, study)).status_code == 302
+    looker = User.objects.create_user("looker", password="a long enough password", is_staff=True)
+    client.force_login(looker)
+    for name in ("monitor", "monitor_numbers"):
+        assert client.get(at(name, study)).status_code == 403
+    assert client.post(at("simulate", study), {"participants": 1, "seed": 1}).status_code == 403
+
+
+def test_drafts_have_no_monitor(staff_client: Any) -> None:
+    assert staff_client.get(at("monitor", make_study(state=Study.State.DRAFT))).status_code == 404
+
+
+def test_simulated_participants_are_asked_for_as_a_job(staff_client: Any) -> None:
+    study = make_study()
+    staff_client.post(at("simulate", study), {"participants": 3, "seed": 5, "null": "on"})
+    job = Job.objects.get()
+    assert job.kind == "ratings.simulate"
+    assert job.arguments == {"study": study.pk, "participants": 3, "seed": 5, "null": True}
+
+
+@pytest.mark.parametrize("form", [{"participants": 0, "seed": 1}, {"participants": 3}, {}])
+def test_a_wrong_wish_for_participants_says_what_was_expected(
+    staff_client: Any, form: dict[str, Any]
+) -> None:
+    page = staff_client.post(at("simulate", make_study()), form, follow=True)
+    assert "Expected 1 to 1000 participants" in page.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_nobody_is_simulated_in_a_study_that_is_not_live(staff_client: Any) -> None:
+    study = make_study(state=Study.State.PAUSED)
+    page = staff_client.post(at("simulate", study), {"participants": 1, "seed": 1}, follow=True)
+    assert "is paused (expected a live study)" in page.content.decode()
+
+
+def test_participants_and_responses_are_looked_at_and_never_changed(staff_client: Any) -> None:
+    participant = services.join(study=make_study()).participant
+    answer_all(participant)
+    for model, row in (("participant", participant), ("response", participant.trials.get(index=0).response)):
+        assert staff_client.get(reverse(f"admin:ratings_{model}_changelist")).status_code == 200
+        address = reverse(f"admin:ratings_{model}_change", args=[row.pk])
+        assert staff_client.get(address).status_code == 200
+        assert staff_client.post(address, {}).status_code == 403
+        assert staff_client.post(reverse(f"admin:ratings_{model}_delete", args=[row.pk])).status_code == 403
+    page = staff_client.get(reverse("admin:ratings_participant_changelist")).content.decode()
+    assert "7 of 7" in page
+    assert participant.token_digest not in page

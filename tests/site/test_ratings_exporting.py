@@ -1,0 +1,151 @@
+"""The rows that the export is made of, and simulated participants who answer through the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from almond.evidence.columns import FIXED
+from almond.evidence.tables import table_rows
+from almond.progress import Part, Silent
+from almond.world.raters import read_percepts
+from jobs.services import enqueue, retry, run_now
+from ratings import services
+from ratings.models import Participant, Recruitment, Response
+from ratings.runs import base_images, pixels, see
+from studies.models import Study
+from studies.services import BlockSpec, close, create_study, freeze, open_study
+from tests.site.small_study import (
+    answer_all,
+    answer_to,
+    make_constructs,
+    make_image_set,
+    make_matched_set,
+    make_study,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_tables_are_those_of_the_codebook() -> None:
+    study = make_study(repeats=1)
+    people = [services.join(study=study).participant for _ in range(2)]
+    answer_all(people[0])
+    services.finish(participant=people[0])
+    services.record_response(participant=people[1], body=answer_to(people[1].trials.get(index=0)))
+    tables = services.export_tables(study)
+    for name, rows in tables.items():
+        assert set(rows[0]) == {column.name for column in FIXED[name]}
+        table_rows(name, pd.DataFrame(rows))
+    done = {row["participant_id"]: row["trials_done"] for row in tables["participants"]}
+    assert done == {people[0].name: 7, people[1].name: 1}
+    assert len(tables["ratings"]) == 5 * 2
+    assert len(tables["choices"]) == 3
+    assert sum(row["repeat"] for row in tables["ratings"]) == 2
+
+
+def test_an_aligned_choice_is_the_image_pushed_up() -> None:
+    study = make_study(choice_trials=6)
+    participant = services.join(study=study).participant
+    plan = study.frozen_plan
+    for trial in participant.trials.filter(kind="choice"):
+        pair = plan.pair_by_id[trial.planned["pair"]]
+        side = "left" if trial.planned["left"] == pair.high else "right"
+        services.record_response(participant=participant, body=answer_to(trial, chosen=side))
+    rows = services.export_tables(study)["choices"]
+    assert [row["aligned"] for row in rows] == [1] * 6
+    assert {row["high_side"] for row in rows} == {"left", "right"}
+    for row in rows:
+        assert row["left_sha256"] == plan.stimulus_by_id[row["left_stimulus"]].sha256
+        assert row["right_sha256"] == plan.stimulus_by_id[row["right_stimulus"]].sha256
+
+
+def test_natural_images_have_no_target() -> None:
+    study = create_study(
+        title="Photographs",
+        slug="photos",
+        image_set=make_image_set(),
+        participants_planned=2,
+        n_lists=1,
+        blocks=[BlockSpec("rating", "ratings", make_constructs())],
+        by=None,
+    )
+    study = open_study(study=freeze(study=study, by=None), by=None)
+    answer_all(services.join(study=study).participant)
+    tables = services.export_tables(study)
+    assert {(row["intended_target"], row["direction"], row["strength"]) for row in tables["ratings"]} == {
+        ("", 0, 0.0)
+    }
+    table_rows("ratings", pd.DataFrame(tables["ratings"]))
+    assert tables["choices"] == []
+
+
+def simulate(study: Study, **arguments: Any) -> Any:
+    given = {"study": study.pk, "participants": 3, "seed": 1, **arguments}
+    return run_now(enqueue(kind="ratings.simulate", arguments=given, by=None))
+
+
+def test_simulated_participants_answer_every_trial_and_are_marked() -> None:
+    study = make_study(participants_planned=8)
+    job = simulate(study)
+    assert job.state == "done", job.traceback
+    people = Participant.objects.all()
+    assert [person.status for person in people] == ["finished"] * 3
+    assert all(person.simulated and person.name.startswith("sim-") for person in people)
+    assert Response.objects.count() == 21
+    assert job.result == {"study": study.pk, "participants": 3, "made_now": 3}
+
+
+def answers(study: Study) -> list[Any]:
+    rows = Response.objects.filter(trial__participant__study=study).order_by(
+        "trial__participant__recruitment__id", "trial__index"
+    )
+    return [(row.values, row.chosen, row.rt_ms) for row in rows]
+
+
+def test_the_same_seed_gives_the_same_answers_and_another_seed_others() -> None:
+    matched = make_matched_set()
+    studies = [make_study(slug=slug, matched_set=matched) for slug in ("one", "two", "three")]
+    for study, seed in zip(studies, (1, 1, 2), strict=True):
+        simulate(study, seed=seed)
+    one, two, three = (answers(study) for study in studies)
+    assert one == two
+    assert one != three
+
+
+def test_an_interrupted_simulation_goes_on_without_doing_anybody_twice(experimenter: Any) -> None:
+    study = make_study(participants_planned=4, n_lists=1)
+    person = services.join(study=study).participant
+    job = simulate(study, participants=4)
+    assert job.state == "failed"
+    assert Participant.objects.filter(simulated=True).count() == 3
+    services.withdraw(participant=person)
+    again = run_now(retry(job=job, by=experimenter))
+    assert again.result == {"study": study.pk, "participants": 4, "made_now": 1}
+    assert Recruitment.objects.values("external_id").distinct().count() == 4
+
+
+def test_in_the_null_world_both_images_of_a_pair_are_seen_as_their_base() -> None:
+    study = make_study()
+    part = Part(Silent(), 0.0, 1.0)
+    seen = see(study, 7, part, null=True)
+    bases = read_percepts(pixels(base_images(study)))
+    rows = study.planned_images()
+    differences = np.array([seen[name] - bases[rows[name].base_scene] for name in seen])
+    assert np.abs(differences).mean() < 0.12
+    truth = see(study, 7, part, null=False)
+    assert np.abs(np.array([truth[name] - bases[rows[name].base_scene] for name in truth])).mean() > 0.12
+    assert simulate(study, null=True).state == "done"
+
+
+def test_a_simulation_stops_in_words_when_the_study_is_full_or_closed() -> None:
+    study = make_study(participants_planned=2, n_lists=1)
+    job = simulate(study)
+    assert job.state == "failed"
+    assert "has all its participants" in job.error
+    assert Participant.objects.filter(status="finished").count() == 2
+    closed = close(study=make_study(slug="closed", matched_set=study.matched_set), by=None)
+    assert "is closed" in simulate(closed).error
