@@ -28,7 +28,15 @@ COLOURS = {
 @admin.register(Export)
 class ExportAdmin(WrittenOnceAdmin):
     form = forms.ExportForm
-    list_display = ["study", "shown_standing", "answers", "digest", "requested_by", "created_at", "download"]
+    list_display = [
+        "study",
+        "shown_standing",
+        "answers",
+        "short_digest",
+        "requested_by",
+        "created_at",
+        "download",
+    ]
     list_filter = ["study"]
     list_select_related = ["study", "job", "requested_by"]
     change_form_outer_before_template = "admin/analysis/export.html"
@@ -40,6 +48,10 @@ class ExportAdmin(WrittenOnceAdmin):
     @display(description="rows")
     def answers(self, row: Export) -> str:
         return ", ".join(f"{count} {table}" for table, count in row.counts.items())
+
+    @display(description="digest")
+    def short_digest(self, row: Export) -> str:
+        return f"{row.digest[:12]}…" if row.digest else ""
 
     @display(description="download")
     def download(self, row: Export) -> SafeString | str:
