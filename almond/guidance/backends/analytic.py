@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from almond.digest import digest_array, digest_json
-from almond.guidance.backends.base import Condition, Defaults, Prediction, rms, seeded_noise
+from almond.guidance.backends.base import Condition, Prediction, rms, seeded_noise
 from almond.guidance.backends.posterior import Bank, Locality, posterior_mean
+from almond.guidance.defaults import ANALYTIC
 from almond.guidance.schedulers import DDIM, Step
 from almond.rng import derive_seed
 from almond.rng import generator as random_generator
@@ -64,8 +65,6 @@ class BankRule:
 LOCALITY = Locality(windows=((0.3, 13), (1.0, 9)), temperature=10.0, group_temperature=30.0)
 """Windows wide enough for an object or a face, narrower than the way from one to the other."""
 
-DEFAULTS = Defaults(steps=25, window=(0.02, 0.5), ramp=0.0, strengths=(0.12, 0.25))
-
 
 class AnalyticGenerator:
     """Local posterior mean over scenes drawn for the prompt, at 96 x 96 pixels."""
@@ -82,7 +81,7 @@ class AnalyticGenerator:
     ) -> None:
         self.codec = copy.deepcopy(load_codec()).to(dtype)
         self.rule, self.locality, self.dtype = rule or BankRule(), locality, dtype
-        self.defaults = DEFAULTS
+        self.defaults = ANALYTIC
         self.scheduler = DDIM()
         side = self.image_size // PATCH
         self.latent_shape = (self.codec.components, side, side)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
+from almond.guidance.defaults import Defaults
 from almond.guidance.schedulers import Scheduler, Step
 from almond.rng import derive_seed
 
@@ -38,21 +39,6 @@ class Prediction:
 
     x0: torch.Tensor
     unit: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """Steps, window (alpha-bar) and strengths with which a generator was calibrated, and images per batch.
-
-    With ``batch`` 1 the bytes of an image follow from its recipe alone; in larger batches the last bits
-    depend on the company, for matrix products are summed in another order.
-    """
-
-    steps: int
-    window: tuple[float, float]
-    ramp: float
-    strengths: tuple[float, ...]
-    batch: int = 1
 
 
 class Generator(Protocol):

@@ -17,14 +17,11 @@ import torch
 
 from almond.digest import digest_files, digest_json
 from almond.errors import InputError
-from almond.guidance.backends.base import Condition, Defaults, Prediction, rms, seeded_noise
+from almond.guidance.backends.base import Condition, Prediction, rms, seeded_noise
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
+from almond.guidance.defaults import UNCALIBRATED, Defaults
 from almond.guidance.levels import x0_from_output
 from almond.guidance.schedulers import Step
-
-CLIP_DEFAULTS = Defaults(steps=30, window=(0.2, 0.6), ramp=0.0, strengths=(0.5, 1.0))
-"""Where to start with a model that was not calibrated yet: FreeDoM's middle stage, in units of the text's
-own push."""
 
 GUIDANCE_SCALE = 7.5
 """Weight of the text (classifier-free guidance; Ho & Salimans 2022) that Stable Diffusion is used with."""
@@ -61,7 +58,7 @@ class DiffusionGenerator:
         decoder: Decoder,
         image_size: int,
         guidance_scale: float = GUIDANCE_SCALE,
-        defaults: Defaults = CLIP_DEFAULTS,
+        defaults: Defaults = UNCALIBRATED,
     ) -> None:
         side = int(unet.config.sample_size)
         self.name, self.image_size, self.defaults = name, image_size, defaults

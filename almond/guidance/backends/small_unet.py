@@ -15,9 +15,9 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 
 from almond.digest import digest_json
-from almond.guidance.backends.base import Defaults
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
 from almond.guidance.backends.diffusion import DiffusionGenerator, load_part
+from almond.guidance.defaults import SMALL_UNET
 from almond.world.patches import PATCH, PatchCodec, codec_digest, load_codec
 from almond.world.text import TextEncoder, WordTokenizer, load_text
 from almond.world.weights import checked, recorded_digests
@@ -26,8 +26,6 @@ FOLDER = Path(__file__).parent.parent / "weights" / "small-unet"
 
 GUIDANCE_SCALE = 2.5
 """Weight of the text that the network was looked at with."""
-
-DEFAULTS = Defaults(steps=25, window=(0.05, 0.6), ramp=0.0, strengths=(0.5, 1.0))
 
 
 @dataclass(frozen=True)
@@ -72,5 +70,5 @@ def load_small_unet(folder: Path = FOLDER) -> DiffusionGenerator:
         decoder=CodecDecoder(load_codec()),
         image_size=int(unet.config.sample_size) * PATCH,
         guidance_scale=GUIDANCE_SCALE,
-        defaults=DEFAULTS,
+        defaults=SMALL_UNET,
     )
