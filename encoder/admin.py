@@ -208,7 +208,11 @@ def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
         for kind in ("bold", "events")
         for name, digest in sorted(provenance.get(kind, {}).items())
     ]
-    words = [(name, str(value)) for name, value in sorted(provenance.items()) if isinstance(value, str)]
+    words = [
+        (name, value)
+        for name, value in sorted(provenance.items())
+        if isinstance(value, str) and name != "features"
+    ]
     return files + words
 
 
@@ -220,7 +224,11 @@ def simple_metrics(metrics: dict[str, Any]) -> list[tuple[str, Any]]:
             plain += [(f"{name} {inner}", number) for inner, number in value.items()]
         else:
             plain.append((name, value))
-    shown = [(name.replace("_", " "), value) for name, value in plain if isinstance(value, int | float | str)]
+    shown = [
+        (name.replace("_", " ").replace("heldout", "held-out"), value)
+        for name, value in plain
+        if isinstance(value, int | float | str)
+    ]
     return [(name, f"{value:.4g}" if isinstance(value, float) else value) for name, value in shown]
 
 

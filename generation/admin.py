@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html
@@ -18,9 +19,10 @@ from encoder.models import Target
 from encoder.written_once import Deed, WrittenOnceAdmin, actor
 from generation import forms, services, sheets
 from generation.models import Batch, ImageSet, MatchedSet, Recipe, Stimulus
-from generation.pictures import balance_plot, scatter, score_bars, score_strips, trace_plot
+from generation.pictures import DIRECTIONS, balance_plot, scatter, score_bars, score_strips, trace_plot
 
 SHOWN = 240
+SCENES = 12
 
 
 def one_of(wanted: str | None, known: Sequence[str]) -> str:
@@ -43,13 +45,25 @@ class RecipeAdmin(WrittenOnceAdmin):
     def image_count(self, row: Recipe) -> int:
         return row.images
 
+    @display(description="seeds")
+    def seed_list(self, row: Recipe) -> str:
+        return ", ".join(map(str, row.seeds))
+
+    @display(description="strengths")
+    def strength_list(self, row: Recipe) -> str:
+        return ", ".join(f"{value:g}" for value in row.strengths)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["seed_list", "strength_list"] if obj else []
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        seeds, strengths = ("seed_list", "strength_list") if obj else ("seeds", "strengths")
         return [
-            (None, {"fields": ["name", "prompt", "seeds", "generator"]}),
+            (None, {"fields": ["name", "prompt", seeds, "generator"]}),
             ("Targets", {"fields": ["targets", "contrast", "both_signs"]}),
             (
                 "Guidance",
-                {"fields": ["strengths", ("window_low", "window_high"), "ramp", "steps", "rule"]},
+                {"fields": [strengths, ("window_low", "window_high"), "ramp", "steps", "rule"]},
             ),
         ]
 
@@ -112,13 +126,18 @@ class BatchAdmin(WrittenOnceAdmin):
         messages.success(request, "The missing images are being made.")
 
     def page(self, request: HttpRequest, row: Batch) -> dict[str, Any]:
-        images = list(row.stimuli.in_sheet_order())
+        images = list(row.stimuli.in_sheet_order().defer("trace", "recipe_json"))
+        scenes = Paginator(sorted({one.base_scene for one in images}), SCENES).get_page(
+            request.GET.get("scenes")
+        )
+        shown = [one for one in images if one.base_scene in scenes.object_list]
         judged = row.judges.exists()
         rows = sheets.strips(images, judged=judged)
         reading = "held-out judge" if judged else "guide"
         return {
             "made": len(images),
-            "sheet": sheets.contact_sheet(images[:SHOWN], judged=judged),
+            "sheet": sheets.contact_sheet(shown, judged=judged),
+            "scene_page": scenes,
             "strips": score_strips(rows, title=f"score by the {reading} (SD)") if rows else "",
             "reading": reading,
             "matched_sets": row.matched_sets.all(),
@@ -127,7 +146,7 @@ class BatchAdmin(WrittenOnceAdmin):
 
 @admin.register(Stimulus)
 class StimulusAdmin(WrittenOnceAdmin):
-    list_display = ["thumbnail", "name", "intended_target", "direction", "strength", "source", "digest_start"]
+    list_display = ["thumbnail", "name", "intended_target", "pushed", "strength", "source", "digest_start"]
     list_display_links = ["thumbnail", "name"]
     list_filter = ["intended_target", "direction", "batches", "image_set"]
     list_select_related = ["image_set"]
@@ -141,6 +160,10 @@ class StimulusAdmin(WrittenOnceAdmin):
     @display(description="")
     def thumbnail(self, row: Stimulus) -> SafeString:
         return format_html('<img class="al-thumb" src="{}" alt="" loading="lazy">', row.url)
+
+    @display(description="pushed", ordering="direction", label={"up": "warning", "down": "info"})
+    def pushed(self, row: Stimulus) -> str:
+        return DIRECTIONS[row.direction] if row.image_set is None else ""
 
     @display(description="from")
     def source(self, row: Stimulus) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from django.conf import settings
 
 from almond.errors import InputError
+from almond.world.prompts import parse_prompt
 from encoder.models import Target
 from generation.models import Batch
 
@@ -39,6 +40,8 @@ def check_recipe(
         raise InputError(
             "generator", f"is {generator!r}", "analytic, small-unet, or the folder of a pipeline"
         )
+    if generator in EMBEDDED:
+        parse_prompt(prompt)  # the embedded generators know the words of the simulated world alone
     low, high = window
     if not 0 <= low < high <= 1:
         raise InputError("window", f"{low:g} to {high:g}", "two values of alpha-bar, 0 <= low < high <= 1")

@@ -27,6 +27,7 @@ def score_bars(scores: Mapping[str, float], *, intended: str = "") -> SafeString
         x_range=(marks[0], marks[-1]),
         y_range=(len(names) - 0.5, -0.5),
         left=92,
+        right=44,
         top=6,
         bottom=36,
     )

@@ -33,7 +33,7 @@ from jobs.services import enqueue
 
 # Those with which the embedded generator was calibrated.
 DEFAULT_STRENGTHS = (0.5, 1.0)
-DEFAULT_WINDOW = (0.02, 0.4)
+DEFAULT_WINDOW = (0.02, 0.5)
 DEFAULT_STEPS = 25
 
 

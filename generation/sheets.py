@@ -97,7 +97,8 @@ def pairs_by_target(matched_set: MatchedSet) -> dict[str, list[PairView]]:
     """Target -> its pairs, each with the scores of the set's own kind (judge or guide)."""
     judged = matched_set.scored_by == Target.Role.JUDGE
     grouped: dict[str, list[PairView]] = {}
-    for pair in matched_set.pairs.select_related("high", "low"):
+    unseen = [f"{side}__{name}" for side in ("high", "low") for name in ("trace", "recipe_json")]
+    for pair in matched_set.pairs.select_related("high", "low").defer(*unseen):
         name = f"{pair.target}_judge" if judged else pair.target
         view = PairView(
             pair, pair.high.scores.get(name), pair.low.scores.get(name), score_difference(pair, name)

@@ -42,6 +42,7 @@ def test_a_recipe_is_kept_with_its_digest(experimenter: Any) -> None:
     ("changes", "problem"),
     [
         ({"prompt": " "}, "prompt"),
+        ({"prompt": "qwerty"}, "prompt"),
         ({"seeds": []}, "seeds"),
         ({"seeds": [1, 1]}, "seeds"),
         ({"seeds": [-1]}, "seeds"),
