@@ -10,7 +10,7 @@ class Progress(Protocol):
     """What long work is given: it reports, and asks between steps whether to stop."""
 
     def report(self, fraction: float, message: str = "") -> None:
-        """``fraction`` in [0, 1] of the whole is done; raises ``almond.errors.Cancelled`` if asked to stop."""
+        """``fraction`` in [0, 1] of the whole is done; raises ``almond.errors.Cancelled`` to stop."""
 
 
 class Silent:

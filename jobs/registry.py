@@ -15,7 +15,6 @@ from almond.errors import InputError
 KINDS: dict[str, str] = {
     "encoder.fit": "encoder.runs.fit",
     "encoder.make_target": "encoder.runs.make_target",
-    "encoder.make_target": "encoder.runs.make_target",
     "generation.generate": "generation.runs.generate",
     "generation.match": "generation.runs.match",
     "generation.import_images": "generation.runs.import_images",
