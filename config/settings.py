@@ -153,6 +153,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Almond",
     "SITE_SUBHEADER": "From brain data to judgements",
     "SITE_SYMBOL": "neurology",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icon.svg")}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("css/admin.css")],
