@@ -66,6 +66,11 @@ class Region(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.dataset})"
 
+    @property
+    def shown_mask(self) -> str:
+        """The mask's path as people read it: below the dataset's folder where it is."""
+        return self.mask_path.removeprefix(f"{self.dataset.root}/")
+
 
 class FeatureSpace(models.Model):
     """Where images become numbers: a network, or a table of features computed elsewhere."""

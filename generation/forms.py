@@ -15,9 +15,9 @@ from unfold.widgets import (
 )
 
 from almond.errors import InputError
+from almond.guidance.defaults import defaults_of
 from encoder.models import Target
 from encoder.written_once import RowForm, said_in
-from generation import services
 from generation.checks import MOST_SEEDS, check_matching, check_recipe, check_source
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
 
@@ -53,33 +53,42 @@ class RecipeForm(RowForm):
         help_text="For example 1-4, 9. Each seed is one base scene.",
     )
     strengths = forms.CharField(
-        initial=", ".join(f"{value:g}" for value in services.DEFAULT_STRENGTHS),
-        widget=UnfoldAdminTextInputWidget,
-        help_text="Unit-free: 1 pushes as hard as the text does.",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated for the generator"}),
+        help_text="For example 0.1, 0.2. Unit-free: 1 pushes as hard as the text does.",
     )
     window_low = forms.FloatField(
         label="Window from",
+        required=False,
         min_value=0,
         max_value=1,
-        initial=services.DEFAULT_WINDOW[0],
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01"}),
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "placeholder": "as calibrated"}),
         help_text="In alpha-bar: 0 is noise, 1 the finished image.",
     )
     window_high = forms.FloatField(
         label="Window to",
+        required=False,
         min_value=0,
         max_value=1,
-        initial=services.DEFAULT_WINDOW[1],
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01"}),
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "placeholder": "as calibrated"}),
         help_text="Guidance is released here, so that it paints no texture.",
     )
+    ramp = forms.FloatField(
+        required=False,
+        min_value=0,
+        max_value=0.5,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "placeholder": "as calibrated"}),
+        help_text="Share of the window over which guidance fades in and out.",
+    )
     steps = forms.IntegerField(
-        min_value=1, initial=services.DEFAULT_STEPS, widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "1"})
+        required=False,
+        min_value=1,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "1", "placeholder": "as calibrated"}),
     )
 
     class Meta:
         model = Recipe
-        fields = ["name", "prompt", "targets", "contrast", "both_signs", "ramp", "rule", "generator"]
+        fields = ["name", "prompt", "targets", "contrast", "both_signs", "rule", "generator"]
         widgets = {"targets": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -96,17 +105,28 @@ class RecipeForm(RowForm):
             data["strength_list"] = read_numbers(data.get("strengths", ""), "strengths")
         if not self.errors:
             with said_in(self):
-                check_recipe(
-                    prompt=data["prompt"],
-                    generator=data["generator"],
-                    seeds=data["seed_list"],
-                    targets=list(data["targets"]),
-                    strengths=data["strength_list"],
-                    window=(data["window_low"], data["window_high"]),
-                    ramp=data["ramp"],
-                    steps=data["steps"],
-                )
+                self._check(data)
         return data
+
+    def _check(self, data: dict[str, Any]) -> None:
+        """Fill what was left empty with the generator's own settings, then look at the whole."""
+        usual = defaults_of(data["generator"])
+        data["strength_list"] = data["strength_list"] or list(usual.strengths)
+        low, high, ramp, steps = (data[name] for name in ("window_low", "window_high", "ramp", "steps"))
+        data["window_low"] = usual.window[0] if low is None else low
+        data["window_high"] = usual.window[1] if high is None else high
+        data["ramp"] = usual.ramp if ramp is None else ramp
+        data["steps"] = usual.steps if steps is None else steps
+        check_recipe(
+            prompt=data["prompt"],
+            generator=data["generator"],
+            seeds=data["seed_list"],
+            targets=list(data["targets"]),
+            strengths=data["strength_list"],
+            window=(data["window_low"], data["window_high"]),
+            ramp=data["ramp"],
+            steps=data["steps"],
+        )
 
 
 class BatchForm(RowForm):

@@ -75,7 +75,7 @@ def _make(
     part: Part,
 ) -> None:
     recipes = [recipe for _, recipe in wanted]
-    images = run_sampler(recipes, generator=generator, scorer=scorer, progress=part, batch=TOGETHER)
+    images = run_sampler(recipes, generator=generator, scorer=scorer, progress=part)
     for (target, _), image in zip(wanted, images, strict=True):
         _keep(job, batch, target, image, scorer.digests)
 

@@ -16,6 +16,7 @@ from accounts.services import record
 from almond.digest import digest_bytes, digest_json
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.guidance.defaults import defaults_of
 from encoder.models import Target
 from generation.checks import check_matching, check_recipe, check_source
 from generation.models import (
@@ -31,11 +32,6 @@ from generation.models import (
 from jobs.models import Job
 from jobs.services import enqueue
 
-# Those with which the embedded generator was calibrated.
-DEFAULT_STRENGTHS = (0.5, 1.0)
-DEFAULT_WINDOW = (0.02, 0.5)
-DEFAULT_STEPS = 25
-
 
 @transaction.atomic
 def create_recipe(
@@ -45,16 +41,24 @@ def create_recipe(
     seeds: Sequence[int],
     targets: Iterable[Target],
     by: User | None,
-    strengths: Sequence[float] = DEFAULT_STRENGTHS,
-    window: tuple[float, float] = DEFAULT_WINDOW,
-    ramp: float = 0.0,
+    strengths: Sequence[float] | None = None,
+    window: tuple[float, float] | None = None,
+    ramp: float | None = None,
     contrast: bool = True,
     both_signs: bool = True,
     rule: str = Recipe.Rule.THROUGH,
-    steps: int = DEFAULT_STEPS,
+    steps: int | None = None,
     generator: str = "analytic",
 ) -> Recipe:
-    """Describe what to draw; ``InputError`` names the field that is wrong."""
+    """Describe what to draw; ``InputError`` names the field that is wrong.
+
+    Strengths, window, ramp and steps default to those with which the generator was calibrated.
+    """
+    usual = defaults_of(generator)
+    strengths = usual.strengths if strengths is None else strengths
+    window = usual.window if window is None else window
+    ramp = usual.ramp if ramp is None else ramp
+    steps = usual.steps if steps is None else steps
     chosen = list(targets)
     check_recipe(
         prompt=prompt,

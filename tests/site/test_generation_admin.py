@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from accounts.models import User
+from almond.guidance.defaults import defaults_of
 from generation import services
 from generation.models import Batch, ImageSet, MatchedSet, Recipe, Stimulus
 from jobs.models import Job
@@ -80,6 +81,10 @@ def test_a_recipe_is_written_in_the_form_and_generated_once_posted(staff_client:
     assert (recipe.seeds, recipe.strengths, recipe.images) == ([1, 2, 3, 9], [0.5, 1.0], 4 * 13)
     assert set(recipe.targets.all()) == set(targets)
     assert "52" in page(staff_client, "recipe", recipe)
+    empty = dict.fromkeys(("strengths", "window_low", "window_high", "ramp", "steps"), "")
+    usual = {**form, "name": "usual", **empty}
+    assert staff_client.post(reverse("admin:generation_recipe_add"), usual).status_code == 302
+    assert tuple(Recipe.objects.get(name="usual").strengths) == defaults_of("analytic").strengths
     address = reverse("admin:generation_recipe_generate", args=[recipe.pk])
     assert staff_client.get(address).status_code == 405
     assert not Batch.objects.exists()

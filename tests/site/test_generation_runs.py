@@ -12,7 +12,6 @@ from almond.digest import digest_file
 from almond.encoding.features import world_features
 from almond.encoding.score import load_target, save_target, scores, standardised
 from almond.errors import Cancelled
-from almond.guidance.backends.load import load_generator
 from almond.rng import generator
 from almond.stimuli.images import read_image
 from almond.stimuli.lowlevel import NAMES, measure
@@ -74,14 +73,6 @@ def finished(job: Job | None) -> Job:
     return ended
 
 
-def test_the_defaults_are_those_of_the_embedded_generator() -> None:
-    defaults = load_generator("analytic").defaults
-    assert defaults.steps == services.DEFAULT_STEPS
-    assert defaults.window == services.DEFAULT_WINDOW
-    assert defaults.strengths == services.DEFAULT_STRENGTHS
-    assert defaults.ramp == 0.0
-
-
 def test_a_batch_makes_every_image_with_its_provenance(batch: Batch, targets: list[Target]) -> None:
     job = finished(batch.job)
     assert job.result == {"made": 5, "images": 5}
@@ -124,6 +115,11 @@ def test_a_killed_batch_goes_on_where_it_was(batch: Batch, monkeypatch: pytest.M
     Job.objects.filter(pk=batch.job.pk).update(state="queued", worker="")
     assert finished(batch.job).result == {"made": 2, "images": 5}
     assert {one.pk for one in kept} < set(batch.stimuli.values_list("pk", flat=True))
+    resumed = dict(Stimulus.objects.values_list("recipe_digest", "digest"))
+    Stimulus.objects.all().delete()
+    whole = services.start_batch(recipes=batch.recipes.all(), by=None)
+    assert finished(whole.job).result == {"made": 5, "images": 5}
+    assert dict(Stimulus.objects.values_list("recipe_digest", "digest")) == resumed
 
 
 def test_images_of_another_batch_are_taken_over(batch: Batch) -> None:

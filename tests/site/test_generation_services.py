@@ -9,6 +9,7 @@ import pytest
 
 from accounts.models import AuditEvent
 from almond.errors import InputError
+from almond.guidance.defaults import defaults_of
 from encoder.models import Target
 from generation import services
 from generation.expand import image_recipes
@@ -32,10 +33,22 @@ def test_a_recipe_is_kept_with_its_digest(experimenter: Any) -> None:
     recipe = services.create_recipe(
         name="rooms", prompt="a room", seeds=[1], targets=targets, by=experimenter
     )
-    twin = add_recipe(targets, name="other name", seeds=[1], strengths=list(services.DEFAULT_STRENGTHS))
+    twin = add_recipe(
+        targets, name="other name", seeds=[1], strengths=list(defaults_of("analytic").strengths)
+    )
     assert recipe.digest == twin.digest
     assert add_recipe(targets, name="another", seeds=[2]).digest != recipe.digest
     assert AuditEvent.objects.get(subject_type="generation.recipe", subject_id=str(recipe.pk)).actor
+
+
+@pytest.mark.parametrize("generator", ["analytic", "small-unet"])
+def test_what_is_not_said_is_as_the_generator_was_calibrated(generator: str) -> None:
+    recipe = services.create_recipe(
+        name="x", prompt="a room", seeds=[1], targets=guides(), generator=generator, by=None
+    )
+    usual = defaults_of(generator)
+    assert (recipe.window_low, recipe.window_high) == usual.window
+    assert (recipe.steps, tuple(recipe.strengths), recipe.ramp) == (usual.steps, usual.strengths, usual.ramp)
 
 
 @pytest.mark.parametrize(
