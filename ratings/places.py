@@ -31,8 +31,23 @@ def take_place(study: Study) -> AssignmentList | None:
     return None
 
 
+class _Missed(Exception):
+    """Somebody else took a place of the list since it was read."""
+
+
 def _add(pk: int, seen: int) -> bool:
-    return AssignmentList.objects.filter(pk=pk, taken=seen).update(taken=F("taken") + 1) == 1
+    """One place more, if ``seen`` are still taken.
+
+    An update that waited in vain leaves PostgreSQL holding the row's lock; rolled back to its savepoint it
+    holds none, so that two joins never wait for each other.
+    """
+    try:
+        with transaction.atomic():
+            if AssignmentList.objects.filter(pk=pk, taken=seen).update(taken=F("taken") + 1) == 0:
+                raise _Missed
+    except _Missed:
+        return False
+    return True
 
 
 def take_again(participant: Participant) -> bool:
@@ -67,14 +82,16 @@ def release_idle(study: Study) -> int:
 
 
 def come_back(participant: Participant) -> bool:
-    """Give a timed-out participant an own place again, if one is free; True when they hold one."""
+    """Give a timed-out participant an own place again, if one is free; True when they hold one.
+
+    Locks the participant before the list, as ``give_back`` does.
+    """
     if participant.status in Participant.HOLDING:
         return True
     with transaction.atomic():
-        if not take_again(participant):
-            return False
-        back = Participant.objects.filter(pk=participant.pk, status=Status.TIMED_OUT)
-        if not back.update(status=Status.ACTIVE):
-            AssignmentList.objects.filter(pk=participant.assignment_id).update(taken=F("taken") - 1)
-    participant.refresh_from_db(fields=["status"])
-    return participant.status in Participant.HOLDING
+        current = Participant.objects.select_for_update().get(pk=participant.pk)
+        if current.status == Status.TIMED_OUT and take_again(current):
+            current.status = Status.ACTIVE
+            current.save(update_fields=["status"])
+    participant.status = current.status
+    return current.status in Participant.HOLDING

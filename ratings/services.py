@@ -100,7 +100,7 @@ def join(
     if not simulated:
         places.release_idle(study)
     with transaction.atomic():
-        check_live(study)
+        study = check_live(study)
         refuse_twice(study, recruit)
         assignment = places.take_place(study)
         if assignment is None:
@@ -111,10 +111,12 @@ def join(
     return Joined(participant, token)
 
 
-def check_live(study: Study) -> None:
-    if not Study.objects.joinable().filter(pk=study.pk).exists():
-        study.refresh_from_db(fields=["state"])
-        raise NotNow(study.title, f"is {study.state} and takes no answers now", "a study that is live")
+def check_live(study: Study) -> Study:
+    """The study as it is now; ``NotNow`` when it is not live."""
+    current = Study.objects.get(pk=study.pk)
+    if not current.is_live:
+        raise NotNow(current.title, f"is {current.state} and takes no answers now", "a study that is live")
+    return current
 
 
 def refuse_twice(study: Study, recruit: Recruit | None) -> None:

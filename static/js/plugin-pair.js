@@ -47,12 +47,15 @@ export class PairPlugin {
     const sides = element("div", { class: "sides", role: "group" }, left.button, right.button);
     sides.setAttribute("aria-labelledby", "question");
     display.replaceChildren(element("div", { class: "pair" }, question, sides));
+    // A pointer that rests where a picture appears marks nothing: nobody has pointed at it yet.
+    const frame = display.firstElementChild;
+    frame.addEventListener("pointermove", () => frame.classList.add("pointed"), { once: true });
     question.focus({ preventScroll: true });
     window.scrollTo(0, 0);
     let shown = null;
     painted([left.shown, right.shown]).then((moment) => {
       shown = moment;
-      display.firstElementChild.dataset.shown = "";
+      frame.dataset.shown = "";
     });
     const choose = (chosen) => {
       if (shown === null) return;
