@@ -68,7 +68,7 @@ def checks() -> list[Callable[[], Outcome]]:
     found: list[Callable[[], Outcome]] = [
         lambda: run("ruff check", [str(BIN / "ruff"), "check", "."]),
         lambda: run("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
-        lambda: run("import contracts", [str(BIN / "lint-imports")]),
+        lambda: run("import contracts", [str(BIN / "lint-imports"), "--no-logo"]),
         lambda: run("types", [str(BIN / "mypy"), *PACKAGES, "scripts"]),
         lambda: run("missing migrations", [*manage, "makemigrations", "--check", "--dry-run"]),
         lambda: run("manage.py check", [*manage, "check", "--fail-level", "WARNING"]),
