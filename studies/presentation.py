@@ -31,6 +31,7 @@ def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
             "kind": block.kind,
             "trials": block.trials,
             "instructions": instructions(own[block.name], block.trials, len(block.constructs)),
+            "keys": texts.KEYS[block.kind],
         }
         for block in plan.blocks
     ]

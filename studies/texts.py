@@ -21,8 +21,8 @@ def consent() -> str:
 
 def debriefing() -> str:
     return paragraphs(
-        "Some of the pictures were changed so that a model of the brain predicts a stronger or a weaker"
-        " response in one small region. We want to know whether people experience such pictures differently.",
+        "For each of these pictures, a model of the brain predicts how strongly small regions respond to it."
+        " We want to know whether people experience pictures differently where the predictions differ.",
         "Your answers help to find out. Thank you.",
     )
 
@@ -32,14 +32,20 @@ def rating_instructions(trials: int, sliders: int) -> str:
     return paragraphs(
         f"You will see {trials} pictures, one at a time. Below each there {'is' if sliders == 1 else 'are'}"
         f" {answers}. Put every slider where it fits your impression, then go on.",
-        "Answer by your first impression. With the keyboard: Tab moves from slider to slider, the arrow keys"
-        " move a slider, Enter keeps it where it is.",
+        "Answer by your first impression.",
     )
 
 
 def choice_instructions(trials: int) -> str:
     return paragraphs(
         f"You will see {trials} pairs of pictures. Read the question above them and choose one of the two.",
-        "Click or tap the picture. With the keyboard: F or the left arrow chooses the left picture, J or the"
-        " right arrow the right one.",
+        "Click or tap the picture you choose. Go by your first impression.",
     )
+
+
+KEYS = {
+    "rating": "With the keyboard: Tab moves from slider to slider, the arrow keys move a slider,"
+    " Enter keeps it where it is.",
+    "choice": "With the keyboard: F or the left arrow chooses the left picture,"
+    " J or the right arrow the right one.",
+}

@@ -53,7 +53,7 @@ export class PairPlugin {
     question.focus({ preventScroll: true });
     window.scrollTo(0, 0);
     let shown = null;
-    painted([left.shown, right.shown]).then((moment) => {
+    this.shown = painted([left.shown, right.shown]).then((moment) => {
       shown = moment;
       frame.dataset.shown = "";
     });
@@ -96,6 +96,8 @@ export class PairPlugin {
     }
     const display = this.jsPsych.getDisplayElement();
     this.trial(display, trial, onLoad);
-    this.jsPsych.pluginAPI.clickTarget(display.querySelector(`[data-side="${data.chosen}"]`), data.rt);
+    this.shown.then(() => {
+      this.jsPsych.pluginAPI.clickTarget(display.querySelector(`[data-side="${data.chosen}"]`), data.rt);
+    });
   }
 }

@@ -89,7 +89,7 @@ export class RatingPlugin {
     sliders[0].input.focus({ preventScroll: true });
     window.scrollTo(0, 0);
     let shown = null;
-    painted([image]).then((moment) => {
+    this.shown = painted([image]).then((moment) => {
       shown = moment;
       display.firstElementChild.dataset.shown = "";
     });
@@ -125,6 +125,8 @@ export class RatingPlugin {
       input.value = data.values[input.name];
       input.dispatchEvent(new Event("input", { bubbles: true }));
     }
-    this.jsPsych.pluginAPI.clickTarget(display.querySelector("button"), data.rt);
+    this.shown.then(() => {
+      this.jsPsych.pluginAPI.clickTarget(display.querySelector("button"), data.rt);
+    });
   }
 }

@@ -78,9 +78,10 @@ function escaped(text) {
 function introduction(block, number, blocks, resumed) {
   const title = resumed ? "Welcome back" : blocks > 1 ? `Part ${number + 1} of ${blocks}` : "Before you begin";
   const texts = block.instructions.map((text) => `<p>${escaped(text)}</p>`).join("");
+  const keys = `<p class="keys soft">${escaped(block.keys)}</p>`;
   return {
     type: window.jsPsychHtmlButtonResponse,
-    stimulus: `<div class="words"><h1 tabindex="-1">${title}</h1>${texts}</div>`,
+    stimulus: `<div class="words"><h1 tabindex="-1">${title}</h1>${texts}${keys}</div>`,
     choices: [resumed ? "Go on" : "Begin"],
     button_html: (label) => `<button type="button" class="main">${label}</button>`,
     on_load: () => {
