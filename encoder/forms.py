@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def region_lines(text: str) -> list[tuple[str, Path]]:
             raise InputError("masks", f"{line!r}", "name = path of a NIfTI mask, one per line")
         found.append((name, Path(file)))
     names = [name for name, _ in found]
+    for name in names:
+        services.check_region_name(name)
     if len(set(names)) != len(names):
         raise InputError("masks", "a region is named twice", "each region once")
     return found
@@ -217,8 +220,9 @@ class TargetForm(RowForm):
 
     def _reference(self, data: dict[str, Any]) -> dict[str, Any]:
         kind = data["reference_kind"]
+        services.check_reference(encoder=data["encoder"], kind=kind)
         if kind == "folder":
-            if not Path(data["folder"]).is_dir():
+            if not os.path.isdir(data["folder"]):
                 raise InputError("folder", "is not a folder on this server", "a folder of images")
             return {"kind": kind, "path": data["folder"]}
         if kind == "world":

@@ -1,8 +1,12 @@
-"""Is this folder in BIDS layout? Read from names alone, so that a page can answer at once."""
+"""Is this folder in BIDS layout? Read from names alone, so that a page can answer at once.
+
+``os.path`` asks whether a file is there: a name that is too long or out of reach is no file, not a fault.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +31,7 @@ def check_layout(root: Path) -> Layout:
     :raises InputError: not a folder; no readable ``dataset_description.json``; no BOLD run; a BOLD file in
         the folder of another subject.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise InputError(root, "is not a folder on this server", "the folder of a BIDS dataset")
     _check_description(root / "dataset_description.json")
     files = [path for path in sorted(root.glob("sub-*/**/func/*_bold.nii*")) if path.is_file()]
@@ -39,10 +43,12 @@ def check_layout(root: Path) -> Layout:
 
 def _check_description(path: Path) -> None:
     expected = "a JSON file with Name and BIDSVersion"
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(path, "is missing", expected)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}", expected) from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(path, f"is not JSON: {error}", expected) from error
     missing = [name for name in ("Name", "BIDSVersion") if not isinstance(found, dict) or name not in found]
@@ -64,10 +70,9 @@ def check_mask_file(path: Path) -> None:
     """A NIfTI file by name and existence; its grid is compared with the BOLD runs when it is used."""
     if not path.name.endswith(NIFTI_SUFFIXES):
         raise InputError(path, "is not a NIfTI file", "a mask ending in .nii or .nii.gz")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(path, "is not a file on this server", "a NIfTI mask")
-    with path.open("rb") as stream:
-        head = stream.read(4)
+    head = _first_bytes(path)
     zipped = path.name.endswith(".gz")
     if zipped and head[:2] != b"\x1f\x8b":
         raise InputError(path, "is not gzip data", "a compressed NIfTI mask")
@@ -77,3 +82,11 @@ def check_mask_file(path: Path) -> None:
         and int.from_bytes(head, "big") not in (348, 540)
     ):
         raise InputError(path, "does not start with a NIfTI header", "a NIfTI mask")
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(4)
+    except OSError as error:
+        raise InputError(path, f"cannot be read: {error.strerror}", "a NIfTI mask") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,17 @@ def add_region(*, dataset: Dataset, name: str, mask_path: Path | str, by: User |
 
 
 def check_region(*, dataset: Dataset, name: str, mask_path: Path) -> None:
-    """``InputError`` for a name that the dataset has already, or a file that is no mask."""
+    """``InputError`` for no name, one that the dataset has already, or a file that is no mask."""
+    check_region_name(name)
     if dataset.regions.filter(name=name).exists():
         raise InputError("name", f"{dataset} already has a region {name}", "a name of its own")
     check_mask_file(mask_path)
+
+
+def check_region_name(name: str) -> None:
+    longest = Region._meta.get_field("name").max_length or 0
+    if not name.strip() or len(name) > longest or not name.isprintable():
+        raise InputError("name", f"{name[:longest]!r} cannot name a region", f"1 to {longest} characters")
 
 
 @transaction.atomic
@@ -72,7 +80,7 @@ def create_feature_space(
 
 
 def check_table_file(path: Path) -> Path:
-    if path.suffix not in {".csv", ".tsv", ".npy", ".npz"} or not path.is_file():
+    if path.suffix not in {".csv", ".tsv", ".npy", ".npz"} or not os.path.isfile(path):
         raise InputError(path, "is not a table of features", "a .csv, .tsv, .npy or .npz file on this server")
     return path
 
@@ -220,7 +228,9 @@ def make_target(
     """
     parts = dict(coefficients or {name: 1.0})
     chosen = list(subjects) if subjects is not None else fitted_subjects(encoder)
+    standard = dict(reference or default_reference(encoder))
     check_target(name=name, encoder=encoder, role=role, subjects=chosen, coefficients=parts)
+    check_reference(encoder=encoder, kind=standard["kind"])
     target = Target.objects.create(
         name=name,
         encoder=encoder,
@@ -228,7 +238,7 @@ def make_target(
         role=role,
         subjects=chosen,
         coefficients=parts,
-        reference=dict(reference or default_reference(encoder)),
+        reference=standard,
     )
     record(verb="create", subject=target, by=by, coefficients=parts, subjects=chosen, role=role)
     return ask_for_target(target=target, by=by)
@@ -256,6 +266,18 @@ def default_reference(encoder: Encoder) -> dict[str, Any]:
     return {"kind": "world", "scenes": REFERENCE_SCENES, "seed": 0}
 
 
+def check_reference(*, encoder: Encoder, kind: str) -> None:
+    """``InputError`` when scores could not be standardised: a table cannot look at images, a network has no
+    rows."""
+    has_table = encoder.feature_space.kind == FeatureSpace.Kind.TABLE
+    if has_table != (kind == "table"):
+        raise InputError(
+            "reference kind",
+            f"{kind} does not go with the feature space {encoder.feature_space}",
+            "its own table" if has_table else "scenes or a folder of images",
+        )
+
+
 def fitted_subjects(encoder: Encoder) -> list[str]:
     return sorted(set(encoder.versions.values_list("subject", flat=True)))
 
@@ -274,6 +296,8 @@ def check_target(
         raise InputError("subjects", "none were chosen or fitted", f"subjects fitted by {encoder}")
     if not coefficients or not any(coefficients.values()):
         raise InputError("coefficients", "no region has a weight", "region -> weight, one or more not 0")
+    if not all(math.isfinite(weight) for weight in coefficients.values()):
+        raise InputError("coefficients", f"{dict(coefficients)}", "a finite number for each region")
     fitted = set(encoder.versions.values_list("subject", "region__name"))
     missing = [(who, where) for who in subjects for where in coefficients if (who, where) not in fitted]
     if missing:

@@ -76,8 +76,30 @@ class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]
         obj.pk = self.create(form.cleaned_data, request).pk
         obj.refresh_from_db()
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """What was right in the form may be wrong a moment later, when the service looks: then nothing is
+        kept, and the page says why."""
+        try:
+            response: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        except InputError as error:
+            if request.method != "POST":
+                raise
+            messages.error(request, str(error))
+            return redirect(request.get_full_path())
+        return response
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Nothing: the service has written all of the row."""
+
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """On to the row's own page, where its job can be watched."""
+        return redirect(self.address(obj))
 
     def change_view(
         self,

@@ -199,8 +199,10 @@ def test_a_set_is_frozen_by_post_and_then_stays(staff_client: Any, matched: Matc
 def test_matching_starts_from_the_form(staff_client: Any) -> None:
     batch = full_batch()
     form = {"name": "m", "batches": [batch.pk], "tolerance": "0.2", "scored_by": "judge"}
-    assert staff_client.post(reverse("admin:generation_matchedset_add"), form).status_code == 302
-    assert MatchedSet.objects.get().job is not None
+    response = staff_client.post(reverse("admin:generation_matchedset_add"), form)
+    matched = MatchedSet.objects.get()
+    assert response["Location"] == reverse("admin:generation_matchedset_change", args=[matched.pk])
+    assert matched.job is not None
     batch.judges.clear()
     refused = staff_client.post(reverse("admin:generation_matchedset_add"), {**form, "name": "n"})
     assert "a batch has no judges" in refused.content.decode()
