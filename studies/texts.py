@@ -30,7 +30,7 @@ def debriefing() -> str:
 def rating_instructions(trials: int, sliders: int) -> str:
     answers = "one slider" if sliders == 1 else f"{sliders} sliders"
     return paragraphs(
-        f"You will see {trials} pictures, one at a time. Below each there {'is' if sliders == 1 else 'are'}"
+        f"You will see {trials} pictures, one at a time. With each there {'is' if sliders == 1 else 'are'}"
         f" {answers}. Put every slider where it fits your impression, then go on.",
         "Answer by your first impression.",
     )
