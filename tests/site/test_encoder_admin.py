@@ -12,7 +12,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from accounts.models import User
-from encoder.models import Dataset, Encoder, EncoderVersion, Target
+from encoder.models import Dataset, Encoder, EncoderVersion, FeatureSpace, Target
 from jobs.models import Job
 from tests.site.encoder_rows import add_dataset, add_target, bare_encoder, write_bids
 
@@ -115,7 +115,7 @@ def test_an_encoder_is_described_and_fitted_from_its_page(staff_client: Any, tmp
     form = {
         "name": "PLS",
         "of_dataset": dataset.pk,
-        "feature_space": "1",
+        "feature_space": FeatureSpace.objects.get().pk,
         "model": "pls",
         "regions": [region.pk for region in dataset.regions.all()],
         "components": "4",
