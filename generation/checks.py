@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def check_recipe(
         raise InputError("strengths", f"{list(strengths)}", "one or more numbers above 0")
     if not prompt.strip():
         raise InputError("prompt", "is empty", "a description of the scene")
-    if generator not in EMBEDDED and not Path(generator).is_dir():
+    if generator not in EMBEDDED and not os.path.isdir(generator):
         raise InputError(
             "generator", f"is {generator!r}", "analytic, small-unet, or the folder of a pipeline"
         )
@@ -81,6 +82,14 @@ def check_source(path: Path, what: str) -> Path:
     if not any(resolved.is_relative_to(root) for root in roots):
         listed = ", ".join(str(root) for root in roots)
         raise InputError(path, "is outside of the server's data folders", f"a {what} under {listed}")
-    if not resolved.exists():
+    if not os.path.exists(resolved):
         raise InputError(path, "does not exist on this server", f"a {what}")
+    return resolved
+
+
+def check_norms(path: Path) -> Path:
+    """The resolved path of a table of norms; ``InputError`` as for a source, or for a folder."""
+    resolved = check_source(path, "file of norms")
+    if not os.path.isfile(resolved):
+        raise InputError(path, "is not a file", "a CSV of norms")
     return resolved

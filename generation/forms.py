@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from almond.errors import InputError
 from almond.guidance.defaults import defaults_of
 from encoder.models import Target
 from encoder.written_once import RowForm, said_in
-from generation.checks import MOST_SEEDS, check_matching, check_recipe, check_source
+from generation.checks import MOST_SEEDS, check_matching, check_norms, check_recipe, check_source
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
 
 LARGEST_UPLOAD = 1 << 30
@@ -195,12 +196,20 @@ class ImageSetForm(RowForm):
         archive = data.get("archive")
         if archive is not None and archive.size > LARGEST_UPLOAD:
             self.add_error("archive", "Larger than 1 GiB: copy it to a data folder of the server instead.")
-        for name, what in (("folder", "folder"), ("norms_file", "file of norms")):
-            if data.get(name):
-                try:
-                    check_source(Path(data[name]), what)
-                except InputError as error:
-                    self.add_error(name, str(error))
+        elif archive is not None:
+            if not zipfile.is_zipfile(archive):
+                self.add_error("archive", f"{archive.name}: is not a zip file (expected one of images)")
+            archive.seek(0)
+        try:
+            if data.get("folder"):
+                check_source(Path(data["folder"]), "folder")
+        except InputError as error:
+            self.add_error("folder", str(error))
+        try:
+            if data.get("norms_file"):
+                check_norms(Path(data["norms_file"]))
+        except InputError as error:
+            self.add_error("norms_file", str(error))
         return data
 
 

@@ -18,7 +18,7 @@ from almond.errors import InputError
 from almond.files import write_atomically
 from almond.guidance.defaults import defaults_of
 from encoder.models import Target
-from generation.checks import check_matching, check_recipe, check_source
+from generation.checks import check_matching, check_norms, check_recipe, check_source
 from generation.models import (
     Batch,
     ImageSet,
@@ -288,7 +288,7 @@ def import_image_set(
     Both must lie under one of the server's data folders (``ALMOND_DATA_ROOTS``).
     """
     source = check_source(Path(folder), "folder")
-    table = str(check_source(Path(norms), "norms")) if norms else ""
+    table = str(check_norms(Path(norms))) if norms else ""
     image_set = ImageSet.objects.create(name=name, folder=str(source), norms_file=table)
     _start(image_set, "generation.import_images", {"image_set": image_set.pk}, by)
     record(verb="import", subject=image_set, by=by, folder=str(source), norms=table)

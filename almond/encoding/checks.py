@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -104,7 +105,7 @@ class Checks:
         found = self._path(value, path)
         if found is None:
             return None
-        if not found.is_file():
+        if not os.path.isfile(found):
             self.add(path, f"file not found: {found}")
             return None
         if not found.name.endswith(tuple(suffixes)):
@@ -114,7 +115,7 @@ class Checks:
 
     def folder(self, value: Any, path: str) -> Path | None:
         found = self._path(value, path)
-        if found is not None and not found.is_dir():
+        if found is not None and not os.path.isdir(found):
             self.add(path, f"folder not found: {found}")
             return None
         return found

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,7 @@ class FitConfig:
 def load_config(path: Path) -> FitConfig:
     """Read a YAML file; relative paths in it are relative to its folder. ``ConfigError`` lists every
     error."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(path, "file not found", "a YAML configuration")
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
