@@ -161,7 +161,7 @@ class Residual(nn.Module):
 
 
 class Reader(AttributeNetwork):
-    """The raters' eyes: overlapping patches, a small residual network, its last map pooled to 4 x 4 places."""
+    """The raters' eyes: overlapping patches, residual blocks, the last map pooled to 4 x 4 places."""
 
     def __init__(self) -> None:
         super().__init__(128)
