@@ -9,6 +9,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+# What arrays, JSON and floats all hold without loss.
+LARGEST_WHOLE = 2**53 - 1
+
 
 class Checks:
     """Each check returns the value, or None after adding a line to ``problems``; None given is None back."""
@@ -75,9 +78,11 @@ class Checks:
     def whole(self, value: Any, path: str, *, least: int) -> int | None:
         if value is None:
             return None
-        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST_WHOLE:
             return value
-        self.add(path, f"is {value!r}, not a whole number of at least {least}")
+        problem = f"is {value!r}, not a whole number of at least {least}"
+        too_large = isinstance(value, int) and value > LARGEST_WHOLE
+        self.add(path, f"{problem} and at most {LARGEST_WHOLE}" if too_large else problem)
         return None
 
     def numbers(self, value: Any, path: str, *, whole: bool) -> tuple[float, ...] | None:
