@@ -5,6 +5,9 @@ import os
 import sys
 
 if __name__ == "__main__":
+    # One thread for linear algebra: workers run beside each other, and small arrays gain nothing from more.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line
 
