@@ -145,6 +145,9 @@ def execute(claim: Claim, *, stopping: Callable[[], bool] = never, also: Progres
     except Exception as error:
         logger.exception("%s: failed", job)
         running.end(partial(claim.failed, unexpected(error), traceback.format_exc()))
+    except (KeyboardInterrupt, SystemExit):
+        running.end(claim.released)
+        raise
     logger.info("%s: attempt %d ended", job, claim.attempt)
 
 

@@ -88,8 +88,9 @@ def retry(*, job: Job, by: User | None) -> Job:
 def run_now(job: Job, *, also: Progress | None = None) -> Job:
     """Run a waiting job in this process and return it as it ended; ``also`` hears its progress.
 
-    A job that another worker holds is left to it.
+    A job that a dead worker held is taken up again; one that a living worker holds is left to it.
     """
+    claims.take_back_lost()
     job.refresh_from_db()
     if job.state == State.QUEUED and (taken := claims.claim(job, Worker.this_process())):
         execute(taken, also=also)

@@ -218,6 +218,23 @@ def test_a_stopping_worker_puts_its_job_back_without_counting_it() -> None:
         RunningJob(job, taken, stopping=lambda: True).report(0.2)
 
 
+def test_ctrl_c_puts_the_job_back_without_counting_it() -> None:
+    class Impatient:
+        def report(self, fraction: float, message: str = "") -> None:
+            raise KeyboardInterrupt
+
+    job = waiting()
+    with pytest.raises(KeyboardInterrupt):
+        services.run_now(job, also=Impatient())
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == (State.QUEUED, 0)
+
+
+def test_a_job_of_a_dead_process_is_run_here_and_now() -> None:
+    job, _ = running(Worker(this_machine(), HERE.pid, HERE.began - 10_000), kind="test.count")
+    assert services.run_now(job).state == State.DONE
+
+
 @pytest.mark.parametrize("seconds", [59, 61])
 def test_a_silent_worker_on_another_machine_loses_its_job_after_the_lease(seconds: float) -> None:
     job, _ = running()
