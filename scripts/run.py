@@ -46,8 +46,9 @@ def step(text: str) -> Iterator[None]:
 
 
 def manage(*words: str) -> None:
-    """Run a ``manage.py`` command; what it says goes to this terminal."""
-    done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, check=False)
+    """Run a ``manage.py`` command; its progress goes to this terminal, and of its log what matters."""
+    quieter = {"ALMOND_LOG_LEVEL": "WARNING", **os.environ}
+    done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=quieter, check=False)
     if done.returncode != 0:
         raise Failed(f"manage.py {words[0]} ended with status {done.returncode}")
 
