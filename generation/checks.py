@@ -63,13 +63,16 @@ def check_recipe(
 
 
 def check_matching(*, batches: Sequence[Batch], tolerance: float, scored_by: str | None) -> str:
-    """Whose scores are used; ``InputError`` when judges are asked for and a batch has none."""
+    """Whose scores choose, guides' unless told: judges that choose can no longer judge what was chosen.
+
+    ``InputError`` when judges are asked for and a batch has none.
+    """
     if not batches:
         raise InputError("batches", "none were chosen", "one or more")
     if not (math.isfinite(tolerance) and tolerance > 0):
         raise InputError("tolerance", f"is {tolerance}", "a number above 0, in standard deviations")
     judged = all(batch.judges.exists() for batch in batches)
-    role = str(scored_by or (Target.Role.JUDGE if judged else Target.Role.GUIDE))
+    role = str(scored_by or Target.Role.GUIDE)
     if role == Target.Role.JUDGE and not judged:
         raise InputError("scored by", "a batch has no judges", "guide, or batches scored by judges")
     return role

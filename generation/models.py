@@ -232,7 +232,12 @@ class MatchedSet(models.Model):
     kept = models.JSONField(
         default=dict, editable=False, help_text="Target -> share of the unmatched contrast."
     )
-    scored_by = models.CharField(max_length=8, choices=Target.Role.choices, default=Target.Role.JUDGE)
+    scored_by = models.CharField(
+        max_length=8,
+        choices=Target.Role.choices,
+        default=Target.Role.GUIDE,
+        help_text="Whose scores choose the pairs. Judges that choose can no longer judge what was chosen.",
+    )
     balance = models.JSONField(default=list, editable=False)
     job = models.ForeignKey(
         "jobs.Job",

@@ -199,7 +199,7 @@ def start_matching(
     tolerance: float = 0.1,
     scored_by: str | None = None,
 ) -> MatchedSet:
-    """Choose pairs from the images of the batches in a job; scored by judges where every batch has them."""
+    """Choose pairs from the images of the batches in a job, by the guides' scores unless told."""
     chosen = list(batches)
     role = check_matching(batches=chosen, tolerance=tolerance, scored_by=scored_by)
     matched = MatchedSet.objects.create(name=name, tolerance=tolerance, scored_by=role)

@@ -16,6 +16,7 @@ from tests.environment import HOME
 
 def pytest_configure(config: pytest.Config) -> None:
     """SQLite tests use a file: threads and worker processes then meet the same locks as in a lab."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # logins by the hundred
     database = settings.DATABASES["default"]
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["TEST"] = {**database.get("TEST", {}), "NAME": str(Path(HOME.name) / "test.sqlite3")}

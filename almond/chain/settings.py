@@ -42,5 +42,5 @@ class DemoSettings:
         return lab.PROMPTS
 
     def stream(self, *purpose: str | int) -> int:
-        """The seed of one purpose of this run. Raters of the null world draw from the same streams."""
-        return derive_seed(self.seed, "demo", *purpose)
+        """The seed of one purpose of this run, in [0, 2**53): JSON keeps it exactly, wherever it is read."""
+        return derive_seed(self.seed, "demo", *purpose) >> 10

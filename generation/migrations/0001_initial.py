@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('tolerance', models.FloatField(default=0.1, help_text='Largest standardised difference of a low-level feature within a target.')),
                 ('reached', models.JSONField(default=dict, editable=False, help_text='Target -> tolerance met; null for none.')),
                 ('kept', models.JSONField(default=dict, editable=False, help_text='Target -> share of the unmatched contrast.')),
-                ('scored_by', models.CharField(choices=[('guide', 'guide: steers generation'), ('judge', 'judge: held out, only reads')], default='judge', max_length=8)),
+                ('scored_by', models.CharField(choices=[('guide', 'guide: steers generation'), ('judge', 'judge: held out, only reads')], default='guide', help_text='Whose scores choose the pairs. Judges that choose can no longer judge what was chosen.', max_length=8)),
                 ('balance', models.JSONField(default=list, editable=False)),
                 ('frozen_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

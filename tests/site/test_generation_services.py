@@ -140,12 +140,12 @@ def test_scores_are_added_but_never_replaced_by_a_namesake(db: None) -> None:
         services.keep_scores(stimulus=one, scores={"new": 0.0}, digests={"new": digest(2)})
 
 
-def test_matching_asks_judges_where_every_batch_has_them(db: None) -> None:
+def test_matching_leaves_judges_out_of_the_choice_unless_asked(db: None) -> None:
     batch = full_batch()
-    matched = services.start_matching(name="a", batches=[batch], by=None)
-    assert matched.scored_by == "judge"
+    assert services.start_matching(name="a", batches=[batch], by=None).scored_by == "guide"
+    asked = services.start_matching(name="b", batches=[batch], scored_by="judge", by=None)
+    assert asked.scored_by == "judge"
     batch.judges.clear()
-    assert services.start_matching(name="b", batches=[batch], by=None).scored_by == "guide"
     with pytest.raises(InputError, match="has no judges"):
         services.start_matching(name="c", batches=[batch], scored_by="judge", by=None)
     with pytest.raises(InputError, match="tolerance"):
