@@ -32,7 +32,7 @@ from encoder.services import (
 from generation.models import Batch, MatchedSet, Recipe
 from generation.services import create_recipe, freeze_matched_set, start_batch, start_matching
 from jobs.models import Job, State
-from jobs.services import run_now
+from jobs.services import retry, run_now
 from ratings.services import start_simulation
 from studies.models import Construct, Study
 from studies.services import (
@@ -232,9 +232,12 @@ class ExampleLab:
             self.run(job, Part(part, number / len(jobs), (number + 1) / len(jobs)))
 
     def run(self, job: Job | None, part: Progress) -> None:
-        """Run a job here, and stop the building with its words when it fails."""
+        """Run a job here, one that failed before once more; stop the building with its words when it fails."""
         if job is None:
             return
+        job.refresh_from_db()
+        if job.state in {State.FAILED, State.CANCELLED}:
+            job = retry(job=job, by=self.by)
         ended = run_now(job, also=part)
         if ended.state != State.DONE:
             raise AlmondError(f"the example lab stopped at {ended.kind}: {ended.error or ended.state}")
