@@ -232,7 +232,7 @@ class ExampleLab:
             self.run(job, Part(part, number / len(jobs), (number + 1) / len(jobs)))
 
     def run(self, job: Job | None, part: Progress) -> None:
-        """Run a job here, one that failed before once more; stop the building with its words when it fails."""
+        """Run a job here, also one that failed before; stop the building with its words when it fails."""
         if job is None:
             return
         job.refresh_from_db()
