@@ -132,6 +132,7 @@ def pool_of(images: Iterable[Stimulus], *, judged: bool) -> pd.DataFrame:
         rows.append(
             {
                 "stimulus_id": one.pk,
+                "image_sha256": one.digest,
                 "base_scene": one.base_scene,
                 "intended_target": one.intended_target,
                 "direction": one.direction,

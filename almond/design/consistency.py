@@ -37,7 +37,6 @@ def consistency(draft: Draft) -> list[str]:
     found += twice("constructs", "name", [item.name for item in draft.constructs])
     found += twice("blocks", "name", [item.name for item in draft.blocks])
     found += twice("stimuli", "id", [item.id for item in draft.stimuli])
-    found += twice("stimuli", "sha256", [item.sha256 for item in draft.stimuli])
     found += twice("pairs", "id", [item.id for item in draft.pairs])
     for number, stimulus in enumerate(draft.stimuli):
         found += [f"stimuli[{number}].{text}" for text in stimulus_problems(stimulus)]
@@ -80,6 +79,8 @@ def pair_problems(pair: PlannedPair, draft: Draft) -> list[str]:
             found.append(f"{side}: {name!r} has target {stimulus.target!r}, not {pair.target!r}")
         if stimulus.direction != direction:
             found.append(f"{side}: {name!r} has direction {stimulus.direction}, not {direction}")
+    if pair.high in by_id and pair.low in by_id and by_id[pair.high].sha256 == by_id[pair.low].sha256:
+        found.append(f"high and low: {pair.high!r} and {pair.low!r} are the same picture")
     return found
 
 

@@ -26,6 +26,9 @@ COLUMNS = ("stimulus_id", "base_scene", "intended_target", "direction")
 RELAXATION = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 20.0, 40.0)
 """Factors by which an unreachable tolerance is widened, one after the other; then none is asked for."""
 
+REUSED = 50.0
+"""What it costs, in standardised scores, to take a picture that another target shows already."""
+
 GAP = 1e-4
 NODES = 20_000
 """Where the solver stops: relative gap and nodes, not seconds, so that the machine does not matter."""
@@ -81,6 +84,8 @@ def choose_pairs(
     ``pool`` has one row per image: ``stimulus_id``, ``base_scene``, ``intended_target``, ``direction`` (+1,
     -1; rows with 0 are the unguided images and stay out), one ``score_<target>`` column per target, and the
     ``features``.
+    Where the pool has a column ``image_sha256``, a pair never shows one picture twice, and a picture that
+    serves one target already is taken for another only where nothing else is left.
     ``contrasts`` gives the coefficients of the scores that a target's images should differ in; by default the
     target's own score minus the mean of the other intended targets'. ``tolerance`` in standard deviations of
     the pool.
@@ -94,12 +99,14 @@ def choose_pairs(
     spread = table[list(features)].std(ddof=0).to_numpy()
     pairs, balance = [], []
     reached, kept = {}, {}
+    used: set[str] = set()
     for index, target in enumerate(targets):
         report.report(index / len(targets), f"matching {target}")
         part = table[table["intended_target"] == target].reset_index(drop=True)
         gain = _gain(part, target, targets, contrasts)
         nuisance = _standardised(part, features, spread)
-        chosen, reached[target] = _solve(part, gain, nuisance, tolerance)
+        chosen, reached[target] = _solve(part, gain - REUSED * _reused(part, used), nuisance, tolerance)
+        used |= set(_pictures(part)[chosen])
         kept[target] = _kept(part, gain, chosen)
         pairs.append(_pairs(part, gain, chosen, target))
         balance.append(_balance(part, nuisance, chosen, features, target))
@@ -192,6 +199,26 @@ def _cells(part: pd.DataFrame) -> Iterator[Floats]:
         yield row
 
 
+def _pictures(part: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """What tells pictures apart (n,): their digests, or else the names of their stimuli."""
+    name = "image_sha256" if "image_sha256" in part.columns else "stimulus_id"
+    return part[name].astype(str).to_numpy()
+
+
+def _reused(part: pd.DataFrame, used: set[str]) -> Floats:
+    return np.array([float(name in used) for name in _pictures(part)])
+
+
+def _same_picture(part: pd.DataFrame) -> Iterator[Floats]:
+    """One 0/1 row (n,) per high and low image of a scene that are the same picture: at most one is chosen."""
+    shown = part.assign(picture=_pictures(part), row=np.arange(len(part)))
+    for _, group in shown.groupby(["base_scene", "picture"], sort=True):
+        if group["direction"].nunique() > 1:
+            row = np.zeros(len(part))
+            row[group["row"].to_numpy()] = 1.0
+            yield row
+
+
 def _solve(
     part: pd.DataFrame, gain: Floats, nuisance: Floats, tolerance: float
 ) -> tuple[np.ndarray[Any, Any], float]:
@@ -200,8 +227,11 @@ def _solve(
     sign = np.sign(part["direction"].to_numpy(dtype=float))
     scenes = part["base_scene"].nunique()
     difference = csr_array((nuisance * sign[:, None]).T / scenes)
+    doubles = list(_same_picture(part))
     for factor in (*RELAXATION, np.inf):
         limits = [LinearConstraint(one_each, 1.0, 1.0)]
+        if doubles:
+            limits.append(LinearConstraint(csr_array(np.array(doubles)), 0.0, 1.0))
         if np.isfinite(factor):
             limits.append(LinearConstraint(difference, -tolerance * factor, tolerance * factor))
         found = milp(

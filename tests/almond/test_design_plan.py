@@ -144,10 +144,15 @@ def test_parts_that_contradict_each_other_are_refused(part, field, value, proble
     assert problem in str(caught.value)
 
 
-def test_the_same_image_under_two_names_is_refused():
+def test_one_picture_may_serve_two_targets_but_not_both_sides_of_a_pair():
     values = full_plan().to_json()
-    values["stimuli"][1]["sha256"] = values["stimuli"][0]["sha256"]
-    with pytest.raises(InputError, match=r"sha256 .* stands more than once"):
+    pair = values["pairs"][0]
+    by_id = {stimulus["id"]: stimulus for stimulus in values["stimuli"]}
+    other = next(s for s in values["stimuli"] if s["id"] not in (pair["high"], pair["low"]))
+    other["sha256"] = by_id[pair["high"]]["sha256"]
+    assert StudyPlan.from_json(values).digest
+    by_id[pair["low"]]["sha256"] = by_id[pair["high"]]["sha256"]
+    with pytest.raises(InputError, match=r"are the same picture"):
         StudyPlan.from_json(values)
 
 

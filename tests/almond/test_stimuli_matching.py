@@ -139,3 +139,29 @@ def test_bad_pools_are_refused() -> None:
     pool.loc[4, "contrast"] = np.nan
     with pytest.raises(InputError, match="contrast of stimulus s004"):
         choose_pairs(pool, features=FEATURES)
+
+
+def test_a_picture_is_shared_by_targets_only_where_nothing_else_is_left() -> None:
+    pool = make_pool(4).assign(image_sha256=lambda rows: rows["stimulus_id"])
+    free = choose_pairs(pool, tolerance=5.0, features=FEATURES).pairs.set_index(
+        ["base_scene", "intended_target"]
+    )
+    # The best low image of LB is, to the byte, the best low image of CM.
+    shared = [free.loc[("scene 0", target), "low"] for target in TARGETS]
+    pool.loc[pool["stimulus_id"].isin(shared), "image_sha256"] = "one picture"
+    found = choose_pairs(pool, tolerance=5.0, features=FEATURES).pairs
+    taken = {*found["high"], *found["low"]}
+    assert len(taken & set(shared)) == 1
+    only = pool["stimulus_id"].isin(shared) | (pool["base_scene"] != "scene 0") | (pool["direction"] == 1)
+    left = choose_pairs(pool[only], tolerance=5.0, features=FEATURES).pairs
+    assert set(shared) <= {*left["high"], *left["low"]}
+
+
+def test_a_pair_never_shows_one_picture_twice() -> None:
+    pool = make_pool(5).assign(image_sha256=lambda rows: rows["stimulus_id"])
+    pairs = choose_pairs(pool, tolerance=5.0, features=FEATURES).pairs
+    first = pairs[(pairs["base_scene"] == "scene 1") & (pairs["intended_target"] == "LB")].iloc[0]
+    pool.loc[pool["stimulus_id"].isin([first["high"], first["low"]]), "image_sha256"] = "one picture"
+    again = choose_pairs(pool, tolerance=5.0, features=FEATURES).pairs
+    chosen = again[(again["base_scene"] == "scene 1") & (again["intended_target"] == "LB")].iloc[0]
+    assert {chosen["high"], chosen["low"]} != {first["high"], first["low"]}
