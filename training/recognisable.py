@@ -90,7 +90,9 @@ def main() -> None:
     arguments.add_argument("--prompts", type=int, default=60)
     arguments.add_argument("--per-prompt", type=int, default=4)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--threads", type=int, default=1)
     options = arguments.parse_args()
+    torch.set_num_threads(options.threads)
     draw = generated(options.generator) if options.generator else rendered
     found = recovered(draw, prompts_of_world(options.prompts, options.seed), options.per_prompt, options.seed)
     for name, (share, count) in found.items():
