@@ -21,18 +21,27 @@ class Silent:
 
 
 class Console:
-    """One line per message on a text stream (standard error unless told)."""
+    """Progress for a person: one line that changes in a terminal, a line every few percent in a file."""
+
+    STEP = 0.02
+    """How much of the whole must be done for another line in a file."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
         self.last = ""
+        self.written = -1.0
 
     def report(self, fraction: float, message: str = "") -> None:
         line = f"{100 * fraction:5.1f} %  {message}"
-        if line != self.last:
+        if line == self.last:
+            return
+        self.last = line
+        if self.stream.isatty():
+            self.stream.write(f"\r\x1b[2K{line}" + ("\n" if fraction >= 1 else ""))
+        elif fraction >= self.written + self.STEP or fraction >= 1:
+            self.written = fraction
             self.stream.write(line + "\n")
-            self.stream.flush()
-            self.last = line
+        self.stream.flush()
 
 
 class Part:
