@@ -61,11 +61,7 @@ def parse_betas(value: Any, checks: Checks, path: str = "betas") -> BetasSetting
         return None
     suffix = checks.text(value, "suffix", path)
     names = value.get("names")
-    if names is not None and not (
-        isinstance(names, Mapping)
-        and names
-        and all(isinstance(name, str) and name for name in names.values())
-    ):
+    if names is not None and not _maps_names(names):
         checks.add(f"{path}.names", "is not a mapping of our regions to names in files, such as {LB: LB}")
         names = None
     return BetasSettings(
@@ -73,6 +69,12 @@ def parse_betas(value: Any, checks: Checks, path: str = "betas") -> BetasSetting
         suffix or SUFFIX,
         {str(key): str(name) for key, name in names.items()} if names else None,
     )
+
+
+def _maps_names(value: Any) -> bool:
+    if not isinstance(value, Mapping) or not value:
+        return False
+    return all(isinstance(name, str) and name for name in value.values())
 
 
 def _is_section(value: Any, checks: Checks, path: str, keys: tuple[str, ...]) -> bool:
