@@ -1,4 +1,4 @@
-"""The section ``validation`` of a configuration: image sets with published norms. Light: no images are read."""
+"""The section ``validation`` of a configuration: images with published norms. Light: nothing is read here."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ def _set(
     images = None
     if value.get("images") is not None or features is None or low_level != "none":
         images = checks.folder(value.get("images"), f"{where}.images")
-    columns = [checks.text(value, key, where) for key in ("name", "valence", "arousal")]
-    return ImageSet(name, norms, images, *columns, features) if norms is not None else None
+    column, valence, arousal = (checks.text(value, key, where) for key in ("name", "valence", "arousal"))
+    return ImageSet(name, norms, images, column, valence, arousal, features) if norms is not None else None
 
 
 def _names(value: Mapping[str, Any], found: _Found, checks: Checks, path: str) -> None:
