@@ -1,0 +1,1 @@
+"""Two families of encoders that learn from several subjects at once."""
