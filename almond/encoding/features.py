@@ -6,24 +6,31 @@ A feature space is anything with a name, a dimension, a digest of everything tha
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.digest import digest_json
+from almond.encoding.feature_cache import extract_cached
+from almond.encoding.feature_specs import NETWORK_KINDS, FeatureSpec
 from almond.encoding.tables import FeatureTable, load_table
 from almond.errors import InputError
-from almond.files import write_atomically
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FeatureSpace", "FeatureTable", "extract_cached", "load_table", "world_features"]
+__all__ = [
+    "DescribedSpace",
+    "FeatureSpace",
+    "FeatureTable",
+    "check_images",
+    "extract_cached",
+    "load_table",
+    "open_space",
+    "world_features",
+]
 
 ImageArray = NDArray[np.uint8]
 FloatArray = NDArray[np.float64]
@@ -56,8 +63,15 @@ class FeatureSpace(Protocol):
         """Images (B, 3, H, W) in [0, 1] to features (B, D), differentiable."""
 
 
+class DescribedSpace(FeatureSpace, Protocol):
+    """A feature space that can say in plain JSON values what it does to an image."""
+
+    def describe(self) -> dict[str, Any]:
+        """Network, layer, preprocessing step by step, dimension, digest."""
+
+
 @lru_cache(maxsize=1)
-def world_features() -> FeatureSpace:
+def world_features() -> DescribedSpace:
     """The network that comes with Almond, trained on scenes of the simulated world: 256 values of its fc7."""
     from almond.encoding.features_torch import NetworkFeatures
     from almond.world.networks import load_network
@@ -65,41 +79,28 @@ def world_features() -> FeatureSpace:
     return NetworkFeatures("world-fc7", load_network("features"), image_size=96)
 
 
-def extract_cached(
-    space: FeatureSpace,
-    digests: Sequence[str],
-    load: Callable[[], Sequence[ImageArray]],
-    cache: Path,
-) -> FeatureArray:
-    """Features (n, D) of the images that ``load`` gives, kept in the folder ``cache``.
+def open_space(spec: FeatureSpec, *, device: str = "cpu") -> DescribedSpace:
+    """The feature space of a spec, with its weights loaded and checked.
 
-    The key is the digests of the images (of their bytes or pixels, in order) and of the space; images are
-    loaded only when the file is not there. It is written whole or not at all; one that cannot be read or has
-    the wrong shape is made again.
+    :param device: where the network computes, such as ``cuda``; the world's network stays on the CPU.
+    :raises InputError: the kind has no network, or its weights, layer or library are missing or do not fit.
+    :raises DigestMismatch: stored weights are not those that were pinned on first use.
     """
-    key = digest_json({"images": list(digests), "feature_space": space.digest})
-    path = cache / f"{key}.npy"
-    found = _read_cached(path, (len(digests), space.dimension))
-    if found is None:
-        found = space.extract(load())
-        write_atomically(path, _npy_bytes(found))
-    return found
+    if spec.kind == "world":
+        return world_features()
+    if spec.kind == "emonet":
+        from almond.encoding.emonet import open_emonet
 
+        return open_emonet(spec, device=device)
+    if spec.kind == "torch":
+        from almond.encoding.layers import open_torch
 
-def _read_cached(path: Path, shape: tuple[int, int]) -> FeatureArray | None:
-    if not path.is_file():
-        return None
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError):
-        return None  # a damaged cache is only a cache
-    return found if found.shape == shape and found.dtype == np.float32 else None
+        return open_torch(spec, device=device)
+    if spec.kind in NETWORK_KINDS:
+        from almond.encoding.named_networks import open_named
 
-
-def _npy_bytes(array: NDArray[Any]) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
+        return open_named(spec, device=device)
+    raise InputError("features.kind", f"{spec.kind} has no network", ", ".join(NETWORK_KINDS))
 
 
 def check_images(images: Sequence[ImageArray]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -39,6 +39,17 @@ class NetworkFeatures:
         self.digest = network_digest(network, image_size)
         with torch.no_grad():
             self.dimension = int(self.forward(torch.zeros(1, 3, image_size, image_size)).shape[1])
+
+    def describe(self) -> dict[str, Any]:
+        """What happens to an image, as plain JSON values."""
+        return {
+            "name": self.name,
+            "network": type(self.network).__name__,
+            "layer": "fc7",
+            "dimension": self.dimension,
+            "digest": self.digest,
+            "preprocessing": {"size": self.image_size, "filter": "bilinear", "aspect": "lost", "range": 1},
+        }
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, D); gradients flow to the images, never to the weights."""
