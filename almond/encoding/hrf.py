@@ -17,6 +17,12 @@ ratio."""
 
 MICROTIME = 16
 
+COUNTS = {"spm": 1, "spm+derivative": 2, "spm+derivatives": 3}
+"""Responses in the basis of each kind."""
+
+TIME_SHIFT = 1.0
+WIDENING = 0.01
+
 
 def spm_hrf(
     interval: float, parameters: Sequence[float] = CANONICAL, microtime: int = MICROTIME
@@ -38,6 +44,38 @@ def spm_hrf(
     # length / interval as one division: 32 // .8 would be 39 where 40 samples fit.
     sampled = response[np.arange(0, math.floor(length / interval) + 1) * microtime]
     return np.asarray(sampled / sampled.sum(), np.float64)
+
+
+def basis(kind: str, interval: float, *, orthogonal: bool = True) -> NDArray[np.float64]:
+    """Responses (n, K) sampled every ``interval`` seconds: the canonical one, then its derivatives.
+
+    ``spm``: K = 1. ``spm+derivative``: with the derivative in time, the canonical response minus the same one
+    second later. ``spm+derivatives``: also that in dispersion, (canonical - response with dispersion 1.01) /
+    0.01. These are SPM12's finite differences (``spm_get_bf``); as there, each is made orthogonal to those
+    before it unless ``orthogonal`` is false, which leaves the canonical column as it is.
+
+    :raises InputError: an unknown kind, or an interval that is not positive.
+    """
+    if kind not in COUNTS:
+        raise InputError("hrf", f"is {kind!r}", f"one of {', '.join(COUNTS)}")
+    canonical = spm_hrf(interval)
+    changes = [(5, TIME_SHIFT), (2, WIDENING)][: COUNTS[kind] - 1]
+    columns = [canonical]
+    for position, step in changes:
+        parameters = list(CANONICAL)
+        parameters[position] += step
+        columns.append((canonical - spm_hrf(interval, parameters)) / step)
+    found = np.stack(columns, axis=1)
+    return orthogonalised(found) if orthogonal else found
+
+
+def orthogonalised(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each column (n, K) without its part in the columns before it; not scaled (``spm_orth``)."""
+    found = columns.copy()
+    for index in range(1, columns.shape[1]):
+        before = found[:, :index]
+        found[:, index] -= before @ np.linalg.lstsq(before, found[:, index], rcond=None)[0]
+    return found
 
 
 def _gamma_density(x: NDArray[np.float64], shape: float, rate: float) -> NDArray[np.float64]:

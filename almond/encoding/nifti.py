@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,23 @@ from numpy.typing import NDArray
 from almond.errors import InputError
 
 CHUNK_BYTES = 32 << 20
+CODES = ("unknown", "scanner", "aligned", "talairach", "mni")
+SPACE = re.compile(r"(?:^|_)space-([A-Za-z0-9+]+)")
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Shape (3,) and affine (4, 4), voxel indices to millimetres."""
+    """Shape (3,) and affine (4, 4), voxel indices to millimetres.
+
+    ``space``: what the file's name calls its space (BIDS' entity), ``code``: what its header calls its
+    coordinates (one of ``CODES``), ``name``: of the file; each empty or None where nothing is said.
+    """
 
     shape: tuple[int, ...]
     affine: NDArray[np.float64]
+    space: str | None = None
+    code: str = "unknown"
+    name: str = ""
 
 
 def load_nifti(path: Path) -> Any:
@@ -30,15 +40,29 @@ def load_nifti(path: Path) -> Any:
     if not path.is_file():
         raise InputError(path, "file not found", "a NIfTI file")
     try:
-        return nibabel.load(path, keep_file_open=True)
+        image = nibabel.load(path, keep_file_open=True)
     except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
         raise InputError(
             path, f"is not a readable NIfTI file ({error})", "an intact .nii or .nii.gz"
         ) from error
+    if not isinstance(image, nibabel.nifti1.Nifti1Pair):
+        raise InputError(path, f"is {type(image).__name__}, not NIfTI", "a .nii or .nii.gz file")
+    return image
 
 
-def grid_of(image: Any) -> Grid:
-    return Grid(tuple(int(side) for side in image.shape[:3]), np.asarray(image.affine, np.float64))
+def grid_of(image: Any, path: Path | None = None) -> Grid:
+    """The voxel grid of an image, with what the name of its file and its header say of its space."""
+    shape = tuple(int(side) for side in image.shape[:3])
+    code = int(image.header["sform_code"]) or int(image.header["qform_code"])
+    known = CODES[code] if 0 <= code < len(CODES) else "unknown"
+    space = None if path is None else space_of(path)
+    return Grid(shape, np.asarray(image.affine, np.float64), space, known, path.name if path else "")
+
+
+def space_of(path: Path) -> str | None:
+    """The entity ``space`` of a BIDS file name."""
+    found = SPACE.search(path.name)
+    return found[1] if found else None
 
 
 def read_masked(
