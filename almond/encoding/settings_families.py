@@ -10,6 +10,7 @@ from typing import Any
 from almond.encoding.checks import Checks
 
 SPACES = ("features", "film")
+PRIORS = ("learned", "even")
 EVALUATIONS = ("block", "folds")
 
 
@@ -19,6 +20,8 @@ class SharedSettings:
 
     ``space``: ``features`` finds the space in what the training subjects' features predict, whatever they
     saw; ``film`` in what their voxels share, for subjects who saw the same film volume by volume.
+    ``prior``: ``learned`` expects of a subject's map what the others' showed (dimensions that mattered to
+    them are shrunk less), ``even`` treats all dimensions alike.
     ``new_subjects`` take no part in the space; ``volumes`` is how many of their volumes may be used for their
     map (all unless told). ``penalties`` in units of the mean eigenvalue of X'X (those of the configuration
     unless told).
@@ -29,6 +32,7 @@ class SharedSettings:
     volumes: int | None = None
     penalties: tuple[float, ...] | None = None
     space: str = "features"
+    prior: str = "learned"
 
     def to_json(self) -> dict[str, Any]:
         return _plain(self)
@@ -70,12 +74,13 @@ def parse_shared(value: Any, checks: Checks, path: str = "shared") -> SharedSett
     if not _is_section(value, checks, path, SharedSettings):
         return None
     found = value or {}
-    given = {
+    given: dict[str, Any] = {
         "dimensions": checks.whole(found.get("dimensions"), f"{path}.dimensions", least=1),
         "new_subjects": checks.texts(found.get("new_subjects") or None, f"{path}.new_subjects"),
         "volumes": checks.whole(found.get("volumes"), f"{path}.volumes", least=20),
         "penalties": checks.numbers(found.get("penalties"), f"{path}.penalties", whole=False),
         "space": _choice(found, "space", path, SPACES, checks),
+        "prior": _choice(found, "prior", path, PRIORS, checks),
     }
     if given["volumes"] is not None and given["new_subjects"] is None:
         checks.add(f"{path}.volumes", "limits the data of new subjects, but new_subjects names none")
