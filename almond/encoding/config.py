@@ -1,11 +1,11 @@
-"""The configuration of a fit: read from YAML or a mapping, with every error reported at once by its path.
+"""The configuration of an analysis: from YAML or a mapping, with every error at once by its path.
 
-``docs/fit.md`` describes the schema.
+``docs/fit.md`` describes the schema. One file serves every command; each reads its own section beside what
+``fit`` needs.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +14,41 @@ from typing import Any
 
 import yaml
 
-from almond.encoding import crossval
 from almond.encoding.checks import Checks
-from almond.encoding.tables import SUFFIXES
+from almond.encoding.config_data import RunFiles, parse_data
+from almond.encoding.config_model import (
+    COMPONENTS,
+    NULL_FEATURES,
+    PENALTIES,
+    Repeats,
+    parse_judging,
+    parse_model,
+    parse_preparation,
+    with_preset,
+)
+from almond.encoding.feature_specs import FeatureSpec, parse_feature_set
+from almond.encoding.region_specs import RegionSpec, parse_regions
+from almond.encoding.settings_data import CensorSettings, ConfoundSettings
+from almond.encoding.settings_families import FlowSettings, SharedSettings, parse_flow, parse_shared
+from almond.encoding.settings_prediction import (
+    BetasSettings,
+    PredictionSettings,
+    parse_betas,
+    parse_prediction,
+)
+from almond.encoding.settings_validation import ValidationSettings, parse_validation
 from almond.errors import InputError
 
-MODELS = ("pls", "ridge")
-FEATURE_KINDS = ("world", "table", "events")
-DETREND = ("linear", "none")
-HRF = ("spm", "none")
-COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16, 20)
-PENALTIES = tuple(10.0**power for power in range(-3, 4))
-NIFTI = (".nii", ".nii.gz")
+__all__ = [
+    "COMPONENTS",
+    "KEYS",
+    "PENALTIES",
+    "ConfigError",
+    "FitConfig",
+    "RunFiles",
+    "load_config",
+    "parse_config",
+]
 
 
 class ConfigError(InputError):
@@ -38,71 +61,103 @@ class ConfigError(InputError):
 
 
 @dataclass(frozen=True)
-class RunFiles:
-    """A run given by its files instead of a BIDS folder. ``volumes`` is a half-open range of the file."""
+class FitConfig:
+    """What to fit, on what, and how. Times in seconds. Paths are absolute.
 
-    subject: str
-    run: str
-    bold: Path
-    events: Path | None = None
-    volumes: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Features:
-    """Where predictors come from.
-
-    ``world``: the shipped network on the images that the events name in ``stim_file``. ``table``: numbers
-    from a file, which has a row per stimulus (with a column ``stim_file``), or a row per ``interval`` seconds
-    (per volume unless told), of each run after the other, or of one run when the path holds ``{subject}`` or
-    ``{run}``. ``events``: one column per condition (``trial_type``) that is 1 while the condition lasts.
+    ``null_control`` is the number of noise features of the control, 0 for none. Sections of other commands
+    are None where they are absent.
     """
 
-    kind: str
-    path: str = ""
-    interval: float | None = None
-    conditions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """What to fit, on what, and how. Times in seconds. Paths are absolute."""
-
     base: Path
-    features: Features
-    regions: Mapping[str, Path]
+    spaces: Mapping[str, FeatureSpec]
+    regions: Mapping[str, RegionSpec]
     dataset: Path | None = None
     runs: tuple[RunFiles, ...] = ()
     task: str | None = None
     entities: Mapping[str, str] = field(default_factory=dict)
     subjects: tuple[str, ...] | None = None
     tr: float | None = None
+    preset: str | None = None
     models: tuple[str, ...] = ("pls",)
     components: tuple[int, ...] = COMPONENTS
     penalties: tuple[float, ...] = PENALTIES
+    target: str = "voxels"
+    backend: str = "numpy"
+    device: str = "cpu"
+    precision: str = "float64"
     crossvalidation: str = "blocks"
     folds: int = 5
     gap: float = 10.0
+    null_control: int = NULL_FEATURES
+    repeats: Repeats | None = None
+    permutations: int = 0
     detrend: str = "linear"
     standardise: bool = True
+    confounds: ConfoundSettings | None = None
+    high_pass: float | None = None
+    censor: CensorSettings | None = None
+    order: str = "sound"
     hrf: str = "spm"
+    delays: tuple[float, ...] = ()
     seed: int = 0
+    shared: SharedSettings = field(default_factory=SharedSettings)
+    flow: FlowSettings = field(default_factory=FlowSettings)
+    evaluation: Any = None
+    validation: ValidationSettings | None = None
+    prediction: PredictionSettings | None = None
+    betas: BetasSettings | None = None
     output: Path = Path("artifacts")
 
-    def settings(self) -> dict[str, Any]:
-        """Everything that changes the numbers, as plain JSON values and without this machine's folders."""
-        return {
-            "features": {**dataclasses.asdict(self.features), "path": Path(self.features.path).name},
+    @property
+    def features(self) -> FeatureSpec:
+        """The one feature space; ``InputError`` when there are several."""
+        if len(self.spaces) != 1:
+            raise InputError("features", f"has the spaces {', '.join(self.spaces)}", "one feature space")
+        return next(iter(self.spaces.values()))
+
+    def settings(self, model: str | None = None) -> dict[str, Any]:
+        """Everything that changes the numbers, as plain JSON values and without this machine's folders.
+
+        With ``model``, without the sections that only other models read, so that changing those changes
+        nothing that was fitted. Regions and subjects are named elsewhere; backend and device are left out
+        because they agree within rounding.
+        """
+        found: dict[str, Any] = {
+            "features": _of_spaces(self.spaces),
+            "task": self.task,
+            "entities": dict(self.entities),
             "components": list(self.components),
             "penalties": list(self.penalties),
+            "target": self.target,
+            "precision": self.precision,
             "crossvalidation": self.crossvalidation,
             "folds": self.folds,
             "gap": self.gap,
+            "null_control": self.null_control,
+            "repeats": self.repeats.to_json() if self.repeats else None,
+            "permutations": self.permutations,
             "detrend": self.detrend,
             "standardise": self.standardise,
+            "confounds": self.confounds.to_json() if self.confounds else None,
+            "high_pass": self.high_pass,
+            "censor": self.censor.to_json() if self.censor else None,
+            "order": self.order,
             "hrf": self.hrf,
+            "delays": list(self.delays),
             "seed": self.seed,
         }
+        if model in (None, "shared"):
+            found["shared"] = self.shared.to_json()
+        if model in (None, "flow"):
+            found["flow"] = self.flow.to_json()
+        return found
+
+
+def _of_spaces(spaces: Mapping[str, FeatureSpec]) -> dict[str, Any]:
+    """One space as its settings, several under their names."""
+    if len(spaces) == 1:
+        return next(iter(spaces.values())).settings()
+    return {"spaces": {name: spec.settings() for name, spec in spaces.items()}, "order": list(spaces)}
 
 
 def load_config(path: Path) -> FitConfig:
@@ -123,21 +178,39 @@ def parse_config(mapping: Any, base: Path, *, source: object = "configuration") 
     if not isinstance(mapping, Mapping):
         raise ConfigError(source, ["is not a mapping of settings (expected keys such as dataset, regions)"])
     checks.known(mapping, "", KEYS)
+    given = with_preset(mapping, checks)
+    spaces = parse_feature_set(given.get("features"), "features", checks) or {}
     values = {
         "base": base.resolve(),
-        **_data(mapping, checks),
-        "features": _features(mapping.get("features"), checks),
-        "regions": _regions(mapping.get("regions"), checks),
-        **_model(mapping, checks),
-        **_evaluation(mapping, checks),
-        "output": checks.base / str(mapping.get("output", "artifacts")),
+        "preset": given.get("preset"),
+        **parse_data(given, checks),
+        "spaces": spaces,
+        "regions": parse_regions(given.get("regions"), checks),
+        **parse_model(given, len(spaces), checks),
+        **parse_judging(given, checks),
+        **parse_preparation(given, checks),
+        **_sections(given, checks),
+        "output": checks.base / str(given.get("output", "artifacts")),
     }
     if checks.problems:
         raise ConfigError(source, checks.problems)
     return FitConfig(**{key: value for key, value in values.items() if value is not None})
 
 
+def _sections(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
+    """What belongs to one command or one family of models."""
+    return {
+        "shared": parse_shared(mapping.get("shared"), checks),
+        "flow": parse_flow(mapping.get("flow"), checks),
+        "evaluation": mapping.get("evaluation"),
+        "validation": parse_validation(mapping.get("validation"), checks),
+        "prediction": parse_prediction(mapping.get("prediction"), checks),
+        "betas": parse_betas(mapping.get("betas"), checks),
+    }
+
+
 KEYS = (
+    "preset",
     "dataset",
     "runs",
     "task",
@@ -149,137 +222,31 @@ KEYS = (
     "model",
     "components",
     "penalties",
+    "target",
+    "backend",
+    "device",
+    "precision",
     "crossvalidation",
     "folds",
     "gap",
+    "null_control",
+    "repeats",
+    "permutations",
     "detrend",
     "standardise",
+    "confounds",
+    "high_pass",
+    "censor",
+    "order",
     "hrf",
+    "delays",
     "seed",
+    "shared",
+    "flow",
+    "evaluation",
+    "validation",
+    "prediction",
+    "betas",
     "output",
 )
-
-
-def _data(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
-    given = [key for key in ("dataset", "runs") if mapping.get(key) is not None]
-    if len(given) != 1:
-        checks.add("dataset", "give either a BIDS folder (dataset) or files (runs), and not both")
-    found: dict[str, Any] = {
-        "task": checks.text(mapping, "task"),
-        "subjects": checks.texts(mapping.get("subjects"), "subjects"),
-        "tr": checks.number(mapping.get("tr"), "tr", above=0),
-    }
-    if "dataset" in given:
-        found["dataset"] = checks.folder(mapping["dataset"], "dataset")
-    if "runs" in given:
-        found["runs"] = _runs(mapping["runs"], checks)
-    extra = mapping.get("entities")
-    if extra is not None:
-        if isinstance(extra, Mapping) and all(isinstance(value, str) for value in extra.values()):
-            found["entities"] = {str(key): value for key, value in extra.items()}
-        else:
-            checks.add("entities", "is not a mapping of BIDS entities to text, such as {space: MNI}")
-    return found
-
-
-def _runs(value: Any, checks: Checks) -> tuple[RunFiles, ...]:
-    if not isinstance(value, list) or not value:
-        checks.add("runs", "is not a list of runs, each {subject, run, bold}")
-        return ()
-    found = [run for index, item in enumerate(value) if (run := _run(item, f"runs[{index}]", checks))]
-    seen: set[tuple[str, str]] = set()
-    for run in found:
-        if (run.subject, run.run) in seen:
-            checks.add("runs", f"subject {run.subject} has two runs called {run.run}")
-        seen.add((run.subject, run.run))
-    return tuple(found)
-
-
-def _run(item: Any, path: str, checks: Checks) -> RunFiles | None:
-    if not isinstance(item, Mapping):
-        checks.add(path, "is not a mapping {subject, run, bold}")
-        return None
-    checks.known(item, path, ("subject", "run", "bold", "events", "volumes"))
-    subject = checks.text(item, "subject", path, required=True)
-    name = item.get("run")
-    if not isinstance(name, str | int) or isinstance(name, bool):
-        checks.add(f"{path}.run", "is missing or no name or number")
-    bold = checks.file(item.get("bold"), f"{path}.bold", NIFTI)
-    events = None if item.get("events") is None else checks.file(item["events"], f"{path}.events", (".tsv",))
-    volumes = checks.range(item.get("volumes"), f"{path}.volumes")
-    if subject is None or name is None or bold is None:
-        return None
-    return RunFiles(subject, str(name), bold, events, volumes)
-
-
-def _regions(value: Any, checks: Checks) -> dict[str, Path]:
-    if not isinstance(value, Mapping) or not value:
-        checks.add("regions", "is not a mapping of region names to mask files")
-        return {}
-    found = {}
-    for name, mask in value.items():
-        path = checks.file(mask, f"regions.{name}", NIFTI)
-        if path is not None:
-            found[str(name)] = path
-    return found
-
-
-def _features(value: Any, checks: Checks) -> Features | None:
-    if isinstance(value, str):
-        value = {"kind": value}
-    if not isinstance(value, Mapping):
-        checks.add("features", f"is missing; give a kind ({', '.join(FEATURE_KINDS)})")
-        return None
-    checks.known(value, "features", ("kind", "path", "interval", "conditions"))
-    kind = checks.choice(value.get("kind"), "features.kind", FEATURE_KINDS)
-    interval = checks.number(value.get("interval"), "features.interval", above=0)
-    conditions = checks.texts(value.get("conditions"), "features.conditions") or ()
-    path = ""
-    if kind == "table":
-        path = _table_path(value.get("path"), checks)
-    elif value.get("path") is not None:
-        checks.add("features.path", f"has no meaning for the kind {kind}")
-    if conditions and kind != "events":
-        checks.add("features.conditions", f"has no meaning for the kind {kind}")
-    return Features(kind, path, interval, conditions) if kind else None
-
-
-def _table_path(value: Any, checks: Checks) -> str:
-    if isinstance(value, str) and ("{subject}" in value or "{run}" in value):
-        if not value.endswith(SUFFIXES):
-            checks.add("features.path", f"{value} does not end in {', '.join(SUFFIXES)}")
-        return str(checks.base / value)
-    found = checks.file(value, "features.path", SUFFIXES)
-    return str(found or "")
-
-
-def _model(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
-    given = mapping.get("model", "pls")
-    models = [given] if isinstance(given, str) else given
-    if not isinstance(models, list) or not models:
-        checks.add("model", "is not pls, ridge or a list of them")
-        models = []
-    names = [checks.choice(name, "model", MODELS) for name in models]
-    return {
-        "models": tuple(dict.fromkeys(name for name in names if name)) or None,
-        "components": checks.numbers(mapping.get("components"), "components", whole=True),
-        "penalties": checks.numbers(mapping.get("penalties"), "penalties", whole=False),
-    }
-
-
-def _evaluation(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
-    def chosen(name: str, options: Sequence[str]) -> str | None:
-        return checks.choice(mapping[name], name, options) if name in mapping else None
-
-    standardise = mapping.get("standardise")
-    if standardise is not None and not isinstance(standardise, bool):
-        checks.add("standardise", f"is {standardise!r}, not true or false")
-    return {
-        "crossvalidation": chosen("crossvalidation", crossval.KINDS),
-        "detrend": chosen("detrend", DETREND),
-        "hrf": chosen("hrf", HRF),
-        "folds": checks.whole(mapping.get("folds"), "folds", least=2),
-        "gap": checks.number(mapping.get("gap"), "gap", least=0),
-        "seed": checks.whole(mapping.get("seed"), "seed", least=0),
-        "standardise": standardise,
-    }
+"""Every key of a configuration; ``docs/fit.md`` describes each."""

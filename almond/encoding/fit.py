@@ -20,7 +20,7 @@ from almond.encoding.estimators import Estimator, Fitted, Pls, Ridge
 from almond.encoding.evaluate import evaluate, fit_rows
 from almond.encoding.index import Entry, FittedRegion
 from almond.encoding.predictors import Predictors, Scan, conditions_of, gather
-from almond.encoding.regions import Region, check_same_grid, load_region
+from almond.encoding.regions import Region, bold_grid, resolve
 from almond.encoding.subject import SubjectData, read_subject
 from almond.errors import InputError
 from almond.progress import Part, Progress
@@ -94,8 +94,8 @@ def fit_subject(config: FitConfig, subject: str, *, out: Path, progress: Progres
     if not own:
         raise InputError("subjects", f"{subject} has no run", "a subject of the data set")
     progress.report(0.0, f"sub-{subject}: masks and runs")
-    regions = [load_region(name, path) for name, path in config.regions.items()]
-    _check_grids(regions, own)
+    grid = bold_grid([run.bold for run in own])
+    regions = list(resolve(config.regions, grid, subject=subject).values())
     scans = [Scan(run, number_of_volumes(run), repetition_time(run, config.tr)) for run in own]
     progress.report(0.02, f"sub-{subject}: features")
     conditions = conditions_of(runs) if config.features.kind == "events" else ()
@@ -110,12 +110,6 @@ def fit_subject(config: FitConfig, subject: str, *, out: Path, progress: Progres
     provenance = _provenance(config, own, scans, predictors)
     job = _Job(config, subject, out, regions, predictors, provenance)
     return job.run(scans, Part(progress, 0.1, 1.0))
-
-
-def _check_grids(regions: Sequence[Region], runs: Sequence[Run]) -> None:
-    for run in runs:
-        for region in regions:
-            check_same_grid(region, run.bold)
 
 
 def _provenance(

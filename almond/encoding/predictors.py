@@ -15,7 +15,7 @@ from almond.digest import digest_array, digest_file, digest_json
 from almond.encoding.align import hold
 from almond.encoding.artifact import FeatureSpaceCard
 from almond.encoding.bids import Run, read_events
-from almond.encoding.config import Features
+from almond.encoding.feature_specs import FeatureSpec
 from almond.encoding.features import FeatureSpace, ImageArray, extract_cached, world_features
 from almond.encoding.tables import KEY, FeatureTable, load_table
 from almond.errors import InputError
@@ -60,7 +60,7 @@ class Predictors:
 
 
 def gather(
-    features: Features,
+    features: FeatureSpec,
     scans: Sequence[Scan],
     *,
     conditions: Sequence[str],
@@ -111,7 +111,7 @@ def _lay(events: pd.DataFrame, values: Matrix, scan: Scan, interval: float | Non
     return RunFeatures(laid, step, scan.run.events or scan.run.bold)
 
 
-def _from_events(features: Features, scans: Sequence[Scan], conditions: Sequence[str]) -> Predictors:
+def _from_events(features: FeatureSpec, scans: Sequence[Scan], conditions: Sequence[str]) -> Predictors:
     if not conditions:
         raise InputError("features.conditions", "no condition in any events table", "values of trial_type")
     laid = []
@@ -129,7 +129,7 @@ def _from_events(features: Features, scans: Sequence[Scan], conditions: Sequence
 
 
 def _from_network(
-    space: FeatureSpace, features: Features, scans: Sequence[Scan], stimuli: Path, cache: Path
+    space: FeatureSpace, features: FeatureSpec, scans: Sequence[Scan], stimuli: Path, cache: Path
 ) -> Predictors:
     shown = [_shown(scan.run) for scan in scans]
     names = sorted({name for events in shown for name in events[KEY]})
@@ -171,7 +171,7 @@ def read_rgb(path: Path) -> ImageArray:
         raise InputError(path, f"is not an image ({error})", "a PNG or JPEG file") from error
 
 
-def _from_table(features: Features, scans: Sequence[Scan]) -> Predictors:
+def _from_table(features: FeatureSpec, scans: Sequence[Scan]) -> Predictors:
     if "{subject}" in features.path or "{run}" in features.path:
         return _one_table_per_run(features, scans)
     path = Path(features.path)
@@ -199,11 +199,11 @@ def _table_digest(table: FeatureTable) -> str:
     return digest_json({"names": list(table.names), "values": digest_array(table.values)})
 
 
-def _rows_of(scan: Scan, features: Features) -> int:
+def _rows_of(scan: Scan, features: FeatureSpec) -> int:
     return scan.n_volumes if features.interval is None else round(scan.seconds / features.interval)
 
 
-def _one_table_per_run(features: Features, scans: Sequence[Scan]) -> Predictors:
+def _one_table_per_run(features: FeatureSpec, scans: Sequence[Scan]) -> Predictors:
     """The space of features that come per run is their columns: values of runs are data, not the space."""
     laid, names = [], None
     for scan in scans:
@@ -219,7 +219,7 @@ def _one_table_per_run(features: Features, scans: Sequence[Scan]) -> Predictors:
     return Predictors(card, tuple(laid), names or ())
 
 
-def _by_key(table: FeatureTable, scan: Scan, features: Features, path: Path) -> RunFeatures:
+def _by_key(table: FeatureTable, scan: Scan, features: FeatureSpec, path: Path) -> RunFeatures:
     events = _shown(scan.run)
     row = {key: index for index, key in enumerate(table.keys or ())}
     missing = [name for name in events[KEY] if name not in row]

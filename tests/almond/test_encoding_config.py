@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from almond.encoding.config import COMPONENTS, ConfigError, load_config, parse_config
+from almond.encoding.region_specs import RegionSpec
 from almond.errors import InputError
 
 
@@ -29,7 +30,7 @@ def problems(mapping, base):
 def test_defaults(base):
     config = parse_config(valid(), base)
     assert config.dataset == base / "brains"
-    assert config.regions == {"LB": base / "mask.nii.gz"}
+    assert config.regions == {"LB": RegionSpec("mask", base / "mask.nii.gz")}
     assert (config.models, config.components, config.gap) == (("pls",), COMPONENTS, 10.0)
     assert (config.detrend, config.standardise, config.crossvalidation) == ("linear", True, "blocks")
     assert config.output == base / "artifacts"

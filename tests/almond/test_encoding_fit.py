@@ -227,14 +227,19 @@ def test_values_that_are_not_numbers_are_named(small):
 
 
 def test_a_mask_of_another_shape_or_space_shows_both(small):
+    strict = {"ROI": {"mask": "mask.nii.gz", "resample": False}}
     nibabel.save(nibabel.Nifti1Image(np.ones((4, 4, 3), np.uint8), np.eye(4)), small / "mask.nii.gz")
-    with pytest.raises(InputError, match=r"mask of ROI has shape \(4, 4, 3\), run0.nii.gz has \(5, 4"):
-        fit(small_config(small), progress=Silent())
+    with pytest.raises(InputError, match=r"shape \(4, 4, 3\) .* run0.nii.gz has shape \(5, 4"):
+        fit(small_config(small, regions=strict), progress=Silent())
     moved = np.diag([3.0, 3.0, 3.0, 1.0])
-    moved[0, 3] = 12.0
+    moved[0, 3] = 6.0
     nibabel.save(nibabel.Nifti1Image(np.ones((5, 4, 3), np.uint8), moved), small / "mask.nii.gz")
-    with pytest.raises(InputError, match=r"has affine .*12.0.* run0.nii.gz has .*a mask in the space"):
-        fit(small_config(small), progress=Silent())
+    with pytest.raises(InputError, match=r"affine .*6.0.* run0.nii.gz has .*affine"):
+        fit(small_config(small, regions=strict), progress=Silent())
+    # By default the mask is resampled: 2 voxels of 3 mm further along x, 3 x 4 x 3 are left.
+    (item,) = fit(small_config(small), progress=Silent()).artifacts
+    assert load_artifact(item.path).voxels[:, 0].min() == 2
+    assert item.metrics["n_voxels"] == 36
 
 
 @pytest.mark.parametrize(
