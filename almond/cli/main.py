@@ -17,6 +17,7 @@ from almond.errors import AlmondError
 
 COMMANDS: dict[str, str] = {
     "fit": "fit encoding models of brain regions from a YAML configuration",
+    "weights": "copy or fetch a network's weights and pin their digest",
     "analyse": "repeat a study's analysis from its export",
     "verify": "walk the chain from every response to the encoder artifact",
     "demo": "run the whole chain on the simulated world and print one JSON object",
