@@ -141,8 +141,10 @@ def _names(spec: RegionSpec) -> dict[str, int]:
 
 
 def _find(label: str, table: dict[int, str], path: Path) -> int:
-    for same in (lambda name: name == label, lambda name: name.lower() == label.lower()):
-        found = [number for number, name in table.items() if same(name)]
+    for found in (
+        [number for number, name in table.items() if name == label],
+        [number for number, name in table.items() if name.lower() == label.lower()],
+    ):
         if len(found) == 1:
             return found[0]
         if found:

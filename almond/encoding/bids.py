@@ -1,25 +1,34 @@
-"""BOLD runs of a BIDS dataset: an index over file names.
+"""BOLD runs of a BIDS dataset, raw or derivative: an index over file names.
 
-An index of our own rather than pybids: names and the inheritance of sidecars and events are all that is
-needed, and it opens no NIfTI file until it is used.
+``docs/adr/0007-an-index-of-our-own-over-bids-names.md`` says why it is not pybids.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from almond.encoding.nifti import load_nifti
+from almond.encoding.sidecars import WHO, check_fetched, entities, inherited, sidecar_tr, source_tr
 from almond.errors import InputError
 
-ENTITY = re.compile(r"([a-z]+)-([A-Za-z0-9+]+)")
+__all__ = [
+    "Run",
+    "entities",
+    "find_runs",
+    "natural",
+    "number_of_volumes",
+    "read_events",
+    "repetition_time",
+    "source_dataset",
+]
+
 SUFFIXES = (".nii", ".nii.gz")
 TR_TOLERANCE = 1e-3
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
@@ -39,119 +48,136 @@ class Run:
     volumes: tuple[int, int] | None = None
 
 
-def entities(path: Path) -> dict[str, str]:
-    """The key-value pairs of a BIDS file name."""
-    return dict(ENTITY.findall(path.name.split(".")[0]))
-
-
 def find_runs(
     root: Path,
     task: str | None = None,
     subjects: Iterable[str] | None = None,
     only: Mapping[str, str] | None = None,
+    *,
+    suffix: str = "bold",
+    derivatives: bool | str = False,
 ) -> list[Run]:
-    """The BOLD runs below ``root``, sorted by subject and name; subjects without ``sub-``.
+    """The BOLD runs of a dataset, in natural order of subject (2 before 10) and name.
 
-    ``only`` filters by further entities, such as ``{"space": "MNI152NLin2009cAsym", "desc": "preproc"}``.
+    ``root`` is a raw dataset or a folder of derivatives. ``derivatives`` looks into ``root/derivatives``
+    (True: subjects directly below it) or ``root/derivatives/<name>`` instead. ``suffix`` is the last part of
+    the file name: ``bold``, or what a pipeline made of it, such as ``bold_blur_censor``. ``only`` filters by
+    further entities, such as ``{"space": "MNI152NLin2009cAsym", "desc": "preproc"}``. ``subjects`` are
+    written as in the names, without ``sub-``.
+
+    Runs of one subject are told apart by session, task, acquisition, direction and run. Sidecars and events
+    apply as BIDS says; those of the raw dataset hold where a derivative has none of its own.
 
     :raises InputError: no such folder, no run found, a subject without runs, or two files for one run.
     """
-    if not root.is_dir():
-        raise InputError(root, "is not a folder", "the folder of a BIDS dataset")
+    folder = (
+        root if derivatives is False else root / "derivatives" / ("" if derivatives is True else derivatives)
+    )
+    if not folder.is_dir():
+        raise InputError(folder, "is not a folder", "the folder of a BIDS dataset")
     wanted = None if subjects is None else set(subjects)
     needed = {**({"task": task} if task else {}), **(only or {})}
-    files = sorted(
+    every = _files(folder, suffix)
+    runs: dict[tuple[str, str], Path] = {}
+    for path in every:
+        found = entities(path)
+        if needed.items() <= found.items() and (wanted is None or found.get("sub") in wanted):
+            _add(runs, path)
+    which = f"{suffix}{''.join(f' with {key}-{value}' for key, value in needed.items())}"
+    _check_found(runs, folder, wanted, which, every)
+    ordered = sorted(runs, key=lambda key: (natural(key[0]), natural(key[1])))
+    return [_describe(runs[key], folder, suffix) for key in ordered]
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sorting key: 2 before 10, numbers before words."""
+    parts = re.split(r"(\d+)", text)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+
+
+def source_dataset(folder: Path) -> Path:
+    """The raw dataset of a folder of derivatives (``.../derivatives`` or ``.../derivatives/<name>``).
+
+    Any other folder is its own.
+    """
+    absolute = folder.absolute()
+    if absolute.name == "derivatives":
+        return absolute.parent
+    return absolute.parent.parent if absolute.parent.name == "derivatives" else folder
+
+
+def _files(folder: Path, suffix: str) -> list[Path]:
+    return sorted(
         path
-        for suffix in SUFFIXES
+        for ending in SUFFIXES
         for pattern in ("sub-*/func", "sub-*/ses-*/func")
-        for path in root.glob(f"{pattern}/*_bold{suffix}")
+        for path in folder.glob(f"{pattern}/*_{suffix}{ending}")
     )
-    runs: dict[tuple[str, str], Run] = {}
-    for path in files:
-        run = _describe(path, root)
-        if needed.items() <= entities(path).items() and (wanted is None or run.subject in wanted):
-            _add(runs, run)
-    _check_found(runs, root, wanted, needed)
-    return [runs[key] for key in sorted(runs, key=_natural)]
 
 
-def _natural(key: tuple[str, str]) -> list[tuple[int, int, str]]:
-    """Run 10 after run 2."""
-    parts = re.split(r"(\d+)", "\0".join(key))
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
+def _name(path: Path) -> str:
+    found = entities(path)
+    return "_".join(f"{key}-{found[key]}" for key in WHO if key in found and key != "sub")
 
 
-def _add(runs: dict[tuple[str, str], Run], run: Run) -> None:
-    key = (run.subject, run.name)
+def _add(runs: dict[tuple[str, str], Path], path: Path) -> None:
+    key = (entities(path).get("sub", ""), _name(path))
     if key in runs:
+        one, other = entities(runs[key]), entities(path)
+        keys = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+        hint = f" ({', '.join(keys)} differ)" if keys else ""
         raise InputError(
-            run.bold, f"is a second file for the run of {runs[key].bold.name}", "one file: filter by entities"
+            path, f"is a second file for the run of {runs[key].name}{hint}", "one file: filter by entities"
         )
-    runs[key] = run
+    runs[key] = path
 
 
 def _check_found(
-    runs: Mapping[tuple[str, str], Run], root: Path, wanted: set[str] | None, needed: Mapping[str, str]
+    runs: Mapping[tuple[str, str], Path],
+    root: Path,
+    wanted: set[str] | None,
+    which: str,
+    every: Sequence[Path],
 ) -> None:
-    which = "".join(f" with {key}-{value}" for key, value in needed.items())
+    have = {subject for subject, _ in runs}
+    missing = sorted((wanted or set()) - have, key=natural)
+    if missing and every:
+        there = {entities(path).get("sub", "") for path in every}
+        near = [name for name in there if name.lstrip("0") == missing[0].lstrip("0")]
+        near = near or get_close_matches(missing[0], there, n=1)
+        hint = f"sub-{near[0]}" if near and near[0] not in have | set(missing) else "subjects of the dataset"
+        raise InputError(root, f"holds no BOLD run {which} of sub-{missing[0]}", hint)
     if not runs:
-        raise InputError(
-            root, f"holds no BOLD run{which}", "files like sub-01/func/sub-01_task-rest_bold.nii.gz"
-        )
-    missing = sorted((wanted or set()) - {subject for subject, _ in runs})
-    if missing:
-        raise InputError(root, f"holds no BOLD run{which} of sub-{missing[0]}", "subjects of the dataset")
+        raise InputError(root, f"holds no BOLD run {which}", _hint(root))
 
 
-def _describe(path: Path, root: Path) -> Run:
-    found = entities(path)
-    name = "_".join(f"{key}-{found[key]}" for key in ("ses", "task", "run") if key in found)
-    sidecars = [_read_sidecar(file) for file in _inherited(path, root, "bold.json")]
-    merged = {key: value for sidecar in sidecars for key, value in sidecar.items()}
-    events = _inherited(path, root, "events.tsv")
-    return Run(
-        subject=found.get("sub", ""),
-        name=name,
-        bold=path,
-        events=events[-1] if events else None,
-        sidecar_tr=_sidecar_tr(merged, path),
-    )
+def _hint(root: Path) -> str:
+    """What the folder holds instead: endings of its files, or derivatives below it."""
+    kinds = sorted({_suffix(path) for path in _files(root, "*")} - {""})
+    inside = root / "derivatives"
+    below = sorted({_suffix(path) for path in _files(inside, "*")} - {""}) if inside.is_dir() else []
+    if kinds or below:
+        found = [f"suffix: {', '.join(kinds)}"] if kinds else []
+        found += [f"derivatives: true with suffix: {', '.join(below)}"] if below else []
+        return f"what is there: {'; '.join(found)}"
+    return "files like sub-01/func/sub-01_task-rest_bold.nii.gz"
 
 
-def _inherited(path: Path, root: Path, suffix: str) -> list[Path]:
-    """Files that apply to a run by BIDS' inheritance: from the root down, the nearest last."""
-    own = entities(path).items()
-    folders = [root, *(root / part for part in _ancestors(path.relative_to(root).parent))]
-    found: list[Path] = []
-    for folder in folders:
-        matching = [
-            file for file in folder.glob(f"*{suffix}") if file.name == suffix or entities(file).items() <= own
-        ]
-        found += sorted(matching, key=lambda file: len(entities(file)))
-    return found
+def _suffix(path: Path) -> str:
+    """The last part of a BIDS name: everything after the last entity."""
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    return re.sub(r"^.*?((?:^|_)[a-z]+-[A-Za-z0-9+]+)+(?:_|$)", "", stem)
 
 
-def _ancestors(relative: Path) -> list[Path]:
-    return [part for part in reversed([relative, *relative.parents]) if part != Path()]
-
-
-def _read_sidecar(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error})", "a JSON object") from error
-    if not isinstance(found, dict):
-        raise InputError(path, "is not a JSON object", 'such as {"RepetitionTime": 2}')
-    return found
-
-
-def _sidecar_tr(sidecar: Mapping[str, Any], bold: Path) -> float | None:
-    value = sidecar.get("RepetitionTime")
-    if value is None:
-        return None
-    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-        raise InputError(f"sidecar of {bold}", f"RepetitionTime is {value!r}", "seconds, above 0")
-    return float(value)
+def _describe(path: Path, root: Path, suffix: str) -> Run:
+    source = source_dataset(root)
+    tr, events = sidecar_tr(path, root, suffix), inherited(path, root, "events.tsv")
+    if source != root:
+        # Names in the raw dataset have the same folders below it.
+        raw = source / path.relative_to(root)
+        tr = source_tr(path, root, source) if tr is None else tr
+        events = events or inherited(raw, source, "events.tsv")
+    return Run(entities(path).get("sub", ""), _name(path), path, events[-1] if events else None, tr)
 
 
 def repetition_time(run: Run, stated: float | None = None) -> float:
@@ -188,6 +214,7 @@ def number_of_volumes(run: Run) -> int:
 
 def read_events(path: Path) -> pd.DataFrame:
     """An events table with numeric ``onset`` and ``duration`` in seconds; ``InputError`` naming the file."""
+    check_fetched(path)
     if not path.is_file():
         raise InputError(path, "file not found", "a BIDS events.tsv")
     try:

@@ -23,10 +23,10 @@ def read_censor(run: Run, path: str, mode: str) -> NDArray[np.bool_]:
         neither the volumes nor what is kept of them.
     """
     file = file_of_run(path, run, "censor.path")
-    values = read_table(file).to_numpy(np.float64)
-    if 1 not in values.shape:
-        raise InputError(file, f"has {values.shape[1]} columns", "one value per volume, 0 or 1")
-    values = values.ravel()
+    table = read_table(file).to_numpy(np.float64)
+    if 1 not in table.shape:
+        raise InputError(file, f"has {table.shape[1]} columns", "one value per volume, 0 or 1")
+    values = table.ravel()
     if not np.isin(values, (0.0, 1.0)).all():
         raise InputError(file, "holds values other than 0 and 1", "0 for a censored volume, 1 for a kept one")
     kept = values == 1
@@ -38,7 +38,7 @@ def read_censor(run: Run, path: str, mode: str) -> NDArray[np.bool_]:
 def _checked(kept: NDArray[np.bool_], run: Run, mode: str, file: Path) -> NDArray[np.bool_]:
     count = number_of_volumes(run)
     if mode == "zero-filled":
-        return rows_of_run(kept[:, None].astype(np.float64), run, file)[:, 0] == 1
+        return np.asarray(rows_of_run(kept[:, None].astype(np.float64), run, file)[:, 0] == 1, np.bool_)
     if kept.sum() == count:
         return kept
     said = f"keeps {int(kept.sum())} of {len(kept)} volumes, {run.bold.name} has {count}"

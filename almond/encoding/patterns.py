@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from almond.encoding.bids import Run, entities
+from almond.encoding.bids import Run
+from almond.encoding.sidecars import check_fetched, entities
 from almond.errors import InputError
 
 FIELD = re.compile(r"\{([a-z]+)\}")
@@ -22,14 +23,14 @@ def file_of_run(pattern: str, run: Run, source: str) -> Path:
     known = {
         **entities(run.bold),
         "subject": run.subject,
+        "run": run.name,
         "bold": run.bold.name.removesuffix(".gz").removesuffix(".nii"),
     }
-    # A run of a list is called as it is written there; in BIDS names ``{run}`` is the entity's own number.
-    known["run"] = run.name
     missing = [name for name in FIELD.findall(pattern) if name not in known]
     if missing:
         raise InputError(source, f"{pattern} has a field {{{missing[0]}}}", f"one of {', '.join(known)}")
     path = Path(FIELD.sub(lambda found: known[found[1]], pattern))
+    check_fetched(path)
     if not path.is_file():
         raise InputError(
             path, f"file not found for sub-{run.subject} {run.name}", f"the {source} of that run"

@@ -26,7 +26,7 @@ def onto_grid(inside: NDArray[np.bool_], source: Grid, target: Grid) -> tuple[ND
     """
     found = np.zeros(target.shape, np.bool_)
     voxels = np.argwhere(inside)
-    outside = int((~_within(voxels, np.linalg.inv(_between(source, target)), target.shape)).sum())
+    outside = int((~_within(voxels, _between(target, source), target.shape)).sum())
     box = _box(voxels, source, target)
     if any(low >= high for low, high in box):
         return found, outside
@@ -55,7 +55,7 @@ def _box(voxels: NDArray[np.int64], source: Grid, target: Grid) -> list[tuple[in
     """Half-open index ranges of the target that can touch the mask: the corners of its voxels, mapped."""
     low, high = voxels.min(axis=0) - 1.0, voxels.max(axis=0) + 1.0
     corners = np.array(list(itertools.product(*zip(low, high, strict=True))))
-    back = np.linalg.inv(_between(source, target))
+    back = _between(target, source)
     places = corners @ back[:3, :3].T + back[:3, 3]
     first = np.maximum(np.floor(places.min(axis=0)), 0).astype(int)
     last = np.minimum(np.ceil(places.max(axis=0)) + 1, target.shape).astype(int)

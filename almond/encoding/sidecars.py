@@ -1,0 +1,116 @@
+"""Files that describe BOLD runs: JSON sidecars and events, inherited as BIDS says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from almond.errors import InputError
+
+ENTITY = re.compile(r"(?:^|_)([a-z]+)-([A-Za-z0-9+]+)")
+WHO = ("sub", "ses", "task", "acq", "ce", "dir", "run")
+"""Entities that tell acquisitions apart; others (space, desc, res, echo) tell versions of one."""
+
+POINTERS = (b"/annex/objects/", b"../.git/annex/objects/", b"version https://git-lfs")
+LARGEST_POINTER = 4096
+
+
+def entities(path: Path) -> dict[str, str]:
+    """The key-value pairs of a BIDS file name."""
+    return dict(ENTITY.findall(path.name.split(".")[0]))
+
+
+def check_fetched(path: Path) -> None:
+    """That a file's data are here; ``InputError`` for the pointers that a dataset's clone has in their place.
+
+    git-annex leaves links into ``.git/annex`` that lead nowhere, or small files that name a key; git-lfs
+    leaves small files too.
+    """
+    if path.is_symlink() and not path.exists():
+        kind = "git-annex link" if "annex" in os.readlink(path) else "link"
+        raise InputError(path, f"is a {kind} to data that were not fetched", _fetch(path))
+    if path.is_file() and path.stat().st_size < LARGEST_POINTER:
+        with path.open("rb") as stream:
+            if stream.read(64).startswith(POINTERS):
+                raise InputError(path, "is a pointer to data that were not fetched", _fetch(path))
+
+
+def _fetch(path: Path) -> str:
+    return f"the file itself: run `datalad get {path.name}` (or `git annex get`) in its folder"
+
+
+def inherited(path: Path, root: Path, suffix: str) -> list[Path]:
+    """Files ``*_suffix`` that apply to a run by BIDS' inheritance: from the root down, the nearest last.
+
+    A file applies that lies in a folder above (or beside) the run and has no entity that the run lacks.
+    """
+    own = entities(path).items()
+    folders = [root, *(root / part for part in _ancestors(path.relative_to(root).parent))]
+    found: list[Path] = []
+    for folder in folders:
+        matching = [file for file in _ending(folder, suffix) if entities(file).items() <= own]
+        found += sorted(matching, key=lambda file: len(entities(file)))
+    return found
+
+
+def _ending(folder: Path, suffix: str) -> list[Path]:
+    return [
+        file for file in folder.glob(f"*{suffix}") if file.name == suffix or file.name.endswith(f"_{suffix}")
+    ]
+
+
+def _ancestors(relative: Path) -> list[Path]:
+    return [part for part in reversed([relative, *relative.parents]) if part != Path()]
+
+
+def sidecar_tr(path: Path, root: Path, suffix: str) -> float | None:
+    """The repetition time in seconds that a run's own sidecars give."""
+    merged: dict[str, Any] = {}
+    for file in inherited(path, root, f"{suffix}.json"):
+        merged.update(read_sidecar(file))
+    return _tr(merged, f"sidecar of {path}")
+
+
+def source_tr(path: Path, root: Path, source: Path) -> float | None:
+    """The repetition time that the raw runs behind a derivative file were measured with.
+
+    A derivative may join several runs, so that every raw run counts that it could have come from.
+
+    :raises InputError: these runs disagree.
+    """
+    own = {key: value for key, value in entities(path).items() if key in WHO}
+    folder = source / path.relative_to(root).parent
+    said: dict[str, float] = {}
+    for raw in sorted({file.name.split(".")[0] for file in folder.glob("sub-*_bold.*")}):
+        if own.items() <= entities(Path(raw)).items():
+            found = sidecar_tr(folder / raw, source, "bold")
+            if found is not None:
+                said[raw] = found
+    if len(set(said.values())) > 1:
+        text = ", ".join(f"{name} {value:g} s" for name, value in said.items())
+        raise InputError(path, f"comes from runs with different repetition times: {text}", "one TR")
+    return next(iter(said.values()), None)
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    check_fetched(path)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"cannot be read ({error})", "a JSON object") from error
+    if not isinstance(found, dict):
+        raise InputError(path, "is not a JSON object", 'such as {"RepetitionTime": 2}')
+    return found
+
+
+def _tr(sidecar: Mapping[str, Any], source: str) -> float | None:
+    value = sidecar.get("RepetitionTime")
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e4:
+        raise InputError(source, f"RepetitionTime is {value!r}", "seconds, above 0")
+    return float(value)
