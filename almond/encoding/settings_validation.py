@@ -11,6 +11,8 @@ from almond.encoding.checks import Checks
 
 LOW_LEVEL = ("sound", "paper", "none")
 DECILES = ("sound", "paper")
+OUTCOMES = ("z", "raw")
+REPEATED = ("error", "mean")
 KEYS = (
     "sets",
     "features",
@@ -21,6 +23,7 @@ KEYS = (
     "low_level",
     "deciles",
     "decile_edges",
+    "outcome",
     "neutral",
     "voxelwise",
     "alpha",
@@ -28,7 +31,7 @@ KEYS = (
     "seed",
     "out",
 )
-SET_KEYS = ("images", "norms", "name", "valence", "arousal", "features")
+SET_KEYS = ("images", "norms", "name", "valence", "arousal", "repeated", "features")
 NORMS = (".csv", ".tsv", ".txt")
 TABLES = (".csv", ".tsv", ".npy", ".npz", ".mat", ".parquet")
 
@@ -40,6 +43,7 @@ class ImageSet:
     ``column_name``, ``valence`` and ``arousal`` are columns of the table; None stands for the names that the
     published tables of OASIS and IAPS use. ``features`` is a table of features of these images, made
     elsewhere. ``images`` may be None where features are given and no low-level features are wanted.
+    ``repeated`` says what several rows for one image are: an error, or ratings to take the mean of.
     """
 
     name: str
@@ -49,6 +53,7 @@ class ImageSet:
     valence: str | None = None
     arousal: str | None = None
     features: Path | None = None
+    repeated: str = "error"
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ class ValidationSettings:
     """What to predict and test on images with norms of valence and arousal.
 
     ``model`` None is the first of the configuration, ``regions`` None all of them. ``control`` is compared
-    with every other region in pairs; ``subregions`` (two or more) with each other. ``neutral`` is the bound
+    with every other region in pairs; ``subregions`` (two or more) with each other. ``outcome``: predictions
+    z-scored per subject and image set, or as they are (as published). ``neutral`` is the bound
     of abs(z valence) of the images called neutral. ``alpha`` is the uncorrected threshold of voxelwise maps
     and the rate of false discoveries of the corrected ones is .05.
     """
@@ -69,6 +75,7 @@ class ValidationSettings:
     low_level: str = "sound"
     deciles: int = 10
     decile_edges: str = "sound"
+    outcome: str = "z"
     neutral: float = 1.0
     voxelwise: bool = True
     alpha: float = 0.005
@@ -104,6 +111,7 @@ def parse_validation(value: Any, checks: Checks, path: str = "validation") -> Va
     _names(value, found, checks, path)
     _numbers(value, found, checks, path)
     found.put("decile_edges", _choice(value, "decile_edges", DECILES, checks, path))
+    found.put("outcome", _choice(value, "outcome", OUTCOMES, checks, path))
     found.put("out", _new_folder(value.get("out"), checks, f"{path}.out"))
     return ValidationSettings(**found.values) if len(checks.problems) == before else None
 
@@ -130,7 +138,10 @@ def _set(
     if value.get("images") is not None or features is None or low_level != "none":
         images = checks.folder(value.get("images"), f"{where}.images")
     column, valence, arousal = (checks.text(value, key, where) for key in ("name", "valence", "arousal"))
-    return ImageSet(name, norms, images, column, valence, arousal, features) if norms is not None else None
+    repeated = _choice(value, "repeated", REPEATED, checks, where) or "error"
+    if norms is None:
+        return None
+    return ImageSet(name, norms, images, column, valence, arousal, features, repeated)
 
 
 def _names(value: Mapping[str, Any], found: _Found, checks: Checks, path: str) -> None:

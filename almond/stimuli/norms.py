@@ -31,7 +31,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 SHOWN = 12
 """How many problems of a kind an error names before it only counts the rest."""
 
+RATINGS = ("valence", "arousal")
+
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Line = tuple[int, tuple[str, ...]]
+"""The number of a row and its cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +57,7 @@ class Rows:
     """A table as text: the header, and per row its number in the file (as a spreadsheet counts) and cells."""
 
     header: tuple[str, ...]
-    cells: tuple[tuple[int, tuple[str, ...]], ...]
+    cells: tuple[Line, ...]
 
     def column(self, wanted: str) -> int | None:
         """The place of a column by name, without regard to capitals; None when there is none."""
@@ -92,36 +96,56 @@ def read_norms(
     name: str | None = None,
     valence: str | None = None,
     arousal: str | None = None,
+    repeated: str = "error",
 ) -> Norms:
     """Valence and arousal of images from a table.
 
     :param images: names of the images (files, say) for which norms are wanted; None is every row.
     :param name: the column that names the images; None is the first of ``COLUMNS`` that the header has.
+    :param repeated: several rows of one image are an ``error``, or the ``mean`` of their ratings is taken, as
+        for the pictures that IAPS had rated in more than one set.
     :raises InputError: columns are missing; or, reported together with the names: images without a row or
         with two, cells that are no numbers.
     """
     given = {"name": name, "valence": valence, "arousal": arousal}
     rows = _table(path, given)
     places = _places(path, rows, given)
-    found, doubled = _by_key(rows, places["name"])
-    wanted = {image_key(item): item for item in images} if images is not None else {key: key for key in found}
-    problems = [f"two images are called {item!r}" for item in _repeated(images or ())]
+    found = _by_key(rows, places["name"])
+    wanted = _wanted(images, found, places["name"])
+    problems = [f"two images are called {item!r}" for item in _doubled(images or ())]
     problems += [f"no row for {item!r}" for key, item in wanted.items() if key not in found]
-    problems += [f"{wanted[key]!r} stands in rows {rows_}" for key, rows_ in doubled.items() if key in wanted]
     values = np.full((len(wanted), 2), np.nan)
     for index, (key, item) in enumerate(wanted.items()):
-        if key in found:
-            number, cells = found[key]
-            for side, kind in enumerate(("valence", "arousal")):
-                cell = cells[places[kind]].strip()
-                values[index, side] = number_of(cell)
-                if math.isnan(values[index, side]):
-                    problems.append(f"row {number}, {item!r}: {kind} is {cell!r}, not a number")
+        own = found.get(key, [])
+        if len(own) > 1 and repeated == "error":
+            problems.append(f"{item!r} stands in rows {' and '.join(str(number) for number, _ in own)}")
+        table = [[number_of(cells[places[kind]]) for kind in RATINGS] for _, cells in own]
+        problems += _no_numbers(item, own, table, places)
+        if table:
+            values[index] = np.mean(table, axis=0)
     if problems:
         raise InputError(path, listed(problems), "one row of numbers per image")
     columns = {kind: rows.header[place] for kind, place in places.items()}
-    unused = len(rows.cells) - len(wanted)
+    unused = sum(len(own) for key, own in found.items() if key not in wanted)
     return Norms(tuple(wanted.values()), values[:, 0], values[:, 1], columns, unused)
+
+
+def _wanted(images: Sequence[str] | None, found: Mapping[str, Sequence[Line]], place: int) -> dict[str, str]:
+    """Key -> name of the images; without any, of every row as the table writes it."""
+    if images is not None:
+        return {image_key(item): item for item in images}
+    return {key: own[0][1][place] for key, own in found.items()}
+
+
+def _no_numbers(
+    item: str, own: Sequence[Line], table: Sequence[Sequence[float]], places: Mapping[str, int]
+) -> list[str]:
+    return [
+        f"row {number}, {item!r}: {kind} is {cells[places[kind]]!r}, not a number"
+        for (number, cells), row in zip(own, table, strict=True)
+        for kind, value in zip(RATINGS, row, strict=True)
+        if math.isnan(value)
+    ]
 
 
 def number_of(cell: str) -> float:
@@ -141,7 +165,7 @@ def listed(problems: Sequence[str]) -> str:
     return "\n  ".join([head, *shown, *([f"and {more} more"] if more else [])])
 
 
-def _repeated(images: Sequence[str]) -> list[str]:
+def _doubled(images: Sequence[str]) -> list[str]:
     keys = [image_key(item) for item in images]
     return [item for index, item in enumerate(images) if keys[index] in keys[:index]]
 
@@ -152,9 +176,9 @@ def _table(path: Path, given: Mapping[str, str | None]) -> Rows:
     for index, line in enumerate(lines):
         cells = split(line, separator := separator_of(line))
         rows = Rows(cells, ())
-        if all(_place(rows, kind, given[kind]) is not None for kind in ("valence", "arousal")):
+        if all(_place(rows, kind, given[kind]) is not None for kind in RATINGS):
             return _body(path, lines, index, separator)
-    wanted = " and ".join(given[kind] or "/".join(COLUMNS[kind][:3]) for kind in ("valence", "arousal"))
+    wanted = " and ".join(given[kind] or "/".join(COLUMNS[kind][:3]) for kind in RATINGS)
     raise InputError(path, "has no header line with columns of valence and arousal", f"columns {wanted}")
 
 
@@ -201,13 +225,9 @@ def _places(path: Path, rows: Rows, given: Mapping[str, str | None]) -> dict[str
     return {kind: place for kind, place in found.items() if place is not None}
 
 
-def _by_key(rows: Rows, place: int) -> tuple[dict[str, tuple[int, tuple[str, ...]]], dict[str, str]]:
-    """Image key -> its first row, and the keys that have several -> the numbers of their rows."""
-    found: dict[str, tuple[int, tuple[str, ...]]] = {}
-    numbers: dict[str, list[int]] = {}
+def _by_key(rows: Rows, place: int) -> dict[str, list[Line]]:
+    """Image key -> its rows."""
+    found: dict[str, list[Line]] = {}
     for number, cells in rows.cells:
-        key = image_key(cells[place])
-        found.setdefault(key, (number, cells))
-        numbers.setdefault(key, []).append(number)
-    doubled = {key: " and ".join(map(str, all_)) for key, all_ in numbers.items() if len(all_) > 1}
-    return found, doubled
+        found.setdefault(image_key(cells[place]), []).append((number, cells))
+    return found

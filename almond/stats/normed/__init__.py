@@ -1,0 +1,1 @@
+"""Validation of fitted encoders on images with published norms of valence and arousal."""

@@ -1,0 +1,103 @@
+"""Maps over voxels: does what a voxel predicts go with valence, arousal, or their product?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from almond.stats.normed.group import Floats, fisher
+from almond.stats.normed.permuting import Order
+from almond.stats.normed.predictions import REGRESSORS, VoxelEffects
+
+FDR = 0.05
+"""Rate of false discoveries of corrected maps."""
+
+
+@dataclass(frozen=True, eq=False)
+class VoxelMap:
+    """One regressor over the voxels (V,) of a region; NaN where fewer than two subjects have the voxel.
+
+    ``mean_r`` is the hyperbolic tangent of the mean Fisher z; ``t`` and ``p`` are over subjects; ``q`` is p
+    adjusted by Benjamini & Hochberg over the region's voxels. ``p_images`` is the family-wise p of the mean
+    correlation when images are permuted, None where no permutations were made.
+    """
+
+    regressor: str
+    mean_r: Floats
+    t: Floats
+    df: Floats
+    p: Floats
+    q: Floats
+    p_images: Floats | None
+
+
+def voxel_maps(
+    effects: VoxelEffects, orders: Mapping[str, Order] | None, designs: Mapping[str, Floats]
+) -> list[VoxelMap]:
+    """The maps of a region, Fisher z averaged over image sets.
+
+    :param orders: per set (B, n) orders of its images, or None for no permutation.
+    :param designs: per set z valence, z arousal and their product (n, 3), z-scored.
+    """
+    z = np.mean([fisher(r) for r in effects.r.values()], axis=0)
+    return [
+        _map(name, z[..., column], _family_wise(effects, orders, designs, column))
+        for column, name in enumerate(REGRESSORS)
+    ]
+
+
+def _map(name: str, z: Floats, p_images: Floats | None) -> VoxelMap:
+    present = np.isfinite(z)
+    count = present.sum(axis=0).astype(np.float64)
+    enough = count >= 2
+    filled = np.where(present, z, 0.0)
+    mean = filled.sum(axis=0) / np.maximum(count, 1.0)
+    squares = np.where(present, (z - mean) ** 2, 0.0).sum(axis=0)
+    se = np.sqrt(squares / np.maximum(count - 1.0, 1.0) / np.maximum(count, 1.0))
+    usable = enough & (se > 0)
+    t = np.where(usable, mean / np.where(usable, se, 1.0), np.nan)
+    p = np.where(usable, 2.0 * stats.t.sf(np.abs(t), np.maximum(count - 1.0, 1.0)), np.nan)
+    return VoxelMap(name, np.tanh(mean), t, count - 1.0, p, adjusted(p), p_images)
+
+
+def adjusted(p: Floats) -> Floats:
+    """Benjamini & Hochberg's adjusted p values (V,) over those that are numbers."""
+    found = np.full(p.shape, np.nan)
+    known = np.isfinite(p)
+    if known.any():
+        found[known] = stats.false_discovery_control(p[known])
+    return found
+
+
+def _family_wise(
+    effects: VoxelEffects, orders: Mapping[str, Order] | None, designs: Mapping[str, Floats], column: int
+) -> Floats | None:
+    """p (V,) of the largest absolute mean correlation over voxels, images permuted.
+
+    The correlation averaged over subjects is that of the rating with the mean z-scored prediction, times a
+    number that no permutation changes: one matrix product stands for all subjects.
+    """
+    if orders is None:
+        return None
+    ratings = {name: designs[name][:, column] for name in effects.mean_z}
+    observed = np.sum([ratings[name] @ mean_z for name, mean_z in effects.mean_z.items()], axis=0)
+    null = np.sum([ratings[name][orders[name]] @ mean_z for name, mean_z in effects.mean_z.items()], axis=0)
+    largest: NDArray[np.float64] = np.sort(np.abs(null).max(axis=1))
+    reached = len(largest) - np.searchsorted(largest, np.abs(observed) * (1 - 1e-12), side="left")
+    return np.asarray((1 + reached) / (1 + len(largest)), np.float64)
+
+
+def peak(
+    one: VoxelMap, voxels: NDArray[np.int64], affine: Sequence[Sequence[float]] | None
+) -> dict[str, object] | None:
+    """The voxel with the largest absolute t: index, millimetres where a grid is known, t, r."""
+    if not np.isfinite(one.t).any():
+        return None
+    index = int(np.nanargmax(np.abs(one.t)))
+    place = [int(value) for value in voxels[index]]
+    world = None if affine is None else [float(v) for v in (np.asarray(affine) @ [*place, 1.0])[:3]]
+    return {"voxel": place, "mm": world, "t": float(one.t[index]), "r": float(one.mean_r[index])}
