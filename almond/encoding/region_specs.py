@@ -139,10 +139,13 @@ def parse_region(
         checks.known(value, path, (*KINDS, "labels", "table", "above", "below", *COMMON))
         checks.add(path, f"needs exactly one of {', '.join(KINDS)}")
         return None
+    before = len(checks.problems)
     common = _common(value, path, checks)
     if given[0] in ("union", "difference"):
-        return _combined(given[0], value, path, checks, names, depth, common)
-    return _from_file(given[0], value, path, checks, common)
+        found = _combined(given[0], value, path, checks, names, depth, common)
+    else:
+        found = _from_file(given[0], value, path, checks, common)
+    return found if len(checks.problems) == before else None
 
 
 def _named(value: str, path: str, checks: Checks, names: Sequence[str], depth: int) -> RegionSpec | None:
@@ -195,10 +198,9 @@ def _combined(
 
 def _from_file(
     kind: str, value: Mapping[str, Any], path: str, checks: Checks, common: dict[str, Any]
-) -> RegionSpec | None:
+) -> RegionSpec:
     own = {"mask": (), "atlas": ("labels", "table"), "map": ("above", "below")}[kind]
     checks.known(value, path, (kind, *own, *COMMON))
-    before = len(checks.problems)
     file = _file(value[kind], f"{path}.{kind}", checks, NIFTI)
     extra: dict[str, Any] = {}
     if kind == "atlas":
@@ -211,7 +213,7 @@ def _from_file(
         extra = {name: checks.number(value.get(name), f"{path}.{name}") for name in own}
         if value.get("above") is None and value.get("below") is None:
             checks.add(path, "is a map without a threshold; give above or below")
-    return RegionSpec(kind, file, **extra, **common) if len(checks.problems) == before else None
+    return RegionSpec(kind, file, **extra, **common)
 
 
 def _labels(value: Any, path: str, checks: Checks) -> tuple[int | str, ...]:
