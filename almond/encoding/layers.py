@@ -110,7 +110,7 @@ def pooled(features: torch.Tensor, pool: str, source: object) -> torch.Tensor:
 
 def layer_of(network: nn.Module, name: str, source: object) -> nn.Module:
     """The module called ``name`` inside a network, such as ``features.12``."""
-    modules = dict(network.named_modules())
+    modules: dict[str, nn.Module] = dict(network.named_modules())
     if name not in modules or not name:
         last = [known for known in modules if known][-8:]
         raise InputError(
