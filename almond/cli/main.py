@@ -17,6 +17,11 @@ from almond.errors import AlmondError
 
 COMMANDS: dict[str, str] = {
     "fit": "fit encoding models of brain regions from a YAML configuration",
+    "evaluate": "test fitted encoders over subjects: group maps, regions compared, controls",
+    "predict": "predict the responses of fitted regions to a folder of images",
+    "validate": "test predictions on images with published ratings of valence and arousal",
+    "export-betas": "write the mean weights of fitted regions as CSV files",
+    "import-betas": "make encoders of mean weights in CSV files",
     "weights": "copy or fetch a network's weights and pin their digest",
     "analyse": "repeat a study's analysis from its export",
     "verify": "walk the chain from every response to the encoder artifact",
@@ -43,7 +48,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
         if name == command:
-            module = importlib.import_module(f"almond.cli.{name}")
+            module = importlib.import_module(f"almond.cli.{name.replace('-', '_')}")
             module.configure(sub)
             sub.set_defaults(run=module.run)
     return parser

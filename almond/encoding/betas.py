@@ -1,9 +1,10 @@
-"""Mean weights ("mean betas") as CSV files under the published names, and encoders made of such files.
+"""Weights in files under the published names: mean weights ("mean betas") out, encoders made of files in.
 
-One file per subject and region, ``meanbeta_sub-<subject>_<region>_fc7_invert_imageFeatures.csv``: a header
-``Var1`` and one weight per feature, the mean over the region's voxels without the intercept (Jang & Kragel
-2025, ``generate_artificial_stim``, ``predict_activations_*``). A lab that was given such files starts with
-them instead of BOLD.
+One file per subject and region (Jang & Kragel 2025). ``meanbeta_sub-<subject>_<region>_<suffix>.csv``: a
+header ``Var1`` and one weight per feature, the mean over the region's voxels without the intercept
+(``generate_artificial_stim``, ``predict_activations_*``). ``beta_sub-<subject>_<region>_<suffix>.mat``: the
+variable ``b``, (1 + D, V), every voxel's coefficients with the intercept first
+(``develop_encoding_models_*``). A lab that was given such files starts with them instead of BOLD.
 """
 
 from __future__ import annotations
@@ -16,26 +17,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.digest import digest_bytes
+from almond.digest import digest_file
 from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, save_artifact
+from almond.encoding.bids import natural
+from almond.encoding.matlab import read_variable
 from almond.encoding.settings_prediction import SUFFIX
 from almond.errors import InputError
 from almond.files import write_atomically
 
 HEADER = "Var1"
+VARIABLE = "b"
 MODEL = "imported"
 SAFE = re.compile(r"[A-Za-z0-9.+-][A-Za-z0-9_.+-]*")
-NOWHERE = np.full((1, 3), -1, np.int64)
-"""The place of a mean over voxels: on no voxel."""
 
 
 @dataclass(frozen=True)
-class MeanBeta:
-    """The weights (D,) of one file, with the SHA-256 of its bytes."""
+class Beta:
+    """The weights (D, V) and intercept (V,) of one file, with the SHA-256 of its bytes; V is 1 for a mean."""
 
     subject: str
     region: str
     weights: NDArray[np.float64]
+    intercept: NDArray[np.float64]
     path: Path
     digest: str
 
@@ -85,52 +88,64 @@ def as_csv(weights: NDArray[np.float64]) -> bytes:
     return "\n".join([HEADER, *(repr(float(weight)) for weight in weights), ""]).encode()
 
 
-def read_betas(
-    folder: Path, *, suffix: str = SUFFIX, names: Mapping[str, str] | None = None
-) -> list[MeanBeta]:
-    """Every file of mean weights in ``folder``, sorted by region and subject (2 before 10).
+def read_betas(folder: Path, *, suffix: str = SUFFIX, names: Mapping[str, str] | None = None) -> list[Beta]:
+    """Every file of weights in ``folder``, sorted by region and subject (2 before 10).
 
-    ``names`` maps our regions to those in the files; regions that it does not name keep theirs. A file
+    ``names`` maps our regions to those in the files; regions that it does not name keep theirs. A CSV file
     without the header ``Var1`` (MATLAB's ``csvwrite`` writes none) holds numbers from its first line on.
 
-    :raises InputError: no folder, no such file, a file that does not hold one number a line, or of another
-        length than the rest.
+    :raises InputError: no folder, no such file, a file that does not hold weights, two for one subject and
+        region, or one with another number of features than the rest.
     """
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "a folder of mean weights")
-    pattern = re.compile(rf"meanbeta_sub-([^_]+)_(.+)_{re.escape(suffix)}\.csv")
+    end = re.escape(suffix)
+    pattern = re.compile(rf"meanbeta_sub-([^_]+)_(.+)_{end}\.csv|beta_sub-([^_]+)_(.+)_{end}\.mat")
     ours = {theirs: name for name, theirs in (names or {}).items()}
     found = []
     for path in sorted(folder.iterdir()):
         match = pattern.fullmatch(path.name)
         if match:
-            weights, digest = _read(path)
-            region = ours.get(match[2], match[2])
-            found.append(MeanBeta(match[1], region, weights, path, digest))
+            subject, theirs = match[1] or match[3], match[2] or match[4]
+            weights, intercept = _read_csv(path) if path.suffix == ".csv" else _read_mat(path)
+            region = ours.get(theirs, theirs)
+            found.append(Beta(subject, region, weights, intercept, path, digest_file(path)))
     if not found:
-        raise InputError(folder, "holds no mean weights", f"files like {file_name('1', 'LB', suffix)}")
+        raise InputError(folder, "holds no weights", f"files like {file_name('1', 'LB', suffix)}")
     _check(found)
-    return sorted(found, key=lambda beta: (beta.region, len(beta.subject), beta.subject))
+    return sorted(found, key=lambda beta: (beta.region, natural(beta.subject)))
 
 
-def _read(path: Path) -> tuple[NDArray[np.float64], str]:
-    data = path.read_bytes()
+def _read_csv(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     try:
-        lines = data.decode("utf-8-sig").split()
+        lines = path.read_text(encoding="utf-8-sig").split()
         start = 1 if lines and lines[0].strip('"') == HEADER else 0
         weights = np.array([float(line) for line in lines[start:]])
     except ValueError as error:
         raise InputError(
             path, f"does not hold weights ({error})", f"{HEADER}, then one number a line"
         ) from error
-    if len(weights) < 2 or not np.isfinite(weights).all():
+    return _checked(weights[:, None], path), np.zeros(1)
+
+
+def _read_mat(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    coefficients = read_variable(path, VARIABLE)
+    if coefficients.ndim != 2:
+        raise InputError(
+            path, f"{VARIABLE} has shape {coefficients.shape}", "1 + features rows, a column per voxel"
+        )
+    return _checked(coefficients[1:], path), _checked(coefficients[:1], path, least=1)[0]
+
+
+def _checked(weights: NDArray[np.float64], path: Path, least: int = 2) -> NDArray[np.float64]:
+    if len(weights) < least or not np.isfinite(weights).all():
         raise InputError(
             path, f"holds {len(weights)} weights or some that are no number", "a weight per feature"
         )
-    return weights, digest_bytes(data)
+    return weights
 
 
-def _check(betas: Sequence[MeanBeta]) -> None:
+def _check(betas: Sequence[Beta]) -> None:
     seen: dict[tuple[str, str], Path] = {}
     first = betas[0]
     for beta in betas:
@@ -145,8 +160,8 @@ def _check(betas: Sequence[MeanBeta]) -> None:
             )
 
 
-def import_betas(betas: Sequence[MeanBeta], card: FeatureSpaceCard, root: Path) -> list[tuple[str, Path]]:
-    """An artifact per file below ``root``: one column of weights, no intercept, on no voxel.
+def import_betas(betas: Sequence[Beta], card: FeatureSpaceCard, root: Path) -> list[tuple[str, Path]]:
+    """An artifact per file below ``root``, on no voxel of a grid.
 
     :raises InputError: the files have another number of features than the feature space ``card``.
     """
@@ -160,19 +175,23 @@ def import_betas(betas: Sequence[MeanBeta], card: FeatureSpaceCard, root: Path) 
     return [save_artifact(root, as_artifact(beta, card)) for beta in betas]
 
 
-def as_artifact(beta: MeanBeta, card: FeatureSpaceCard) -> EncoderArtifact:
-    """Mean weights as an encoder of one "voxel", the region's mean; nothing is known of its performance."""
+def as_artifact(beta: Beta, card: FeatureSpaceCard) -> EncoderArtifact:
+    """Weights of a file as an encoder; where its voxels lie and how well it performs is not known.
+
+    Indices of -1 stand for voxels without a place.
+    """
+    voxels = beta.weights.shape[1]
     return EncoderArtifact(
         subject=beta.subject,
         region=beta.region,
         model=MODEL,
         feature_space=card,
-        weights=beta.weights[:, None],
-        intercept=np.zeros(1),
-        voxels=NOWHERE,
+        weights=beta.weights,
+        intercept=beta.intercept,
+        voxels=np.full((voxels, 3), -1, np.int64),
         dropped=np.empty((0, 3), np.int64),
         mask_digest="",
-        config={"imported": "mean weights over the region's voxels, without intercept"},
+        config={"imported": beta.path.name},
         provenance={"betas": {beta.path.name: beta.digest}},
-        metrics={"n_voxels": 1},
+        metrics={"n_voxels": voxels},
     )

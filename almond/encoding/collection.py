@@ -9,6 +9,7 @@ from typing import Any
 
 from almond.digest import canonical_json
 from almond.encoding.artifact import EncoderArtifact, load_artifact, read_artifact_json
+from almond.encoding.bids import natural
 from almond.encoding.config import FitConfig
 from almond.encoding.fit import subjects_of
 from almond.errors import InputError
@@ -59,10 +60,13 @@ def collect(config: FitConfig, models: Sequence[str] | None = None) -> list[Stor
     """The artifacts that ``fit`` left for this very configuration: every subject, region and model once.
 
     Sorted by model, subject and region in the configuration's order. Where a subject was fitted again with
-    the same settings (because its files changed), the newest counts.
+    the same settings (because its files changed), the newest counts. With ``encoders`` in the configuration,
+    those of that folder, whatever they were fitted with.
 
     :raises InputError: one of them is missing; the message names the first and says to run ``almond fit``.
     """
+    if config.encoders is not None:
+        return _existing(config, config.encoders, models)
     chosen = tuple(models if models is not None else config.models)
     wanted = [
         (subject, region, model)
@@ -70,9 +74,24 @@ def collect(config: FitConfig, models: Sequence[str] | None = None) -> list[Stor
         for subject in subjects_of(config)
         for region in config.regions
     ]
-    settings = canonical_json(config.settings())
-    fitting = [one for one in scan(config.output) if canonical_json(one.config) == settings]
+    settings = {model: canonical_json(config.settings(model)) for model in chosen}
+    fitting = [
+        one for one in scan(config.output) if canonical_json(one.config) == settings.get(one.model, b"")
+    ]
     return _pick(fitting, wanted, config.output)
+
+
+def _existing(config: FitConfig, root: Path, models: Sequence[str] | None) -> list[Stored]:
+    """Of the subjects, regions and models that are asked for, or all; every combination must be there."""
+    found = scan(root)
+    names = sorted({one.subject for one in found}, key=natural)
+    regions = list(config.regions) or sorted({one.region for one in found})
+    chosen = models if models is not None else sorted({one.model for one in found})
+    subjects = config.subjects or tuple(names)
+    wanted = [(subject, region, model) for model in chosen for subject in subjects for region in regions]
+    if not wanted:
+        raise InputError(root, "holds no encoder", "encoders made by `almond fit` or `almond import-betas`")
+    return _pick(found, wanted, root)
 
 
 def _pick(found: Iterable[Stored], wanted: Sequence[tuple[str, str, str]], root: Path) -> list[Stored]:

@@ -65,7 +65,8 @@ class FitConfig:
     """What to fit, on what, and how. Times in seconds. Paths are absolute.
 
     ``null_control`` is the number of noise features of the control, 0 for none. Sections of other commands
-    are None where they are absent.
+    are None where they are absent. ``encoders`` is a folder of artifacts that exist already, such as those
+    that ``import-betas`` makes; there is nothing to fit then, and ``regions`` may be empty.
     """
 
     base: Path
@@ -73,6 +74,7 @@ class FitConfig:
     regions: Mapping[str, RegionSpec]
     dataset: Path | None = None
     runs: tuple[RunFiles, ...] = ()
+    encoders: Path | None = None
     task: str | None = None
     entities: Mapping[str, str] = field(default_factory=dict)
     subjects: tuple[str, ...] | None = None
@@ -185,7 +187,7 @@ def parse_config(mapping: Any, base: Path, *, source: object = "configuration") 
         "preset": given.get("preset"),
         **parse_data(given, checks),
         "spaces": spaces,
-        "regions": parse_regions(given.get("regions"), checks),
+        "regions": {} if _may_lack_regions(given) else parse_regions(given.get("regions"), checks),
         **parse_model(given, len(spaces), checks),
         **parse_judging(given, checks),
         **parse_preparation(given, checks),
@@ -195,6 +197,11 @@ def parse_config(mapping: Any, base: Path, *, source: object = "configuration") 
     if checks.problems:
         raise ConfigError(source, checks.problems)
     return FitConfig(**{key: value for key, value in values.items() if value is not None})
+
+
+def _may_lack_regions(mapping: Mapping[str, Any]) -> bool:
+    """Encoders that exist already know their regions."""
+    return mapping.get("encoders") is not None and mapping.get("regions") is None
 
 
 def _sections(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
@@ -213,6 +220,7 @@ KEYS = (
     "preset",
     "dataset",
     "runs",
+    "encoders",
     "task",
     "entities",
     "subjects",

@@ -10,6 +10,7 @@ from typing import Any
 from almond.encoding.checks import Checks
 
 NIFTI = (".nii", ".nii.gz")
+SOURCES = ("dataset", "runs", "encoders")
 RUN_KEYS = ("subject", "run", "bold", "events", "volumes")
 
 
@@ -25,10 +26,13 @@ class RunFiles:
 
 
 def parse_data(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
-    """``dataset`` or ``runs``, and what chooses among them."""
-    given = [key for key in ("dataset", "runs") if mapping.get(key) is not None]
+    """``dataset``, ``runs`` or ``encoders``, and what chooses among them."""
+    given = [key for key in SOURCES if mapping.get(key) is not None]
     if len(given) != 1:
-        checks.add("dataset", "give either a BIDS folder (dataset) or files (runs), and not both")
+        checks.add(
+            "dataset",
+            "give one of a BIDS folder (dataset), files (runs) or encoders that exist already (encoders)",
+        )
     found: dict[str, Any] = {
         "task": checks.text(mapping, "task"),
         "subjects": checks.texts(mapping.get("subjects"), "subjects"),
@@ -38,6 +42,8 @@ def parse_data(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
         found["dataset"] = checks.folder(mapping["dataset"], "dataset")
     if "runs" in given:
         found["runs"] = _runs(mapping["runs"], checks)
+    if "encoders" in given:
+        found["encoders"] = checks.folder(mapping["encoders"], "encoders")
     extra = mapping.get("entities")
     if extra is not None:
         if isinstance(extra, Mapping) and all(isinstance(value, str) for value in extra.values()):

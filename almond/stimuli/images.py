@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from almond.digest import digest_bytes
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.stimuli.norms import IMAGE_SUFFIXES
 
 ImageArray = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -91,3 +92,38 @@ def contact_sheet(
         top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
         sheet[top : top + height, left : left + width] = image.repeat(scale, 0).repeat(scale, 1)
     return sheet
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images directly in a folder, by name; ``InputError`` when there is none."""
+    if not folder.is_dir():
+        raise InputError(folder, "is not a folder", "a folder of images")
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
+    )
+    if not found:
+        raise InputError(folder, "holds no image", ", ".join(sorted(IMAGE_SUFFIXES)))
+    return found
+
+
+class LazyImages(Sequence[ImageArray]):
+    """Image files that are read when they are asked for, so that few are in memory at a time."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> ImageArray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> LazyImages: ...
+
+    def __getitem__(self, index: int | slice) -> ImageArray | LazyImages:
+        if isinstance(index, slice):
+            return LazyImages(self.paths[index])
+        return read_image(self.paths[index])

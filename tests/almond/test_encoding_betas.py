@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.io
 
 from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, load_artifact
 from almond.encoding.betas import export_betas, import_betas, read_betas
@@ -72,7 +73,24 @@ def test_files_of_matlab_are_read_with_and_without_a_header(tmp_path):
     betas = read_betas(tmp_path)
     assert [beta.subject for beta in betas] == ["1", "2", "3"]
     for beta in betas:
-        np.testing.assert_array_equal(beta.weights, [1.5, -2e-05, 3.0])
+        np.testing.assert_array_equal(beta.weights[:, 0], [1.5, -2e-05, 3.0])
+
+
+def test_all_coefficients_of_a_matlab_file_become_an_encoder(tmp_path):
+    made = artifact()
+    coefficients = np.vstack([made.intercept, made.weights])
+    path = tmp_path / "beta_sub-1_Amygdala_LB_fc7_invert_imageFeatures.mat"
+    scipy.io.savemat(path, {"b": coefficients})
+    (beta,) = read_betas(tmp_path, names={"LB": "Amygdala_LB"})
+    ((_, folder),) = import_betas([beta], CARD, tmp_path / "artifacts")
+    stored = load_artifact(folder)
+    features = generator(5, "features").normal(size=(3, D))
+    np.testing.assert_array_equal(stored.predict(features), made.predict(features))
+    np.testing.assert_array_equal(stored.mean_weights, made.mean_weights)
+    assert (stored.region, stored.metrics) == ("LB", {"n_voxels": 7})
+    scipy.io.savemat(path, {"c": coefficients})
+    with pytest.raises(InputError, match="no variable b"):
+        read_betas(tmp_path)
 
 
 def write(folder, name, text):
@@ -80,7 +98,7 @@ def write(folder, name, text):
 
 
 def test_wrong_files_are_named(tmp_path):
-    with pytest.raises(InputError, match="holds no mean weights"):
+    with pytest.raises(InputError, match="holds no weights"):
         read_betas(tmp_path)
     write(tmp_path, "1_LB", "Var1\n1\n2\n3\n")
     write(tmp_path, "2_LB", "Var1\n1\n2\n")

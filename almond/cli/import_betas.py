@@ -1,0 +1,84 @@
+"""``python -m almond import-betas FOLDER``: encoders of mean weights that somebody else fitted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from almond.encoding.artifact import FeatureSpaceCard
+from almond.encoding.betas import import_betas, read_betas
+from almond.encoding.checks import Checks
+from almond.encoding.config import ConfigError
+from almond.encoding.feature_specs import NETWORK_KINDS, parse_features
+from almond.encoding.features import open_space
+from almond.encoding.settings_prediction import SUFFIX
+from almond.errors import InputError
+
+HELP = "make encoders of mean weights in CSV files"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="files meanbeta_sub-<subject>_<region>_….csv"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of encoders (`encoders` in a CONFIG)")
+    parser.add_argument(
+        "--features", default="emonet", choices=NETWORK_KINDS, help="the network of the weights (emonet)"
+    )
+    parser.add_argument("--weights", help="the network's own weights file, where it needs one")
+    parser.add_argument("--layer", help="the network's layer, where it is not the usual one")
+    parser.add_argument("--suffix", default=SUFFIX, help=f"how the names end ({SUFFIX})")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="a region that the files call otherwise, such as LB=Amygdala_LB; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a list")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read every file, then write an encoder for each; returns 0."""
+    betas = read_betas(arguments.folder, suffix=arguments.suffix, names=parse_names(arguments.name))
+    made = import_betas(betas, card_of(arguments), arguments.out)
+    rows = [
+        {"subject": beta.subject, "region": beta.region, "file": beta.path.name, "digest": digest}
+        for beta, (digest, _) in zip(betas, made, strict=True)
+    ]
+    if arguments.json:
+        print(json.dumps({"encoders": str(arguments.out), "imported": rows}, indent=2))
+    else:
+        lines = [
+            f"sub-{row['subject']:<4} {row['region']:<12} {row['digest'][:12]}  {row['file']}" for row in rows
+        ]
+        print("\n".join([*lines, f"{len(rows)} encoders in {arguments.out}"]))
+    return 0
+
+
+def parse_names(given: list[str]) -> dict[str, str]:
+    """``["LB=Amygdala_LB"]`` as a mapping."""
+    found = {}
+    for text in given:
+        ours, separator, theirs = text.partition("=")
+        if not (ours and separator and theirs):
+            raise InputError("--name", f"is {text!r}", "OURS=THEIRS, such as LB=Amygdala_LB")
+        found[ours] = theirs
+    return found
+
+
+def card_of(arguments: argparse.Namespace) -> FeatureSpaceCard:
+    """The feature space that the weights belong to; its network is loaded, so that its digest is known."""
+    value: dict[str, Any] = {"kind": arguments.features}
+    if arguments.weights:
+        value["weights"] = arguments.weights
+    if arguments.layer:
+        value["layer"] = arguments.layer
+    checks = Checks(Path.cwd())
+    spec = parse_features(value, "features", checks)
+    if spec is None or checks.problems:
+        raise ConfigError("import-betas", checks.problems)
+    space = open_space(spec)
+    return FeatureSpaceCard(space.name, space.digest, space.dimension)
