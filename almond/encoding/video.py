@@ -34,7 +34,8 @@ BEAT = 50
 """Frames between two reports, each of which is a chance to stop."""
 
 SHORT_SHARE, SHORT_FRAMES = 0.01, 10
-"""A film may lack so much of the frames that it announces before it counts as broken off."""
+SHORT_LENGTH, SHORT_SECONDS = 0.05, 1.0
+"""A film may lack so much of the frames, or the length, that it announces before it counts as broken off."""
 
 
 @dataclass(frozen=True)
@@ -156,41 +157,54 @@ def frames(path: Path) -> Iterator[tuple[_Frame, int]]:
     :raises InputError: naming the film and the place in it.
     """
     count, first, last = 0, 0.0, -1.0
-    expected = 0
+    promise = _Promise(0, 0.0, 0)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise InputError(path, "has no pictures", "a film")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
-            expected = _announced(container, stream)
+            promise = _announced(container, stream)
             for picture in container.decode(stream):
                 seconds = _time(picture, count, path)
                 first = seconds if count == 0 else first
                 if seconds - first <= last:
                     raise InputError(path, f"goes back in time at frame {count}", "rising time stamps")
                 last = seconds - first
-                yield _Frame(count, last, picture), expected
+                yield _Frame(count, last, picture), promise.about
                 count += 1
     except av.FFmpegError as error:
         place = f"after {count} frames " if count else ""
         raise InputError(path, f"cannot be read {place}({error})", "a film that plays to its end") from error
     if count < 2:
         raise InputError(path, f"has {count} frames", "a film")
-    if count < expected * (1 - SHORT_SHARE) - SHORT_FRAMES:
-        raise InputError(path, f"ends after {count} of {expected} frames", "a film that plays to its end")
+    if count < promise.frames * (1 - SHORT_SHARE) - SHORT_FRAMES:
+        raise InputError(
+            path, f"ends after {count} of {promise.frames} frames", "a film that plays to its end"
+        )
+    if first + last < promise.seconds * (1 - SHORT_LENGTH) - SHORT_SECONDS:
+        problem = f"ends after {first + last:.1f} of {promise.seconds:.1f} s ({count} frames)"
+        raise InputError(path, problem, "a film that plays to its end")
 
 
-def _announced(container: Any, stream: Any) -> int:
-    """Frames that the film says it has; from its length and rate where it does not count them."""
+@dataclass(frozen=True)
+class _Promise:
+    """What a film says about itself: its frames where it counts them, else when it ends; 0 is unknown."""
+
+    frames: int
+    seconds: float
+    about: int
+    """The frames that are to be expected, for progress."""
+
+
+def _announced(container: Any, stream: Any) -> _Promise:
     if stream.frames:
-        return int(stream.frames)
-    rate = stream.average_rate
+        return _Promise(int(stream.frames), 0.0, int(stream.frames))
     if stream.duration is not None:
         length = float(stream.duration * stream.time_base)
     else:
-        length = (container.duration or 0) / av.time_base
-    return int(length * float(rate)) if rate else 0
+        length = (container.duration or 0) / av.time_base  # of the longest stream, which may be sound
+    return _Promise(0, length, int(length * float(stream.average_rate or 0)))
 
 
 def _time(picture: Any, index: int, path: Path) -> float:
