@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,13 +92,31 @@ def _family_wise(
     return np.asarray((1 + reached) / (1 + len(largest)), np.float64)
 
 
-def peak(
-    one: VoxelMap, voxels: NDArray[np.int64], affine: Sequence[Sequence[float]] | None
-) -> dict[str, object] | None:
-    """The voxel with the largest absolute t: index, millimetres where a grid is known, t, r."""
+def passing(values: Floats, p: Floats, limit: float) -> Floats:
+    """The values where p lies below a limit, NaN elsewhere."""
+    return np.asarray(np.where(p < limit, values, np.nan), np.float64)
+
+
+def describe(one: VoxelMap, effects: VoxelEffects, alpha: float) -> dict[str, Any]:
+    """How many voxels pass which threshold, and where the largest t lies."""
+    affine = None if effects.grid is None else np.asarray(effects.grid["affine"], np.float64)
+    return {
+        "regressor": one.regressor,
+        "voxels": int(np.isfinite(one.t).sum()),
+        "mean_r": float(one.mean_r.mean()),
+        "uncorrected": int((one.p < alpha).sum()),
+        "fdr": int((one.q < FDR).sum()),
+        "family_wise": None if one.p_images is None else int((one.p_images < 0.05).sum()),
+        "smallest_p_images": None if one.p_images is None else float(one.p_images.min()),
+        "peak": _peak(one, effects.voxels, affine),
+    }
+
+
+def _peak(one: VoxelMap, voxels: NDArray[np.int64], affine: Floats | None) -> dict[str, Any] | None:
+    """Index, millimetres where a grid is known, t and r of the voxel with the largest absolute t."""
     if not np.isfinite(one.t).any():
         return None
     index = int(np.nanargmax(np.abs(one.t)))
     place = [int(value) for value in voxels[index]]
-    world = None if affine is None else [float(v) for v in (np.asarray(affine) @ [*place, 1.0])[:3]]
+    world = None if affine is None else [float(v) for v in (affine @ [*place, 1.0])[:3]]
     return {"voxel": place, "mm": world, "t": float(one.t[index]), "r": float(one.mean_r[index])}
