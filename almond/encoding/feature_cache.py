@@ -22,8 +22,8 @@ from almond.progress import Progress, Silent
 ImageArray = NDArray[np.uint8]
 FeatureArray = NDArray[np.float32]
 
-BATCH = 256
-"""Images per pack: what a stopped extraction loses at most."""
+BATCH = 32
+"""Images per pack: so many are in memory at once, and a stopped extraction loses no more."""
 
 
 class Extractor(Protocol):

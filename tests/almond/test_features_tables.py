@@ -10,6 +10,7 @@ import scipy.io
 import scipy.sparse
 
 from almond.encoding.matlab import read_variable
+from almond.encoding.preprocessing import read_mean
 from almond.encoding.tables import load_table
 from almond.errors import InputError
 from almond.rng import generator
@@ -79,6 +80,12 @@ def test_which_variable_is_asked_for_when_there_are_several(save, tmp_path, valu
     np.testing.assert_array_equal(load_table(path, variable="b", rows="time").values, 2 * values)
     with pytest.raises(InputError, match="has no variable c"):
         load_table(path, variable="c", rows="time")
+
+
+def test_a_mean_image_keeps_its_axes(save, tmp_path):
+    mean = generator(3, "mean image").uniform(0, 255, (7, 5, 3))
+    save(tmp_path / "mean.mat", {"average": (mean, "double")})
+    np.testing.assert_allclose(read_mean(str(tmp_path / "mean.mat")), mean, rtol=1e-6)
 
 
 def test_integers_and_logicals_are_numbers(save, tmp_path):

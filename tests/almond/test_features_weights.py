@@ -20,21 +20,22 @@ from almond.errors import Cancelled, DigestMismatch, InputError
 from almond.progress import Silent
 
 
+def save_weights(path, value):
+    """Published names and shapes, every number the same: stored once each, so that the file is small."""
+    shapes = {name: given.shape for name, given in empty_emonet().state_dict().items()}
+    torch.save({name: torch.tensor(value).expand(shape) for name, shape in shapes.items()}, path)
+    return path
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Published names and shapes, all zero."""
-    path = tmp_path_factory.mktemp("weights") / "emonet.safetensors"
-    save_file({name: torch.zeros(value.shape) for name, value in empty_emonet().state_dict().items()}, path)
-    yield path
-    path.unlink()
+    return save_weights(tmp_path_factory.mktemp("weights") / "emonet.pth", 0.0)
 
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("ALMOND_WEIGHTS", str(tmp_path / "store"))
-    yield tmp_path / "store"
-    for path in (tmp_path / "store").glob("*"):
-        path.unlink()
+    return tmp_path / "store"
 
 
 class Server(ThreadingHTTPServer):
@@ -98,13 +99,13 @@ def test_a_file_is_copied_pinned_and_found(weights, store, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed == {
         "name": "emonet",
-        "path": str(store / "emonet.safetensors"),
+        "path": str(store / "emonet.pt"),
         "sha256": sha256(weights),
     }
-    assert stored_weights("emonet") == store / "emonet.safetensors"
-    assert sorted(path.name for path in store.iterdir()) == ["emonet.json", "emonet.safetensors"]
+    assert stored_weights("emonet") == store / "emonet.pt"
+    assert sorted(path.name for path in store.iterdir()) == ["emonet.json", "emonet.pt"]
     add_file("emonet", weights)  # the same bytes again are welcome
-    with (store / "emonet.safetensors").open("r+b") as stream:
+    with (store / "emonet.pt").open("r+b") as stream:
         stream.seek(-1, 2)
         stream.write(b"\x01")
     with pytest.raises(DigestMismatch):
@@ -113,20 +114,16 @@ def test_a_file_is_copied_pinned_and_found(weights, store, capsys):
 
 def test_other_bytes_under_a_pinned_name_are_refused(weights, store, tmp_path, capsys):
     add_file("emonet", weights)
-    other = tmp_path / "other.safetensors"
-    state = {name: torch.zeros(value.shape) for name, value in empty_emonet().state_dict().items()}
-    state["classifier.0.bias"][0] = 1
-    save_file(state, other)
+    other = save_weights(tmp_path / "other.pt", 1.0)
     with pytest.raises(DigestMismatch):
         add_file("emonet", other)
     assert main(["weights", "emonet", "--url", other.as_uri()]) == 1
     assert "recorded" in capsys.readouterr().err
     assert stored_weights("emonet").read_bytes() == weights.read_bytes()
-    assert sorted(path.name for path in store.iterdir()) == ["emonet.json", "emonet.safetensors"]
-    (store / "emonet.safetensors").unlink()  # the pin outlives the file
+    assert sorted(path.name for path in store.iterdir()) == ["emonet.json", "emonet.pt"]
+    (store / "emonet.pt").unlink()  # the pin outlives the file
     with pytest.raises(DigestMismatch):
         add_file("emonet", other)
-    other.unlink()
 
 
 def test_the_wanted_digest_is_checked_before_anything_is_kept(weights, store, capsys):
@@ -164,7 +161,7 @@ def test_an_address_of_a_server_whose_connection_breaks(weights, store):
         assert server.asked == [None, f"bytes={len(data) // 3}-"]
     assert kept.path.read_bytes() == data
     assert json.loads((store / "emonet.json").read_text())["source"] == server.url
-    assert sorted(path.name for path in store.iterdir()) == ["emonet.json", "emonet.safetensors"]
+    assert sorted(path.name for path in store.iterdir()) == ["emonet.json", "emonet.pt"]
 
 
 DATA = bytes(range(256)) * 40
