@@ -20,6 +20,9 @@ from almond.errors import InputError
 Matrix = NDArray[np.float64]
 
 NAMES = ("desc-confounds_timeseries.tsv", "desc-confounds_regressors.tsv")
+LONGEST_START = 10
+"""Rows that may lack a number at the start of a column."""
+
 LABELS = re.compile(r'#\s*ColumnLabels\s*=\s*"([^"]*)"')
 
 
@@ -35,7 +38,8 @@ def read_confounds(
     header (``.1D``, ``.par``, ``.txt``) has the columns ``motion_1``, ``motion_2``, ...
 
     Derivatives and framewise displacement have ``n/a`` for the first volume: numbers missing *at the start*
-    of a column take the column's first number, which adds no jump. Missing anywhere else is an error.
+    of a column (10 rows at most) take the column's first number, which adds no jump. Missing anywhere else is
+    an error.
 
     :raises InputError: no such file, a name or glob that no column has, numbers missing, other rows than
         volumes.
@@ -96,16 +100,17 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def _from_text(text: str) -> pd.DataFrame:
     lines = [line.split() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not lines:
+        return pd.DataFrame()
     widths = {len(line) for line in lines}
     if len(widths) > 1:
         raise ValueError(f"rows of {' and '.join(map(str, sorted(widths)))} numbers")
     values = np.array(lines, np.float64)
     labels = LABELS.search(text)
     names = [name.strip() for name in labels[1].split(";")] if labels else []
-    width = values.shape[1] if values.ndim == 2 else 0
-    if len(names) != width:
-        names = [f"motion_{number}" for number in range(1, width + 1)]
-    return pd.DataFrame(values.reshape(-1, width), columns=names)
+    if len(names) != values.shape[1]:
+        names = [f"motion_{number}" for number in range(1, values.shape[1] + 1)]
+    return pd.DataFrame(values, columns=names)
 
 
 def _columns(wanted: Sequence[str], names: list[str], path: Path) -> list[str]:
@@ -126,14 +131,17 @@ def _filled(table: pd.DataFrame, path: Path) -> Matrix:
         if not pd.api.types.is_numeric_dtype(column):
             raise InputError(path, f"column {name} does not hold numbers only", "numbers, n/a at the start")
         values = column.to_numpy(np.float64)
-        known = np.flatnonzero(np.isfinite(values))
-        if len(known) == 0:
-            raise InputError(path, f"column {name} holds no numbers", "numbers, n/a at the start")
-        values = np.concatenate([np.full(known[0], values[known[0]]), values[known[0] :]])
-        if not np.isfinite(values).all():
-            row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise InputError(path, f"column {name} has no number in row {row + 1}", "n/a at the start only")
-        found[:, index] = values
+        known = np.flatnonzero(~np.isnan(values))
+        if len(known) == 0 or known[0] > LONGEST_START:
+            problem = f"column {name} has no number in the first {LONGEST_START + 1} rows"
+            raise InputError(path, problem, "numbers, n/a for the first volumes only")
+        bad = np.flatnonzero(~np.isfinite(values[known[0] :])) + known[0]
+        if len(bad):
+            raise InputError(
+                path, f"column {name} has no number in row {bad[0] + 1}", "n/a at the start only"
+            )
+        found[: known[0], index] = values[known[0]]
+        found[known[0] :, index] = values[known[0] :]
     return found
 
 
