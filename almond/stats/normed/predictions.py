@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard
+from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, read_artifact_json
 from almond.encoding.collection import Stored
 from almond.encoding.score import raw_scores
 from almond.errors import InputError
@@ -107,7 +107,7 @@ def predict(
                 raise InputError(one.path, "was fitted on another feature space", card.name)
             betas[region].append(artifact.mean_weights)
             if gathered is not None:
-                gathered.add(artifact)
+                gathered.add(artifact, read_artifact_json(one.path).get("grid"))
             done += 1
         if gathered is not None and gathered.has_voxels:
             effects[region] = gathered.finish()
@@ -146,10 +146,11 @@ class _Gathered:
         """Encoders made of mean betas alone lie on no voxel."""
         return all((voxels >= 0).all() for voxels in self.voxels)
 
-    def add(self, artifact: EncoderArtifact) -> None:
+    def add(self, artifact: EncoderArtifact, grid: Mapping[str, Any] | None) -> None:
+        """One subject's encoder; ``grid`` is None for encoders that do not say where they lie."""
         self.voxels.append(artifact.voxels)
-        if artifact.grid is not None:
-            self.grids.append(artifact.grid)
+        if grid is not None:
+            self.grids.append(grid)
         found = {}
         for one in self.sets:
             predicted = zscore(artifact.predict(one.features).T)
