@@ -89,22 +89,22 @@ def align(
                 "order", f"{order} is made with the canonical response from time 0", "order: sound"
             )
         return align_film(features, n_volumes=n_volumes, tr=tr, order=order)
-    if start == 0:
+    covers = start == 0
+    if covers:
         _check_length(len(features), interval, n_volumes, tr, source)
+
+    def read(count: int, first: float) -> NDArray[np.float64]:
+        return _at_volumes(features, interval, tr, count, first, covers)
+
     if kind == "fir":
-        parts = [
-            _at_volumes(features, interval=interval, n_volumes=n_volumes, tr=tr, start=start + delay)
-            for delay in delays
-        ]
-        return np.concatenate(parts, axis=1)
-    # Volumes that were never measured, before the first: for the response to what came before it.
-    lead = max(0, math.ceil(-start / tr - WHOLE)) if kind != "none" else 0
-    rows = _at_volumes(
-        features, interval=interval, n_volumes=n_volumes + lead, tr=tr, start=start + lead * tr
-    )
+        return np.concatenate([read(n_volumes, start + delay) for delay in delays], axis=1)
     if kind == "none":
-        return rows
-    return np.concatenate([convolve(rows, column)[lead:] for column in basis(kind, tr).T], axis=1)
+        return read(n_volumes, start)
+    # Volumes that were never measured, before the first: for the response to what came before it.
+    lead = max(0, math.ceil(-start / tr - WHOLE))
+    rows = read(n_volumes + lead, start + lead * tr)
+    parts = [convolve(rows, column)[lead:] for column in basis(kind, tr).T]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 def _check(kind: str, delays: Sequence[float], order: str) -> None:
@@ -128,17 +128,22 @@ def _check_length(rows: int, interval: float, n_volumes: int, tr: float, source:
 
 
 def _at_volumes(
-    features: NDArray[np.floating[Any]], *, interval: float, n_volumes: int, tr: float, start: float
+    features: NDArray[np.floating[Any]],
+    interval: float,
+    tr: float,
+    n_volumes: int,
+    start: float,
+    covers: bool,
 ) -> NDArray[np.float64]:
     """Features (n_volumes, D) at the times of the volumes, the first row of features ``start`` s after the
-    first volume."""
+    first volume. ``covers``: they last as long as the run, so that a row that lacks is the last one again."""
     shift = round(start / tr)
     if abs(start - shift * tr) > WHOLE:
         return read_at(features, interval=interval, step=tr, first=-start, count=n_volumes)
     up, down = rational(interval, tr)
     rows = np.asarray(features, np.float64) if up == down else resample(features, up, down)
-    if shift == 0:
-        return _exactly(rows, n_volumes)
+    if covers:
+        rows = _exactly(rows, n_volumes)
     found = np.zeros((n_volumes, features.shape[1]))
     taken = rows[max(0, -shift) : max(0, n_volumes - shift)]
     found[max(0, shift) : max(0, shift) + len(taken)] = taken
