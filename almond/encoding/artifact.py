@@ -1,8 +1,11 @@
 """Fitted encoders on disk: a folder named by the digest of what is in it.
 
 ``<root>/<digest>/weights.npz`` holds ``weights`` (D, V) float64 in BOLD units per feature unit, ``intercept``
-(V,), ``voxels`` (V, 3) grid indices of the mask's voxels and ``dropped`` (K, 3), those that were constant in
-a run and take no part. ``artifact.json`` says what they are and where they came from.
+(V,), ``voxels`` (V, 3) grid indices of the region's voxels and ``dropped`` (K, 3), those that were constant
+in a run and take no part. With delays or derivatives there is ``basis_weights`` (K, D, V) too, one (D, V) for
+each; ``weights`` is then the response to a feature by which scores are made (the sum over delays; the
+canonical response without its derivatives). A model of the region's mean has one column of weights for all its voxels.
+``artifact.json`` says what they are and where they came from.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from almond.files import new_folder, write_atomically
 FORMAT = "almond-encoder/1"
 FILES = ("artifact.json", "weights.npz")
 ARRAYS = ("weights", "intercept", "voxels", "dropped")
+BASIS = "basis_weights"
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class EncoderArtifact:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+    grid: Mapping[str, Any] | None = None
+    basis_weights: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         dimension, voxels = self.weights.shape
@@ -60,12 +66,22 @@ class EncoderArtifact:
             raise InputError(
                 "weights", f"has {dimension} rows", f"one per feature ({self.feature_space.dimension})"
             )
-        if self.intercept.shape != (voxels,) or self.voxels.shape != (voxels, 3):
+        of_mean = self.is_mean and self.voxels.ndim == 2 and self.voxels.shape[1] == 3
+        if self.intercept.shape != (voxels,) or not (of_mean or self.voxels.shape == (voxels, 3)):
             raise InputError(
                 "weights",
                 f"{voxels} voxels, but intercept {self.intercept.shape} and voxels {self.voxels.shape}",
                 "one intercept and three indices per voxel",
             )
+        if self.basis_weights is not None and self.basis_weights.shape[1:] != (dimension, voxels):
+            raise InputError(
+                "basis_weights", f"has shape {self.basis_weights.shape}", f"(K, {dimension}, {voxels})"
+            )
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether this models the mean over the region's voxels instead of each voxel."""
+        return self.config.get("target") == "mean" and self.weights.shape[1] == 1
 
     @property
     def mean_weights(self) -> NDArray[np.float64]:
@@ -85,6 +101,7 @@ class EncoderArtifact:
             "model": self.model,
             "feature_space": {"name": card.name, "digest": card.digest, "dimension": card.dimension},
             "mask_digest": self.mask_digest,
+            **({"grid": dict(self.grid)} if self.grid is not None else {}),
             "config": dict(self.config),
             "provenance": dict(self.provenance),
             "metrics": dict(self.metrics),
@@ -94,6 +111,8 @@ class EncoderArtifact:
 def save_artifact(root: Path, artifact: EncoderArtifact) -> tuple[str, Path]:
     """Write an artifact under its digest and return both; the same artifact twice is written once."""
     arrays = {name: getattr(artifact, name) for name in ARRAYS}
+    if artifact.basis_weights is not None:
+        arrays[BASIS] = artifact.basis_weights
     with new_folder(root) as scratch:
         write_atomically(scratch / "weights.npz", npz_bytes(arrays))
         write_atomically(scratch / "artifact.json", canonical_json(artifact.to_json()))
@@ -123,7 +142,7 @@ def load_artifact(path: Path) -> EncoderArtifact:
     if digest != path.name:
         raise DigestMismatch(path, path.name, digest)
     with np.load(path / "weights.npz", allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in ARRAYS}
+        arrays = {name: stored[name] for name in (*ARRAYS, BASIS) if name != BASIS or name in stored}
     del meta["format"]
     card = FeatureSpaceCard(**meta.pop("feature_space"))
     return EncoderArtifact(**meta, **arrays, feature_space=card, digest=digest)

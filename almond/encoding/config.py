@@ -77,6 +77,8 @@ class FitConfig:
     encoders: Path | None = None
     task: str | None = None
     entities: Mapping[str, str] = field(default_factory=dict)
+    suffix: str = "bold"
+    derivatives: bool | str = False
     subjects: tuple[str, ...] | None = None
     tr: float | None = None
     preset: str | None = None
@@ -120,14 +122,17 @@ class FitConfig:
     def settings(self, model: str | None = None) -> dict[str, Any]:
         """Everything that changes the numbers, as plain JSON values and without this machine's folders.
 
-        With ``model``, without the sections that only other models read, so that changing those changes
-        nothing that was fitted. Regions and subjects are named elsewhere; backend and device are left out
-        because they agree within rounding.
+        Of one ``model`` (all that are to be fitted unless told): sections that only others read are left out,
+        so that changing those changes nothing that was fitted. Regions and subjects are named elsewhere;
+        backend and device are left out because they agree within rounding.
         """
+        models = self.models if model is None else (model,)
         found: dict[str, Any] = {
             "features": _of_spaces(self.spaces),
             "task": self.task,
             "entities": dict(self.entities),
+            "suffix": self.suffix,
+            "derivatives": self.derivatives,
             "components": list(self.components),
             "penalties": list(self.penalties),
             "target": self.target,
@@ -148,9 +153,9 @@ class FitConfig:
             "delays": list(self.delays),
             "seed": self.seed,
         }
-        if model in (None, "shared"):
+        if "shared" in models:
             found["shared"] = self.shared.to_json()
-        if model in (None, "flow"):
+        if "flow" in models:
             found["flow"] = self.flow.to_json()
         return found
 
@@ -223,6 +228,8 @@ KEYS = (
     "encoders",
     "task",
     "entities",
+    "suffix",
+    "derivatives",
     "subjects",
     "tr",
     "features",

@@ -44,6 +44,8 @@ def parse_data(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
         found["runs"] = _runs(mapping["runs"], checks)
     if "encoders" in given:
         found["encoders"] = checks.folder(mapping["encoders"], "encoders")
+    found["suffix"] = checks.text(mapping, "suffix")
+    found["derivatives"] = _derivatives(mapping.get("derivatives"), checks)
     extra = mapping.get("entities")
     if extra is not None:
         if isinstance(extra, Mapping) and all(isinstance(value, str) for value in extra.values()):
@@ -51,6 +53,13 @@ def parse_data(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
         else:
             checks.add("entities", "is not a mapping of BIDS entities to text, such as {space: MNI}")
     return found
+
+
+def _derivatives(value: Any, checks: Checks) -> bool | str | None:
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and value.strip()):
+        return value
+    checks.add("derivatives", f"is {value!r}, not true, false or the name of a folder in derivatives")
+    return None
 
 
 def _runs(value: Any, checks: Checks) -> tuple[RunFiles, ...]:

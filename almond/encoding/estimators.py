@@ -3,8 +3,10 @@ rows."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from almond.encoding.crossval import Fold, correlation
 from almond.encoding.pls import fit_pls
 from almond.encoding.ridge import fit_ridge, relative_penalties
+from almond.progress import Progress
 
 Matrix = NDArray[np.float64]
 InnerFolds = Callable[[], Sequence[Fold]]
@@ -92,3 +95,52 @@ class Ridge:
             Fitted(weights, intercept, {"penalty_median": float(np.median(chosen))})
             for weights, intercept, chosen in parts
         ]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Predictors ``x`` (n, D), one ``bold`` (n, V) with the ``columns`` of each region, folds over the rows,
+    and ``inner``: the folds within the training rows of a fold, to choose on."""
+
+    x: Matrix
+    bold: Matrix
+    columns: Sequence[NDArray[np.int64]]
+    folds: Sequence[Fold]
+    inner: Callable[[Fold], Sequence[Fold]]
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One region: held-out predictions (n_test, V) per fold, what was chosen in each, the model of all
+    rows."""
+
+    predictions: list[Matrix]
+    chosen_in_folds: list[dict[str, Any]]
+    final: Fitted | None
+
+
+def solve(
+    estimator: Estimator,
+    problem: Problem,
+    *,
+    final: bool = True,
+    backend: str = "numpy",
+    device: str = "cpu",
+    precision: str = "float64",
+    progress: Progress,
+) -> list[Solved]:
+    """Every region on every fold, and on all rows if ``final``."""
+    x, found = problem.x, [Solved([], [], None) for _ in problem.columns]
+    for number, fold in enumerate(problem.folds):
+        progress.report(number / len(problem.folds), f"{estimator.name}: fold {number + 1}")
+        ys = [problem.bold[np.ix_(fold.train, columns)] for columns in problem.columns]
+        models = estimator.fit(x[fold.train], ys, partial(problem.inner, fold))
+        for one, model in zip(found, models, strict=True):
+            one.predictions.append(model.predict(x[fold.test]))
+            one.chosen_in_folds.append(model.chosen)
+    if not final:
+        return found
+    everything = np.arange(len(x))
+    ys = [problem.bold[:, columns] for columns in problem.columns]
+    models = estimator.fit(x, ys, lambda: problem.inner(Fold(everything, everything[:0])))
+    return [dataclasses.replace(one, final=model) for one, model in zip(found, models, strict=True)]

@@ -88,8 +88,8 @@ def test_every_error_at_once(base):
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({"dataset": None}, "dataset: give either a BIDS folder"),
-        ({"dataset": "brains", "runs": []}, "and not both"),
+        ({"dataset": None}, "dataset: give one of a BIDS folder"),
+        ({"dataset": "brains", "runs": []}, "dataset: give one of"),
         ({"dataset": "elsewhere"}, "dataset: folder not found"),
         ({"dataset": 300 * "x"}, "dataset: folder not found"),
         ({"regions": {"LB": 300 * "x" + ".nii"}}, "regions.LB: file not found"),

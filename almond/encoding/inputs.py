@@ -1,0 +1,123 @@
+"""Everything of a subject that is known before its BOLD is read: runs, regions, features, nuisance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from almond.encoding import provenance, sources
+from almond.encoding.artifact import FeatureSpaceCard
+from almond.encoding.bids import Run, find_runs, natural, source_dataset
+from almond.encoding.config import FitConfig
+from almond.encoding.nifti import Grid
+from almond.encoding.nulls import null_predictors
+from almond.encoding.predictors import Predictors, Scan, bands, joined_card
+from almond.encoding.regions import Region, bold_grid, resolve
+from almond.encoding.subject import check_one_tr, prepared_predictors, scan_of
+from almond.errors import InputError
+from almond.progress import Part, Progress
+from almond.rng import generator
+
+__all__ = ["Inputs", "all_runs", "gather_inputs", "subjects_of"]
+
+
+def all_runs(config: FitConfig) -> list[Run]:
+    """The runs that a configuration speaks of, of the subjects that it chooses."""
+    if config.dataset is not None:
+        return find_runs(
+            config.dataset,
+            config.task,
+            config.subjects,
+            config.entities,
+            suffix=config.suffix,
+            derivatives=config.derivatives,
+        )
+    if not config.runs:
+        raise InputError("dataset", "is missing: there is nothing to fit", "a BIDS folder, or runs")
+    wanted = config.subjects
+    runs = [
+        Run(item.subject, item.run, item.bold, item.events, None, item.volumes)
+        for item in config.runs
+        if wanted is None or item.subject in wanted
+    ]
+    missing = sorted(set(wanted or ()) - {run.subject for run in runs})
+    if missing:
+        raise InputError("subjects", f"{missing[0]} has no run", "subjects that the runs name")
+    return runs
+
+
+def subjects_of(config: FitConfig) -> list[str]:
+    """The subjects to fit, sorted (2 before 10)."""
+    return sorted({run.subject for run in all_runs(config)}, key=natural)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One subject's, all checked against each other; ``provenance`` holds their digests."""
+
+    config: FitConfig
+    subject: str
+    scans: tuple[Scan, ...]
+    regions: tuple[Region, ...]
+    grid: Grid
+    predictors: dict[str, Predictors]
+    provenance: dict[str, Any]
+
+    @property
+    def card(self) -> FeatureSpaceCard:
+        return joined_card(self.predictors)
+
+    @property
+    def bands(self) -> dict[str, slice]:
+        return bands(self.predictors)
+
+    @property
+    def grid_json(self) -> dict[str, Any]:
+        """Of the BOLD: shape and affine (voxel indices to millimetres)."""
+        return {"shape": list(self.grid.shape), "affine": self.grid.affine.tolist()}
+
+    def noise(self) -> tuple[Any, dict[str, slice], float]:
+        """Noise predictors (n, K D') prepared as the real ones, their bands, their time constant in s."""
+        rng = generator(self.config.seed, "null features", self.subject)
+        made, constant = null_predictors(self.predictors, self.config.null_control, rng)
+        return prepared_predictors(self.config, self.scans, made), bands(made), constant
+
+
+def gather_inputs(
+    config: FitConfig, subject: str, *, out: Path, progress: Progress, runs: Sequence[Run] | None = None
+) -> Inputs:
+    """Look at a subject's files: regions on the grid of its BOLD, features of its runs, nuisance regressors.
+
+    ``runs``: of all subjects, where they were found before. ``out/features`` keeps what networks gave.
+
+    :raises InputError: anything about the files that does not fit.
+    """
+    every = list(runs) if runs is not None else all_runs(config)
+    own = [run for run in every if run.subject == subject]
+    if not own:
+        raise InputError("subjects", f"{subject} has no run", "a subject of the data set")
+    progress.report(0.0, f"sub-{subject}: regions and runs")
+    grid = bold_grid([run.bold for run in own])
+    regions = resolve(config.regions, grid, subject=subject)
+    scans = tuple(scan_of(config, run) for run in own)
+    check_one_tr(scans)
+    progress.report(0.2, f"sub-{subject}: features")
+    predictors = sources.gather(
+        config.spaces,
+        scans,
+        order=config.order,
+        conditions=_conditions(config, every),
+        stimuli=source_dataset(config.dataset) / "stimuli" if config.dataset else config.base,
+        cache=out / "features",
+        progress=Part(progress, 0.2, 1.0),
+        device=config.device,
+    )
+    found = provenance.of_subject(config, scans, predictors)
+    return Inputs(config, subject, scans, tuple(regions.values()), grid, predictors, found)
+
+
+def _conditions(config: FitConfig, runs: Sequence[Run]) -> tuple[str, ...]:
+    open_ended = [spec for spec in config.spaces.values() if spec.kind == "events" and not spec.conditions]
+    return sources.conditions_of(runs) if open_ended else ()

@@ -1,0 +1,183 @@
+"""The models of one subject: what was fitted before is found again, the rest is fitted and written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from almond.encoding import provenance
+from almond.encoding.artifact import EncoderArtifact, save_artifact
+from almond.encoding.config_model import FAMILIES
+from almond.encoding.crossval import make_folds
+from almond.encoding.estimators import Fitted
+from almond.encoding.evaluate import Design, Engine
+from almond.encoding.index import Entry, FittedRegion
+from almond.encoding.inputs import Inputs
+from almond.encoding.judging import Noise, Trial
+from almond.encoding.models import make_estimator
+from almond.encoding.regions import Region
+from almond.encoding.repeats import repeats_of
+from almond.encoding.subject import SubjectData, read_subject
+from almond.progress import Part, Progress
+from almond.rng import generator
+
+Matrix = NDArray[np.float64]
+Columns = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Every model of one subject that learns from this subject alone."""
+
+    inputs: Inputs
+    out: Path
+
+    @property
+    def models(self) -> list[str]:
+        return [model for model in self.inputs.config.models if model not in FAMILIES]
+
+    def entry(self, model: str, region: Region) -> Entry:
+        """Where it is remembered what was made from exactly these inputs."""
+        inputs = {
+            "mask": region.digest,
+            "config": self.inputs.config.settings(model),
+            "provenance": self.inputs.provenance,
+        }
+        return Entry(self.out, self.inputs.subject, region.name, model, inputs)
+
+    def run(self, progress: Progress) -> list[FittedRegion]:
+        """Every model on every region: found, or fitted and written. BOLD is read once, if at all."""
+        regions, subject = self.inputs.regions, self.inputs.subject
+        keys = [(model, region.name) for model in self.models for region in regions]
+        known = {
+            (model, region.name): found
+            for model in self.models
+            for region in regions
+            if (found := self.entry(model, region).find()) is not None
+        }
+        waiting = {
+            model: [region for region in regions if (model, region.name) not in known]
+            for model in self.models
+        }
+        if any(waiting.values()):
+            needed = [region for region in regions if any(region in of for of in waiting.values())]
+            data = read_subject(
+                self.inputs.config,
+                needed,
+                self.inputs.scans,
+                self.inputs.predictors,
+                Part(progress, 0.0, 0.2),
+            )
+            for number, (model, of_model) in enumerate(waiting.items()):
+                borders = [0.2 + 0.8 * place / len(waiting) for place in (number, number + 1)]
+                if of_model:
+                    for made in self._fit(model, of_model, data, Part(progress, *borders)):
+                        known[model, made.region] = made
+        progress.report(1.0, f"sub-{subject}: done")
+        return [known[key] for key in keys]
+
+    def _fit(
+        self, model: str, regions: Sequence[Region], data: SubjectData, progress: Progress
+    ) -> list[FittedRegion]:
+        config = self.inputs.config
+        columns = [data.columns(region, self.inputs.subject) for region in regions]
+        bold, parts = data.bold, columns
+        if config.target == "mean":
+            bold = np.stack([data.bold[:, chosen].mean(axis=1) for chosen in columns], axis=1)
+            parts = [np.array([place]) for place in range(len(columns))]
+        trial = self._trial(model, data, bold, parts)
+        results = trial.run(progress)
+        return [
+            self._save(model, region, data, fitted, chosen, metrics)
+            for region, chosen, (fitted, metrics) in zip(regions, columns, results, strict=True)
+        ]
+
+    def _trial(self, model: str, data: SubjectData, bold: Matrix, columns: Sequence[Columns]) -> Trial:
+        config, subject = self.inputs.config, self.inputs.subject
+        folds = make_folds(
+            config.crossvalidation,
+            data.lengths,
+            n_folds=config.folds,
+            gap=config.gap,
+            tr=data.tr,
+            rng=generator(config.seed, "folds", subject),
+        )
+        return Trial(
+            subject=subject,
+            estimator=make_estimator(model, config, self.inputs.bands),
+            x=data.x,
+            bold=bold,
+            columns=columns,
+            design=Design(folds, data.lengths, config.gap, data.tr),
+            engine=Engine(config.backend, config.device, config.precision),
+            seed=config.seed,
+            noise=self._noise(model) if config.null_control else None,
+            repeats=repeats_of(config.repeats, self.inputs.scans) if config.repeats else None,
+            permutations=config.permutations,
+        )
+
+    def _noise(self, model: str) -> Noise:
+        x, bands, constant = self.inputs.noise()
+        config = self.inputs.config
+        return Noise(x, make_estimator(model, config, bands), config.null_control, constant)
+
+    def _save(
+        self,
+        model: str,
+        region: Region,
+        data: SubjectData,
+        fitted: Fitted,
+        columns: Columns,
+        metrics: dict[str, Any],
+    ) -> FittedRegion:
+        config, inputs = self.inputs.config, self.inputs
+        dropped = dropped_voxels(region, data.voxels[columns])
+        counts = {"n_voxels": len(columns), "n_dropped": len(dropped), "n_volumes": len(data.x)}
+        weights, basis = responses(fitted.weights, inputs.card.dimension, config.hrf)
+        artifact = EncoderArtifact(
+            subject=inputs.subject,
+            region=region.name,
+            model=model,
+            feature_space=inputs.card,
+            weights=weights,
+            intercept=fitted.intercept,
+            voxels=data.voxels[columns],
+            dropped=dropped,
+            mask_digest=region.digest,
+            config=config.settings(model),
+            provenance={
+                **inputs.provenance,
+                "region": provenance.of_region(region, config.dataset or config.base),
+                "engine": {"backend": config.backend, "device": config.device},
+            },
+            metrics={**metrics, **counts, "chosen": fitted.chosen},
+            grid=inputs.grid_json,
+            basis_weights=basis,
+        )
+        digest, path = save_artifact(self.out, artifact)
+        self.entry(model, region).remember(digest)
+        return FittedRegion(inputs.subject, region.name, model, digest, path, dict(artifact.metrics))
+
+
+def dropped_voxels(region: Region, kept: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The region's voxels (K, 3) that take no part."""
+    known = {tuple(voxel) for voxel in kept.tolist()}
+    dropped = [voxel for voxel in region.voxels.tolist() if tuple(voxel) not in known]
+    return np.array(dropped, np.int64).reshape(-1, 3)
+
+
+def responses(weights: Matrix, dimension: int, hrf: str) -> tuple[Matrix, Matrix | None]:
+    """From weights (K D, V), rows k D + d, the response (D, V) used for scores and all (K, D, V).
+
+    The sum over the delays of a finite impulse response; the canonical response of a basis with derivatives.
+    None in place of the second where K is 1.
+    """
+    basis = weights.reshape(-1, dimension, weights.shape[1])
+    if len(basis) == 1:
+        return weights, None
+    return (basis.sum(axis=0) if hrf == "fir" else basis[0].copy()), basis
