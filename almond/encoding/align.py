@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
+from scipy.signal import lfilter
 
 from almond.encoding.delays import by_columns, read_at, resample
 from almond.encoding.hrf import basis, spm_hrf
@@ -31,17 +31,7 @@ WHOLE = 1e-6
 
 def convolve(features: NDArray[np.floating[Any]], response: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each column of (n, D) convolved with the response, the first n rows: causal, zeros before the run."""
-    if len(features) <= 2 * len(response):
-        return _convolve_directly(np.asarray(features, np.float64), response)
-    count = len(features)
-    return by_columns(features, count, lambda block: fftconvolve(block, response[:, None], axes=0)[:count])
-
-
-def _convolve_directly(values: NDArray[np.float64], response: NDArray[np.float64]) -> NDArray[np.float64]:
-    found = np.zeros_like(values)
-    for lag, weight in enumerate(response[: len(values)]):
-        found[lag:] += weight * values[: len(values) - lag]
-    return found
+    return by_columns(features, len(features), lambda block: lfilter(response, [1.0], block, axis=0))
 
 
 def rational(interval: float, tr: float) -> tuple[int, int]:
@@ -178,10 +168,7 @@ def align_film(
     response = spm_hrf(tr)
     if order == "paper-amygdala":
         return convolve(_stretched(features, up, down), response)
-    count = len(features)
-    return by_columns(
-        features, n_volumes, lambda block: _stretched(convolve(block, response)[:count], up, down)
-    )
+    return by_columns(features, n_volumes, lambda block: _stretched(convolve(block, response), up, down))
 
 
 def _stretched(features: NDArray[np.floating[Any]], up: int, down: int) -> NDArray[np.float64]:
