@@ -150,7 +150,8 @@ def decile_panels(data: Data, analysed: Analysed) -> Figure:
             axes.axhline(0.0, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)), zorder=1)
             axes.locator_params(axis="y", nbins=4)
             if row == 0:
-                axes.set_title(f"decile of {rating}")
+                groups = data["settings"]["deciles"]
+                axes.set_title(f"deciles of {rating}" if groups == 10 else f"{groups} parts of {rating}")
         grid[row, 0].set_ylabel(region)
     if len(data["sets"]) > 1:
         grid[0, 0].legend(fontsize=8.5)
@@ -187,12 +188,13 @@ def surfaces(data: Data, sets: Sequence[NormedSet], analysed: Analysed) -> Figur
         shown = axes.contourf(VALENCE_GRID, AROUSAL_GRID, found[region], levels=levels, cmap=DIVERGING)
         axes.plot(*points.T, ".", color=MUTED, markersize=1.6, alpha=0.6)
         axes.set_title(region)
-    for axes in grid.ravel()[len(regions) :]:
-        axes.set_visible(False)
+    for number, axes in enumerate(grid.ravel()):
+        axes.set_visible(number < len(regions))
+        if number + columns >= len(regions):
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel("z valence")
     for axes in grid[:, 0]:
         axes.set_ylabel("z arousal")
-    for axes in grid[-1]:
-        axes.set_xlabel("z valence")
     if shown is not None:
         bar = figure.colorbar(shown, ax=grid, shrink=0.7, label="predicted response")
         bar.locator = _few_ticks()

@@ -13,13 +13,15 @@ from almond.digest import digest_bytes, digest_file, digest_json
 from almond.encoding.artifact import FeatureSpaceCard
 from almond.encoding.config import FitConfig
 from almond.encoding.features import FeatureSpace, extract_cached, load_table, open_space
+from almond.encoding.predictors import Predictors, joined_card
 from almond.encoding.settings_validation import ImageSet, ValidationSettings
+from almond.encoding.sources import card_of
 from almond.errors import InputError
 from almond.progress import Part, Progress
 from almond.stats.normed.group import Floats, zscore
 from almond.stimuli import lowlevel, lowlevel_paper
-from almond.stimuli.images import ImageArray, read_image
-from almond.stimuli.norms import IMAGE_SUFFIXES, Norms, image_key, listed, read_norms
+from almond.stimuli.images import ImageArray, LazyImages, image_files, read_image
+from almond.stimuli.norms import Norms, image_key, listed, read_norms
 
 LOW_LEVEL = ("median_red", "median_green", "median_blue", "power_high", "power_low")
 """The low-level features of the regression, in its order."""
@@ -46,19 +48,6 @@ class NormedSet:
         return zscore(self.arousal)
 
 
-class _Pictures:
-    """Images read when they are asked for, so that few are in memory."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = paths
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: Any) -> Any:
-        return read_image(self.paths[index])
-
-
 def read_sets(
     config: FitConfig, settings: ValidationSettings, card: FeatureSpaceCard, *, progress: Progress
 ) -> list[NormedSet]:
@@ -67,43 +56,46 @@ def read_sets(
     :param card: the feature space that the encoders' artifacts name.
     :raises InputError: norms or images that are wrong or missing; features of another space.
     """
-    space = None
+    spaces: list[FeatureSpace] = []
     if any(item.features is None for item in settings.sets.values()):
-        space = _open(config, card)
+        spaces = _open(config, card)
     count = len(settings.sets)
     return [
-        _read(item, settings, space, card, config, Part(progress, index / count, (index + 1) / count))
+        _read(item, settings, spaces, card, config, Part(progress, index / count, (index + 1) / count))
         for index, item in enumerate(settings.sets.values())
     ]
 
 
-def _open(config: FitConfig, card: FeatureSpaceCard) -> FeatureSpace:
-    if config.features.kind in ("table", "events"):
+def _open(config: FitConfig, card: FeatureSpaceCard) -> list[FeatureSpace]:
+    """The network of each feature space, checked against what the encoders were fitted on."""
+    blind = [spec.kind for spec in config.spaces.values() if not spec.is_network]
+    if blind or not config.spaces:
         raise InputError(
             "validation.features",
-            f"is missing: encoders of the kind {config.features.kind} know no network to look at images",
+            f"is missing: no network looks at images where features are {blind[0] if blind else 'not named'}",
             "a table of the same features of these images, with a column stim_file",
         )
-    space = open_space(config.features)
-    if space.digest != card.digest:
+    spaces = {name: open_space(spec, device=config.device) for name, spec in config.spaces.items()}
+    found = joined_card({name: Predictors(card_of(space), ()) for name, space in spaces.items()})
+    if found.digest != card.digest:
         raise InputError(
             "features",
-            f"{space.name} ({space.digest[:12]}…) is not the space of the encoders ({card.digest[:12]}…)",
-            "the network and the weights that the encoders were fitted with",
+            f"{found.name} ({found.digest[:12]}…) is not {card.name} ({card.digest[:12]}…) of the encoders",
+            "the networks and weights that the encoders were fitted with",
         )
-    return space
+    return list(spaces.values())
 
 
 def _read(
     item: ImageSet,
     settings: ValidationSettings,
-    space: FeatureSpace | None,
+    spaces: Sequence[FeatureSpace],
     card: FeatureSpaceCard,
     config: FitConfig,
     progress: Progress,
 ) -> NormedSet:
     progress.report(0.0, f"{item.name}: norms")
-    paths = _pictures(item.images) if item.images is not None else []
+    paths = image_files(item.images) if item.images is not None else []
     names = [path.name for path in paths] or None
     norms = read_norms(
         item.norms,
@@ -119,12 +111,8 @@ def _read(
         low_level = _low_level(paths, settings.low_level, Part(progress, 0.05, 0.5))
     if item.features is not None:
         features = _from_table(item.features, norms.names, card)
-    elif space is not None:
-        digests = [digest_file(path) for path in paths]
-        cache = config.output / "features"
-        part = Part(progress, 0.5, 1.0)
-        pictures: Any = _Pictures(paths)
-        features = extract_cached(space, digests, lambda: pictures, cache, part).astype(np.float64)
+    else:
+        features = _from_networks(spaces, paths, config.output / "features", Part(progress, 0.5, 1.0))
     source = {
         "norms": item.norms.name,
         "norms_digest": digest_file(item.norms),
@@ -137,15 +125,23 @@ def _read(
     return NormedSet(item.name, norms.names, norms.valence, norms.arousal, low_level, features, source)
 
 
-def _pictures(folder: Path) -> list[Path]:
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
-    )
-    if not found:
-        raise InputError(folder, "holds no image", ", ".join(IMAGE_SUFFIXES))
-    return found
+def _from_networks(
+    spaces: Sequence[FeatureSpace], paths: Sequence[Path], cache: Path, progress: Progress
+) -> Floats:
+    """Features (n, D) of all spaces side by side."""
+    digests = [digest_file(path) for path in paths]
+    pictures = LazyImages(paths)
+    parts = [
+        extract_cached(
+            space,
+            digests,
+            lambda: pictures,
+            cache,
+            Part(progress, index / len(spaces), (index + 1) / len(spaces)),
+        )
+        for index, space in enumerate(spaces)
+    ]
+    return np.concatenate(parts, axis=1).astype(np.float64)
 
 
 def _check(item: ImageSet, norms: Norms) -> None:

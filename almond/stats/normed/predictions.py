@@ -140,14 +140,17 @@ class _Gathered:
         self.voxels: list[NDArray[np.int64]] = []
         self.sums: dict[str, dict[tuple[int, ...], Floats]] = {one.name: {} for one in sets}
         self.grids: list[Mapping[str, Any]] = []
-
-    @property
-    def has_voxels(self) -> bool:
-        """Encoders made of mean betas alone lie on no voxel."""
-        return all((voxels >= 0).all() for voxels in self.voxels)
+        self.has_voxels = True
 
     def add(self, artifact: EncoderArtifact, grid: Mapping[str, Any] | None) -> None:
-        """One subject's encoder; ``grid`` is None for encoders that do not say where they lie."""
+        """One subject's encoder; ``grid`` is None for encoders that do not say where they lie.
+
+        Encoders of a region's mean, fitted or imported, have no voxels to map.
+        """
+        if artifact.weights.shape[1] != len(artifact.voxels) or (artifact.voxels < 0).any():
+            self.has_voxels = False
+        if not self.has_voxels:
+            return
         self.voxels.append(artifact.voxels)
         if grid is not None:
             self.grids.append(grid)

@@ -15,8 +15,9 @@ def p_of(p: float | None) -> str:
     return "not defined" if p is None else p_cell(p)
 
 
-def number(value: float, digits: int = 3) -> str:
-    return f"{value:+.{digits}f}"
+def number(value: float) -> str:
+    """Two decimals, or two digits of a small number."""
+    return f"{value:+.2f}" if abs(value) >= 0.095 or value == 0 else f"{value:+.2g}"
 
 
 def interval(test: Data) -> str:

@@ -40,7 +40,8 @@ def validate_norms(
     settings = config.validation
     if settings is None:
         raise InputError("validation", "is missing from the configuration", "sets of images with norms")
-    model, regions = _model(config, settings), _regions(config, settings)
+    model = _model(stored, settings)
+    regions = _regions(stored, model, settings)
     encoders = choose(stored, model, regions)
     first = next(iter(encoders.values()))[0]
     card = FeatureSpaceCard(**read_artifact_json(first.path)["feature_space"])
@@ -69,22 +70,26 @@ def validate_norms(
     return data
 
 
-def _model(config: FitConfig, settings: ValidationSettings) -> str:
-    if settings.model is not None and settings.model not in config.models:
+def _model(stored: Sequence[Stored], settings: ValidationSettings) -> str:
+    """The model that the settings name, or the first of the encoders'."""
+    models = list(dict.fromkeys(one.model for one in stored))
+    if not models or (settings.model is not None and settings.model not in models):
         raise InputError(
-            "validation.model", f"{settings.model} was not fitted", f"one of {', '.join(config.models)}"
+            "validation.model",
+            f"no encoder of {settings.model or 'any model'} was given",
+            f"one of {', '.join(models)}" if models else "fitted encoders",
         )
-    return settings.model or config.models[0]
+    return settings.model or models[0]
 
 
-def _regions(config: FitConfig, settings: ValidationSettings) -> tuple[str, ...]:
-    regions = settings.regions or tuple(config.regions)
-    named = [*regions, *settings.subregions, *([settings.control] if settings.control else [])]
-    unknown = [name for name in named if name not in config.regions]
+def _regions(stored: Sequence[Stored], model: str, settings: ValidationSettings) -> tuple[str, ...]:
+    """The regions to test, in the order of the settings, else of the encoders; the compared ones too."""
+    fitted = tuple(dict.fromkeys(one.region for one in stored if one.model == model))
+    compared = [*settings.subregions, *([settings.control] if settings.control else [])]
+    named = [*(settings.regions or fitted), *compared]
+    unknown = [name for name in named if name not in fitted]
     if unknown:
-        raise InputError(
-            "validation.regions", f"{unknown[0]} is no region", f"some of {', '.join(config.regions)}"
-        )
+        raise InputError("validation.regions", f"{unknown[0]} was not fitted", f"some of {', '.join(fitted)}")
     return tuple(dict.fromkeys(named))
 
 
@@ -138,7 +143,7 @@ def _voxelwise_rows(
 def _not_mapped(wanted: Sequence[str], effects: Mapping[str, VoxelEffects]) -> list[dict[str, str]]:
     missing = [region for region in wanted if region not in effects]
     rows = [
-        {"analysis": f"maps of {region}", "reason": "its encoders are mean weights, on no voxel"}
+        {"analysis": f"maps of {region}", "reason": "its encoders predict means over voxels, not voxels"}
         for region in missing
     ]
     flat = [region for region, found in effects.items() if found.grid is None]
