@@ -166,7 +166,7 @@ class _Reader:
             "interval": checks.number(get("interval"), self._at("interval"), above=0),
             "conditions": checks.texts(get("conditions"), self._at("conditions")),
             "path": self._path(),
-            "video": self._file("video", FILMS),
+            "video": self._file("video", (*FILMS, *(suffix.upper() for suffix in FILMS))),
             "every": checks.whole(get("every"), self._at("every"), least=1),
             "weights": self._weights(),
             "layer": self._layer(),

@@ -58,9 +58,17 @@ class TorchSpace:
             **(extra or {}),
         }
         self.digest = digest_json({**self._facts, "weights": state_digest(network)})
-        with torch.no_grad():
-            probe = torch.zeros(1, 3, self.image_size, self.image_size)
-            self.dimension = int(self.forward(probe).shape[1])
+        self.dimension = self._probed()
+
+    def _probed(self) -> int:
+        """How many numbers an image gives; what the network cannot take is the user's error."""
+        side = self.image_size
+        try:
+            with torch.no_grad():
+                return int(self.forward(torch.zeros(1, 3, side, side)).shape[1])
+        except RuntimeError as error:
+            first = str(error).splitlines()[0]
+            raise InputError(self.name, f"cannot take images of {side} x {side} pixels ({first})") from error
 
     def describe(self) -> dict[str, Any]:
         """Network, layer, pooling and every step of the preprocessing, as plain JSON values."""

@@ -27,6 +27,9 @@ WHAT = {
     "char": "text",
     "struct": "a struct; save the field as a variable of its own",
     "sparse": "a sparse matrix; save full(x)",
+    "opaque": "an object, such as a table; use table2array",
+    "object": "an object; save its numbers",
+    "function": "a function",
     "unknown": "no array that MATLAB wrote",
 }
 

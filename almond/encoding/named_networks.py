@@ -52,9 +52,7 @@ def _library(name: str) -> ModuleType:
 def _open_timm(spec: FeatureSpec, device: str) -> TorchSpace:
     """Without ``layer``: what timm gives to the classifier (pooled, before its last linear layer)."""
     timm = _library("timm")
-    name = spec.model
-    if spec.pretrained and "." not in name:
-        name = f"{name}.{spec.pretrained}"
+    name = timm_name(spec.model, spec.pretrained)
     network = _made(lambda: timm.create_model(name, pretrained=bool(spec.pretrained)), name)
     if spec.weights:
         load_strictly(network, read_state_dict(Path(spec.weights)), spec.weights)
@@ -70,10 +68,23 @@ def _open_timm(spec: FeatureSpec, device: str) -> TorchSpace:
     return _space(spec, name, network, last, preprocessing, device)
 
 
+def timm_name(model: str, pretrained: str) -> str:
+    """``model.tag``, the way timm names weights; ``InputError`` where the model brings another tag."""
+    known, _, tag = model.partition(".")
+    if tag and pretrained and tag != pretrained:
+        raise InputError("features.pretrained", f"is {pretrained}, but the model says {tag}", "one of them")
+    return f"{known}.{tag or pretrained}" if tag or pretrained else known
+
+
 def _open_clip(spec: FeatureSpec, device: str) -> TorchSpace:
     """Without ``layer``: the image embedding, not normalised to unit length."""
     library = _library("open_clip")
-    network = _made(lambda: library.create_model(spec.model, pretrained=spec.pretrained or None), spec.model)
+    network = _made(
+        lambda: library.create_model(
+            spec.model, pretrained=spec.pretrained or None, pretrained_hf=bool(spec.pretrained)
+        ),
+        spec.model,
+    )
     if spec.weights:
         load_strictly(network, read_state_dict(Path(spec.weights)), spec.weights)
     tower = network.visual
@@ -131,10 +142,15 @@ _FILTER_NUMBERS: Mapping[Any, str] = {2: "bilinear", 3: "bicubic"}
 
 
 def _preprocessor(folder: Path) -> Mapping[str, Any]:
+    """What the folder says about preprocessing, in the file of either generation of the library."""
     path = folder / "preprocessor_config.json"
+    nested = folder / "processor_config.json"
+    if not path.is_file() and nested.is_file():
+        path = nested
     try:
         found: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = found["image_processor"] if path == nested else found
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             path, f"cannot be read ({error})", "the preprocessing that belongs to the model"
         ) from error

@@ -92,7 +92,8 @@ def _read(path: Path, variable: str | None) -> _Found:
     if path.suffix == ".mat":
         from almond.encoding.matlab import read_variable
 
-        return _Found(read_variable(path, variable))
+        found = read_variable(path, variable)
+        return _Found(found if found.ndim == 2 else found.squeeze())  # 1 x 1 x D x n, as layers give it
     if path.suffix == ".npz":
         return _read_npz(path, variable)
     if variable is not None:

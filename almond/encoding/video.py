@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -100,8 +101,8 @@ def film_features(
         partial = cache / f"film-{key}.partial"
         partial.mkdir(parents=True, exist_ok=True)
         found = _extract(space, path, every, partial, key, progress or Silent())
-        _write_done(done, found, partial)
-        shutil.rmtree(partial)
+        _write_done(done, found)
+        shutil.rmtree(partial, ignore_errors=True)  # another process may be removing it as well
     return found
 
 
@@ -258,19 +259,24 @@ def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]] | None:
         return None  # a damaged cache is only a cache
 
 
-def _write_done(path: Path, found: FilmFeatures, scratch: Path) -> None:
+def _write_done(path: Path, found: FilmFeatures) -> None:
     """Straight to disk, for the features of a film are hundreds of megabytes, then renamed."""
-    name = scratch / "whole.npz"
-    with name.open("wb") as stream:
-        np.savez(
-            stream,
-            allow_pickle=False,
-            values=found.values,
-            times=found.times,
-            interval=np.array(found.interval),
-            n_frames=np.array(found.n_frames),
-            variable_rate=np.array(found.variable_rate),
-        )
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(name, path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(
+                stream,
+                allow_pickle=False,
+                values=found.values,
+                times=found.times,
+                interval=np.array(found.interval),
+                n_frames=np.array(found.n_frames),
+                variable_rate=np.array(found.variable_rate),
+            )
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

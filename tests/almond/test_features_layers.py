@@ -10,13 +10,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from almond.digest import digest_array
 from almond.encoding.feature_cache import extract_cached
 from almond.encoding.feature_specs import FeatureSpec
 from almond.encoding.features import open_space
-from almond.encoding.named_networks import published_preprocessing
+from almond.encoding.named_networks import published_preprocessing, timm_name
 from almond.encoding.preprocessing import Preprocessing, read_mean
 from almond.errors import Cancelled, InputError
 from almond.rng import generator
@@ -149,6 +149,7 @@ def test_what_does_not_fit_is_said(weights, tmp_path):
         ({"layer": "absent"}, "has no layer 'absent'.*first, act, tokens, head, pair"),
         ({"layer": "act"}, "the layer ran 2 times"),
         ({"layer": "unused"}, "the layer ran 0 times"),
+        ({"resize": 8, "layer": "head"}, "cannot take images of 8 x 8 pixels"),
         ({"model": "almond.absent:make"}, "cannot be imported"),
         ({"model": "almond.errors:absent"}, "cannot be imported"),
         ({"model": f"{__name__}:not_a_network"}, "gives a str"),
@@ -246,6 +247,41 @@ def test_a_folder_that_is_no_clip_is_named(tmp_path):
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(InputError, match="cannot be loaded"):
         open_space(FeatureSpec("transformers", path=str(tmp_path)))
+
+
+def test_the_image_tower_of_a_whole_clip_with_the_newer_file_of_preprocessing(tmp_path, images):
+    network = save_clip(tmp_path / "tower")
+    parts = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config={
+            **parts,
+            "vocab_size": 20,
+            "max_position_embeddings": 8,
+            "bos_token_id": 0,
+            "eos_token_id": 1,
+        },
+        vision_config={**parts, "image_size": 32, "patch_size": 8, "projection_dim": 6},
+        projection_dim=6,
+    )
+    whole = CLIPModel(config)
+    whole.vision_model.load_state_dict(network.vision_model.state_dict())
+    whole.visual_projection.load_state_dict(network.visual_projection.state_dict())
+    whole.save_pretrained(tmp_path / "whole")
+    published = json.loads((tmp_path / "tower" / "preprocessor_config.json").read_text())
+    (tmp_path / "whole" / "processor_config.json").write_text(json.dumps({"image_processor": published}))
+    tower, found = (
+        open_space(FeatureSpec("transformers", path=str(tmp_path / name))) for name in ("tower", "whole")
+    )
+    np.testing.assert_allclose(found.extract(images), tower.extract(images), atol=1e-6)
+    assert found.digest == tower.digest
+
+
+def test_names_of_timm_carry_their_tag_once():
+    assert timm_name("resnet50", "a1_in1k") == "resnet50.a1_in1k"
+    assert timm_name("resnet50.a1_in1k", "a1_in1k") == "resnet50.a1_in1k"
+    assert timm_name("resnet50", "") == "resnet50"
+    with pytest.raises(InputError, match="is a2_in1k, but the model says a1_in1k"):
+        timm_name("resnet50.a1_in1k", "a2_in1k")
 
 
 def test_published_preprocessing_is_checked():

@@ -82,6 +82,12 @@ def test_which_variable_is_asked_for_when_there_are_several(save, tmp_path, valu
         load_table(path, variable="c", rows="time")
 
 
+def test_activations_of_a_layer_come_with_leading_ones(save, tmp_path):
+    frames = generator(2, "fc7").standard_normal((25, 40))
+    save(tmp_path / "x.mat", {"x": (frames.T.reshape(1, 1, 40, 25), "double")})
+    np.testing.assert_array_equal(load_table(tmp_path / "x.mat", rows="features").values, frames)
+
+
 def test_a_mean_image_keeps_its_axes(save, tmp_path):
     mean = generator(3, "mean image").uniform(0, 255, (7, 5, 3))
     save(tmp_path / "mean.mat", {"average": (mean, "double")})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from fractions import Fraction
 
 import av
@@ -149,6 +152,32 @@ def test_a_killed_extraction_goes_on_where_it_stopped(film, tmp_path, monkeypatc
     assert numbers(found.values) == list(range(0, 203, 2))
     assert resumed.computed == 102 - 16
     assert resumed.largest == 4
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from almond.encoding import video
+from tests.almond.test_features_video import Counted
+
+class Killed(Counted):
+    def extract(self, images):
+        if self.computed >= 12:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().extract(images)
+
+video.BATCH = 4
+video.film_features(Killed(), Path(sys.argv[1]), every=2, cache=Path(sys.argv[2]))
+"""
+
+
+def test_a_process_that_is_killed_loses_nothing_that_was_written(film, tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, film, tmp_path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    resumed = Counted()
+    found = film_features(resumed, film, every=2, cache=tmp_path)
+    assert numbers(found.values) == list(range(0, 203, 2))
+    assert resumed.computed == 102 - 12
 
 
 def test_cancelling_keeps_what_is_done_and_progress_rises(film, tmp_path, monkeypatch):
