@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+import yaml
 from nibabel.processing import resample_from_to
 
 from almond.digest import digest_file
@@ -441,3 +443,28 @@ def test_specifications_load_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_examples_of_the_documentation_are_right(tmp_path):
+    """Every region of docs/regions.md is understood, and means voxels of these files."""
+    text = (Path(__file__).parents[2] / "docs" / "regions.md").read_text()
+    example = yaml.safe_load(text.split("```yaml")[1].split("```")[0])["regions"]
+    atlas = np.zeros(SHAPE)
+    atlas[2:5, 3:6, 3:6], atlas[14:17, 3:6, 3:6] = 1, 2
+    (tmp_path / "masks").mkdir()
+    for name in ("masks/LB.nii.gz", "masks/sub-01_amygdala.nii.gz"):
+        write(tmp_path / name, atlas > 0)
+    write(tmp_path / "Tian_S1.nii.gz", np.where(atlas == 2, 10, 2 * atlas))
+    lateral = np.where(atlas == 1, 3, np.where(atlas == 2, 19, 0))
+    lateral[:, :4] = 0
+    write(tmp_path / "Tian_S2.nii.gz", lateral)
+    lines = [f"other {number}" for number in range(1, 33)]
+    lines[2], lines[18] = "lAMY-rh", "lAMY-lh"
+    (tmp_path / "Tian_S2_label.txt").write_text("\n".join(lines))
+    write(tmp_path / "motor_z.nii.gz", 4 * generator(8, "map").standard_normal(SHAPE))
+    specs, problems = parsed(example, tmp_path)
+    assert problems == []
+    found = resolve(specs, grid(tmp_path / "motor_z.nii.gz"), subject="01")
+    assert list(found) == ["mask", "amygdala", "lateral", "active", "rest", "both", "left", "own"]
+    assert as_set(found["rest"]) == as_set(found["amygdala"]) - as_set(found["lateral"])
+    assert as_set(found["left"]) < as_set(found["both"])
