@@ -1,0 +1,1 @@
+"""Statistics over subjects of fitted encoding models: what ``python -m almond evaluate`` computes."""

@@ -1,0 +1,167 @@
+"""Which classes can be told apart? Clusters of a confusion matrix, and what chance makes of them.
+
+Ward's tree on 1 - the mean of the two rates of confusion; at every number of clusters each cluster is tested
+against its most confused rival (two-sided binomial, uncorrected); the largest number whose clusters are all
+told apart is the solution (Jang & Kragel 2025; CANlab's ``cluster_confusion_matrix`` with ``pairwise``).
+Merging after looking raises accuracy, so that it must not be held against 1/k: :func:`clustered_null` repeats
+the classification and the clustering in every permutation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+from scipy.stats import binom
+
+from almond.errors import InputError
+from almond.progress import Progress
+from almond.stats.encoders.plsda import Reclassifier, confusion_of, within_subjects
+from almond.stats.terms import Floats, Ints
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Level:
+    """The classes merged into ``number`` clusters: ``members`` (C,) cluster of each class, from 0.
+
+    ``p`` (k,) of each cluster against its most confused rival, ``separable`` (k,) whether it is told apart
+    (p < .05 and more often itself than expected), ``accuracy`` of the merged classes.
+    """
+
+    number: int
+    members: tuple[int, ...]
+    p: tuple[float, ...]
+    separable: tuple[bool, ...]
+    accuracy: float
+    confusion: np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class ConfusionClusters:
+    """``levels`` from 2 clusters to one per class; ``number`` is the solution's, None where none is."""
+
+    levels: tuple[Level, ...]
+    number: int | None
+    accuracy: float
+    tree: Floats
+
+    @property
+    def solution(self) -> Level | None:
+        return None if self.number is None else self.levels[self.number - 2]
+
+
+def cluster_confusion(predicted: Ints, true: Ints, classes: int) -> ConfusionClusters:
+    """Cluster ``classes`` by how ``predicted`` (n,) confuses ``true`` (n,), both in 0..C-1.
+
+    :raises InputError: fewer than two classes, or a class without rows.
+    """
+    counts = confusion_of(predicted, true, classes)
+    totals = counts.sum(axis=1)
+    if classes < 2 or (totals == 0).any():
+        raise InputError(
+            "confusion matrix", f"{classes} classes with {totals.tolist()} rows", "two or more, each seen"
+        )
+    rates = counts / totals[:, None]
+    distance = 1.0 - (rates + rates.T) / 2.0
+    np.fill_diagonal(distance, 0.0)
+    tree = linkage(squareform(distance, checks=False), "ward")
+    levels = tuple(_level(counts, tree, number) for number in range(2, classes + 1))
+    whole = [level.number for level in levels if all(level.separable)]
+    accuracy = float(np.trace(counts) / counts.sum())
+    return ConfusionClusters(levels, max(whole) if whole else None, accuracy, tree)
+
+
+def _level(counts: np.ndarray[Any, np.dtype[np.int64]], tree: Floats, number: int) -> Level:
+    members = fcluster(tree, number, "maxclust") - 1
+    hot = np.eye(int(members.max()) + 1)[members]
+    merged = (hot.T @ counts @ hot).round().astype(np.int64)
+    tests = [_against_rival(merged, index) for index in range(len(merged))]
+    return Level(
+        number,
+        tuple(int(one) for one in members),
+        tuple(p for p, _ in tests),
+        tuple(told for _, told in tests) if len(merged) == number else (False,) * len(tests),
+        float(np.trace(merged) / merged.sum()),
+        merged,
+    )
+
+
+def _against_rival(counts: np.ndarray[Any, np.dtype[np.int64]], own: int) -> tuple[float, bool]:
+    """p of a cluster's hits among its hits and confusions with the worst rival; expected by their sizes."""
+    row = counts[own].astype(np.float64)
+    row[own] = -1.0
+    rival = int(row.argmax())
+    hits, confused = int(counts[own, own]), int(counts[own, rival])
+    trials = hits + confused
+    if trials == 0:
+        return 1.0, False
+    sizes = counts.sum(axis=1)
+    expected = float(sizes[own] / (sizes[own] + sizes[rival]))
+    lower, upper = binom.cdf(hits, trials, expected), binom.sf(hits - 1, trials, expected)
+    p = float(min(1.0, 2.0 * min(lower, upper)))
+    return p, p < ALPHA and hits / trials > expected
+
+
+@dataclass(frozen=True)
+class ClusteredNull:
+    """What permuted labels reach: ``accuracy`` (B,) of all classes; ``merged`` (B,) of as many clusters as
+    observed, re-derived in every permutation; ``numbers`` (B,) of separable clusters, 0 for none.
+
+    ``p`` of the observed accuracy, ``p_merged`` of that after merging, ``p_number`` of as many clusters;
+    (1 + b) / (1 + B).
+    """
+
+    accuracy: Floats
+    merged: Floats
+    numbers: Ints
+    p: float
+    p_merged: float | None
+    p_number: float | None
+
+
+def clustered_null(
+    x: Floats,
+    labels: Ints,
+    subjects: Sequence[Any],
+    components: int,
+    observed: ConfusionClusters,
+    *,
+    permutations: int,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> ClusteredNull:
+    """Shuffle labels within subjects; classify, cluster and merge again, every time."""
+    classes = len(observed.levels) + 1
+    again = Reclassifier(x, subjects, components)
+    number = observed.number or classes
+    accuracy, merged, numbers = (
+        np.empty(permutations),
+        np.empty(permutations),
+        np.zeros(permutations, np.intp),
+    )
+    for index in range(permutations):
+        if index % 50 == 0:
+            progress.report(index / permutations, f"{index} of {permutations} permutations")
+        shuffled = within_subjects(labels, subjects, rng)
+        found = cluster_confusion(again.predict(shuffled, classes), shuffled, classes)
+        accuracy[index], merged[index] = found.accuracy, found.levels[number - 2].accuracy
+        numbers[index] = found.number or 0
+
+    def reached(null: Floats, value: float) -> float:
+        return float((1 + (null >= value - 1e-9).sum()) / (1 + permutations))
+
+    solution = observed.solution
+    return ClusteredNull(
+        accuracy,
+        merged,
+        numbers,
+        reached(accuracy, observed.accuracy),
+        None if solution is None else reached(merged, solution.accuracy),
+        None if solution is None else reached(numbers.astype(np.float64), float(solution.number)),
+    )
