@@ -26,7 +26,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict, test, write the report, say the answer; returns 0."""
-    from almond.stats.normed.output import check_folder
     from almond.stats.normed.sections import answers
     from almond.stats.normed.validate import validate_norms
 
@@ -36,7 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(arguments.config, "has no section validation", "sets of images with norms")
     out = arguments.out or settings.out or config.output / "validation"
     out = Path(out).resolve()
-    check_folder(out)
     stored = collect(config, [settings.model] if settings.model else None)
     progress = Silent() if arguments.json else Console()
     data: dict[str, Any] = validate_norms(config, stored, out=out, progress=progress)

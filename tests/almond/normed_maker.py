@@ -37,7 +37,7 @@ def make_images(folder: Path, count: int, seed: int) -> Path:
 
 
 def make_encoders(root: Path, *, subjects: tuple[str, ...] = SUBJECTS, seed: int = 1) -> dict[str, Any]:
-    """Artifacts below ``root``: region weights of subjects around common ones. Returns the voxels' weights."""
+    """Artifacts below ``root``: weights of subjects around common ones; subject 2 lacks a voxel of each."""
     rng = np.random.default_rng(seed)
     space = world_features()
     card = FeatureSpaceCard(space.name, space.digest, space.dimension)
@@ -45,8 +45,8 @@ def make_encoders(root: Path, *, subjects: tuple[str, ...] = SUBJECTS, seed: int
     for number, region in enumerate(REGIONS):
         common = rng.normal(size=card.dimension)
         for subject in subjects:
-            size = 4 + number
-            voxels = np.array([[x, number, 2] for x in range(size)], np.int64)[: None if subject != "2" else -1]
+            size = 3 + number + (subject != "2")
+            voxels = np.array([[x, number, 2] for x in range(size)], np.int64)
             own = common[:, None] + 0.4 * rng.normal(size=(card.dimension, len(voxels)))
             artifact = EncoderArtifact(
                 subject=subject,

@@ -16,7 +16,7 @@ from almond.progress import Part, Progress
 from almond.rng import generator
 from almond.stats.normed.analysis import analyse
 from almond.stats.normed.images import LOW_LEVEL, NormedSet, read_sets
-from almond.stats.normed.output import Results, write_results
+from almond.stats.normed.output import Results, check_folder, write_results
 from almond.stats.normed.permuting import draw_orders
 from almond.stats.normed.predictions import VoxelEffects, choose, predict, regressors
 from almond.stats.normed.voxelwise import VoxelMap, describe, voxel_maps
@@ -40,6 +40,7 @@ def validate_norms(
     settings = config.validation
     if settings is None:
         raise InputError("validation", "is missing from the configuration", "sets of images with norms")
+    check_folder(out)
     model = _model(stored, settings)
     regions = _regions(stored, model, settings)
     encoders = choose(stored, model, regions)
