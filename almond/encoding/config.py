@@ -29,6 +29,7 @@ from almond.encoding.config_model import (
 from almond.encoding.feature_specs import FeatureSpec, parse_feature_set
 from almond.encoding.region_specs import RegionSpec, parse_regions
 from almond.encoding.settings_data import CensorSettings, ConfoundSettings
+from almond.encoding.settings_evaluation import EvaluationSettings, parse_evaluation
 from almond.encoding.settings_families import FlowSettings, SharedSettings, parse_flow, parse_shared
 from almond.encoding.settings_prediction import (
     BetasSettings,
@@ -106,7 +107,7 @@ class FitConfig:
     seed: int = 0
     shared: SharedSettings = field(default_factory=SharedSettings)
     flow: FlowSettings = field(default_factory=FlowSettings)
-    evaluation: Any = None
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     validation: ValidationSettings | None = None
     prediction: PredictionSettings | None = None
     betas: BetasSettings | None = None
@@ -187,16 +188,17 @@ def parse_config(mapping: Any, base: Path, *, source: object = "configuration") 
     checks.known(mapping, "", KEYS)
     given = with_preset(mapping, checks)
     spaces = parse_feature_set(given.get("features"), "features", checks) or {}
+    regions = {} if _may_lack_regions(given) else parse_regions(given.get("regions"), checks)
     values = {
         "base": base.resolve(),
         "preset": given.get("preset"),
         **parse_data(given, checks),
         "spaces": spaces,
-        "regions": {} if _may_lack_regions(given) else parse_regions(given.get("regions"), checks),
+        "regions": regions,
         **parse_model(given, len(spaces), checks),
         **parse_judging(given, checks),
         **parse_preparation(given, checks),
-        **_sections(given, checks),
+        **_sections(given, regions, checks),
         "output": checks.base / str(given.get("output", "artifacts")),
     }
     if checks.problems:
@@ -209,16 +211,31 @@ def _may_lack_regions(mapping: Mapping[str, Any]) -> bool:
     return mapping.get("encoders") is not None and mapping.get("regions") is None
 
 
-def _sections(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
+def _sections(
+    mapping: Mapping[str, Any], regions: Mapping[str, RegionSpec], checks: Checks
+) -> dict[str, Any]:
     """What belongs to one command or one family of models."""
+    given = mapping.get("regions")
+    # Names of regions that could not be read count too: one error is enough for them.
+    names = [str(name) for name in given] if isinstance(given, Mapping) else list(regions)
+    validation = parse_validation(mapping.get("validation"), checks)
+    if validation is not None and names:
+        for key in ("regions", "control", "subregions"):
+            _look_up(getattr(validation, key), names, checks, f"validation.{key}")
     return {
         "shared": parse_shared(mapping.get("shared"), checks),
         "flow": parse_flow(mapping.get("flow"), checks),
-        "evaluation": mapping.get("evaluation"),
-        "validation": parse_validation(mapping.get("validation"), checks),
+        "evaluation": parse_evaluation(mapping.get("evaluation"), checks, regions=names or None),
+        "validation": validation,
         "prediction": parse_prediction(mapping.get("prediction"), checks),
         "betas": parse_betas(mapping.get("betas"), checks),
     }
+
+
+def _look_up(given: str | Sequence[str] | None, names: Sequence[str], checks: Checks, path: str) -> None:
+    for name in (given,) if isinstance(given, str) else given or ():
+        if name not in names:
+            checks.add(path, f"{name} is no region; known are {', '.join(names)}")
 
 
 KEYS = (
