@@ -22,6 +22,9 @@ BLOCK = 1 << 20
 
 CODES = ("unknown", "scanner", "aligned", "talairach", "mni")
 SPACE = re.compile(r"(?:^|_)space-([A-Za-z0-9+]+)")
+SMALLEST_VOXEL = 1e-9
+"""Cubic millimetres."""
+
 GZIP = 31
 """Window size that makes zlib read gzip's own header and check sum."""
 
@@ -58,7 +61,13 @@ def load_nifti(path: Path) -> Any:
 
 
 def grid_of(image: Any, path: Path | None = None) -> Grid:
-    """The voxel grid of an image, with what the name of its file and its header say of its space."""
+    """The voxel grid of an image, with what the name of its file and its header say of its space.
+
+    :raises InputError: an affine that maps no volume.
+    """
+    volume = abs(float(np.linalg.det(image.affine[:3, :3])))
+    if not volume > SMALLEST_VOXEL:
+        raise InputError(path or image.get_filename(), "has an affine without volume", "a valid header")
     shape = tuple(int(side) for side in image.shape[:3])
     code = int(image.header["sform_code"]) or int(image.header["qform_code"])
     known = CODES[code] if 0 <= code < len(CODES) else "unknown"

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from almond.encoding.nifti import Grid
 
+SLAB = 16
+"""Slices of the target that are worked on at a time, which bounds memory for masks of the whole brain."""
+
 TIE = 1e-4
 """In voxels: centres that lie halfway between two voxels take the upper one whatever rounding did."""
 
@@ -31,16 +34,25 @@ def onto_grid(inside: NDArray[np.bool_], source: Grid, target: Grid) -> tuple[ND
     if any(low >= high for low, high in box):
         return found, outside
     mapping = _between(source, target)
+    for first in range(*box[0], SLAB):
+        part = [(first, min(first + SLAB, box[0][1])), *box[1:]]
+        found[tuple(slice(low, high) for low, high in part)] = _looked_up(inside, mapping, part)
+    return found, outside
+
+
+def _looked_up(
+    inside: NDArray[np.bool_], mapping: NDArray[np.float64], box: list[tuple[int, int]]
+) -> NDArray[np.bool_]:
+    """The source voxel at the centre of each target voxel of a box; False outside the source."""
     axes = np.ogrid[tuple(slice(low, high) for low, high in box)]
     lookup: list[NDArray[np.int64]] = []
     valid = np.ones([high - low for low, high in box], np.bool_)
-    for row, length in zip(mapping[:3], source.shape, strict=True):
+    for row, length in zip(mapping[:3], inside.shape, strict=True):
         place = row[0] * axes[0] + row[1] * axes[1] + row[2] * axes[2] + row[3]
         index = np.floor(place + 0.5 + TIE).astype(np.int64)
         valid &= (index >= 0) & (index < length)
         lookup.append(np.clip(index, 0, length - 1))
-    found[tuple(slice(low, high) for low, high in box)] = valid & inside[tuple(lookup)]
-    return found, outside
+    return np.asarray(valid & inside[tuple(lookup)], np.bool_)
 
 
 def _within(

@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from almond.encoding.align import align_film
 from almond.encoding.bids import (
     find_runs,
     natural,
@@ -19,8 +20,10 @@ from almond.encoding.bids import (
     repetition_time,
     source_dataset,
 )
+from almond.encoding.fit import fit, parse_config
 from almond.encoding.nifti import load_nifti, read_masked
 from almond.errors import InputError
+from almond.progress import Silent
 from almond.rng import generator
 
 DATA = Path(os.environ.get("ALMOND_REAL_DATA", "")) / "nndb_ds002837"
@@ -181,6 +184,51 @@ def test_nndb_as_published(nndb):
         assert found[0].events is None
     with pytest.raises(InputError, match=r"holds no BOLD run bold_blur_censor .*derivatives: true"):
         find_runs(nndb, NNDB, suffix="bold_blur_censor")
+
+
+def test_nndb_from_names_to_encoders(nndb, tmp_path):
+    """The censored file of two subjects, a film's features as a table, the settings of the paper."""
+    rng = generator(9, "film")
+    film = rng.standard_normal((480, 4)).cumsum(axis=0)
+    np.savez(tmp_path / "film.npz", values=film)
+    predicted = align_film(film, n_volumes=100, tr=1.0, order="paper-amygdala")
+    kept = np.ones(100)
+    kept[40:43] = 0
+    for subject in (2, 10):
+        values = 100 + predicted @ rng.standard_normal((4, 24)) + rng.standard_normal((100, 24))
+        values[kept == 0] = 0
+        image = nibabel.Nifti1Image(
+            values.T.reshape(3, 4, 2, 100).astype(np.float32), np.diag([3.0, 3, 3, 1])
+        )
+        image.header.set_zooms((3.0, 3.0, 3.0, 1.0))
+        folder = nndb / f"derivatives/sub-{subject}"
+        nibabel.save(image, folder / f"func/sub-{subject}_task-{NNDB}_bold_blur_censor.nii.gz")
+        (folder / "regressors").mkdir()
+        censored = folder / f"regressors/sub-{subject}_task-{NNDB}_censored_timepoints.1D"
+        np.savetxt(censored, kept, fmt="%d")
+    nibabel.save(
+        nibabel.Nifti1Image(np.ones((3, 4, 2), np.int16), np.diag([3.0, 3, 3, 1])), tmp_path / "m.nii"
+    )
+    mapping = {
+        "dataset": "ds002837",
+        "derivatives": True,
+        "suffix": "bold_blur_censor",
+        "task": NNDB,
+        "subjects": ["10", "2"],
+        "preset": "paper-amygdala",
+        "components": 4,
+        "features": {"kind": "table", "path": "film.npz", "rows": "time", "interval": 1 / 4.8},
+        "censor": {
+            "path": "ds002837/derivatives/sub-{sub}/regressors/sub-{sub}_task-{task}_censored_timepoints.1D",
+            "mode": "zero-filled",
+        },
+        "regions": {"all": "m.nii"},
+    }
+    report = fit(parse_config(mapping, tmp_path), progress=Silent())
+    assert [item.subject for item in report.artifacts] == ["2", "10"]
+    for item in report.artifacts:
+        assert item.metrics["n_volumes"] == 97
+        assert item.metrics["heldout_r"]["mean"] > 0.7
 
 
 def test_nndb_with_a_wrong_header(nndb):

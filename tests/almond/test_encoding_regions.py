@@ -367,6 +367,12 @@ def test_one_region_without_a_grid_is_on_its_own(folder):
     write(folder / "empty.nii.gz", np.full(SHAPE, np.nan))
     with pytest.raises(InputError, match="is empty"):
         load_region("x", folder / "empty.nii.gz")
+    flat = bytearray(write(folder / "flat.nii", np.ones(SHAPE)).read_bytes())
+    # The third row of the affine in the header (srow_z) and the code of the other affine (qform_code).
+    flat[312:328], flat[252:254] = bytes(16), bytes(2)
+    (folder / "flat.nii").write_bytes(flat)
+    with pytest.raises(InputError, match="flat.nii: has an affine without volume"):
+        load_region("x", folder / "flat.nii")
     write(folder / "four.nii.gz", np.zeros((*SHAPE, 2)))
     with pytest.raises(InputError, match="a 3-D mask"):
         load_region("x", folder / "four.nii.gz")
