@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -212,10 +213,14 @@ def _pairs(fitted: _Fitted, regions: Sequence[str], correction: str) -> tuple[Es
         reaches = [float(stats.t.ppf(1 - (1 - LEVEL) / 2 / len(found), one.df)) * one.se for one in found]
     else:
         adjusted = [float(stats.studentized_range.sf(abs(one.t) * np.sqrt(2), rank, one.df)) for one in found]
-        reaches = [
-            float(stats.studentized_range.ppf(LEVEL, rank, one.df)) / np.sqrt(2) * one.se for one in found
-        ]
+        reaches = [_tukey_reach(rank, round(one.df, 4)) * one.se for one in found]
     return tuple(_replaced(one, p, reach) for one, p, reach in zip(found, adjusted, reaches, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _tukey_reach(means: int, df: float) -> float:
+    """Standard errors of a difference in a simultaneous interval; slow to find, and often the same."""
+    return float(stats.studentized_range.ppf(LEVEL, means, df)) / float(np.sqrt(2))
 
 
 def _replaced(one: Estimate, p: float, reach: float) -> Estimate:
