@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import detrend
 
 from almond.errors import InputError
 
@@ -17,19 +16,6 @@ RANK_TOLERANCE = 1e-9
 def constant_voxels(bold: Matrix) -> NDArray[np.bool_]:
     """Which columns of (n, V) never change."""
     return np.asarray((bold == bold[:1]).all(axis=0), np.bool_)
-
-
-def without_trend(courses: Matrix, kind: str) -> Matrix:
-    """Columns of (n, D) without their mean and linear trend (``linear``), or as they are (``none``).
-
-    A trend is taken from BOLD and predictors of each run alike: that is the same as having it as a nuisance
-    regressor beside the predictors (Frisch, Waugh, Lovell), and leaves the weights in units of the features.
-    """
-    if kind == "none":
-        return courses
-    if len(courses) < 3:
-        return np.asarray(courses - courses.mean(axis=0), np.float64)
-    return np.asarray(detrend(courses, axis=0, type="linear"), np.float64)
 
 
 def standardised(courses: Matrix) -> Matrix:

@@ -17,7 +17,7 @@ from almond.encoding.region_specs import RegionSpec, circles
 from almond.encoding.resampling import field_of_view_overlaps, onto_grid
 from almond.errors import InputError
 
-__all__ = ["Region", "bold_grid", "check_same_grid", "label_table", "load_region", "resolve"]
+__all__ = ["Region", "bold_grid", "label_table", "load_region", "resolve"]
 
 AFFINE_TOLERANCE = 1e-3
 """In millimetres per entry: headers are float32."""
@@ -45,6 +45,11 @@ class Region:
     resampled: bool = False
     lost: float = 0.0
     warning: str | None = None
+
+    def notes(self) -> dict[str, Any]:
+        """What metrics should say of how the region came onto the grid; empty when it lay there."""
+        said = {"resampled": self.resampled, "lost": round(self.lost, 6), "region_warning": self.warning}
+        return {key: value for key, value in said.items() if value}
 
 
 def load_region(name: str, path_or_spec: Path | RegionSpec, grid: Grid | None = None) -> Region:
@@ -84,23 +89,6 @@ def bold_grid(bolds: Sequence[Path]) -> Grid:
 def same_grid(one: Grid, other: Grid) -> bool:
     close = np.allclose(one.affine, other.affine, atol=AFFINE_TOLERANCE, rtol=0)
     return one.shape == other.shape and bool(close)
-
-
-def check_same_grid(region: Region, bold: Path) -> None:
-    """That a region and a BOLD run share shape and affine; the message of the ``InputError`` shows both."""
-    found = grid_of(load_nifti(bold))
-    if region.grid.shape != found.shape:
-        raise InputError(
-            region.path,
-            f"mask of {region.name} has shape {region.grid.shape}, {bold.name} has {found.shape}",
-            "a mask on the grid of the BOLD runs",
-        )
-    if not np.allclose(region.grid.affine, found.affine, atol=AFFINE_TOLERANCE, rtol=0):
-        raise InputError(
-            region.path,
-            f"mask of {region.name} has affine {_text(region.grid)}, {bold.name} has {_text(found)}",
-            "a mask in the space of the BOLD runs",
-        )
 
 
 def _own_grid(name: str, spec: RegionSpec) -> Grid:

@@ -174,6 +174,10 @@ def test_what_lies_outside_the_field_of_view_is_told(folder):
     assert regions["a"].lost == pytest.approx(0.5)
     assert "50.0% of a lies outside the field of view" in regions["a"].warning
     assert len(regions["a"].voxels) == 4 * 3 * 4
+    notes = regions["a"].notes()
+    assert (notes["resampled"], notes["lost"]) == (True, 0.5)
+    assert notes["region_warning"] == regions["a"].warning
+    assert made({"a": "mask.nii.gz"}, folder)["a"].notes() == {}
 
 
 def test_spaces_that_do_not_fit_are_refused_with_both_affines(folder):
@@ -371,7 +375,7 @@ def test_one_region_without_a_grid_is_on_its_own(folder):
     # The third row of the affine in the header (srow_z) and the code of the other affine (qform_code).
     flat[312:328], flat[252:254] = bytes(16), bytes(2)
     (folder / "flat.nii").write_bytes(flat)
-    with pytest.raises(InputError, match="flat.nii: has an affine without volume"):
+    with pytest.raises(InputError, match=r"flat.nii: has an affine without volume"):
         load_region("x", folder / "flat.nii")
     write(folder / "four.nii.gz", np.zeros((*SHAPE, 2)))
     with pytest.raises(InputError, match="a 3-D mask"):
