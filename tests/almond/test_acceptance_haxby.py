@@ -6,9 +6,11 @@ Runs where ``ALMOND_REAL_DATA`` names a folder that holds ``haxby2001_pymvpa`` (
 import os
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import binary_dilation
 from scipy.signal import lfilter
 
 from almond.encoding.fit import fit, parse_config
@@ -63,7 +65,49 @@ def noise_fit(folder, folds):
 
 def test_noise_features_are_near_zero_with_blocks_and_runs_and_inflated_with_random_folds(noise):
     reached = {folds: noise_fit(noise, folds) for folds in ("random", "runs", "blocks")}
-    print(reached)
     assert reached["random"] > 0.2
     assert abs(reached["runs"]) < 0.05
     assert abs(reached["blocks"]) < 0.05
+
+
+def volumes_fit(folder, name, **changes):
+    """The whole brain at 25 mm: the ventral temporal mask, and the air around the head."""
+    bold = DATA / "haxby2001" / "sub001" / "BOLD"
+    masks = DATA / "haxby2001" / "sub001" / "masks" / "25mm"
+    mapping = {
+        "runs": [
+            {
+                "subject": "001",
+                "run": run,
+                "bold": str(bold / f"task001_run{run:03d}" / "bold_25mm.nii.gz"),
+                "events": str(bold / f"task001_run{run:03d}" / "bold_events.tsv"),
+            }
+            for run in RUNS
+        ],
+        "regions": {"VT": str(masks / "vt.nii.gz"), "air": str(air(masks / "brain.nii.gz", folder))},
+        "features": "events",
+        "crossvalidation": "runs",
+        "components": 4,
+        "permutations": 199,
+        "output": str(folder / name),
+    }
+    return fit(parse_config({**mapping, **changes}, folder), progress=Silent())
+
+
+def air(brain, folder):
+    """Voxels at least 50 mm from the brain: nearer ones hold its smoothing and its ghosts."""
+    image = nibabel.load(brain)
+    near = binary_dilation(image.get_fdata() > 0, np.ones((3, 3, 3)), iterations=2)
+    path = folder / "air.nii.gz"
+    nibabel.save(nibabel.Nifti1Image((~near).astype(np.uint8), image.affine), path)
+    return path
+
+
+def test_the_ventral_temporal_mask_beats_chance_and_air_does_not(tmp_path):
+    report = volumes_fit(tmp_path, "out")
+    found = {item.region: item.metrics for item in report.artifacts}
+    assert found["VT"]["heldout_r"]["mean"] > 0.2
+    assert found["VT"]["permutation"]["p"] <= 0.01
+    assert abs(found["VT"]["null_control"]["heldout_r"]) < 0.06
+    assert abs(found["air"]["heldout_r"]["mean"]) < 0.03
+    assert found["air"]["permutation"]["p"] > 0.05
