@@ -115,7 +115,7 @@ def test_the_report_is_whole(made: tuple[Path, Path]) -> None:
     for title in (
         "Do predicted responses go with the ratings?",
         "How do predictions change over the deciles of a rating?",
-        "Valence, arousal and their product, low-level features held",
+        "Valence, arousal and their interaction, low-level features held",
         "The same on negative, neutral and positive images",
         "Compared with VC",
         "Do the subregions differ?",

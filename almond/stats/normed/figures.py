@@ -19,6 +19,7 @@ from almond.stats.normed.maps import volume
 from almond.stats.normed.predictions import VoxelEffects
 from almond.stats.normed.regression import PARTS, surface
 from almond.stats.normed.regression import RATINGS as TERMS
+from almond.stats.normed.sections_effects import words
 from almond.stats.normed.voxelwise import VoxelMap
 
 Data = Mapping[str, Any]
@@ -112,7 +113,7 @@ def term_panels(data: Data) -> Figure:
     """Coefficients of the ratings, all images."""
     figure, panels = _panels(len(TERMS), len(data["regions"]), share_x=True)
     for axes, term in zip(panels, TERMS, strict=True):
-        _forest(axes, _words(term), data["regions"], _tests(data, "all", term))
+        _forest(axes, words(term), data["regions"], _tests(data, "all", term))
         axes.set_xlabel("coefficient")
     return figure
 
@@ -129,10 +130,6 @@ def part_panels(data: Data) -> Figure:
 
 def _tests(data: Data, part: str, term: str) -> dict[str, Data]:
     return {row["region"]: row for row in data["regression"] if row["part"] == part and row["name"] == term}
-
-
-def _words(term: str) -> str:
-    return term.replace(":", " × ")
 
 
 def decile_panels(data: Data, analysed: Analysed) -> Figure:
@@ -231,7 +228,7 @@ def subregion_panels(data: Data, analysed: Analysed) -> Figure:
         axes.plot(range(len(names)), values.mean(axis=0), "o", color=ACCENT, markersize=7)
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.4, len(names) - 0.6)
-        axes.set_title(_words(term))
+        axes.set_title(words(term))
         axes.locator_params(axis="y", nbins=5)
     panels[0].set_ylabel("coefficient")
     return figure
@@ -279,4 +276,4 @@ def _bare(axes: Axes) -> None:
 
 def _millimetres(grid: Mapping[str, Any], height: int) -> str:
     affine = np.asarray(grid["affine"], np.float64)
-    return f"z = {affine[2, 2] * height + affine[2, 3]:.0f}"
+    return f"z = {affine[2, 2] * height + affine[2, 3]:.0f}".replace("-", "\N{MINUS SIGN}")

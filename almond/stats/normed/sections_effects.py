@@ -20,8 +20,14 @@ def number(value: float) -> str:
     return f"{value:+.2f}" if abs(value) >= 0.095 or value == 0 else f"{value:+.2g}"
 
 
+def words(term: str) -> str:
+    """A term of the regression as tables call it."""
+    return "interaction" if term == "valence:arousal" else term.replace("_", " ")
+
+
 def interval(test: Data) -> str:
-    return f"{number(test['low'])} to {number(test['high'])}"
+    low, high = (number(test[key]).removeprefix("+") for key in ("low", "high"))
+    return f"{low} to {high}"
 
 
 def drawn(name: str, caption: str, figures: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -39,12 +45,12 @@ def _test_rows(rows: Sequence[Data], *keys: str) -> tuple[tuple[str, ...], ...]:
     return tuple(
         (
             *(str(row[key]) for key in keys),
-            row["name"].replace(":", " × ").replace("_", " "),
+            words(row["name"]),
             number(row["crossed"]["estimate"]),
             interval(row["crossed"]),
             p_of(row["crossed"]["p"]),
             p_of(row["p_images"]),
-            t_of(row["subjects"]),
+            "not defined" if row["subjects"]["t"] is None else f"{row['subjects']['t']:.2f}",
             p_of(row["subjects"]["p"]),
         )
         for row in rows
@@ -52,7 +58,7 @@ def _test_rows(rows: Sequence[Data], *keys: str) -> tuple[tuple[str, ...], ...]:
     )
 
 
-TEST_HEAD = ("term", "b", "95 % interval", "p crossed", "p images", "t subjects", "p subjects")
+TEST_HEAD = ("term", "b", "95 % interval", "p crossed", "p images", "t subj.", "p subj.")
 
 
 def regressed(data: Data, figures: Sequence[str]) -> Section | None:
@@ -63,9 +69,9 @@ def regressed(data: Data, figures: Sequence[str]) -> Section | None:
     low = ", ".join(name.replace("_", " ") for name in data["low_level"])
     beside = f", with {low} beside them" if low else ""
     return Section(
-        title="Valence, arousal and their product, low-level features held",
+        title="Valence, arousal and their interaction, low-level features held",
         paragraphs=(
-            f"Per subject and image set: prediction ~ valence + arousal + valence × arousal{beside}. "
+            f"Per subject and image set: prediction ~ valence + arousal + interaction{beside}. "
             "Coefficients "
             "are averaged over image sets.",
         ),
@@ -89,7 +95,9 @@ def regressed(data: Data, figures: Sequence[str]) -> Section | None:
         notes=(
             "Predictors are z-scored over the images of a set, predictions "
             + ("z-scored per subject and set." if data["settings"]["outcome"] == "z" else "in BOLD units.")
-            + " p images: Freedman and Lane’s permutation of images. "
+            + " Interval and p crossed: subjects and images random; p images: Freedman and Lane’s "
+            "permutation of images; t and p subj.: over subjects alone, "
+            f"{len(data['subjects']) - 1} degrees of freedom. "
             "Share of the squared standard error of the valence coefficient that comes from images: "
             + "; ".join(
                 f"{row['region']} {100 * row['image_share']:.0f} %"
@@ -153,7 +161,7 @@ def between_subregions(data: Data, figures: Sequence[str]) -> Section | None:
         return None
     anova = tuple(
         (
-            row["term"].replace(":", " × "),
+            words(row["term"]),
             f"{row['anova']['f']:.2f} ({row['anova']['df']:.0f}, {row['anova']['df_error']:.0f})",
             p_of(row["anova"]["p"]),
             f"{row['anova']['epsilon_gg']:.2f}",
@@ -164,7 +172,7 @@ def between_subregions(data: Data, figures: Sequence[str]) -> Section | None:
     )
     pairs = tuple(
         (
-            row["term"].replace(":", " × "),
+            words(row["term"]),
             f"{pair['first']} − {pair['second']}",
             number(pair["test"]["estimate"]),
             p_of(crossed["crossed"]["p"]),
