@@ -24,9 +24,10 @@ def label_table(path: Path) -> dict[int, str]:
     """Number -> name of an atlas' labels.
 
     Read by form: ``.xml`` with ``<label><index>..</index><name>..</name></label>`` (SPM; also FSL's
-    ``<label index="..">name</label>``); ``.tsv`` and ``.csv`` with a column of numbers (index, value, id)
-    and one of names (name, label); text lines ``number name R G B A`` (FreeSurfer's look-up table); text
-    lines ``number name``; and text with one name per line, whose line number (from 1) is the value.
+    ``<label index="..">name</label>``, whose index counts from 0 where the atlas is probabilistic);
+    ``.tsv`` and ``.csv`` with a column of numbers (index, value, id) and one of names (name, label); text
+    lines ``number name R G B A`` (FreeSurfer's look-up table); text lines ``number name``; and text with
+    one name per line, whose line number (from 1) is the value.
 
     :raises InputError: none of these, a number or a line that says nothing twice.
     """
@@ -54,12 +55,17 @@ def _from_xml(path: Path, text: str) -> list[tuple[int, str]]:
         root = ElementTree.fromstring(path.read_bytes())
     except ElementTree.ParseError as error:
         raise InputError(path, f"is not XML ({error})", "a label table such as SPM's") from error
+    # FSL counts the volumes of probabilistic atlases from 0, and their images of labels from 1.
+    kind = (root.findtext("header/type") or "label").strip().lower()
+    first = 0 if kind == "label" else 1
     pairs = []
     for label in root.iter("label"):
-        number = label.findtext("index") or label.get("index")
+        number = label.findtext("index") or label.get("value")
+        counted = label.get("index")
         name = label.findtext("name") or label.text
-        if number is not None and name and name.strip():
-            pairs.append((_whole(number, path), name.strip()))
+        if (number or counted) and name and name.strip():
+            value = _whole(number, path) if number else _whole(counted or "", path) + first
+            pairs.append((value, name.strip()))
     return pairs
 
 

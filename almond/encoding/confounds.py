@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from almond.encoding.bids import Run, entities, number_of_volumes
+from almond.encoding.bids import Run, number_of_volumes, source_dataset
 from almond.encoding.nifti import load_nifti
 from almond.encoding.patterns import file_of_run
+from almond.encoding.sidecars import WHO, check_fetched, entities
 from almond.errors import InputError
 
 Matrix = NDArray[np.float64]
@@ -52,35 +53,43 @@ def read_confounds(
 
 
 def find_confounds(run: Run) -> Path:
-    """The confounds table beside a run's BOLD, or the only one for it in a derivatives folder."""
-    wanted = {
-        key: value for key, value in entities(run.bold).items() if key in ("sub", "ses", "task", "acq", "run")
-    }
-    for folder in _folders(run.bold):
-        found = [
-            file
-            for name in NAMES
-            for file in sorted(folder.glob(f"*_{name}"))
-            if {key: value for key, value in entities(file).items() if key != "desc"} == wanted
-        ]
-        if found:
-            return found[0]
-    raise InputError(run.bold, "has no confounds table beside it or in derivatives", f"*_{NAMES[0]}")
+    """The confounds table beside a run's BOLD, or the only one for it in the derivatives of its dataset.
+
+    :raises InputError: none, or one of each of several pipelines.
+    """
+    found = _tables(run.bold.parent, run.bold) or [
+        file for folder in _derivatives(run.bold) for file in _tables(folder, run.bold)
+    ]
+    if not found:
+        raise InputError(run.bold, "has no confounds table beside it or in derivatives", f"*_{NAMES[0]}")
+    if len(found) > 1:
+        text = ", ".join(map(str, found))
+        raise InputError(run.bold, f"has several confounds tables: {text}", "confounds.path: which of them")
+    return found[0]
 
 
-def _folders(bold: Path) -> list[Path]:
-    """Where a table of confounds may lie: beside the BOLD, then below each pipeline's derivatives."""
-    found = [bold.parent]
-    for root in bold.parents:
-        if any(part.startswith("sub-") for part in root.parts[-1:]):
-            below = bold.parent.relative_to(root.parent)
-            derivatives = root.parent / "derivatives"
-            found += [derivatives / below, *sorted(folder / below for folder in derivatives.glob("*"))]
-    return found
+def _tables(folder: Path, bold: Path) -> list[Path]:
+    """Tables of confounds in a folder that speak of the same acquisition as a BOLD file."""
+    return [file for name in NAMES for file in sorted(folder.glob(f"*_{name}")) if _who(file) == _who(bold)]
+
+
+def _who(path: Path) -> dict[str, str]:
+    return {key: value for key, value in entities(path).items() if key in WHO}
+
+
+def _derivatives(bold: Path) -> list[Path]:
+    """The folders of a run's session below ``derivatives`` and below each pipeline's."""
+    subject = next((folder for folder in bold.parents if folder.name.startswith("sub-")), None)
+    if subject is None:
+        return []
+    derivatives = source_dataset(subject.parent) / "derivatives"
+    below = bold.parent.relative_to(subject.parent)
+    return [derivatives / below, *sorted(folder / below for folder in derivatives.glob("*"))]
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table of numbers with a name per column: TSV or CSV with a header, or text of numbers without one."""
+    check_fetched(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

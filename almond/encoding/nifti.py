@@ -21,7 +21,7 @@ BLOCK = 1 << 20
 """Bytes of a compressed file that are read at a time."""
 
 CODES = ("unknown", "scanner", "aligned", "talairach", "mni")
-SPACE = re.compile(r"(?:^|_)space-([A-Za-z0-9+]+)")
+SPACE = re.compile(r"(?:^|_)(?:space|tpl)-([A-Za-z0-9+]+)")
 SMALLEST_VOXEL = 1e-9
 """Cubic millimetres."""
 
@@ -76,7 +76,7 @@ def grid_of(image: Any, path: Path | None = None) -> Grid:
 
 
 def space_of(path: Path) -> str | None:
-    """The entity ``space`` of a BIDS file name."""
+    """The entity ``space`` of a BIDS file name, or ``tpl`` of a template's."""
     found = SPACE.search(path.name)
     return found[1] if found else None
 

@@ -94,6 +94,19 @@ def test_tables_are_found_in_derivatives_and_by_patterns(tmp_path):
     # Preprocessed in one or another space: the table has neither entity.
     made = bold(beside, "sub-1_ses-a_task-x_run-1_space-MNI_desc-preproc_bold.nii")
     assert read_confounds(Run("1", "ses-a_task-x_run-1", made), ["trans_x"])[-1, 0] == 9
+    # A second pipeline beside the first one, and BOLD made by a third without a table.
+    third = bold(
+        tmp_path / "derivatives" / "denoised" / "sub-1" / "ses-a" / "func",
+        "sub-1_ses-a_task-x_run-1_space-MNI_desc-denoised_bold.nii",
+    )
+    assert read_confounds(Run("1", "ses-a_task-x_run-1", third), ["trans_x"])[-1, 0] == 9
+    other = tmp_path / "derivatives" / "other" / "sub-1" / "ses-a" / "func"
+    other.mkdir(parents=True)
+    (other / "sub-1_ses-a_task-x_run-1_desc-confounds_timeseries.tsv").write_text(TABLE)
+    with pytest.raises(InputError, match=r"several confounds tables: .*fmriprep.*other.*confounds.path"):
+        read_confounds(run, ["trans_x"])
+    with pytest.raises(InputError, match="no confounds table"):
+        read_confounds(Run("1", "1", bold(tmp_path, "bold.nii")), ["trans_x"])
     (tmp_path / "motion").mkdir()
     (tmp_path / "motion" / "1-a-ses-a_task-x_run-1.1D").write_text("# comment\n" + "1 2 3 4 5 6\n" * 6)
     pattern = str(tmp_path / "motion" / "{subject}-{ses}-{run}.1D")

@@ -208,6 +208,9 @@ def test_names_of_spaces_must_agree(folder):
         made({"a": "tpl_space-MNI152NLin6Asym_mask.nii.gz"}, folder, on=bold)
     with pytest.raises(InputError, match="space MNI, the BOLD in T1w"):
         made({"a": {"union": ["mask.nii.gz"], "space": "MNI"}}, folder, on=bold)
+    write(folder / "tpl-MNI152NLin6Asym_res-01_mask.nii.gz", values)
+    with pytest.raises(InputError, match="space MNI152NLin6Asym, the BOLD in T1w"):
+        made({"a": "tpl-MNI152NLin6Asym_res-01_mask.nii.gz"}, folder, on=bold)
     said = {"mask": "tpl_space-MNI152NLin6Asym_mask.nii.gz", "space": "t1w"}
     assert len(made({"a": said}, folder, on=bold)["a"].voxels) == 96
     assert len(made({"a": "mask.nii.gz"}, folder, on=bold)["a"].voxels) == 96
@@ -415,6 +418,16 @@ TABLES = {
         {31: "Right Amygdala"},
     ),
     "fsl.xml": ('<atlas><data><label index="3" x="1">Left Insula</label></data></atlas>', {3: "Left Insula"}),
+    "fsl-probabilities.xml": (
+        "<atlas><header><type>Probabilistic</type></header><data>"
+        '<label index="0" x="1">Frontal Pole</label><label index="1">Insular Cortex</label></data></atlas>',
+        {1: "Frontal Pole", 2: "Insular Cortex"},
+    ),
+    "fsl-values.xml": (
+        "<atlas><header><type>Probabilistic</type></header><data>"
+        '<label index="0" value="7">Frontal Pole</label></data></atlas>',
+        {7: "Frontal Pole"},
+    ),
     "bids.tsv": ("index\tname\tcolor\n4\tLB\t#ff\n5\tCM\t#00\n", {4: "LB", 5: "CM"}),
     "label.csv": ('value,label\r\n4,"LB, left"\r\n', {4: "LB, left"}),
 }
