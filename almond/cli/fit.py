@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.fit import FitConfig, FitReport, fit, load_config
+from almond.encoding.fit import FitConfig, FitReport, FittedRegion, fit, load_config
 from almond.progress import Console
 
 HELP = "fit encoding models of brain regions from a YAML configuration"
@@ -50,13 +50,27 @@ def as_json(config: FitConfig, report: FitReport) -> dict[str, Any]:
 
 
 def as_text(report: FitReport) -> str:
-    lines = ["subject  region  model  voxels  held-out r: mean  median  quartiles      region mean"]
-    for item in report.artifacts:
-        r = item.metrics["heldout_r"]
-        lines.append(
-            f"{item.subject:<8} {item.region:<7} {item.model:<6} {item.metrics['n_voxels']:>6}  "
-            f"{r['mean']:>16.3f}  {r['median']:>6.3f}  {r['lower_quartile']:.3f} to {r['upper_quartile']:.3f}"
-            f"  {item.metrics['heldout_r_region_mean']:>11.3f}"
-        )
-    warnings = {item.metrics["warning"] for item in report.artifacts if "warning" in item.metrics}
+    lines = [
+        "subject  region  model  voxels  held-out r: mean  median  quartiles      region mean"
+        "  noise features  permutation p  normalised r"
+    ]
+    lines += [_line(item) for item in report.artifacts]
+    warnings = {str(item.metrics["warning"]) for item in report.artifacts if "warning" in item.metrics}
     return "\n".join([*lines, *(f"warning: {text}" for text in sorted(warnings))])
+
+
+def _line(item: FittedRegion) -> str:
+    metrics = item.metrics
+    r = metrics["heldout_r"]
+    noise = _number(metrics.get("null_control", {}).get("heldout_r"))
+    p = _number(metrics.get("permutation", {}).get("p"))
+    share = _number(metrics.get("noise_ceiling", {}).get("normalised_r"))
+    return (
+        f"{item.subject:<8} {item.region:<7} {item.model:<6} {metrics['n_voxels']:>6}  "
+        f"{r['mean']:>16.3f}  {r['median']:>6.3f}  {r['lower_quartile']:.3f} to {r['upper_quartile']:.3f}"
+        f"  {metrics['heldout_r_region_mean']:>11.3f}  {noise:>14}  {p:>13}  {share:>12}"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

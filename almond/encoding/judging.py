@@ -148,7 +148,7 @@ class Trial:
 def inflation(subject: str, random: float, blocks: float, features: int) -> str:
     """What random folds do to this very subject and region, in words."""
     return (
-        f"{RANDOM_WARNING}; for sub-{subject} {features} noise features, as slow as the real ones, reach a "
+        f"{RANDOM_WARNING}; for sub-{subject}, {features} noise features as slow as the real ones reach a "
         f"mean held-out r of {random:.3f} with these folds and {blocks:.3f} with contiguous blocks"
     )
 
