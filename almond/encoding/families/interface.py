@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from almond.encoding.artifact import FeatureSpaceCard
+from almond.encoding.config import FitConfig
 from almond.encoding.index import FittedRegion
-from almond.encoding.settings_families import FlowSettings, SharedSettings
 from almond.errors import InputError
 from almond.progress import Progress
 
@@ -62,28 +62,8 @@ class SubjectArrays:
             )
 
 
-class FamilyConfig(Protocol):
-    """What the families read of a configuration."""
-
-    @property
-    def crossvalidation(self) -> str: ...
-    @property
-    def folds(self) -> int: ...
-    @property
-    def gap(self) -> float: ...
-    @property
-    def penalties(self) -> tuple[float, ...]: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def shared(self) -> SharedSettings | None: ...
-    @property
-    def flow(self) -> FlowSettings | None: ...
-    def settings(self) -> dict[str, Any]: ...
-
-
 def fit_family(
-    model: str, config: FamilyConfig, data: Sequence[SubjectArrays], out: Path, progress: Progress
+    model: str, config: FitConfig, data: Sequence[SubjectArrays], out: Path, progress: Progress
 ) -> list[FittedRegion]:
     """Fit the family ``model`` (``shared`` or ``flow``) to all subjects at once; artifacts below ``out``.
 

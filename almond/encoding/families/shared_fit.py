@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from almond.digest import digest_array, digest_json
 from almond.encoding.artifact import EncoderArtifact, save_artifact
+from almond.encoding.config import FitConfig
 from almond.encoding.crossval import Fold, Folds, inner_folds, make_folds
 from almond.encoding.estimators import Fitted
 from almond.encoding.families.films import allowed_rows, same_film
-from almond.encoding.families.interface import FamilyConfig, SubjectArrays
+from almond.encoding.families.interface import SubjectArrays
 from almond.encoding.families.metrics import heldout_metrics
 from almond.encoding.families.shared import (
     Part,
@@ -105,18 +106,18 @@ class Spaces:
 
 
 def fit_shared(
-    config: FamilyConfig, subjects: Sequence[SubjectArrays], out: Path, progress: Progress
+    config: FitConfig, subjects: Sequence[SubjectArrays], out: Path, progress: Progress
 ) -> list[FittedRegion]:
     """Fit every region of every subject; an ordinary encoder (weights (D, V), model ``shared``) each.
 
     :raises InputError: no training subject, unknown new subjects, more ``volumes`` than a new subject has,
         or features with several columns per feature (delays, derivatives).
     """
-    settings = config.shared or SharedSettings()
+    settings = config.shared
     check(settings, subjects)
     factors = settings.penalties or config.penalties
     inputs = {
-        "config": config.settings(),
+        "config": config.settings(MODEL),
         "shared": {**settings.to_json(), "penalties": list(factors)},
         "data": {one.subject: digests(one) for one in subjects},
     }
@@ -196,7 +197,7 @@ def _noise(spaces: Spaces) -> Spaces | None:
 class _Job:
     """One subject."""
 
-    config: FamilyConfig
+    config: FitConfig
     spaces: Spaces
     noise: Spaces | None
     one: SubjectArrays
