@@ -13,6 +13,7 @@ from almond.errors import InputError
 from almond.progress import Progress
 from almond.stimuli.images import read_image
 from almond.stimuli.lowlevel import measure
+from almond.stimuli.norms import image_key, read_text
 
 SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg"}
 MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "jpg": b"\xff\xd8\xff"}
@@ -127,15 +128,6 @@ class _ZipReader:
             raise InputError(f"{self.path}/{self.entry}", f"cannot be unpacked ({error})") from error
 
 
-def image_key(name: str) -> str:
-    """How an image is called in a table: without folder, suffix, spaces around it, or capitals."""
-    last = PurePosixPath(name.strip()).name
-    stem = (
-        last[: -len(PurePosixPath(last).suffix)] if PurePosixPath(last).suffix.lower() in SUFFIXES else last
-    )
-    return stem.strip().lower()
-
-
 def read_norms(path: Path, images: Sequence[str]) -> Norms:
     """The norms of images from a CSV file with any kind of line end (LF, CRLF, or bare CR).
 
@@ -167,14 +159,8 @@ def read_norms(path: Path, images: Sequence[str]) -> Norms:
 
 def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Header and (row number, cells) of a CSV file."""
-    data = path.read_bytes()
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        lines = list(csv.reader(io.StringIO(text), strict=True))
+        lines = list(csv.reader(io.StringIO(read_text(path)), strict=True))
     except csv.Error as error:
         raise InputError(path, f"cannot be read as CSV ({error})", "comma-separated values") from error
     table = [(number, row) for number, row in enumerate(lines, start=1) if any(cell.strip() for cell in row)]
