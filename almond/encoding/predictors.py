@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,14 @@ class Predictors:
     """The features of a subject's runs in one space.
 
     ``film``: the features (n_frames, D) of a film that all runs show as one, where they come as such.
-    ``digest`` says which numbers these are.
+    ``files``: names and digests of what they were read or computed from. ``digest``: which numbers they are.
     """
 
     card: FeatureSpaceCard
     runs: tuple[RunFeatures, ...]
     names: tuple[str, ...] = ()
     film: RunFeatures | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> Any:

@@ -33,6 +33,7 @@ def of_subject(
         "events": {relative(path, root): digest_file(path) for path in events},
         "features": joined_card(predictors).digest,
         "feature_rows": _rows(predictors),
+        "feature_files": {name: dict(one.files) for name, one in predictors.items() if one.files},
         "preprocessing": {
             "detrend": config.detrend,
             "high_pass": config.high_pass,

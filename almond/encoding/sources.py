@@ -138,7 +138,7 @@ def from_images(
         _lay(events, _rows(events, row), values, scan, spec.interval)
         for events, scan in zip(shown, scans, strict=True)
     ]
-    return Predictors(card_of(space), tuple(laid))
+    return Predictors(card_of(space), tuple(laid), files={"stimuli": digest_json(digests)})
 
 
 def card_of(space: FeatureSpace) -> FeatureSpaceCard:
@@ -200,7 +200,7 @@ def from_film(
     even = film.regular() if film.variable_rate else film
     whole = RunFeatures(even.values, even.interval, path)
     runs = () if order != "sound" else split_film(whole, scans)
-    return Predictors(card_of(space), runs, film=whole)
+    return Predictors(card_of(space), runs, film=whole, files={path.name: film.digest})
 
 
 def split_film(film: RunFeatures, scans: Sequence[Scan]) -> tuple[RunFeatures, ...]:
@@ -241,14 +241,15 @@ def from_table(spec: FeatureSpec, scans: Sequence[Scan], order: str) -> Predicto
     path = Path(spec.path.replace("{subject}", scans[0].run.subject))
     needed = None if order != "sound" else [_rows_of(scan, spec) for scan in scans]
     table = _read(spec, path, needed)
+    files = {path.name: digest_file(path)}
     digest = _columns_digest(table.names) if own else _table_digest(table)
     card = FeatureSpaceCard(path.stem if not own else Path(spec.path).name, digest, len(table.names))
     if table.keys is not None:
         laid = [_by_key(table, scan, spec, path) for scan in scans]
-        return Predictors(card, tuple(laid), table.names)
+        return Predictors(card, tuple(laid), table.names, files=files)
     if needed is None:
         film = RunFeatures(table.values, spec.interval or scans[0].tr, path)
-        return Predictors(card, (), table.names, film)
+        return Predictors(card, (), table.names, film, files)
     if sum(needed) != len(table.values):
         raise InputError(
             path,
@@ -260,7 +261,7 @@ def from_table(spec: FeatureSpec, scans: Sequence[Scan], order: str) -> Predicto
     laid = [
         RunFeatures(part, spec.interval or scan.tr, path) for part, scan in zip(parts, scans, strict=True)
     ]
-    return Predictors(card, tuple(laid), table.names)
+    return Predictors(card, tuple(laid), table.names, files=files)
 
 
 def _read(spec: FeatureSpec, path: Path, needed: Sequence[int] | None) -> FeatureTable:
@@ -284,7 +285,7 @@ def _rows_of(scan: Scan, spec: FeatureSpec) -> int:
 
 
 def _one_table_per_run(spec: FeatureSpec, scans: Sequence[Scan]) -> Predictors:
-    laid, names = [], None
+    laid, names, files = [], None, {}
     for scan in scans:
         filled = spec.path.replace("{subject}", scan.run.subject).replace("{run}", scan.run.name)
         path = Path(filled)
@@ -292,9 +293,10 @@ def _one_table_per_run(spec: FeatureSpec, scans: Sequence[Scan]) -> Predictors:
         if names is not None and table.names != names:
             raise InputError(path, "has other columns than the run before", "the same columns in every run")
         names = table.names
+        files[path.name] = digest_file(path)
         laid.append(RunFeatures(table.values, spec.interval or scan.tr, path))
     card = FeatureSpaceCard(Path(spec.path).name, _columns_digest(names or ()), len(names or ()))
-    return Predictors(card, tuple(laid), names or ())
+    return Predictors(card, tuple(laid), names or (), files=files)
 
 
 def _by_key(table: FeatureTable, scan: Scan, spec: FeatureSpec, path: Path) -> RunFeatures:
