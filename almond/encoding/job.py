@@ -19,7 +19,7 @@ from almond.encoding.evaluate import Design, Engine
 from almond.encoding.index import Entry, FittedRegion
 from almond.encoding.inputs import Inputs
 from almond.encoding.judging import Noise, Trial
-from almond.encoding.models import make_estimator
+from almond.encoding.models import make_estimator, most_components
 from almond.encoding.regions import Region
 from almond.encoding.repeats import repeats_of
 from almond.encoding.subject import SubjectData, read_subject
@@ -73,13 +73,26 @@ class Job:
                 self.inputs.predictors,
                 Part(progress, 0.0, 0.2),
             )
-            for number, (model, of_model) in enumerate(waiting.items()):
-                borders = [0.2 + 0.8 * place / len(waiting) for place in (number, number + 1)]
-                if of_model:
-                    for made in self._fit(model, of_model, data, Part(progress, *borders)):
-                        known[model, made.region] = made
+            parts = [
+                (model, part)
+                for model, of_model in waiting.items()
+                for part in self._alike(model, of_model, data)
+            ]
+            for number, (model, part) in enumerate(parts):
+                borders = [0.2 + 0.8 * place / len(parts) for place in (number, number + 1)]
+                for made in self._fit(model, part, data, Part(progress, *borders)):
+                    known[model, made.region] = made
         progress.report(1.0, f"sub-{subject}: done")
         return [known[key] for key in keys]
+
+    def _alike(self, model: str, regions: Sequence[Region], data: SubjectData) -> list[list[Region]]:
+        """Regions that one call fits: all of them, but for those with fewer voxels than components."""
+        found: dict[int | None, list[Region]] = {}
+        for region in regions:
+            voxels = len(data.columns(region, self.inputs.subject))
+            limit = most_components(self.inputs.config, voxels) if model == "pls" else None
+            found.setdefault(limit, []).append(region)
+        return list(found.values())
 
     def _fit(
         self, model: str, regions: Sequence[Region], data: SubjectData, progress: Progress
@@ -99,6 +112,7 @@ class Job:
 
     def _trial(self, model: str, data: SubjectData, bold: Matrix, columns: Sequence[Columns]) -> Trial:
         config, subject = self.inputs.config, self.inputs.subject
+        most = most_components(config, len(columns[0])) if model == "pls" else None
         folds = make_folds(
             config.crossvalidation,
             data.lengths,
@@ -109,22 +123,22 @@ class Job:
         )
         return Trial(
             subject=subject,
-            estimator=make_estimator(model, config, self.inputs.bands),
+            estimator=make_estimator(model, config, self.inputs.bands, most),
             x=data.x,
             bold=bold,
             columns=columns,
             design=Design(folds, data.lengths, config.gap, data.tr),
             engine=Engine(config.backend, config.device, config.precision),
             seed=config.seed,
-            noise=self._noise(model) if config.null_control else None,
+            noise=self._noise(model, most) if config.null_control else None,
             repeats=repeats_of(config.repeats, self.inputs.scans) if config.repeats else None,
             permutations=config.permutations,
         )
 
-    def _noise(self, model: str) -> Noise:
+    def _noise(self, model: str, most: int | None) -> Noise:
         x, bands, constant = self.inputs.noise()
         config = self.inputs.config
-        return Noise(x, make_estimator(model, config, bands), config.null_control, constant)
+        return Noise(x, make_estimator(model, config, bands, most), config.null_control, constant)
 
     def _save(
         self,
@@ -155,7 +169,7 @@ class Job:
                 "region": provenance.of_region(region, config.dataset or config.base),
                 "engine": {"backend": config.backend, "device": config.device},
             },
-            metrics={**metrics, **counts, "chosen": fitted.chosen},
+            metrics={**metrics, **counts, **region.notes(), "chosen": fitted.chosen},
             grid=inputs.grid_json,
             basis_weights=basis,
         )

@@ -260,3 +260,17 @@ def test_a_preset_and_the_same_spelled_out_are_one_fit(folder):
     (other,) = fit(same, progress=Silent()).artifacts
     assert one.digest == other.digest
     assert "noise features" in one.metrics["warning"]
+
+
+def test_published_orders_take_no_more_components_than_voxels(folder):
+    mask = np.zeros((V, 1, 1), np.uint8)
+    mask[:2] = 1
+    image = nibabel.load(folder / "mask.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(mask, image.affine), folder / "two.nii.gz")
+    changes = {"regions": {"all": "mask.nii.gz", "two": "two.nii.gz"}, "model": "pls", "components": 3}
+    changes |= {"hrf": "spm", "output": "limited"}
+    limited = fit(configured(folder, order="paper-amygdala", **changes), progress=Silent()).artifacts
+    assert [item.metrics["chosen"]["components"] for item in limited] == [3, 2]
+    assert [item.region for item in limited] == ["all", "two"]
+    sound = fit(configured(folder, **changes), progress=Silent()).artifacts
+    assert [item.metrics["chosen"]["components"] for item in sound] == [3, 3]
