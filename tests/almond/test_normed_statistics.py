@@ -8,6 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.anova import AnovaRM
+from statsmodels.stats.libqsturng import psturng
 
 from almond.errors import InputError
 from almond.rng import generator
@@ -16,7 +17,9 @@ from almond.stats.normed import anova, deciles
 from almond.stats.normed.crossed import crossed_tests
 from almond.stats.normed.group import correlations, fisher, one_sample, zscore
 from almond.stats.normed.permuting import coefficient_p, correlation_p, draw_orders
+from almond.stats.normed.predictions import VoxelEffects
 from almond.stats.normed.regression import surface
+from almond.stats.normed.voxelwise import adjusted, voxel_maps
 
 RNG = np.random.default_rng(20261121)
 
@@ -129,6 +132,8 @@ def test_post_hoc_pairs_equal_paired_tests() -> None:
     assert [pair.test.t for pair in found] == pytest.approx([one.statistic for one in expected])
     corrected = sm.stats.multipletests([one.pvalue for one in expected], method="holm")[1]
     assert [pair.p_holm for pair in found] == pytest.approx(list(corrected))
+    for pair in found:
+        assert pair.p_tukey == pytest.approx(psturng(np.sqrt(2) * abs(pair.test.t), 3, 9), abs=2e-3)
     # Two levels: the studentised range of two is |t| times the root of two, so Tukey's p is the pair's own.
     two = anova.post_hoc(values[:, :2], ("a", "b"))[0]
     assert two.p_tukey == pytest.approx(expected[0].pvalue, rel=1e-6)
@@ -244,3 +249,43 @@ def test_surface_is_the_fitted_plane_with_its_twist() -> None:
     found = surface((1.0, 2.0, 3.0, 4.0), valence, arousal)
     assert found.shape == (2, 3)
     assert found[1, 2] == pytest.approx(1 + 2 * 2 + 3 * -0.5 + 4 * 2 * -0.5)
+
+
+def test_an_analysis_of_variance_without_error_is_not_defined() -> None:
+    found = anova.repeated_measures(np.tile([0.1, 0.2, 0.7], (5, 1)) + np.arange(5.0)[:, None])
+    assert (found.f, found.p, found.p_gg, found.p_hf) == (None, None, None, None)
+
+
+def test_adjusted_p_values_equal_statsmodels() -> None:
+    p = RNG.uniform(size=40) ** 2
+    np.testing.assert_allclose(adjusted(p), sm.stats.multipletests(p, method="fdr_bh")[1])
+    holed = np.insert(p, 7, np.nan)
+    np.testing.assert_array_equal(np.delete(adjusted(holed), 7), adjusted(p))
+    assert np.isnan(adjusted(holed)[7])
+
+
+def test_family_wise_p_of_voxels_by_brute_force() -> None:
+    """The largest mean correlation over voxels, computed subject by subject for every permutation."""
+    rng = np.random.default_rng(15)
+    ratings = {"a": zscore(rng.normal(size=(3, 30))).T, "b": zscore(rng.normal(size=(3, 25))).T}
+    predicted = {name: zscore(rng.normal(size=(4, 6, len(z)))) for name, z in ratings.items()}
+    predicted["a"][:, 2] = zscore(predicted["a"][:, 2] + 1.5 * ratings["a"][:, 0])
+    r = {name: predicted[name] @ z / (len(z) - 1) for name, z in ratings.items()}
+    mean_z = {name: values.mean(axis=0).T for name, values in predicted.items()}
+    voxels = np.array([[x, 0, 0] for x in range(6)])
+    orders = {name: draw_orders(120, len(z), rng) for name, z in ratings.items()}
+    found = voxel_maps(VoxelEffects(voxels, r, mean_z, None), orders, ratings)[0]
+
+    def mean_r(row: int | None) -> np.ndarray:
+        parts = []
+        for name, z in ratings.items():
+            rating = z[:, 0] if row is None else z[orders[name][row], 0]
+            parts.append((predicted[name] @ rating).mean(axis=0))
+        return np.abs(np.sum(parts, axis=0))
+
+    largest = np.array([mean_r(row).max() for row in range(120)])
+    expected = [(1 + np.count_nonzero(largest >= value)) / 121 for value in mean_r(None)]
+    np.testing.assert_allclose(found.p_images, expected)
+    z = (np.arctanh(r["a"]) + np.arctanh(r["b"])) / 2
+    np.testing.assert_allclose(found.t, stats.ttest_1samp(z[..., 0], 0).statistic)
+    np.testing.assert_allclose(found.p, stats.ttest_1samp(z[..., 0], 0).pvalue)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from almond.stats.classify import holm
-from almond.stats.normed.group import Floats, TTest, one_sample
+from almond.stats.normed.group import FLAT, Floats, TTest, one_sample
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,17 @@ class RepeatedMeasures:
     """F over ``df`` and ``df_error``; ``p_gg`` and ``p_hf`` with degrees of freedom times epsilon.
 
     ``epsilon_gg`` is Greenhouse & Geisser's (1959), ``epsilon_hf`` Huynh & Feldt's (1976), at most 1.
-    ``eta_squared`` is the partial one.
+    ``eta_squared`` is the partial one. F and p are None where nothing is left over to test against.
     """
 
-    f: float
+    f: float | None
     df: float
     df_error: float
-    p: float
+    p: float | None
     epsilon_gg: float
-    p_gg: float
+    p_gg: float | None
     epsilon_hf: float
-    p_hf: float
+    p_hf: float | None
     eta_squared: float
 
     def to_json(self) -> dict[str, Any]:
@@ -63,20 +63,17 @@ def repeated_measures(values: Floats) -> RepeatedMeasures:
     residual = values - by_level - values.mean(axis=1, keepdims=True) + grand
     error = float((residual**2).sum())
     df, df_error = levels - 1, (levels - 1) * (subjects - 1)
-    f = (effect / df) / (error / df_error) if error > 0 else np.inf
+    f = None
+    if error > FLAT**2 * float((values**2).sum()):
+        f = (effect / df) / (error / df_error)
     gg = greenhouse_geisser(values)
     hf = huynh_feldt(gg, subjects, levels)
-    return RepeatedMeasures(
-        f=float(f),
-        df=df,
-        df_error=df_error,
-        p=float(stats.f.sf(f, df, df_error)),
-        epsilon_gg=gg,
-        p_gg=float(stats.f.sf(f, df * gg, df_error * gg)),
-        epsilon_hf=hf,
-        p_hf=float(stats.f.sf(f, df * hf, df_error * hf)),
-        eta_squared=effect / (effect + error) if effect + error > 0 else 0.0,
-    )
+
+    def p_of(epsilon: float) -> float | None:
+        return None if f is None else float(stats.f.sf(f, df * epsilon, df_error * epsilon))
+
+    share = effect / (effect + error) if effect + error > 0 else 0.0
+    return RepeatedMeasures(f, df, df_error, p_of(1.0), gg, p_of(gg), hf, p_of(hf), share)
 
 
 def greenhouse_geisser(values: Floats) -> float:

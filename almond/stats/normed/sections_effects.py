@@ -162,7 +162,7 @@ def between_subregions(data: Data, figures: Sequence[str]) -> Section | None:
     anova = tuple(
         (
             words(row["term"]),
-            f"{row['anova']['f']:.2f} ({row['anova']['df']:.0f}, {row['anova']['df_error']:.0f})",
+            _f_of(row["anova"]),
             p_of(row["anova"]["p"]),
             f"{row['anova']['epsilon_gg']:.2f}",
             p_of(row["anova"]["p_gg"]),
@@ -210,6 +210,11 @@ def between_subregions(data: Data, figures: Sequence[str]) -> Section | None:
             "evidence that subregions are alike.",
         ),
     )
+
+
+def _f_of(found: Data) -> str:
+    freedom = f"({found['df']:.0f}, {found['df_error']:.0f})"
+    return "not defined" if found["f"] is None else f"{found['f']:.2f} {freedom}"
 
 
 def over_voxels(data: Data, figures: Sequence[str]) -> Section | None:
