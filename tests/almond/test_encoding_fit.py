@@ -382,3 +382,22 @@ def test_the_shipped_network_predicts_simulated_brains(world, tmp_path):
     report = fit(config, progress=Silent())
     assert all(value > 0.1 for value in report.metrics["pls"].values())
     assert list((tmp_path / "features").iterdir())
+
+
+def test_models_of_all_subjects_are_fitted_beside_the_others(world, tmp_path):
+    """The shared family gives ordinary encoders; adding it fits nothing else again."""
+    regions = {"regions": {name: str(world.regions[name]) for name in ("LB", "VC")}, "penalties": [0.1, 1]}
+    alone = fit(configured(world, tmp_path, model="ridge", **regions), progress=Silent())
+    settings = {"model": ["ridge", "shared"], "shared": {"dimensions": 4}, **regions}
+    both = fit(configured(world, tmp_path, **settings), progress=Silent())
+    assert {item.digest for item in alone.artifacts} < {item.digest for item in both.artifacts}
+    assert len(both.artifacts) == 2 * len(alone.artifacts)
+    for region, reached in both.metrics["shared"].items():
+        assert reached > 0.6 * both.metrics["ridge"][region]
+    shared = [load_artifact(item.path) for item in both.artifacts if item.model == "shared"]
+    assert all(one.grid["shape"] == list(nibabel.load(world.regions["LB"]).shape) for one in shared)
+    again = fit(configured(world, tmp_path, **settings), progress=Silent())
+    assert [item.digest for item in again.artifacts] == [item.digest for item in both.artifacts]
+    tuned = configured(world, tmp_path, **{**settings, "shared": {"dimensions": 3}})
+    other = {item.digest for item in fit(tuned, progress=Silent()).artifacts}
+    assert other & {item.digest for item in both.artifacts} == {item.digest for item in alone.artifacts}
