@@ -45,6 +45,7 @@ def configured(world, out, **changes):
         "features": {"kind": "table", "path": "latents.npz"},
         "regions": {name: str(path) for name, path in world.regions.items()},
         "components": [2, 4, 8],
+        "null_control": {"features": 20},
         "output": str(out),
     }
     return parse_config({**mapping, **changes}, world.root.parent)
@@ -181,6 +182,7 @@ def small_config(folder, **changes):
         "components": 1,
         "folds": 4,
         "gap": 4,
+        "null_control": {"features": 5},
     }
     return parse_config({**mapping, **changes}, folder)
 
