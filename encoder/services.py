@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,27 +12,93 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import record
 from almond.digest import digest_file
+from almond.encoding.feature_specs import TABLES
 from almond.errors import InputError
-from encoder.fit_settings import DEFAULTS, fit_settings
+from encoder import feature_values, region_values
+from encoder.fit_settings import fit_settings, with_defaults
+from encoder.fitting import (
+    described,
+    fit_jobs,
+    natural,
+    newest_versions,
+    note_feature_space,
+    plain_numbers,
+    record_version,
+    start_drawing,
+    start_fit,
+)
 from encoder.layout import check_layout, check_mask_file
-from encoder.models import Dataset, Encoder, EncoderVersion, FeatureSpace, Region, Target
-from jobs.models import Job
-from jobs.services import enqueue
+from encoder.models import Dataset, Encoder, FeatureSpace, Region
+from encoder.reporting import (
+    ask_for_import,
+    ask_for_report,
+    check_import,
+    check_report,
+    finish_report,
+    import_weights,
+    is_written,
+    start_report,
+)
+from encoder.targeting import (
+    REFERENCE_SCENES,
+    ask_for_target,
+    check_reference,
+    check_target,
+    finish_target,
+    fitted_subjects,
+    make_target,
+    make_targets_of_each,
+)
 
-REFERENCE_SCENES = 400
+__all__ = [
+    "REFERENCE_SCENES",
+    "ask_for_import",
+    "ask_for_report",
+    "ask_for_target",
+    "check_import",
+    "check_reference",
+    "check_report",
+    "check_target",
+    "described",
+    "finish_report",
+    "finish_target",
+    "fit_jobs",
+    "fitted_subjects",
+    "import_weights",
+    "is_written",
+    "make_target",
+    "make_targets_of_each",
+    "natural",
+    "newest_versions",
+    "note_feature_space",
+    "plain_numbers",
+    "record_version",
+    "start_drawing",
+    "start_fit",
+    "start_report",
+]
 
 
 @transaction.atomic
 def create_dataset(
-    *, name: str, root: Path | str, by: User | None, kind: str = Dataset.Kind.MEASURED, description: str = ""
+    *,
+    name: str,
+    root: Path | str,
+    by: User | None,
+    kind: str = Dataset.Kind.MEASURED,
+    description: str = "",
+    anatomy: Path | str = "",
 ) -> Dataset:
-    """Add a BIDS folder; ``InputError`` when it is none."""
+    """Add a BIDS folder; ``InputError`` when it is none, or ``anatomy`` is no NIfTI file."""
     layout = check_layout(Path(root))
+    if anatomy:
+        check_mask_file(Path(anatomy))
     dataset = Dataset.objects.create(
         name=name,
         root=str(root),
         kind=kind,
         description=description,
+        anatomy=str(anatomy),
         subjects=list(layout.subjects),
         runs=layout.runs,
     )
@@ -42,22 +107,71 @@ def create_dataset(
 
 
 @transaction.atomic
-def add_region(*, dataset: Dataset, name: str, mask_path: Path | str, by: User | None) -> Region:
-    """Add a mask to a dataset; its digest is kept, so that a changed mask is noticed when it is used."""
-    check_region(dataset=dataset, name=name, mask_path=Path(mask_path))
+def add_region(
+    *,
+    dataset: Dataset,
+    name: str,
+    by: User | None,
+    mask_path: Path | str = "",
+    kind: str = Region.Kind.MASK,
+    spec: Mapping[str, Any] | None = None,
+    parts: Sequence[Region] = (),
+) -> Region:
+    """Add a region: a mask, or a specification as in a configuration of a fit.
+
+    A union or difference is given by its ``parts``, whose specifications are written out into it; ``spec``
+    then holds no more than its side, space and resampling. Its digest is kept, so that a file that changed
+    is noticed when it is used.
+    """
+    value = check_region(
+        dataset=dataset, name=name, mask_path=Path(mask_path), kind=kind, spec=spec or {}, parts=parts
+    )
+    root = Path(dataset.root)
     region = Region.objects.create(
-        dataset=dataset, name=name, mask_path=str(mask_path), mask_digest=digest_file(Path(mask_path))
+        dataset=dataset,
+        name=name,
+        kind=kind,
+        mask_path=str(mask_path) if kind == Region.Kind.MASK else "",
+        spec=value if isinstance(value, dict) else {},
+        parts=[part.name for part in parts],
+        mask_digest=region_values.digest_of(region_values.read_value(value, root), root),
     )
     record(verb="create", subject=region, by=by, mask=region.mask_digest)
     return region
 
 
-def check_region(*, dataset: Dataset, name: str, mask_path: Path) -> None:
-    """``InputError`` for no name, one that the dataset has already, or a file that is no mask."""
+def check_region(
+    *,
+    dataset: Dataset,
+    name: str,
+    mask_path: Path,
+    kind: str = Region.Kind.MASK,
+    spec: Mapping[str, Any] | None = None,
+    parts: Sequence[Region] = (),
+) -> Any:
+    """What a configuration would say of the region.
+
+    :raises InputError: no name, one that the dataset has already, regions of another dataset, a
+        specification that cannot be read, or a file that is no mask.
+    """
     check_region_name(name)
     if dataset.regions.filter(name=name).exists():
         raise InputError("name", f"{dataset} already has a region {name}", "a name of its own")
-    check_mask_file(mask_path)
+    strangers = [part.name for part in parts if part.dataset_id != dataset.pk or not part.value]
+    if strangers:
+        raise InputError(
+            "parts", f"{', '.join(strangers)} belong to another dataset", f"regions of {dataset}"
+        )
+    extra = dict(spec or {})
+    if kind in region_values.COMBINED:
+        value: Any = {kind: region_values.written_out(parts), **extra}
+    elif kind == Region.Kind.MASK:
+        check_mask_file(mask_path)
+        value = {"mask": str(mask_path), **extra} if extra else str(mask_path)
+    else:
+        value = extra
+    region_values.check_labels(region_values.read_value(value, Path(dataset.root)))
+    return value
 
 
 def check_region_name(name: str) -> None:
@@ -68,20 +182,38 @@ def check_region_name(name: str) -> None:
 
 @transaction.atomic
 def create_feature_space(
-    *, name: str, by: User | None, kind: str = FeatureSpace.Kind.WORLD, path: Path | str = ""
+    *,
+    name: str,
+    by: User | None,
+    kind: str = FeatureSpace.Kind.WORLD,
+    path: Path | str = "",
+    spec: Mapping[str, Any] | None = None,
 ) -> FeatureSpace:
-    """Add a feature space. What a table holds is checked against the runs when it is used."""
-    digest = ""
-    if kind == FeatureSpace.Kind.TABLE:
-        digest = digest_file(check_table_file(Path(path)))
-    space = FeatureSpace.objects.create(name=name, kind=kind, path=str(path), digest=digest)
+    """Add a feature space. What a table or network holds is checked against the runs when it is used."""
+    check_feature_space(kind=kind, path=path, spec=spec or {})
+    digest = digest_file(Path(path)) if kind == FeatureSpace.Kind.TABLE and os.path.isfile(path) else ""
+    space = FeatureSpace.objects.create(name=name, kind=kind, path=str(path), spec=spec or {}, digest=digest)
     record(verb="create", subject=space, by=by, digest=digest)
     return space
 
 
+def check_feature_space(*, kind: str, path: Path | str, spec: Mapping[str, Any]) -> None:
+    """``InputError`` for a table that is none, or settings that the kind cannot be described by."""
+    if kind == FeatureSpace.Kind.TABLE:
+        check_table_file(Path(path))
+    value = {"kind": kind, **spec, **({"path": str(path)} if path else {})}
+    feature_values.read_value(value)
+
+
 def check_table_file(path: Path) -> Path:
-    if path.suffix not in {".csv", ".tsv", ".npy", ".npz"} or not os.path.isfile(path):
-        raise InputError(path, "is not a table of features", "a .csv, .tsv, .npy or .npz file on this server")
+    """A file, or a pattern with ``{subject}`` or ``{run}`` whose files are looked for when it is used."""
+    pattern = "{subject}" in str(path) or "{run}" in str(path)
+    if path.suffix not in TABLES or not (pattern or os.path.isfile(path)):
+        raise InputError(
+            path,
+            "is not a table of features",
+            "a .csv, .tsv, .npy or .npz file, a .mat or a .parquet on this server",
+        )
     return path
 
 
@@ -95,10 +227,11 @@ def create_encoder(
     by: User | None,
     model: str = Encoder.Model.PLS,
     config: Mapping[str, Any] | None = None,
+    more_spaces: Iterable[FeatureSpace] = (),
 ) -> Encoder:
     """Describe an encoding model; nothing is fitted yet. ``config`` adds to or replaces the defaults."""
-    chosen = list(regions)
-    settings = {**DEFAULTS, **(config or {})}
+    chosen, further = list(regions), list(more_spaces)
+    settings = with_defaults(config or {})
     check_encoder(
         name=name,
         dataset=dataset,
@@ -106,11 +239,13 @@ def create_encoder(
         regions=chosen,
         model=model,
         config=settings,
+        more_spaces=further,
     )
     encoder = Encoder.objects.create(
         name=name, dataset=dataset, feature_space=feature_space, model=model, config=settings
     )
     encoder.regions.set(chosen)
+    encoder.more_spaces.set(further)
     record(verb="create", subject=encoder, by=by, model=model, config=settings)
     return encoder
 
@@ -123,6 +258,7 @@ def check_encoder(
     regions: Sequence[Region],
     model: str,
     config: Mapping[str, Any],
+    more_spaces: Sequence[FeatureSpace] = (),
 ) -> None:
     """``InputError`` for no regions, those of another dataset, or settings that cannot be fitted."""
     strangers = [region.name for region in regions if region.dataset_id != dataset.pk]
@@ -132,210 +268,14 @@ def check_encoder(
         )
     if not regions:
         raise InputError("regions", "none were chosen", "one or more")
+    if more_spaces and (model != Encoder.Model.BANDED or feature_space in more_spaces):
+        raise InputError("more_spaces", "are for banded ridge, each once", "one space, or banded ridge")
     fit_settings(
-        name=name, dataset=dataset, feature_space=feature_space, regions=regions, model=model, config=config
-    )
-
-
-@transaction.atomic
-def start_fit(*, encoder: Encoder, by: User | None, subjects: Sequence[str] | None = None) -> list[Job]:
-    """One job per subject. Asking twice gives the same jobs while they wait or run."""
-    chosen = list(subjects) if subjects is not None else encoder.subjects
-    unknown = sorted(set(chosen) - set(encoder.subjects))
-    if unknown:
-        raise InputError(
-            "subjects", f"{', '.join(unknown)} are not in {encoder.dataset}", "subjects of the dataset"
-        )
-    jobs = [
-        enqueue(
-            kind="encoder.fit",
-            arguments={"encoder": encoder.pk, "subject": subject},
-            by=by,
-            key=f"encoder.fit:{encoder.pk}:{subject}",
-        )
-        for subject in chosen
-    ]
-    record(verb="start_fit", subject=encoder, by=by, subjects=chosen)
-    return jobs
-
-
-def fit_jobs(*, encoder: Encoder) -> list[Job]:
-    """The newest job of each subject of an encoder."""
-    newest: dict[str, Job] = {}
-    for job in Job.objects.filter(kind="encoder.fit", arguments__encoder=encoder.pk).order_by("pk"):
-        newest[job.arguments["subject"]] = job
-    return [newest[subject] for subject in sorted(newest)]
-
-
-@transaction.atomic
-def record_version(
-    *,
-    encoder: Encoder,
-    subject: str,
-    region: Region,
-    model: str,
-    digest: str,
-    path: Path | str,
-    metrics: Mapping[str, Any],
-    job: Job | None,
-    by: User | None,
-) -> EncoderVersion:
-    """Keep one fitted artifact; the same artifact of the same encoder is kept once."""
-    version, new = EncoderVersion.objects.get_or_create(
-        encoder=encoder,
-        digest=digest,
-        defaults={
-            "subject": subject,
-            "region": region,
-            "model": model,
-            "path": str(path),
-            "metrics": plain_numbers(dict(metrics)),
-            "job": job,
-        },
-    )
-    if new:
-        record(verb="fit", subject=version, by=by, digest=digest)
-    return version
-
-
-def plain_numbers(value: Any) -> Any:
-    """The same value with NaN and infinities as None, which JSON can hold."""
-    if isinstance(value, Mapping):
-        return {str(key): plain_numbers(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_numbers(part) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-@transaction.atomic
-def make_target(
-    *,
-    name: str,
-    encoder: Encoder,
-    by: User | None,
-    role: str = Target.Role.GUIDE,
-    subjects: Sequence[str] | None = None,
-    coefficients: Mapping[str, float] | None = None,
-    reference: Mapping[str, Any] | None = None,
-) -> Target:
-    """Describe a target and hand its making to a job.
-
-    ``coefficients`` is region -> weight and defaults to the region called ``name``; ``subjects`` defaults to
-    all that were fitted; ``reference`` is ``{"kind": "world", "scenes": n, "seed": s}`` (the default),
-    ``{"kind": "folder", "path": folder of images}`` or ``{"kind": "table"}`` (the encoder's own table).
-    """
-    parts = dict(coefficients or {name: 1.0})
-    chosen = list(subjects) if subjects is not None else fitted_subjects(encoder)
-    standard = dict(reference or default_reference(encoder))
-    check_target(name=name, encoder=encoder, role=role, subjects=chosen, coefficients=parts)
-    check_reference(encoder=encoder, kind=standard["kind"])
-    target = Target.objects.create(
         name=name,
-        encoder=encoder,
-        kind=Target.Kind.REGION if len(parts) == 1 else Target.Kind.CONTRAST,
-        role=role,
-        subjects=chosen,
-        coefficients=parts,
-        reference=standard,
+        dataset=dataset,
+        feature_space=feature_space,
+        more_spaces=more_spaces,
+        regions=regions,
+        model=model,
+        config=config,
     )
-    record(verb="create", subject=target, by=by, coefficients=parts, subjects=chosen, role=role)
-    return ask_for_target(target=target, by=by)
-
-
-@transaction.atomic
-def ask_for_target(*, target: Target, by: User | None) -> Target:
-    """Hand the making of a target to a job; a target that was made stays as it is."""
-    if target.digest:
-        raise InputError(target, "is already made", "a target that is still waiting")
-    target.job = enqueue(
-        kind="encoder.make_target",
-        arguments={"target": target.pk},
-        by=by,
-        key=f"encoder.make_target:{target.pk}",
-    )
-    target.save(update_fields=["job"])
-    record(verb="make_target", subject=target, by=by)
-    return target
-
-
-def default_reference(encoder: Encoder) -> dict[str, Any]:
-    if encoder.feature_space.kind == FeatureSpace.Kind.TABLE:
-        return {"kind": "table"}
-    return {"kind": "world", "scenes": REFERENCE_SCENES, "seed": 0}
-
-
-def check_reference(*, encoder: Encoder, kind: str) -> None:
-    """``InputError`` when scores could not be standardised: a table cannot look at images, a network has no
-    rows."""
-    has_table = encoder.feature_space.kind == FeatureSpace.Kind.TABLE
-    if has_table != (kind == "table"):
-        raise InputError(
-            "reference kind",
-            f"{kind} does not go with the feature space {encoder.feature_space}",
-            "its own table" if has_table else "scenes or a folder of images",
-        )
-
-
-def fitted_subjects(encoder: Encoder) -> list[str]:
-    return sorted(set(encoder.versions.values_list("subject", flat=True)))
-
-
-def check_target(
-    *, name: str, encoder: Encoder, role: str, subjects: Sequence[str], coefficients: Mapping[str, float]
-) -> None:
-    """``InputError`` when a weight is not there to be used, or a judge would share a subject with a guide."""
-    if not name.isidentifier():
-        raise InputError("name", f"{name!r} cannot head a column", "letters, digits and underscores")
-    if name.endswith("_judge"):
-        raise InputError(
-            "name", f"{name!r} ends like the score of a judge", "a name that does not end in _judge"
-        )
-    if not subjects:
-        raise InputError("subjects", "none were chosen or fitted", f"subjects fitted by {encoder}")
-    if not coefficients or not any(coefficients.values()):
-        raise InputError("coefficients", "no region has a weight", "region -> weight, one or more not 0")
-    if not all(math.isfinite(weight) for weight in coefficients.values()):
-        raise InputError("coefficients", f"{dict(coefficients)}", "a finite number for each region")
-    fitted = set(encoder.versions.values_list("subject", "region__name"))
-    missing = [(who, where) for who in subjects for where in coefficients if (who, where) not in fitted]
-    if missing:
-        who, where = missing[0]
-        raise InputError(
-            "coefficients", f"{where} is not fitted for sub-{who}", f"regions fitted by {encoder}"
-        )
-    other = Target.Role.JUDGE if role == Target.Role.GUIDE else Target.Role.GUIDE
-    for rival in encoder.targets.filter(role=other):
-        shared = sorted(set(subjects) & set(rival.subjects))
-        if shared:
-            raise InputError(
-                "subjects",
-                f"sub-{', sub-'.join(shared)} already serve the {other} {rival.name}",
-                "a judge whose subjects did not guide",
-            )
-
-
-@transaction.atomic
-def finish_target(
-    *, target: Target, digest: str, path: Path | str, sources: Sequence[str], by: User | None
-) -> Target:
-    """Keep what the job made: the digest and file of the weights, and the artifacts that they came from."""
-    target.digest, target.path, target.sources = digest, str(path), list(sources)
-    target.save(update_fields=["digest", "path", "sources"])
-    record(verb="make", subject=target, by=by, digest=digest)
-    return target
-
-
-@transaction.atomic
-def note_feature_space(*, space: FeatureSpace, digest: str, dimension: int, by: User | None) -> FeatureSpace:
-    """Keep the digest and dimension found when the feature space was first used."""
-    if space.digest and space.digest != digest:
-        raise InputError(
-            space.name, "its weights or table changed since it was first used", "the same file as before"
-        )
-    if (space.digest, space.dimension) != (digest, dimension):
-        space.digest, space.dimension = digest, dimension
-        space.save(update_fields=["digest", "dimension"])
-        record(verb="note", subject=space, by=by, digest=digest, dimension=dimension)
-    return space

@@ -14,7 +14,12 @@ from almond.errors import InputError
 
 KINDS: dict[str, str] = {
     "encoder.fit": "encoder.runs.fit",
+    "encoder.fit_group": "encoder.runs.fit_group",
+    "encoder.draw": "encoder.runs.draw",
     "encoder.make_target": "encoder.runs.make_target",
+    "encoder.import_betas": "encoder.runs.import_betas",
+    "encoder.evaluate": "encoder.runs.evaluate",
+    "encoder.validate": "encoder.runs.validate",
     "generation.generate": "generation.runs.generate",
     "generation.match": "generation.runs.match",
     "generation.import_images": "generation.runs.import_images",
