@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 
 from almond.encoding.crossval import correlation, inner_folds, make_folds
-from almond.encoding.estimators import Pls
-from almond.encoding.evaluate import evaluate
+from almond.encoding.estimators import Pls, Ridge
+from almond.encoding.evaluate import Design, Engine, evaluate, solved
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.rng import generator
@@ -93,3 +93,51 @@ def test_random_folds_inflate_unrelated_features_and_blocks_do_not():
         assert ("warning" in found) == (kind == "random")
     assert reached["random"] > 0.5
     assert abs(reached["blocks"]) < 0.15
+
+
+def test_random_folds_are_balanced_and_of_one_seed():
+    def made(seed):
+        rng = generator(seed, "folds")
+        return [fold.test for fold in make_folds("random", [53], n_folds=5, gap=0.0, tr=1.0, rng=rng).folds]
+
+    assert sorted(map(len, made(1))) == [10, 10, 11, 11, 11]
+    assert sorted(np.concatenate(made(1))) == list(range(53))
+    assert all((a == b).all() for a, b in zip(made(1), made(1), strict=True))
+    assert any(len(a) != len(b) or (a != b).any() for a, b in zip(made(1), made(2), strict=True))
+
+
+@pytest.mark.parametrize("estimator", [Pls((1, 2, 4, 6)), Ridge((0.01, 1.0, 100.0))], ids=["pls", "ridge"])
+@pytest.mark.parametrize("kind", ["blocks", "runs", "random"])
+def test_nothing_of_a_held_out_row_reaches_its_prediction(estimator, kind):
+    """Choices of components and penalties included: other numbers in the test rows change nothing."""
+    rng = generator(6, "nested")
+    x = rng.normal(size=(120, 15))
+    bold = x @ rng.normal(size=(15, 8)) + 3 * rng.normal(size=(120, 8))
+    folds = make_folds(kind, [60, 60], n_folds=4, gap=3.0, tr=1.0, rng=rng)
+    design = Design(folds, (60, 60), 3.0, 1.0)
+    columns = [np.arange(5), np.arange(2, 8)]
+    shared = {"final": False, "engine": Engine(), "progress": Silent()}
+    before = solved(estimator, x, bold, columns, design, **shared)
+    for number in (0, 1):
+        test = folds.folds[number].test
+        changed = bold.copy()
+        changed[test] = 50 * rng.normal(size=(len(test), 8))
+        after = solved(estimator, x, changed, columns, design, **shared)
+        for one, other in zip(before, after, strict=True):
+            np.testing.assert_allclose(other.predictions[number], one.predictions[number], atol=1e-9)
+            assert other.chosen_in_folds[number] == one.chosen_in_folds[number]
+        rest = [n for n in range(len(folds.folds)) if n != number]
+        assert not np.allclose(after[0].predictions[rest[0]], before[0].predictions[rest[0]])
+
+
+def test_one_number_needs_no_inner_folds():
+    """A gap that leaves nothing to choose on is no matter when nothing is chosen."""
+    rng = generator(7, "given")
+    x, y = rng.normal(size=(60, 4)), rng.normal(size=(60, 2))
+    folds = make_folds("blocks", [60], n_folds=2, gap=9.0, tr=1.0)
+    shared = {"lengths": [60], "gap": 40.0, "tr": 1.0, "progress": Silent()}
+    for estimator in (Pls((2,)), Ridge((1.0,))):
+        assert evaluate(estimator, x, [y], folds, **shared)
+    for estimator in (Pls((1, 2)), Ridge((0.1, 1.0))):
+        with pytest.raises(InputError, match="leaves nothing to choose with"):
+            evaluate(estimator, x, [y], folds, **shared)
