@@ -24,10 +24,8 @@ SIGNIFICANT = 0.05
 TRUST = (
     "Trust the test with images random for anything said about images in general. The test over subjects "
     "holds these very images fixed: every subject’s encoder sees the same features of the same images, so "
-    "what "
-    "is odd about an image is odd for all of them, and the test is significant far too often when other "
-    "images "
-    "could have been chosen. It is shown because published analyses report it."
+    "what is odd about an image is odd for all of them, and the test is significant far too often when "
+    "other images could have been chosen. It is shown because published analyses report it."
 )
 
 
@@ -100,9 +98,8 @@ def correlated(data: Data, figures: Sequence[str]) -> Section:
         tables=(Table(head, rows, text=(0, 1)),),
         notes=(
             "r: mean over subjects and image sets (Fisher z). “By others”: predictions by the mean weights "
-            "of all "
-            "other subjects. p crossed: subjects and images random; p images: images permuted; p subjects: t "
-            "of Fisher z over subjects.",
+            "of all other subjects. p crossed: subjects and images random; p images: images permuted; p "
+            "subjects: t of Fisher z over subjects.",
         ),
     )
 
@@ -128,18 +125,17 @@ def by_decile(data: Data, figures: Sequence[str]) -> Section | None:
         "region",
         "rating",
         "set",
-        "trend, p images",
-        "Friedman, p images",
+        "trend †",
+        "Friedman †",
         "trend t",
-        "p subjects",
-        "Friedman χ²",
-        "p subjects",
+        "p subj.",
+        "χ²",
+        "p subj.",
     )
     strict = data["settings"]["decile_edges"] == "paper"
     edges = (
         "Edges as published: images on an edge, the lowest and the highest belong to no decile, and the "
-        "trend’s "
-        "weights skip zero."
+        "trend’s weights skip zero."
         if strict
         else "Every image belongs to one decile; the trend’s weights are equally spaced."
     )
@@ -152,9 +148,8 @@ def by_decile(data: Data, figures: Sequence[str]) -> Section | None:
         ),
         tables=(Table(head, rows, text=(0, 1, 2), folded="Tests over the deciles"),),
         notes=(
-            f"{edges} Friedman’s test and the linear trend take subjects as blocks; p images permutes images "
-            "and is "
-            "the one to trust.",
+            f"{edges} † p with images permuted, the ones to trust; after them the linear trend’s t and "
+            "Friedman’s χ² with subjects as blocks.",
         ),
     )
 
@@ -165,18 +160,16 @@ def methods(data: Data) -> Section:
         "paper": "Low-level features as published: medians of histogram counts, power of the blue channel "
         "alone.",
         "sound": "Low-level features: median intensity of each channel, log power of luminance below 6 and "
-        "above "
-        "24 cycles per image.",
+        "above 24 cycles per image.",
         "none": "No low-level features.",
     }[used["low_level"]]
     return Section(
         title="Methods, and what did not run",
         paragraphs=(
-            "A prediction is the image’s features times a region’s mean weights, without intercept. Crossed "
-            "tests "
-            "give the estimate a standard error with subjects and images random (the balanced mixed model in "
-            "closed "
-            "form, Satterthwaite’s degrees of freedom). Permutations shuffle which image has which rating.",
+            "A prediction is the image’s features times a region’s mean weights, without intercept. "
+            "Crossed tests give the estimate a standard error with subjects and images random (the "
+            "balanced mixed model in closed form, Satterthwaite’s degrees of freedom). Permutations "
+            "shuffle which image has which rating.",
             low,
         ),
         items=tuple(
@@ -207,8 +200,7 @@ def provenance(data: Data) -> Section:
         title="Where this comes from",
         paragraphs=(
             "Every prediction, rating and coefficient is in tables/; “python -m almond validate CONFIG” "
-            "makes this "
-            "again. Digests of all encoders are in result.json.",
+            "makes this again. Digests of all encoders are in result.json.",
         ),
         tables=(Table(("what", "value"), tuple(facts), text=(0, 1), wrapped=(1,)),),
     )

@@ -71,8 +71,7 @@ def regressed(data: Data, figures: Sequence[str]) -> Section | None:
     return Section(
         title="Valence, arousal and their interaction, low-level features held",
         paragraphs=(
-            f"Per subject and image set: prediction ~ valence + arousal + interaction{beside}. "
-            "Coefficients "
+            f"Per subject and image set: prediction ~ valence + arousal + interaction{beside}. Coefficients "
             "are averaged over image sets.",
         ),
         figures=(
@@ -96,9 +95,9 @@ def regressed(data: Data, figures: Sequence[str]) -> Section | None:
             "Predictors are z-scored over the images of a set, predictions "
             + ("z-scored per subject and set." if data["settings"]["outcome"] == "z" else "in BOLD units.")
             + " Interval and p crossed: subjects and images random; p images: Freedman and Lane’s "
-            "permutation of images; t and p subj.: over subjects alone, "
-            f"{len(data['subjects']) - 1} degrees of freedom. "
-            "Share of the squared standard error of the valence coefficient that comes from images: "
+            f"permutation of images; t and p subj.: over subjects alone, {len(data['subjects']) - 1} degrees "
+            "of freedom. Share of the squared standard error of the valence coefficient that comes from "
+            "images: "
             + "; ".join(
                 f"{row['region']} {100 * row['image_share']:.0f} %"
                 for row in rows
@@ -189,10 +188,10 @@ def between_subregions(data: Data, figures: Sequence[str]) -> Section | None:
         "pair",
         "difference",
         "p crossed",
-        "p crossed, Holm",
-        "t subjects",
-        "p Holm",
-        "p Tukey",
+        "Holm",
+        "t subj.",
+        "Holm",
+        "Tukey",
     )
     return Section(
         title="Do the subregions differ?",
@@ -205,9 +204,9 @@ def between_subregions(data: Data, figures: Sequence[str]) -> Section | None:
         ),
         notes=(
             "Repeated-measures analysis of variance over subjects, with Greenhouse and Geisser’s ε; images "
-            "are "
-            "fixed in it. p crossed: the pair’s difference with subjects and images random. A large p is no "
-            "evidence that subregions are alike.",
+            "are fixed in it. p crossed: the pair’s difference with subjects and images random; each p "
+            "with Holm’s or Tukey’s correction follows the test that it corrects. A large p is no evidence "
+            "that subregions are alike.",
         ),
     )
 
@@ -239,10 +238,10 @@ def over_voxels(data: Data, figures: Sequence[str]) -> Section | None:
         "regressor",
         "voxels",
         "mean r",
-        "images, p < .05",
-        f"subjects, p {p_cell(alpha) if alpha < 0.0001 else '< ' + f'{alpha:g}'.removeprefix('0')}",
-        "subjects, q < .05",
-        "largest t",
+        "images †",
+        f"p < {f'{alpha:g}'.removeprefix('0')}",
+        "q < .05",
+        "largest t (mm)",
     )
     return Section(
         title="Maps over voxels",
@@ -253,9 +252,9 @@ def over_voxels(data: Data, figures: Sequence[str]) -> Section | None:
         figures=drawn("maps", "t over subjects in axial slices (z in mm) of the first region.", figures),
         tables=(Table(head, rows, text=(0, 1, 7), folded="Voxels that pass each threshold"),),
         notes=(
-            "“Images”: family-wise over the region’s voxels, images permuted, and the count to trust for "
-            "images in "
-            "general. NIfTI files are in maps/: r, t, and t where a threshold is passed.",
+            "† Voxels with p < .05 family-wise over the region, images permuted: the count to trust for "
+            "images in general. p (uncorrected) and q (false discoveries) are those of t over subjects. "
+            "NIfTI files are in maps/: r, t, and t where a threshold is passed.",
         ),
     )
 
@@ -264,5 +263,5 @@ def _peak(peak: Data | None) -> str:
     if peak is None:
         return "none"
     where = peak["mm"] if peak["mm"] is not None else peak["voxel"]
-    unit = "mm" if peak["mm"] is not None else "voxel"
-    return f"{peak['t']:+.1f} at {', '.join(f'{value:.0f}' for value in where)} {unit}"
+    unit = "" if peak["mm"] is not None else "voxel "
+    return f"{peak['t']:+.1f} at {unit}{', '.join(f'{value:.0f}' for value in where)}"
