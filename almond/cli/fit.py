@@ -55,7 +55,12 @@ def as_text(report: FitReport) -> str:
         "  noise features  permutation p  normalised r"
     ]
     lines += [_line(item) for item in report.artifacts]
-    warnings = {str(item.metrics["warning"]) for item in report.artifacts if "warning" in item.metrics}
+    warnings = {
+        str(item.metrics[key])
+        for item in report.artifacts
+        for key in ("warning", "region_warning")
+        if item.metrics.get(key)
+    }
     return "\n".join([*lines, *(f"warning: {text}" for text in sorted(warnings))])
 
 

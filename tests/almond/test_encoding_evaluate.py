@@ -1,6 +1,7 @@
 """Held-out performance and its controls, against scikit-learn, scipy, statsmodels and known truths."""
 
 import dataclasses
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -214,6 +215,18 @@ def test_runs_that_repeat_give_a_ceiling_that_the_true_features_reach(related):
     assert 0.93 < found["normalised_r"] < 1.03
     assert found["heldout_r"] == pytest.approx(item.metrics["heldout_r"]["mean"], abs=0.01)
     assert len(found["r_max_voxels"]) == 12
+
+
+def test_every_metric_is_described(related):
+    changes = {"runs": 3, "repeats": {"by": "runs"}, "crossvalidation": "random", "permutations": 2}
+    (item,) = fit(configured(related, null_control={"features": 5}, **changes), progress=Silent()).artifacts
+    document = (Path(__file__).parents[2] / "docs" / "fit.md").read_text()
+    described = document[document.index("| metric | meaning |") :]
+    assert {"null_control", "noise_ceiling", "permutation", "warning"} < set(item.metrics)
+    for name in item.metrics:
+        assert f"`{name}`" in described, name
+    for name in item.metrics["null_control"]:
+        assert name == "kind" or f"`{name}`" in described, name
 
 
 def test_repeats_of_events(related):
