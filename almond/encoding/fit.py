@@ -115,6 +115,7 @@ def fit_families(config: FitConfig, *, out: Path, progress: Progress) -> list[Fi
 def _arrays(inputs: Inputs, progress: Progress) -> SubjectArrays:
     config = inputs.config
     data = read_subject(config, inputs.regions, inputs.scans, inputs.predictors, progress)
+    noise = inputs.noise()
     columns = {region.name: data.columns(region, inputs.subject) for region in inputs.regions}
     root = config.dataset or config.base
     return SubjectArrays(
@@ -136,5 +137,5 @@ def _arrays(inputs: Inputs, progress: Progress) -> SubjectArrays:
             **inputs.provenance,
             "regions": {region.name: provenance.of_region(region, root) for region in inputs.regions},
         },
-        null_x=inputs.noise()[0] if config.null_control else None,
+        null_x=None if noise is None else noise.x,
     )

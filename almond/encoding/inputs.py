@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from almond.encoding import provenance, sources
 from almond.encoding.artifact import FeatureSpaceCard
 from almond.encoding.bids import Run, find_runs, natural, source_dataset
@@ -19,6 +22,8 @@ from almond.encoding.subject import check_one_tr, prepared_predictors, scan_of
 from almond.errors import InputError
 from almond.progress import Part, Progress
 from almond.rng import generator
+
+Matrix = NDArray[np.float64]
 
 __all__ = ["Inputs", "all_runs", "gather_inputs", "subjects_of"]
 
@@ -54,6 +59,17 @@ def subjects_of(config: FitConfig) -> list[str]:
 
 
 @dataclass(frozen=True)
+class NoisePredictors:
+    """Noise (n, K D') prepared as the real predictors are, its ``bands``, the number of ``features`` and the
+    time constant in seconds."""
+
+    x: Matrix
+    bands: dict[str, slice]
+    features: int
+    time_constant: float
+
+
+@dataclass(frozen=True)
 class Inputs:
     """One subject's, all checked against each other; ``provenance`` holds their digests."""
 
@@ -63,26 +79,27 @@ class Inputs:
     regions: tuple[Region, ...]
     grid: Grid
     predictors: dict[str, Predictors]
+    card: FeatureSpaceCard
+    bands: dict[str, slice]
     provenance: dict[str, Any]
-
-    @property
-    def card(self) -> FeatureSpaceCard:
-        return joined_card(self.predictors)
-
-    @property
-    def bands(self) -> dict[str, slice]:
-        return bands(self.predictors)
 
     @property
     def grid_json(self) -> dict[str, Any]:
         """Of the BOLD: shape and affine (voxel indices to millimetres)."""
         return {"shape": list(self.grid.shape), "affine": self.grid.affine.tolist()}
 
-    def noise(self) -> tuple[Any, dict[str, slice], float]:
-        """Noise predictors (n, K D') prepared as the real ones, their bands, their time constant in s."""
+    def noise(self) -> NoisePredictors | None:
+        """What the control needs, if the configuration has one."""
+        if not self.config.null_control:
+            return None
         rng = generator(self.config.seed, "null features", self.subject)
         made, constant = null_predictors(self.predictors, self.config.null_control, rng)
-        return prepared_predictors(self.config, self.scans, made), bands(made), constant
+        x = prepared_predictors(self.config, self.scans, made)
+        return NoisePredictors(x, bands(made), self.config.null_control, constant)
+
+    def release(self) -> None:
+        """Give back the memory of the features (hundreds of megabytes for a film) when predictors are made."""
+        self.predictors.clear()
 
 
 def gather_inputs(
@@ -115,7 +132,17 @@ def gather_inputs(
         device=config.device,
     )
     found = provenance.of_subject(config, scans, predictors)
-    return Inputs(config, subject, scans, tuple(regions.values()), grid, predictors, found)
+    return Inputs(
+        config,
+        subject,
+        scans,
+        tuple(regions.values()),
+        grid,
+        predictors,
+        joined_card(predictors),
+        bands(predictors),
+        found,
+    )
 
 
 def _conditions(config: FitConfig, runs: Sequence[Run]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from almond.encoding.crossval import make_folds
 from almond.encoding.estimators import Fitted
 from almond.encoding.evaluate import Design, Engine
 from almond.encoding.index import Entry, FittedRegion
-from almond.encoding.inputs import Inputs
+from almond.encoding.inputs import Inputs, NoisePredictors
 from almond.encoding.judging import Noise, Trial
 from almond.encoding.models import make_estimator, most_components
 from almond.encoding.regions import Region
@@ -73,6 +73,8 @@ class Job:
                 self.inputs.predictors,
                 Part(progress, 0.0, 0.2),
             )
+            noise = self.inputs.noise()
+            self.inputs.release()
             parts = [
                 (model, part)
                 for model, of_model in waiting.items()
@@ -80,7 +82,7 @@ class Job:
             ]
             for number, (model, part) in enumerate(parts):
                 borders = [0.2 + 0.8 * place / len(parts) for place in (number, number + 1)]
-                for made in self._fit(model, part, data, Part(progress, *borders)):
+                for made in self._fit(model, part, data, noise, Part(progress, *borders)):
                     known[model, made.region] = made
         progress.report(1.0, f"sub-{subject}: done")
         return [known[key] for key in keys]
@@ -95,7 +97,12 @@ class Job:
         return list(found.values())
 
     def _fit(
-        self, model: str, regions: Sequence[Region], data: SubjectData, progress: Progress
+        self,
+        model: str,
+        regions: Sequence[Region],
+        data: SubjectData,
+        noise: NoisePredictors | None,
+        progress: Progress,
     ) -> list[FittedRegion]:
         config = self.inputs.config
         columns = [data.columns(region, self.inputs.subject) for region in regions]
@@ -103,14 +110,20 @@ class Job:
         if config.target == "mean":
             bold = np.stack([data.bold[:, chosen].mean(axis=1) for chosen in columns], axis=1)
             parts = [np.array([place]) for place in range(len(columns))]
-        trial = self._trial(model, data, bold, parts)
-        results = trial.run(progress)
+        results = self._trial(model, data, bold, parts, noise).run(progress)
         return [
             self._save(model, region, data, fitted, chosen, metrics)
             for region, chosen, (fitted, metrics) in zip(regions, columns, results, strict=True)
         ]
 
-    def _trial(self, model: str, data: SubjectData, bold: Matrix, columns: Sequence[Columns]) -> Trial:
+    def _trial(
+        self,
+        model: str,
+        data: SubjectData,
+        bold: Matrix,
+        columns: Sequence[Columns],
+        noise: NoisePredictors | None,
+    ) -> Trial:
         config, subject = self.inputs.config, self.inputs.subject
         most = most_components(config, len(columns[0])) if model == "pls" else None
         folds = make_folds(
@@ -130,15 +143,14 @@ class Job:
             design=Design(folds, data.lengths, config.gap, data.tr),
             engine=Engine(config.backend, config.device, config.precision),
             seed=config.seed,
-            noise=self._noise(model, most) if config.null_control else None,
+            noise=None if noise is None else self._noise(model, most, noise),
             repeats=repeats_of(config.repeats, self.inputs.scans) if config.repeats else None,
             permutations=config.permutations,
         )
 
-    def _noise(self, model: str, most: int | None) -> Noise:
-        x, bands, constant = self.inputs.noise()
-        config = self.inputs.config
-        return Noise(x, make_estimator(model, config, bands, most), config.null_control, constant)
+    def _noise(self, model: str, most: int | None, noise: NoisePredictors) -> Noise:
+        estimator = make_estimator(model, self.inputs.config, noise.bands, most)
+        return Noise(noise.x, estimator, noise.features, noise.time_constant)
 
     def _save(
         self,
