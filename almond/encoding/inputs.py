@@ -98,7 +98,7 @@ class Inputs:
         return NoisePredictors(x, bands(made), self.config.null_control, constant)
 
     def release(self) -> None:
-        """Give back the memory of the features (hundreds of megabytes for a film) when predictors are made."""
+        """Give back the features, hundreds of megabytes for a film, when predictors are made."""
         self.predictors.clear()
 
 
