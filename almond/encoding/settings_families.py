@@ -54,11 +54,12 @@ class FlowSettings:
     flow_epochs: int = 200
     patience: int = 30
     width: int = 32
-    hidden: int = 64
+    hidden: int = 16
     kernel: float = 20.0
     lead: float = 0.0
     lr: float = 3e-3
-    decay: float = 0.01
+    flow_lr: float = 1e-3
+    decay: float = 0.1
     batch: int = 256
     samples: int = 32
     steps: int = 25
@@ -96,7 +97,7 @@ def parse_flow(value: Any, checks: Checks, path: str = "flow") -> FlowSettings |
         name: checks.whole(found.get(name), f"{path}.{name}", least=least)
         for name, least in WHOLE_NUMBERS.items()
     }
-    given |= {name: checks.number(found.get(name), f"{path}.{name}", above=0) for name in ("kernel", "lr")}
+    given |= {name: checks.number(found.get(name), f"{path}.{name}", above=0) for name in ("kernel", "lr", "flow_lr")}
     given |= {name: checks.number(found.get(name), f"{path}.{name}", least=0) for name in ("lead", "decay")}
     given["evaluate"] = _choice(found, "evaluate", path, EVALUATIONS, checks)
     settings = FlowSettings(**{key: item for key, item in given.items() if item is not None})

@@ -72,14 +72,13 @@ class Velocity(nn.Module):
     """Velocities of several subjects: own linear ways in and out, shared blocks between.
 
     ``bases``: per subject orthonormal directions (V, q). What is learned acts within them; across them voxels
-    keep the known velocity. The condition of a row is the anchor's prediction (V,) and ``context`` features
-    (C,) of the stimulus.
+    keep the known velocity. The condition of a row is its ``context`` (C,): what the anchor predicts.
     """
 
     def __init__(self, bases: Sequence[Tensor], context: int, hidden: int, rng: torch.Generator) -> None:
         super().__init__()
         sizes = [int(basis.shape[1]) for basis in bases]
-        self.entries = nn.ModuleList(Dense(2 * size, hidden, rng) for size in sizes)
+        self.entries = nn.ModuleList(Dense(size, hidden, rng) for size in sizes)
         self.exits = nn.ModuleList(Dense(hidden, size, rng, 0.0) for size in sizes)
         self.context = Dense(context, hidden, rng)
         self.clock = Dense(2 * FREQUENCIES, hidden, rng)
@@ -87,11 +86,11 @@ class Velocity(nn.Module):
         for subject, basis in enumerate(bases):
             self.register_buffer(f"basis_{subject}", basis)
 
-    def forward(self, x: Tensor, time: Tensor, anchor: Tensor, context: Tensor, subject: int) -> Tensor:
-        """x (m, V), t (m, 1), anchor (m, V), context (m, C) -> velocity (m, V)."""
+    def forward(self, x: Tensor, time: Tensor, context: Tensor, subject: int) -> Tensor:
+        """x (m, V), t (m, 1), context (m, C) -> velocity (m, V)."""
         basis: Tensor = getattr(self, f"basis_{subject}")
         clock = silu(self.clock(embedded(time)))
-        values = self.entries[subject](torch.cat([x @ basis, anchor @ basis], dim=-1)) + self.context(context)
+        values = self.entries[subject](x @ basis) + self.context(context)
         for block in self.blocks:
             values = block(values, clock)
         learned: Tensor = self.exits[subject](silu(values)) @ basis.T
@@ -100,11 +99,10 @@ class Velocity(nn.Module):
 
 @dataclass(frozen=True)
 class Residuals:
-    """Of one subject: whitened residuals (n, V), the anchor's predictions (n, V), the context (n, C), the
-    ``basis`` (V, q) to learn in; ``rows`` to train on and ``held`` rows to judge on (may be none)."""
+    """Of one subject: whitened residuals (n, V), the context (n, C), the ``basis`` (V, q) to learn in; the
+    ``rows`` to train on and ``held`` rows to judge on (may be none)."""
 
     values: Tensor
-    anchor: Tensor
     context: Tensor
     basis: Tensor
     rows: Tensor
@@ -119,9 +117,7 @@ def matching_loss(
     # Drawn on the CPU, so that every device sees the same numbers.
     noise = torch.randn(target.shape, generator=rng).to(target.device)
     time = torch.rand(len(target), 1, generator=rng).to(target.device)
-    found: Tensor = velocity(
-        (1 - time) * noise + time * target, time, one.anchor[rows], one.context[rows], subject
-    )
+    found: Tensor = velocity((1 - time) * noise + time * target, time, one.context[rows], subject)
     loss: Tensor = (found - (target - noise)).square().mean()
     return loss
 
@@ -184,12 +180,10 @@ HELD_DRAWS = 4
 
 
 @torch.no_grad()
-def integrate(
-    velocity: Velocity, subject: int, noise: Tensor, anchor: Tensor, context: Tensor, steps: int
-) -> Tensor:
+def integrate(velocity: Velocity, subject: int, noise: Tensor, context: Tensor, steps: int) -> Tensor:
     """Noise (m, V) to residuals (m, V) by ``steps`` explicit Euler steps from t = 0 to 1."""
     x = noise
     for step in range(steps):
         time = torch.full((len(x), 1), step / steps, dtype=x.dtype, device=x.device)
-        x = x + velocity(x, time, anchor, context, subject) / steps
+        x = x + velocity(x, time, context, subject) / steps
     return x

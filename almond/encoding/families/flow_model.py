@@ -68,8 +68,8 @@ class FlowModel:
         total = torch.zeros_like(anchor)
         for _ in range(half):
             noise = torch.randn(anchor.shape, generator=rng).to(anchor.device)
-            total += self._residuals(number, noise, anchor, context, self.steps)
-            total += self._residuals(number, -noise, anchor, context, self.steps)
+            total += self._residuals(number, noise, context, self.steps)
+            total += self._residuals(number, -noise, context, self.steps)
         return self._in_units(number, anchor + total / (2 * half))
 
     def predict_anchor(
@@ -107,7 +107,7 @@ class FlowModel:
         found = np.empty((n, *anchor.shape), np.float64)
         for index in range(n):
             noise = torch.randn(anchor.shape, generator=rng).to(anchor.device)
-            residuals = self._residuals(number, noise, anchor, context, steps or self.steps)
+            residuals = self._residuals(number, noise, context, steps or self.steps)
             found[index] = self._in_units(number, anchor + residuals)
         return found
 
@@ -134,13 +134,13 @@ class FlowModel:
         values = torch.tensor(features, dtype=torch.float32, device=self.feature_mean.device)
         return lay((values - self.feature_mean) / self.feature_scale, lengths, self.window)
 
-    def _residuals(self, number: int, noise: Tensor, anchor: Tensor, context: Tensor, steps: int) -> Tensor:
+    def _residuals(self, number: int, noise: Tensor, context: Tensor, steps: int) -> Tensor:
         """Standard normal noise (T, V) to residuals in units of the standardised BOLD."""
         voice = self.voices[number]
         pieces = [
-            integrate(self.velocity, number, voice.temperature * white, known, about, steps)
-            for white, known, about in zip(
-                *(torch.split(part, ROWS_AT_ONCE) for part in (noise, anchor, context)), strict=True
+            integrate(self.velocity, number, voice.temperature * white, about, steps)
+            for white, about in zip(
+                *(torch.split(part, ROWS_AT_ONCE) for part in (noise, context)), strict=True
             )
         ]
         return voice.spread.coloured(torch.cat(pieces))

@@ -42,7 +42,7 @@ Matrix = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 INNER_FOLDS = 4
-CONTEXT = 16
+CONTEXT = 8
 """Time courses of the stimulus that the second stage sees: the leading ones of all subjects' predictions."""
 
 REFINED = 8
@@ -94,7 +94,7 @@ def train_stages(
 ) -> FlowModel:
     """A model from these training rows of each subject."""
     data = _prepare(subjects, rows, setting)
-    kept, residuals, contexts, anchors = _anchors(data, setting, Part(progress, 0.0, 0.6))
+    kept, residuals, contexts = _anchors(data, setting, Part(progress, 0.0, 0.6))
     anchor, context, offset = kept
     parts = [blocks[-1] for blocks in data.inner]
     voices, learned = [], []
@@ -103,12 +103,12 @@ def train_stages(
         spread = find_spread(residuals[one], train, held)
         basis = leading_directions(residuals[one][train], spread, REFINED)
         white = spread.whitened(residuals[one])
-        learned.append(Residuals(white, anchors[one], contexts[one], basis, train, held))
+        learned.append(Residuals(white, contexts[one], basis, train, held))
         voices.append(Voice(data.means[one], data.scales[one], spread))
     settings = setting.settings
     velocity, _ = train_velocity(
         learned,
-        Plan(settings.flow_epochs, settings.patience, settings.lr),
+        Plan(settings.flow_epochs, settings.patience, settings.flow_lr),
         hidden=settings.hidden,
         batch=settings.batch,
         seed=settings.seed,
@@ -212,7 +212,8 @@ def _tensor(values: NDArray[np.floating], device: str) -> Tensor:
 
 @dataclass(frozen=True)
 class _Context:
-    """Which mixtures (sum of V, C) of all subjects' predictions are the context, and their scale (C,)."""
+    """Which mixtures (sum of V, C) of all subjects' predictions are the context, and one scale () for all:
+    a network learns sooner from what varies more, and here that is what brains answer to."""
 
     mixture: Tensor
     scale: Tensor
@@ -225,9 +226,9 @@ class _Context:
 
 def _anchors(
     data: _Data, setting: Setting, progress: Progress
-) -> tuple[tuple[Anchor, Tensor, Tensor], list[Tensor], list[Tensor], list[Tensor]]:
-    """The anchor that is kept with its context, and from the inner blocks, per subject: residuals, contexts
-    and predictions (zero in rows outside training)."""
+) -> tuple[tuple[Anchor, Tensor, Tensor], list[Tensor], list[Tensor]]:
+    """The anchor that is kept with its context, and from the inner blocks, per subject: residuals and
+    contexts (zero in rows outside training)."""
     count = INNER_FOLDS
     inner, epochs = [], []
     for number in range(count):
@@ -241,8 +242,7 @@ def _anchors(
     anchor, _ = _anchor(data, setting, whole, length, "anchor", Part(progress, count / (count + 1), 1.0))
     with torch.no_grad():
         context = _find_context(anchor, data)
-        residuals, contexts, predictions = _heldout(data, inner, context)
-        return (anchor, *context.of(anchor)), residuals, contexts, predictions
+        return (anchor, *context.of(anchor)), *_heldout(data, inner, context)
 
 
 def _anchor(
@@ -271,21 +271,18 @@ def _anchor(
 
 def _find_context(anchor: Anchor, data: _Data) -> _Context:
     left = torch.linalg.svd(torch.cat(list(anchor.readouts)), full_matrices=False)[0][:, :CONTEXT]
-    raw = _Context(left, torch.ones(left.shape[1], device=left.device))
+    raw = _Context(left, torch.ones((), device=left.device))
     matrix, offset = raw.of(anchor)
     films = [anchor.courses(film) @ matrix + offset for film in data.films]
     spread = torch.cat([films[film][rows] for film, rows in zip(data.film_of, data.rows, strict=True)]).std(
         dim=0
     )
-    return _Context(left, spread.clamp_min(1e-3))
+    return _Context(left, spread.max().clamp_min(1e-3))
 
 
-def _heldout(
-    data: _Data, inner: Sequence[Anchor], context: _Context
-) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+def _heldout(data: _Data, inner: Sequence[Anchor], context: _Context) -> tuple[list[Tensor], list[Tensor]]:
     residuals = [torch.zeros_like(responses) for responses in data.responses]
-    predictions = [torch.zeros_like(responses) for responses in data.responses]
-    width = len(context.scale)
+    width = context.mixture.shape[1]
     contexts = [responses.new_zeros(len(responses), width) for responses in data.responses]
     for number, anchor in enumerate(inner):
         matrix, offset = context.of(anchor)
@@ -293,10 +290,9 @@ def _heldout(
         for one, film in enumerate(data.film_of):
             held = data.inner[one][number][1]
             predicted = anchor.read(courses[film][held], one)
-            predictions[one][held] = predicted
             residuals[one][held] = data.responses[one][held] - predicted
             contexts[one][held] = courses[film][held] @ matrix + offset
-    return residuals, contexts, predictions
+    return residuals, contexts
 
 
 @torch.no_grad()
@@ -305,14 +301,12 @@ def _tempered(model: FlowModel, learned: Sequence[Residuals]) -> FlowModel:
     voices = []
     for number, (voice, one) in enumerate(zip(model.voices, learned, strict=True)):
         rng = torch_generator(model.seed, "temperature", model.subjects[number])
-        anchor, context = one.anchor[one.held], one.context[one.held]
+        context = one.context[one.held]
         drawn = []
         for _ in range(TEMPERATURE_SAMPLES):
-            noise = torch.randn(anchor.shape, generator=rng).to(anchor.device)
+            noise = torch.randn(one.values[one.held].shape, generator=rng).to(context.device)
             drawn.append(
-                _relative(
-                    voice.spread, integrate(model.velocity, number, noise, anchor, context, model.steps)
-                )
+                _relative(voice.spread, integrate(model.velocity, number, noise, context, model.steps))
             )
         samples = torch.stack(drawn)
         missed = _relative(voice.spread, one.values[one.held]) - samples.mean(dim=0)
