@@ -19,16 +19,17 @@ from numpy.typing import NDArray
 
 from almond.digest import digest_file
 from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, save_artifact
+from almond.encoding.beta_files import HEADER, as_csv, file_name
 from almond.encoding.bids import natural
 from almond.encoding.matlab import read_variable
 from almond.encoding.settings_prediction import SUFFIX
 from almond.errors import InputError
 from almond.files import write_atomically
 
-HEADER = "Var1"
+__all__ = ["MODEL", "Beta", "as_artifact", "as_csv", "export_betas", "file_name", "import_betas", "read_betas"]
+
 VARIABLE = "b"
 MODEL = "imported"
-SAFE = re.compile(r"[A-Za-z0-9.+-][A-Za-z0-9_.+-]*")
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,6 @@ class Beta:
     intercept: NDArray[np.float64]
     path: Path
     digest: str
-
-
-def file_name(subject: str, region: str, suffix: str = SUFFIX) -> str:
-    """``InputError`` for names that a file name cannot hold."""
-    for what, text in (("subject", subject), ("region", region)):
-        if not SAFE.fullmatch(text):
-            raise InputError(what, f"{text!r} cannot be part of a file name", "letters, digits, _ . + -")
-    return f"meanbeta_sub-{subject}_{region}_{suffix}.csv"
 
 
 def export_betas(
@@ -81,11 +74,6 @@ def export_betas(
     for name, data in contents.items():
         write_atomically(folder / name, data)
     return sorted(folder / name for name in contents)
-
-
-def as_csv(weights: NDArray[np.float64]) -> bytes:
-    """A column ``Var1`` of weights (D,), each as the shortest text that reads back as the same number."""
-    return "\n".join([HEADER, *(repr(float(weight)) for weight in weights), ""]).encode()
 
 
 def read_betas(folder: Path, *, suffix: str = SUFFIX, names: Mapping[str, str] | None = None) -> list[Beta]:
