@@ -16,9 +16,11 @@ PUBLISHED = ("LB", "CM", "SF", "AStr")
 
 PUBLISHED_CONTRASTS: dict[str, dict[str, float]] = {
     "LB vs others": {"LB": 1.0, "CM": -1 / 3, "SF": -1 / 3, "AStr": -1 / 3},
-    "CM vs others": {"LB": -1 / 3, "CM": 1.0, "SF": -1 / 3, "AStr": -1 / 3},
+    "CM vs SF and AStr": {"CM": 1.0, "SF": -0.5, "AStr": -0.5},
     "SF vs AStr": {"SF": 1.0, "AStr": -1.0},
 }
+"""The orthogonal codes of the published script: CM is compared with what LB's contrast leaves."""
+
 KEYS = (
     "models",
     "whole",
@@ -95,16 +97,17 @@ class EvaluationSettings:
     seed: int = 0
     out: Path | None = None
 
-    def chosen_contrasts(self) -> dict[str, dict[str, float]]:
-        """The contrasts that will be tested, with a weight for every subregion."""
+    def chosen_contrasts(self, subregions: Sequence[str] = ()) -> dict[str, dict[str, float]]:
+        """The contrasts that will be tested, with a weight for every one of ``subregions`` (or the own)."""
+        names = tuple(subregions) or self.subregions
         if self.contrasts is not None:
             wanted: Mapping[str, Mapping[str, float]] = self.contrasts
-        elif set(self.subregions) == set(PUBLISHED):
+        elif set(names) == set(PUBLISHED):
             wanted = PUBLISHED_CONTRASTS
         else:
-            wanted = _each_against_the_rest(self.subregions)
+            wanted = _each_against_the_rest(names)
         return {
-            name: {region: float(weights.get(region, 0.0)) for region in self.subregions}
+            name: {region: float(weights.get(region, 0.0)) for region in names}
             for name, weights in wanted.items()
         }
 
