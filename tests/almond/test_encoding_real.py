@@ -52,6 +52,7 @@ def slice_fit(folder, name, events=events_of, **changes):
         "features": "events",
         "components": 4,
         "crossvalidation": "runs",
+        "null_control": False,
         "output": str(folder / name),
     }
     return fit(parse_config({**mapping, **changes}, folder), progress=Silent())
