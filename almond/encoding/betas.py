@@ -26,7 +26,16 @@ from almond.encoding.settings_prediction import SUFFIX
 from almond.errors import InputError
 from almond.files import write_atomically
 
-__all__ = ["MODEL", "Beta", "as_artifact", "as_csv", "export_betas", "file_name", "import_betas", "read_betas"]
+__all__ = [
+    "MODEL",
+    "Beta",
+    "as_artifact",
+    "as_csv",
+    "export_betas",
+    "file_name",
+    "import_betas",
+    "read_betas",
+]
 
 VARIABLE = "b"
 MODEL = "imported"
