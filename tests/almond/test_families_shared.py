@@ -10,7 +10,6 @@ from almond.encoding.checks import Checks
 from almond.encoding.crossval import Fold, correlation, inner_folds, make_folds
 from almond.encoding.families.films import allowed_rows, same_film
 from almond.encoding.families.interface import fit_family
-from almond.encoding.families.metrics import explained_variance
 from almond.encoding.families.shared import (
     Part,
     fit_map,
@@ -223,12 +222,6 @@ def test_a_new_subjects_volumes_follow_the_test_block(subjects):
         job.own_rows(rows[:40], rows[40:])
 
 
-def test_explained_variance_by_hand():
-    measured = np.array([[1.0, 2.0], [3.0, 2.0]])
-    predicted = np.array([[1.5, 0.0], [2.5, 1.0]])
-    np.testing.assert_allclose(explained_variance(predicted, measured), [1 - 0.5 / 2.0, 0.0])
-
-
 def test_wrong_input_is_refused(subjects, tmp_path):
     def fitting(data=subjects, **shared):
         fit_family("shared", configured(tmp_path, shared=SharedSettings(**shared)), data, tmp_path, Silent())
@@ -250,6 +243,8 @@ def test_wrong_input_is_refused(subjects, tmp_path):
         dataclasses.replace(subjects[0], x=subjects[0].x[:-1])
     with pytest.raises(InputError, match="one of shared, flow"):
         fit_family("forest", configured(tmp_path), subjects, tmp_path, Silent())
+    with pytest.raises(InputError, match="maps to voxels"):
+        fit_family("shared", configured(tmp_path, target="mean"), subjects, tmp_path, Silent())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from almond.digest import canonical_json, digest_json
 from almond.encoding.config import FitConfig
 from almond.encoding.crossval import Folds, make_folds
+from almond.encoding.estimators import Solved
+from almond.encoding.evaluate import heldout_metrics
 from almond.encoding.families.calibration import crps_of_gaussian, piece, summary
 from almond.encoding.families.flow_artifact import FlowArtifact, is_intact_flow, read_flow_json, save_flow
 from almond.encoding.families.flow_model import FlowModel
 from almond.encoding.families.flow_stages import Setting, train_first_stage, train_stages
 from almond.encoding.families.interface import SubjectArrays
-from almond.encoding.families.metrics import heldout_metrics
 from almond.encoding.families.shared_fit import digests
 from almond.encoding.index import FittedRegion
+from almond.encoding.nulls import KIND
 from almond.errors import InputError
 from almond.files import write_atomically
 from almond.progress import Part, Progress
@@ -37,10 +39,9 @@ SAMPLES = 100
 
 @dataclass(frozen=True)
 class Judged:
-    """Of one subject in one held-out block: what was measured, the mean of samples, the anchor alone and the
-    anchor on noise features (T, V); ``pieces``: region -> calibration of voxels and of the region's mean."""
+    """Of one subject in one held-out block: the mean of samples, the anchor alone and the anchor on noise
+    features (T, V); ``pieces``: region -> calibration of voxels and of the region's mean."""
 
-    measured: Matrix
     predicted: Matrix
     anchor: Matrix
     noise: Matrix | None
@@ -168,15 +169,14 @@ class _Job:
         blocks = [found[index] for found in judged]
         temperature = round(model.voices[index].temperature, 6)
         factors = len(model.voices[index].spread.variances)
-        chosen = [{"temperature": temperature, "factors": factors}]
         return {
             region: {
-                **_region_metrics(region, columns, blocks, folds, self.config.gap),
+                **_region_metrics(columns, one, region, blocks, folds, self.config.gap),
                 "n_voxels": len(columns),
                 "n_dropped": len(one.dropped.get(region, ())),
                 "n_volumes": len(one.x),
                 "evaluate": self.config.flow.evaluate,
-                "chosen": chosen[0],
+                "chosen": {"temperature": temperature, "factors": factors},
             }
             for region, columns in one.columns.items()
         }
@@ -211,7 +211,7 @@ def _judge(model: FlowModel, index: int, one: SubjectArrays, test: Rows, noise: 
     measured = one.bold[test]
     predicted = model.predict(one.x, one.subject, one.lengths)[test]
     anchor = model.predict_anchor(one.x, one.subject, one.lengths)[test]
-    samples = _heldout_samples(model, one, test)
+    samples = model.sample(one.x, one.subject, SAMPLES, seed=model.seed, lengths=one.lengths, rows=test)
     voice = model.voices[index]
     spread = (voice.spread.deviation * voice.scale).cpu().numpy().astype(np.float64)
     pieces, gaussian = {}, {}
@@ -224,22 +224,17 @@ def _judge(model: FlowModel, index: int, one: SubjectArrays, test: Rows, noise: 
         )
         own = crps_of_gaussian(anchor[:, columns], spread[columns], here)
         gaussian[region] = float(own.mean())
-    return Judged(measured, predicted, anchor, noise[test] if noise is not None else None, pieces, gaussian)
-
-
-def _heldout_samples(model: FlowModel, one: SubjectArrays, test: Rows) -> Matrix:
-    return model.sample(one.x, one.subject, SAMPLES, seed=model.seed, lengths=one.lengths, rows=test)
+    return Judged(predicted, anchor, noise[test] if noise is not None else None, pieces, gaussian)
 
 
 def _region_metrics(
-    region: str, columns: Rows, blocks: Sequence[Judged], folds: Folds, gap: float
+    columns: Rows, one: SubjectArrays, region: str, blocks: Sequence[Judged], folds: Folds, gap: float
 ) -> dict[str, Any]:
     def metrics(kind: str) -> dict[str, Any]:
-        pairs = [(getattr(block, kind)[:, columns], block.measured[:, columns]) for block in blocks]
-        return heldout_metrics(pairs, [], folds, gap)
+        solved = Solved([getattr(block, kind)[:, columns] for block in blocks], [], None)
+        return heldout_metrics(solved, one.bold[:, columns], folds, gap)
 
-    found = metrics("predicted")
-    anchor = metrics("anchor")
+    found, anchor = metrics("predicted"), metrics("anchor")
     found["anchor"] = {
         "heldout_r": anchor["heldout_r"]["mean"],
         "heldout_r2": anchor["heldout_r2"]["mean"],
@@ -251,7 +246,10 @@ def _region_metrics(
         "region_mean": summary(of_mean),
         "crps_gaussian_anchor": float(np.mean([block.crps_gaussian[region] for block in blocks])),
     }
-    if all(block.noise is not None for block in blocks):
-        control = metrics("noise")
-        found["null_control"] = {"heldout_r": control["heldout_r"]["mean"], "kind": "noise, first stage"}
+    if one.null_x is not None and all(block.noise is not None for block in blocks):
+        found["null_control"] = {
+            "heldout_r": metrics("noise")["heldout_r"]["mean"],
+            "features": int(one.null_x.shape[1]),
+            "kind": f"{KIND}, first stage",
+        }
     return found

@@ -24,6 +24,13 @@ from almond.encoding.families.flow_training import Checkpoint, Course, Plan, tor
 from almond.progress import Progress
 
 BLOCKS = 2
+
+PASSES = 4
+"""Over the rows per epoch, each time with new noise and times: recordings are short."""
+
+HELD_DRAWS = 4
+"""Noises and times per held volume when an epoch is judged."""
+
 FREQUENCIES = 8
 """Of the time embedding: sines and cosines of pi t times 1 to this; velocities are smooth in t."""
 
@@ -134,7 +141,7 @@ def train_velocity(
 ) -> tuple[Velocity, Course]:
     """Fit the network to all subjects at once; stops early on the held rows, where there are any.
 
-    An epoch passes over every subject's rows once, in batches of ``batch`` rows of each.
+    An epoch passes ``PASSES`` times over every subject's rows, in batches of ``batch`` rows of each.
     """
     device = data[0].values.device
     start = torch_generator(seed, "velocity")
@@ -144,8 +151,10 @@ def train_velocity(
 
     def losses(epoch: int) -> Iterator[Tensor]:
         rng = torch_generator(seed, "epoch", epoch)
-        orders = [torch.randperm(len(one.rows), generator=rng).to(device) for one in data]
-        for step in range(steps):
+        for turn in range(PASSES * steps):
+            step = turn % steps
+            if step == 0:
+                orders = [torch.randperm(len(one.rows), generator=rng).to(device) for one in data]
             parts = [
                 matching_loss(velocity, subject, one, one.rows[order.tensor_split(steps)[step]], rng)
                 for subject, (one, order) in enumerate(zip(data, orders, strict=True))
@@ -173,10 +182,6 @@ def train_velocity(
         name="flow matching",
     )
     return velocity, course
-
-
-HELD_DRAWS = 4
-"""Noises and times per held volume when an epoch is judged."""
 
 
 @torch.no_grad()

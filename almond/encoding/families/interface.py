@@ -75,6 +75,8 @@ def fit_family(
     if model not in FAMILIES:
         raise InputError("model", f"is {model!r}", f"one of {', '.join(FAMILIES)}")
     check_together(data)
+    if config.target != "voxels":
+        raise InputError("target", f"is {config.target}, but {model} maps to voxels", "voxels")
     if model == "shared":
         from almond.encoding.families.shared_fit import fit_shared
 

@@ -20,10 +20,10 @@ from almond.digest import digest_array, digest_json
 from almond.encoding.artifact import EncoderArtifact, save_artifact
 from almond.encoding.config import FitConfig
 from almond.encoding.crossval import Fold, Folds, inner_folds, make_folds
-from almond.encoding.estimators import Fitted
+from almond.encoding.estimators import Fitted, Solved
+from almond.encoding.evaluate import heldout_metrics
 from almond.encoding.families.films import allowed_rows, same_film
 from almond.encoding.families.interface import SubjectArrays
-from almond.encoding.families.metrics import heldout_metrics
 from almond.encoding.families.shared import (
     Part,
     SharedSpace,
@@ -32,6 +32,7 @@ from almond.encoding.families.shared import (
     space_from_film,
 )
 from almond.encoding.index import Entry, FittedRegion
+from almond.encoding.nulls import KIND
 from almond.encoding.settings_families import SharedSettings
 from almond.errors import InputError
 from almond.progress import Part as Share
@@ -216,7 +217,7 @@ class _Job:
                 metrics["null_control"] = {
                     "heldout_r": self._metrics(region, noise, folds)["heldout_r"]["mean"],
                     "features": int(self.noise.predictors[self.one.subject].shape[1]),
-                    "kind": "noise",
+                    "kind": KIND,
                 }
             made.append(self._save(region, final, metrics, out))
         return made
@@ -247,24 +248,24 @@ class _Job:
         first = 0 if test is None else int(np.searchsorted(rows, test[-1]))
         return np.sort(np.roll(rows, -first)[:count])
 
-    def _heldout(
-        self, spaces: Spaces, folds: Folds, progress: Progress
-    ) -> list[tuple[Matrix, Matrix, dict[str, Any]]]:
-        found = []
+    def _heldout(self, spaces: Spaces, folds: Folds, progress: Progress) -> Solved:
+        """Predictions (n_test, V) of all voxels in every fold."""
+        predictions, chosen = [], []
         x = spaces.predictors[self.one.subject]
         for number, fold in enumerate(folds.folds):
             progress.report(number / len(folds.folds), f"sub-{self.one.subject}: shared, fold {number + 1}")
             space = spaces.without(self.one, fold.train)
             fitted = spaces.map(space, self.one, self.own_rows(fold.train, fold.test))
-            found.append((fitted.predict(x[fold.test]), self.one.bold[fold.test], fitted.chosen))
-        return found
+            predictions.append(fitted.predict(x[fold.test]))
+            chosen.append(fitted.chosen)
+        return Solved(predictions, chosen, None)
 
-    def _metrics(
-        self, region: str, solved: Sequence[tuple[Matrix, Matrix, dict[str, Any]]], folds: Folds
-    ) -> dict[str, Any]:
+    def _metrics(self, region: str, solved: Solved, folds: Folds) -> dict[str, Any]:
         columns = self.one.columns[region]
-        pairs = [(predicted[:, columns], measured[:, columns]) for predicted, measured, _ in solved]
-        return heldout_metrics(pairs, [chosen for *_, chosen in solved], folds, self.config.gap)
+        own = Solved(
+            [predicted[:, columns] for predicted in solved.predictions], solved.chosen_in_folds, None
+        )
+        return heldout_metrics(own, self.one.bold[:, columns], folds, self.config.gap)
 
     def _save(self, region: str, final: Fitted, metrics: dict[str, Any], out: Path) -> FittedRegion:
         one, columns = self.one, self.one.columns[region]
