@@ -1,4 +1,7 @@
-"""Partial least squares regression for many targets at once: SIMPLS."""
+"""Partial least squares regression for many targets at once: SIMPLS, one fit at a time.
+
+Many fits on shared predictors are made by :mod:`almond.encoding.pls_folds`, to the same numbers.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
+from almond.encoding.eigen import leading_eigenvector
 from almond.errors import InputError
 
 Matrix = NDArray[np.float64]
@@ -23,7 +26,8 @@ class PlsModel:
 
     ``rotations`` (D, K) turn centred predictors into scores of unit length; ``x_loadings`` (D, K) and
     ``y_loadings`` (V, K) rebuild X and Y from the scores; ``x_scores`` and ``y_scores`` are (n, K). K may be
-    smaller than asked for when the covariance of X and Y is exhausted first.
+    smaller than asked for when the covariance of X and Y is exhausted first. ``squares``: the sums of
+    squares of the centred predictors and responses.
     """
 
     x_mean: Matrix
@@ -33,10 +37,18 @@ class PlsModel:
     y_loadings: Matrix
     x_scores: Matrix
     y_scores: Matrix
+    squares: tuple[float, float]
 
     @property
     def n_components(self) -> int:
         return int(self.rotations.shape[1])
+
+    @property
+    def percent_variance(self) -> Matrix:
+        """The share in [0, 1] of the variance of X (first row) and of Y (second) that each component explains
+        (2, K): what ``plsregress`` returns as PCTVAR."""
+        explained = [(part**2).sum(axis=0) for part in (self.x_loadings, self.y_loadings)]
+        return np.stack([one / (whole or 1.0) for one, whole in zip(explained, self.squares, strict=True)])
 
     def coefficients(self, components: int | None = None) -> tuple[Matrix, Matrix]:
         """Weights (D, V) and intercept (V,) of the first ``components`` (all unless told)."""
@@ -73,7 +85,8 @@ def fit_pls(
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     x0, y0 = x - x_mean, y - y_mean
     found = _extract(x0, y0, most)
-    return PlsModel(x_mean, y_mean, *found, _y_scores(y0, found[2], found[3]))
+    squares = float((x0**2).sum()), float((y0**2).sum())
+    return PlsModel(x_mean, y_mean, *found, _y_scores(y0, found[2], found[3]), squares)
 
 
 def _extract(x0: Matrix, y0: Matrix, components: int) -> tuple[Matrix, Matrix, Matrix, Matrix]:
@@ -107,17 +120,10 @@ def _extract(x0: Matrix, y0: Matrix, components: int) -> tuple[Matrix, Matrix, M
 def leading_left_vector(matrix: Matrix) -> Matrix:
     """The left singular vector (D,) of the largest singular value, through the smaller Gram matrix."""
     if matrix.shape[1] <= matrix.shape[0]:
-        vector = matrix @ _leading_eigenvector(matrix.T @ matrix)
+        vector = matrix @ leading_eigenvector(matrix.T @ matrix)[1]
     else:
-        vector = _leading_eigenvector(matrix @ matrix.T)
+        vector = leading_eigenvector(matrix @ matrix.T)[1]
     return np.asarray(vector / np.linalg.norm(vector), np.float64)
-
-
-def _leading_eigenvector(symmetric: Matrix) -> Matrix:
-    """Of the largest eigenvalue; only that one is computed."""
-    last = len(symmetric) - 1
-    vectors = eigh(symmetric, subset_by_index=[last, last], check_finite=False)[1]
-    return np.asarray(vectors[:, 0], np.float64)
 
 
 def _orthonormal(vector: Matrix, basis: Matrix) -> Matrix:

@@ -1,0 +1,168 @@
+"""Banded ridge: several feature spaces side by side, each with its own penalty for each voxel.
+
+Solved by himalaya (Dupre la Tour, Eickenberg, Nunez-Elizalde & Gallant 2022, NeuroImage 264:119728): weights
+of the spaces are drawn at random on the simplex, the penalty is chosen from a list, both by inner
+cross-validation, and each voxel takes its best. With fewer rows than features the same problem is solved
+through one kernel per space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from himalaya.backend import get_backend, set_backend
+from himalaya.kernel_ridge import MultipleKernelRidgeCV
+from himalaya.ridge import GroupRidgeCV
+from numpy.typing import NDArray
+
+from almond.encoding.crossval import Fold
+from almond.errors import InputError
+
+Matrix = NDArray[np.float64]
+Columns = NDArray[np.int64]
+
+CONCENTRATIONS = (0.1, 1.0)
+"""Of the Dirichlet distributions in turn: nearly one space alone, and anything."""
+LEAST_SHARE = 1e-6
+"""No space is left out altogether: its penalty would be infinite."""
+
+
+@dataclass(frozen=True)
+class BandedFit:
+    """Weights (D, V), intercept (V,), and per band (B, V) the ``shares`` on the simplex; ``penalties`` (V,)
+    on features scaled as :func:`fit_banded` says. ``deltas`` = log(shares / penalties), himalaya's
+    quantity."""
+
+    weights: Matrix
+    intercept: Matrix
+    shares: Matrix
+    penalties: Matrix
+
+    @property
+    def deltas(self) -> Matrix:
+        return np.asarray(np.log(self.shares / self.penalties), np.float64)
+
+
+def band_columns(bands: Mapping[str, slice], n_features: int) -> dict[str, Columns]:
+    """Which of ``n_features`` predictors belong to each band.
+
+    Bands are slices of the D features of all spaces side by side; K basis responses repeat them K times.
+
+    :raises InputError: bands that overlap, leave features out, or do not fit the predictors.
+    """
+    every = np.concatenate([np.arange(one.start, one.stop) for one in bands.values()])
+    width = len(every)
+    if width == 0 or not np.array_equal(np.sort(every), np.arange(width)):
+        raise InputError("features", "have bands that overlap or leave features out", "bands side by side")
+    if n_features % width:
+        raise InputError("features", f"are {n_features} predictors for bands of {width}", "a multiple")
+    starts = np.arange(0, n_features, width)[:, None]
+    return {name: (starts + np.arange(one.start, one.stop)).ravel() for name, one in bands.items()}
+
+
+def draw_shares(n_bands: int, number: int, rng: np.random.Generator) -> Matrix:
+    """Shares (number, n_bands) on the simplex to try; the first is equal shares."""
+    drawn = [
+        rng.dirichlet(np.full(n_bands, CONCENTRATIONS[index % len(CONCENTRATIONS)]))
+        for index in range(number)
+    ]
+    shares = np.maximum(np.asarray(drawn), LEAST_SHARE)
+    shares[0] = 1.0
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
+
+
+def fit_banded(
+    x: Matrix,
+    y: Matrix,
+    columns: Sequence[Columns],
+    *,
+    folds: Sequence[Fold],
+    factors: Sequence[float],
+    shares: Matrix,
+    backend: str = "numpy",
+) -> BandedFit:
+    """Predictors (n, D), responses (n, V), the predictors' columns of each band, inner folds as positions.
+
+    Each band is scaled so that its X0'X0 has a mean eigenvalue of 1 and a share counts the same for every
+    band; ``factors`` are the penalties tried on that scale, as those of ridge. ``backend``: himalaya's
+    (``numpy``, ``torch``, ``torch_cuda``). Weights are of the predictors as given.
+    """
+    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+    y0 = y - y_mean
+    units = y0.std(axis=0)
+    units[units == 0] = 1.0
+    parts, scales = [], []
+    for chosen in columns:
+        part = x[:, chosen] - x_mean[chosen]
+        scales.append(float(np.sqrt((part**2).sum() / part.shape[1])) or 1.0)
+        parts.append(part / scales[-1])
+    splits = [(fold.train, fold.test) for fold in folds]
+    with _computing(backend):
+        if x.shape[1] > len(x):
+            found, deltas = _by_kernels(parts, y0 / units, splits, factors, shares)
+        else:
+            found, deltas = _by_features(parts, y0 / units, splits, factors, shares)
+    weights = np.empty((x.shape[1], y.shape[1]))
+    for chosen, scale, of_band in zip(columns, scales, found, strict=True):
+        weights[chosen] = of_band / scale * units
+    strength = np.exp(deltas)
+    return BandedFit(
+        weights, y_mean - x_mean @ weights, strength / strength.sum(axis=0), 1.0 / strength.sum(axis=0)
+    )
+
+
+Splits = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+def _settings(factors: Sequence[float], shares: Matrix) -> dict[str, object]:
+    return {
+        "n_iter": get_backend().asarray(shares),
+        "alphas": np.asarray(factors, np.float64),
+        "progress_bar": False,
+        "n_alphas_batch": 1,
+    }
+
+
+def _by_features(
+    parts: Sequence[Matrix], y: Matrix, splits: Splits, factors: Sequence[float], shares: Matrix
+) -> tuple[list[Matrix], Matrix]:
+    model = GroupRidgeCV(
+        groups="input",
+        cv=splits,
+        fit_intercept=True,
+        solver_params={**_settings(factors, shares), "warn": False},
+    )
+    model.fit(list(parts), y)
+    borders = np.cumsum([part.shape[1] for part in parts])[:-1]
+    return np.split(_host(model.coef_), borders), _host(model.deltas_)
+
+
+def _by_kernels(
+    parts: Sequence[Matrix], y: Matrix, splits: Splits, factors: Sequence[float], shares: Matrix
+) -> tuple[list[Matrix], Matrix]:
+    kernels = np.stack([part @ part.T for part in parts])
+    model = MultipleKernelRidgeCV(
+        kernels="precomputed", cv=splits, fit_intercept=True, solver_params=_settings(factors, shares)
+    )
+    model.fit(kernels, y)
+    dual, deltas = _host(model.dual_coef_), _host(model.deltas_)
+    strength = np.exp(deltas)
+    return [part.T @ dual * of_band for part, of_band in zip(parts, strength, strict=True)], deltas
+
+
+def _host(values: object) -> Matrix:
+    return np.asarray(get_backend().to_numpy(values), np.float64)
+
+
+@contextmanager
+def _computing(backend: str) -> Iterator[None]:
+    """himalaya keeps its backend for the whole process: set it, and set back what was there."""
+    before = get_backend().name
+    set_backend(backend)
+    try:
+        yield
+    finally:
+        set_backend(before)

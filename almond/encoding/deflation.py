@@ -1,0 +1,159 @@
+"""The deflated X'Y of one SIMPLS fit, seen through the smaller of its two Gram matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from almond.encoding.backend import Array, Backend
+from almond.encoding.eigen import lanczos, leading_eigenvector
+
+Matrix = NDArray[np.float64]
+
+NOTHING_LEFT = 1e-12
+"""Stop when the remaining covariance is this small against the first: no direction is left to extract."""
+REFRESH = 1e-3
+"""A Gram matrix whose trace fell to this share since it was computed is computed afresh: what rank-one terms
+left of it has lost three of sixteen digits."""
+LARGEST = 1500
+"""Voxels, or features, up to which a Gram matrix is held; above, X'Y is multiplied each time."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a deflation is made of: Y0'X0 (V_all, D) of a row set, the fit's columns of V_all, and its basis
+    (K, D), whose rows are filled by the caller."""
+
+    backend: Backend
+    covariance: Array
+    columns: NDArray[np.int64]
+    basis: Array
+
+    @property
+    def own(self) -> Array:
+        """The fit's rows of Y0'X0 (V, D)."""
+        whole = len(self.columns) == int(self.covariance.shape[0])
+        return (
+            self.covariance if whole and (np.diff(self.columns) == 1).all() else self.covariance[self.columns]
+        )
+
+    def deflated(self, step: int) -> Array:
+        """(V, D) less what the first ``step`` rows of the basis span; twice against rounding."""
+        found = self.own
+        for _ in range(2 if step else 0):
+            found = found - (found @ self.basis[:step].T) @ self.basis[:step]
+        return found
+
+    def product(self, matrix: Array) -> Matrix:
+        """``matrix`` times its transpose, summed in the backend's precision."""
+        return self.backend.host(matrix @ matrix.T)
+
+
+class Deflated(Protocol):
+    """After ``step`` components."""
+
+    def lead(self, step: int) -> tuple[float, Matrix] | None:
+        """The largest eigenvalue of the deflated Gram matrix, and the weights (V,) of the voxels in the next
+        direction; None when nothing is left."""
+
+    def deflate(self, removed: Matrix, basis: Array) -> None:
+        """Take out the basis vector (D,) that was appended; ``removed`` (V,) is Y0'X0 times it."""
+
+
+def make_deflated(parts: Parts, shared: Matrix | None) -> tuple[Deflated, Matrix | None]:
+    """The cheapest kind for a fit's shape. ``shared``: the Gram matrix of all voxels of the row set, where an
+    earlier fit made it; given back for the next fit."""
+    every, features = int(parts.covariance.shape[0]), int(parts.covariance.shape[1])
+    voxels = len(parts.columns)
+    if min(voxels, features) > LARGEST:
+        return Operator(parts), shared
+    if voxels > features:
+        return FeatureSide(parts), shared
+    if shared is None and every <= LARGEST:
+        shared = parts.product(parts.covariance)
+    gram = None if shared is None else shared[np.ix_(parts.columns, parts.columns)].copy()
+    return VoxelSide(parts, gram), shared
+
+
+class VoxelSide:
+    """Through S'S (V, V) of the deflated S = X'Y."""
+
+    def __init__(self, parts: Parts, gram: Matrix | None) -> None:
+        self.parts = parts
+        self.gram = parts.product(parts.own) if gram is None else gram
+        self.whole = self.reference = float(np.trace(self.gram))
+
+    def lead(self, step: int) -> tuple[float, Matrix] | None:
+        left = float(np.trace(self.gram))
+        if left <= REFRESH * self.reference:
+            self.gram = self.parts.product(self.parts.deflated(step))
+            left = self.reference = float(np.trace(self.gram))
+        if left <= NOTHING_LEFT**2 * self.whole:
+            return None
+        return leading_eigenvector(self.gram)
+
+    def deflate(self, removed: Matrix, basis: Array) -> None:
+        self.gram -= np.outer(removed, removed)
+
+
+class FeatureSide:
+    """Through SS' (D, D), for more voxels than features."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.gram = self._fresh(0)
+        self.whole = self.reference = float(np.trace(self.gram))
+
+    def _fresh(self, step: int) -> Matrix:
+        return self.parts.product(self.parts.deflated(step).T)
+
+    def lead(self, step: int) -> tuple[float, Matrix] | None:
+        left = float(np.trace(self.gram))
+        if left <= REFRESH * self.reference:
+            self.gram = self._fresh(step)
+            left = self.reference = float(np.trace(self.gram))
+        if left <= NOTHING_LEFT**2 * self.whole:
+            return None
+        value, direction = leading_eigenvector(self.gram)
+        known = self.parts.backend.host(self.parts.basis[:step])
+        for _ in range(2):
+            direction = direction - (known @ direction) @ known
+        weights = self.parts.backend.host(self.parts.own @ self.parts.backend.array(direction))
+        return value, weights / (np.linalg.norm(weights) or 1.0)
+
+    def deflate(self, removed: Matrix, basis: Array) -> None:
+        vector = self.parts.backend.host(basis)
+        image = self.gram @ vector
+        image -= 0.5 * float(vector @ image) * vector
+        self.gram -= np.outer(vector, image) + np.outer(image, vector)
+
+
+class Operator:
+    """Through products with S alone, where both Gram matrices are large."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        own = parts.own
+        self.whole = float((own**2).sum())
+        self.removed = 0.0
+
+    def lead(self, step: int) -> tuple[float, Matrix] | None:
+        own, backend, basis = self.parts.own, self.parts.backend, self.parts.basis[:step]
+        if self.whole - self.removed <= REFRESH * self.whole:
+            left = float((self.parts.deflated(step) ** 2).sum())
+            if left <= NOTHING_LEFT**2 * self.whole:
+                return None
+
+        def multiply(vector: Matrix) -> Matrix:
+            image = backend.array(vector) @ own
+            for _ in range(2 if step else 0):
+                image = image - (basis @ image) @ basis
+            return backend.host(own @ image)
+
+        return lanczos(multiply, len(self.parts.columns))
+
+    def deflate(self, removed: Matrix, basis: Array) -> None:
+        self.removed += float(removed @ removed)
