@@ -58,7 +58,7 @@ def as_text(report: FitReport) -> str:
     warnings = {
         str(item.metrics[key])
         for item in report.artifacts
-        for key in ("warning", "region_warning")
+        for key in ("warning", "region_warning", "precision_warning")
         if item.metrics.get(key)
     }
     return "\n".join([*lines, *(f"warning: {text}" for text in sorted(warnings))])

@@ -59,6 +59,9 @@ class Trial:
             heldout_metrics(one, self.bold[:, chosen], self.design.folds, self.design.gap)
             for one, chosen in zip(found, self.columns, strict=True)
         ]
+        for one, of_region in zip(found, metrics, strict=True):
+            if one.warning:
+                of_region["precision_warning"] = one.warning
         if self.noise is not None:
             self._add_noise(self.noise, metrics, Part(progress, shares[0], shares[1]))
         if self.repeats is not None:

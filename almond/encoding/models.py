@@ -8,10 +8,22 @@ from almond.encoding.config import FitConfig
 from almond.encoding.estimators import Banded, Estimator, Pls, Ridge
 
 
-def make_estimator(model: str, config: FitConfig, bands: Mapping[str, slice]) -> Estimator:
-    """The estimator of a model for features whose spaces lie side by side in ``bands``."""
+def make_estimator(
+    model: str, config: FitConfig, bands: Mapping[str, slice], most: int | None = None
+) -> Estimator:
+    """The estimator of a model for features whose spaces lie side by side in ``bands``.
+
+    ``most``: the largest number of components that a region takes, None for any.
+    """
     if model == "pls":
-        return Pls(config.components)
+        numbers = {min(number, most or number) for number in config.components}
+        return Pls(tuple(sorted(numbers)))
     if model == "banded":
         return Banded(bands, config.penalties, config.seed)
     return Ridge(config.penalties)
+
+
+def most_components(config: FitConfig, voxels: int) -> int | None:
+    """Of a region: the published scripts take no more components than voxels."""
+    limited = config.order != "sound" and config.target == "voxels" and voxels < max(config.components)
+    return voxels if limited else None
