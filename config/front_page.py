@@ -53,9 +53,11 @@ class RoomView:
 CHAIN = (
     Room("Encoding", "neurology", "BOLD runs become weights per region, weights become targets.", (
         Item("Datasets", "database", "encoder.Dataset"),
+        Item("Regions", "select_all", "encoder.Region"),
         Item("Feature spaces", "blur_on", "encoder.FeatureSpace"),
         Item("Encoders", "hub", "encoder.Encoder"),
         Item("Fitted regions", "neurology", "encoder.EncoderVersion"),
+        Item("Reports", "summarize", "encoder.EncoderReport"),
         Item("Targets", "target", "encoder.Target"),
     )),
     Room("Generation", "burst_mode", "Images of one scene are pushed along targets, then matched.", (

@@ -162,3 +162,9 @@ def described(folder: Path) -> dict[str, Any]:
     """What an artifact's own file says of it; ``{}`` where the folder is not on this server."""
     file = folder / "artifact.json"
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def drawing_jobs(*, encoder: Encoder) -> dict[str, Job]:
+    """The newest job of each subject's maps."""
+    jobs = Job.objects.filter(kind="encoder.draw", arguments__encoder=encoder.pk).order_by("pk")
+    return {job.arguments["subject"]: job for job in jobs}

@@ -12,7 +12,6 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.services import record
-from almond.encoding.config import ConfigError
 from almond.encoding.settings_prediction import SUFFIX
 from almond.errors import InputError
 from encoder.fit_settings import report_settings
@@ -170,10 +169,3 @@ def check_import(*, name: str, folder: Path, suffix: str, names: Mapping[str, st
     for _, region in weights_in(folder, suffix=suffix, names=names):
         if len(region) > longest:
             raise InputError("names", f"{region[:longest]}… is too long", f"1 to {longest} characters")
-
-
-def problems_of(error: InputError) -> list[tuple[str, str]]:
-    """(path, words) of each thing that is wrong: several for a configuration, one otherwise."""
-    if not isinstance(error, ConfigError):
-        return [(error.source, str(error))]
-    return [(problem.partition(":")[0], problem) for problem in error.problems]

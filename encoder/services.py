@@ -18,6 +18,7 @@ from encoder import feature_values, region_values
 from encoder.fit_settings import fit_settings, with_defaults
 from encoder.fitting import (
     described,
+    drawing_jobs,
     fit_jobs,
     natural,
     newest_versions,
@@ -46,8 +47,10 @@ from encoder.targeting import (
     check_target,
     finish_target,
     fitted_subjects,
+    make_judge,
     make_target,
     make_targets_of_each,
+    others_of,
 )
 
 __all__ = [
@@ -60,17 +63,20 @@ __all__ = [
     "check_report",
     "check_target",
     "described",
+    "drawing_jobs",
     "finish_report",
     "finish_target",
     "fit_jobs",
     "fitted_subjects",
     "import_weights",
     "is_written",
+    "make_judge",
     "make_target",
     "make_targets_of_each",
     "natural",
     "newest_versions",
     "note_feature_space",
+    "others_of",
     "plain_numbers",
     "record_version",
     "start_drawing",

@@ -260,3 +260,32 @@ def finish_target(
     target.save(update_fields=["digest", "path", "sources"])
     record(verb="make", subject=target, by=by, digest=digest)
     return target
+
+
+def others_of(guide: Target) -> list[str]:
+    """The fitted subjects that a guide was not made of."""
+    return [subject for subject in fitted_subjects(guide.encoder) if subject not in guide.subjects]
+
+
+@transaction.atomic
+def make_judge(*, guide: Target, by: User | None) -> Target:
+    """A judge of one guide alone, made in the same way of all subjects that the guide was not made of.
+
+    :raises InputError: the target is no guide, has a judge of its own already, or is of every subject.
+    """
+    if guide.role != Target.Role.GUIDE or guide.own_judges.exists():
+        raise InputError(guide, "takes no judge of its own", "a guide without one")
+    others = others_of(guide)
+    if not others:
+        raise InputError(guide, "was made of every fitted subject", "a guide that leaves subjects out")
+    return make_target(
+        name=guide.name,
+        encoder=guide.encoder,
+        role=Target.Role.JUDGE,
+        subjects=others,
+        coefficients=guide.coefficients,
+        reference=guide.reference,
+        axis=guide.axis,
+        of_guide=guide,
+        by=by,
+    )

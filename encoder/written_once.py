@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from accounts.models import User
+from almond.encoding.config import ConfigError
 from almond.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,13 +30,37 @@ Deed = Callable[[HttpRequest, Any], "HttpResponse | None"]
 
 
 @contextlib.contextmanager
-def said_in(form: forms.Form | RowForm) -> Iterator[None]:
-    """An ``InputError`` inside becomes an error of the form: at its field where it names one."""
+def said_in(
+    form: forms.Form | RowForm,
+    *,
+    at: str | None = None,
+    fields: Mapping[str, str] | None = None,
+    otherwise: str | None = None,
+) -> Iterator[None]:
+    """An ``InputError`` inside becomes an error of the form: at its field where it names one, at ``at`` where
+    that is given, at ``otherwise`` where it names none. Of a configuration each error goes to its own field;
+    ``fields`` says which settings are asked for by fields of another name."""
     try:
         yield
     except InputError as error:
-        named = error.source.split(".")[0].replace(" ", "_")
-        form.add_error(named if named in form.fields else None, str(error))
+        for path, words in problems_of(error):
+            form.add_error(at or field_of(form, path, fields or {}) or otherwise, words)
+
+
+def problems_of(error: InputError) -> list[tuple[str, str]]:
+    """(path, words) of each thing that is wrong: several for a configuration, one otherwise."""
+    if not isinstance(error, ConfigError):
+        return [(error.source, str(error))]
+    return [(problem.partition(":")[0], problem) for problem in error.problems]
+
+
+def field_of(form: forms.Form | RowForm, path: str, fields: Mapping[str, str]) -> str | None:
+    """The field for the first part of a dotted path that has one; that for further settings otherwise."""
+    for part in re.split(r"[.\[]", path):
+        name = part.strip("]").replace(" ", "_")
+        if fields.get(name, name) in form.fields:
+            return fields.get(name, name)
+    return "further" if "further" in form.fields and "/" not in path else None
 
 
 def actor(request: HttpRequest) -> User:

@@ -1,0 +1,146 @@
+"""Two fits side by side: where they differ in performance, and in what they were made with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from almond.errors import InputError
+from encoder import services
+from encoder.models import Encoder, EncoderVersion
+
+Rows = Sequence[tuple[str, float, float]]
+ABSENT = "—"
+
+
+@dataclass(frozen=True)
+class RegionDifference:
+    """Held-out r of the same subjects by two encoders; ``rows`` are (subject, first, second)."""
+
+    region: str
+    rows: Rows
+
+    @property
+    def means(self) -> tuple[float, float]:
+        return _mean([a for _, a, _ in self.rows]), _mean([b for _, _, b in self.rows])
+
+    @property
+    def differences(self) -> list[float]:
+        return [b - a for _, a, b in self.rows]
+
+    @property
+    def difference(self) -> float:
+        return _mean(self.differences)
+
+    @property
+    def error(self) -> float | None:
+        """Standard error of the mean difference; None for one subject."""
+        found = self.differences
+        if len(found) < 2:
+            return None
+        variance = sum((value - self.difference) ** 2 for value in found) / (len(found) - 1)
+        return math.sqrt(variance / len(found))
+
+    @property
+    def higher(self) -> int:
+        """In how many subjects the second is higher."""
+        return sum(value > 0 for value in self.differences)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def compare_encoders(first: Encoder, second: Encoder) -> list[RegionDifference]:
+    """Every region (by name) with subjects that both fitted; ``InputError`` when there is none."""
+    known = {(one.region.name, one.subject): one for one in services.newest_versions(second)}
+    rows: dict[str, list[tuple[str, float, float]]] = {}
+    for version in services.newest_versions(first):
+        other = known.get((version.region.name, version.subject))
+        a, b = version.heldout_r, other.heldout_r if other else None
+        if a is not None and b is not None:
+            rows.setdefault(version.region.name, []).append((f"sub-{version.subject}", a, b))
+    if not rows:
+        raise InputError(
+            "compare", f"{first} and {second} share no fitted region of a subject", "two fits of the same"
+        )
+    return [RegionDifference(region, found) for region, found in rows.items()]
+
+
+def settings_rows(encoder: Encoder) -> dict[str, Any]:
+    """What an encoder was fitted with: its row, and the settings in its newest artifact."""
+    newest = encoder.versions.order_by("-pk").first()
+    config = services.described(Path(newest.path)).get("config", {}) if newest else {}
+    return {
+        "dataset": encoder.dataset.name,
+        "feature space": ", ".join(
+            [encoder.feature_space.name, *encoder.more_spaces.values_list("name", flat=True)]
+        ),
+        "model": encoder.model,
+        **flat(config or encoder.config),
+    }
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings under dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{name}.")
+        else:
+            found[name] = value
+    return found
+
+
+def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(setting, first, second) for those that are not the same."""
+    names = dict.fromkeys([*first, *second])
+    return [
+        (name, shown(first.get(name)), shown(second.get(name)))
+        for name in names
+        if first.get(name) != second.get(name)
+    ]
+
+
+def shown(value: Any) -> str:
+    if value is None or value == [] or value == "":
+        return ABSENT
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def voxel_pairs(first: EncoderVersion, second: EncoderVersion) -> list[tuple[float, float]]:
+    """Held-out r of the voxels that both have; empty when their grids differ or a model knows no voxels."""
+    one, other = voxel_values(first), voxel_values(second)
+    grids = [services.described(Path(version.path)).get("grid") for version in (first, second)]
+    if grids[0] != grids[1] or not one or not other:
+        return []
+    return [(value, other[voxel]) for voxel, value in one.items() if voxel in other]
+
+
+def voxel_values(version: EncoderVersion) -> dict[tuple[int, ...], float]:
+    """Voxel -> held-out r. Reads the places of the voxels alone from the artifact."""
+    values = version.metrics.get("heldout_r_voxels") or []
+    weights = Path(version.path) / "weights.npz"
+    if not values or not weights.is_file():
+        return {}
+    with np.load(weights, allow_pickle=False) as stored:
+        voxels = stored["voxels"].tolist()
+    if len(voxels) != len(values):
+        return {}
+    return {tuple(voxel): value for voxel, value in zip(voxels, values, strict=True) if value is not None}
+
+
+def correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Pearson's r of pairs; None where either does not vary."""
+    if len(pairs) < 3:
+        return None
+    values = np.array(pairs)
+    if (values.std(axis=0) < 1e-12).any():
+        return None
+    return float(np.corrcoef(values.T)[0, 1])
