@@ -37,7 +37,13 @@ def fitted(subjects, tmp_path_factory):
         dataclasses.replace(one, null_x=generator(1, "noise", one.subject).standard_normal((480, 20)))
         for one in subjects
     ]
-    return fit_family("flow", configured(out, flow=FlowSettings(kernel=6.0)), noise, out, Silent())
+    return fit_family(
+        "flow",
+        configured(out, flow=FlowSettings(kernel=6.0, epochs=150, flow_epochs=40, patience=15)),
+        noise,
+        out,
+        Silent(),
+    )
 
 
 def test_both_stages_on_a_block_that_they_never_saw(subjects, fitted):

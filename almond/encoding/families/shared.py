@@ -157,6 +157,5 @@ def fit_map(
     """
     courses = x @ space.weights
     model = fit_ridge(courses, y, relative_penalties(courses, factors), folds)
-    scale = float(relative_penalties(courses, (1.0,))[0])
-    chosen = {"dimensions": space.dimensions, "penalty_median": float(np.median(model.penalties)) / scale}
+    chosen = {"dimensions": space.dimensions, "penalty_median": float(np.median(model.penalties))}
     return Fitted(space.weights @ model.weights, model.intercept, chosen)
