@@ -31,7 +31,7 @@ def world(tmp_path_factory):
     """Four subjects; the features are the latents, so that encoders are good and quick."""
     folder = tmp_path_factory.mktemp("group")
     made = simulate_dataset(
-        folder / "brains", n_subjects=4, n_runs=2, n_volumes=200, tr=1.5, seed=21, progress=Silent()
+        folder / "brains", n_subjects=4, n_runs=2, n_volumes=150, tr=1.5, seed=21, progress=Silent()
     )
     scenes = json.loads((made.root / "stimuli" / "scenes.json").read_text())
     values = np.array([latents(Scene(**scene)) for scene in scenes.values()])
@@ -86,7 +86,7 @@ def whole(world, stimuli):
     asked = mapping(
         world,
         random_regions={"splits": 40, "export": "betas"},
-        stimuli={"table": "stimuli.csv", "images": "images", "features": "made.npz", "permutations": 40},
+        stimuli={"table": "stimuli.csv", "images": "images", "features": "made.npz", "permutations": 39},
     )
     asked["evaluation"]["random_regions"]["splits"] = 40
     config = parse_config(asked, stimuli)
@@ -186,7 +186,7 @@ def test_the_report_is_whole_and_loads_nothing(whole):
 
 
 def test_an_earlier_evaluation_is_replaced_and_any_other_folder_left_alone(base, world, tmp_path):
-    config = parse_config(mapping(world), base)
+    config = parse_config({**mapping(world), "subjects": ["01"]}, base)
     stored = collect(config)
     out = tmp_path / "evaluation"
     evaluate_group(config, stored, out=out, progress=Silent())
@@ -302,13 +302,11 @@ def test_broken_tables_of_images_are_named(base, world, stimuli, tmp_path, rows,
     assert not (tmp_path / "out").exists()
 
 
-def test_images_of_unknown_subjects_and_regions_are_skipped_with_the_reason(base, world, stimuli, tmp_path):
-    lines = (base / "stimuli.csv").read_text().replace("sub-04", "sub-99")
-    (tmp_path / "t.csv").write_text(lines)
-    asked = {"table": str(tmp_path / "t.csv"), "features": "made.npz", "low_level": "none"}
-    config = parse_config(mapping(world, stimuli=asked), base)
+def test_images_of_subjects_without_encoders_are_skipped_with_the_reason(base, world, stimuli, tmp_path):
+    asked = {"table": "stimuli.csv", "features": "made.npz", "low_level": "none"}
+    config = parse_config({**mapping(world, stimuli=asked), "subjects": ["01", "02"]}, base)
     data = evaluate_group(config, collect(config), out=tmp_path / "out", progress=Silent())
-    assert any("sub-99" in row["reason"] for row in data["not_run"])
+    assert any("made for sub-03 (expected subjects 01, 02)" in row["reason"] for row in data["not_run"])
 
 
 def test_the_command_prints_answers_or_json(base, world, stimuli, tmp_path, capsys):
@@ -317,6 +315,7 @@ def test_the_command_prints_answers_or_json(base, world, stimuli, tmp_path, caps
     said = capsys.readouterr().out
     assert "7 of 7 regions are predicted above zero over subjects, VC best" in said
     assert "did not run (pls): random regions" in said
+    (base / "analysis.yaml").write_text(json.dumps({**mapping(world), "subjects": ["01"]}))
     assert main(["evaluate", str(base / "analysis.yaml"), "--out", str(tmp_path / "b"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["format"] == "almond-evaluation/1"
 

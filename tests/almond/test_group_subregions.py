@@ -151,15 +151,15 @@ def test_without_variance_between_subjects_the_fit_is_singular_and_says_so():
 
 @pytest.mark.parametrize("subjects", [8])
 def test_false_positives_are_at_the_nominal_rate(subjects):
-    """300 data sets without differences: a contrast, any pair after Holm, the likelihood ratio."""
+    """200 data sets without differences: a contrast, any pair after Holm, the likelihood ratio."""
     rejected = np.zeros(3)
-    for seed in range(300):
+    for seed in range(200):
         table = drawn(1000 + seed, subjects=subjects, effects=(0.0,) * 4)
         found = subregion_model(table, PUBLISHED_CONTRASTS, "holm")
         any_pair = min(one.p_adjusted for one in found.pairs)
         rejected += np.array([found.contrasts[0].p, any_pair, found.likelihood_ratio.p]) < 0.05
-    rates = rejected / 300
-    # Binomial 99.9 % bounds around .05 for 300 runs; a likelihood ratio is liberal in small groups.
-    assert 0.015 < rates[0] < 0.1
-    assert 0.015 < rates[1] < 0.1
+    rates = rejected / 200
+    # Binomial 99.9 % bounds around .05 for 200 runs; Holm is conservative, and a likelihood ratio is liberal in small groups.
+    assert 0.01 < rates[0] < 0.11
+    assert rates[1] < 0.1
     assert rates[2] < 0.16

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrc
 
 from almond.errors import InputError
 from almond.progress import Progress
@@ -103,7 +103,8 @@ def _against_rival(counts: np.ndarray[Any, np.dtype[np.int64]], own: int) -> tup
         return 1.0, False
     sizes = counts.sum(axis=1)
     expected = float(sizes[own] / (sizes[own] + sizes[rival]))
-    lower, upper = binom.cdf(hits, trials, expected), binom.sf(hits - 1, trials, expected)
+    # bdtr and bdtrc are the binomial's lower and upper tails without the cost of scipy's distributions.
+    lower, upper = bdtr(hits, trials, expected), bdtrc(hits - 1, trials, expected) if hits else 1.0
     p = float(min(1.0, 2.0 * min(lower, upper)))
     return p, p < ALPHA and hits / trials > expected
 

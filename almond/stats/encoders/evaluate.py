@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -64,13 +65,14 @@ def evaluate_group(
             record = Record(model)
             judgements[model], results[model] = _one_model(own, settings, images, folder, record, part)
             not_run += record.not_run
-        data = {
+        values = {
             "format": FORMAT,
             "models": results,
             "not_run": not_run,
             "settings": _settings(settings),
             "provenance": _provenance(stored),
         }
+        data: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
         progress.report(0.96, "report")
         write_pages(data, judgements, fresh)
         if out.exists():
