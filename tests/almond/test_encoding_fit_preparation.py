@@ -274,3 +274,40 @@ def test_published_orders_take_no_more_components_than_voxels(folder):
     assert [item.region for item in limited] == ["all", "two"]
     sound = fit(configured(folder, **changes), progress=Silent()).artifacts
     assert [item.metrics["chosen"]["components"] for item in sound] == [3, 3]
+
+
+def test_banded_ridge_drops_a_space_that_says_nothing(folder):
+    rng = generator(5, "bands")
+    np.save(folder / "noise.npy", slow(rng, 2 * N, 40, 3.0))
+    spaces = {
+        "real": {"kind": "table", "path": "features.npy"},
+        "noise": {"kind": "table", "path": "noise.npy"},
+    }
+    changes = {"features": spaces, "penalties": [0.01, 1], "folds": 2}
+    banded = fitted(folder, model="banded", output="banded", null_control={"features": 4}, **changes)
+    bands = banded.metrics["chosen"]["bands"]
+    assert bands["real"]["share_median"] > 0.8 > 0.2 > bands["noise"]["share_median"]
+    assert bands["real"]["weights_length_mean"] > 3 * bands["noise"]["weights_length_mean"]
+    ridge = fitted(folder, model="ridge", output="ridge", **changes)
+    assert banded.metrics["heldout_r"]["mean"] > ridge.metrics["heldout_r"]["mean"]
+    assert banded.metrics["null_control"]["features"] == 4
+
+
+@pytest.mark.parametrize("model", ["pls", "ridge"])
+def test_torch_and_numpy_give_the_same_artifacts_within_rounding(folder, model):
+    changes = {"model": model, "components": [1, 2, 3], "penalties": [0.01, 1.0]}
+    made = [fitted(folder, output=backend, backend=backend, **changes) for backend in ("numpy", "torch")]
+    np.testing.assert_allclose(made[0].weights, made[1].weights, rtol=1e-8, atol=1e-10)
+    assert made[0].config == made[1].config
+    assert [one.provenance["engine"]["backend"] for one in made] == ["numpy", "torch"]
+
+
+def test_single_precision_warns_where_it_matters(folder):
+    features = np.load(folder / "features.npy")
+    changes = {"precision": "float32", "detrend": "none"}
+    calm = fitted(folder, output="calm", penalties=0.1, **changes)
+    assert "precision_warning" not in calm.metrics
+    np.save(folder / "features.npy", features @ np.array([[1, 1, 0], [1, 1 + 1e-5, 0], [0, 0, 1]]))
+    risky = fitted(folder, output="risky", penalties=1e-5, **changes)
+    assert "use precision: float64" in risky.metrics["precision_warning"]
+    assert "precision_warning" not in fitted(folder, output="double", detrend="none").metrics
