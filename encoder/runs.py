@@ -1,5 +1,5 @@
-"""What workers do for the encoding pages. With the modules that it loads, the only one here that loads torch
-and nibabel."""
+"""What workers do for the encoding pages: fits and targets. Maps, reports and weights in files have modules
+of their own (``run_*``), loaded only for these jobs. No page loads any of them: they load torch, nibabel."""
 
 from __future__ import annotations
 
@@ -14,23 +14,16 @@ from almond.progress import Part
 from encoder import region_values, services
 from encoder.fit_settings import settings_of
 from encoder.models import Encoder, Target, artifact_root, target_root
-from encoder.run_drawing import draw
 from encoder.run_features import check_spaces, load_features, load_scorer, note_spaces
-from encoder.run_reports import evaluate, validate
 from encoder.run_targets import reference_features, weigh
-from encoder.run_weights import import_betas
 from jobs.execution import RunningJob
 
 __all__ = [
-    "draw",
-    "evaluate",
     "fit",
     "fit_group",
-    "import_betas",
     "load_features",
     "load_scorer",
     "make_target",
-    "validate",
 ]
 
 
