@@ -4,7 +4,8 @@
 (V,), ``voxels`` (V, 3) grid indices of the region's voxels and ``dropped`` (K, 3), those that were constant
 in a run and take no part. With delays or derivatives there is ``basis_weights`` (K, D, V) too, one (D, V) for
 each; ``weights`` is then the response to a feature by which scores are made (the sum over delays; the
-canonical response without its derivatives). A model of the region's mean has one column of weights for all its voxels.
+canonical response without its derivatives). A model of the region's mean has one column of weights for all
+its voxels.
 ``artifact.json`` says what they are and where they came from.
 """
 
