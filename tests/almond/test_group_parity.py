@@ -8,7 +8,7 @@ import pytest
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.rng import generator
-from almond.stats.encoders.clusters import cluster_confusion, clustered_null
+from almond.stats.encoders.clusters import cluster_confusion, clustered_null, published_null
 from almond.stats.encoders.plsda import Reclassifier, leave_one_subject_out_plsda, within_subjects
 
 FIXTURE = Path(__file__).parent / "fixtures" / "plsda_loso.npz"
@@ -82,6 +82,13 @@ def test_merging_raises_chance_and_the_null_knows(reference):
     assert 0.17 < null.merged.mean() < 0.26
     assert null.merged.mean() > null.accuracy.mean() + 0.03
     assert (null.numbers == 0).mean() > 0.5
+
+
+def test_chance_as_published_is_above_one_in_seven():
+    """The study reports about 22 % for seven classes and 560 images."""
+    found = published_null(560, 7, iterations=200, rng=generator(8, "published"))
+    assert np.isfinite(found).all()
+    assert 0.18 < found.mean() < 0.30
 
 
 def test_nothing_is_told_apart_in_noise():

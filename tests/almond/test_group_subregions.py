@@ -159,7 +159,7 @@ def test_false_positives_are_at_the_nominal_rate(subjects):
         any_pair = min(one.p_adjusted for one in found.pairs)
         rejected += np.array([found.contrasts[0].p, any_pair, found.likelihood_ratio.p]) < 0.05
     rates = rejected / 200
-    # Binomial 99.9 % bounds around .05 for 200 runs; Holm is conservative, and a likelihood ratio is liberal in small groups.
+    # Binomial 99.9 % bounds for 200 runs; Holm is conservative, the likelihood ratio liberal in small groups.
     assert 0.01 < rates[0] < 0.11
     assert rates[1] < 0.1
     assert rates[2] < 0.16

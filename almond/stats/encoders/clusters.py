@@ -9,7 +9,7 @@ the classification and the clustering in every permutation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from almond.progress import Progress
 from almond.stats.encoders.plsda import Reclassifier, confusion_of, within_subjects
 from almond.stats.terms import Floats, Ints
 
+Counts = np.ndarray[Any, np.dtype[np.int64]]
 ALPHA = 0.05
 
 
@@ -56,8 +57,14 @@ class ConfusionClusters:
         return None if self.number is None else self.levels[self.number - 2]
 
 
-def cluster_confusion(predicted: Ints, true: Ints, classes: int) -> ConfusionClusters:
+def cluster_confusion(
+    predicted: Ints, true: Ints, classes: int, *, against: str = "rival"
+) -> ConfusionClusters:
     """Cluster ``classes`` by how ``predicted`` (n,) confuses ``true`` (n,), both in 0..C-1.
+
+    ``against`` the most confused ``rival`` the solution is the largest number of clusters that are all told
+    apart. Against ``all`` others together (what CANlab's function does unless told) it is the number with the
+    largest share of such clusters, the largest of equals.
 
     :raises InputError: fewer than two classes, or a class without rows.
     """
@@ -71,17 +78,26 @@ def cluster_confusion(predicted: Ints, true: Ints, classes: int) -> ConfusionClu
     distance = 1.0 - (rates + rates.T) / 2.0
     np.fill_diagonal(distance, 0.0)
     tree = linkage(squareform(distance, checks=False), "ward")
-    levels = tuple(_level(counts, tree, number) for number in range(2, classes + 1))
-    whole = [level.number for level in levels if all(level.separable)]
+    test = {"rival": _against_rival, "all": _against_all}[against]
+    levels = tuple(_level(counts, tree, number, test) for number in range(2, classes + 1))
     accuracy = float(np.trace(counts) / counts.sum())
-    return ConfusionClusters(levels, max(whole) if whole else None, accuracy, tree)
+    return ConfusionClusters(levels, _solution(levels, against), accuracy, tree)
 
 
-def _level(counts: np.ndarray[Any, np.dtype[np.int64]], tree: Floats, number: int) -> Level:
+def _solution(levels: Sequence[Level], against: str) -> int | None:
+    if against == "all":
+        return max(levels, key=lambda level: (sum(level.separable) / level.number, level.number)).number
+    whole = [level.number for level in levels if all(level.separable)]
+    return max(whole) if whole else None
+
+
+def _level(
+    counts: Counts, tree: Floats, number: int, test: Callable[[Counts, int], tuple[float, bool]]
+) -> Level:
     members = fcluster(tree, number, "maxclust") - 1
     hot = np.eye(int(members.max()) + 1)[members]
     merged = (hot.T @ counts @ hot).round().astype(np.int64)
-    tests = [_against_rival(merged, index) for index in range(len(merged))]
+    tests = [test(merged, index) for index in range(len(merged))]
     return Level(
         number,
         tuple(int(one) for one in members),
@@ -92,7 +108,7 @@ def _level(counts: np.ndarray[Any, np.dtype[np.int64]], tree: Floats, number: in
     )
 
 
-def _against_rival(counts: np.ndarray[Any, np.dtype[np.int64]], own: int) -> tuple[float, bool]:
+def _against_rival(counts: Counts, own: int) -> tuple[float, bool]:
     """p of a cluster's hits among its hits and confusions with the worst rival; expected by their sizes."""
     row = counts[own].astype(np.float64)
     row[own] = -1.0
@@ -102,7 +118,16 @@ def _against_rival(counts: np.ndarray[Any, np.dtype[np.int64]], own: int) -> tup
     if trials == 0:
         return 1.0, False
     sizes = counts.sum(axis=1)
-    expected = float(sizes[own] / (sizes[own] + sizes[rival]))
+    return _binomial(hits, trials, float(sizes[own] / (sizes[own] + sizes[rival])))
+
+
+def _against_all(counts: Counts, own: int) -> tuple[float, bool]:
+    """p of a cluster's hits among all of its rows; expected by its share of all rows."""
+    trials = int(counts[own].sum())
+    return _binomial(int(counts[own, own]), trials, trials / float(counts.sum()))
+
+
+def _binomial(hits: int, trials: int, expected: float) -> tuple[float, bool]:
     # bdtr and bdtrc are the binomial's lower and upper tails without the cost of scipy's distributions.
     lower, upper = bdtr(hits, trials, expected), bdtrc(hits - 1, trials, expected) if hits else 1.0
     p = float(min(1.0, 2.0 * min(lower, upper)))
@@ -166,3 +191,19 @@ def clustered_null(
         None if solution is None else reached(merged, solution.accuracy),
         None if solution is None else reached(numbers.astype(np.float64), float(solution.number)),
     )
+
+
+def published_null(rows: int, classes: int, *, iterations: int, rng: np.random.Generator) -> Floats:
+    """Accuracies (B,) of merged classes in noise, as AMOD's ``permutation_test_multiway_clusters`` has it.
+
+    True labels are uniform over the classes, predictions are the same labels shuffled, clusters are chosen
+    ``against`` all. It knows neither the design nor the classifier: :func:`clustered_null` does.
+    """
+    found = np.empty(iterations)
+    for index in range(iterations):
+        true = rng.integers(0, classes, rows).astype(np.intp)
+        while len(np.unique(true)) < classes:
+            true = rng.integers(0, classes, rows).astype(np.intp)
+        solution = cluster_confusion(rng.permutation(true), true, classes, against="all").solution
+        found[index] = solution.accuracy if solution is not None else np.nan
+    return found
