@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import scipy.linalg
-import torch
 from numpy.typing import NDArray
 
 from almond.errors import InputError
@@ -109,48 +108,6 @@ class NumpyBackend:
         return found, triangle
 
 
-class TorchBackend:
-    """torch, on the processor or on a graphics card."""
-
-    name = "torch"
-
-    def __init__(self, device: str, precision: str) -> None:
-        self.precision = precision
-        self.himalaya = "torch_cuda" if device == "cuda" else "torch"
-        self.device = torch.device(device)
-        self.dtype = torch.float64 if precision == "float64" else torch.float32
-        self.epsilon = float(torch.finfo(self.dtype).eps)
-        self.itemsize = self.dtype.itemsize
-
-    def array(self, values: NDArray[Any]) -> Array:
-        if not values.flags.writeable:  # torch refuses to look at memory that it may not write to
-            values = values.copy()
-        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device, self.dtype)
-
-    def zeros(self, *shape: int) -> Array:
-        return torch.zeros(shape, dtype=self.dtype, device=self.device)
-
-    def host(self, values: Array) -> Matrix:
-        return np.asarray(values.cpu().numpy(), np.float64)
-
-    def cholesky(self, matrix: Array) -> Array:
-        factor, failed = torch.linalg.cholesky_ex(matrix)
-        if bool(failed):
-            raise np.linalg.LinAlgError("not positive definite")
-        return factor
-
-    def solve(self, factor: Array, right: Array) -> Array:
-        return torch.cholesky_solve(right, factor)
-
-    def eigh(self, matrix: Array) -> tuple[Array, Array]:
-        values, vectors = torch.linalg.eigh(matrix)
-        return values, vectors
-
-    def orthonormal(self, matrix: Array) -> tuple[Array, Array]:
-        found, triangle = torch.linalg.qr(matrix)
-        return found, triangle
-
-
 def make_backend(backend: str = "numpy", device: str = "cpu", precision: str = "float64") -> Backend:
     """The backend of that name.
 
@@ -167,6 +124,6 @@ def make_backend(backend: str = "numpy", device: str = "cpu", precision: str = "
         if device != "cpu":
             raise InputError("device", f"is {device}, which numpy cannot use", "backend: torch")
         return NumpyBackend(precision)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device", "is cuda, but torch finds no graphics card", "device: cpu")
-    return TorchBackend(device, precision)
+    from almond.encoding.backend_torch import open_torch  # loading torch takes seconds and 200 MB
+
+    return open_torch(device, precision)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.encoding.backend import Backend, make_backend
-from almond.encoding.banded import BandedFit, band_columns, draw_shares, fit_banded
+from almond.encoding.bands import BandedFit, band_columns, draw_shares
 from almond.encoding.crossval import Fold
 from almond.encoding.pls_folds import FamilyFit, fit_families
 from almond.encoding.ridge_folds import relative, ridge_families
@@ -214,6 +214,8 @@ class Banded:
         return _all_rows(self, x, ys, inner)
 
     def solve(self, problem: Problem, final: bool, backend: Backend, progress: Progress) -> list[Solved]:
+        from almond.encoding.banded import fit_banded  # loading himalaya takes seconds
+
         columns = band_columns(self.bands, problem.x.shape[1])
         shares = draw_shares(len(columns), self.draws, generator(self.seed, "banded"))
         used, places = _union(problem.columns)

@@ -118,7 +118,7 @@ def test_the_control_does_not_depend_on_which_regions_wait(unrelated):
     changes = {"null_control": {"features": 40}, "model": "pls", "components": 3}
     alone = fit(configured(unrelated, output="a", **changes), progress=Silent()).artifacts[0]
     together = fit(configured(unrelated, output="b", regions=both, **changes), progress=Silent()).artifacts[1]
-    # Regions are fitted in one go: the same numbers to within rounding, which differs with who is beside them.
+    # Regions are fitted in one go: the same numbers within rounding, which differs with who is beside them.
     for name in ("null_control", "heldout_r", "heldout_r2", "chosen"):
         assert alone.metrics[name] == pytest.approx(together.metrics[name], abs=1e-11)
 
