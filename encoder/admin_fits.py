@@ -42,7 +42,13 @@ class EncoderAdmin(WrittenOnceAdmin):
             spaces = ["feature_space", "more_spaces"] if obj.more_spaces.exists() else ["feature_space"]
             return [(None, {"fields": ["name", "dataset", *spaces, "model", "regions"]})]
         words = {"Preset": {"description": mark_safe(PRESET_WORDS)}}
-        return [(name, {"fields": list(rows), **words.get(name or "", {})}) for name, rows in FIELDSETS]
+        return [
+            (
+                name,
+                {"fields": list(rows), "classes": ["al-fitted"] if name else [], **words.get(name or "", {})},
+            )
+            for name, rows in FIELDSETS
+        ]
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> Encoder:
         if data["model"] == Encoder.Model.IMPORTED:
@@ -92,6 +98,7 @@ class EncoderAdmin(WrittenOnceAdmin):
                 :1
             ],
             "versions": versions,
+            "matrix": matrix(versions),
             "maps": mapped(versions),
             "planned": planned(row),
             "config": list(comparing.flat(row.config).items()),
@@ -234,6 +241,16 @@ def performance(versions: Sequence[EncoderVersion], marked: str | None = None) -
     if not groups:
         return ""
     return strip_plot(groups, title="held-out r", marked=marked, controls=controls, ceilings=ceilings)
+
+
+def matrix(versions: Sequence[EncoderVersion]) -> dict[str, Any]:
+    """Regions by subjects, with the version in each cell."""
+    subjects = list(dict.fromkeys(one.subject for one in versions))
+    subjects.sort(key=services.natural)
+    cells = {(one.region.name, one.subject): one for one in versions}
+    regions = dict.fromkeys(one.region.name for one in versions)
+    rows = [(region, [cells.get((region, subject)) for subject in subjects]) for region in regions]
+    return {"subjects": subjects, "rows": rows}
 
 
 def mapped(versions: Sequence[EncoderVersion]) -> dict[str, list[EncoderVersion]]:

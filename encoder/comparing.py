@@ -111,6 +111,8 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple
 def shown(value: Any) -> str:
     if value is None or value == [] or value == "":
         return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -75,10 +75,12 @@ def _words(found: Mapping[str, Any]) -> Rows:
     ]
     for name in ("preprocessing", "engine"):
         inner = found.get(name) or {}
-        shown += [
-            (f"{key.replace('_', ' ')}", str(value)) for key, value in inner.items() if value is not None
-        ]
+        shown += [(key.replace("_", " "), _said(value)) for key, value in inner.items() if value is not None]
     return shown
+
+
+def _said(value: Any) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def simple_metrics(metrics: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -26,7 +26,7 @@ from encoder.forms.common import (
     whole,
 )
 from encoder.models import Encoder
-from encoder.written_once import RowForm, said_in
+from encoder.written_once import RowForm, said_in, while_adding
 
 PRESETS = [
     ("", "none: the sound defaults"),
@@ -82,30 +82,32 @@ PLAIN = (
     "high_pass", "permutations", "task",
 )  # fmt: skip
 FITTED = "model != 'imported'"
+IMPORTED = ("weights_folder", "suffix", "region_names")
 FIELDSETS = (
-    (None, ("name", "model", "of_dataset", "feature_space", "more_spaces", "regions")),
-    ("Weights in files", ("weights_folder", "suffix", "region_names")),
+    (None, ("name", "model", "of_dataset", "feature_space", "more_spaces", "regions", *IMPORTED)),
     ("Preset", ("preset",)),
     ("How it is judged", ("crossvalidation", ("folds", "gap"), ("null_control", "permutations"), "repeats")),
-    ("What is fitted", (("components", "target"), ("task", "further"))),
+    ("What is fitted", ("components", "target", "task", "further")),
     (
         "How features meet BOLD",
-        (("order", "hrf"), "delays", ("detrend", "standardise"), "high_pass", ("confounds", "confound_path"),
-         ("censor", "censor_mode")),
+        ("order", "hrf", "delays", ("detrend", "standardise"), "high_pass", "confounds", "confound_path",
+         "censor", "censor_mode"),
     ),
 )  # fmt: skip
+"""Title -> fields; all but the first have a meaning only where something is fitted."""
 
 
 def shown() -> dict[str, str]:
     """When a field has a meaning, as the page's script reads it."""
-    rows = [row for _, rows in FIELDSETS[2:] for row in rows]
+    rows = [row for _, rows in FIELDSETS[1:] for row in rows]
     flat = [name for row in rows for name in ((row,) if isinstance(row, str) else row)]
-    found = dict.fromkeys([*flat, "of_dataset", "regions"], FITTED)
-    imported = dict.fromkeys(FIELDSETS[1][1], "model == 'imported'")
+    found = dict.fromkeys([*flat, "of_dataset"], FITTED)
+    imported = dict.fromkeys(IMPORTED, "model == 'imported'")
     return {
         **found,
         **imported,
-        "more_spaces": "model == 'banded'",
+        "regions": while_adding("model", FITTED),
+        "more_spaces": while_adding("model", "model == 'banded'"),
         "components": "model == 'pls'",
         "delays": f"{FITTED} && hrf == 'fir'",
         "confound_path": f"{FITTED} && confounds",

@@ -10,7 +10,7 @@ from almond.encoding.feature_specs import MEANINGFUL
 from encoder import services
 from encoder.forms.common import choice, given, names, number, numbers, text, whole
 from encoder.models import FeatureSpace
-from encoder.written_once import RowForm, said_in
+from encoder.written_once import RowForm, said_in, while_adding
 
 POOLS = [("", "all values"), ("mean", "mean over places or tokens"), ("first", "first token (class)")]
 ROWS = [
@@ -58,6 +58,7 @@ def shown() -> dict[str, str]:
         if field == "folder":
             kinds = ["transformers"]
         found[field] = " || ".join(f"kind == '{kind}'" for kind in kinds)
+    found["path"] = while_adding("kind", found["path"])
     found["every"] = f"({found['every']}) && video"
     return found
 
