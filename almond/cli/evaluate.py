@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 from almond.encoding.collection import collect
-from almond.encoding.config import load_config
+from almond.encoding.config import FitConfig, load_config
 from almond.progress import Console, Silent
 
 HELP = "test fitted encoders over subjects: performance, maps, subregions, targets"
+
+WITHOUT_WEIGHTS = ("flow",)
+"""Models whose artifacts have a format of their own."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +25,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print result.json on standard output")
 
 
+def with_weights(config: FitConfig) -> tuple[str, ...] | None:
+    """The configuration's models whose artifacts hold weights of regions; None: whatever its encoders are."""
+    if config.encoders is not None:
+        return None
+    return tuple(model for model in config.models if model not in WITHOUT_WEIGHTS) or config.models
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Test, write the report, say the answers and what did not run; returns 0."""
     from almond.stats.encoders.evaluate import evaluate_group
@@ -30,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     settings = config.evaluation
     out = Path(arguments.out or settings.out or config.output / "evaluation").resolve()
-    stored = collect(config, settings.models)
+    stored = collect(config, settings.models or with_weights(config))
     data = evaluate_group(config, stored, out=out, progress=Silent() if arguments.json else Console())
     if arguments.json:
         json.dump(data, sys.stdout, indent=1, sort_keys=True, ensure_ascii=False)

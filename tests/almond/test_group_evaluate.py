@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from almond.cli.evaluate import with_weights
 from almond.cli.main import main
 from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, save_artifact
 from almond.encoding.collection import collect, scan
@@ -318,6 +319,13 @@ def test_the_command_prints_answers_or_json(base, world, stimuli, tmp_path, caps
     (base / "analysis.yaml").write_text(json.dumps({**mapping(world), "subjects": ["01"]}))
     assert main(["evaluate", str(base / "analysis.yaml"), "--out", str(tmp_path / "b"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["format"] == "almond-evaluation/1"
+
+
+def test_models_without_weights_of_regions_are_passed_over_and_named(base, world, tmp_path):
+    config = parse_config({**mapping(world), "subjects": ["01"], "model": ["pls", "flow"]}, base)
+    assert with_weights(config) == ("pls",)
+    data = evaluate_group(config, collect(config, ["pls"]), out=tmp_path / "out", progress=Silent())
+    assert {"model": "flow", "analysis": "everything"}.items() <= data["not_run"][-1].items()
 
 
 def test_the_command_says_to_fit_first(base, world, tmp_path, capsys):

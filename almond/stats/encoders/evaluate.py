@@ -65,6 +65,7 @@ def evaluate_group(
             record = Record(model)
             judgements[model], results[model] = _one_model(own, settings, images, folder, record, part)
             not_run += record.not_run
+        not_run += _not_given(config, stored)
         values = {
             "format": FORMAT,
             "models": results,
@@ -80,6 +81,16 @@ def evaluate_group(
         fresh.rename(out)
     progress.report(1.0, str(out / "report.html"))
     return data
+
+
+def _not_given(config: FitConfig, stored: Sequence[Stored]) -> list[dict[str, str]]:
+    """Models of the configuration that nobody chose to leave out, but of which there is no encoder here."""
+    if config.encoders is not None or config.evaluation.models is not None:
+        return []
+    known = {one.model for one in stored}
+    reason = "no encoder with weights of regions was given"
+    absent = [model for model in config.models if model not in known]
+    return [{"model": model, "analysis": "everything", "reason": reason} for model in absent]
 
 
 def _models(stored: Sequence[Stored], settings: EvaluationSettings) -> list[str]:

@@ -62,19 +62,29 @@ def compare(
     matrices: Mapping[str, Floats], *, permutations: int, rng: np.random.Generator
 ) -> list[Comparison]:
     """Every pair of matrices (n, n)."""
-    ranked = {name: _ranks(matrix) for name, matrix in matrices.items()}
     count = len(next(iter(matrices.values())))
     if count < 4:
         raise InputError("dissimilarity", f"{count} images", "four or more")
-    orders = [rng.permutation(count) for _ in range(permutations)]
-    found = []
-    for first, second in combinations(ranked, 2):
-        a, b = ranked[first], ranked[second]
-        rho = float((a * b).sum())
-        null = np.array([float((a * b[order][:, order]).sum()) for order in orders])
-        p = float((1 + (np.abs(null) >= abs(rho) - 1e-12).sum()) / (1 + permutations))
-        found.append(Comparison(first, second, rho, p))
-    return found
+    names = list(matrices)
+    flat = np.stack([_ranks(matrix).ravel() for matrix in matrices.values()])
+    observed = flat @ flat.T
+    reached = np.zeros(observed.shape)
+    for _ in range(permutations):
+        order = rng.permutation(count)
+        places = (order[:, None] * count + order).ravel()
+        for column in range(1, len(names)):
+            # Permuting one matrix serves its comparison with all matrices before it.
+            rho = flat[:column] @ flat[column].take(places)
+            reached[:column, column] += np.abs(rho) >= np.abs(observed[:column, column]) - 1e-12
+    return [
+        Comparison(
+            names[row],
+            names[column],
+            float(observed[row, column]),
+            float((1 + reached[row, column]) / (1 + permutations)),
+        )
+        for row, column in combinations(range(len(names)), 2)
+    ]
 
 
 def _ranks(matrix: Floats) -> Floats:
