@@ -23,7 +23,7 @@ from torch.nn.functional import conv1d
 from almond.encoding.families.flow_training import Checkpoint, Course, Plan, torch_generator, train
 from almond.progress import Progress
 
-FREEDOM = 0.1
+FREEDOM = 0.03
 """How fast departures from the expected response are learned, relative to the rest."""
 
 

@@ -28,13 +28,17 @@ from almond.encoding.nulls import KIND
 from almond.errors import InputError
 from almond.files import write_atomically
 from almond.progress import Part, Progress
+from almond.rng import derive_seed
 
 Matrix = NDArray[np.float64]
 Rows = NDArray[np.int64]
+Counts = dict[str, Matrix]
 
 MODEL = "flow"
 SAMPLES = 100
 """Samples per held-out volume for the spread."""
+
+VOLUMES_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Judged:
     predicted: Matrix
     anchor: Matrix
     noise: Matrix | None
-    pieces: dict[str, tuple[dict[str, Matrix], dict[str, Matrix]]]
+    pieces: dict[str, list[tuple[Counts, Counts]]]
     crps_gaussian: dict[str, float]
 
 
@@ -211,20 +215,27 @@ def _judge(model: FlowModel, index: int, one: SubjectArrays, test: Rows, noise: 
     measured = one.bold[test]
     predicted = model.predict(one.x, one.subject, one.lengths)[test]
     anchor = model.predict_anchor(one.x, one.subject, one.lengths)[test]
-    samples = model.sample(one.x, one.subject, SAMPLES, seed=model.seed, lengths=one.lengths, rows=test)
+    pieces = _pieces(model, one, test)
     voice = model.voices[index]
     spread = (voice.spread.deviation * voice.scale).cpu().numpy().astype(np.float64)
-    pieces, gaussian = {}, {}
+    gaussian = {}
     for region, columns in one.columns.items():
-        of_mean = samples[:, :, columns].mean(axis=2, keepdims=True)
-        here = measured[:, columns]
-        pieces[region] = (
-            piece(samples[:, :, columns], here),
-            piece(of_mean, here.mean(axis=1, keepdims=True)),
-        )
-        own = crps_of_gaussian(anchor[:, columns], spread[columns], here)
+        own = crps_of_gaussian(anchor[:, columns], spread[columns], measured[:, columns])
         gaussian[region] = float(own.mean())
     return Judged(predicted, anchor, noise[test] if noise is not None else None, pieces, gaussian)
+
+
+def _pieces(model: FlowModel, one: SubjectArrays, test: Rows) -> dict[str, list[tuple[Counts, Counts]]]:
+    """Samples of the held-out volumes, some volumes at a time: all of a long block would fill the memory."""
+    found: dict[str, list[tuple[Counts, Counts]]] = {region: [] for region in one.columns}
+    for number, rows in enumerate(np.array_split(test, -(-len(test) // VOLUMES_AT_ONCE))):
+        seed = derive_seed(model.seed, "judge", number)
+        samples = model.sample(one.x, one.subject, SAMPLES, seed=seed, lengths=one.lengths, rows=rows)
+        for region, columns in one.columns.items():
+            drawn, here = samples[:, :, columns], one.bold[rows][:, columns]
+            means = (part.mean(axis=-1, keepdims=True) for part in (drawn, here))
+            found[region].append((piece(drawn, here), piece(*means)))
+    return found
 
 
 def _region_metrics(
@@ -240,7 +251,7 @@ def _region_metrics(
         "heldout_r2": anchor["heldout_r2"]["mean"],
         "heldout_r_region_mean": anchor["heldout_r_region_mean"],
     }
-    voxels, of_mean = zip(*(block.pieces[region] for block in blocks), strict=True)
+    voxels, of_mean = zip(*(part for block in blocks for part in block.pieces[region]), strict=True)
     found["calibration"] = {
         "voxels": summary(voxels),
         "region_mean": summary(of_mean),
