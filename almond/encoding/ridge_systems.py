@@ -20,7 +20,7 @@ Columns = NDArray[np.int64]
 Request = tuple[float, Columns]
 """A penalty, and the targets that are wanted with it."""
 
-EIGEN_COST = 20.0
+EIGEN_COST = 10.0
 """Operations of an eigendecomposition over m^3, at the speed of a Cholesky factorisation (measured)."""
 
 

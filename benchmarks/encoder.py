@@ -1,0 +1,226 @@
+"""One subject's encoders at the scale of a film: ours beside scikit-learn's PLS and himalaya's ridge.
+
+``python -m benchmarks.encoder --json`` prints one JSON object. Every job runs in a fresh process with the
+same data and the same number of threads. scikit-learn's 30 fits take long: ``--peer-fits N`` measures N of
+the six of each region and counts the others as their mean; ``--full`` measures all, and himalaya's whole
+cross-validation instead of one of its folds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from himalaya.backend import set_backend
+from himalaya.ridge import RidgeCV, solve_ridge_svd
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.exceptions import ConvergenceWarning
+
+from almond.encoding.backend import make_backend
+from almond.encoding.crossval import Fold
+from almond.encoding.pls_folds import fit_families, heldout_r
+from almond.encoding.ridge import fit_ridge, relative_penalties
+from almond.encoding.row_sets import make_plan
+from almond.progress import Silent
+from benchmarks.encoder_data import (
+    Matrix,
+    Scale,
+    contiguous,
+    in_child,
+    leave,
+    regions,
+    simulated,
+    surroundings,
+    timed,
+)
+
+
+@dataclass(frozen=True)
+class Settings(Scale):
+    peer_fits: int = 1
+    full: bool = False
+    backend: str = "numpy"
+    device: str = "cpu"
+    precision: str = "float64"
+
+
+def pls_ours(settings: Settings, out: Path) -> None:
+    """Every region, every fold, all rows, every number of components."""
+    x, y = simulated(settings)
+    places = list(regions(settings.voxels).values())
+    folds = contiguous(settings.rows, settings.folds)
+
+    def work() -> tuple[dict[str, Matrix], dict[str, Matrix]]:
+        engine = make_backend(settings.backend, settings.device, settings.precision)
+        plan = make_plan(settings.rows, folds, None, final=True)
+        curves, weights = {}, {}
+        for one in fit_families(engine, x, y, places, plan, settings.components, Silent()):
+            if one.family == len(folds):
+                weights[f"weights_{one.region}"] = one.model.coefficients(settings.components)[0]
+            else:
+                measured = y[np.ix_(folds[one.family].test, places[one.region])]
+                found = heldout_r(one.model.scores, one.model.y_loadings, measured)
+                curves[f"curve_{one.region}_{one.family}"] = found
+        return curves, weights
+
+    seconds, (curves, weights) = timed(work)
+    norms = {f"{name}_length": np.linalg.norm(found, axis=0) for name, found in weights.items()}
+    leave(out, {"seconds": seconds, "fits": len(curves) + len(weights)}, **curves, **norms)
+
+
+def pls_peer(settings: Settings, out: Path) -> None:
+    """scikit-learn, one fit per region and row set; all numbers of components from one fit."""
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    x, y = simulated(settings)
+    every = np.arange(settings.rows)
+    sets = [*contiguous(settings.rows, settings.folds), Fold(every, every[:0])]
+    measured = sets if settings.full else sets[: settings.peer_fits]
+    curves: dict[str, Matrix] = {}
+    seconds: dict[str, list[float]] = {}
+    for region, (name, places) in enumerate(regions(settings.voxels).items()):
+        for index, one in enumerate(measured):
+            spent, model = _peer_fit(settings, x[one.train], y[np.ix_(one.train, places)])
+            seconds.setdefault(name, []).append(spent)
+            sys.stderr.write(f"scikit-learn: {name}, fit {index + 1} of {len(measured)}: {spent:.1f} s\n")
+            if len(one.test):
+                scores = (x[one.test] - x[one.train].mean(axis=0)) @ model.x_rotations_
+                found = heldout_r(scores.T, model.y_loadings_.T, y[np.ix_(one.test, places)])
+                curves[f"curve_{region}_{index}"] = found
+    leave(out, {"seconds": seconds, "measured_per_region": len(measured)}, **curves)
+
+
+def _peer_fit(settings: Settings, x: Matrix, y: Matrix) -> tuple[float, Any]:
+    model = PLSRegression(settings.components, scale=False)
+    return timed(lambda: model.fit(x, y))
+
+
+def _ridge_data(settings: Settings) -> tuple[Matrix, Matrix, Matrix]:
+    x, y = simulated(settings)
+    dtype = settings.precision
+    penalties = relative_penalties(x, np.logspace(-3, 3, settings.penalties).tolist())
+    return x.astype(dtype, copy=False), y.astype(dtype, copy=False), penalties
+
+
+def ridge_ours(settings: Settings, out: Path) -> None:
+    x, y, penalties = _ridge_data(settings)
+    folds = contiguous(settings.rows, settings.folds)
+    engine = {name: getattr(settings, name) for name in ("backend", "device", "precision")}
+    seconds, model = timed(lambda: fit_ridge(x, y, penalties, folds, **engine))
+    predicted = x[:500] @ model.weights + model.intercept
+    leave(out, {"seconds": seconds}, penalties=model.penalties, predicted=predicted, measured=y[:500])
+
+
+def ridge_peer(settings: Settings, out: Path) -> None:
+    """himalaya's RidgeCV; without ``full`` one of its folds and its last fit, each measured, and the rest
+    counted."""
+    set_backend("numpy")
+    x, y, penalties = _ridge_data(settings)
+    splits = [(fold.train, fold.test) for fold in contiguous(settings.rows, settings.folds)]
+    used = splits if settings.full else splits[:1]
+    alphas = penalties.astype(settings.precision)
+    model = RidgeCV(alphas=alphas, cv=used, fit_intercept=True, solver_params={"n_alphas_batch": 1})
+    spent, _ = timed(lambda: model.fit(x, y))
+    report: dict[str, Any] = {"measured": spent, "folds_measured": len(used), "seconds": spent}
+    if not settings.full:
+        last, _ = timed(lambda: solve_ridge_svd(x, y, alphas[len(alphas) // 2], fit_intercept=True))
+        report |= {"last_fit": last, "seconds": settings.folds * (spent - last) + last}
+    predicted = x[:500] @ model.coef_ + model.intercept_
+    leave(out, report, penalties=np.asarray(model.best_alphas_), predicted=predicted)
+
+
+CHILDREN = {one.__name__: one for one in (pls_ours, pls_peer, ridge_ours, ridge_peer)}
+
+
+def _child(task: str, settings: Settings, threads: int) -> tuple[dict[str, Any], dict[str, Matrix]]:
+    sys.stderr.write(f"{task}\n")
+    return in_child("benchmarks.encoder", task, settings, threads)
+
+
+def compare_pls(settings: Settings, threads: int) -> dict[str, Any]:
+    ours, mine = _child("pls_ours", settings, threads)
+    peer, theirs = _child("pls_peer", settings, threads)
+    fits = settings.folds + 1
+    whole = sum(float(np.mean(spent)) * fits for spent in peer["seconds"].values())
+    shared = [name for name in theirs if name in mine]
+    first = max(float(np.abs(mine[name][0] - theirs[name][0]).max()) for name in shared)
+    last = max(float(np.abs(mine[name][-1].mean() - theirs[name][-1].mean())) for name in shared)
+    measured = peer["measured_per_region"]
+    spent = {name: [round(one, 1) for one in of] for name, of in peer["seconds"].items()}
+    return {
+        "seconds": round(ours["seconds"], 2),
+        "peak_mb": round(ours["peak_mb"]),
+        "fits": ours["fits"],
+        "peer": "scikit-learn PLSRegression(scale=False)",
+        "peer_seconds": round(whole, 1),
+        "peer_seconds_measured": spent,
+        "peer_fits_measured": measured * len(peer["seconds"]),
+        "peer_fits_counted_as_their_mean": (fits - measured) * len(peer["seconds"]),
+        "peer_peak_mb": round(peer["peak_mb"]),
+        "heldout_r_with_1_component_differs_by_at_most": first,
+        f"mean_heldout_r_with_{settings.components}_components_differs_by_at_most": last,
+        "speedup": round(whole / ours["seconds"], 1),
+    }
+
+
+def compare_ridge(settings: Settings, threads: int) -> dict[str, Any]:
+    ours, mine = _child("ridge_ours", settings, threads)
+    peer, theirs = _child("ridge_peer", settings, threads)
+    same = np.isclose(mine["penalties"], theirs["penalties"], rtol=1e-4)
+    found: dict[str, Any] = {
+        "seconds": round(ours["seconds"], 2),
+        "peak_mb": round(ours["peak_mb"]),
+        "peer": f"himalaya RidgeCV, {settings.precision}, numpy",
+        "peer_seconds": round(peer["seconds"], 1),
+        "peer_folds_measured": peer["folds_measured"],
+        "peer_folds_counted_as_equal": settings.folds - peer["folds_measured"],
+        "peer_peak_mb": round(peer["peak_mb"]),
+        "speedup": round(peer["seconds"] / ours["seconds"], 1),
+    }
+    if "last_fit" in peer:
+        found["peer_last_fit_seconds"] = round(peer["last_fit"], 1)
+    else:
+        found["voxels_with_the_same_penalty"] = f"{int(same.sum())} of {len(same)}"
+    if same.any():
+        scale = theirs["predicted"][:, same].std()
+        difference = np.abs(mine["predicted"][:, same] - theirs["predicted"][:, same]).max() / scale
+        found["predictions_with_the_same_penalty_differ_by_at_most"] = float(difference)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, value in asdict(Settings()).items():
+        if isinstance(value, bool):
+            parser.add_argument(f"--{name}", action="store_true")
+        else:
+            parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", choices=("pls", "ridge"))
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
+    parser.add_argument("--settings", help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        CHILDREN[given.child](Settings(**json.loads(given.settings)), given.out)
+        return
+    settings = replace(Settings(), **{name: getattr(given, name) for name in asdict(Settings())})
+    report: dict[str, Any] = {"scale": asdict(settings), **surroundings(given.threads)}
+    for name, compare in (("pls", compare_pls), ("ridge", compare_ridge)):
+        if given.only in (None, name):
+            report[name] = compare(settings, given.threads)
+            report[f"{name}_speedup"] = report[name]["speedup"]
+    parts = [report[name] for name in ("pls", "ridge") if name in report]
+    report["peak_mb"] = max(part["peak_mb"] for part in parts)
+    report["seconds"] = round(sum(part["seconds"] for part in parts), 2)
+    print(json.dumps(report) if given.json else json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
