@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from almond.stats.drawing import (
     ACCENT,
@@ -28,6 +30,7 @@ from almond.stats.encoders.performance import GroupMatrix
 from almond.stats.figures import confusion
 
 Data = Mapping[str, Any]
+Floats = NDArray[np.float64]
 DIVERGING = "RdBu_r"
 SLICES = 6
 MOST_MAPS = 8
@@ -131,6 +134,7 @@ def differences(model: Data) -> Figure:
         )
     if model["contrasts"]:
         axes.axhline(len(model["contrasts"]) - 0.5, color=GRID, linewidth=1.2)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel("difference in Fisher z")
     return figure
 
@@ -139,7 +143,7 @@ def slices(shown: Sequence[tuple[GroupMap, GroupMatrix]]) -> Figure:
     """t over subjects in axial slices, a row per region; dots on voxels that pass."""
     figure = new_figure(0.5 + 1.15 * len(shown), 6.4)
     axes = figure.subplots(len(shown), SLICES, squeeze=False)
-    limit = max(float(np.nanmax(np.abs(one.t), initial=0.0)) for one, _ in shown) or 1.0
+    limit = _colour_limit([one.t for one, _ in shown])
     drawn = None
     for row, (one, matrix) in enumerate(shown):
         heights = np.unique(one.voxels[:, 2])
@@ -151,8 +155,15 @@ def slices(shown: Sequence[tuple[GroupMap, GroupMatrix]]) -> Figure:
                 drawn = _slice(axes[row, column], one, matrix, height, limit)
         axes[row, 0].set_ylabel(matrix.region)
     if drawn is not None:
-        figure.colorbar(drawn, ax=axes, shrink=0.7, label="t over subjects")
+        figure.colorbar(drawn, ax=axes, shrink=0.7, label="t over subjects", extend="both")
     return figure
+
+
+def _colour_limit(values: Sequence[Floats]) -> float:
+    """So that one voxel whose subjects happen to agree does not bleach all others: the 95th percentile."""
+    sizes = np.abs(np.concatenate(values))
+    known = sizes[np.isfinite(sizes)]
+    return float(np.quantile(known, 0.95)) or 1.0 if len(known) else 1.0
 
 
 def _slice(axes: Axes, one: GroupMap, matrix: GroupMatrix, height: int, limit: float) -> Any:

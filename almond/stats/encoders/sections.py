@@ -125,8 +125,13 @@ def _number(value: Any, digits: int = 3) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
+EXTRA = {"r2": "R²", "null_r": "noise r", "normalised_r": "r / ceiling"}
+"""What some fits know beside r."""
+
+
 def _performance(result: Data, suffix: str, data: Data, model: str) -> Section:
     rows = []
+    known = [name for name in EXTRA if any(row[name] is not None for row in result["performance"])]
     for row in result["performance"]:
         test = row["z"]
         tested = (
@@ -140,9 +145,9 @@ def _performance(result: Data, suffix: str, data: Data, model: str) -> Section:
                 f"{test['d']:.2f}",
             )
         )
-        extra = tuple(_number(row[name]) for name in ("r2", "null_r", "normalised_r"))
+        extra = tuple(_number(row[name]) for name in known)
         rows.append((row["region"], str(row["subjects"]), f"{row['voxels']:.0f}", *tested, *extra))
-    head = ("region", "n", "voxels", "r", "95 %", "t", "p", "d", "R²", "noise r", "r / ceiling")
+    head = ("region", "n", "voxels", "r", "95 %", "t", "p", "d", *(EXTRA[name] for name in known))
     tables = [Table(head, tuple(rows))]
     if result["controls"]:
         paired = tuple(
