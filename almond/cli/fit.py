@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from almond.encoding.crossval import RANDOM_WARNING
 from almond.encoding.fit import FitConfig, FitReport, FittedRegion, fit, load_config
 from almond.progress import Console
 
@@ -55,13 +57,28 @@ def as_text(report: FitReport) -> str:
         "  noise features  permutation p  normalised r"
     ]
     lines += [_line(item) for item in report.artifacts]
-    warnings = {
-        str(item.metrics[key])
-        for item in report.artifacts
-        for key in ("warning", "region_warning", "precision_warning")
-        if item.metrics.get(key)
-    }
-    return "\n".join([*lines, *(f"warning: {text}" for text in sorted(warnings))])
+    return "\n".join([*lines, *(f"warning: {text}" for text in warnings(report.artifacts))])
+
+
+def warnings(fitted: Sequence[FittedRegion]) -> list[str]:
+    """Each warning once: what random folds do is told of all regions together."""
+    kinds = ("region_warning", "precision_warning")
+    found = {str(item.metrics[kind]) for item in fitted for kind in kinds if item.metrics.get(kind)}
+    random = [item.metrics for item in fitted if item.metrics.get("warning")]
+    if random:
+        controls = [one["null_control"] for one in random if "null_control" in one]
+        found.add(RANDOM_WARNING + _inflation(controls))
+    return sorted(found)
+
+
+def _inflation(controls: Sequence[dict[str, Any]]) -> str:
+    if not controls:
+        return ""
+    here, blocks = ([one[key] for one in controls] for key in ("heldout_r", "heldout_r_blocks"))
+    return (
+        f"; here noise features reach {min(here):.2f} to {max(here):.2f} with these folds and "
+        f"{min(blocks):.2f} to {max(blocks):.2f} with blocks"
+    )
 
 
 def _line(item: FittedRegion) -> str:
