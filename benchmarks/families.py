@@ -198,20 +198,28 @@ def flow(
     }
 
 
-def bent(data: Sequence[SubjectArrays], seed: int) -> list[SubjectArrays]:
-    """Add to every voxel a part that is quadratic in one direction of the features, and fluctuations that all
-    voxels share and that grow with it."""
+def bent(data: Sequence[SubjectArrays], seed: int, *, seen: bool) -> list[SubjectArrays]:
+    """Add to every voxel a part that is quadratic in one cause, and fluctuations that voxels share and that
+    grow with it. ``seen``: the cause is what all brains answer to most, too; else the features' leading
+    direction, to which no voxel answers in a linear way."""
     found = []
-    mixture = generator(seed, "mixture").standard_normal(data[0].x.shape[1])
     for one in data:
         rng = generator(seed, "bent", one.subject)
-        left, _, right = np.linalg.svd(one.x, full_matrices=False)
-        cause = left[:, :1] * np.sign(right[0] @ mixture) * np.sqrt(len(left))
+        source = _answers(data) if seen else one.x
+        left = np.linalg.svd(source - source.mean(axis=0), full_matrices=False)[0]
+        cause = left[:, :1] * np.sign(left[0, 0]) * np.sqrt(len(left))
         load = rng.normal(1.0, 0.3, (1, one.bold.shape[1]))
         fluctuation = 0.6 * rng.standard_normal((len(cause), 1)) * np.exp(0.8 * np.clip(cause, -2.5, 2.5))
         bold = standardised(one.bold + (fluctuation + 0.7 * (cause**2 - 1)) @ load)
         found.append(dataclasses.replace(one, bold=bold))
     return found
+
+
+def _answers(data: Sequence[SubjectArrays]) -> Matrix:
+    """What ridge predicts of all subjects' voxels; they saw one film."""
+    x = data[0].x
+    model = fit_ridge(x, np.concatenate([one.bold for one in data], axis=1), relative_penalties(x, (10.0,)))
+    return np.asarray(x @ model.weights, np.float64)
 
 
 def main() -> None:
@@ -247,8 +255,11 @@ def run(folder: Path, seed: int, subjects: int, only: str | None) -> dict[str, A
     if only in (None, "bent"):
         for runs in (3, 8):
             config = simulated(folder, subjects=4, runs=runs, volumes=400, seed=seed)
-            data = bent(arrays(config), seed)
-            found[f"bent_{runs * 400}_volumes"] = flow(config, data, data)
+            straight = arrays(config)
+            for seen in (True, False):
+                data = bent(straight, seed, seen=seen)
+                name = f"bent_{'seen' if seen else 'unseen'}_{runs * 400}_volumes"
+                found[name] = flow(config, data, data)
             sys.stderr.write(f"bent, {runs} runs done\n")
     return found
 
