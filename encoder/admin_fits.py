@@ -101,7 +101,7 @@ class EncoderAdmin(WrittenOnceAdmin):
             "matrix": matrix(versions),
             "maps": mapped(versions),
             "planned": planned(row),
-            "config": list(comparing.flat(row.config).items()),
+            "config": [(name, comparing.shown(value)) for name, value in comparing.flat(row.config).items()],
             "targets": row.targets.select_related("job"),
             "reports": row.reports.select_related("job"),
             "others": others,
@@ -345,7 +345,10 @@ class EncoderVersionAdmin(WrittenOnceAdmin):
             dict(provenance.rows(found, one.subject))
             for found, one in zip(described, (first, second), strict=True)
         ]
-        configs = [comparing.flat(found.get("config", {})) for found in described]
+        configs = [
+            {"model": one.model, **comparing.flat(found.get("config", {}))}
+            for found, one in zip(described, (first, second), strict=True)
+        ]
         numbers = [dict(provenance.simple_metrics(one.metrics)) for one in (first, second)]
         context = {
             **self.admin_site.each_context(request),

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
-from encoder import downloads, forms, services
+from encoder import comparing, downloads, forms, services
 from encoder.forms.reports import SHOWN
 from encoder.models import EncoderReport
 from encoder.written_once import Deed, WrittenOnceAdmin, actor
@@ -71,7 +71,10 @@ class EncoderReportAdmin(WrittenOnceAdmin):
         return {
             "written": services.is_written(row),
             "answers": (row.job.result or {}).get("answers", []) if row.job else [],
-            "settings": row.config.get(row.kind, {}),
+            "settings": [
+                (name, comparing.shown(value))
+                for name, value in comparing.flat(row.config.get(row.kind, {})).items()
+            ],
         }
 
     def get_urls(self) -> list[URLPattern]:

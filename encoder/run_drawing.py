@@ -51,7 +51,7 @@ def draw(job: RunningJob) -> dict[str, Any]:
     waiting = [
         version
         for version in services.newest_versions(encoder)
-        if version.subject == subject and not is_drawn(version)
+        if version.subject == subject and knows_voxels(version) and not is_drawn(version)
     ]
     if not waiting:
         return {"drawn": 0}
@@ -62,6 +62,12 @@ def draw(job: RunningJob) -> dict[str, Any]:
         part.report(0.0, f"sub-{subject}: {version.region.name}")
         draw_version(version, background)
     return {"drawn": len(waiting)}
+
+
+def knows_voxels(version: EncoderVersion) -> bool:
+    """Not a model of a region's mean, nor weights without BOLD: of those there is no map."""
+    values = version.metrics.get("heldout_r_voxels") or []
+    return len(values) > 0 and len(values) == version.metrics.get("n_voxels")
 
 
 def is_drawn(version: EncoderVersion) -> bool:

@@ -55,7 +55,11 @@ def problems_of(error: InputError) -> list[tuple[str, str]]:
 
 
 def field_of(form: forms.Form | RowForm, path: str, fields: Mapping[str, str]) -> str | None:
-    """The field for the first part of a dotted path that has one; that for further settings otherwise."""
+    """The field for the first part of a dotted path that has one; that for further settings otherwise. A key
+    of ``fields`` may be the dotted end of a path, which goes first."""
+    for end, name in fields.items():
+        if "." in end and path.endswith(f".{end}"):
+            return name
     for part in re.split(r"[.\[]", path):
         name = part.strip("]").replace(" ", "_")
         if fields.get(name, name) in form.fields:

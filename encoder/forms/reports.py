@@ -30,8 +30,16 @@ SHOWN = {
     "low_level": VALIDATION,
     "outcome": VALIDATION,
 }
-FIELDS = {"name": "column", "sets": "norms", "random_regions": "splits"}
+FIELDS = {"sets": "norms", "random_regions": "splits"}
 """Setting -> field that asks for it, where the names differ."""
+
+SET_FIELDS = {
+    "images": "images",
+    "norms": "norms",
+    "name": "column",
+    "valence": "valence",
+    "arousal": "arousal",
+}
 
 
 class ReportForm(RowForm):
@@ -71,7 +79,8 @@ class ReportForm(RowForm):
         data: dict[str, Any] = super().clean() or {}
         if self.errors:
             return data
-        with said_in(self, fields=FIELDS, otherwise="further"):
+        ends = {f"{self._set_name(data)}.{key}": field for key, field in SET_FIELDS.items()}
+        with said_in(self, fields={**ends, **FIELDS}, otherwise="further"):
             make = self._evaluation if data["kind"] == EncoderReport.Kind.EVALUATION else self._validation
             data["settings"] = joined(make(data), settings(data["further"]))
             services.check_report(
@@ -95,4 +104,7 @@ class ReportForm(RowForm):
         one = given(data, ["images", "norms", "valence", "arousal"])
         if data["column"]:
             one["name"] = data["column"]
-        return {**found, "sets": {data["set_name"] or "images": one}}
+        return {**found, "sets": {self._set_name(data): one}}
+
+    def _set_name(self, data: dict[str, Any]) -> str:
+        return str(data["set_name"] or "images")
