@@ -97,7 +97,7 @@ def test_a_group_evaluation_is_written_and_read(fitted: Encoder, staff_client: A
     file = reverse("admin:encoder_encoderreport_file", args=[report.pk, "result.json"])
     answer = staff_client.get(file)
     assert answer["Content-Disposition"].startswith("attachment")
-    answer.close()
+    assert answer.getvalue().startswith(b"{")
     for name in ("../../secret_key", "%2e%2e/%2e%2e/secret_key", "no.csv"):
         assert staff_client.get(file.replace("result.json", name)).status_code == 404
     client.force_login(User.objects.create_user("other", password="a long enough password", is_staff=True))

@@ -54,7 +54,7 @@ def test_a_fit_is_followed_by_its_maps(encoder: Encoder, staff_client: Any) -> N
         assert picture.width > picture.height > 300
     said = json.loads((version.pictures / "maps.json").read_text())
     assert said["background"] == "mean of 40 volumes of sub-01_task-scenes_run-1_bold.nii.gz"
-    image = nibabel.load(version.pictures / "heldout_r.nii.gz")
+    image: Any = nibabel.load(version.pictures / "heldout_r.nii.gz")
     artifact = load_artifact(Path(version.path))
     values = np.asarray(image.dataobj)
     np.testing.assert_allclose(
