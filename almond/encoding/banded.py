@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from almond.encoding.bands import BandedFit
 from almond.encoding.crossval import Fold
+from almond.errors import InputError
 
 Matrix = NDArray[np.float64]
 Columns = NDArray[np.int64]
@@ -40,6 +41,10 @@ def fit_banded(
     band; ``factors`` are the penalties tried on that scale, as those of ridge. ``backend``: himalaya's
     (``numpy``, ``torch``, ``torch_cuda``). Weights are of the predictors as given.
     """
+    if not folds:
+        raise InputError("penalties", "several to choose from, but no folds to choose with", "inner folds")
+    if not len(factors) or min(factors) <= 0:
+        raise InputError("penalties", f"are {list(factors)}", "one or more numbers above 0")
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     y0 = y - y_mean
     units = y0.std(axis=0)

@@ -32,6 +32,10 @@ InnerFolds = Callable[[], Sequence[Fold]]
 
 NOTICED = 1e-3
 """Relative error from which single precision is warned about."""
+OTHERWISE = (
+    "single precision: of shares and penalties that do about equally well another may be chosen; "
+    "use precision: float64"
+)
 
 
 @dataclass(frozen=True)
@@ -221,7 +225,7 @@ class Banded:
         used, places = _union(problem.columns)
         everything = np.arange(len(problem.x))
         wanted = (*problem.folds, *([Fold(everything, everything[:0])] if final else ()))
-        found = [Solved([], [], None) for _ in places]
+        found = [Solved([], [], None, OTHERWISE if backend.precision == "float32" else None) for _ in places]
         for number, fold in enumerate(wanted):
             progress.report(number / len(wanted), f"banded: {number + 1} of {len(wanted)} row sets")
             model = fit_banded(

@@ -81,7 +81,7 @@ def factors_for(backend: Backend, matrix: Array, penalties: int, targets: int) -
     """The cheaper kind for so many penalties and targets."""
     size = float(matrix.shape[0])
     direct = penalties * (size / 3 + 2 * targets)
-    spectral = EIGEN_COST * size + 2 * targets * (1 + penalties * min(1.0, targets / size))
+    spectral = EIGEN_COST * size + 2 * targets
     return Direct(backend, matrix) if direct <= spectral else Spectral(backend, matrix)
 
 

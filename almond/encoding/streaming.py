@@ -248,7 +248,7 @@ def stream_pls(
     :raises InputError: no parcels, voxels in two of them, or BOLD of another shape than asked for.
     """
     every = np.concatenate([*parcels, np.zeros(0, np.int64)])
-    if not len(every) or len(np.unique(every)) != len(every) or int(every.max()) >= n_voxels:
+    if not len(every) or len(np.unique(every)) != len(every) or every.min() < 0 or every.max() >= n_voxels:
         raise InputError("parcels", "are missing, overlap, or name voxels that are not there", "a partition")
     r, r2, chosen = np.full(n_voxels, np.nan), np.full(n_voxels, np.nan), np.zeros(n_voxels)
     estimator, done = Pls(tuple(components)), 0
