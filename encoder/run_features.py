@@ -70,6 +70,8 @@ def note_spaces(encoder: Encoder, card: dict[str, Any], files: dict[int, dict[st
     found = FeatureSpaceCard(**card)
     spaces = spaces_of(encoder)
     for space in spaces:
+        if space.kind == FeatureSpace.Kind.EVENTS:
+            continue  # what its conditions are is up to each dataset
         alone = len(spaces) == 1
         services.note_feature_space(
             space=space,

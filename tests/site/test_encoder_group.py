@@ -153,6 +153,35 @@ def test_a_validation_on_norms_is_written(fitted: Encoder, staff_client: Any, no
     assert "valence" in text
 
 
+def test_weights_of_others_are_validated_too(root: Path, norms: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "betas"
+    folder.mkdir()
+    for subject in SUBJECTS:
+        for place, region in enumerate(("LB", "CM")):
+            values = generator(7, "betas", subject, region).normal(size=FEATURES) + place
+            text = "\n".join(["Var1", *(repr(float(value)) for value in values), ""])
+            (folder / f"meanbeta_sub-{subject}_{region}_mine.csv").write_text(text)
+    space = services.create_feature_space(name="t", kind="table", path=norms["features"], by=None)
+    encoder = services.import_weights(
+        name="theirs", folder=folder, feature_space=space, suffix="mine", by=None
+    )
+    finished(Job.objects.get(kind="encoder.import_betas"))
+    columns = {"norms": str(norms["norms"]), "name": "name", "valence": "v", "arousal": "a"}
+    settings = {
+        "sets": {"ours": columns},
+        "features": str(norms["features"]),
+        "low_level": "none",
+        "permutations": 0,
+        "deciles": 4,
+    }
+    report = services.start_report(
+        name="theirs", encoder=encoder, kind="validation", settings=settings, by=None
+    )
+    finished(report.job)
+    report.refresh_from_db()
+    assert (report.folder / "report.html").is_file()
+
+
 @pytest.mark.parametrize(
     ("given", "field", "words"),
     [
