@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "test fitted encoders over subjects: group maps, regions compared, controls",
     "predict": "predict the responses of fitted regions to a folder of images",
     "validate": "test predictions on images with published ratings of valence and arousal",
+    "map": "map how well every voxel of a whole brain is predicted, with bounded memory",
     "export-betas": "write the mean weights of fitted regions as CSV files",
     "import-betas": "make encoders of mean weights in CSV files",
     "weights": "copy or fetch a network's weights and pin their digest",

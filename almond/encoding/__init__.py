@@ -13,6 +13,7 @@ Where to look, in the order in which a fit uses them:
   ``gram``, ``row_sets``); ``backend`` is numpy or torch; ``families`` learn from several subjects
 - evaluation: ``crossval``, ``evaluate``, ``nulls`` (noise features), ``ceiling``, ``permutation``
 - the fit itself: ``fit``, ``job``, ``subject``, ``predictors``, ``index`` (nothing is fitted twice)
+- whole brains, in chunks of voxels: ``streaming``, ``brain``
 - what is kept: ``artifact``, ``collection``, ``betas`` (CSV files), ``score``, ``axes``, ``scorer``,
   ``prediction``
 """

@@ -57,7 +57,8 @@ def _stored(path: Path) -> Stored:
 
 
 def collect(config: FitConfig, models: Sequence[str] | None = None) -> list[Stored]:
-    """The artifacts that ``fit`` left for this very configuration: every subject, region and model once.
+    """The artifacts that ``fit`` left for this very configuration: every subject, region and model once,
+    without the model ``flow``, which has no weights of regions.
 
     Sorted by model, subject and region in the configuration's order. Where a subject was fitted again with
     the same settings (because its files changed), the newest counts. With ``encoders`` in the configuration,
@@ -67,7 +68,8 @@ def collect(config: FitConfig, models: Sequence[str] | None = None) -> list[Stor
     """
     if config.encoders is not None:
         return _existing(config, config.encoders, models)
-    chosen = tuple(models if models is not None else config.models)
+    # A flow encoder is one network for all regions: it leaves no weights of a region.
+    chosen = tuple(models if models is not None else (name for name in config.models if name != "flow"))
     wanted = [
         (subject, region, model)
         for model in chosen

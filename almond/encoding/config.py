@@ -28,6 +28,7 @@ from almond.encoding.config_model import (
 )
 from almond.encoding.feature_specs import FeatureSpec, parse_feature_set
 from almond.encoding.region_specs import RegionSpec, parse_regions
+from almond.encoding.settings_brain import BrainSettings, parse_brain
 from almond.encoding.settings_data import CensorSettings, ConfoundSettings
 from almond.encoding.settings_evaluation import EvaluationSettings, parse_evaluation
 from almond.encoding.settings_families import FlowSettings, SharedSettings, parse_flow, parse_shared
@@ -111,6 +112,7 @@ class FitConfig:
     validation: ValidationSettings | None = None
     prediction: PredictionSettings | None = None
     betas: BetasSettings | None = None
+    brain: BrainSettings | None = None
     output: Path = Path("artifacts")
 
     @property
@@ -229,6 +231,7 @@ def _sections(
         "validation": validation,
         "prediction": parse_prediction(mapping.get("prediction"), checks),
         "betas": parse_betas(mapping.get("betas"), checks),
+        "brain": parse_brain(mapping.get("brain"), checks, regions=names),
     }
 
 
@@ -279,6 +282,7 @@ KEYS = (
     "validation",
     "prediction",
     "betas",
+    "brain",
     "output",
 )
 """Every key of a configuration; ``docs/fit.md`` describes each."""

@@ -126,6 +126,11 @@ def _read_run(
     else:
         courses = read_masked(scan.run.bold, voxels, scan.run.volumes)
         part[:] = kept_rows(courses, scan.kept, config.censor.mode, scan.run.bold)
+    prepare_courses(config, basis, part, dropped)
+
+
+def prepare_courses(config: FitConfig, basis: Matrix, part: Matrix, dropped: NDArray[np.bool_]) -> None:
+    """Prepare a run's BOLD ``part`` (n_kept, V) in place, and mark constant voxels in ``dropped`` (V,)."""
     dropped |= constant_voxels(part)
     if basis.shape[1]:
         part[:] = without(part, basis)

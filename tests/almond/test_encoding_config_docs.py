@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from almond.encoding import config_data, config_model, region_specs, settings_evaluation, settings_validation
+from almond.encoding import (
+    config_data,
+    config_model,
+    region_specs,
+    settings_brain,
+    settings_evaluation,
+    settings_validation,
+)
 from almond.encoding.config import KEYS, ConfigError, FitConfig, load_config
 from almond.encoding.feature_specs import FeatureSpec
 from almond.encoding.settings_families import FlowSettings, SharedSettings
@@ -40,6 +47,7 @@ NESTED = {
     "evaluation.stimuli": settings_evaluation.STIMULI_KEYS,
     "prediction": fields(PredictionSettings),
     "betas": fields(BetasSettings),
+    "brain": settings_brain.KEYS,
     "validation": settings_validation.KEYS,
     "validation.sets": settings_validation.SET_KEYS,
 }

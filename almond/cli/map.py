@@ -1,0 +1,40 @@
+"""``python -m almond map CONFIG``: how well every voxel of a whole brain is predicted."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from almond.encoding.brain import map_brain
+from almond.encoding.config import load_config
+from almond.progress import Console
+
+HELP = "map how well every voxel of a whole brain is predicted, with bounded memory"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file with a section brain")
+    parser.add_argument("--out", type=Path, help="folder of the maps (overrides brain.out)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Map every subject and print a line for each; returns 0."""
+    config = load_config(arguments.config)
+    chosen = config.brain.out if config.brain is not None else None
+    out = (arguments.out or chosen or config.output / "brain").resolve()
+    results = map_brain(config, out=out, progress=Console())
+    if arguments.json:
+        print(json.dumps({"out": str(out), "subjects": results}, indent=2))
+        return 0
+    print("subject   voxels  constant  held-out r: mean  median  quartiles       noise features")
+    for one in results:
+        r, noise = one["heldout_r"], one.get("null_control", {}).get("heldout_r")
+        print(
+            f"{one['subject']:<8} {one['voxels']:>7}  {one['constant_voxels']:>8}  {r['mean']:>16.3f}  "
+            f"{r['median']:>6.3f}  {r['lower_quartile']:.3f} to {r['upper_quartile']:.3f}  "
+            + ("-" if noise is None else f"{noise:.3f}")
+        )
+    print(f"Maps: {out}")
+    return 0
