@@ -46,9 +46,12 @@ def write_bids(root: Path, subjects: Sequence[str] = ("01", "02")) -> Path:
     return root
 
 
-def write_nifti(path: Path, data: np.ndarray[Any, Any]) -> None:
+def write_nifti(path: Path, data: np.ndarray[Any, Any], *, shift: float = 0.0) -> None:
+    """Voxels of 2 mm; the first one lies at ``shift`` millimetres along x."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = nibabel.Nifti1Image(data, np.diag([2.0, 2.0, 2.0, 1.0]))
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[0, 3] = shift
+    image = nibabel.Nifti1Image(data, affine)
     image.header.set_xyzt_units("mm", "sec")
     if data.ndim == 4:
         image.header.set_zooms((2.0, 2.0, 2.0, 2.0))

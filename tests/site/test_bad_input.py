@@ -74,8 +74,8 @@ def no_mask(root: Path) -> None:
     (root / "masks" / "CM.nii.gz").write_bytes(b"\x1f\x8b no NIfTI file")
 
 
-def other_shape(root: Path) -> None:
-    write_nifti(root / "masks" / "CM.nii.gz", np.ones((5, 4, 3), np.uint8))
+def elsewhere(root: Path) -> None:
+    write_nifti(root / "masks" / "CM.nii.gz", np.ones((5, 4, 3), np.uint8), shift=500)
 
 
 def too_few_rows(root: Path) -> None:
@@ -88,8 +88,8 @@ UNFIT = [
     pytest.param(no_header, ["run-1_bold.nii.gz: is not a readable NIfTI file"], id="corrupt run"),
     pytest.param(no_mask, ["CM.nii.gz: is not a readable NIfTI file"], id="corrupt mask"),
     pytest.param(
-        other_shape,
-        ["CM", "has shape (5, 4, 3)", "run-1_bold.nii.gz has (4, 4, 3)", "expected a mask"],
+        elsewhere,
+        ["CM", "no part of it overlaps the BOLD", "has shape (5, 4, 3)", "expected the same space"],
         id="mask in another space",
     ),
     pytest.param(too_few_rows, ["features.csv: has 83 rows", "90 rows"], id="wrong number of rows"),
