@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import mark_safe
 from unfold.decorators import display
 
 from almond.errors import InputError
-from encoder import comparing, downloads, forms, provenance, services
+from encoder import comparing, downloads, forms, provenance, services, showing
 from encoder.forms.encoders import FIELDSETS, PRESET_WORDS, shown
 from encoder.models import Encoder, EncoderVersion
 from encoder.pictures import paired_plot, scatter, strip_plot
@@ -92,15 +90,15 @@ class EncoderAdmin(WrittenOnceAdmin):
         versions = services.newest_versions(row)
         others = Encoder.objects.exclude(pk=row.pk).filter(versions__isnull=False).distinct()
         return {
-            "plot": performance(versions),
-            "has_controls": any(null_of(one) is not None for one in versions),
-            "has_ceilings": any(ceiling_of(one) is not None for one in versions),
+            "plot": showing.performance(versions),
+            "has_controls": any(showing.null_of(one) is not None for one in versions),
+            "has_ceilings": any(showing.ceiling_of(one) is not None for one in versions),
             "warnings": sorted({one.metrics["warning"] for one in versions if one.metrics.get("warning")})[
                 :1
             ],
             "versions": versions,
-            "matrix": matrix(versions),
-            "maps": mapped(versions),
+            "matrix": showing.matrix(versions),
+            "maps": showing.mapped(versions),
             "planned": planned(row),
             "config": [(name, comparing.shown(value)) for name, value in comparing.flat(row.config).items()],
             "targets": row.targets.select_related("job"),
@@ -173,29 +171,9 @@ class EncoderAdmin(WrittenOnceAdmin):
             )
             if found
             else "",
-            "scatters": scatters(first, second),
+            "scatters": showing.scatters(first, second),
         }
         return render(request, "admin/encoder/compare.html", context)
-
-
-def scatters(first: Encoder, second: Encoder) -> list[tuple[str, SafeString, float | None, int]]:
-    """Per region: r per voxel by both, the voxels of all subjects together."""
-    known = {(one.region.name, one.subject): one for one in services.newest_versions(second)}
-    pairs: dict[str, list[tuple[float, float]]] = {}
-    for version in services.newest_versions(first):
-        other = known.get((version.region.name, version.subject))
-        if other is not None:
-            pairs.setdefault(version.region.name, []).extend(comparing.voxel_pairs(version, other))
-    return [
-        (
-            name,
-            scatter(found, x_title=first.name, y_title=second.name),
-            comparing.correlation(found),
-            len(found),
-        )
-        for name, found in pairs.items()
-        if found
-    ]
 
 
 def planned(row: Encoder) -> int:
@@ -211,56 +189,6 @@ def whole(text: Any) -> int:
     if not str(text).isdigit():
         raise Http404
     return int(text)
-
-
-def null_of(version: EncoderVersion) -> float | None:
-    """Held-out r of noise features, judged in the same way."""
-    found = version.metrics.get("null_control") or {}
-    value = found.get("heldout_r")
-    return float(value) if isinstance(value, int | float) else None
-
-
-def ceiling_of(version: EncoderVersion) -> float | None:
-    value = (version.metrics.get("noise_ceiling") or {}).get("r_max")
-    return float(value) if isinstance(value, int | float) else None
-
-
-def performance(versions: Sequence[EncoderVersion], marked: str | None = None) -> SafeString | str:
-    """Held-out correlation per region, a dot per subject, with noise control and ceiling where they are."""
-    groups: dict[str, list[tuple[str, float]]] = {}
-    controls: dict[str, list[tuple[str, float]]] = {}
-    ceilings: dict[str, list[tuple[str, float]]] = {}
-    for version in versions:
-        name, who = version.region.name, f"sub-{version.subject}"
-        for values, value in (
-            (groups, version.heldout_r),
-            (controls, null_of(version)),
-            (ceilings, ceiling_of(version)),
-        ):
-            if value is not None:
-                values.setdefault(name, []).append((who, value))
-    if not groups:
-        return ""
-    return strip_plot(groups, title="held-out r", marked=marked, controls=controls, ceilings=ceilings)
-
-
-def matrix(versions: Sequence[EncoderVersion]) -> dict[str, Any]:
-    """Regions by subjects, with the version in each cell."""
-    subjects = list(dict.fromkeys(one.subject for one in versions))
-    subjects.sort(key=services.natural)
-    cells = {(one.region.name, one.subject): one for one in versions}
-    regions = dict.fromkeys(one.region.name for one in versions)
-    rows = [(region, [cells.get((region, subject)) for subject in subjects]) for region in regions]
-    return {"subjects": subjects, "rows": rows}
-
-
-def mapped(versions: Sequence[EncoderVersion]) -> dict[str, list[EncoderVersion]]:
-    """Region -> versions whose maps are drawn."""
-    found: dict[str, list[EncoderVersion]] = {}
-    for version in versions:
-        if (version.pictures / "slices.png").is_file():
-            found.setdefault(version.region.name, []).append(version)
-    return found
 
 
 @admin.register(EncoderVersion)
@@ -292,12 +220,12 @@ class EncoderVersionAdmin(WrittenOnceAdmin):
         artifact = services.described(Path(row.path))
         same = EncoderVersion.objects.filter(region__name=row.region.name).exclude(pk=row.pk)
         return {
-            "plot": performance(peers, marked=f"sub-{row.subject}"),
+            "plot": showing.performance(peers, marked=f"sub-{row.subject}"),
             "metrics": provenance.simple_metrics(row.metrics),
-            "null": null_of(row),
-            "ceiling": ceiling_of(row),
+            "null": showing.null_of(row),
+            "ceiling": showing.ceiling_of(row),
             "warning": row.metrics.get("warning", ""),
-            "map": map_of(row),
+            "map": showing.map_of(row),
             "drawing": services.drawing_jobs(encoder=row.encoder).get(row.subject),
             "artifact": artifact,
             "provenance": provenance.rows(artifact, row.subject),
@@ -341,6 +269,7 @@ class EncoderVersionAdmin(WrittenOnceAdmin):
         """Two fitted regions side by side: numbers, settings, provenance, and r per voxel."""
         first, second = (self._shown(request, request.GET.get(key)) for key in ("a", "b"))
         pairs = comparing.voxel_pairs(first, second)
+        names = showing.label(first), showing.label(second)
         described = [services.described(Path(one.path)) for one in (first, second)]
         sources = [
             dict(provenance.rows(found, one.subject))
@@ -362,18 +291,10 @@ class EncoderVersionAdmin(WrittenOnceAdmin):
             ],
             "settings": comparing.differing(*configs),
             "sources": comparing.differing(*sources),
-            "scatter": scatter(pairs, x_title=label(first), y_title=label(second)) if pairs else "",
+            "scatter": scatter(pairs, x_title=showing.label(first), y_title=showing.label(second))
+            if pairs
+            else "",
             "pairs": len(pairs),
             "r": comparing.correlation(pairs),
         }
         return render(request, "admin/encoder/compare_versions.html", context)
-
-
-def label(version: EncoderVersion) -> str:
-    return f"{version.encoder}, sub-{version.subject}"
-
-
-def map_of(version: EncoderVersion) -> dict[str, Any]:
-    """What is said of a version's map; ``{}`` before it is drawn."""
-    file = version.pictures / "maps.json"
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
