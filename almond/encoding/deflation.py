@@ -14,7 +14,8 @@ from almond.encoding.eigen import lanczos, leading_eigenvector
 Matrix = NDArray[np.float64]
 
 NOTHING_LEFT = 1e-12
-"""Stop when the remaining covariance is this small against the first: no direction is left to extract."""
+"""Stop when the remaining covariance is this small against the first, or no larger than what rounding leaves:
+no direction is left to extract."""
 REFRESH = 1e-3
 """A Gram matrix whose trace fell to this share since it was computed is computed afresh: what rank-one terms
 left of it has lost three of sixteen digits."""
@@ -46,6 +47,11 @@ class Parts:
         for _ in range(2 if step else 0):
             found = found - (found @ self.basis[:step].T) @ self.basis[:step]
         return found
+
+    @property
+    def nothing(self) -> float:
+        """The share of the first sum of squares at which nothing is left."""
+        return max(NOTHING_LEFT, 4 * self.backend.epsilon) ** 2
 
     def product(self, matrix: Array) -> Matrix:
         """``matrix`` times its transpose, summed in the backend's precision."""
@@ -91,7 +97,7 @@ class VoxelSide:
         if left <= REFRESH * self.reference:
             self.gram = self.parts.product(self.parts.deflated(step))
             left = self.reference = float(np.trace(self.gram))
-        if left <= NOTHING_LEFT**2 * self.whole:
+        if left <= self.parts.nothing * self.whole:
             return None
         return leading_eigenvector(self.gram)
 
@@ -115,7 +121,7 @@ class FeatureSide:
         if left <= REFRESH * self.reference:
             self.gram = self._fresh(step)
             left = self.reference = float(np.trace(self.gram))
-        if left <= NOTHING_LEFT**2 * self.whole:
+        if left <= self.parts.nothing * self.whole:
             return None
         value, direction = leading_eigenvector(self.gram)
         known = self.parts.backend.host(self.parts.basis[:step])
@@ -144,7 +150,7 @@ class Operator:
         own, backend, basis = self.parts.own, self.parts.backend, self.parts.basis[:step]
         if self.whole - self.removed <= REFRESH * self.whole:
             left = float((self.parts.deflated(step) ** 2).sum())
-            if left <= NOTHING_LEFT**2 * self.whole:
+            if left <= self.parts.nothing * self.whole:
                 return None
 
         def multiply(vector: Matrix) -> Matrix:

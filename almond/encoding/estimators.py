@@ -32,6 +32,8 @@ InnerFolds = Callable[[], Sequence[Fold]]
 
 NOTICED = 1e-3
 """Relative error from which single precision is warned about."""
+ROUNDING = 0.1
+"""Of the condition number, what rounding of a sum of thousands reaches at most (measured, docs/speed.md)."""
 OTHERWISE = (
     "single precision: of shares and penalties that do about equally well another may be chosen; "
     "use precision: float64"
@@ -146,7 +148,7 @@ class Pls:
             number, region = self._choice(one), one.region
             picked = {"components": number}
             if number:
-                worst[region] = max(worst[region], 1.0 / float(one.model.spread[number - 1]))
+                worst[region] = max(worst[region], 1.0 / max(float(one.model.spread[number - 1]), 1e-30))
             if final and one.family == len(plan.families) - 1:
                 model = Fitted(*one.model.coefficients(number), picked)
                 found[region] = replace(found[region], final=model)
@@ -194,7 +196,7 @@ class Ridge:
                 else:
                     found[region].predictions.append(one.predictions[:, chosen])
                     found[region].chosen_in_folds.append(picked)
-        warning = _lost(backend, worst, "ridge weights")
+        warning = _lost(backend, ROUNDING * worst, "ridge weights")
         return [replace(one, warning=warning) for one in found]
 
 
@@ -271,4 +273,4 @@ def _lost(backend: Backend, ratio: float, what: str) -> str | None:
     loss = backend.epsilon * ratio
     if backend.epsilon < 1e-10 or not loss > NOTICED:
         return None
-    return f"single precision: {what} may be off by about {loss:.0e} of their length; use precision: float64"
+    return f"single precision: {what} may be off by up to {loss:.0e} of their length; use precision: float64"

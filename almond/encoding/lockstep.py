@@ -116,15 +116,14 @@ class Lockstep:
         return self.backend.array(rows)
 
     def _deflated(self) -> list[Deflated]:
-        found: list[Deflated] = [None] * len(self.tasks)  # type: ignore[list-item]
+        found: dict[int, Deflated] = {}
         for number, places in self.of_set.items():
-            covariance = self.sums[number].covariance
             shared = None
             for place in places:
                 columns = self.tasks[place].columns
-                parts = Parts(self.backend, covariance, columns, self.basis[place])
+                parts = Parts(self.backend, self.sums[number].covariance, columns, self.basis[place])
                 found[place], shared = make_deflated(parts, shared)
-        return found
+        return [found[place] for place in range(len(self.tasks))]
 
     def run(self) -> None:
         """Extract every component of every task."""
