@@ -291,9 +291,7 @@ class EncoderVersionAdmin(WrittenOnceAdmin):
             ],
             "settings": comparing.differing(*configs),
             "sources": comparing.differing(*sources),
-            "scatter": scatter(pairs, x_title=showing.label(first), y_title=showing.label(second))
-            if pairs
-            else "",
+            "scatter": scatter(pairs, x_title=names[0], y_title=names[1]) if pairs else "",
             "pairs": len(pairs),
             "r": comparing.correlation(pairs),
         }
