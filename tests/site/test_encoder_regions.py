@@ -118,8 +118,14 @@ def test_what_is_wrong_is_said_at_its_field(
     staff_client: Any, dataset: Dataset, given: dict[str, str], field: str, words: str
 ) -> None:
     root = dataset.root
-    files = {"atlas": f"{root}/atlas.nii.gz", "table": f"{root}/labels.txt", "mask": f"{root}/masks/LB.nii.gz"}
-    found = errors(post(staff_client, dataset, **{name: text.format(**files) for name, text in given.items()}))
+    files = {
+        "atlas": f"{root}/atlas.nii.gz",
+        "table": f"{root}/labels.txt",
+        "mask": f"{root}/masks/LB.nii.gz",
+    }
+    found = errors(
+        post(staff_client, dataset, **{name: text.format(**files) for name, text in given.items()})
+    )
     assert any(words in text for text in found.get(field, [])), found
     assert dataset.regions.count() == 2
 

@@ -28,7 +28,10 @@ def post(client: Any, **given: Any) -> Any:
     ("given", "spec"),
     [
         ({"kind": "world"}, {}),
-        ({"kind": "emonet", "weights": "{weights}", "layer": "fc7"}, {"weights": "{weights}", "layer": "fc7"}),
+        (
+            {"kind": "emonet", "weights": "{weights}", "layer": "fc7"},
+            {"weights": "{weights}", "layer": "fc7"},
+        ),
         ({"kind": "emonet", "video": "{film}", "every": "5"}, {"video": "{film}", "every": 5}),
         ({"kind": "emonet", "every": "3", "resize": "20"}, {}),
         ({"kind": "events", "conditions": "face, house"}, {"conditions": ["face", "house"]}),
@@ -116,7 +119,12 @@ def test_a_matlab_table_lying_on_its_side_is_fitted_and_noted(staff_client: Any,
     space = FeatureSpace.objects.get()
     dataset = add_dataset(root)
     encoder = services.create_encoder(
-        name="mat", dataset=dataset, feature_space=space, regions=dataset.regions.all(), config=SETTINGS, by=None
+        name="mat",
+        dataset=dataset,
+        feature_space=space,
+        regions=dataset.regions.all(),
+        config=SETTINGS,
+        by=None,
     )
     job = fit(encoder)
     assert job.state == "done", job.error
