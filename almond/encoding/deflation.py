@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +20,7 @@ no direction is left to extract."""
 REFRESH = 1e-3
 """A Gram matrix whose trace fell to this share since it was computed is computed afresh: what rank-one terms
 left of it has lost three of sixteen digits."""
-LARGEST = 1500
+LARGEST = 2500
 """Voxels, or features, up to which a Gram matrix is held; above, X'Y is multiplied each time."""
 
 
@@ -69,19 +70,22 @@ class Deflated(Protocol):
         """Take out the basis vector (D,) that was appended; ``removed`` (V,) is Y0'X0 times it."""
 
 
-def make_deflated(parts: Parts, shared: Matrix | None) -> tuple[Deflated, Matrix | None]:
-    """The cheapest kind for a fit's shape. ``shared``: the Gram matrix of all voxels of the row set, where an
-    earlier fit made it; given back for the next fit."""
-    every, features = int(parts.covariance.shape[0]), int(parts.covariance.shape[1])
-    voxels = len(parts.columns)
+def shared_gram(backend: Backend, covariance: Array, columns: Sequence[NDArray[np.int64]]) -> Matrix | None:
+    """The Gram matrix of all voxels of a row set, where its fits overlap so much that it saves work."""
+    every = int(covariance.shape[0])
+    if every > LARGEST or sum(len(chosen) ** 2 for chosen in columns) < every**2:
+        return None
+    return backend.host(covariance @ covariance.T)
+
+
+def make_deflated(parts: Parts, shared: Matrix | None) -> Deflated:
+    """The cheapest kind for a fit's shape; ``shared``: see :func:`shared_gram`."""
+    voxels, features = len(parts.columns), int(parts.covariance.shape[1])
     if min(voxels, features) > LARGEST:
-        return Operator(parts), shared
+        return Operator(parts)
     if voxels > features:
-        return FeatureSide(parts), shared
-    if shared is None and every <= LARGEST:
-        shared = parts.product(parts.covariance)
-    gram = None if shared is None else shared[np.ix_(parts.columns, parts.columns)].copy()
-    return VoxelSide(parts, gram), shared
+        return FeatureSide(parts)
+    return VoxelSide(parts, None if shared is None else shared[np.ix_(parts.columns, parts.columns)])
 
 
 class VoxelSide:

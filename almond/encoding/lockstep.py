@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.encoding.backend import Array, Backend
-from almond.encoding.deflation import Deflated, Parts, make_deflated
+from almond.encoding.deflation import Deflated, Parts, make_deflated, shared_gram
 from almond.encoding.row_sets import RowSet
 
 Matrix = NDArray[np.float64]
@@ -118,11 +118,12 @@ class Lockstep:
     def _deflated(self) -> list[Deflated]:
         found: dict[int, Deflated] = {}
         for number, places in self.of_set.items():
-            shared = None
-            for place in places:
-                columns = self.tasks[place].columns
-                parts = Parts(self.backend, self.sums[number].covariance, columns, self.basis[place])
-                found[place], shared = make_deflated(parts, shared)
+            covariance = self.sums[number].covariance
+            columns = [self.tasks[place].columns for place in places]
+            shared = shared_gram(self.backend, covariance, columns)
+            for place, chosen in zip(places, columns, strict=True):
+                parts = Parts(self.backend, covariance, chosen, self.basis[place])
+                found[place] = make_deflated(parts, shared)
         return [found[place] for place in range(len(self.tasks))]
 
     def run(self) -> None:

@@ -50,7 +50,8 @@ def fit_families(
     predictors = _Predictors.of(backend, x, plan, components * len(columns))
     size = backend.itemsize * (len(x) * 4 + predictors.width * (2 * components + 4))
     done = 0
-    for regions in _portions(columns, predictors.width * backend.itemsize, size):
+    most = len(x) // 2
+    for regions in _portions(columns, predictors.width * backend.itemsize, size, most):
         job = _Job(backend, predictors, bold, [columns[region] for region in regions], plan, components)
         share = (done / len(columns), len(regions) / len(columns))
         for found in job.run(progress, share):
@@ -58,29 +59,38 @@ def fit_families(
         done += len(regions)
 
 
-def _portions(columns: Sequence[Columns], per_voxel: int, per_task: int) -> Iterator[list[int]]:
-    """Regions in portions of which one row set stays within the working memory."""
+def _portions(columns: Sequence[Columns], per_voxel: int, per_task: int, most: int) -> Iterator[list[int]]:
+    """Regions in portions of which one row set stays within the working memory.
+
+    Directions are made from the voxels of a whole portion: regions that share none are put together up to
+    ``most`` voxels only.
+    """
     portion: list[int] = []
-    voxels, spent = np.zeros(0, np.int64), 0
+    voxels, spent, largest = np.zeros(0, np.int64), 0, 0
     for region, chosen in enumerate(columns):
+        size = per_task + 8 * len(chosen) ** 2
         union = np.union1d(voxels, chosen)
-        spent += per_task + 8 * len(chosen) ** 2
-        if portion and len(union) * per_voxel * 3 + spent > WORKING_BYTES:
+        full = len(union) * per_voxel * 3 + spent + size > WORKING_BYTES
+        if portion and (full or len(union) > max(most, 2 * largest, 2 * len(chosen))):
             yield portion
-            portion, union, spent = [], np.unique(chosen), per_task + 8 * len(chosen) ** 2
+            portion, union, spent, largest = [], np.unique(chosen), 0, 0
         portion.append(region)
-        voxels = union
+        voxels, spent, largest = union, spent + size, max(largest, len(chosen))
     yield portion
 
 
 @dataclass(frozen=True)
 class _Predictors:
     """Centred predictors (n, width) on the backend: as they are, or, for many more features than rows, their
-    coordinates in the space of the rows, which changes no inner product (``axes`` (D, n))."""
+    coordinates in the space of the rows, which changes no inner product (``axes`` (D, n)). ``share`` (sets,
+    n) averages over the training rows of each set; ``set_means`` (sets, width) are those of the
+    predictors."""
 
     values: Array
     mean: Matrix
     axes: Array | None
+    share: Array
+    set_means: Array
 
     @property
     def width(self) -> int:
@@ -92,10 +102,15 @@ class _Predictors:
         mean = np.asarray(x.mean(axis=0), np.float64)
         values = backend.array(x - mean)
         passes = per_set * len(plan.sets)
-        if features <= rows or (features - rows) * passes <= 1.5 * rows * features:
-            return cls(values, mean, None)
-        axes, triangle = backend.orthonormal(values.T)
-        return cls(backend.array(backend.host(triangle.T)), mean, axes)
+        axes = None
+        if features > rows and (features - rows) * passes > 1.5 * rows * features:
+            axes, triangle = backend.orthonormal(values.T)
+            values = backend.array(backend.host(triangle.T))
+        weights = np.zeros((len(plan.sets), rows))
+        for number, one in enumerate(plan.sets):
+            weights[number, one.train] = 1.0 / len(one.train)
+        share = backend.array(weights)
+        return cls(values, mean, axes, share, share @ values)
 
     def restored(self, found: Extracted, backend: Backend) -> Extracted:
         """In the predictors' own units and axes."""
@@ -126,20 +141,13 @@ class _Job:
         self.y_mean = self.measured.mean(axis=0)
         self.y = backend.array(self.measured - self.y_mean)
         self.covariances = TrainingSums(plan.sets, self._covariance)
-        self.x_means, self.y_means = self._means()
+        self.y_means = predictors.share @ self.y
 
     def _covariance(self, rows: NDArray[np.int64]) -> Array:
         return rows_of(self.y, rows).T @ rows_of(self.predictors.values, rows)
 
-    def _means(self) -> tuple[Array, Array]:
-        share = np.zeros((len(self.plan.sets), len(self.measured)))
-        for number, one in enumerate(self.plan.sets):
-            share[number, one.train] = 1.0 / len(one.train)
-        weights = self.backend.array(share)
-        return weights @ self.predictors.values, weights @ self.y
-
     def _sums(self, number: int) -> SetSums:
-        mean, y_mean = self.x_means[number], self.y_means[number]
+        mean, y_mean = self.predictors.set_means[number], self.y_means[number]
         covariance = self.covariances.of(number)
         covariance -= float(len(self.plan.sets[number].train)) * (y_mean[:, None] * mean[None, :])
         return SetSums(mean, self.backend.host(y_mean), covariance)
