@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
@@ -94,18 +95,25 @@ def create_recipe(
 def start_batch(
     *, recipes: Iterable[Recipe], by: User | None, name: str = "", judges: Iterable[Target] | None = None
 ) -> Batch:
-    """Draw every image of the recipes in a job; ``judges`` defaults to those of the guides' encoders."""
+    """Draw every image of the recipes in a job; ``judges`` defaults to those of the guides' encoders.
+
+    A judge of one guide alone may hold subjects that guided others, so that it reads only batches of its own.
+    """
     chosen = list(recipes)
     if not chosen:
         raise InputError("recipes", "none were chosen", "one or more")
     guides = Target.objects.filter(recipes__in=chosen).distinct()
     encoders = {target.encoder_id for target in guides}
-    reading = list(Target.objects.filter(role=Target.Role.JUDGE, encoder__in=encoders).exclude(digest=""))
+    fair = Target.objects.judges().filter(Q(of_guide=None) | Q(of_guide__in=guides))
+    reading = list(fair.filter(encoder__in=encoders) if judges is None else judges)
+    strangers = [judge for judge in reading if judge.of_guide is not None and judge.of_guide not in guides]
+    if strangers:
+        raise InputError("judges", f"{strangers[0]} judges another guide alone", "judges of these guides")
     batch = Batch.objects.create(
         name=name or _free_name(Batch, chosen[0].name), planned=sum(recipe.images for recipe in chosen)
     )
     batch.recipes.set(chosen)
-    batch.judges.set(reading if judges is None else list(judges))
+    batch.judges.set(reading)
     _start(batch, "generation.generate", {"batch": batch.pk}, by)
     record(verb="generate", subject=batch, by=by, planned=batch.planned)
     return batch

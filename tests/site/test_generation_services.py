@@ -140,6 +140,20 @@ def test_scores_are_added_but_never_replaced_by_a_namesake(db: None) -> None:
         services.keep_scores(stimulus=one, scores={"new": 0.0}, digests={"new": digest(2)})
 
 
+def test_a_judge_of_one_guide_reads_no_batch_of_another(experimenter: Any) -> None:
+    encoder = bare_encoder()
+    first, second, _ = guides(encoder)
+    own = add_target(encoder, "LB_judged", "judge", 20)
+    Target.objects.filter(pk=own.pk).update(of_guide=first)
+    own.refresh_from_db()
+    reads = services.start_batch(recipes=[add_recipe([first])], by=experimenter)
+    other = add_recipe([second], name="others")
+    assert list(reads.judges.all()) == [own]
+    assert not services.start_batch(recipes=[other], by=experimenter).judges.exists()
+    with pytest.raises(InputError, match="judges another guide alone"):
+        services.start_batch(recipes=[other], judges=[own], by=experimenter)
+
+
 def test_matching_leaves_judges_out_of_the_choice_unless_asked(db: None) -> None:
     batch = full_batch()
     assert services.start_matching(name="a", batches=[batch], by=None).scored_by == "guide"
