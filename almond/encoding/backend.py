@@ -94,10 +94,10 @@ class NumpyBackend:
 
     def cholesky(self, matrix: Array) -> Array:
         # The transpose of a symmetric matrix in rows is the matrix in columns, which LAPACK takes uncopied.
-        return scipy.linalg.cholesky(matrix.T, lower=True, overwrite_a=True, check_finite=False)
+        return scipy.linalg.cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False)
 
     def solve(self, factor: Array, right: Array) -> Array:
-        return scipy.linalg.cho_solve((factor, True), right, check_finite=False)
+        return scipy.linalg.cho_solve(factor, right, check_finite=False)
 
     def eigh(self, matrix: Array) -> tuple[Array, Array]:
         values, vectors = scipy.linalg.eigh(matrix.T, overwrite_a=True, check_finite=False, driver="evd")
