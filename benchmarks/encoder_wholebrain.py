@@ -77,8 +77,8 @@ def ridge(settings: Settings, out: Path) -> None:
             *parts, chunk=settings.chunk, precision=settings.precision, progress=Console(sys.stderr)
         )
 
-    seconds, found = timed(work)
-    leave(out, {"seconds": seconds, "heldout_r_mean": float(found.r.mean())}, r=found.r)
+    spent, found = timed(work)
+    leave(out, {**asdict(spent), "heldout_r_mean": float(found.r.mean())}, r=found.r)
 
 
 def pls(settings: Settings, out: Path) -> None:
@@ -91,8 +91,8 @@ def pls(settings: Settings, out: Path) -> None:
             *parts, chunk=settings.chunk, precision=settings.precision, progress=Console(sys.stderr)
         )
 
-    seconds, found = timed(work)
-    leave(out, {"seconds": seconds, "heldout_r_mean": float(found.r.mean())}, r=found.r)
+    spent, found = timed(work)
+    leave(out, {**asdict(spent), "heldout_r_mean": float(found.r.mean())}, r=found.r)
 
 
 CHILDREN = {"ridge": ridge, "pls": pls}
@@ -109,6 +109,7 @@ def measured(settings: Settings, threads: int) -> dict[str, Any]:
             found[key] = {
                 "voxels": voxels,
                 "seconds": round(report["seconds"], 1),
+                "processor_seconds": round(report["processor_seconds"], 1),
                 "peak_mb": round(report["peak_mb"]),
                 "heldout_r_mean": round(report["heldout_r_mean"], 4),
             }
