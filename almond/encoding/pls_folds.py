@@ -48,7 +48,7 @@ def fit_families(
     The model's rotations are kept for the family of all rows only: that of folds is for predictions.
     """
     predictors = _Predictors.of(backend, x, plan, components * len(columns))
-    size = backend.itemsize * (len(x) * 4 + predictors.width * (2 * components + 4))
+    size = task_bytes(backend, len(x), predictors.width, components)
     done = 0
     most = len(x) // 2
     for regions in _portions(columns, predictors.width * backend.itemsize, size, most):
@@ -57,6 +57,11 @@ def fit_families(
         for found in job.run(progress, share):
             yield dataclasses.replace(found, region=regions[found.region])
         done += len(regions)
+
+
+def task_bytes(backend: Backend, rows: int, width: int, components: int) -> int:
+    """What a fit holds in step: scores, basis and rotations, and directions on their way."""
+    return backend.itemsize * (4 * rows + width * (2 * components + 4))
 
 
 def _portions(columns: Sequence[Columns], per_voxel: int, per_task: int, most: int) -> Iterator[list[int]]:
@@ -163,7 +168,7 @@ class _Job:
             progress.report(
                 share[0] + share[1] * done / len(order), f"pls: {done + 1} of {len(order)} row sets"
             )
-            for number, fits in self._fit(numbers, set(outer_of)):
+            for number, fits in self._fit(numbers):
                 if number in outer_of:
                     place = outer_of[number]
                     open_fits[place] = [FamilyFit(region, place, one) for region, one in enumerate(fits)]
@@ -176,30 +181,25 @@ class _Job:
                 yield from (self._restored(fit) for fit in open_fits.pop(place))
 
     def _batches(self, order: Sequence[int]) -> Iterator[list[int]]:
-        item, width = self.backend.itemsize, self.predictors.width
-        per_task = item * (4 * len(self.measured) + width * (2 * self.components + 4))
-        each = len(self.used) * width * item + sum(per_task + 8 * len(one) ** 2 for one in self.columns)
+        width = self.predictors.width
+        per_task = task_bytes(self.backend, len(self.measured), width, self.components)
+        each = sum(per_task + 8 * len(one) ** 2 for one in self.columns)
+        each += len(self.used) * width * self.backend.itemsize
         size = max(1, WORKING_BYTES // each)
         for first in range(0, len(order), size):
             yield list(order[first : first + size])
 
-    def _fit(self, numbers: Sequence[int], outer: set[int]) -> list[tuple[int, list[Extracted]]]:
+    def _fit(self, numbers: Sequence[int]) -> Iterator[tuple[int, list[Extracted]]]:
         sets = {number: self.plan.sets[number] for number in numbers}
         sums = {number: self._sums(number) for number in numbers}
         tasks = [Task(number, chosen, self.components) for number in numbers for chosen in self.columns]
         engine = Lockstep(self.backend, self.predictors.values, sets, sums, tasks)
         engine.run()
-        count, last = len(self.columns), self.plan.families[-1].outer if self.plan.final else -1
-        return [
-            (
-                number,
-                [
-                    engine.extracted(index * count + region, rotations=number == last)
-                    for region in range(count)
-                ],
-            )
-            for index, number in enumerate(numbers)
-        ]
+        last = self.plan.families[-1].outer if self.plan.final else -1
+        found = [engine.extracted(place, rotations=task.row_set == last) for place, task in enumerate(tasks)]
+        for index, number in enumerate(numbers):
+            first = index * len(self.columns)
+            yield number, found[first : first + len(self.columns)]
 
     def _curve(self, number: int, region: int, found: Extracted) -> Matrix:
         measured = self.measured[np.ix_(self.plan.sets[number].test, self.columns[region])]
