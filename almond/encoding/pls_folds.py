@@ -104,7 +104,7 @@ class _Predictors:
     @classmethod
     def of(cls, backend: Backend, x: Matrix, plan: Plan, per_set: int) -> _Predictors:
         rows, features = x.shape
-        mean = np.asarray(x.mean(axis=0), np.float64)
+        mean = np.asarray(x.mean(axis=0, dtype=np.float64), np.float64)
         values = backend.array(x - mean)
         passes = per_set * len(plan.sets)
         axes = None

@@ -50,7 +50,7 @@ def ridge_families(
     With several penalties each voxel takes the one with the least squared error summed over the inner folds;
     the first of equals.
     """
-    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+    x_mean, y_mean = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
     job = _Job(backend, backend.array(x - x_mean), backend.array(y - y_mean), plan, grid)
     for number, family in enumerate(plan.families):
         progress.report(number / len(plan.families), f"ridge: {number + 1} of {len(plan.families)} row sets")

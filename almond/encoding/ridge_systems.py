@@ -21,8 +21,8 @@ Request = tuple[float, Columns]
 """A penalty, and the targets that are wanted with it."""
 
 EIGEN_COST = 4.6
-"""Of an eigendecomposition over m^3, in operations at the speed of a Cholesky factorisation, which takes a third
-(measured at m = 2048 and 4096; the product of test rows with the vectors included)."""
+"""Of an eigendecomposition over m^3, in operations at the speed of a Cholesky factorisation, which takes a
+third (measured at m = 2048 and 4096; the product of test rows with the vectors included)."""
 PRODUCT_COST = 0.55
 """Of an operation of matrix products and triangular solutions, in the same unit."""
 

@@ -107,7 +107,7 @@ class _RidgeJob:
         factors: Sequence[float],
     ) -> None:
         self.backend, self.reader, self.n_voxels, self.plan = backend, reader, n_voxels, plan
-        self.n_rows, self.x_mean = len(x), np.asarray(x.mean(axis=0), np.float64)
+        self.n_rows, self.x_mean = len(x), np.asarray(x.mean(axis=0, dtype=np.float64), np.float64)
         self.systems = make_systems(backend, backend.array(x - self.x_mean), plan.sets)
         self.grid = relative(factors)
         self.chunks = [np.arange(at, min(at + chunk, n_voxels)) for at in range(0, n_voxels, chunk)]

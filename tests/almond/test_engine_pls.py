@@ -9,7 +9,7 @@ from almond.encoding import deflation, pls_folds
 from almond.encoding.backend import make_backend
 from almond.encoding.crossval import correlation
 from almond.encoding.eigen import lanczos, leading_eigenvector
-from almond.encoding.estimators import Pls, Problem, solve
+from almond.encoding.estimators import Pls, Problem, Ridge, solve
 from almond.encoding.pls import fit_pls
 from almond.encoding.pls_folds import heldout_r
 from almond.errors import Cancelled, InputError
@@ -234,3 +234,14 @@ def test_the_backend_of_torch_asks_for_what_is_there():
     else:
         with pytest.raises(InputError, match="no graphics card"):
             make_backend("torch", "cuda")
+
+
+@pytest.mark.parametrize("estimator", [Pls((6,)), Ridge((0.1,))], ids=lambda one: one.name)
+def test_data_stored_in_single_precision_are_computed_in_double(estimator):
+    x, y = (part.astype(np.float32) for part in film(160, 40, 10, level=50.0))
+    columns = [np.arange(10)]
+    (found,) = solve(estimator, problem(x, y, columns), progress=Silent())
+    doubles = problem(x.astype(np.float64), y.astype(np.float64), columns)
+    (expected,) = solve(estimator, doubles, progress=Silent())
+    assert largest(found.final.weights, expected.final.weights) < 1e-10
+    assert largest(found.final.intercept, expected.final.intercept) < 1e-10
