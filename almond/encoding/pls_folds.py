@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +128,10 @@ class _Predictors:
         return dataclasses.replace(found, x_mean=self.mean + mean, rotations=rotations)
 
 
+def _covariance(y: Array, x: Array, rows: NDArray[np.int64]) -> Array:
+    return rows_of(y, rows).T @ rows_of(x, rows)
+
+
 class _Job:
     """A portion of the regions on all row sets."""
 
@@ -145,11 +150,9 @@ class _Job:
         self.measured = np.asarray(bold[:, self.used], np.float64)
         self.y_mean = self.measured.mean(axis=0)
         self.y = backend.array(self.measured - self.y_mean)
-        self.covariances = TrainingSums(plan.sets, self._covariance)
+        # Not a method: it would hold the job, and with it all of this, until Python looks for cycles.
+        self.covariances = TrainingSums(plan.sets, partial(_covariance, self.y, predictors.values))
         self.y_means = predictors.share @ self.y
-
-    def _covariance(self, rows: NDArray[np.int64]) -> Array:
-        return rows_of(self.y, rows).T @ rows_of(self.predictors.values, rows)
 
     def _sums(self, number: int) -> SetSums:
         mean, y_mean = self.predictors.set_means[number], self.y_means[number]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -142,16 +143,18 @@ class _Masked:
         return self.backend.array(share) @ y
 
 
+def _gram(x: Array, rows: NDArray[np.int64]) -> Array:
+    part = rows_of(x, rows)
+    return part.T @ part
+
+
 class FeatureSystems(_Masked):
     """X0'X0 of each set (D, D): that of its parent less that of the rows left out."""
 
     def __init__(self, backend: Backend, x: Array, sets: Sequence[RowSet]) -> None:
         super().__init__(backend, x, sets)
-        self.sums = TrainingSums(sets, self._gram)
-
-    def _gram(self, rows: NDArray[np.int64]) -> Array:
-        part = rows_of(self.x, rows)
-        return part.T @ part
+        # Not a method: it would hold these systems until Python looks for cycles.
+        self.sums = TrainingSums(sets, partial(_gram, x))
 
     def forget(self, number: int) -> None:
         if self.sets[number].parent is not None:
