@@ -56,12 +56,9 @@ def test_pls_and_its_peer_do_the_same_work(tmp_path):
 def test_ridge_and_its_peer_choose_the_same(tmp_path):
     settings = encoder.Settings(**SMALL, full=True)
     _, mine = child(encoder, "ridge_ours", settings, tmp_path / "a")
-    peer, theirs = child(encoder, "ridge_peer", settings, tmp_path / "b")
-    assert peer["folds_measured"] == 5
+    _, theirs = child(encoder, "ridge_peer", settings, tmp_path / "b")
     np.testing.assert_allclose(mine["penalties"], theirs["penalties"], rtol=1e-9)
     np.testing.assert_allclose(mine["predicted"], theirs["predicted"], rtol=1e-9)
-    part, _ = child(encoder, "ridge_peer", encoder.Settings(**SMALL), tmp_path / "c")
-    assert part["seconds"] == pytest.approx(5 * (part["measured"] - part["last_fit"]) + part["last_fit"])
 
 
 def test_the_whole_brain_and_growth_report_what_they_say(tmp_path):
