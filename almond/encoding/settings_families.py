@@ -97,7 +97,10 @@ def parse_flow(value: Any, checks: Checks, path: str = "flow") -> FlowSettings |
         name: checks.whole(found.get(name), f"{path}.{name}", least=least)
         for name, least in WHOLE_NUMBERS.items()
     }
-    given |= {name: checks.number(found.get(name), f"{path}.{name}", above=0) for name in ("kernel", "lr", "flow_lr")}
+    given |= {
+        name: checks.number(found.get(name), f"{path}.{name}", above=0)
+        for name in ("kernel", "lr", "flow_lr")
+    }
     given |= {name: checks.number(found.get(name), f"{path}.{name}", least=0) for name in ("lead", "decay")}
     given["evaluate"] = _choice(found, "evaluate", path, EVALUATIONS, checks)
     settings = FlowSettings(**{key: item for key, item in given.items() if item is not None})
