@@ -206,7 +206,7 @@ def main() -> None:
             parser.add_argument(f"--{name}", action="store_true")
         else:
             parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", choices=("pls", "ridge"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)

@@ -130,7 +130,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--most", type=int, default=10_000, help="leave larger sizes out")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--json", action="store_true")

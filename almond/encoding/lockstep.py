@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from almond.encoding.backend import Array, Backend
 from almond.encoding.deflation import Deflated, Parts, make_deflated, shared_gram
 from almond.encoding.row_sets import RowSet
+from almond.encoding.threads import one_thread
 
 Matrix = NDArray[np.float64]
 
@@ -129,7 +130,8 @@ class Lockstep:
     def run(self) -> None:
         """Extract every component of every task."""
         for step in range(self.depth):
-            leading = [self._lead(place, step) for place in range(len(self.tasks))]
+            with one_thread():
+                leading = [self._lead(place, step) for place in range(len(self.tasks))]
             if all(one is None for one in leading):
                 return
             self._step(step, leading)
@@ -183,9 +185,10 @@ class Lockstep:
         if step == 0:
             return vectors
         known = self.basis[:, :step]
-        for _ in range(2):
-            along = known @ vectors[:, :, None]
-            vectors = vectors - (along.swapaxes(1, 2) @ known)[:, 0]
+        with one_thread():
+            for _ in range(2):
+                along = known @ vectors[:, :, None]
+                vectors = vectors - (along.swapaxes(1, 2) @ known)[:, 0]
         return vectors
 
     def _keep_scores(self, scores: Array, active: NDArray[np.bool_]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from almond.encoding import deflation, pls_folds
 from almond.encoding.backend import make_backend
@@ -12,6 +13,7 @@ from almond.encoding.eigen import lanczos, leading_eigenvector
 from almond.encoding.estimators import Pls, Problem, Ridge, solve
 from almond.encoding.pls import fit_pls
 from almond.encoding.pls_folds import heldout_r
+from almond.encoding.threads import one_thread
 from almond.errors import Cancelled, InputError
 from almond.progress import Silent
 from almond.rng import generator
@@ -245,3 +247,14 @@ def test_data_stored_in_single_precision_are_computed_in_double(estimator):
     (expected,) = solve(estimator, doubles, progress=Silent())
     assert largest(found.final.weights, expected.final.weights) < 1e-10
     assert largest(found.final.intercept, expected.final.intercept) < 1e-10
+
+
+def test_small_products_take_one_thread_and_the_rest_what_it_had():
+    def threads():
+        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        with one_thread():
+            assert set(threads()) == {1}
+        assert threads() == before
