@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,11 @@ class Job:
             for model in self.models
         }
         if any(waiting.values()):
-            needed = [region for region in regions if any(region in of for of in waiting.values())]
+            # All regions, also those that are known: the last bits of a region's numbers, and with them its
+            # digest, depend on which regions are fitted beside it.
             data = read_subject(
                 self.inputs.config,
-                needed,
+                regions,
                 self.inputs.scans,
                 self.inputs.predictors,
                 Part(progress, 0.0, 0.2),
@@ -78,12 +80,15 @@ class Job:
             parts = [
                 (model, part)
                 for model, of_model in waiting.items()
-                for part in self._alike(model, of_model, data)
+                for part in self._alike(model, regions, data)
+                if any(region in of_model for region in part)
             ]
             for number, (model, part) in enumerate(parts):
                 borders = [0.2 + 0.8 * place / len(parts) for place in (number, number + 1)]
-                for made in self._fit(model, part, data, noise, Part(progress, *borders)):
-                    known[model, made.region] = made
+                ready = self._fit(model, part, data, noise, Part(progress, *borders))
+                for region, save in zip(part, ready, strict=True):
+                    if region in waiting[model]:
+                        known[model, region.name] = save()
         progress.report(1.0, f"sub-{subject}: done")
         return [known[key] for key in keys]
 
@@ -103,7 +108,8 @@ class Job:
         data: SubjectData,
         noise: NoisePredictors | None,
         progress: Progress,
-    ) -> list[FittedRegion]:
+    ) -> list[Callable[[], FittedRegion]]:
+        """Each region fitted, ready to be saved."""
         config = self.inputs.config
         columns = [data.columns(region, self.inputs.subject) for region in regions]
         bold, parts = data.bold, columns
@@ -112,7 +118,7 @@ class Job:
             parts = [np.array([place]) for place in range(len(columns))]
         results = self._trial(model, data, bold, parts, noise).run(progress)
         return [
-            self._save(model, region, data, fitted, chosen, metrics)
+            partial(self._save, model, region, data, fitted, chosen, metrics)
             for region, chosen, (fitted, metrics) in zip(regions, columns, results, strict=True)
         ]
 

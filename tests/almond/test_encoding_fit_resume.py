@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,3 +102,19 @@ def test_a_new_region_or_model_fits_only_what_is_new(study):
     assert run(model=["ridge", "pls"]) == ([("ROI", "pls")] * SUBJECTS, first)
     sections = {"prediction": {"images": "."}, "flow": {"epochs": 3}, "device": "cpu"}
     assert run(**sections) == ([], first)
+
+
+def test_a_region_lost_between_two_saves_comes_back_to_the_bit(study):
+    regions = {"ROI": "mask.nii.gz", "right": {"mask": "mask.nii.gz", "side": "right"}}
+    changes = {"permutations": 0, "regions": regions}
+    settings = json.loads((study / "fit.yaml").read_text()) | changes
+    (study / "fit.yaml").write_text(json.dumps(settings))
+
+    def digests():
+        items = fit(load_config(study / "fit.yaml"), progress=Silent()).artifacts
+        return {(item.subject, item.region, item.model): item.digest for item in items}
+
+    first = digests()
+    for key in (("s0", "right", "pls"), ("s1", "ROI", "ridge")):
+        shutil.rmtree(study / "out" / first[key])
+    assert digests() == first
