@@ -18,12 +18,11 @@ from almond.encoding.score import contrast_target, region_target
 from almond.errors import InputError
 from almond.progress import Part
 from almond.rng import generator
-from almond.stimuli.images import read_image
+from almond.stimuli.images import image_files, read_image
 from almond.world.scenes import draw_scene, render
 from encoder.models import EncoderVersion, Target
 from encoder.run_features import load_features
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 FloatMatrix = NDArray[np.floating[Any]]
 
 
@@ -106,7 +105,7 @@ def folder_images(wanted: dict[str, Any], part: Part) -> list[ImageArray]:
 
 def read_folder(folder: Path, part: Part | None = None) -> list[ImageArray]:
     """Every image of a folder by name; ``InputError`` for fewer than two."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = image_files(folder)
     if len(paths) < 2:
         raise InputError(folder, f"holds {len(paths)} images", "two or more to standardise scores on")
     images = []

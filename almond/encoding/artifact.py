@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,18 +117,23 @@ def save_artifact(root: Path, artifact: EncoderArtifact) -> tuple[str, Path]:
     with new_folder(root) as scratch:
         write_atomically(scratch / "weights.npz", npz_bytes(arrays))
         write_atomically(scratch / "artifact.json", canonical_json(artifact.to_json()))
-        digest = digest_files({name: scratch / name for name in FILES})
-        path = root / digest
-        if path.exists() and not is_intact(path):
-            shutil.rmtree(path)  # damaged since: here are the bytes that its name promises
-        if not path.exists():
-            scratch.rename(path)
+        return keep_under_digest(root, scratch, FILES)
+
+
+def keep_under_digest(root: Path, scratch: Path, names: Sequence[str]) -> tuple[str, Path]:
+    """Rename a complete scratch folder to the digest of its files ``names``; returns digest and path."""
+    digest = digest_files({name: scratch / name for name in names})
+    path = root / digest
+    if path.exists() and not is_intact(path, names):
+        shutil.rmtree(path)  # damaged since: here are the bytes that its name promises
+    if not path.exists():
+        scratch.rename(path)
     return digest, path
 
 
-def is_intact(path: Path) -> bool:
+def is_intact(path: Path, names: Sequence[str] = FILES) -> bool:
     """Whether an artifact's folder holds the bytes for which it is named."""
-    files = {name: path / name for name in FILES}
+    files = {name: path / name for name in names}
     return all(file.is_file() for file in files.values()) and digest_files(files) == path.name
 
 

@@ -8,7 +8,6 @@ indices. It is written beside and renamed; its digest is its name, and loading r
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from almond.digest import canonical_json, digest_files
+from almond.encoding.artifact import is_intact, keep_under_digest
 from almond.encoding.families.flow_anchor import Anchor, Window
 from almond.encoding.families.flow_matching import Velocity
 from almond.encoding.families.flow_model import FlowModel, Voice
@@ -90,19 +90,12 @@ def save_flow(root: Path, artifact: FlowArtifact) -> tuple[str, Path]:
     with new_folder(root) as scratch:
         write_atomically(scratch / FILES[1], save(_tensors(artifact)))
         write_atomically(scratch / FILES[0], canonical_json(artifact.to_json()))
-        digest = digest_files({name: scratch / name for name in FILES})
-        path = root / digest
-        if path.exists() and not is_intact_flow(path):
-            shutil.rmtree(path)  # damaged since: here are the bytes that its name promises
-        if not path.exists():
-            scratch.rename(path)
-    return digest, path
+        return keep_under_digest(root, scratch, FILES)
 
 
 def is_intact_flow(path: Path) -> bool:
     """Whether a folder holds the bytes for which it is named."""
-    files = {name: path / name for name in FILES}
-    return all(file.is_file() for file in files.values()) and digest_files(files) == path.name
+    return is_intact(path, FILES)
 
 
 def load_flow(path: Path, device: str = "cpu") -> FlowArtifact:
