@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from almond.analysis.report import analyse_export, write_report
 from almond.errors import InputError
 from almond.evidence.export import write_export
 from almond.evidence.manifest import read_manifest
 from almond.evidence.verify import first_broken, verify
 from almond.progress import Part
-from almond.stats.report import analyse_export, write_report
 from analysis import gathering, services
 from analysis.models import AnalysisRun, Export, export_root, report_root
 from encoder.models import artifact_root, target_root

@@ -22,11 +22,11 @@ from himalaya.ridge import RidgeCV
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
-from almond.encoding.backend import make_backend
-from almond.encoding.crossval import Fold
-from almond.encoding.pls_folds import fit_families, heldout_r
-from almond.encoding.ridge import fit_ridge, relative_penalties
-from almond.encoding.row_sets import make_plan
+from almond.encoding.models.folds import Fold
+from almond.encoding.models.pls_cv import fit_families, heldout_r
+from almond.encoding.models.ridge import fit_ridge, relative_penalties
+from almond.encoding.models.solvers.backend import make_backend
+from almond.encoding.models.solvers.training_sets import make_plan
 from almond.progress import Silent
 from benchmarks.encoder_data import (
     Matrix,

@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.crossval import Fold
-from almond.encoding.hrf import spm_hrf
+from almond.encoding.hemodynamics.hrf import spm_hrf
+from almond.encoding.models.folds import Fold
 from almond.rng import generator
+from almond.typing import Floats
 
-Matrix = NDArray[np.float64]
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SUBREGIONS = (0.36, 0.28, 0.24, 0.12)
@@ -43,7 +43,7 @@ class Scale:
     seed: int = 1
 
 
-def simulated(scale: Scale, rank: int = 200) -> tuple[Matrix, Matrix]:
+def simulated(scale: Scale, rank: int = 200) -> tuple[Floats, Floats]:
     """Features (n, D) and BOLD (n, V) at a TR of 1 s.
 
     Features of a film are smooth in time and of low rank: ``rank`` autocorrelated factors whose variances
@@ -65,7 +65,7 @@ def simulated(scale: Scale, rank: int = 200) -> tuple[Matrix, Matrix]:
     return x, np.asarray(y, np.float64)
 
 
-def _through_hrf(noise: Matrix, persistence: float) -> Matrix:
+def _through_hrf(noise: Floats, persistence: float) -> Floats:
     slow = noise.copy()
     for row in range(1, len(slow)):
         slow[row] += persistence * slow[row - 1]
@@ -106,7 +106,7 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def in_child(module: str, task: str, settings: Any, threads: int) -> tuple[dict[str, Any], dict[str, Matrix]]:
+def in_child(module: str, task: str, settings: Any, threads: int) -> tuple[dict[str, Any], dict[str, Floats]]:
     """Run ``python -m module --child TASK`` in a fresh process with so many BLAS threads.
 
     Gives what it wrote: plain numbers, and arrays.
@@ -121,7 +121,7 @@ def in_child(module: str, task: str, settings: Any, threads: int) -> tuple[dict[
             return report, {name: stored[name] for name in stored.files}
 
 
-def leave(out: Path, report: dict[str, Any], **arrays: Matrix) -> None:
+def leave(out: Path, report: dict[str, Any], **arrays: Floats) -> None:
     """What a child hands back."""
     (out / "report.json").write_text(json.dumps({**report, "peak_mb": peak_mb()}))
     np.savez(out / "arrays.npz", allow_pickle=False, **arrays)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from almond.encoding.estimators import Estimator, Pls, Problem, Ridge, solve
+from almond.encoding.models.estimators import Estimator, Pls, Problem, Ridge, solve
 from almond.progress import Silent
 from benchmarks.encoder_data import (
     Scale,

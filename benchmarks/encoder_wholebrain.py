@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.crossval import Fold, inner_folds, make_folds
-from almond.encoding.streaming import VoxelResults, stream_pls, stream_ridge
+from almond.encoding.models.folds import Fold, inner_folds, make_folds
+from almond.encoding.pipeline.streaming import VoxelResults, stream_pls, stream_ridge
 from almond.progress import Console
 from almond.rng import generator
 from benchmarks.encoder_data import Matrix, Scale, in_child, leave, simulated, surroundings, timed

@@ -24,23 +24,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from almond.encoding.config import FitConfig, parse_config
-from almond.encoding.crossval import Fold, correlation, inner_folds, make_folds
-from almond.encoding.families.flow_fit import fit_flow
-from almond.encoding.families.interface import SubjectArrays
-from almond.encoding.families.shared_fit import Spaces
-from almond.encoding.inputs import gather_inputs, subjects_of
-from almond.encoding.pls import fit_pls
-from almond.encoding.prepare import standardised
-from almond.encoding.ridge import fit_ridge, relative_penalties
-from almond.encoding.settings_families import SharedSettings
-from almond.encoding.subject import read_subject
+from almond.encoding.bold.cleaning import standardised
+from almond.encoding.bold.select import subjects_of
+from almond.encoding.config.fit_config import FitConfig, parse_config
+from almond.encoding.config.multisubject import SharedSettings
+from almond.encoding.models.folds import Fold, correlation, inner_folds, make_folds
+from almond.encoding.models.pls import fit_pls
+from almond.encoding.models.ridge import fit_ridge, relative_penalties
+from almond.encoding.multisubject.flow_fit import fit_flow
+from almond.encoding.multisubject.interface import SubjectArrays
+from almond.encoding.multisubject.shared_fit import Spaces
+from almond.encoding.pipeline.design_matrix import read_subject
+from almond.encoding.pipeline.inputs import gather_inputs
 from almond.progress import Silent
 from almond.rng import generator
+from almond.typing import Floats
 from almond.world.brains import simulate_dataset
 from almond.world.lab import REGIONS
-
-Matrix = NDArray[np.float64]
 
 VOLUMES = (60, 80, 100, 150, 200, 300, 600)
 FACTORS = tuple(10.0**power for power in range(-3, 4))
@@ -109,7 +109,7 @@ def learning_curve(data: Sequence[SubjectArrays]) -> list[dict[str, Any]]:
     return [_row(count, np.array(scores), len(data)) for count, scores in reached.items()]
 
 
-def _row(count: int, scores: Matrix, subjects: int) -> dict[str, Any]:
+def _row(count: int, scores: Floats, subjects: int) -> dict[str, Any]:
     gains = (scores[:, 0] - scores[:, 1:].max(axis=1)).reshape(subjects, -1).mean(axis=1)
     names = ("shared", "ridge", "pls")
     return {
@@ -131,13 +131,13 @@ def _inner(one: SubjectArrays, rows: NDArray[np.int64]) -> list[Fold]:
     return inner_folds(Fold(rows, rows[:0]), one.lengths, n_folds=4, gap=GAP, tr=one.tr)
 
 
-def by_ridge(one: SubjectArrays, rows: NDArray[np.int64], test: NDArray[np.int64]) -> Matrix:
+def by_ridge(one: SubjectArrays, rows: NDArray[np.int64], test: NDArray[np.int64]) -> Floats:
     x = one.x[rows]
     model = fit_ridge(x, one.bold[rows], relative_penalties(x, FACTORS), _inner(one, rows))
     return np.asarray(one.x[test] @ model.weights + model.intercept, np.float64)
 
 
-def by_pls(one: SubjectArrays, rows: NDArray[np.int64], test: NDArray[np.int64]) -> Matrix:
+def by_pls(one: SubjectArrays, rows: NDArray[np.int64], test: NDArray[np.int64]) -> Floats:
     """Per region, the number of components chosen by inner held-out r."""
     found = np.empty((len(test), one.bold.shape[1]))
     x, steps = one.x[rows], np.array(COMPONENTS) - 1
@@ -215,7 +215,7 @@ def bent(data: Sequence[SubjectArrays], seed: int, *, seen: bool) -> list[Subjec
     return found
 
 
-def _answers(data: Sequence[SubjectArrays]) -> Matrix:
+def _answers(data: Sequence[SubjectArrays]) -> Floats:
     """What ridge predicts of all subjects' voxels; they saw one film."""
     x = data[0].x
     model = fit_ridge(x, np.concatenate([one.bold for one in data], axis=1), relative_penalties(x, (10.0,)))

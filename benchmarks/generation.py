@@ -21,9 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from almond.encoding.features import FeatureSpace, world_features
-from almond.encoding.score import Target, standardised
-from almond.encoding.scorer import Scorer
+from almond.encoding.features.space import FeatureSpace, world_features
 from almond.guidance.backends.analytic import AnalyticGenerator
 from almond.guidance.backends.base import seeded_noise
 from almond.guidance.recipe import Recipe
@@ -31,6 +29,8 @@ from almond.guidance.sampler import Generated, generate
 from almond.rng import derive_seed
 from almond.rng import generator as random_generator
 from almond.stimuli.images import contact_sheet, write_png
+from almond.targets.scorer import Scorer
+from almond.targets.target import Target, standardised
 from almond.world import scenes
 from almond.world.brains import TRUTH
 from almond.world.lab import CONSTRUCT_OF_TARGET, PROMPTS, TARGETS, contrast_against_others

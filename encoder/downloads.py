@@ -9,8 +9,8 @@ from pathlib import Path
 
 from django.http import FileResponse, Http404
 
-from almond.encoding.artifact import load_artifact
-from almond.encoding.beta_files import as_csv, file_name
+from almond.encoding.artifacts.artifact import load_artifact
+from almond.encoding.artifacts.mean_weight_files import as_csv, file_name
 from almond.errors import InputError
 from encoder.models import EncoderVersion
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from almond.digest import digest_file
-from almond.encoding.checks import Checks
-from almond.encoding.config import ConfigError
-from almond.encoding.feature_specs import FeatureSpec, parse_features
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.features import FeatureSpec, parse_features
+from almond.encoding.config.fit_config import ConfigError
 from almond.errors import DigestMismatch
 from encoder.models import FeatureSpace
 

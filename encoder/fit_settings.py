@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.config import COMPONENTS, FitConfig, parse_config
+from almond.encoding.config.fit_config import COMPONENTS, FitConfig, parse_config
 from almond.errors import InputError
 from encoder.models import Dataset, Encoder, FeatureSpace, Region
 from encoder.places import artifact_root

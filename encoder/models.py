@@ -64,7 +64,7 @@ class Dataset(models.Model):
 class Region(models.Model):
     """A region of interest of a dataset: a mask, or what a specification makes of atlases, maps and masks.
 
-    ``spec`` is what ``almond.encoding.region_specs`` reads, without names of other regions: those were
+    ``spec`` is what ``almond.encoding.config.regions`` reads, without names of other regions: those were
     written out when the region was added, so that it changes with no other. ``{}``: the mask alone.
     ``mask_digest`` is of the mask's bytes, or of the specification with the bytes of its files.
     """
@@ -117,7 +117,7 @@ class Region(models.Model):
 class FeatureSpace(models.Model):
     """Where images become numbers: a network, or a table of features computed elsewhere.
 
-    ``spec`` holds what the kind needs beside ``path``, as ``almond.encoding.feature_specs`` reads it.
+    ``spec`` holds what the kind needs beside ``path``, as ``almond.encoding.config.features`` reads it.
     ``digest`` and ``dimension`` are noted when it is first used, ``file_digests`` too: bytes of the table,
     weights or film by path. A change of any of them is refused from then on.
     """

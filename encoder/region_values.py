@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from almond.digest import digest_file, digest_json
-from almond.encoding.atlas import label_table
-from almond.encoding.checks import Checks
-from almond.encoding.config import ConfigError
-from almond.encoding.region_specs import NIFTI, SUBJECT, TABLES, RegionSpec, parse_region
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.fit_config import ConfigError
+from almond.encoding.config.regions import NIFTI, SUBJECT, TABLES, RegionSpec, parse_region
+from almond.encoding.regions.atlas import label_table
 from almond.errors import DigestMismatch, InputError
 from encoder.layout import check_mask_file
 from encoder.models import Dataset, Region

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.services import record
-from almond.encoding.settings_prediction import SUFFIX
+from almond.encoding.config.prediction import SUFFIX
 from almond.errors import InputError
 from encoder.fit_settings import report_settings
 from encoder.models import Dataset, Encoder, EncoderReport, FeatureSpace, Region

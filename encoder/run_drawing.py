@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from almond.digest import canonical_json
-from almond.encoding.artifact import load_artifact
-from almond.encoding.families.flow_artifact import load_flow
-from almond.encoding.fit import all_runs
-from almond.encoding.nifti import grid_of, load_nifti, read_data
+from almond.encoding.artifacts.artifact import load_artifact
+from almond.encoding.bold.nifti import grid_of, load_nifti, read_data
+from almond.encoding.bold.select import all_runs
+from almond.encoding.multisubject.flow_artifact import load_flow
 from almond.errors import InputError
 from almond.files import new_folder, write_atomically
 from almond.progress import Part
+from almond.typing import Floats
 from encoder import services, slices
 from encoder.fit_settings import settings_of
 from encoder.models import Encoder, EncoderVersion
 from jobs.execution import RunningJob
 
-Array = NDArray[np.float64]
 FILES = ("slices.png", "heldout_r.nii.gz", "maps.json")
 VOLUMES = 40
 """Of the first run, whose mean is drawn where no anatomical image is given."""
@@ -39,8 +39,8 @@ VOLUMES = 40
 class Background:
     """An image in grey values with its affine, and what it is in words."""
 
-    values: Array
-    affine: Array
+    values: Floats
+    affine: Floats
     said: str
 
 
@@ -132,14 +132,14 @@ def places_of(version: EncoderVersion) -> tuple[NDArray[np.int64], dict[str, Any
     return artifact.voxels, dict(artifact.grid) if artifact.grid else None
 
 
-def centre_of(voxels: NDArray[np.int64], affine: Array) -> Array:
+def centre_of(voxels: NDArray[np.int64], affine: Floats) -> Floats:
     """Millimetres of the voxel of the region that is nearest to its centre of mass: a plane through it always
     meets the region."""
     nearest = voxels[np.abs(voxels - voxels.mean(axis=0)).sum(axis=1).argmin()]
     return np.asarray(affine[:3, :3] @ nearest + affine[:3, 3])
 
 
-def sample(background: Background, volume: Array, affine: Array, axis: str, centre: Array) -> slices.Plane:
+def sample(background: Background, volume: Floats, affine: Floats, axis: str, centre: Floats) -> slices.Plane:
     """A plane in millimetres: the background by linear interpolation, r of the nearest voxel."""
     low, high = bounds(volume.shape, affine)
     points, step, extent = slices.plane_points(axis, centre, low, high)
@@ -156,14 +156,14 @@ def sample(background: Background, volume: Array, affine: Array, axis: str, cent
     return slices.Plane(axis, shown, r, float(centre[slices.NORMAL[axis]]), step, extent)
 
 
-def indices(points: Array, affine: Array) -> Array:
+def indices(points: Floats, affine: Floats) -> Floats:
     """Millimetres (3, h, w) to voxel indices of an image."""
     inverse = np.linalg.inv(affine)
     moved = np.tensordot(inverse[:3, :3], points, axes=1)
     return np.asarray(moved + inverse[:3, 3][:, None, None])
 
 
-def bounds(shape: Sequence[int], affine: Array) -> tuple[Array, Array]:
+def bounds(shape: Sequence[int], affine: Floats) -> tuple[Floats, Floats]:
     """The corners of a grid's field of view in millimetres."""
     corners = np.array(
         [

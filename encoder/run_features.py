@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from almond.digest import digest_file
-from almond.encoding.artifact import FeatureSpaceCard
-from almond.encoding.features import FeatureSpace as Features
-from almond.encoding.features import open_space, world_features
-from almond.encoding.score import load_target
-from almond.encoding.scorer import Scorer
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.features.space import FeatureSpace as Features
+from almond.encoding.features.space import open_space, world_features
 from almond.errors import DigestMismatch, InputError
+from almond.targets.scorer import Scorer
+from almond.targets.target import load_target
 from encoder import feature_values, services
 from encoder.models import Encoder, FeatureSpace, Target
 

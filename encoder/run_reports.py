@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.artifact import read_artifact_json
-from almond.encoding.collection import Stored
-from almond.stats.encoders.evaluate import evaluate_group
-from almond.stats.encoders.sections import answers as group_answers
-from almond.stats.normed.sections import answers as norm_answers
-from almond.stats.normed.validate import validate_norms
+from almond.encoding.artifacts.artifact import read_artifact_json
+from almond.encoding.artifacts.catalogue import Stored
+from almond.group.evaluate import evaluate_group
+from almond.group.sections import answers as group_answers
+from almond.norms.sections import answers as norm_answers
+from almond.norms.validate import validate_norms
 from encoder import services
 from encoder.fit_settings import report_settings
 from encoder.models import Encoder, EncoderReport
@@ -22,12 +22,12 @@ Answers = Callable[[dict[str, Any]], list[str]]
 
 
 def evaluate(job: RunningJob) -> dict[str, Any]:
-    """Performance, maps and subregions over subjects: ``almond.stats.encoders``."""
+    """Performance, maps and subregions over subjects: ``almond.group``."""
     return _write(job, evaluate_group, group_answers)
 
 
 def validate(job: RunningJob) -> dict[str, Any]:
-    """Predicted responses to images with published norms: ``almond.stats.normed``."""
+    """Predicted responses to images with published norms: ``almond.norms``."""
     return _write(job, validate_norms, norm_answers)
 
 

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.artifact import EncoderArtifact, load_artifact
-from almond.encoding.axes import image_axis, principal_axes, selective_target
-from almond.encoding.features import ImageArray, load_table
-from almond.encoding.score import Target as Weights
-from almond.encoding.score import contrast_target, region_target
+from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact
+from almond.encoding.features.space import load_table
 from almond.errors import InputError
 from almond.progress import Part
 from almond.rng import generator
 from almond.stimuli.images import image_files, read_image
+from almond.targets.axes import image_axis, principal_axes, selective_target
+from almond.targets.target import Target as Weights
+from almond.targets.target import contrast_target, region_target
+from almond.typing import ImageArray
 from almond.world.scenes import draw_scene, render
 from encoder.models import EncoderVersion, Target
 from encoder.run_features import load_features

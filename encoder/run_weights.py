@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from almond.encoding import betas
-from almond.encoding.artifact import FeatureSpaceCard
+from almond.encoding.artifacts import mean_weights as betas
+from almond.encoding.features.card import FeatureSpaceCard
 from encoder import services
 from encoder.models import Encoder, FeatureSpace, artifact_root
 from encoder.run_features import load_features

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.fit import fit_families, fit_subject
-from almond.encoding.index import FittedRegion
-from almond.encoding.score import save_target
+from almond.encoding.artifacts.fit_index import FittedRegion
+from almond.encoding.pipeline.fit import fit_families, fit_subject
 from almond.progress import Part
+from almond.targets.target import save_target
 from encoder import region_values, services
 from encoder.fit_settings import settings_of
 from encoder.models import Encoder, Target, artifact_root, target_root

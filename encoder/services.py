@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import record
 from almond.digest import digest_file
-from almond.encoding.feature_specs import TABLES
+from almond.encoding.config.features import TABLES
 from almond.errors import InputError
 from encoder import feature_values, region_values
 from encoder.fit_settings import fit_settings, with_defaults

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Array = NDArray[np.float64]
+from almond.typing import Floats
+
 AXES = ("axial", "coronal", "sagittal")
 NORMAL = {"axial": 2, "coronal": 1, "sagittal": 0}
 """Which of x, y, z is constant on the plane."""
@@ -32,16 +33,16 @@ class Plane:
     """
 
     axis: str
-    grey: Array
-    r: Array
+    grey: Floats
+    r: Floats
     place: float
     step: float
     extent: tuple[float, float]
 
 
 def plane_points(
-    axis: str, centre: Array, low: Array, high: Array
-) -> tuple[Array, float, tuple[float, float]]:
+    axis: str, centre: Floats, low: Floats, high: Floats
+) -> tuple[Floats, float, tuple[float, float]]:
     """Points (3, h, w) in mm of a plane through ``centre`` across the box, the step, and the plane's extent.
 
     Left is on the left and front (sagittal: front) on the left; superior, or front on axial planes, is up.
@@ -61,13 +62,13 @@ def plane_points(
     return points, step, (width, height)
 
 
-def round_limit(values: Array) -> float:
+def round_limit(values: Floats) -> float:
     """The end of the colour bar: the largest magnitude, rounded up to a twentieth."""
     top = float(np.abs(values[np.isfinite(values)]).max()) if np.isfinite(values).any() else 0.0
     return max(0.05, math.ceil(top * 20 - 1e-9) / 20)
 
 
-def colours(r: Array, limit: float) -> NDArray[np.uint8]:
+def colours(r: Floats, limit: float) -> NDArray[np.uint8]:
     """r (h, w) to RGB: warm above 0, cold below, brighter with distance from 0; NaN stays black."""
     share = np.clip(np.nan_to_num(np.abs(r)) / limit, 0, 1)
     found = np.zeros((*r.shape, 3))

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from accounts.models import User
-from almond.encoding.config import ConfigError
+from almond.encoding.config.fit_config import ConfigError
 from almond.errors import InputError
 
 if TYPE_CHECKING:

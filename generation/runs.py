@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from almond.encoding.scorer import Scorer
 from almond.errors import InputError
 from almond.guidance.backends.base import Generator
 from almond.guidance.backends.load import load_generator
@@ -19,6 +18,7 @@ from almond.progress import Part
 from almond.stimuli.images import png_bytes, read_image
 from almond.stimuli.lowlevel import NAMES
 from almond.stimuli.matching import choose_pairs
+from almond.targets.scorer import Scorer
 from encoder.models import Target
 from encoder.runs import load_scorer
 from generation import services

@@ -12,7 +12,7 @@ from almond.chain.encode import Encoders, Targets, fit_brains, make_targets
 from almond.chain.judge import check_and_analyse, export_study, hold_study
 from almond.chain.plan import make_plan
 from almond.chain.settings import DemoSettings
-from almond.encoding.features import world_features
+from almond.encoding.features.space import world_features
 from almond.guidance.backends.load import load_generator
 from almond.progress import Part, Progress
 from almond.stimuli.matching import MatchedPairs

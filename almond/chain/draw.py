@@ -11,15 +11,16 @@ import pandas as pd
 
 from almond.chain.settings import DemoSettings
 from almond.digest import digest_bytes
-from almond.encoding.features import FeatureSpace
-from almond.encoding.score import Target
-from almond.encoding.scorer import Scorer
+from almond.encoding.features.space import FeatureSpace
 from almond.guidance.backends.base import Generator
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated, generate
 from almond.progress import Progress
-from almond.stimuli.images import ImageArray, png_bytes
+from almond.stimuli.images import png_bytes
 from almond.stimuli.matching import MatchedPairs, choose_pairs
+from almond.targets.scorer import Scorer
+from almond.targets.target import Target
+from almond.typing import ImageArray
 from almond.world import lab
 
 JUDGE = "_judge"

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from almond.chain.draw import JUDGE
 from almond.chain.settings import DemoSettings
-from almond.encoding.artifact import EncoderArtifact, load_artifact
-from almond.encoding.features import FeatureSpace
-from almond.encoding.fit import fit, parse_config
-from almond.encoding.score import Target, region_target, save_target
+from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact
+from almond.encoding.features.space import FeatureSpace
+from almond.encoding.pipeline.fit import fit, parse_config
 from almond.progress import Part, Progress
 from almond.rng import generator
+from almond.targets.target import Target, region_target, save_target
 from almond.world import lab
 from almond.world.brains import simulate_dataset
 from almond.world.scenes import draw_scene, render

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from almond.analysis.analyse import AnalysisResult, analyse_export
 from almond.chain.draw import Pool
 from almond.chain.settings import DemoSettings
 from almond.design.assignment import make_lists
@@ -19,7 +20,6 @@ from almond.evidence.simulated import simulate_study
 from almond.evidence.verify import first_broken, verify
 from almond.progress import Part, Progress
 from almond.rng import generator
-from almond.stats.analysis import AnalysisResult, analyse_export
 from almond.world.raters import Latents, null_percepts, read_percepts
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)

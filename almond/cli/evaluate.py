@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from almond.encoding.collection import collect
-from almond.encoding.config import FitConfig, load_config
+from almond.encoding.artifacts.catalogue import collect
+from almond.encoding.config.fit_config import FitConfig, load_config
 from almond.progress import Console, Silent
 
 HELP = "test fitted encoders over subjects: performance, maps, subregions, targets"
@@ -34,8 +34,8 @@ def with_weights(config: FitConfig) -> tuple[str, ...] | None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Test, write the report, say the answers and what did not run; returns 0."""
-    from almond.stats.encoders.evaluate import evaluate_group
-    from almond.stats.encoders.sections import answers
+    from almond.group.evaluate import evaluate_group
+    from almond.group.sections import answers
 
     config = load_config(arguments.config)
     settings = config.evaluation

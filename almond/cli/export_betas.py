@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from almond.encoding.betas import export_betas
-from almond.encoding.collection import collect
-from almond.encoding.config import load_config
-from almond.encoding.settings_prediction import BetasSettings
+from almond.encoding.artifacts.catalogue import collect
+from almond.encoding.artifacts.mean_weights import export_betas
+from almond.encoding.config.fit_config import load_config
+from almond.encoding.config.prediction import BetasSettings
 from almond.errors import InputError
 
 HELP = "write the mean weights of fitted regions as CSV files"

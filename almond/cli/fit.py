@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.crossval import RANDOM_WARNING
-from almond.encoding.fit import FitConfig, FitReport, FittedRegion, fit, load_config
+from almond.encoding.models.folds import RANDOM_WARNING
+from almond.encoding.pipeline.fit import FitConfig, FitReport, FittedRegion, fit, load_config
 from almond.progress import Console
 
 HELP = "fit encoding models of brain regions from a YAML configuration"

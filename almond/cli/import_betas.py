@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.artifact import FeatureSpaceCard
-from almond.encoding.betas import import_betas, read_betas
-from almond.encoding.checks import Checks
-from almond.encoding.config import ConfigError
-from almond.encoding.feature_specs import NETWORK_KINDS, parse_features
-from almond.encoding.features import open_space
-from almond.encoding.settings_prediction import SUFFIX
+from almond.encoding.artifacts.mean_weights import import_betas, read_betas
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.features import NETWORK_KINDS, parse_features
+from almond.encoding.config.fit_config import ConfigError
+from almond.encoding.config.prediction import SUFFIX
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.features.space import open_space
 from almond.errors import InputError
 
 HELP = "make encoders of mean weights in CSV files"

@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from almond.encoding.brain import map_brain
-from almond.encoding.config import load_config
+from almond.encoding.config.fit_config import load_config
+from almond.encoding.pipeline.whole_brain import map_brain
 from almond.progress import Console
 
 HELP = "map how well every voxel of a whole brain is predicted, with bounded memory"

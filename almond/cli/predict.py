@@ -12,17 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from almond.digest import digest_file
-from almond.encoding.artifact import EncoderArtifact
-from almond.encoding.collection import collect
-from almond.encoding.config import FitConfig, load_config
-from almond.encoding.features import extract_cached, open_space
-from almond.encoding.prediction import predict_table
-from almond.encoding.settings_prediction import PredictionSettings
-from almond.encoding.tables import load_table
+from almond.encoding.artifacts.artifact import EncoderArtifact
+from almond.encoding.artifacts.catalogue import collect
+from almond.encoding.config.fit_config import FitConfig, load_config
+from almond.encoding.config.prediction import PredictionSettings
+from almond.encoding.features.space import extract_cached, open_space
+from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.files import write_atomically
 from almond.progress import Console, Part, Progress
 from almond.stimuli.images import LazyImages, image_files
+from almond.targets.prediction import predict_table
 
 HELP = "predict the responses of fitted regions to a folder of images"
 

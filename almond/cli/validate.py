@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.collection import collect
-from almond.encoding.config import load_config
+from almond.encoding.artifacts.catalogue import collect
+from almond.encoding.config.fit_config import load_config
 from almond.errors import InputError
 from almond.progress import Console, Silent
 
@@ -26,8 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict, test, write the report, say the answer; returns 0."""
-    from almond.stats.normed.sections import answers
-    from almond.stats.normed.validate import validate_norms
+    from almond.norms.sections import answers
+    from almond.norms.validate import validate_norms
 
     config = load_config(arguments.config)
     settings = config.validation

@@ -15,7 +15,7 @@ HEXADECIMAL = 64
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from almond.encoding.weights_store import NAMES
+    from almond.encoding.features.networks.weights import NAMES
 
     parser.add_argument("name", choices=NAMES, help="the network")
     source = parser.add_mutually_exclusive_group(required=True)
@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from almond.encoding.weights_store import add_file, add_url
+    from almond.encoding.features.networks.weights import add_file, add_url
 
     sha256 = _hexadecimal(arguments.sha256)
     if arguments.file is not None:

@@ -24,9 +24,9 @@ from almond.evidence.bundle import (
     add_targets,
     put,
 )
-from almond.evidence.columns import FIXED, Column
 from almond.evidence.manifest import NAME, manifest_bytes, read_manifest, seal
 from almond.evidence.tables import codebook_bytes, csv_bytes, read_table, table_rows, write_time
+from almond.exchange.schema import FIXED, Column
 from almond.files import new_folder
 
 Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
@@ -66,7 +66,7 @@ def write_export(
 ) -> Path:
     """Write the export to a new ``folder``, whole or not at all, and return it.
 
-    Tables are frames or rows with the columns of ``almond.evidence.columns`` (those of ``stimuli`` may leave
+    Tables are frames or rows with the columns of ``almond.exchange.schema`` (those of ``stimuli`` may leave
     out ``file``). ``image_bytes`` maps the digest of each image to its suffix and its file or bytes,
     ``recipes`` maps digests to recipes' JSON values. ``meta`` holds ``created`` (a time with its offset), and
     may hold ``study`` (a name), ``score_targets`` (score column without ``score_`` -> target digest) and

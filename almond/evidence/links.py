@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from almond.digest import digest_file, digest_files, digest_json
-from almond.encoding.score import load_target
 from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.opened import Chain, response_in_words
 from almond.evidence.tables import codebook_bytes, columns_of
+from almond.targets.target import load_target
 
 Found = tuple[int, list[str]]
 

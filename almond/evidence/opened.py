@@ -12,8 +12,8 @@ import pandas as pd
 
 from almond.design.plan import StudyPlan
 from almond.evidence.bundle import recipe_targets, target_sources
-from almond.evidence.columns import FIXED
 from almond.evidence.tables import read_table
+from almond.exchange.schema import FIXED
 
 
 class Chain:

@@ -11,7 +11,7 @@ import pandas as pd
 from almond.design.assignment import PlannedTrial
 from almond.design.plan import StudyPlan
 from almond.errors import InputError
-from almond.evidence.columns import FIXED
+from almond.exchange.schema import FIXED
 from almond.rng import generator
 from almond.world.raters import Latents, Rater, simulate_rater, style_of
 

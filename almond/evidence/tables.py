@@ -20,7 +20,7 @@ import pandas as pd
 
 from almond.design.reading import is_digest
 from almond.errors import InputError
-from almond.evidence.columns import FIXED, SORTED_BY, UNIQUE, Column, stimulus_columns
+from almond.exchange.schema import FIXED, SORTED_BY, UNIQUE, Column, stimulus_columns
 
 OWN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SHOWN_PROBLEMS = 20

@@ -21,7 +21,7 @@ from almond.guidance.schedulers import Step
 from almond.progress import Progress, Silent
 from almond.rng import derive_seed
 from almond.stimuli import lowlevel
-from almond.stimuli.images import ImageArray
+from almond.typing import ImageArray
 
 
 class Scorer(Protocol):

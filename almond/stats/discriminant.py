@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from almond.stats.terms import Floats, Ints
+from almond.typing import Floats, Ints
 
 SHRINKAGE = 0.2
 """Share of a scaled identity in the within-class covariance: fixed beforehand, not tuned."""

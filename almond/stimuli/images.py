@@ -14,8 +14,7 @@ from almond.digest import digest_bytes
 from almond.errors import InputError
 from almond.files import write_atomically
 from almond.stimuli.norms import IMAGE_SUFFIXES
-
-ImageArray = np.ndarray[Any, np.dtype[np.uint8]]
+from almond.typing import ImageArray
 
 COMPRESSION = 6
 

@@ -10,17 +10,9 @@ from typing import Any
 import numpy as np
 
 from almond.errors import InputError
+from almond.exchange.schema import LOWLEVEL
 
-NAMES = (
-    "median_red",
-    "median_green",
-    "median_blue",
-    "luminance",
-    "contrast",
-    "power_low",
-    "power_high",
-    "edge_energy",
-)
+NAMES = LOWLEVEL
 """The features in the order in which tables hold them."""
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])

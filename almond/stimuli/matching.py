@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 from almond.errors import InputError
 from almond.progress import Progress, Silent
 from almond.stimuli import lowlevel
+from almond.typing import Floats
 
 SCORE_PREFIX = "score_"
 COLUMNS = ("stimulus_id", "base_scene", "intended_target", "direction")
@@ -32,8 +33,6 @@ REUSED = 50.0
 GAP = 1e-4
 NODES = 20_000
 """Where the solver stops: relative gap and nodes, not seconds, so that the machine does not matter."""
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)

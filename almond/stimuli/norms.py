@@ -13,11 +13,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
 from almond.errors import InputError
+from almond.typing import Floats
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
@@ -33,7 +33,6 @@ SHOWN = 12
 
 RATINGS = ("valence", "arousal")
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 Line = tuple[int, tuple[str, ...]]
 """The number of a row and its cells."""
 

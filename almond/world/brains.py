@@ -20,11 +20,10 @@ from almond.errors import InputError
 from almond.files import new_folder
 from almond.progress import Progress
 from almond.rng import generator
+from almond.typing import Floats
 from almond.world.brain_files import ShownScene, write_film, write_head, write_masks, write_run, write_truth
 from almond.world.lab import REGIONS
 from almond.world.scenes import LATENTS, draw_scene, latents
-
-Array = NDArray[np.float64]
 
 TRUTH: dict[str, dict[str, float]] = {
     "LB": {"threat": 1.0, "fear": 0.5},
@@ -79,7 +78,7 @@ class SimulatedDataset:
     ceiling: Mapping[str, Mapping[str, float]]
 
 
-def region_weights(region: str) -> Array:
+def region_weights(region: str) -> Floats:
     """The truth of a region as a vector over ``LATENTS`` (16,)."""
     return np.array([TRUTH[region].get(name, 0.0) for name in LATENTS])
 
@@ -106,19 +105,19 @@ def brain_mask() -> NDArray[np.bool_]:
     return np.asarray(x**2 + y**2 + z**2 <= 1.0, np.bool_)
 
 
-def grid_affine() -> Array:
+def grid_affine() -> Floats:
     """Voxel indices to millimetres, the middle of the grid at the origin."""
     affine = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
     affine[:3, 3] = -VOXEL_MM * (np.array(SHAPE) - 1) / 2
     return affine
 
 
-def haemodynamic_response(peak: float, undershoot: float, ratio: float) -> Array:
+def haemodynamic_response(peak: float, undershoot: float, ratio: float) -> Floats:
     """A difference of two gamma-shaped curves peaking at ``peak`` and ``undershoot`` seconds, on the grid
     STEP."""
     time = np.arange(0.0, 30.0, STEP)
 
-    def bump(at: float) -> Array:
+    def bump(at: float) -> Floats:
         curve = (time / at) ** at * np.exp(at - time)
         return np.asarray(curve / curve.sum(), np.float64)
 
@@ -138,7 +137,7 @@ def draw_film(rng: np.random.Generator, run: int, seconds: float) -> list[ShownS
         onset += duration
 
 
-def time_course(film: Sequence[ShownScene], n_volumes: int, tr: float) -> Array:
+def time_course(film: Sequence[ShownScene], n_volumes: int, tr: float) -> Floats:
     """Latents over time on the grid STEP (n, 16), 0 during grey."""
     course = np.zeros((round(n_volumes * tr / STEP), len(LATENTS)))
     for shown in film:
@@ -151,8 +150,8 @@ def time_course(film: Sequence[ShownScene], n_volumes: int, tr: float) -> Array:
 class Brain:
     """What is a subject's own: voxel weights (16, V) per region, gains in noise units, HRF, noise."""
 
-    weights: Mapping[str, Array]
-    response: Array
+    weights: Mapping[str, Floats]
+    response: Floats
     persistence: float
     shared: float
 
@@ -170,7 +169,7 @@ def draw_brain(rng: np.random.Generator, masks: Mapping[str, NDArray[np.bool_]])
     return Brain(weights, response, float(rng.uniform(0.3, 0.5)), float(rng.uniform(0.2, 0.4)))
 
 
-def responses(brain: Brain, course: Array, n_volumes: int, tr: float) -> dict[str, Array]:
+def responses(brain: Brain, course: Floats, n_volumes: int, tr: float) -> dict[str, Floats]:
     """Noise-free responses (n, V) of every region at the times of the volumes, in latent units."""
     convolved = lfilter(brain.response, [1.0], course, axis=0)
     rows = np.round(np.arange(n_volumes) * tr / STEP).astype(int)
@@ -278,8 +277,8 @@ class _Session:
     def _add(
         self,
         bold: NDArray[np.float32],
-        signal: Mapping[str, Array],
-        clean: Sequence[Mapping[str, Array]],
+        signal: Mapping[str, Floats],
+        clean: Sequence[Mapping[str, Floats]],
     ) -> dict[str, float]:
         """Add the responses in noise units, in place; returns their correlation with the sum, trends
         aside."""
@@ -296,7 +295,7 @@ class _Session:
         subject: str,
         run: int,
         bold: NDArray[np.float32],
-        baseline: Array,
+        baseline: Floats,
         film: Sequence[ShownScene],
     ) -> None:
         bold *= np.float32(NOISE)
@@ -308,7 +307,7 @@ class _Session:
         write_run(self.root, subject, run, bold, grid_affine(), self.tr, film)
 
 
-def _correlations(first: Array, second: Array) -> Array:
+def _correlations(first: Floats, second: Floats) -> Floats:
     """Per column, after taking the linear trend from both."""
     time = np.linspace(-1.0, 1.0, len(first))
     basis = np.linalg.qr(np.stack([np.ones_like(time), time], axis=1))[0]

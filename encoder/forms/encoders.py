@@ -8,7 +8,7 @@ from typing import Any
 
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from almond.encoding.settings_prediction import SUFFIX
+from almond.encoding.config.prediction import SUFFIX
 from almond.errors import InputError
 from encoder import services
 from encoder.forms.common import (

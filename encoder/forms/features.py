@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.feature_specs import MEANINGFUL
+from almond.encoding.config.features import MEANINGFUL
 from encoder import services
 from encoder.forms.common import choice, given, names, number, numbers, text, whole
 from encoder.models import FeatureSpace

@@ -4,8 +4,8 @@ import nibabel
 import numpy as np
 from scipy.signal import lfilter
 
-from almond.encoding.artifact import load_artifact
-from almond.encoding.fit import fit, parse_config
+from almond.encoding.artifacts.artifact import load_artifact
+from almond.encoding.pipeline.fit import fit, parse_config
 from almond.progress import Silent
 
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])

@@ -3,8 +3,8 @@ gaps."""
 
 import numpy as np
 
-from almond.encoding.crossval import Fold, inner_folds, make_folds
-from almond.encoding.estimators import Problem
+from almond.encoding.models.estimators import Problem
+from almond.encoding.models.folds import Fold, inner_folds, make_folds
 from almond.rng import generator
 
 

@@ -7,12 +7,12 @@ import numpy as np
 from scipy.signal import detrend
 
 from almond.digest import digest_json
-from almond.encoding.align import align
-from almond.encoding.artifact import FeatureSpaceCard
-from almond.encoding.config import FitConfig
-from almond.encoding.families.interface import SubjectArrays
-from almond.encoding.prepare import standardised
-from almond.encoding.settings_families import FlowSettings, SharedSettings
+from almond.encoding.bold.cleaning import standardised
+from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.multisubject import FlowSettings, SharedSettings
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.hemodynamics.convolution import align
+from almond.encoding.multisubject.interface import SubjectArrays
 from almond.rng import generator
 from almond.world.brains import (
     CONTRAST_TO_NOISE,

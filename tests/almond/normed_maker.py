@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, save_artifact
-from almond.encoding.features import world_features
+from almond.encoding.artifacts.artifact import EncoderArtifact, save_artifact
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.features.space import world_features
 from almond.world.scenes import LATENTS, draw_scene, latents, render
 
 SHAPE = (8, 7, 5)

@@ -12,13 +12,14 @@ import pandas as pd
 from almond.design.assignment import PlannedTrial, make_lists
 from almond.design.plan import PlannedStimulus, StudyPlan
 from almond.digest import digest_bytes, digest_file
-from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, save_artifact
-from almond.encoding.score import Target, region_target, save_target
+from almond.encoding.artifacts.artifact import EncoderArtifact, save_artifact
+from almond.encoding.features.card import FeatureSpaceCard
 from almond.evidence.export import write_export
 from almond.guidance.recipe import Recipe
 from almond.rng import generator
 from almond.stimuli.images import png_bytes
 from almond.stimuli.lowlevel import measure
+from almond.targets.target import Target, region_target, save_target
 from tests.almond.design_plans import full_plan
 
 CREATED = "2026-03-01T12:00:00+00:00"

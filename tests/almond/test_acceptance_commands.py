@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from almond.cli.main import main
-from almond.encoding.betas import read_betas
+from almond.encoding.artifacts.mean_weights import read_betas
 from almond.progress import Silent
 from almond.rng import generator
 from almond.world.brains import simulate_dataset

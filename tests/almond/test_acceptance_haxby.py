@@ -13,7 +13,7 @@ import pytest
 from scipy.ndimage import binary_dilation
 from scipy.signal import lfilter
 
-from almond.encoding.fit import fit, parse_config
+from almond.encoding.pipeline.fit import fit, parse_config
 from almond.progress import Silent
 from almond.rng import generator
 

@@ -7,9 +7,9 @@ import pytest
 from scipy.signal import firwin
 from scipy.stats import gamma
 
-from almond.encoding.align import align, align_film, convolve
-from almond.encoding.delays import read_at, resample
-from almond.encoding.hrf import CANONICAL, basis, orthogonalised, spm_hrf
+from almond.encoding.hemodynamics.convolution import align, align_film, convolve
+from almond.encoding.hemodynamics.hrf import CANONICAL, basis, orthogonalised, spm_hrf
+from almond.encoding.hemodynamics.resampling import read_at, resample
 from almond.errors import InputError
 from almond.rng import generator
 

@@ -5,11 +5,12 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression
 
-from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard
-from almond.encoding.axes import image_axis, leave_one_subject_out, principal_axes, selective_target
-from almond.encoding.score import scores, standardised
+from almond.encoding.artifacts.artifact import EncoderArtifact
+from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
 from almond.rng import generator
+from almond.targets.axes import image_axis, leave_one_subject_out, principal_axes, selective_target
+from almond.targets.target import scores, standardised
 
 SPACE = "f" * 64
 D = 12

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import scipy.io
 
-from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, load_artifact
-from almond.encoding.betas import export_betas, import_betas, read_betas
+from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact
+from almond.encoding.artifacts.mean_weights import export_betas, import_betas, read_betas
+from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
 from almond.rng import generator
 

@@ -11,18 +11,18 @@ import nibabel
 import numpy as np
 import pytest
 
-from almond.encoding.align import align_film
-from almond.encoding.bids import (
+from almond.encoding.bold.bids import (
     find_runs,
-    natural,
     number_of_volumes,
     read_events,
     repetition_time,
     source_dataset,
 )
-from almond.encoding.fit import fit, parse_config
-from almond.encoding.nifti import load_nifti, read_masked
+from almond.encoding.bold.nifti import load_nifti, read_masked
+from almond.encoding.hemodynamics.convolution import align_film
+from almond.encoding.pipeline.fit import fit, parse_config
 from almond.errors import InputError
+from almond.naming import natural
 from almond.progress import Silent
 from almond.rng import generator
 

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from almond.cli.main import main
-from almond.encoding.artifact import load_artifact
-from almond.encoding.brain import map_brain
-from almond.encoding.config import ConfigError, parse_config
-from almond.encoding.fit import fit
+from almond.encoding.artifacts.artifact import load_artifact
+from almond.encoding.config.fit_config import ConfigError, parse_config
+from almond.encoding.pipeline.fit import fit
+from almond.encoding.pipeline.whole_brain import map_brain
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.world.brains import simulate_dataset

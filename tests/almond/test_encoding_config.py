@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from almond.encoding.config import COMPONENTS, ConfigError, load_config, parse_config
-from almond.encoding.region_specs import RegionSpec
+from almond.encoding.config.fit_config import COMPONENTS, ConfigError, load_config, parse_config
+from almond.encoding.config.regions import RegionSpec
 from almond.errors import InputError
 
 
@@ -273,7 +273,7 @@ def test_several_spaces_and_the_only_one(base):
 
 
 def test_reading_a_configuration_loads_nothing_heavy():
-    code = "import sys, almond.encoding.config; print(*(set(sys.modules) & set(sys.argv[1:])))"
+    code = "import sys, almond.encoding.config.fit_config; print(*(set(sys.modules) & set(sys.argv[1:])))"
     heavy = ("torch", "nibabel", "scipy", "sklearn", "himalaya", "h5py", "av")
     found = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""

@@ -8,18 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from almond.encoding import (
-    config_data,
-    config_model,
-    region_specs,
-    settings_brain,
-    settings_evaluation,
-    settings_validation,
-)
-from almond.encoding.config import KEYS, ConfigError, FitConfig, load_config
-from almond.encoding.feature_specs import FeatureSpec
-from almond.encoding.settings_families import FlowSettings, SharedSettings
-from almond.encoding.settings_prediction import BetasSettings, PredictionSettings
+from almond.encoding.config import evaluation as settings_evaluation
+from almond.encoding.config import model as config_model
+from almond.encoding.config import regions as region_specs
+from almond.encoding.config import runs as config_data
+from almond.encoding.config import validation as settings_validation
+from almond.encoding.config import whole_brain as settings_brain
+from almond.encoding.config.features import FeatureSpec
+from almond.encoding.config.fit_config import KEYS, ConfigError, FitConfig, load_config
+from almond.encoding.config.multisubject import FlowSettings, SharedSettings
+from almond.encoding.config.prediction import BetasSettings, PredictionSettings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "fit.md").read_text()

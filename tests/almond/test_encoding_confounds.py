@@ -10,12 +10,12 @@ import pytest
 from scipy.fft import dct
 from scipy.signal import detrend
 
-from almond.encoding.bids import Run
-from almond.encoding.censor import kept_rows, read_censor
-from almond.encoding.checks import Checks
-from almond.encoding.confounds import read_confounds, read_table
-from almond.encoding.prepare import cosines, nuisance, without
-from almond.encoding.settings_data import (
+from almond.encoding.bold.bids import Run
+from almond.encoding.bold.censoring import kept_rows, read_censor
+from almond.encoding.bold.cleaning import cosines, nuisance, without
+from almond.encoding.bold.confounds import read_confounds, read_table
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.preparation import (
     CensorSettings,
     ConfoundSettings,
     parse_censor,

@@ -13,14 +13,14 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.tsa.arima_process import arma_generate_sample
 
-from almond.encoding.ceiling import EqualRuns, Presentations, powers, run_powers
-from almond.encoding.crossval import make_folds
-from almond.encoding.estimators import Ridge, Solved
-from almond.encoding.evaluate import Design, Engine, heldout_metrics, in_order
-from almond.encoding.fit import fit, parse_config
-from almond.encoding.judging import Trial
-from almond.encoding.nulls import noise, time_constant
-from almond.encoding.permutation import shifted_rows
+from almond.encoding.evaluation.cross_validate import Trial
+from almond.encoding.evaluation.heldout import Design, Engine, heldout_metrics, in_order
+from almond.encoding.evaluation.noise_ceiling import EqualRuns, Presentations, powers, run_powers
+from almond.encoding.evaluation.noise_features import noise, time_constant
+from almond.encoding.evaluation.permutation import shifted_rows
+from almond.encoding.models.estimators import Ridge, Solved
+from almond.encoding.models.folds import make_folds
+from almond.encoding.pipeline.fit import fit, parse_config
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.rng import generator

@@ -11,15 +11,16 @@ import pytest
 
 from almond.cli.main import main
 from almond.digest import digest_file
-from almond.encoding.artifact import load_artifact
-from almond.encoding.bids import find_runs, repetition_time
-from almond.encoding.fit import fit, fit_subject, parse_config, subjects_of
-from almond.encoding.nifti import read_masked
-from almond.encoding.regions import load_region
-from almond.encoding.score import region_target, scores
+from almond.encoding.artifacts.artifact import load_artifact
+from almond.encoding.bold.bids import find_runs, repetition_time
+from almond.encoding.bold.nifti import read_masked
+from almond.encoding.bold.select import subjects_of
+from almond.encoding.pipeline.fit import fit, fit_subject, parse_config
+from almond.encoding.regions.resolve import load_region
 from almond.errors import Cancelled, DigestMismatch, InputError
 from almond.progress import Silent
 from almond.rng import generator
+from almond.targets.target import region_target, scores
 from almond.world.attributes import Scene
 from almond.world.brains import region_weights, simulate_dataset
 from almond.world.lab import REGIONS

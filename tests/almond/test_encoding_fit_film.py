@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from almond.encoding.features import world_features
-from almond.encoding.fit import fit
-from almond.encoding.inputs import gather_inputs
-from almond.encoding.subject import read_subject
+from almond.encoding.features.space import world_features
+from almond.encoding.pipeline.design_matrix import read_subject
+from almond.encoding.pipeline.fit import fit
+from almond.encoding.pipeline.inputs import gather_inputs
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.rng import generator

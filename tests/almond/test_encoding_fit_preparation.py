@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 
-from almond.encoding.fit import fit, parse_config
-from almond.encoding.inputs import gather_inputs
-from almond.encoding.predictors import RunFeatures, Scan
-from almond.encoding.sources import split_film
-from almond.encoding.subject import read_subject
+from almond.encoding.features.extract import split_film
+from almond.encoding.features.run_features import RunFeatures, Scan
+from almond.encoding.pipeline.design_matrix import read_subject
+from almond.encoding.pipeline.fit import fit, parse_config
+from almond.encoding.pipeline.inputs import gather_inputs
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.rng import generator

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from almond.encoding.fit import fit, load_config
+from almond.encoding.pipeline.fit import fit, load_config
 from almond.progress import Silent
 from almond.rng import generator
 from tests.almond.encoding_data import slow, write_runs

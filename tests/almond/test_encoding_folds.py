@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from almond.encoding.crossval import correlation, inner_folds, make_folds
-from almond.encoding.estimators import Pls, Ridge
-from almond.encoding.evaluate import Design, Engine, evaluate, solved
+from almond.encoding.evaluation.heldout import Design, Engine, evaluate, solved
+from almond.encoding.models.estimators import Pls, Ridge
+from almond.encoding.models.folds import correlation, inner_folds, make_folds
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.rng import generator

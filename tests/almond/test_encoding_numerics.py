@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge as SklearnRidge
 
-from almond.encoding.align import align, convolve, hold, rational, resample
-from almond.encoding.crossval import Fold
-from almond.encoding.hrf import spm_hrf
-from almond.encoding.pls import fit_pls
-from almond.encoding.ridge import fit_ridge, relative_penalties
+from almond.encoding.hemodynamics.convolution import align, convolve, hold, rational, resample
+from almond.encoding.hemodynamics.hrf import spm_hrf
+from almond.encoding.models.folds import Fold
+from almond.encoding.models.pls import fit_pls
+from almond.encoding.models.ridge import fit_ridge, relative_penalties
 from almond.errors import InputError
 from almond.rng import generator
 

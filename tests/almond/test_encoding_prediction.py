@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard
-from almond.encoding.prediction import predict_table
+from almond.encoding.artifacts.artifact import EncoderArtifact
+from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
 from almond.rng import generator
+from almond.targets.prediction import predict_table
 
 D = 6
 NAMES = ("a.png", "b.png", "c.png", "d.png")

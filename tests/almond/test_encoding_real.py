@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from almond.encoding.artifact import load_artifact
-from almond.encoding.fit import fit, parse_config
+from almond.encoding.artifacts.artifact import load_artifact
+from almond.encoding.pipeline.fit import fit, parse_config
 from almond.progress import Silent
 from almond.rng import generator
 

@@ -12,12 +12,12 @@ import yaml
 from nibabel.processing import resample_from_to
 
 from almond.digest import digest_file
-from almond.encoding.atlas import label_table
-from almond.encoding.checks import Checks
-from almond.encoding.nifti import Grid, grid_of, load_nifti
-from almond.encoding.region_specs import RegionSpec, parse_region, parse_regions
-from almond.encoding.regions import bold_grid, load_region, on_side, resolve
-from almond.encoding.resampling import field_of_view_overlaps, onto_grid
+from almond.encoding.bold.nifti import Grid, grid_of, load_nifti
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.regions import RegionSpec, parse_region, parse_regions
+from almond.encoding.regions.atlas import label_table
+from almond.encoding.regions.regridding import field_of_view_overlaps, onto_grid
+from almond.encoding.regions.resolve import bold_grid, load_region, on_side, resolve
 from almond.errors import InputError
 from almond.rng import generator
 
@@ -461,7 +461,7 @@ def test_label_tables_that_are_none(tmp_path, name, text, problem):
 
 def test_specifications_load_nothing_heavy():
     code = (
-        "import sys, almond.encoding.region_specs, almond.encoding.settings_data\n"
+        "import sys, almond.encoding.config.regions, almond.encoding.config.preparation\n"
         "print(sorted({'torch', 'nibabel', 'scipy', 'sklearn', 'himalaya', 'h5py', 'av'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,11 +7,11 @@ import nibabel
 import numpy as np
 import pytest
 
-from almond.encoding.atlas import label_table
-from almond.encoding.checks import Checks
-from almond.encoding.nifti import Grid, grid_of, load_nifti
-from almond.encoding.region_specs import parse_regions
-from almond.encoding.regions import load_region, resolve
+from almond.encoding.bold.nifti import Grid, grid_of, load_nifti
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.regions import parse_regions
+from almond.encoding.regions.atlas import label_table
+from almond.encoding.regions.resolve import load_region, resolve
 from almond.errors import InputError
 
 DATA = Path(os.environ.get("ALMOND_REAL_DATA", ""))

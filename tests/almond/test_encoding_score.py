@@ -8,10 +8,15 @@ import torch
 from torch import nn
 
 from almond.digest import digest_array
-from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, load_artifact, save_artifact
-from almond.encoding.features import extract_cached
-from almond.encoding.features_torch import NetworkFeatures
-from almond.encoding.score import (
+from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact, save_artifact
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.features.networks.world import NetworkFeatures
+from almond.encoding.features.space import extract_cached
+from almond.encoding.features.tables import load_table
+from almond.errors import DigestMismatch, InputError
+from almond.rng import generator
+from almond.targets.scorer import Scorer
+from almond.targets.target import (
     Target,
     contrast_target,
     load_target,
@@ -20,10 +25,6 @@ from almond.encoding.score import (
     scores,
     standardised,
 )
-from almond.encoding.scorer import Scorer
-from almond.encoding.tables import load_table
-from almond.errors import DigestMismatch, InputError
-from almond.rng import generator
 
 SIZE = 16
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from almond.encoding.backend import make_backend
-from almond.encoding.estimators import Banded, Pls, Problem, Ridge, solve
+from almond.encoding.models.estimators import Banded, Pls, Problem, Ridge, solve
+from almond.encoding.models.solvers.backend import make_backend
 from almond.errors import InputError
 from almond.progress import Silent
 from tests.almond.engine_data import film, problem, regions

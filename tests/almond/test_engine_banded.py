@@ -5,9 +5,9 @@ import pytest
 from himalaya.backend import get_backend, set_backend
 from himalaya.ridge import GroupRidgeCV
 
-from almond.encoding.banded import fit_banded
-from almond.encoding.bands import band_columns, draw_shares
-from almond.encoding.estimators import Banded, Ridge, solve
+from almond.encoding.models.banded import fit_banded
+from almond.encoding.models.bands import band_columns, draw_shares
+from almond.encoding.models.estimators import Banded, Ridge, solve
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.rng import generator

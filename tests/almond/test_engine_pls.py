@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from almond.encoding import deflation, pls_folds
-from almond.encoding.backend import make_backend
-from almond.encoding.crossval import correlation
-from almond.encoding.eigen import lanczos, leading_eigenvector
-from almond.encoding.estimators import Pls, Problem, Ridge, solve
-from almond.encoding.pls import fit_pls
-from almond.encoding.pls_folds import heldout_r
-from almond.encoding.threads import one_thread
+from almond.encoding.models import pls_cv as pls_folds
+from almond.encoding.models.estimators import Pls, Problem, Ridge, solve
+from almond.encoding.models.folds import correlation
+from almond.encoding.models.pls import fit_pls
+from almond.encoding.models.pls_cv import heldout_r
+from almond.encoding.models.solvers import deflation
+from almond.encoding.models.solvers.backend import make_backend
+from almond.encoding.models.solvers.eigen import lanczos, leading_eigenvector
+from almond.encoding.models.solvers.threads import one_thread
 from almond.errors import Cancelled, InputError
 from almond.progress import Silent
 from almond.rng import generator

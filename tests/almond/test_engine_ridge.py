@@ -6,11 +6,12 @@ from himalaya.backend import set_backend
 from himalaya.ridge import RidgeCV
 from sklearn.linear_model import Ridge as SklearnRidge
 
-from almond.encoding import ridge_folds, ridge_systems
-from almond.encoding.backend import make_backend
-from almond.encoding.crossval import Fold
-from almond.encoding.estimators import Problem, Ridge, solve
-from almond.encoding.ridge import fit_ridge, relative_penalties
+from almond.encoding.models import ridge_cv as ridge_folds
+from almond.encoding.models.estimators import Problem, Ridge, solve
+from almond.encoding.models.folds import Fold
+from almond.encoding.models.ridge import fit_ridge, relative_penalties
+from almond.encoding.models.solvers import ridge_systems
+from almond.encoding.models.solvers.backend import make_backend
 from almond.errors import InputError
 from almond.progress import Silent
 from tests.almond.engine_data import film, problem, regions

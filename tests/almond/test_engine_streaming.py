@@ -6,11 +6,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from almond.encoding import streaming
-from almond.encoding.crossval import Folds
-from almond.encoding.estimators import Pls, Ridge, solve
-from almond.encoding.evaluate import heldout_metrics
-from almond.encoding.streaming import stream_pls, stream_ridge
+from almond.encoding.evaluation.heldout import heldout_metrics
+from almond.encoding.models.estimators import Pls, Ridge, solve
+from almond.encoding.models.folds import Folds
+from almond.encoding.pipeline import streaming
+from almond.encoding.pipeline.streaming import stream_pls, stream_ridge
 from almond.errors import Cancelled, InputError
 from almond.progress import Silent
 from tests.almond.engine_data import film, problem

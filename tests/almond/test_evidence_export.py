@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from almond.analysis.study_data import read_study
 from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
-from almond.evidence.columns import FIXED
 from almond.evidence.export import read_export
 from almond.evidence.tables import csv_bytes, read_table, table_rows, write_number
 from almond.evidence.verify import first_broken, verify
-from almond.stats.tables import read_study
+from almond.exchange.schema import FIXED
 from tests.almond.design_plans import natural_plan
 from tests.almond.small_export import CREATED, SmallStudy
 

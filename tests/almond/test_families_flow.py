@@ -8,9 +8,12 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
-from almond.encoding.checks import Checks
-from almond.encoding.families.calibration import calibration, crps_of_gaussian, crps_of_samples
-from almond.encoding.families.flow_anchor import (
+from almond.encoding.bold.cleaning import standardised
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.multisubject import FlowSettings, parse_flow
+from almond.encoding.hemodynamics.hrf import spm_hrf
+from almond.encoding.multisubject.calibration import calibration, crps_of_gaussian, crps_of_samples
+from almond.encoding.multisubject.flow_anchor import (
     Anchor,
     Watched,
     Window,
@@ -18,18 +21,15 @@ from almond.encoding.families.flow_anchor import (
     lay,
     train_anchor,
 )
-from almond.encoding.families.flow_matching import (
+from almond.encoding.multisubject.flow_matching import (
     Residuals,
     Velocity,
     gaussian_velocity,
     integrate,
     train_velocity,
 )
-from almond.encoding.families.flow_training import Plan, torch_generator
-from almond.encoding.families.spread import find_spread, fit_spread
-from almond.encoding.hrf import spm_hrf
-from almond.encoding.prepare import standardised
-from almond.encoding.settings_families import FlowSettings, parse_flow
+from almond.encoding.multisubject.flow_training import Plan, torch_generator
+from almond.encoding.multisubject.spread import find_spread, fit_spread
 from almond.progress import Silent
 from almond.rng import generator
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from almond.encoding.crossval import correlation, make_folds
-from almond.encoding.families.flow_artifact import load_flow
-from almond.encoding.families.flow_stages import Setting, train_stages
-from almond.encoding.families.interface import fit_family
-from almond.encoding.prepare import standardised
-from almond.encoding.ridge import fit_ridge, relative_penalties
-from almond.encoding.settings_families import FlowSettings
+from almond.encoding.bold.cleaning import standardised
+from almond.encoding.config.multisubject import FlowSettings
+from almond.encoding.models.folds import correlation, make_folds
+from almond.encoding.models.ridge import fit_ridge, relative_penalties
+from almond.encoding.multisubject.flow_artifact import load_flow
+from almond.encoding.multisubject.flow_stages import Setting, train_stages
+from almond.encoding.multisubject.interface import fit_family
 from almond.errors import Cancelled, DigestMismatch, InputError
 from almond.progress import Silent
 from almond.rng import generator
@@ -143,7 +143,7 @@ import os, signal, sys
 import torch
 torch.set_num_threads(1)
 from pathlib import Path
-from almond.encoding.families.interface import fit_family
+from almond.encoding.multisubject.interface import fit_family
 from tests.almond.family_subjects import configured, simulated
 from tests.almond.test_families_flow_fit import QUICK
 

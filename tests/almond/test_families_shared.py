@@ -5,21 +5,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-from almond.encoding.artifact import load_artifact
-from almond.encoding.checks import Checks
-from almond.encoding.crossval import Fold, correlation, inner_folds, make_folds
-from almond.encoding.families.films import allowed_rows, same_film
-from almond.encoding.families.interface import fit_family
-from almond.encoding.families.shared import (
+from almond.encoding.artifacts.artifact import load_artifact
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.multisubject import SharedSettings, parse_shared
+from almond.encoding.models.folds import Fold, correlation, inner_folds, make_folds
+from almond.encoding.models.ridge import fit_ridge, relative_penalties
+from almond.encoding.multisubject.films import allowed_rows, same_film
+from almond.encoding.multisubject.interface import fit_family
+from almond.encoding.multisubject.shared import (
     Part,
     fit_map,
     shared_time_courses,
     space_from_features,
     space_from_film,
 )
-from almond.encoding.families.shared_fit import Spaces
-from almond.encoding.ridge import fit_ridge, relative_penalties
-from almond.encoding.settings_families import SharedSettings, parse_shared
+from almond.encoding.multisubject.shared_fit import Spaces
 from almond.errors import Cancelled, InputError
 from almond.progress import Silent
 from almond.rng import generator
@@ -210,7 +210,7 @@ def test_a_stopped_fit_goes_on(subjects, tmp_path):
 
 
 def test_a_new_subjects_volumes_follow_the_test_block(subjects):
-    from almond.encoding.families.shared_fit import _Job
+    from almond.encoding.multisubject.shared_fit import _Job
 
     settings = SharedSettings(new_subjects=("01",), volumes=50)
     spaces = Spaces(subjects, {}, settings, FACTORS, 10.0)

@@ -9,9 +9,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from almond.encoding.emonet import EmoNet, emonet_space, load_emonet
-from almond.encoding.feature_specs import FeatureSpec
-from almond.encoding.features import open_space
+from almond.encoding.config.features import FeatureSpec
+from almond.encoding.features.networks.emonet import EmoNet, emonet_space, load_emonet
+from almond.encoding.features.space import open_space
 from almond.errors import InputError
 from almond.rng import generator
 

@@ -13,11 +13,11 @@ from torch import nn
 from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from almond.digest import digest_array
-from almond.encoding.feature_cache import extract_cached
-from almond.encoding.feature_specs import FeatureSpec
-from almond.encoding.features import open_space
-from almond.encoding.named_networks import published_preprocessing, timm_name
-from almond.encoding.preprocessing import Preprocessing, read_mean
+from almond.encoding.config.features import FeatureSpec
+from almond.encoding.features.cache import extract_cached
+from almond.encoding.features.networks.hub import published_preprocessing, timm_name
+from almond.encoding.features.networks.image_preprocessing import Preprocessing, read_mean
+from almond.encoding.features.space import open_space
 from almond.errors import Cancelled, InputError
 from almond.rng import generator
 
@@ -324,7 +324,7 @@ def test_a_new_image_computes_one_image(weights, images, tmp_path):
 
 
 def test_a_stopped_extraction_keeps_its_batches(weights, images, tmp_path, monkeypatch):
-    monkeypatch.setattr("almond.encoding.feature_cache.BATCH", 1)
+    monkeypatch.setattr("almond.encoding.features.cache.BATCH", 1)
 
     class Stop:
         def report(self, fraction, message=""):

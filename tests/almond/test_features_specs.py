@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from almond.encoding.checks import Checks
-from almond.encoding.feature_specs import (
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.features import (
     KINDS,
     MEANINGFUL,
     FeatureSpec,
     parse_feature_set,
     parse_features,
 )
-from almond.encoding.features import open_space
+from almond.encoding.features.space import open_space
 from almond.errors import InputError
 
 
@@ -174,7 +174,7 @@ def test_a_mistyped_kind_is_not_taken_for_a_name(base):
 def test_specs_load_without_any_heavy_library():
     heavy = ("torch", "scipy", "nibabel", "sklearn", "h5py", "av", "himalaya", "pyarrow.parquet")
     code = (
-        "import sys, almond.encoding.feature_specs\n"
+        "import sys, almond.encoding.config.features\n"
         f"sys.exit(','.join(name for name in {heavy!r} if name in sys.modules) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

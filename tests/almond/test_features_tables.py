@@ -9,9 +9,9 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from almond.encoding.matlab import read_variable
-from almond.encoding.preprocessing import read_mean
-from almond.encoding.tables import load_table
+from almond.encoding.features.matlab import read_variable
+from almond.encoding.features.networks.image_preprocessing import read_mean
+from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.rng import generator
 

@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import nn
 
-from almond.encoding.layers import TorchSpace
-from almond.encoding.preprocessing import Preprocessing
-from almond.encoding.video import film_features, frames
+from almond.encoding.features.film import film_features, frames
+from almond.encoding.features.networks.image_preprocessing import Preprocessing
+from almond.encoding.features.networks.torch_layer import TorchSpace
 from almond.errors import Cancelled, InputError
 from almond.rng import generator
 
@@ -138,7 +138,7 @@ def test_a_film_is_computed_once_per_space_and_every(film, tmp_path):
 
 
 def test_a_killed_extraction_goes_on_where_it_stopped(film, tmp_path, monkeypatch):
-    monkeypatch.setattr("almond.encoding.video.BATCH", 4)
+    monkeypatch.setattr("almond.encoding.features.film.BATCH", 4)
     killed = Counted(fails_after=20)
     with pytest.raises(KeyboardInterrupt):
         film_features(killed, film, every=2, cache=tmp_path)
@@ -157,7 +157,7 @@ def test_a_killed_extraction_goes_on_where_it_stopped(film, tmp_path, monkeypatc
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from almond.encoding import video
+from almond.encoding.features import film as video
 from tests.almond.test_features_video import Counted
 
 class Killed(Counted):
@@ -181,7 +181,7 @@ def test_a_process_that_is_killed_loses_nothing_that_was_written(film, tmp_path)
 
 
 def test_cancelling_keeps_what_is_done_and_progress_rises(film, tmp_path, monkeypatch):
-    monkeypatch.setattr("almond.encoding.video.BATCH", 8)
+    monkeypatch.setattr("almond.encoding.features.film.BATCH", 8)
 
     class Stop:
         seen: list[float] = []
@@ -201,7 +201,7 @@ def test_cancelling_keeps_what_is_done_and_progress_rises(film, tmp_path, monkey
 
 
 def test_few_frames_are_in_memory_at_once(film, tmp_path, monkeypatch):
-    monkeypatch.setattr("almond.encoding.video.BATCH_BYTES", 3 * HEIGHT * WIDTH * 3)
+    monkeypatch.setattr("almond.encoding.features.film.BATCH_BYTES", 3 * HEIGHT * WIDTH * 3)
     space = Counted()
     film_features(space, film, every=5, cache=tmp_path)
     assert space.largest == 3

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save_file
 
 from almond.cli.main import main
-from almond.encoding import weights_store
-from almond.encoding.emonet import empty_emonet
-from almond.encoding.fetching import fetch
-from almond.encoding.weights_store import add_file, add_url, stored_weights
+from almond.encoding.features.networks import weights as weights_store
+from almond.encoding.features.networks.download import fetch
+from almond.encoding.features.networks.emonet import empty_emonet
+from almond.encoding.features.networks.weights import add_file, add_url, stored_weights
 from almond.errors import Cancelled, DigestMismatch, InputError
 from almond.progress import Silent
 

@@ -10,14 +10,15 @@ from scipy import stats
 
 from almond.cli.evaluate import with_weights
 from almond.cli.main import main
-from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, save_artifact
-from almond.encoding.collection import collect, scan
-from almond.encoding.fit import fit, parse_config
+from almond.encoding.artifacts.artifact import EncoderArtifact, save_artifact
+from almond.encoding.artifacts.catalogue import collect, scan
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.pipeline.fit import fit, parse_config
 from almond.errors import Cancelled, InputError
+from almond.group.evaluate import evaluate_group
+from almond.group.performance import fisher_z
 from almond.progress import Silent
 from almond.rng import generator
-from almond.stats.encoders.evaluate import evaluate_group
-from almond.stats.encoders.performance import fisher_z
 from almond.stimuli.images import write_png
 from almond.world.attributes import Scene
 from almond.world.brains import simulate_dataset

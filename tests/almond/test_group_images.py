@@ -6,14 +6,14 @@ import statsmodels.api as sm
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 
-from almond.encoding.betas import as_csv
+from almond.encoding.artifacts.mean_weights import as_csv
 from almond.errors import InputError
+from almond.group import random_regions as random
+from almond.group.performance import GroupMatrix
+from almond.group.region_images.on_off import Judged, crossed, joint, two_stage
 from almond.progress import Silent
 from almond.rng import generator
-from almond.stats.encoders import random_regions as random
-from almond.stats.encoders.geometry import compare, dissimilarity, of_labels, tsne_picture
-from almond.stats.encoders.on_off import Judged, crossed, joint, two_stage
-from almond.stats.encoders.performance import GroupMatrix
+from almond.stats.dissimilarity import compare, dissimilarity, of_labels, tsne_picture
 
 REGIONS = ("a", "b", "c", "d")
 

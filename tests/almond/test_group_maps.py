@@ -9,9 +9,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from almond.errors import InputError
-from almond.rng import generator
-from almond.stats.encoders.maps import benjamini_hochberg, t_map, write_group_maps
-from almond.stats.encoders.performance import (
+from almond.group.maps import benjamini_hochberg, t_map, write_group_maps
+from almond.group.performance import (
     GroupMatrix,
     Performance,
     fisher_z,
@@ -19,6 +18,7 @@ from almond.stats.encoders.performance import (
     one_sample,
     scheme,
 )
+from almond.rng import generator
 
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
 GRID = ((4, 4, 4), AFFINE)

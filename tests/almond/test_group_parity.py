@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from almond.errors import InputError
+from almond.group.region_images.clusters import cluster_confusion, clustered_null, published_null
+from almond.group.region_images.plsda import Reclassifier, leave_one_subject_out_plsda, within_subjects
 from almond.progress import Silent
 from almond.rng import generator
-from almond.stats.encoders.clusters import cluster_confusion, clustered_null, published_null
-from almond.stats.encoders.plsda import Reclassifier, leave_one_subject_out_plsda, within_subjects
 
 FIXTURE = Path(__file__).parent / "fixtures" / "plsda_loso.npz"
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from almond.encoding.checks import Checks
-from almond.encoding.settings_evaluation import EvaluationSettings, parse_evaluation
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.evaluation import EvaluationSettings, parse_evaluation
 
 REGIONS = ("Amy", "LB", "CM", "SF", "AStr", "VC")
 
@@ -118,7 +118,7 @@ def test_names_are_looked_up_only_where_regions_are_known(tmp_path):
 
 def test_the_module_is_light():
     code = (
-        "import sys, almond.encoding.settings_evaluation; "
+        "import sys, almond.encoding.config.evaluation; "
         "print([n for n in ('torch','nibabel','scipy','sklearn','himalaya','h5py','av') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,11 +9,11 @@ from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.libqsturng import psturng
 from statsmodels.stats.multitest import multipletests
 
-from almond.encoding.settings_evaluation import PUBLISHED_CONTRASTS
+from almond.encoding.config.evaluation import PUBLISHED_CONTRASTS
 from almond.errors import InputError
+from almond.group.performance import Scheme
+from almond.group.subregions import holm, subregion_model
 from almond.rng import generator
-from almond.stats.encoders.performance import Scheme
-from almond.stats.encoders.subregions import holm, subregion_model
 
 REGIONS = ("LB", "CM", "SF", "AStr")
 

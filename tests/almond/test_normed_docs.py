@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from almond.cli.main import COMMANDS
-from almond.encoding import settings_validation
-from almond.encoding.config import KEYS
+from almond.encoding.config import validation as settings_validation
+from almond.encoding.config.fit_config import KEYS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "amod.md").read_text(encoding="utf-8")
 

@@ -21,10 +21,10 @@ from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 
 from almond.cli.main import main
-from almond.encoding.collection import collect
-from almond.encoding.config import load_config
-from almond.encoding.features import world_features
-from almond.encoding.fit import fit
+from almond.encoding.artifacts.catalogue import collect
+from almond.encoding.config.fit_config import load_config
+from almond.encoding.features.space import world_features
+from almond.encoding.pipeline.fit import fit
 from almond.progress import Silent
 from almond.stimuli import lowlevel
 from almond.stimuli.images import read_image

@@ -18,12 +18,12 @@ from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 
 from almond.cli.main import main
-from almond.encoding.collection import collect
-from almond.encoding.config import parse_config
-from almond.encoding.features import world_features
+from almond.encoding.artifacts.catalogue import collect
+from almond.encoding.config.fit_config import parse_config
+from almond.encoding.features.space import world_features
 from almond.errors import InputError
+from almond.norms.validate import validate_norms
 from almond.progress import Silent
-from almond.stats.normed.validate import validate_norms
 from almond.stimuli.images import read_image
 from tests.almond.normed_maker import REGIONS, SUBJECTS, make_encoders, make_world, mapping
 

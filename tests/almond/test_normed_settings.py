@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from almond.encoding.checks import Checks
-from almond.encoding.settings_validation import ValidationSettings, parse_validation
+from almond.encoding.config.checks import Checks
+from almond.encoding.config.validation import ValidationSettings, parse_validation
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_what_is_no_section(base: Path, value: Any) -> None:
 
 def test_the_parser_loads_nothing_heavy() -> None:
     code = (
-        "import sys, almond.encoding.settings_validation\n"
+        "import sys, almond.encoding.config.validation\n"
         "heavy = {'torch', 'nibabel', 'scipy', 'sklearn', 'himalaya', 'h5py', 'av', 'matplotlib'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )

@@ -11,15 +11,16 @@ from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.libqsturng import psturng
 
 from almond.errors import InputError
+from almond.norms import deciles
+from almond.norms.predictions import VoxelEffects
+from almond.norms.regression import surface
+from almond.norms.voxelwise import adjusted, voxel_maps
 from almond.rng import generator
+from almond.stats import anova
+from almond.stats.crossed import crossed_tests
 from almond.stats.mixed import RandomTerm, fit_linear
-from almond.stats.normed import anova, deciles
-from almond.stats.normed.crossed import crossed_tests
-from almond.stats.normed.group import correlations, fisher, one_sample, zscore
-from almond.stats.normed.permuting import coefficient_p, correlation_p, draw_orders
-from almond.stats.normed.predictions import VoxelEffects
-from almond.stats.normed.regression import surface
-from almond.stats.normed.voxelwise import adjusted, voxel_maps
+from almond.stats.permutation import coefficient_p, correlation_p, draw_orders
+from almond.stats.ttest import correlations, fisher, one_sample, zscore
 
 RNG = np.random.default_rng(20261121)
 

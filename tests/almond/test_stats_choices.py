@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
+from almond.analysis.choices import alignment, sign_flip
 from almond.errors import InputError
-from almond.stats.choices import alignment, sign_flip
 
 
 def choices(

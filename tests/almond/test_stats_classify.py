@@ -11,7 +11,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from almond.errors import Cancelled, InputError
-from almond.stats.classify import (
+from almond.stats.classification import (
     balanced_accuracy,
     centre_scenes,
     check_design,

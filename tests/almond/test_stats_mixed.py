@@ -13,10 +13,10 @@ from scipy import optimize, stats
 from scipy.special import expit
 
 from almond.errors import InputError
-from almond.stats.binomial_mixed import Laplace
-from almond.stats.linear_mixed import Profile
 from almond.stats.mixed import RandomTerm, fit_binomial, fit_linear, likelihood_ratio
-from almond.stats.terms import RandomDesign
+from almond.stats.mixed.binomial import Laplace
+from almond.stats.mixed.linear import Profile
+from almond.stats.mixed.random_effects import RandomDesign
 
 ORACLES = Path(os.environ.get("ALMOND_REAL_DATA", "/nonexistent")) / "oracles"
 real = pytest.mark.skipif(not ORACLES.is_dir(), reason="set ALMOND_REAL_DATA to the folder with oracles/")

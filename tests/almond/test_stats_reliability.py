@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from almond.analysis.natural import associations
+from almond.analysis.profiles import standardise, stimulus_profiles
+from almond.analysis.reliability import repeats, spearman_brown, split_correlations, split_half
 from almond.errors import InputError
-from almond.stats.natural import associations
-from almond.stats.profiles import standardise, stimulus_profiles
-from almond.stats.reliability import repeats, spearman_brown, split_correlations, split_half
 
 
 def ratings(seed=0, people=20, stimuli=15, noise=1.0, missing=0.0, repeated=4):

@@ -8,14 +8,14 @@ import re
 import pandas as pd
 import pytest
 
+from almond.analysis.descriptive import apply_exclusions
+from almond.analysis.figures import draw
+from almond.analysis.report import AnalysisResult, analyse_export, html_of, markdown_of, write_report
+from almond.analysis.study_data import read_study
 from almond.cli.main import main
 from almond.errors import InputError
-from almond.stats.descriptive import apply_exclusions
-from almond.stats.drawing import inline_svg, svg_of
-from almond.stats.figures import draw
-from almond.stats.report import AnalysisResult, analyse_export, html_of, markdown_of, write_report
-from almond.stats.sentences import p_cell, p_text
-from almond.stats.tables import read_study
+from almond.report.figures_style import inline_svg, svg_of
+from almond.report.wording import p_cell, p_text
 from tests.almond.export_maker import make_export, reseal
 
 

@@ -7,8 +7,8 @@ import json
 import pandas as pd
 import pytest
 
+from almond.analysis.study_data import read_study
 from almond.errors import DigestMismatch, InputError
-from almond.stats.tables import read_study
 from tests.almond.export_maker import make_export, reseal
 from tests.almond.small_export import SmallStudy
 

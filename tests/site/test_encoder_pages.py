@@ -15,7 +15,7 @@ from django.urls import reverse
 from PIL import Image
 
 from accounts.models import User
-from almond.encoding.artifact import load_artifact
+from almond.encoding.artifacts.artifact import load_artifact
 from encoder import comparing, services
 from encoder.models import Encoder, EncoderVersion
 from encoder.slices import Plane as BrainPlane

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from accounts.models import User
-from almond.encoding.artifact import load_artifact
+from almond.encoding.artifacts.artifact import load_artifact
 from encoder import region_values, services
 from encoder.models import Dataset, EncoderVersion, Region
 from jobs.services import run_now

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from almond.encoding.artifact import load_artifact
-from almond.encoding.score import load_target
-from almond.encoding.tables import load_table
+from almond.encoding.artifacts.artifact import load_artifact
+from almond.encoding.features.tables import load_table
+from almond.targets.target import load_target
 from encoder import services
 from encoder.models import Encoder, EncoderVersion, Target
 from jobs.services import run_now

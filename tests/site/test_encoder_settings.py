@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from almond.encoding.artifact import load_artifact
+from almond.encoding.artifacts.artifact import load_artifact
 from encoder import services
 from encoder.fit_settings import settings_of
 from encoder.models import Dataset, Encoder, FeatureSpace

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from almond.encoding.axes import principal_axes, selective_target
-from almond.encoding.score import load_target, scores
-from almond.encoding.tables import load_table
+from almond.encoding.features.tables import load_table
 from almond.errors import InputError
+from almond.targets.axes import principal_axes, selective_target
+from almond.targets.target import load_target, scores
 from encoder import services
 from encoder.models import Encoder, Target
 from jobs.models import Job

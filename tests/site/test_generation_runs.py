@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from almond.digest import digest_file
-from almond.encoding.features import world_features
-from almond.encoding.score import load_target, save_target, scores, standardised
+from almond.encoding.features.space import world_features
 from almond.errors import Cancelled
 from almond.rng import generator
 from almond.stimuli.images import read_image
 from almond.stimuli.lowlevel import NAMES, measure
+from almond.targets.target import load_target, save_target, scores, standardised
 from encoder.models import Encoder, Target, target_root
 from generation import runs, services
 from generation.models import Batch, MatchedSet, Stimulus

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from almond.evidence.columns import FIXED
 from almond.evidence.tables import table_rows
+from almond.exchange.schema import FIXED
 from almond.progress import Part, Silent
 from almond.world.raters import read_percepts
 from jobs.services import enqueue, retry, run_now

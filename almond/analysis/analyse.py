@@ -1,0 +1,217 @@
+"""The analysis of a study, from its export alone: which tests run, under which settings, with what result.
+
+What runs is decided by what the export holds. Settings come from the frozen plan; any other setting turns the
+results exploratory, and the deviation is listed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from almond import __version__
+from almond.analysis.descriptive import Sample, summaries
+from almond.analysis.questions import Context, Settings, make_context, run_tests
+from almond.analysis.sentences import headline
+from almond.analysis.study_data import StudyData, read_study
+from almond.design.plan import StudyPlan
+from almond.digest import digest_file
+from almond.errors import InputError
+from almond.progress import Part, Progress, Silent
+from almond.stats.classification import holm
+
+FORMAT = "almond-analysis/1"
+DIGITS = 10
+"""Significant digits kept in results: beyond them, machines may differ in rounding."""
+
+
+@dataclass(frozen=True)
+class AnalysisResult:
+    """A whole analysis as JSON values (``data``); figures and reports are drawn from it alone."""
+
+    data: dict[str, Any]
+
+    @property
+    def confirmatory(self) -> bool:
+        return bool(self.data["mode"] == "confirmatory")
+
+    @property
+    def headline(self) -> list[str]:
+        """The answer in plain sentences, most important first."""
+        return list(self.data["headline"])
+
+    @property
+    def summary(self) -> dict[str, float | None]:
+        """The few numbers that answer the question; None for a test that did not run."""
+        lda = (self.data["classification"] or {}).get("lda") or {}
+        overall = (self.data["choices"] or {}).get("overall") or {}
+        return {
+            "accuracy": lda.get("accuracy"),
+            "chance": lda.get("chance"),
+            "null_mean": lda.get("null_mean"),
+            "p": lda.get("p"),
+            "choice_alignment": overall.get("share"),
+            "choice_p": overall.get("p"),
+        }
+
+
+def analyse_export(
+    folder: Path,
+    *,
+    permutations: int | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> AnalysisResult:
+    """Repeat a study's analysis from its export.
+
+    ``permutations`` and ``seed`` are the plan's unless given; giving others makes the results exploratory.
+    Reads nothing but ``folder``. The same export and settings give the same result. Raises ``InputError`` for
+    tables that are not as the format says and ``DigestMismatch`` for files that were changed, before anything
+    is computed.
+    """
+    if permutations is not None and permutations < 1:
+        raise InputError("permutations", f"is {permutations}", "1 or more")
+    progress = progress or Silent()
+    data = read_study(Path(folder), Part(progress, 0.0, 0.05))
+    plan = data.plan.analysis
+    settings = Settings(
+        plan.permutations if permutations is None else permutations,
+        data.plan.seed if seed is None else seed,
+        plan.alpha,
+    )
+    context = make_context(data, settings)
+    found = run_tests(context, Part(progress, 0.05, 0.95))
+    deviations = list_deviations(data.plan, settings, context.sample)
+    result: dict[str, Any] = {
+        "format": FORMAT,
+        "study": study_facts(data, Path(folder)),
+        "software": versions(),
+        "settings": dataclasses.asdict(settings),
+        "planned": {
+            "permutations": plan.permutations,
+            "seed": data.plan.seed,
+            "alpha": plan.alpha,
+            "primary": list(plan.primary),
+            "participants": data.plan.participants,
+        },
+        "mode": "exploratory" if any(row["kind"] == "analysis" for row in deviations) else "confirmatory",
+        "deviations": deviations,
+        "sample": sample_facts(context),
+        **found,
+    }
+    result["tests"] = list_tests(result)
+    plain = to_json(result)
+    plain["headline"] = headline(plain)
+    progress.report(1.0, "analysed")
+    return AnalysisResult(plain)
+
+
+def list_tests(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per named test that ran: its p, whether the plan made it primary, Holm over primary ones."""
+    p_values: dict[str, float] = {}
+    if result["classification"]:
+        p_values["classification"] = result["classification"]["lda"]["p"]
+    if result["choices"]:
+        p_values["choices"] = result["choices"]["overall"].p
+    if result["natural"] and result["natural"]["scores"]:
+        p_values["natural"] = min(row.p_max for row in result["natural"]["scores"].associations)
+    primary = [name for name in result["planned"]["primary"] if name in p_values]
+    adjusted = dict(zip(primary, holm([p_values[name] for name in primary]), strict=True))
+    confirmatory = result["mode"] == "confirmatory"
+    return [
+        {
+            "test": name,
+            "p": p,
+            "p_holm_primary": adjusted.get(name),
+            "primary": name in adjusted,
+            "status": "confirmatory" if confirmatory and name in adjusted else "exploratory",
+            "below_alpha": p <= result["settings"]["alpha"],
+        }
+        for name, p in p_values.items()
+    ]
+
+
+def list_deviations(plan: StudyPlan, settings: Settings, sample: Sample) -> list[dict[str, Any]]:
+    """Differences from the plan in the three kinds that matter: analysis, sample size, exclusions."""
+    pairs = [
+        ("analysis", "permutations", plan.analysis.permutations, settings.permutations),
+        ("analysis", "seed", plan.seed, settings.seed),
+        ("analysis", "alpha", plan.analysis.alpha, settings.alpha),
+        ("sample size", "participants", plan.participants, len(sample.participants)),
+    ]
+    return [
+        {"kind": kind, "what": what, "planned": planned, "done": done}
+        for kind, what, planned, done in pairs
+        if planned != done
+    ]
+
+
+def study_facts(data: StudyData, folder: Path) -> dict[str, Any]:
+    return {
+        "title": data.plan.title,
+        "plan_digest": data.plan.digest,
+        "manifest_sha256": digest_file(folder / "manifest.json"),
+        "files": len(data.manifest["files"]),
+        "created": data.manifest.get("created"),
+        "exported_by": data.manifest.get("almond_version"),
+        "constructs": [dataclasses.asdict(item) for item in data.plan.constructs],
+    }
+
+
+def sample_facts(context: Context) -> dict[str, Any]:
+    people, sample = context.data.participants, context.sample
+    return {
+        "planned": context.data.plan.participants,
+        "joined": len(people),
+        "analysed": len(sample.participants),
+        "status": {str(name): int(size) for name, size in people["status"].value_counts().items()},
+        "ratings": len(sample.ratings),
+        "choices": len(sample.choices),
+        "stimuli": len(context.data.stimuli),
+        "scenes": context.data.stimuli["base_scene"].nunique(),
+        "exclusions": sample.exclusions,
+        "ratings_summary": summaries(context.ratings, context.constructs),
+    }
+
+
+def versions() -> dict[str, str]:
+    return {
+        "almond": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "pandas": pd.__version__,
+    }
+
+
+def to_json(value: Any) -> Any:
+    """JSON values: dataclasses as objects, arrays as lists, floats to ten significant digits, no NaN."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): to_json(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return to_json(value.tolist())
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    if isinstance(value, np.generic):
+        return to_json(value.item())
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value
+
+
+def result_bytes(result: AnalysisResult) -> bytes:
+    """result.json: sorted keys, indented, the same bytes for the same result."""
+    text = json.dumps(result.data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode()

@@ -1,0 +1,90 @@
+"""From single ratings to profiles: one standardised value per stimulus and construct.
+
+Ratings are standardised within participant and construct, over all images that the participant rated and
+without looking at what the images were meant to be, so that people who use a scale differently count alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from almond.typing import Floats
+
+
+def standardise(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Add ``z``: the rating minus the participant's mean of the construct, over the participant's SD.
+
+    The SD has n - 1. A participant who gave one value throughout (or one rating) has z = 0.
+    """
+    grouped = ratings.groupby(["participant_id", "construct"])["value"]
+    deviation = ratings["value"] - grouped.transform("mean")
+    spread = grouped.transform("std").fillna(0.0)
+    z = np.where(spread > 1e-9, deviation / spread.where(spread > 1e-9, 1.0), 0.0)
+    return ratings.assign(z=z)
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Mean standardised ratings ``values`` (n, K) of n stimuli; ``ratings`` is the smallest cell count."""
+
+    stimuli: tuple[str, ...]
+    constructs: tuple[str, ...]
+    scenes: tuple[str, ...]
+    targets: tuple[str, ...]
+    directions: tuple[int, ...]
+    values: Floats
+    raw: Floats
+    ratings: int
+    dropped: tuple[str, ...]
+
+
+def wide(ratings: pd.DataFrame, column: str, how: str, constructs: Sequence[str]) -> pd.DataFrame:
+    """A table of stimuli by constructs; cells without a rating are NaN."""
+    cells = ratings.groupby(["stimulus_id", "construct"])[column].agg(how)
+    table = cells.reset_index().pivot(index="stimulus_id", columns="construct", values=column)
+    return table.reindex(columns=list(constructs))
+
+
+def stimulus_profiles(ratings: pd.DataFrame, constructs: Sequence[str]) -> Profiles:
+    """Profiles of every stimulus, by first showings and repeats alike, from ratings with ``z``.
+
+    Stimuli without a rating on some construct are left out and listed as ``dropped``.
+    """
+    z = wide(ratings, "z", "mean", constructs)
+    raw = wide(ratings, "value", "mean", constructs)
+    counts = wide(ratings, "z", "count", constructs)
+    whole = z.notna().all(axis="columns").to_numpy()
+    names = [str(name) for name in z.index]
+    kept = [name for name, complete in zip(names, whole, strict=True) if complete]
+    facts = ratings.drop_duplicates("stimulus_id").set_index("stimulus_id").loc[kept]
+    return Profiles(
+        stimuli=tuple(kept),
+        constructs=tuple(constructs),
+        scenes=tuple(map(str, facts["base_scene"])),
+        targets=tuple(map(str, facts["intended_target"])),
+        directions=tuple(map(int, facts["direction"])),
+        values=z.to_numpy(dtype=np.float64)[whole],
+        raw=raw.to_numpy(dtype=np.float64)[whole],
+        ratings=int(counts.to_numpy()[whole].min()) if kept else 0,
+        dropped=tuple(sorted(set(names) - set(kept))),
+    )
+
+
+def select(profiles: Profiles, rows: Sequence[int]) -> Profiles:
+    """The profiles of some stimuli, by index."""
+    chosen = [int(row) for row in rows]
+    return Profiles(
+        stimuli=tuple(profiles.stimuli[row] for row in chosen),
+        constructs=profiles.constructs,
+        scenes=tuple(profiles.scenes[row] for row in chosen),
+        targets=tuple(profiles.targets[row] for row in chosen),
+        directions=tuple(profiles.directions[row] for row in chosen),
+        values=profiles.values[chosen],
+        raw=profiles.raw[chosen],
+        ratings=profiles.ratings,
+        dropped=profiles.dropped,
+    )

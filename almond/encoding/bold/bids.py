@@ -1,0 +1,224 @@
+"""BOLD runs of a BIDS dataset, raw or derivative: an index over file names.
+
+``docs/adr/0007-an-index-of-our-own-over-bids-names.md`` says why it is not pybids.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from almond.encoding.bold.nifti import load_nifti
+from almond.encoding.bold.sidecars import WHO, check_fetched, entities, inherited, sidecar_tr, source_tr
+from almond.errors import InputError
+from almond.naming import natural
+
+__all__ = [
+    "Run",
+    "entities",
+    "find_runs",
+    "natural",
+    "number_of_volumes",
+    "read_events",
+    "repetition_time",
+    "source_dataset",
+]
+
+SUFFIXES = (".nii", ".nii.gz")
+TR_TOLERANCE = 1e-3
+SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
+EVENT_COLUMNS = ("onset", "duration")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One BOLD run. ``name`` tells it from the subject's others; ``volumes`` limits it to part of the
+    file."""
+
+    subject: str
+    name: str
+    bold: Path
+    events: Path | None = None
+    sidecar_tr: float | None = None
+    volumes: tuple[int, int] | None = None
+
+
+def find_runs(
+    root: Path,
+    task: str | None = None,
+    subjects: Iterable[str] | None = None,
+    only: Mapping[str, str] | None = None,
+    *,
+    suffix: str = "bold",
+    derivatives: bool | str = False,
+) -> list[Run]:
+    """The BOLD runs of a dataset, in natural order of subject (2 before 10) and name.
+
+    ``root`` is a raw dataset or a folder of derivatives. ``derivatives`` looks into ``root/derivatives``
+    (True: subjects directly below it) or ``root/derivatives/<name>`` instead. ``suffix`` is the last part of
+    the file name: ``bold``, or what a pipeline made of it, such as ``bold_blur_censor``. ``only`` filters by
+    further entities, such as ``{"space": "MNI152NLin2009cAsym", "desc": "preproc"}``. ``subjects`` are
+    written as in the names, without ``sub-``.
+
+    Runs of one subject are told apart by session, task, acquisition, direction and run. Sidecars and events
+    apply as BIDS says; those of the raw dataset hold where a derivative has none of its own.
+
+    :raises InputError: no such folder, no run found, a subject without runs, or two files for one run.
+    """
+    folder = (
+        root if derivatives is False else root / "derivatives" / ("" if derivatives is True else derivatives)
+    )
+    if not folder.is_dir():
+        raise InputError(folder, "is not a folder", "the folder of a BIDS dataset")
+    wanted = None if subjects is None else set(subjects)
+    needed = {**({"task": task} if task else {}), **(only or {})}
+    every = _files(folder, suffix)
+    runs: dict[tuple[str, str], Path] = {}
+    for path in every:
+        found = entities(path)
+        if needed.items() <= found.items() and (wanted is None or found.get("sub") in wanted):
+            _add(runs, path)
+    which = f"{suffix}{''.join(f' with {key}-{value}' for key, value in needed.items())}"
+    _check_found(runs, folder, wanted, which, every)
+    ordered = sorted(runs, key=lambda key: (natural(key[0]), natural(key[1])))
+    return [_describe(runs[key], folder, suffix) for key in ordered]
+
+
+def source_dataset(folder: Path) -> Path:
+    """The raw dataset of a folder of derivatives (``.../derivatives`` or ``.../derivatives/<name>``).
+
+    Any other folder is its own.
+    """
+    absolute = folder.absolute()
+    if absolute.name == "derivatives":
+        return absolute.parent
+    return absolute.parent.parent if absolute.parent.name == "derivatives" else folder
+
+
+def _files(folder: Path, suffix: str) -> list[Path]:
+    return sorted(
+        path
+        for ending in SUFFIXES
+        for pattern in ("sub-*/func", "sub-*/ses-*/func")
+        for path in folder.glob(f"{pattern}/*_{suffix}{ending}")
+    )
+
+
+def _name(path: Path) -> str:
+    found = entities(path)
+    return "_".join(f"{key}-{found[key]}" for key in WHO if key in found and key != "sub")
+
+
+def _add(runs: dict[tuple[str, str], Path], path: Path) -> None:
+    key = (entities(path).get("sub", ""), _name(path))
+    if key in runs:
+        one, other = entities(runs[key]), entities(path)
+        keys = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+        hint = f" ({', '.join(keys)} differ)" if keys else ""
+        raise InputError(
+            path, f"is a second file for the run of {runs[key].name}{hint}", "one file: filter by entities"
+        )
+    runs[key] = path
+
+
+def _check_found(
+    runs: Mapping[tuple[str, str], Path],
+    root: Path,
+    wanted: set[str] | None,
+    which: str,
+    every: Sequence[Path],
+) -> None:
+    have = {subject for subject, _ in runs}
+    missing = sorted((wanted or set()) - have, key=natural)
+    if missing and every:
+        there = {entities(path).get("sub", "") for path in every}
+        near = [name for name in there if name.lstrip("0") == missing[0].lstrip("0")]
+        near = near or get_close_matches(missing[0], there, n=1)
+        hint = f"sub-{near[0]}" if near and near[0] not in have | set(missing) else "subjects of the dataset"
+        raise InputError(root, f"holds no BOLD run {which} of sub-{missing[0]}", hint)
+    if not runs:
+        raise InputError(root, f"holds no BOLD run {which}", _hint(root))
+
+
+def _hint(root: Path) -> str:
+    """What the folder holds instead: endings of its files, or derivatives below it."""
+    kinds = sorted({_suffix(path) for path in _files(root, "*")} - {""})
+    inside = root / "derivatives"
+    below = sorted({_suffix(path) for path in _files(inside, "*")} - {""}) if inside.is_dir() else []
+    if kinds or below:
+        found = [f"suffix: {', '.join(kinds)}"] if kinds else []
+        found += [f"derivatives: true with suffix: {', '.join(below)}"] if below else []
+        return f"what is there: {'; '.join(found)}"
+    return "files like sub-01/func/sub-01_task-rest_bold.nii.gz"
+
+
+def _suffix(path: Path) -> str:
+    """The last part of a BIDS name: everything after the last entity."""
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    return re.sub(r"^.*?((?:^|_)[a-z]+-[A-Za-z0-9+]+)+(?:_|$)", "", stem)
+
+
+def _describe(path: Path, root: Path, suffix: str) -> Run:
+    source = source_dataset(root)
+    tr, events = sidecar_tr(path, root, suffix), inherited(path, root, "events.tsv")
+    if source != root:
+        # Names in the raw dataset have the same folders below it.
+        raw = source / path.relative_to(root)
+        tr = source_tr(path, root, source) if tr is None else tr
+        events = events or inherited(raw, source, "events.tsv")
+    return Run(entities(path).get("sub", ""), _name(path), path, events[-1] if events else None, tr)
+
+
+def repetition_time(run: Run, stated: float | None = None) -> float:
+    """The TR in seconds from header, sidecar and configuration, which must agree where they speak.
+
+    :raises InputError: two of them differ by more than a millisecond, or none gives one.
+    """
+    header = load_nifti(run.bold).header
+    zooms = header.get_zooms()
+    unit = SECONDS.get(header.get_xyzt_units()[1], 1.0)
+    in_header = float(zooms[3]) * unit if len(zooms) > 3 else 0.0
+    known = {
+        "header": in_header if np.isfinite(in_header) and in_header > 0 else None,
+        "sidecar": run.sidecar_tr,
+        "configuration": stated,
+    }
+    said = {where: value for where, value in known.items() if value is not None}
+    if not said:
+        raise InputError(run.bold, "has no repetition time in header or sidecar", "tr: seconds")
+    if max(said.values()) - min(said.values()) > TR_TOLERANCE:
+        text = ", ".join(f"{where} {value:g} s" for where, value in said.items())
+        raise InputError(run.bold, f"its repetition times disagree: {text}", "one TR")
+    return said.get("configuration") or said.get("sidecar") or said["header"]
+
+
+def number_of_volumes(run: Run) -> int:
+    if run.volumes:
+        return run.volumes[1] - run.volumes[0]
+    shape: Sequence[int] = load_nifti(run.bold).shape
+    if len(shape) != 4:
+        raise InputError(run.bold, f"has shape {tuple(shape)}", "a 4-D BOLD run")
+    return int(shape[3])
+
+
+def read_events(path: Path) -> pd.DataFrame:
+    """An events table with numeric ``onset`` and ``duration`` in seconds; ``InputError`` naming the file."""
+    check_fetched(path)
+    if not path.is_file():
+        raise InputError(path, "file not found", "a BIDS events.tsv")
+    try:
+        events = pd.read_csv(path, sep="\t", na_values=["n/a"])
+    except (OSError, ValueError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read ({error})", "a tab-separated table") from error
+    for column in EVENT_COLUMNS:
+        if column not in events:
+            raise InputError(path, f"has no column {column}", "onset, duration and more")
+        if not pd.api.types.is_numeric_dtype(events[column]) or events[column].isna().any():
+            raise InputError(path, f"column {column} does not hold numbers only", "seconds")
+    return events

@@ -1,0 +1,164 @@
+"""Nuisance regressors of a run: fMRIPrep-like tables and motion parameters as text."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from almond.encoding.bold.bids import Run, number_of_volumes, source_dataset
+from almond.encoding.bold.nifti import load_nifti
+from almond.encoding.bold.run_files import file_of_run
+from almond.encoding.bold.sidecars import WHO, check_fetched, entities
+from almond.errors import InputError
+from almond.typing import Floats
+
+NAMES = ("desc-confounds_timeseries.tsv", "desc-confounds_regressors.tsv")
+LONGEST_START = 10
+"""Rows that may lack a number at the start of a column."""
+
+LABELS = re.compile(r'#\s*ColumnLabels\s*=\s*"([^"]*)"')
+
+
+def read_confounds(
+    run: Run, columns: Sequence[str], path: str | None = None, n_volumes: int | None = None
+) -> Floats:
+    """The chosen columns (n, k) of the table that belongs to a run, one row per volume of the run.
+
+    ``n_volumes`` is the length of the run's time axis where the BOLD file lacks censored volumes.
+
+    ``columns`` are names or globs, in the order of the table, each once. ``path`` is a pattern (see
+    ``file_of_run``); None looks for fMRIPrep's table beside the BOLD and in ``derivatives``. Text without a
+    header (``.1D``, ``.par``, ``.txt``) has the columns ``motion_1``, ``motion_2``, ...
+
+    Derivatives and framewise displacement have ``n/a`` for the first volume: numbers missing *at the start*
+    of a column (10 rows at most) take the column's first number, which adds no jump. Missing anywhere else is
+    an error.
+
+    :raises InputError: no such file, a name or glob that no column has, numbers missing, other rows than
+        volumes.
+    """
+    file = file_of_run(path, run, "confounds.path") if path else find_confounds(run)
+    table = read_table(file)
+    chosen = table[_columns(columns, list(table.columns), file)]
+    filled = _filled(chosen, file)
+    return rows_of_run(filled, run, file, n_volumes)
+
+
+def find_confounds(run: Run) -> Path:
+    """The confounds table beside a run's BOLD, or the only one for it in the derivatives of its dataset.
+
+    :raises InputError: none, or one of each of several pipelines.
+    """
+    found = _tables(run.bold.parent, run.bold) or [
+        file for folder in _derivatives(run.bold) for file in _tables(folder, run.bold)
+    ]
+    if not found:
+        raise InputError(run.bold, "has no confounds table beside it or in derivatives", f"*_{NAMES[0]}")
+    if len(found) > 1:
+        text = ", ".join(map(str, found))
+        raise InputError(run.bold, f"has several confounds tables: {text}", "confounds.path: which of them")
+    return found[0]
+
+
+def _tables(folder: Path, bold: Path) -> list[Path]:
+    """Tables of confounds in a folder that speak of the same acquisition as a BOLD file."""
+    return [file for name in NAMES for file in sorted(folder.glob(f"*_{name}")) if _who(file) == _who(bold)]
+
+
+def _who(path: Path) -> dict[str, str]:
+    return {key: value for key, value in entities(path).items() if key in WHO}
+
+
+def _derivatives(bold: Path) -> list[Path]:
+    """The folders of a run's session below ``derivatives`` and below each pipeline's."""
+    subject = next((folder for folder in bold.parents if folder.name.startswith("sub-")), None)
+    if subject is None:
+        return []
+    derivatives = source_dataset(subject.parent) / "derivatives"
+    below = bold.parent.relative_to(subject.parent)
+    return [derivatives / below, *sorted(folder / below for folder in derivatives.glob("*"))]
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of numbers with a name per column: TSV or CSV with a header, or text of numbers without one."""
+    check_fetched(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(path, f"cannot be read ({error})", "a table of numbers") from error
+    try:
+        if path.suffix.lower() in (".tsv", ".csv"):
+            separator = "\t" if path.suffix.lower() == ".tsv" else ","
+            table = pd.read_csv(path, sep=separator, na_values=["n/a"])
+        else:
+            table = _from_text(text)
+    except ValueError as error:
+        raise InputError(path, f"is not a table of numbers ({error})", "one row per volume") from error
+    if table.empty:
+        raise InputError(path, "holds no rows", "one row per volume")
+    return table
+
+
+def _from_text(text: str) -> pd.DataFrame:
+    lines = [line.split() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not lines:
+        return pd.DataFrame()
+    widths = {len(line) for line in lines}
+    if len(widths) > 1:
+        raise ValueError(f"rows of {' and '.join(map(str, sorted(widths)))} numbers")
+    values = np.array(lines, np.float64)
+    labels = LABELS.search(text)
+    names = [name.strip() for name in labels[1].split(";")] if labels else []
+    if len(names) != values.shape[1]:
+        names = [f"motion_{number}" for number in range(1, values.shape[1] + 1)]
+    return pd.DataFrame(values, columns=names)
+
+
+def _columns(wanted: Sequence[str], names: list[str], path: Path) -> list[str]:
+    chosen: set[str] = set()
+    for pattern in wanted:
+        found = [name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            near = get_close_matches(pattern, names, n=3, cutoff=0.4) or names[:6]
+            raise InputError(path, f"has no column {pattern}", f"columns such as {', '.join(near)}")
+        chosen.update(found)
+    return [name for name in names if name in chosen]
+
+
+def _filled(table: pd.DataFrame, path: Path) -> Floats:
+    found = np.empty(table.shape)
+    for index, name in enumerate(table.columns):
+        column = table[name]
+        if not pd.api.types.is_numeric_dtype(column):
+            raise InputError(path, f"column {name} does not hold numbers only", "numbers, n/a at the start")
+        values = column.to_numpy(np.float64)
+        known = np.flatnonzero(~np.isnan(values))
+        if len(known) == 0 or known[0] > LONGEST_START:
+            problem = f"column {name} has no number in the first {LONGEST_START + 1} rows"
+            raise InputError(path, problem, "numbers, n/a for the first volumes only")
+        bad = np.flatnonzero(~np.isfinite(values[known[0] :])) + known[0]
+        if len(bad):
+            raise InputError(
+                path, f"column {name} has no number in row {bad[0] + 1}", "n/a at the start only"
+            )
+        found[: known[0], index] = values[known[0]]
+        found[known[0] :, index] = values[known[0] :]
+    return found
+
+
+def rows_of_run(values: Floats, run: Run, path: Path, n_volumes: int | None = None) -> Floats:
+    """The rows of a table for the volumes of a run: a table for the whole BOLD file is cut as the run is."""
+    expected = number_of_volumes(run) if n_volumes is None else n_volumes
+    if len(values) == expected:
+        return values
+    if run.volumes is not None and len(values) == load_nifti(run.bold).shape[3]:
+        return values[run.volumes[0] : run.volumes[1]]
+    raise InputError(
+        path, f"has {len(values)} rows, {run.bold.name} has {expected} volumes", "a row per volume"
+    )

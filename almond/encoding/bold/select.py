@@ -1,0 +1,38 @@
+"""Which runs and subjects a configuration names."""
+
+from __future__ import annotations
+
+from almond.encoding.bold.bids import Run, find_runs
+from almond.encoding.config.fit_config import FitConfig
+from almond.errors import InputError
+from almond.naming import natural
+
+
+def all_runs(config: FitConfig) -> list[Run]:
+    """The runs that a configuration speaks of, of the subjects that it chooses."""
+    if config.dataset is not None:
+        return find_runs(
+            config.dataset,
+            config.task,
+            config.subjects,
+            config.entities,
+            suffix=config.suffix,
+            derivatives=config.derivatives,
+        )
+    if not config.runs:
+        raise InputError("dataset", "is missing: there is nothing to fit", "a BIDS folder, or runs")
+    wanted = config.subjects
+    runs = [
+        Run(item.subject, item.run, item.bold, item.events, None, item.volumes)
+        for item in config.runs
+        if wanted is None or item.subject in wanted
+    ]
+    missing = sorted(set(wanted or ()) - {run.subject for run in runs})
+    if missing:
+        raise InputError("subjects", f"{missing[0]} has no run", "subjects that the runs name")
+    return runs
+
+
+def subjects_of(config: FitConfig) -> list[str]:
+    """The subjects to fit, sorted (2 before 10)."""
+    return sorted({run.subject for run in all_runs(config)}, key=natural)

@@ -1,0 +1,110 @@
+"""Features kept per image: what a network gave for an image once is not computed again.
+
+The cache is a folder of packs ``<space>-<images>.npz``, each written whole or not at all, with the digests of
+some images and their features. A pack that cannot be read is not there; its images are computed again.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from almond.digest import digest_json
+from almond.files import write_atomically
+from almond.progress import Progress, Silent
+from almond.typing import FeatureArray, ImageArray
+
+BATCH = 32
+"""Images per pack: so many are in memory at once, and a stopped extraction loses no more."""
+
+
+class Extractor(Protocol):
+    """The part of a feature space that the cache needs."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def extract(self, images: Sequence[ImageArray]) -> FeatureArray:
+        """Images to (n, D) float32."""
+
+
+def extract_cached(
+    space: Extractor,
+    digests: Sequence[str],
+    load: Callable[[], Sequence[ImageArray]],
+    cache: Path,
+    progress: Progress | None = None,
+) -> FeatureArray:
+    """Features (n, D) of the images that ``load`` gives, kept in the folder ``cache``.
+
+    The key of an image is its digest (of its bytes or pixels) with that of the space, so that adding an image
+    computes one image. ``load`` is called only when something is missing, and only the missing images are
+    taken from what it gives; a sequence that reads each image when it is asked for therefore holds few of
+    them in memory.
+
+    :raises Cancelled: ``progress`` asked to stop; what was computed before is kept.
+    """
+    known = _read_packs(cache, space, set(digests))
+    missing = [index for digest, index in _first_places(digests).items() if digest not in known]
+    images = load() if missing else []
+    for start in range(0, len(missing), BATCH):
+        (progress or Silent()).report(start / len(missing), f"features of {len(missing)} images")
+        chosen = missing[start : start + BATCH]
+        names = [digests[index] for index in chosen]
+        found = space.extract([images[index] for index in chosen])
+        _write_pack(cache, space, names, found)
+        known |= dict(zip(names, found, strict=True))
+    if not digests:
+        return np.empty((0, space.dimension), np.float32)
+    return np.stack([known[digest] for digest in digests])
+
+
+def _first_places(digests: Sequence[str]) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for index, digest in enumerate(digests):
+        places.setdefault(digest, index)
+    return places
+
+
+def _prefix(space: Extractor) -> str:
+    return digest_json({"feature_space": space.digest})[:24]
+
+
+def _read_packs(cache: Path, space: Extractor, wanted: set[str]) -> dict[str, NDArray[np.float32]]:
+    known: dict[str, NDArray[np.float32]] = {}
+    for path in sorted(cache.glob(f"{_prefix(space)}-*.npz")):
+        if wanted <= known.keys():
+            break
+        known |= {name: row for name, row in _read_pack(path, space.dimension).items() if name in wanted}
+    return known
+
+
+def _read_pack(path: Path, dimension: int) -> dict[str, NDArray[np.float32]]:
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            names, values = stored["digests"].tolist(), stored["values"]
+    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile):
+        return {}  # a damaged cache is only a cache
+    if values.shape != (len(names), dimension) or values.dtype != np.float32:
+        return {}
+    return dict(zip(map(str, names), values, strict=True))
+
+
+def _write_pack(cache: Path, space: Extractor, names: Sequence[str], values: FeatureArray) -> None:
+    path = cache / f"{_prefix(space)}-{digest_json(list(names))[:24]}.npz"
+    write_atomically(path, npz_bytes(digests=np.array(names), values=values))
+
+
+def npz_bytes(**arrays: NDArray[Any]) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, **arrays)
+    return stream.getvalue()

@@ -1,0 +1,123 @@
+"""What features of a subject's runs are: numbers on regular grids, in one space or several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from almond.digest import digest_array, digest_json
+from almond.encoding.bold.bids import Run
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.typing import Floats
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is needed of a run to lay features along it.
+
+    ``n_volumes`` is the length of its time axis. ``kept`` (n_volumes,) marks the volumes that are analysed,
+    None for all; ``confounds`` (n_volumes, k) are regressors to project out.
+    """
+
+    run: Run
+    n_volumes: int
+    tr: float
+    kept: NDArray[np.bool_] | None = None
+    confounds: Floats | None = None
+
+    @property
+    def seconds(self) -> float:
+        return self.n_volumes * self.tr
+
+    @property
+    def n_kept(self) -> int:
+        return self.n_volumes if self.kept is None else int(self.kept.sum())
+
+
+@dataclass(frozen=True)
+class RunFeatures:
+    """Features of one run, one row per ``interval`` seconds from ``start`` on, and where they came from.
+
+    ``values`` are the features (n, D), or, with ``mixing`` (S, D), what has to be multiplied by it to give
+    them: the time courses (n, S) of S stimuli, with a row of features for each. Everything on the way to
+    predictors is linear, so that the product may be taken at the end, where there are fewer rows.
+    """
+
+    values: NDArray[np.floating[Any]]
+    interval: float
+    source: Path
+    start: float = 0.0
+    mixing: Floats | None = None
+
+    @property
+    def dimension(self) -> int:
+        return int((self.values if self.mixing is None else self.mixing).shape[1])
+
+    @property
+    def digest(self) -> str:
+        parts = [self.values] if self.mixing is None else [self.values, self.mixing]
+        said = [digest_array(part) for part in parts]
+        return said[0] if self.start == 0 and len(said) == 1 else digest_json([*said, self.start])
+
+    def mixed(self, aligned: Floats) -> Floats:
+        """Columns (n, K S) of aligned time courses as columns (n, K D) of aligned features."""
+        if self.mixing is None:
+            return aligned
+        stimuli = len(self.mixing)
+        parts = [
+            aligned[:, first : first + stimuli] @ self.mixing for first in range(0, aligned.shape[1], stimuli)
+        ]
+        return np.concatenate(parts, axis=1)
+
+
+@dataclass(frozen=True)
+class Predictors:
+    """The features of a subject's runs in one space.
+
+    ``film``: the features (n_frames, D) of a film that all runs show as one, where they come as such.
+    ``files``: names and digests of what they were read or computed from. ``digest``: which numbers they are.
+    """
+
+    card: FeatureSpaceCard
+    runs: tuple[RunFeatures, ...]
+    names: tuple[str, ...] = ()
+    film: RunFeatures | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> Any:
+        return self.film.digest if self.film is not None else [part.digest for part in self.runs]
+
+    def whole(self) -> RunFeatures:
+        """All runs as one film, one after the other where they are not one already."""
+        if self.film is not None:
+            return self.film
+        first = self.runs[0]
+        if any(part.mixing is not None for part in self.runs):
+            values = [part.values if part.mixing is None else part.values @ part.mixing for part in self.runs]
+        else:
+            values = [part.values for part in self.runs]
+        return RunFeatures(np.concatenate(values), first.interval, first.source)
+
+
+def joined_card(predictors: Mapping[str, Predictors]) -> FeatureSpaceCard:
+    """The card of all spaces side by side; that of the only one as it is."""
+    cards = [one.card for one in predictors.values()]
+    if len(cards) == 1:
+        return cards[0]
+    digest = digest_json([[name, one.card.digest] for name, one in predictors.items()])
+    return FeatureSpaceCard("+".join(predictors), digest, sum(card.dimension for card in cards))
+
+
+def bands(predictors: Mapping[str, Predictors]) -> dict[str, slice]:
+    """Which of the features side by side belong to which space."""
+    found, first = {}, 0
+    for name, one in predictors.items():
+        found[name] = slice(first, first + one.card.dimension)
+        first += one.card.dimension
+    return found

@@ -1,0 +1,209 @@
+"""Trained flow models on disk: ``<root>/<digest>/artifact.json`` and ``weights.safetensors``.
+
+One folder holds all subjects and regions. ``artifact.json`` has the format's name, subjects, regions, feature
+space, settings, provenance and metrics (subject -> region -> numbers); the tensors are float32 but for voxel
+indices. It is written beside and renamed; its digest is its name, and loading refuses what was changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load, save
+from torch import Tensor
+
+from almond.digest import canonical_json, digest_files
+from almond.encoding.artifacts.artifact import is_intact, keep_under_digest
+from almond.encoding.multisubject.flow_anchor import Anchor, Window
+from almond.encoding.multisubject.flow_matching import Velocity
+from almond.encoding.multisubject.flow_model import FlowModel, Voice
+from almond.encoding.multisubject.spread import Spread
+from almond.errors import DigestMismatch, InputError
+from almond.files import new_folder, write_atomically
+
+FORMAT = "almond-flow/1"
+FILES = ("artifact.json", "weights.safetensors")
+
+
+@dataclass(frozen=True)
+class FlowArtifact:
+    """A model with what it was made from. ``voxels``: subject -> (V, 3); ``columns``: subject -> region ->
+    positions among them. ``digest`` is set once it is on disk."""
+
+    model: FlowModel
+    voxels: Mapping[str, NDArray[np.int64]]
+    columns: Mapping[str, Mapping[str, NDArray[np.int64]]]
+    tr: float
+    feature_space: Mapping[str, Any]
+    mask_digests: Mapping[str, str]
+    grid: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    def predict(self, features: NDArray[np.floating], subject: str) -> NDArray[np.float64]:
+        """The mean response (n, V) of all the subject's voxels: see ``FlowModel.predict``."""
+        return self.model.predict(features, subject)
+
+    def sample(
+        self, features: NDArray[np.floating], subject: str, n: int, *, steps: int = 25, seed: int = 0
+    ) -> NDArray[np.float64]:
+        """Samples (n, T, V): see ``FlowModel.sample``."""
+        return self.model.sample(features, subject, n, steps=steps, seed=seed)
+
+    def to_json(self) -> dict[str, Any]:
+        model = self.model
+        return {
+            "format": FORMAT,
+            "model": "flow",
+            "subjects": list(model.subjects),
+            "regions": sorted({region for of in self.columns.values() for region in of}),
+            "feature_space": dict(self.feature_space),
+            "tr": self.tr,
+            "shape": {
+                "taps": model.window.taps,
+                "lead": model.window.lead,
+                "width": int(model.anchor.trunk.shape[0]),
+                "hidden": int(model.velocity.context.weight.shape[0]),
+                "samples": model.samples,
+                "steps": model.steps,
+                "seed": model.seed,
+            },
+            "mask_digests": dict(self.mask_digests),
+            "grid": dict(self.grid) if self.grid is not None else None,
+            "config": dict(self.config),
+            "provenance": dict(self.provenance),
+            "metrics": dict(self.metrics),
+        }
+
+
+def save_flow(root: Path, artifact: FlowArtifact) -> tuple[str, Path]:
+    """Write an artifact under its digest and return both; the same artifact twice is written once."""
+    with new_folder(root) as scratch:
+        write_atomically(scratch / FILES[1], save(_tensors(artifact)))
+        write_atomically(scratch / FILES[0], canonical_json(artifact.to_json()))
+        return keep_under_digest(root, scratch, FILES)
+
+
+def is_intact_flow(path: Path) -> bool:
+    """Whether a folder holds the bytes for which it is named."""
+    return is_intact(path, FILES)
+
+
+def load_flow(path: Path, device: str = "cpu") -> FlowArtifact:
+    """Read an artifact's folder.
+
+    :raises DigestMismatch: its bytes are not those for which the folder is named.
+    :raises InputError: it is no such folder, or of another format.
+    """
+    meta = read_flow_json(path)
+    digest = digest_files({name: path / name for name in FILES})
+    if digest != path.name:
+        raise DigestMismatch(path, path.name, digest)
+    tensors = load((path / FILES[1]).read_bytes())
+    subjects = meta["subjects"]
+    voxels = {name: tensors[f"subject/{name}/voxels"].numpy() for name in subjects}
+    columns: dict[str, dict[str, NDArray[np.int64]]] = {name: {} for name in subjects}
+    for key, tensor in tensors.items():
+        match key.split("/", 3):
+            case ["subject", name, "columns", region]:
+                columns[name][region] = tensor.numpy()
+    on_device = {name: tensor.to(device) for name, tensor in tensors.items()}
+    return FlowArtifact(
+        model=_model(meta["shape"], subjects, on_device),
+        voxels=voxels,
+        columns=columns,
+        tr=float(meta["tr"]),
+        digest=digest,
+        **{
+            name: meta[name]
+            for name in ("feature_space", "mask_digests", "grid", "config", "provenance", "metrics")
+        },
+    )
+
+
+def read_flow_json(path: Path) -> dict[str, Any]:
+    """The description alone, without checking digests."""
+    missing = [name for name in FILES if not (path / name).is_file()]
+    if missing:
+        raise InputError(path, f"has no {' and no '.join(missing)}", "the folder of a flow model")
+    try:
+        meta: dict[str, Any] = json.loads((path / FILES[0]).read_bytes())
+    except ValueError as error:
+        raise InputError(path / FILES[0], f"is not JSON ({error})", FORMAT) from error
+    if meta.get("format") != FORMAT:
+        raise InputError(path, f"has format {meta.get('format')!r}", FORMAT)
+    return meta
+
+
+def _tensors(artifact: FlowArtifact) -> dict[str, Tensor]:
+    model = artifact.model
+    found = {
+        "feature_mean": model.feature_mean,
+        "feature_scale": model.feature_scale,
+        "context": model.context,
+        "offset": model.offset,
+    }
+    found |= {f"anchor/{name}": tensor for name, tensor in model.anchor.state_dict().items()}
+    found |= {f"velocity/{name}": tensor for name, tensor in model.velocity.state_dict().items()}
+    for name, voice in zip(model.subjects, model.voices, strict=True):
+        here = f"subject/{name}"
+        spread = voice.spread
+        found |= {f"{here}/mean": voice.mean, f"{here}/scale": voice.scale}
+        found |= {f"{here}/spread/{part}": getattr(spread, part) for part in SPREAD}
+        found[f"{here}/temperature"] = torch.tensor(voice.temperature, dtype=torch.float64)
+        found[f"{here}/voxels"] = torch.from_numpy(np.asarray(artifact.voxels[name], np.int64))
+        for region, columns in artifact.columns[name].items():
+            found[f"{here}/columns/{region}"] = torch.from_numpy(np.asarray(columns, np.int64))
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in found.items()}
+
+
+SPREAD = ("scale", "directions", "variances", "rest")
+
+
+def _model(shape: Mapping[str, Any], subjects: list[str], tensors: Mapping[str, Tensor]) -> FlowModel:
+    nothing = torch.Generator()
+    spreads = [
+        Spread(**{part: tensors[f"subject/{name}/spread/{part}"] for part in SPREAD}) for name in subjects
+    ]
+    dimension = len(tensors["feature_mean"])
+    voxels = [len(spread.scale) for spread in spreads]
+    anchor = Anchor(dimension, shape["width"], tensors["anchor/expected"], voxels, nothing)
+    bases = [tensors[f"velocity/basis_{number}"] for number in range(len(subjects))]
+    velocity = Velocity(bases, len(tensors["offset"]), shape["hidden"], nothing)
+    for module, prefix in ((anchor, "anchor/"), (velocity, "velocity/")):
+        module.load_state_dict(
+            {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        )
+        module.to(tensors["offset"].device)
+    voices = [
+        Voice(
+            tensors[f"subject/{name}/mean"],
+            tensors[f"subject/{name}/scale"],
+            spread,
+            float(tensors[f"subject/{name}/temperature"]),
+        )
+        for name, spread in zip(subjects, spreads, strict=True)
+    ]
+    return FlowModel(
+        tuple(subjects),
+        Window(shape["taps"], shape["lead"]),
+        tensors["feature_mean"],
+        tensors["feature_scale"],
+        anchor,
+        tensors["context"],
+        tensors["offset"],
+        velocity,
+        tuple(voices),
+        shape["samples"],
+        shape["steps"],
+        shape["seed"],
+    )

@@ -1,0 +1,192 @@
+"""The data of one subject: predictors and BOLD of all runs, prepared run by run and then stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from almond.encoding.bold.bids import Run, number_of_volumes, repetition_time
+from almond.encoding.bold.censoring import kept_rows, read_censor
+from almond.encoding.bold.cleaning import constant_voxels, nuisance, standardised, without
+from almond.encoding.bold.confounds import read_confounds
+from almond.encoding.bold.nifti import read_masked
+from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.features.run_features import Predictors, Scan
+from almond.encoding.hemodynamics.convolution import align, align_film
+from almond.encoding.regions.resolve import Region
+from almond.errors import InputError
+from almond.progress import Progress
+from almond.typing import Floats
+
+TR_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class SubjectData:
+    """Predictors ``x`` (n, K D), BOLD ``bold`` (n, V) of the grid positions ``voxels`` (V, 3).
+
+    ``dropped`` (V,) marks voxels that are constant in a run; ``lengths`` are the volumes of the runs in
+    order, ``times`` (n,) the seconds from the start of its run of each.
+    """
+
+    x: Floats
+    bold: Floats
+    voxels: NDArray[np.int64]
+    dropped: NDArray[np.bool_]
+    lengths: tuple[int, ...]
+    times: Floats
+    tr: float
+
+    def columns(self, region: Region, subject: str) -> NDArray[np.int64]:
+        """Which columns of ``bold`` are the region's voxels that vary; ``InputError`` when none does."""
+        place = {tuple(voxel): index for index, voxel in enumerate(self.voxels.tolist())}
+        inside = np.array([place[tuple(voxel)] for voxel in region.voxels.tolist()])
+        kept = inside[~self.dropped[inside]]
+        if len(kept) == 0:
+            raise InputError(
+                region.path, f"every voxel of {region.name} is constant in sub-{subject}", "measured data"
+            )
+        return np.asarray(kept, np.int64)
+
+
+def scan_of(config: FitConfig, run: Run) -> Scan:
+    """A run's time axis with its censored volumes and confounds, before its BOLD is read."""
+    tr, measured = repetition_time(run, config.tr), number_of_volumes(run)
+    kept = None if config.censor is None else read_censor(run, config.censor.path, config.censor.mode)
+    volumes = measured if kept is None else len(kept)
+    confounds = None
+    if config.confounds is not None:
+        confounds = read_confounds(run, config.confounds.columns, config.confounds.path, volumes)
+    return Scan(run, volumes, tr, kept, confounds)
+
+
+def check_one_tr(scans: Sequence[Scan]) -> None:
+    trs = sorted({scan.tr for scan in scans})
+    if trs[-1] - trs[0] > TR_TOLERANCE:
+        text = ", ".join(f"{tr:g} s" for tr in trs)
+        raise InputError(f"sub-{scans[0].run.subject}", f"has runs with TRs of {text}", "one TR per subject")
+
+
+def nuisance_of(config: FitConfig, scan: Scan) -> Floats:
+    """Orthonormal basis (n_kept, q) of what is taken from BOLD and predictors of a run."""
+    return nuisance(
+        scan.n_volumes,
+        scan.tr,
+        detrend=config.detrend,
+        high_pass=config.high_pass,
+        confounds=scan.confounds,
+        kept=scan.kept,
+        source=scan.run.bold,
+    )
+
+
+def read_subject(
+    config: FitConfig,
+    regions: Sequence[Region],
+    scans: Sequence[Scan],
+    predictors: Mapping[str, Predictors],
+    progress: Progress,
+) -> SubjectData:
+    """Read the voxels of all regions once. With the sound order nothing crosses the border of a run."""
+    voxels = np.unique(np.concatenate([region.voxels for region in regions]), axis=0)
+    dropped = np.zeros(len(voxels), bool)
+    lengths = tuple(scan.n_kept for scan in scans)
+    bold = np.empty((sum(lengths), len(voxels)))
+    bases, first = [], 0
+    for number, scan in enumerate(scans):
+        progress.report(number / len(scans), f"sub-{scan.run.subject}: reading {scan.run.name}")
+        part = bold[first : first + scan.n_kept]
+        bases.append(nuisance_of(config, scan))
+        _read_run(config, scan, voxels, bases[-1], part, dropped)
+        first += scan.n_kept
+    x = prepared_predictors(config, scans, predictors, bases)
+    times = np.concatenate([_times(scan) for scan in scans])
+    return SubjectData(x, bold, voxels, dropped, lengths, times, scans[0].tr)
+
+
+def _times(scan: Scan) -> Floats:
+    times = scan.tr * np.arange(scan.n_volumes, dtype=np.float64)
+    return times if scan.kept is None else times[scan.kept]
+
+
+def _read_run(
+    config: FitConfig,
+    scan: Scan,
+    voxels: NDArray[np.int64],
+    basis: Floats,
+    part: Floats,
+    dropped: NDArray[np.bool_],
+) -> None:
+    """Fill ``part`` (n_kept, V) with a run's prepared BOLD, and mark constant voxels in ``dropped``."""
+    if scan.kept is None or config.censor is None:
+        read_masked(scan.run.bold, voxels, scan.run.volumes, out=part)
+    else:
+        courses = read_masked(scan.run.bold, voxels, scan.run.volumes)
+        part[:] = kept_rows(courses, scan.kept, config.censor.mode, scan.run.bold)
+    prepare_courses(config, basis, part, dropped)
+
+
+def prepare_courses(config: FitConfig, basis: Floats, part: Floats, dropped: NDArray[np.bool_]) -> None:
+    """Prepare a run's BOLD ``part`` (n_kept, V) in place, and mark constant voxels in ``dropped`` (V,)."""
+    dropped |= constant_voxels(part)
+    if basis.shape[1]:
+        part[:] = without(part, basis)
+    if config.standardise:
+        part[:] = standardised(part)
+
+
+def prepared_predictors(
+    config: FitConfig,
+    scans: Sequence[Scan],
+    predictors: Mapping[str, Predictors],
+    bases: Sequence[Floats] | None = None,
+) -> Floats:
+    """Predictors (n, K D) of all runs, the nuisance taken out: column k D + d, all spaces side by side."""
+    found = aligned(config, scans, predictors)
+    chosen = bases if bases is not None else [nuisance_of(config, scan) for scan in scans]
+    parts, first = [], 0
+    for scan, basis in zip(scans, chosen, strict=True):
+        rows = found[first : first + scan.n_volumes]
+        parts.append(without(rows if scan.kept is None else rows[scan.kept], basis))
+        first += scan.n_volumes
+    return np.concatenate(parts)
+
+
+def aligned(config: FitConfig, scans: Sequence[Scan], predictors: Mapping[str, Predictors]) -> Floats:
+    """Predictors (n, K D) at every volume of the runs' time axes, one run after the other."""
+    spaces = [_of_space(config, scans, one) for one in predictors.values()]
+    if len(spaces) == 1:
+        return spaces[0]
+    widths = [one.card.dimension for one in predictors.values()]
+    responses = spaces[0].shape[1] // widths[0]
+    columns = [
+        values[:, k * width : (k + 1) * width]
+        for k in range(responses)
+        for values, width in zip(spaces, widths, strict=True)
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def _of_space(config: FitConfig, scans: Sequence[Scan], predictors: Predictors) -> Floats:
+    if config.order != "sound":
+        whole, volumes = predictors.whole(), sum(scan.n_volumes for scan in scans)
+        return align_film(whole.values, n_volumes=volumes, tr=scans[0].tr, order=config.order)
+    parts = [
+        rows.mixed(
+            align(
+                rows.values,
+                interval=rows.interval,
+                n_volumes=scan.n_volumes,
+                tr=scan.tr,
+                hrf=config.hrf,
+                delays=config.delays,
+                start=rows.start,
+                source=rows.source,
+            )
+        )
+        for scan, rows in zip(scans, predictors.runs, strict=True)
+    ]
+    return np.concatenate(parts)

@@ -1,0 +1,118 @@
+"""Everything of a subject that is known before its BOLD is read: runs, regions, features, nuisance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from almond.encoding.artifacts import provenance
+from almond.encoding.bold.bids import Run, source_dataset
+from almond.encoding.bold.nifti import Grid
+from almond.encoding.bold.select import all_runs
+from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.evaluation.noise_features import null_predictors
+from almond.encoding.features import extract as sources
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.features.run_features import Predictors, Scan, bands, joined_card
+from almond.encoding.pipeline.design_matrix import check_one_tr, prepared_predictors, scan_of
+from almond.encoding.regions.resolve import Region, bold_grid, resolve
+from almond.errors import InputError
+from almond.progress import Part, Progress
+from almond.rng import generator
+from almond.typing import Floats
+
+__all__ = ["Inputs", "gather_inputs"]
+
+
+@dataclass(frozen=True)
+class NoisePredictors:
+    """Noise (n, K D') prepared as the real predictors are, its ``bands``, the number of ``features`` and the
+    time constant in seconds."""
+
+    x: Floats
+    bands: dict[str, slice]
+    features: int
+    time_constant: float
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One subject's, all checked against each other; ``provenance`` holds their digests."""
+
+    config: FitConfig
+    subject: str
+    scans: tuple[Scan, ...]
+    regions: tuple[Region, ...]
+    grid: Grid
+    predictors: dict[str, Predictors]
+    card: FeatureSpaceCard
+    bands: dict[str, slice]
+    provenance: dict[str, Any]
+
+    @property
+    def grid_json(self) -> dict[str, Any]:
+        """Of the BOLD: shape and affine (voxel indices to millimetres)."""
+        return {"shape": list(self.grid.shape), "affine": self.grid.affine.tolist()}
+
+    def noise(self) -> NoisePredictors | None:
+        """What the control needs, if the configuration has one."""
+        if not self.config.null_control:
+            return None
+        rng = generator(self.config.seed, "null features", self.subject)
+        made, constant = null_predictors(self.predictors, self.config.null_control, rng)
+        x = prepared_predictors(self.config, self.scans, made)
+        return NoisePredictors(x, bands(made), self.config.null_control, constant)
+
+    def release(self) -> None:
+        """Give back the features, hundreds of megabytes for a film, when predictors are made."""
+        self.predictors.clear()
+
+
+def gather_inputs(
+    config: FitConfig, subject: str, *, out: Path, progress: Progress, runs: Sequence[Run] | None = None
+) -> Inputs:
+    """Look at a subject's files: regions on the grid of its BOLD, features of its runs, nuisance regressors.
+
+    ``runs``: of all subjects, where they were found before. ``out/features`` keeps what networks gave.
+
+    :raises InputError: anything about the files that does not fit.
+    """
+    every = list(runs) if runs is not None else all_runs(config)
+    own = [run for run in every if run.subject == subject]
+    if not own:
+        raise InputError("subjects", f"{subject} has no run", "a subject of the data set")
+    progress.report(0.0, f"sub-{subject}: regions and runs")
+    grid = bold_grid([run.bold for run in own])
+    regions = resolve(config.regions, grid, subject=subject)
+    scans = tuple(scan_of(config, run) for run in own)
+    check_one_tr(scans)
+    progress.report(0.2, f"sub-{subject}: features")
+    predictors = sources.gather(
+        config.spaces,
+        scans,
+        order=config.order,
+        conditions=_conditions(config, every),
+        stimuli=source_dataset(config.dataset) / "stimuli" if config.dataset else config.base,
+        cache=out / "features",
+        progress=Part(progress, 0.2, 1.0),
+        device=config.device,
+    )
+    found = provenance.of_subject(config, scans, predictors)
+    return Inputs(
+        config,
+        subject,
+        scans,
+        tuple(regions.values()),
+        grid,
+        predictors,
+        joined_card(predictors),
+        bands(predictors),
+        found,
+    )
+
+
+def _conditions(config: FitConfig, runs: Sequence[Run]) -> tuple[str, ...]:
+    open_ended = [spec for spec in config.spaces.values() if spec.kind == "events" and not spec.conditions]
+    return sources.conditions_of(runs) if open_ended else ()

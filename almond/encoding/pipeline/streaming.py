@@ -1,0 +1,288 @@
+"""Whole-brain encoding with bounded memory: BOLD comes in chunks of voxels, and only numbers per voxel stay.
+
+What depends on the predictors alone is computed once for all voxels: the eigenvectors of every row set for
+ridge. PLS shares components among the voxels of a parcel, so that parcels stream instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from almond.encoding.evaluation.heldout import explained
+from almond.encoding.models.estimators import Pls, Problem, solve
+from almond.encoding.models.folds import Fold, correlation
+from almond.encoding.models.ridge_cv import relative
+from almond.encoding.models.solvers.backend import Array, Backend, make_backend
+from almond.encoding.models.solvers.gram import rows_of
+from almond.encoding.models.solvers.ridge_systems import Spectral, System, Systems, make_systems
+from almond.encoding.models.solvers.training_sets import Family, Plan, make_plan
+from almond.errors import InputError
+from almond.files import new_folder
+from almond.progress import Part, Progress
+from almond.typing import Columns, Floats
+
+Reader = Callable[[Columns], NDArray[Any]]
+"""BOLD (n, k) of k voxels, by their numbers."""
+InnerFolds = Callable[[Fold], Sequence[Fold]]
+
+CHUNK = 4096
+FACTOR_BYTES = 1 << 30
+"""Of eigenvectors held at a time; BOLD is read once per portion of folds that fits."""
+
+
+@dataclass(frozen=True)
+class VoxelResults:
+    """Per voxel (V,): held-out r and R2, averaged over folds, and what the model of all rows chose: the
+    penalty of ridge, or the components of the voxel's parcel (0 for voxels in no parcel, whose r and R2 are
+    nan)."""
+
+    r: Floats
+    r2: Floats
+    chosen: Floats
+
+
+def stream_ridge(
+    x: Floats,
+    reader: Reader,
+    n_voxels: int,
+    folds: Sequence[Fold],
+    inner: InnerFolds,
+    factors: Sequence[float],
+    *,
+    weights: Path | None = None,
+    chunk: int = CHUNK,
+    backend: str = "numpy",
+    device: str = "cpu",
+    precision: str = "float64",
+    progress: Progress,
+) -> VoxelResults:
+    """Ridge of every voxel: the same numbers as :func:`almond.encoding.models.estimators.solve` gives for
+    all at once.
+
+    ``x`` (n, D); ``inner`` gives positions within a fold's training rows. ``weights``: a ``.npy`` file (D +
+    1, V) in float32, the intercept last, that is written through a memory map and appears when it is
+    complete.
+
+    :raises InputError: no voxels, no folds, penalties of 0 or less, or BOLD of another shape than asked for.
+    """
+    if n_voxels < 1 or not folds or chunk < 1:
+        raise InputError("voxels", f"are {n_voxels}, in {len(folds)} folds", "one or more of both")
+    engine = make_backend(backend, device, precision)
+    plan = make_plan(len(x), folds, inner if len(factors) > 1 else None, final=True)
+    job = _RidgeJob(engine, x, reader, n_voxels, chunk, plan, sorted(factors))
+    if weights is None:
+        job.run(None, progress)
+    else:
+        with new_folder(weights.parent) as scratch:
+            shape = (x.shape[1] + 1, n_voxels)
+            kept = open_memmap(scratch / weights.name, mode="w+", dtype=np.float32, shape=shape)
+            job.run(kept, progress)
+            kept.flush()
+            del kept
+            os.replace(scratch / weights.name, weights)
+    return VoxelResults(job.r / len(folds), job.r2 / len(folds), job.penalties)
+
+
+class _RidgeJob:
+    """Families of row sets in portions whose eigenvectors fit; chunks of voxels within."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        x: Floats,
+        reader: Reader,
+        n_voxels: int,
+        chunk: int,
+        plan: Plan,
+        factors: Sequence[float],
+    ) -> None:
+        self.backend, self.reader, self.n_voxels, self.plan = backend, reader, n_voxels, plan
+        self.n_rows, self.x_mean = len(x), np.asarray(x.mean(axis=0, dtype=np.float64), np.float64)
+        self.systems = make_systems(backend, backend.array(x - self.x_mean), plan.sets)
+        self.grid = relative(factors)
+        self.chunks = [np.arange(at, min(at + chunk, n_voxels)) for at in range(0, n_voxels, chunk)]
+        self.size = backend.itemsize * min(x.shape) ** 2
+        self.r, self.r2, self.penalties = (np.zeros(n_voxels) for _ in range(3))
+
+    def run(self, kept: NDArray[np.float32] | None, progress: Progress) -> None:
+        portions = self._portions()
+        steps = len(portions) * (len(self.chunks) + 1)
+        for number, families in enumerate(portions):
+            first = number * (len(self.chunks) + 1)
+            progress.report(first / steps, f"ridge: factorising, part {number + 1} of {len(portions)}")
+            ready = [self._prepared(family) for family in families]
+            for index, voxels in enumerate(self.chunks):
+                progress.report((first + 1 + index) / steps, f"ridge: voxels from {voxels[0]}")
+                self._chunk(ready, voxels, kept)
+
+    def _portions(self) -> list[list[Family]]:
+        families = list(self.plan.families)
+        each = (1 + max(len(family.inner) for family in families)) * self.size
+        size = max(1, FACTOR_BYTES // each)
+        return [families[at : at + size] for at in range(0, len(families), size)]
+
+    def _prepared(self, family: Family) -> _Ready:
+        outer = self._solved(family.outer)
+        inner = [self._solved(number) for number in family.inner]
+        self.systems.forget(family.outer)
+        final = family is self.plan.families[-1]
+        return _Ready(self.backend, self.systems, outer, inner, self.grid(outer.system.scale or 1.0), final)
+
+    def _solved(self, number: int) -> _Solved:
+        system = self.systems.of(number)
+        return _Solved(number, self.plan.sets[number].test, system, Spectral(self.backend, system.matrix))
+
+    def _chunk(self, ready: Sequence[_Ready], voxels: Columns, kept: NDArray[np.float32] | None) -> None:
+        bold = read_chunk(self.reader, voxels, self.n_rows)
+        level = bold.mean(axis=0)
+        y = self.backend.array(bold - level)
+        for one in ready:
+            chosen = one.choose(y)
+            if not one.final:
+                measured, predicted = bold[one.outer.test], one.predictions(y, chosen) + level
+                self.r[voxels] += correlation(predicted, measured)
+                self.r2[voxels] += explained(predicted, measured)
+                continue
+            self.penalties[voxels] = np.asarray(one.penalties)[chosen]
+            if kept is not None:
+                weights = one.weights(y, chosen)
+                kept[:-1, voxels[0] : voxels[-1] + 1] = weights
+                intercept = one.y_mean(y) + level - (self.x_mean + one.x_mean) @ weights
+                kept[-1, voxels[0] : voxels[-1] + 1] = intercept
+
+
+@dataclass(frozen=True)
+class _Solved:
+    number: int
+    test: Columns
+    system: System
+    factors: Spectral
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A family with everything factorised: what is left is to multiply by responses (n, k), centred over all
+    rows."""
+
+    backend: Backend
+    systems: Systems
+    outer: _Solved
+    inner: Sequence[_Solved]
+    penalties: Sequence[float]
+    final: bool
+
+    def choose(self, y: Array) -> Columns:
+        """The number of the penalty (k,) of each voxel; the first of equals."""
+        errors = np.zeros((len(self.penalties), int(y.shape[1])))
+        for one in self.inner:
+            measured = rows_of(y, one.test) - self.systems.y_mean(one.number, y)
+            found = one.factors.predictions(one.system.test, one.system.right(y), self.penalties)
+            for index, predicted in enumerate(found):
+                errors[index] += self.backend.host(((measured - predicted) ** 2).sum(axis=0))
+        return np.asarray(errors.argmin(axis=0), np.int64)
+
+    def _coefficients(self, y: Array, chosen: Columns) -> Iterator[tuple[Columns, Array]]:
+        requests = [(self.penalties[index], np.flatnonzero(chosen == index)) for index in np.unique(chosen)]
+        found = self.outer.factors.coefficients(self.outer.system.right(y), requests)
+        for (_, voxels), of_voxels in zip(requests, found, strict=True):
+            yield voxels, of_voxels
+
+    def predictions(self, y: Array, chosen: Columns) -> Floats:
+        predicted = np.empty((len(self.outer.test), int(y.shape[1])))
+        for voxels, found in self._coefficients(y, chosen):
+            predicted[:, voxels] = self.backend.host(self.outer.system.test @ found)
+        return predicted + self.y_mean(y)
+
+    def weights(self, y: Array, chosen: Columns) -> Floats:
+        found = np.empty((len(self.x_mean), int(y.shape[1])))
+        for voxels, of_voxels in self._coefficients(y, chosen):
+            found[:, voxels] = self.backend.host(self.outer.system.weights(of_voxels))
+        return found
+
+    def y_mean(self, y: Array) -> Floats:
+        return self.backend.host(self.systems.y_mean(self.outer.number, y))
+
+    @property
+    def x_mean(self) -> Floats:
+        return self.backend.host(self.outer.system.mean)
+
+
+def read_chunk(reader: Reader, voxels: Columns, n_rows: int) -> Floats:
+    """BOLD (n, k) in float64; ``InputError`` when it has another shape or holds what is no number."""
+    bold = np.asarray(reader(voxels), np.float64)
+    if bold.shape != (n_rows, len(voxels)):
+        raise InputError("BOLD", f"has the shape {bold.shape}", f"({n_rows}, {len(voxels)})")
+    if not np.isfinite(bold).all():
+        raise InputError("BOLD", "holds values that are not finite", "numbers")
+    return bold
+
+
+def stream_pls(
+    x: Floats,
+    reader: Reader,
+    n_voxels: int,
+    parcels: Sequence[Columns],
+    folds: Sequence[Fold],
+    inner: InnerFolds,
+    components: Sequence[int],
+    *,
+    chunk: int = CHUNK,
+    backend: str = "numpy",
+    device: str = "cpu",
+    precision: str = "float64",
+    progress: Progress,
+) -> VoxelResults:
+    """PLS of every parcel (voxel numbers; each voxel in one parcel at most), as many at a time as hold
+    ``chunk`` voxels.
+
+    :raises InputError: no parcels, voxels in two of them, or BOLD of another shape than asked for.
+    """
+    every = np.concatenate([*parcels, np.zeros(0, np.int64)])
+    if not len(every) or len(np.unique(every)) != len(every) or every.min() < 0 or every.max() >= n_voxels:
+        raise InputError("parcels", "are missing, overlap, or name voxels that are not there", "a partition")
+    r, r2, chosen = np.full(n_voxels, np.nan), np.full(n_voxels, np.nan), np.zeros(n_voxels)
+    estimator, done = Pls(tuple(components)), 0
+    for group in _groups(parcels, chunk):
+        voxels = np.concatenate(group)
+        bold = read_chunk(reader, voxels, len(x))
+        borders = np.cumsum([0, *(len(parcel) for parcel in group)])
+        columns = [np.arange(first, last) for first, last in pairwise(borders)]
+        found = solve(
+            estimator,
+            Problem(x, bold, columns, folds, inner),
+            backend=backend,
+            device=device,
+            precision=precision,
+            progress=Part(progress, done / len(parcels), (done + len(group)) / len(parcels)),
+        )
+        for parcel, places, one in zip(group, columns, found, strict=True):
+            pairs = [
+                (predicted, bold[np.ix_(fold.test, places)])
+                for predicted, fold in zip(one.predictions, folds, strict=True)
+            ]
+            r[parcel] = np.mean([correlation(*pair) for pair in pairs], axis=0)
+            r2[parcel] = np.mean([explained(*pair) for pair in pairs], axis=0)
+            chosen[parcel] = one.final.chosen["components"] if one.final else 0
+        done += len(group)
+    return VoxelResults(r, r2, chosen)
+
+
+def _groups(parcels: Sequence[Columns], chunk: int) -> Iterator[list[Columns]]:
+    group: list[Columns] = []
+    held = 0
+    for parcel in parcels:
+        if group and held + len(parcel) > chunk:
+            yield group
+            group, held = [], 0
+        group.append(parcel)
+        held += len(parcel)
+    yield group

@@ -1,0 +1,276 @@
+"""Regions of interest: from masks, atlases, maps and their combinations to voxels of the BOLD grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from almond.digest import digest_file, digest_json
+from almond.encoding.bold.nifti import Grid, grid_of, load_nifti, read_data
+from almond.encoding.config.regions import RegionSpec, circles
+from almond.encoding.regions.atlas import label_numbers, label_table
+from almond.encoding.regions.regridding import field_of_view_overlaps, onto_grid
+from almond.errors import InputError
+
+__all__ = ["Region", "bold_grid", "label_table", "load_region", "resolve"]
+
+AFFINE_TOLERANCE = 1e-3
+"""In millimetres per entry: headers are float32."""
+
+MIDLINE = 1e-3
+"""Millimetres: a voxel nearer to x = 0 is on neither side."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """The voxels (V, 3) of a region on ``grid``, in index order.
+
+    ``digest``: of the file for a plain mask, otherwise of the specification with the digests of its files.
+    ``path``: the first file it was read from. ``resampled``: whether any part came from another grid.
+    ``lost``: the fraction of the region's own voxels (of all files it adds up, by number) whose centre lies
+    outside the field of view of ``grid``; ``warning`` says so in words, None when there is nothing to say.
+    """
+
+    name: str
+    path: Path
+    digest: str
+    grid: Grid
+    voxels: NDArray[np.int64]
+    spec: RegionSpec
+    resampled: bool = False
+    lost: float = 0.0
+    warning: str | None = None
+
+    def notes(self) -> dict[str, Any]:
+        """What metrics should say of how the region came onto the grid; empty when it lay there."""
+        said = {"resampled": self.resampled, "lost": round(self.lost, 6), "region_warning": self.warning}
+        return {key: value for key, value in said.items() if value}
+
+
+def load_region(name: str, path_or_spec: Path | RegionSpec, grid: Grid | None = None) -> Region:
+    """One region; on the grid of its (first) file when no ``grid`` is given.
+
+    :raises InputError: see ``resolve``.
+    """
+    spec = path_or_spec if isinstance(path_or_spec, RegionSpec) else RegionSpec("mask", Path(path_or_spec))
+    return resolve({name: spec}, grid or _own_grid(name, spec))[name]
+
+
+def resolve(specs: Mapping[str, RegionSpec], grid: Grid, *, subject: str | None = None) -> dict[str, Region]:
+    """The voxels of every region on ``grid``, in the order of ``specs``.
+
+    ``subject`` fills ``{subject}`` in paths. Files on other grids are resampled: each voxel of ``grid`` takes
+    the value at its centre (nearest neighbour through both affines).
+
+    :raises InputError: a file that is no 3-D NIfTI, an unknown label or region, regions made of themselves,
+        other space or grid where that is not allowed (with both shapes and affines), or nothing left.
+    """
+    for circle in circles(specs):
+        raise InputError(f"regions.{circle[0]}", f"is made of itself: {' -> '.join(circle)}", "an order")
+    maker = _Maker(specs, grid, subject)
+    return {name: maker.region(name) for name in specs}
+
+
+def bold_grid(bolds: Sequence[Path]) -> Grid:
+    """The one grid of several BOLD runs; ``InputError`` with both grids when they differ."""
+    first = grid_of(load_nifti(bolds[0]), bolds[0])
+    for path in bolds[1:]:
+        other = grid_of(load_nifti(path), path)
+        if not same_grid(first, other):
+            raise InputError(path, _differ(other, first), "runs of one subject on one grid")
+    return first
+
+
+def same_grid(one: Grid, other: Grid) -> bool:
+    close = np.allclose(one.affine, other.affine, atol=AFFINE_TOLERANCE, rtol=0)
+    return one.shape == other.shape and bool(close)
+
+
+def _own_grid(name: str, spec: RegionSpec) -> Grid:
+    images = [path for path in spec.files() if path.name.endswith((".nii", ".nii.gz"))]
+    if not images:
+        raise InputError(f"regions.{name}", "refers to other regions and has no file", "regions.resolve")
+    return replace(grid_of(load_nifti(images[0]), images[0]), space=None)
+
+
+def _text(grid: Grid) -> str:
+    return str(np.round(grid.affine[:3], 3).tolist())
+
+
+def _differ(one: Grid, other: Grid) -> str:
+    return (
+        f"has shape {one.shape} and affine {_text(one)}, "
+        f"{other.name or 'the BOLD'} has shape {other.shape} and affine {_text(other)}"
+    )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Voxels as a mask on the BOLD grid, what they came from, and how many were lost of how many."""
+
+    inside: NDArray[np.bool_]
+    content: Any
+    path: Path
+    resampled: bool
+    outside: int
+    total: int
+    warnings: tuple[str, ...]
+
+
+class _Maker:
+    """Makes regions one by one and keeps those that others refer to."""
+
+    def __init__(self, specs: Mapping[str, RegionSpec], grid: Grid, subject: str | None) -> None:
+        self.specs, self.grid, self.subject = specs, grid, subject
+        self.known: dict[str, _Made] = {}
+
+    def region(self, name: str) -> Region:
+        spec, made = self.specs[name], self.made(name)
+        voxels = np.argwhere(made.inside).astype(np.int64)
+        if len(voxels) == 0:
+            raise InputError(f"regions.{name}", "has no voxels left on the BOLD grid", "voxels inside it")
+        lost = made.outside / made.total if made.total else 0.0
+        warnings = list(dict.fromkeys(made.warnings))
+        if lost > 0:
+            warnings.insert(0, f"{lost:.1%} of {name} lies outside the field of view of the BOLD")
+        digest = made.content if isinstance(made.content, str) else digest_json(made.content)
+        return Region(
+            name,
+            made.path,
+            digest,
+            self.grid,
+            voxels,
+            spec,
+            made.resampled,
+            lost,
+            "; ".join(warnings) or None,
+        )
+
+    def made(self, name: str) -> _Made:
+        if name not in self.specs:
+            raise InputError(f"regions.{name}", "is no region", f"one of {', '.join(self.specs)}")
+        if name not in self.known:
+            spec = self.specs[name]
+            self.known[name] = self._make(spec.for_subject(self.subject) if self.subject else spec)
+        return self.known[name]
+
+    def _make(self, spec: RegionSpec) -> _Made:
+        if spec.kind == "region":
+            return self.made(spec.reference)
+        made = self._combined(spec) if spec.parts else self._leaf(spec)
+        if spec.side is None:
+            return made
+        content = {"side": spec.side, "of": made.content}
+        return replace(made, inside=made.inside & on_side(self.grid, spec.side), content=content)
+
+    def _combined(self, spec: RegionSpec) -> _Made:
+        parts = [self._make(self._inherited(part, spec)) for part in spec.parts]
+        inside = parts[0].inside.copy()
+        for part in parts[1:]:
+            inside = inside | part.inside if spec.kind == "union" else inside & ~part.inside
+        # What is taken away does not count as lost when it lies outside the field of view.
+        counted = parts if spec.kind == "union" else parts[:1]
+        return _Made(
+            inside,
+            {spec.kind: [part.content for part in parts]},
+            parts[0].path,
+            any(part.resampled for part in parts),
+            sum(part.outside for part in counted),
+            sum(part.total for part in counted),
+            tuple(text for part in parts for text in part.warnings),
+        )
+
+    @staticmethod
+    def _inherited(part: RegionSpec, whole: RegionSpec) -> RegionSpec:
+        """``space`` and ``resample: false`` of a combination hold for its parts, unless they say more."""
+        return replace(part, space=part.space or whole.space, resample=part.resample and whole.resample)
+
+    def _leaf(self, spec: RegionSpec) -> _Made:
+        path = spec.path
+        if path is None:
+            raise InputError("regions", f"a {spec.kind} without a file", "a NIfTI file")
+        image = load_nifti(path)
+        shape = tuple(image.shape)
+        if len(shape) != 3 and not (len(shape) == 4 and shape[3] == 1):
+            raise InputError(path, f"has shape {shape}", "a 3-D mask")
+        source = grid_of(image, path)
+        warning = self._check_space(spec, source, path)
+        chosen = selected(spec, read_data(image, path).reshape(shape[:3]), path)
+        if not chosen.any():
+            raise InputError(path, "is empty", "a mask with voxels that are not 0")
+        content = _content(spec, path)
+        if same_grid(source, self.grid):
+            return _Made(chosen, content, path, False, 0, int(chosen.sum()), ())
+        inside, outside = self._resampled(spec, chosen, source, path)
+        notes = () if warning is None else (warning,)
+        return _Made(inside, content, path, True, outside, int(chosen.sum()), notes)
+
+    def _check_space(self, spec: RegionSpec, source: Grid, path: Path) -> str | None:
+        space = spec.space or source.space
+        if space and self.grid.space and space.lower() != self.grid.space.lower():
+            raise InputError(
+                path,
+                f"is in the space {space}, the BOLD in {self.grid.space}; {_differ(source, self.grid)}",
+                "one space (space: says which it is, where a file name is wrong)",
+            )
+        if self.grid.code == "scanner" and source.code in ("mni", "talairach") and not spec.space:
+            return f"{path.name} is in {source.code} coordinates, the BOLD's header says scanner coordinates"
+        return None
+
+    def _resampled(
+        self, spec: RegionSpec, chosen: NDArray[np.bool_], source: Grid, path: Path
+    ) -> tuple[NDArray[np.bool_], int]:
+        if not spec.resample:
+            raise InputError(path, _differ(source, self.grid), "the grid of the BOLD runs (resample: false)")
+        if not field_of_view_overlaps(source, self.grid):
+            raise InputError(
+                path, f"no part of it overlaps the BOLD: it {_differ(source, self.grid)}", "the same space"
+            )
+        inside, outside = onto_grid(chosen, source, self.grid)
+        if not inside.any():
+            raise InputError(
+                path,
+                f"nothing of the region is left on the BOLD grid: it {_differ(source, self.grid)}",
+                "the space of the BOLD runs",
+            )
+        return inside, outside
+
+
+def selected(spec: RegionSpec, values: NDArray[np.float64], path: Path) -> NDArray[np.bool_]:
+    """Which voxels of an image belong to a mask, atlas or map; NaN never does."""
+    if spec.kind == "atlas":
+        numbers = label_numbers(spec, values, path)
+        return np.asarray(np.isin(values, np.array(numbers, np.float64)), np.bool_)
+    known = np.isfinite(values)
+    if spec.kind == "mask":
+        return np.asarray(known & (values != 0), np.bool_)
+    if spec.above is not None:
+        known &= values > spec.above
+    if spec.below is not None:
+        known &= values < spec.below
+    return np.asarray(known, np.bool_)
+
+
+def on_side(grid: Grid, side: str) -> NDArray[np.bool_]:
+    """Voxels of a grid whose centre has x < 0 mm (left) or x > 0 mm (right); x = 0 is on neither side."""
+    i, j, k = np.ogrid[tuple(slice(length) for length in grid.shape)]
+    a, b, c, shift = grid.affine[0]
+    x = a * i + b * j + c * k + shift
+    return np.asarray(x < -MIDLINE if side == "left" else x > MIDLINE, np.bool_)
+
+
+def _content(spec: RegionSpec, path: Path) -> Any:
+    """What a file contributes to the digest: for a plain mask the digest of the file itself."""
+    digest = digest_file(path)
+    if spec.kind == "mask":
+        return digest
+    said = {key: value for key, value in spec.to_json().items() if key not in ("side", "resample", "space")}
+    said["path"] = digest
+    if spec.table is not None:
+        said["table"] = digest_file(spec.table)
+    return said

@@ -1,0 +1,183 @@
+"""``python -m almond evaluate``: from fitted encoders to tests over subjects, in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from almond import __version__
+from almond.encoding.artifacts.catalogue import Stored
+from almond.encoding.config.evaluation import EvaluationSettings
+from almond.encoding.config.fit_config import FitConfig
+from almond.errors import InputError
+from almond.files import new_folder
+from almond.group.model_summary import (
+    Judgement,
+    Record,
+    against_controls,
+    chosen_subregions,
+    judge,
+    subregions,
+)
+from almond.group.output import check_folder, write_pages
+from almond.group.random_splits import random_regions
+from almond.group.region_images.evaluate import judge_images
+from almond.group.region_images.images import JudgedImages, read_images
+from almond.naming import slug
+from almond.progress import Part, Progress
+
+FORMAT = "almond-evaluation/1"
+
+
+def evaluate_group(
+    config: FitConfig, stored: Sequence[Stored], *, out: Path, progress: Progress
+) -> dict[str, Any]:
+    """Test over subjects what ``config.evaluation`` asks for, of the encoders that ``collect`` found.
+
+    Writes into the folder ``out``: ``report.html``, ``report.md``, ``result.json``, ``figures/`` and, per
+    model, ``performance_*.csv`` and ``maps/<region>/`` (NIfTI, Fisher z as CSV and .npz). The folder appears
+    whole, in the place of an earlier evaluation; any other folder that is not empty is left alone. What could
+    not run is listed under ``not_run`` with its reason.
+
+    :returns: what ``result.json`` holds.
+    :raises InputError: no encoders, names that they do not have, or a folder that holds something else.
+    """
+    settings = config.evaluation
+    check_folder(out)
+    models = _models(stored, settings)
+    images = None
+    if settings.stimuli is not None:
+        images = read_images(config, settings.stimuli, Part(progress, 0.0, 0.15))
+    start = 0.15 if images is not None else 0.0
+    with new_folder(out.parent) as scratch:
+        fresh = scratch / "new"
+        fresh.mkdir()
+        results, judgements, not_run = {}, {}, []
+        for index, model in enumerate(models):
+            share = (0.95 - start) / len(models)
+            part = Part(progress, start + share * index, start + share * (index + 1))
+            folder = fresh / slug(model) if len(models) > 1 else fresh
+            own = [one for one in stored if one.model == model]
+            record = Record(model)
+            judgements[model], results[model] = _one_model(own, settings, images, folder, record, part)
+            not_run += record.not_run
+        not_run += _not_given(config, stored)
+        values = {
+            "format": FORMAT,
+            "models": results,
+            "not_run": not_run,
+            "settings": _settings(settings),
+            "provenance": _provenance(stored),
+        }
+        data: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
+        progress.report(0.96, "report")
+        write_pages(data, judgements, fresh)
+        if out.exists():
+            out.rename(scratch / "earlier")
+        fresh.rename(out)
+    progress.report(1.0, str(out / "report.html"))
+    return data
+
+
+def _not_given(config: FitConfig, stored: Sequence[Stored]) -> list[dict[str, str]]:
+    """Models of the configuration that nobody chose to leave out, but of which there is no encoder here."""
+    if config.encoders is not None or config.evaluation.models is not None:
+        return []
+    known = {one.model for one in stored}
+    reason = "no encoder with weights of regions was given"
+    absent = [model for model in config.models if model not in known]
+    return [{"model": model, "analysis": "everything", "reason": reason} for model in absent]
+
+
+def _models(stored: Sequence[Stored], settings: EvaluationSettings) -> list[str]:
+    known = list(dict.fromkeys(one.model for one in stored))
+    if not known:
+        raise InputError("evaluation", "no fitted encoder was given", "artifacts of `python -m almond fit`")
+    chosen = list(settings.models or known)
+    missing = [name for name in chosen if name not in known]
+    if missing:
+        raise InputError("evaluation.models", f"no encoder of {missing[0]}", f"some of {', '.join(known)}")
+    return chosen
+
+
+def _one_model(
+    stored: Sequence[Stored],
+    settings: EvaluationSettings,
+    images: JudgedImages | None,
+    folder: Path,
+    record: Record,
+    progress: Progress,
+) -> tuple[Judgement | None, dict[str, Any]]:
+    judged: Judgement | None = None
+    data: dict[str, Any] = {}
+    measured = [one for one in stored if one.metrics.get("heldout_r_voxels")]
+    if measured:
+        judged, data = judge(measured, settings, folder, record, Part(progress, 0.0, 0.4))
+        data |= _compared(judged, measured, settings, images, record, Part(progress, 0.4, 0.7))
+    else:
+        record.skip("performance", "these encoders were never evaluated on held-out BOLD")
+    if images is not None and settings.stimuli is not None:
+        data["stimuli"] = judge_images(
+            images, stored, settings.stimuli, settings.seed, record, Part(progress, 0.7, 1.0)
+        )
+    return judged, data
+
+
+def _compared(
+    judged: Judgement,
+    stored: Sequence[Stored],
+    settings: EvaluationSettings,
+    images: JudgedImages | None,
+    record: Record,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Subregions, controls and random regions."""
+    names = chosen_subregions(settings, judged.table.regions)
+    found: dict[str, Any] = {
+        "whole": settings.whole,
+        "controls": against_controls(judged, settings.controls),
+        "subregions": None,
+        "random_regions": None,
+    }
+    if names:
+        found["subregions"] = record.attempt(
+            "mixed model of subregions", lambda: subregions(judged, names, settings)
+        )
+    else:
+        record.skip("mixed model of subregions", "evaluation.subregions names none")
+    wanted = settings.random_regions
+    if wanted is None:
+        record.skip("random regions", "evaluation.random_regions is not given")
+    else:
+        features = None if images is None else images.features
+        found["random_regions"] = record.attempt(
+            "random regions",
+            lambda: random_regions(judged, stored, wanted, names, features, settings.seed, progress),
+        )
+    return found
+
+
+def _settings(settings: EvaluationSettings) -> dict[str, Any]:
+    """As plain JSON values; of paths the last part."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {str(key): plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        return value.name if isinstance(value, Path) else value
+
+    found: dict[str, Any] = plain(asdict(settings))
+    return found
+
+
+def _provenance(stored: Sequence[Stored]) -> dict[str, Any]:
+    names = ("numpy", "scipy", "nibabel")
+    return {
+        "artifacts": sorted(one.digest for one in stored),
+        "software": {"almond": __version__, **{name: version(name) for name in names}},
+    }

@@ -1,0 +1,178 @@
+"""Images made for regions of subjects: their table, features and low-level features.
+
+The table is a CSV or TSV with a row per image: ``image`` (file below the folder of images), ``region`` and
+``subject`` for which it was made, and ``scene`` where several images share a base scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from almond.digest import digest_file
+from almond.encoding.artifacts.artifact import EncoderArtifact
+from almond.encoding.config.evaluation import StimuliSettings
+from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.features.space import extract_cached, open_space
+from almond.encoding.features.tables import load_table
+from almond.errors import InputError
+from almond.progress import Part, Progress
+from almond.stimuli import lowlevel, lowlevel_paper
+from almond.stimuli.images import LazyImages
+from almond.typing import Floats
+
+NUISANCE = ("median_red", "median_green", "median_blue", "power_high", "power_low")
+"""The five low-level features of the published regressions."""
+
+PIXELS = 64
+"""Side to which images are shrunk before their pixels are compared."""
+
+
+@dataclass(frozen=True)
+class JudgedImages:
+    """n images: their names, targets, features (n, D), nuisance (n, K) and pixels (n, P) or None.
+
+    ``space`` is the digest of the feature space, empty for a table of features made elsewhere.
+    """
+
+    images: tuple[str, ...]
+    regions: tuple[str, ...]
+    subjects: tuple[str, ...]
+    scenes: tuple[str, ...] | None
+    features: Floats
+    nuisance: Floats
+    nuisance_names: tuple[str, ...]
+    pixels: Floats | None
+    space: str
+
+
+def read_images(config: FitConfig, settings: StimuliSettings, progress: Progress) -> JudgedImages:
+    """Everything about the images that does not depend on a model.
+
+    :raises InputError: a table without the columns, files that are missing, features of other images.
+    """
+    table = read_table(settings.table)
+    names = tuple(table["image"])
+    paths = _paths(settings, names)
+    features, space = _features(config, settings, names, paths, Part(progress, 0.0, 0.8))
+    nuisance, nuisance_names = _low_level(settings, paths, Part(progress, 0.8, 1.0))
+    return JudgedImages(
+        images=names,
+        regions=tuple(table["region"]),
+        subjects=tuple(table["subject"].str.removeprefix("sub-")),
+        scenes=tuple(table["scene"]) if "scene" in table else None,
+        features=features,
+        nuisance=nuisance,
+        nuisance_names=nuisance_names,
+        pixels=None if paths is None else np.stack([_shrunk(path) for path in paths]),
+        space=space,
+    )
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The rows as text; ``InputError`` for a missing column, an empty cell, or an image twice."""
+    try:
+        table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=str)
+    except (ValueError, OSError) as error:
+        raise InputError(path, f"cannot be read ({error})", "a table with one header row") from error
+    missing = [name for name in ("image", "region", "subject") if name not in table]
+    if missing or table.empty:
+        raise InputError(
+            path,
+            f"has no column {', '.join(missing)}" if missing else "has no rows",
+            "image, region, subject",
+        )
+    used = table[[name for name in ("image", "region", "subject", "scene") if name in table]]
+    if used.isna().to_numpy().any():
+        raise InputError(path, "has empty cells", "text in every cell")
+    doubled = used["image"][used["image"].duplicated()]
+    if len(doubled):
+        raise InputError(path, f"names {doubled.iloc[0]} twice", "each image once")
+    return used.reset_index(drop=True)
+
+
+def _paths(settings: StimuliSettings, names: Sequence[str]) -> list[Path] | None:
+    if settings.images is None:
+        return None
+    paths = [settings.images / name for name in names]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(settings.table, f"names {missing[0].name}{more}", f"files in {settings.images}")
+    return paths
+
+
+def _features(
+    config: FitConfig,
+    settings: StimuliSettings,
+    names: Sequence[str],
+    paths: Sequence[Path] | None,
+    progress: Progress,
+) -> tuple[Floats, str]:
+    if settings.features is not None:
+        return _from_table(settings.features, names), ""
+    if paths is None:
+        raise InputError("evaluation.stimuli", "gives neither images nor their features", "one of them")
+    spaces = [open_space(spec, device=config.device) for spec in config.spaces.values()]
+    digests = [digest_file(path) for path in paths]
+    parts = [
+        extract_cached(
+            space,
+            digests,
+            lambda: LazyImages(paths),
+            config.output / "features",
+            Part(progress, index / len(spaces), (index + 1) / len(spaces)),
+        )
+        for index, space in enumerate(spaces)
+    ]
+    whole = np.concatenate(parts, axis=1).astype(np.float64)
+    return whole, spaces[0].digest if len(spaces) == 1 else ""
+
+
+def _from_table(path: Path, names: Sequence[str]) -> Floats:
+    """Rows by the names of the images; a table without names has its rows in the order of the images."""
+    table = load_table(path, expected_rows=len(names))
+    if table.keys is None:
+        return table.values
+    place = {key: row for row, key in enumerate(table.keys)}
+    missing = [name for name in names if name not in place]
+    if missing:
+        raise InputError(path, f"has no features of {missing[0]}", "a row for every image")
+    found: Floats = table.values[[place[name] for name in names]]
+    return found
+
+
+def _low_level(
+    settings: StimuliSettings, paths: Sequence[Path] | None, progress: Progress
+) -> tuple[Floats, tuple[str, ...]]:
+    if settings.low_level == "none" or paths is None:
+        return np.zeros((0 if paths is None else len(paths), 0)), ()
+    measure = lowlevel_paper.measure if settings.low_level == "paper" else lowlevel.measure
+    rows = []
+    for index, image in enumerate(LazyImages(paths)):
+        progress.report(index / len(paths), "low-level features")
+        values = measure(image)
+        rows.append([values[name] for name in NUISANCE])
+    return np.array(rows), NUISANCE
+
+
+def _shrunk(path: Path) -> Floats:
+    with Image.open(path) as image:
+        small = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.BOX)
+    return np.asarray(small, np.float64).ravel()
+
+
+def check_space(images: JudgedImages, artifact: EncoderArtifact) -> None:
+    """``InputError`` unless an encoder takes the images' features."""
+    card = artifact.feature_space
+    if images.features.shape[1] != card.dimension or (images.space and images.space != card.digest):
+        raise InputError(
+            f"encoder of {artifact.region} of sub-{artifact.subject}",
+            f"takes {card.dimension} features of {card.name} ({card.digest[:12]}…)",
+            f"the {images.features.shape[1]} features of the images",
+        )

@@ -1,0 +1,184 @@
+"""Image sets with norms, read whole: names, ratings, low-level features and features of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from almond.digest import digest_bytes, digest_file, digest_json
+from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.validation import ImageSet, ValidationSettings
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.features.extract import card_of
+from almond.encoding.features.run_features import Predictors, joined_card
+from almond.encoding.features.space import FeatureSpace, extract_cached, load_table, open_space
+from almond.errors import InputError
+from almond.progress import Part, Progress
+from almond.stats.ttest import zscore
+from almond.stimuli import lowlevel, lowlevel_paper
+from almond.stimuli.images import LazyImages, image_files, read_image
+from almond.stimuli.norms import Norms, image_key, listed, read_norms
+from almond.typing import Floats, ImageArray
+
+LOW_LEVEL = ("median_red", "median_green", "median_blue", "power_high", "power_low")
+"""The low-level features of the regression, in its order."""
+
+
+@dataclass(frozen=True, eq=False)
+class NormedSet:
+    """n images: ratings (n,) as published, ``low_level`` (n, 5) or (n, 0), ``features`` (n, D)."""
+
+    name: str
+    images: tuple[str, ...]
+    valence: Floats
+    arousal: Floats
+    low_level: Floats
+    features: Floats
+    source: dict[str, Any]
+
+    @property
+    def z_valence(self) -> Floats:
+        return zscore(self.valence)
+
+    @property
+    def z_arousal(self) -> Floats:
+        return zscore(self.arousal)
+
+
+def read_sets(
+    config: FitConfig, settings: ValidationSettings, card: FeatureSpaceCard, *, progress: Progress
+) -> list[NormedSet]:
+    """Every image set of the settings, with features of the space that the encoders were fitted on.
+
+    :param card: the feature space that the encoders' artifacts name.
+    :raises InputError: norms or images that are wrong or missing; features of another space.
+    """
+    spaces: list[FeatureSpace] = []
+    if any(item.features is None for item in settings.sets.values()):
+        spaces = _open(config, card)
+    count = len(settings.sets)
+    return [
+        _read(item, settings, spaces, card, config, Part(progress, index / count, (index + 1) / count))
+        for index, item in enumerate(settings.sets.values())
+    ]
+
+
+def _open(config: FitConfig, card: FeatureSpaceCard) -> list[FeatureSpace]:
+    """The network of each feature space, checked against what the encoders were fitted on."""
+    blind = [spec.kind for spec in config.spaces.values() if not spec.is_network]
+    if blind or not config.spaces:
+        raise InputError(
+            "validation.features",
+            f"is missing: no network looks at images where features are {blind[0] if blind else 'not named'}",
+            "a table of the same features of these images, with a column stim_file",
+        )
+    spaces = {name: open_space(spec, device=config.device) for name, spec in config.spaces.items()}
+    found = joined_card({name: Predictors(card_of(space), ()) for name, space in spaces.items()})
+    if found.digest != card.digest:
+        raise InputError(
+            "features",
+            f"{found.name} ({found.digest[:12]}…) is not {card.name} ({card.digest[:12]}…) of the encoders",
+            "the networks and weights that the encoders were fitted with",
+        )
+    return list(spaces.values())
+
+
+def _read(
+    item: ImageSet,
+    settings: ValidationSettings,
+    spaces: Sequence[FeatureSpace],
+    card: FeatureSpaceCard,
+    config: FitConfig,
+    progress: Progress,
+) -> NormedSet:
+    progress.report(0.0, f"{item.name}: norms")
+    paths = image_files(item.images) if item.images is not None else []
+    names = [path.name for path in paths] or None
+    norms = read_norms(
+        item.norms,
+        names,
+        name=item.column_name,
+        valence=item.valence,
+        arousal=item.arousal,
+        repeated=item.repeated,
+    )
+    _check(item, norms)
+    low_level = np.empty((len(norms.names), 0))
+    if settings.low_level != "none":
+        low_level = _low_level(paths, settings.low_level, Part(progress, 0.05, 0.5))
+    if item.features is not None:
+        features = _from_table(item.features, norms.names, card)
+    else:
+        features = _from_networks(spaces, paths, config.output / "features", Part(progress, 0.5, 1.0))
+    source = {
+        "norms": item.norms.name,
+        "norms_digest": digest_file(item.norms),
+        "columns": dict(norms.columns),
+        "rows_without_image": norms.unused,
+        "images_digest": digest_json([digest_file(path) for path in paths]) if paths else None,
+        "features": item.features.name if item.features else card.name,
+        "features_digest": digest_bytes(np.ascontiguousarray(features).tobytes()),
+    }
+    return NormedSet(item.name, norms.names, norms.valence, norms.arousal, low_level, features, source)
+
+
+def _from_networks(
+    spaces: Sequence[FeatureSpace], paths: Sequence[Path], cache: Path, progress: Progress
+) -> Floats:
+    """Features (n, D) of all spaces side by side."""
+    digests = [digest_file(path) for path in paths]
+    pictures = LazyImages(paths)
+    parts = [
+        extract_cached(
+            space,
+            digests,
+            lambda: pictures,
+            cache,
+            Part(progress, index / len(spaces), (index + 1) / len(spaces)),
+        )
+        for index, space in enumerate(spaces)
+    ]
+    return np.concatenate(parts, axis=1).astype(np.float64)
+
+
+def _check(item: ImageSet, norms: Norms) -> None:
+    if len(norms.names) < 3:
+        raise InputError(item.norms, f"rates {len(norms.names)} images", "three or more")
+    for kind, values in (("valence", norms.valence), ("arousal", norms.arousal)):
+        if np.ptp(values) == 0:
+            raise InputError(item.norms, f"{kind} is {values[0]:g} for every image", "ratings that differ")
+
+
+def _low_level(paths: Sequence[Path], kind: str, progress: Progress) -> Floats:
+    rows = []
+    for index, path in enumerate(paths):
+        progress.report(index / len(paths), f"low-level features of {path.name}")
+        rows.append(low_level_of(read_image(path), kind))
+    return np.array(rows)
+
+
+def low_level_of(image: ImageArray, kind: str) -> list[float]:
+    """The five low-level features of an image (H, W, 3) uint8, ``sound`` or as in the ``paper``."""
+    measure = lowlevel_paper.measure if kind == "paper" else lowlevel.measure
+    values = measure(image)
+    return [values[name] for name in LOW_LEVEL]
+
+
+def _from_table(path: Path, images: Sequence[str], card: FeatureSpaceCard) -> Floats:
+    """Rows of a table of features made elsewhere, by the names of the images."""
+    table = load_table(path)
+    if table.values.shape[1] != card.dimension:
+        raise InputError(
+            path, f"has {table.values.shape[1]} features", f"{card.dimension}, as {card.name} has"
+        )
+    if table.keys is None:
+        raise InputError(path, "does not say which image each row is of", "a column stim_file")
+    rows = {image_key(key): index for index, key in enumerate(table.keys)}
+    missing = [f"no row for {name!r}" for name in images if image_key(name) not in rows]
+    if missing:
+        raise InputError(path, listed(missing), "a row per image")
+    return np.asarray(table.values[[rows[image_key(name)] for name in images]], np.float64)

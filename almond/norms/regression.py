@@ -1,0 +1,133 @@
+"""Per subject regression of predictions on ratings and low-level features, then tests over subjects.
+
+prediction ~ valence + arousal + valence:arousal + median red, green, blue + high and low spatial frequency
+(Jang & Kragel 2025, ``perform_ttest_IAPS_OASIS_amygdala``, ``perform_regression_IAPS_OASIS``). Predictors are
+z-scored over all images of a set; the interaction is the product of the z-scored ratings and is not scaled
+again. Parts of the images (valence above 0, below 0, near 0) keep the z-scores of the whole set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from almond.errors import InputError
+from almond.norms.images import LOW_LEVEL, NormedSet
+from almond.stats.crossed import CoefficientTests, coefficients, crossed_tests
+from almond.stats.permutation import Order, coefficient_p
+from almond.stats.ttest import zscore
+from almond.typing import Floats
+
+RATINGS = ("valence", "arousal", "valence:arousal")
+PARTS = ("all", "negative", "neutral", "positive")
+"""All images; those with z valence below 0, near 0, above 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The predictors (n, p) of chosen images of one set, an intercept first; ``rows`` (N,) chooses them."""
+
+    names: tuple[str, ...]
+    matrix: Floats
+    rows: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionResult:
+    """One region and part of the images: tests of the coefficients, which are (S, p) averaged over sets.
+
+    ``by_set`` holds each set's own coefficients (S, p).
+    """
+
+    names: tuple[str, ...]
+    tests: list[CoefficientTests]
+    coefficients: Floats
+    by_set: Mapping[str, Floats]
+
+
+def choose_rows(one: NormedSet, part: str, neutral: float) -> NDArray[np.bool_]:
+    """The images (N,) of a part."""
+    z = one.z_valence
+    chosen = {
+        "all": np.ones(len(z), bool),
+        "negative": z < 0,
+        "neutral": np.abs(z) < neutral,
+        "positive": z > 0,
+    }
+    return np.asarray(chosen[part], np.bool_)
+
+
+def design(one: NormedSet, part: str = "all", neutral: float = 1.0) -> Design:
+    """The predictors of a part of a set.
+
+    :raises InputError: too few images, or predictors that are combinations of each other there.
+    """
+    rows = choose_rows(one, part, neutral)
+    valence, arousal = one.z_valence, one.z_arousal
+    columns = [np.ones(len(valence)), valence, arousal, valence * arousal]
+    names = ["intercept", *RATINGS]
+    if one.low_level.shape[1]:
+        columns += list(zscore(one.low_level.T))
+        names += LOW_LEVEL
+    matrix = np.stack(columns, axis=1)[rows]
+    if len(matrix) <= len(names) + 1:
+        raise InputError(
+            f"{one.name}, {part} images", f"{len(matrix)} for {len(names)} coefficients", "more images"
+        )
+    scale = np.linalg.norm(matrix, axis=0)
+    if not (scale > 0).all() or np.linalg.matrix_rank(matrix / scale) < len(names):
+        raise InputError(
+            f"{one.name}, {part} images",
+            f"the predictors {', '.join(names[1:])} are combinations of each other",
+            "images in which each varies on its own",
+        )
+    return Design(tuple(names), matrix, rows)
+
+
+def outcome_of(values: Floats, kind: str) -> Floats:
+    """Predictions (S, n) as the regression takes them: ``z`` per subject and set, or ``raw``."""
+    return zscore(values) if kind == "z" else values
+
+
+def regress(
+    designs: Mapping[str, Design], outcomes: Mapping[str, Floats], orders: Mapping[str, Order] | None
+) -> RegressionResult:
+    """Tests of every coefficient, averaged over the image sets.
+
+    :param outcomes: per set (S, N) over all its images. :param orders: per set (B, n) orders of the chosen
+        images, or None for no permutation.
+    """
+    names = next(iter(designs.values())).names
+    matrices = [one.matrix for one in designs.values()]
+    chosen = [outcomes[name][:, one.rows] for name, one in designs.items()]
+    tests = crossed_tests(matrices, chosen, names)
+    if orders is not None:
+        drawn = [orders[name] for name in designs]
+        tests = [tests[0]] + [
+            replace(test, p_images=coefficient_p(matrices, chosen, drawn, column))
+            for column, test in enumerate(tests[1:], start=1)
+        ]
+    by_set = {
+        name: coefficients(matrix, outcome)
+        for name, matrix, outcome in zip(designs, matrices, chosen, strict=True)
+    }
+    mean = np.asarray(np.mean(list(by_set.values()), axis=0), np.float64)
+    return RegressionResult(names, tests, mean, by_set)
+
+
+def pair_difference(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Differences of outcomes: their coefficients are the differences of coefficients."""
+    return {name: first[name] - second[name] for name in first}
+
+
+def surface(coefficient: Sequence[float], valence: Floats, arousal: Floats) -> Floats:
+    """The response (A, V) that ratings alone predict, over a grid of z arousal (A,) and z valence (V,).
+
+    Intercept + valence + arousal + valence:arousal, low-level features at their means.
+    """
+    constant, by_valence, by_arousal, product = coefficient[:4]
+    v, a = np.meshgrid(valence, arousal)
+    return np.asarray(constant + by_valence * v + by_arousal * a + product * v * a, np.float64)

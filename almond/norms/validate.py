@@ -1,0 +1,168 @@
+"""The validation of fitted encoders on images with norms: everything from artifacts to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from almond import __version__
+from almond.encoding.artifacts.artifact import read_artifact_json
+from almond.encoding.artifacts.catalogue import Stored
+from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.validation import ValidationSettings
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.errors import InputError
+from almond.norms.analyses import analyse
+from almond.norms.images import LOW_LEVEL, NormedSet, read_sets
+from almond.norms.output import Results, check_folder, write_results
+from almond.norms.predictions import VoxelEffects, choose, predict, regressors
+from almond.norms.voxelwise import VoxelMap, describe, voxel_maps
+from almond.progress import Part, Progress
+from almond.rng import generator
+from almond.stats.permutation import draw_orders
+
+FORMAT = "almond-validation/1"
+
+
+def validate_norms(
+    config: FitConfig, stored: Sequence[Stored], *, out: Path, progress: Progress
+) -> dict[str, Any]:
+    """Predict the images of ``config.validation`` with every encoder and test what goes with their norms.
+
+    Writes into the folder ``out``: ``report.html``, ``report.md``, ``result.json``, ``figures/``,
+    ``tables/*.csv`` and ``maps/*.nii.gz``. The folder appears whole, in the place of an earlier report of
+    this kind; any other folder that is not empty is left alone.
+
+    :param stored: fitted encoders, such as those that ``almond.encoding.artifacts.catalogue.collect`` finds.
+    :returns: what ``result.json`` holds.
+    :raises InputError: norms, images, encoders or settings that do not fit each other; nothing is written.
+    """
+    settings = config.validation
+    if settings is None:
+        raise InputError("validation", "is missing from the configuration", "sets of images with norms")
+    check_folder(out)
+    model = _model(stored, settings)
+    regions = _regions(stored, model, settings)
+    encoders = choose(stored, model, regions)
+    first = next(iter(encoders.values()))[0]
+    card = FeatureSpaceCard(**read_artifact_json(first.path)["feature_space"])
+    sets = read_sets(config, settings, card, progress=Part(progress, 0.0, 0.4))
+    voxelwise = regions if settings.voxelwise else ()
+    predictions, effects = predict(encoders, sets, card, voxelwise, progress=Part(progress, 0.4, 0.5))
+    analysed = analyse(sets, predictions, settings, progress=Part(progress, 0.5, 0.85))
+    progress.report(0.85, "maps over voxels")
+    maps = _maps(effects, sets, settings)
+    data = {
+        "format": FORMAT,
+        "model": model,
+        "regions": list(regions),
+        "subjects": list(predictions.subjects),
+        "sets": {one.name: {"images": len(one.images), **one.source} for one in sets},
+        "low_level": list(LOW_LEVEL if sets[0].low_level.shape[1] else ()),
+        "settings": settings_json(settings),
+        **analysed.data,
+        "voxelwise": _voxelwise_rows(maps, effects, settings),
+        "provenance": _provenance(config, encoders, card),
+    }
+    data["not_run"] = [*analysed.data["not_run"], *_not_mapped(voxelwise, effects)]
+    progress.report(0.9, "report")
+    write_results(Results(data, sets, predictions, analysed, effects, maps), out)
+    progress.report(1.0, f"{out / 'report.html'}")
+    return data
+
+
+def _model(stored: Sequence[Stored], settings: ValidationSettings) -> str:
+    """The model that the settings name, or the first of the encoders'."""
+    models = list(dict.fromkeys(one.model for one in stored))
+    if not models or (settings.model is not None and settings.model not in models):
+        raise InputError(
+            "validation.model",
+            f"no encoder of {settings.model or 'any model'} was given",
+            f"one of {', '.join(models)}" if models else "fitted encoders",
+        )
+    return settings.model or models[0]
+
+
+def _regions(stored: Sequence[Stored], model: str, settings: ValidationSettings) -> tuple[str, ...]:
+    """The regions to test, in the order of the settings, else of the encoders; the compared ones too."""
+    fitted = tuple(dict.fromkeys(one.region for one in stored if one.model == model))
+    compared = [*settings.subregions, *([settings.control] if settings.control else [])]
+    named = [*(settings.regions or fitted), *compared]
+    unknown = [name for name in named if name not in fitted]
+    if unknown:
+        raise InputError("validation.regions", f"{unknown[0]} was not fitted", f"some of {', '.join(fitted)}")
+    return tuple(dict.fromkeys(named))
+
+
+def settings_json(settings: ValidationSettings) -> dict[str, Any]:
+    """The settings that change numbers, without this machine's folders."""
+    return {
+        "control": settings.control,
+        "subregions": list(settings.subregions),
+        "low_level": settings.low_level,
+        "deciles": settings.deciles,
+        "decile_edges": settings.decile_edges,
+        "outcome": settings.outcome,
+        "neutral": settings.neutral,
+        "voxelwise": settings.voxelwise,
+        "alpha": settings.alpha,
+        "permutations": settings.permutations,
+        "seed": settings.seed,
+        "repeated": {name: one.repeated for name, one in settings.sets.items()},
+    }
+
+
+def _maps(
+    effects: Mapping[str, VoxelEffects], sets: Sequence[NormedSet], settings: ValidationSettings
+) -> dict[str, list[VoxelMap]]:
+    designs = {one.name: regressors(one) for one in sets}
+    orders = None
+    if settings.permutations:
+        orders = {
+            one.name: draw_orders(
+                settings.permutations,
+                len(one.images),
+                generator(settings.seed, "validation", one.name, "voxels"),
+            )
+            for one in sets
+        }
+    return {region: voxel_maps(found, orders, designs) for region, found in effects.items()}
+
+
+def _voxelwise_rows(
+    maps: Mapping[str, Sequence[VoxelMap]],
+    effects: Mapping[str, VoxelEffects],
+    settings: ValidationSettings,
+) -> list[dict[str, Any]]:
+    return [
+        {"region": region, **describe(one, effects[region], settings.alpha)}
+        for region, found in maps.items()
+        for one in found
+    ]
+
+
+def _not_mapped(wanted: Sequence[str], effects: Mapping[str, VoxelEffects]) -> list[dict[str, str]]:
+    missing = [region for region in wanted if region not in effects]
+    rows = [
+        {"analysis": f"maps of {region}", "reason": "its encoders predict means over voxels, not voxels"}
+        for region in missing
+    ]
+    flat = [region for region, found in effects.items() if found.grid is None]
+    return rows + [
+        {"analysis": f"NIfTI files of {region}", "reason": "its encoders do not say on which grid they lie"}
+        for region in flat
+    ]
+
+
+def _provenance(
+    config: FitConfig, encoders: Mapping[str, Sequence[Stored]], card: FeatureSpaceCard
+) -> dict[str, Any]:
+    return {
+        "encoders": {
+            region: {one.subject: one.digest for one in found} for region, found in encoders.items()
+        },
+        "feature_space": {"name": card.name, "digest": card.digest, "dimension": card.dimension},
+        "fit": config.settings(),
+        "code": f"almond {__version__}",
+    }

@@ -1,0 +1,43 @@
+"""Mixed models with any number of crossed random intercepts and slopes, in numpy and scipy.
+
+``fit_linear`` is linear (profiled REML or ML), ``fit_binomial`` logistic (Laplace). Both report singular fits
+instead of hiding them, and test coefficients by t with degrees of freedom from the random factor with the
+fewest units, because scenes, not participants, usually limit what a study can tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scipy.stats import chi2
+
+from almond.stats.mixed.binomial import fit_binomial
+from almond.stats.mixed.fixed_effects import MixedFit, TermVariance, Wald
+from almond.stats.mixed.linear import fit_linear
+from almond.stats.mixed.random_effects import RandomTerm
+
+__all__ = [
+    "LikelihoodRatio",
+    "MixedFit",
+    "RandomTerm",
+    "TermVariance",
+    "Wald",
+    "fit_binomial",
+    "fit_linear",
+    "likelihood_ratio",
+]
+
+
+@dataclass(frozen=True)
+class LikelihoodRatio:
+    """A likelihood-ratio test of nested models with the same random effects (linear ones fitted by ML)."""
+
+    statistic: float
+    df: int
+    p: float
+
+
+def likelihood_ratio(full: MixedFit, reduced: MixedFit) -> LikelihoodRatio:
+    statistic = max(0.0, 2.0 * (full.log_likelihood - reduced.log_likelihood))
+    df = len(full.names) - len(reduced.names)
+    return LikelihoodRatio(statistic, df, float(chi2.sf(statistic, df)))

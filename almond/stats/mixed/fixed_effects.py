@@ -1,0 +1,169 @@
+"""Fixed effects of mixed models, and what every fitted mixed model tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from almond.errors import InputError
+from almond.stats.mixed.random_effects import SINGULAR, RandomDesign
+from almond.typing import Floats
+
+RANK_TOLERANCE = 1e-9
+
+
+class FixedDesign:
+    """A fixed design (n, p) with orthogonal columns of length sqrt(n), in which optimisation is well scaled.
+
+    Raises ``InputError`` naming the first column that the ones before it already hold.
+    """
+
+    def __init__(self, fixed: Floats, rows: int, names: Sequence[str] | None) -> None:
+        fixed = np.asarray(fixed, dtype=np.float64)
+        if fixed.ndim != 2 or fixed.shape[0] != rows or not np.isfinite(fixed).all():
+            raise InputError("fixed effects", f"shape {fixed.shape}, or not finite", f"({rows}, p), finite")
+        self.rank = fixed.shape[1]
+        self.names = tuple(names) if names else tuple(f"x{index}" for index in range(self.rank))
+        if len(self.names) != self.rank:
+            raise InputError("fixed effects", f"{len(self.names)} names for {self.rank} columns")
+        basis, triangle = np.linalg.qr(fixed)
+        lengths = np.linalg.norm(fixed, axis=0)
+        for column in range(self.rank):
+            if column >= rows or abs(triangle[column, column]) <= RANK_TOLERANCE * max(
+                lengths[column], 1e-300
+            ):
+                name = self.names[column]
+                raise InputError(f"fixed effect {name}", "is a combination of the others", "full column rank")
+        self.orthogonal: Floats = np.asarray(basis * np.sqrt(rows), dtype=np.float64)
+        self.triangle: Floats = np.asarray(triangle / np.sqrt(rows), dtype=np.float64)
+
+    def back(self, gamma: Floats) -> Floats:
+        """Coefficients of the original columns."""
+        if not self.rank:
+            return gamma
+        solved: Floats = np.linalg.solve(self.triangle, gamma).astype(np.float64)
+        return solved
+
+    def back_covariance(self, covariance: Floats) -> Floats:
+        if not self.rank:
+            return covariance
+        inverse = np.linalg.inv(self.triangle)
+        whole: Floats = inverse @ covariance @ inverse.T
+        return whole
+
+
+@dataclass(frozen=True)
+class TermVariance:
+    """The estimated covariance (k, k) of one term's effects, on the scale of the linear predictor."""
+
+    name: str
+    column_names: tuple[str, ...]
+    covariance: Floats
+
+    @property
+    def sd(self) -> Floats:
+        deviations: Floats = np.sqrt(np.diag(self.covariance))
+        return deviations
+
+
+@dataclass(frozen=True)
+class Wald:
+    """A t test of one coefficient against zero, two-sided, with its interval."""
+
+    estimate: float
+    se: float
+    t: float
+    df: float
+    p: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class MixedFit:
+    """A fitted mixed model.
+
+    ``singular``: a variance lies on its bound of zero. ``separated``: the likelihood has no maximum.
+    ``hessian``: standard errors rest on the Hessian of all parameters (else on that of the fixed effects with
+    variances held). ``residual_variance`` is None for binomial models. ``criterion`` is the REML or ML
+    deviance of linear models.
+    """
+
+    names: tuple[str, ...]
+    estimates: Floats
+    covariance: Floats
+    log_likelihood: float
+    variances: tuple[TermVariance, ...]
+    residual_variance: float | None
+    singular: bool
+    separated: bool
+    hessian: bool
+    evaluations: int
+    theta: Floats
+    levels: dict[str, int]
+    rows: int
+    criterion: float | None = None
+
+    @property
+    def se(self) -> Floats:
+        errors: Floats = np.sqrt(np.diag(self.covariance))
+        return errors
+
+    def min_units_df(self) -> int:
+        """Degrees of freedom: units of the random factor with the fewest, less one."""
+        return min(self.levels.values()) - 1
+
+    def wald(self, name: str, *, df: float | None = None, level: float = 0.95) -> Wald:
+        """t test of one coefficient; ``df`` is ``min_units_df`` unless given."""
+        index = self.names.index(name)
+        freedom = float(self.min_units_df() if df is None else df)
+        estimate, se = float(self.estimates[index]), float(self.se[index])
+        t = estimate / se
+        reach = float(stats.t.ppf(0.5 + level / 2.0, freedom)) * se
+        p = float(2.0 * stats.t.sf(abs(t), freedom))
+        return Wald(estimate, se, t, freedom, p, estimate - reach, estimate + reach)
+
+
+def term_variances(design: RandomDesign, theta: Floats, scale: float) -> tuple[TermVariance, ...]:
+    factors = [(block, block.factor(theta)) for block in design.blocks]
+    return tuple(
+        TermVariance(block.name, block.column_names, scale * factor @ factor.T) for block, factor in factors
+    )
+
+
+def covariance_of(
+    likelihood: Callable[[Floats], tuple[float, Floats]], best: Floats, rank: int, design: RandomDesign
+) -> tuple[Floats, bool]:
+    """Covariance (rank, rank) of the fixed effects by central differences of the gradient.
+
+    Parameters on their bound are held there. Falls back to the fixed effects alone when the Hessian of all
+    free parameters is not positive definite; the second value says which it was.
+    """
+    if not rank:
+        return np.zeros((0, 0)), True
+    held = {rank + index for index in design.bounded if best[rank + index] < SINGULAR}
+    free = [index for index in range(len(best)) if index not in held]
+    for chosen, whole in ((free, True), (list(range(rank)), False)):
+        matrix = curvature(likelihood, best, chosen)
+        if np.linalg.eigvalsh(matrix)[0] > 1e-10 * max(1.0, float(np.abs(matrix).max())):
+            covariance: Floats = np.linalg.inv(matrix)[:rank, :rank].astype(np.float64)
+            return covariance, whole
+    return np.full((rank, rank), np.inf), False
+
+
+def curvature(
+    likelihood: Callable[[Floats], tuple[float, Floats]], best: Floats, chosen: list[int]
+) -> Floats:
+    rows = []
+    for index in chosen:
+        width = 1e-4 * max(1.0, abs(best[index]))
+        up, down = best.copy(), best.copy()
+        up[index] += width
+        down[index] -= width
+        rows.append((likelihood(up)[1] - likelihood(down)[1])[chosen] / (2.0 * width))
+    matrix = np.array(rows)
+    symmetric: Floats = (matrix + matrix.T) / 2.0
+    return symmetric

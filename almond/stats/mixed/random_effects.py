@@ -1,0 +1,169 @@
+"""Random effects: which groups vary, in what, and the sparse algebra that mixed models do with them.
+
+A model has any number of crossed terms. A term has one or more columns (1 for an intercept, a covariate for a
+slope) and one vector of effects per level. With ``T`` the lower-triangular factor of a term's covariance
+(relative to the residual, for linear models), the effects are ``T u`` with spherical ``u``: Bates, Mächler,
+Bolker & Walker (2015), Fitting linear mixed-effects models using lme4, J. Stat. Softw. 67(1), section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from almond.errors import InputError
+from almond.typing import Floats, Ints
+
+SINGULAR = 1e-4
+"""A relative standard deviation below this is a variance on its bound of zero."""
+
+
+@dataclass(frozen=True)
+class RandomTerm:
+    """One grouping factor: ``groups`` (n,) labels; ``columns`` (n, k), a column of ones if left out.
+
+    ``correlated`` estimates the k(k-1)/2 correlations between the columns' effects, otherwise they are zero.
+    """
+
+    name: str
+    groups: Sequence[Any] | np.ndarray[Any, Any]
+    columns: Floats | None = None
+    column_names: tuple[str, ...] = ("intercept",)
+    correlated: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """A term as the algebra sees it: its levels, where its effects start in u, and its parameters."""
+
+    name: str
+    column_names: tuple[str, ...]
+    levels: tuple[Any, ...]
+    width: int
+    start: int
+    parameters: tuple[tuple[int, int], ...]
+    first_parameter: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.levels) * self.width
+
+    def factor(self, theta: Floats) -> Floats:
+        """The lower-triangular factor T (k, k)."""
+        factor = np.zeros((self.width, self.width))
+        for number, (row, column) in enumerate(self.parameters):
+            factor[row, column] = theta[self.first_parameter + number]
+        return factor
+
+
+class RandomDesign:
+    """The random-effects design of n rows: a row touches ``slots`` entries of u, at ``indices`` (n, slots).
+
+    ``values`` (n, slots) are the columns of all terms side by side.
+    """
+
+    def __init__(self, terms: Sequence[RandomTerm], rows: int) -> None:
+        blocks: list[Block] = []
+        indices: list[Ints] = []
+        values: list[Floats] = []
+        start = parameter = 0
+        for term in terms:
+            block, codes, columns = make_block(term, rows, start, parameter)
+            blocks.append(block)
+            indices.append(start + codes[:, None] * block.width + np.arange(block.width))
+            values.append(columns)
+            start, parameter = block.stop, parameter + len(block.parameters)
+        self.blocks = tuple(blocks)
+        self.effects = start
+        self.parameters = parameter
+        self.indices: Ints = np.hstack(indices) if blocks else np.zeros((rows, 0), dtype=np.intp)
+        self.values: Floats = np.hstack(values) if blocks else np.zeros((rows, 0))
+        self.pairs()
+
+    def pairs(self) -> None:
+        """Where each product of two slots of a row lands in the cross-product matrix (effects, effects)."""
+        slots = self.values.shape[1]
+        self.first, self.second = np.triu_indices(slots)
+        self.flat = self.indices[:, self.first] * self.effects + self.indices[:, self.second]
+
+    @property
+    def bounded(self) -> tuple[int, ...]:
+        """Parameters that are standard deviations, which cannot be negative: the diagonals of the factors."""
+        return tuple(
+            block.first_parameter + number
+            for block in self.blocks
+            for number, (row, column) in enumerate(block.parameters)
+            if row == column
+        )
+
+    def start(self) -> Floats:
+        theta = np.zeros(self.parameters)
+        theta[list(self.bounded)] = 1.0
+        return theta
+
+    def scaled(self, theta: Floats) -> Floats:
+        """Values of Z Lambda (n, slots): each term's columns times its factor."""
+        parts = []
+        slot = 0
+        for block in self.blocks:
+            parts.append(self.values[:, slot : slot + block.width] @ block.factor(theta))
+            slot += block.width
+        return np.hstack(parts) if parts else self.values
+
+    def crossproduct(self, scaled: Floats, weights: Floats) -> Floats:
+        """``B' W B`` (effects, effects) for B given by its ``scaled`` values and a diagonal W."""
+        q = self.effects
+        products = scaled[:, self.first] * scaled[:, self.second] * weights[:, None]
+        sums = np.bincount(self.flat.ravel(), products.ravel(), minlength=q * q)
+        upper: Floats = sums.astype(np.float64).reshape(q, q)
+        # Slots of one row are ordered by term, so everything lies on or above the diagonal.
+        whole: Floats = upper + upper.T
+        whole[np.diag_indices(q)] = np.diag(upper)
+        return whole
+
+    def times(self, scaled: Floats, effects: Floats) -> Floats:
+        """``B u`` (n,)."""
+        product: Floats = np.einsum("ns,ns->n", scaled, effects[self.indices])
+        return product
+
+    def transposed(self, scaled: Floats, rows: Floats) -> Floats:
+        """``B' v`` (effects,)."""
+        flat = (scaled * rows[:, None]).ravel()
+        sums: Floats = np.bincount(self.indices.ravel(), flat, minlength=self.effects).astype(np.float64)
+        return sums
+
+    def parameter_slots(self) -> list[tuple[int, int]]:
+        """For each parameter T[row, column]: the slot of its covariate (row) and of its effect (column)."""
+        found, slot = [], 0
+        for block in self.blocks:
+            found += [(slot + row, slot + column) for row, column in block.parameters]
+            slot += block.width
+        return found
+
+    def is_singular(self, theta: Floats) -> bool:
+        return bool(np.any(theta[list(self.bounded)] < SINGULAR)) if self.parameters else False
+
+
+def make_block(term: RandomTerm, rows: int, start: int, first_parameter: int) -> tuple[Block, Ints, Floats]:
+    groups = np.asarray(term.groups)
+    columns = np.ones((rows, 1)) if term.columns is None else np.asarray(term.columns, dtype=np.float64)
+    if groups.shape != (rows,) or columns.ndim != 2 or columns.shape[0] != rows:
+        problem = f"{groups.shape[0]} labels and columns of shape {columns.shape} for {rows} rows"
+        raise InputError(f"random term {term.name}", problem, "one label and one row of columns per row")
+    if len(term.column_names) != columns.shape[1] or not np.isfinite(columns).all():
+        raise InputError(
+            f"random term {term.name}", "columns are unnamed or not finite", "finite, named ones"
+        )
+    levels, codes = np.unique(groups, return_inverse=True)
+    if len(levels) < 2:
+        raise InputError(f"random term {term.name}", f"has {len(levels)} level", "two or more")
+    width = columns.shape[1]
+    lower = [(row, column) for column in range(width) for row in range(column, width)]
+    parameters = tuple(place for place in lower if term.correlated or place[0] == place[1])
+    block = Block(
+        term.name, term.column_names, tuple(levels.tolist()), width, start, parameters, first_parameter
+    )
+    return block, codes.astype(np.intp).reshape(-1), columns
