@@ -12,10 +12,11 @@ from almond.evidence.export import write_export
 from almond.evidence.manifest import read_manifest
 from almond.evidence.verify import first_broken, verify
 from almond.progress import Part
-from analysis import gathering, services
+from analysis import services
 from analysis.models import AnalysisRun, Export, export_root, report_root
+from analysis.services import gathering
 from encoder.models import artifact_root, target_root
-from jobs.execution import RunningJob
+from jobs.services.execution import RunningJob
 from ratings.services import export_tables
 
 

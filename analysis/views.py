@@ -11,8 +11,8 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, Stream
 from django.shortcuts import get_object_or_404, render
 from django.utils.safestring import SafeString, mark_safe
 
-from analysis.archive import stream_zip
 from analysis.models import AnalysisRun, Export
+from analysis.services.archive import stream_zip
 
 REPORT_FILES = {
     "report.html": "text/html; charset=utf-8",

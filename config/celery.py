@@ -11,7 +11,7 @@ from celery.signals import worker_ready
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from jobs.dispatch import ring_again  # noqa: E402  (needs the apps to be loaded)
+from jobs.services.dispatch import ring_again  # noqa: E402  (needs the apps to be loaded)
 from jobs.tasks import app  # noqa: E402
 
 __all__ = ["app"]

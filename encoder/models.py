@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 
-from encoder.places import artifact_root, picture_root, target_root
+from encoder.folders import artifact_root, picture_root, target_root
 
 __all__ = [
     "Dataset",

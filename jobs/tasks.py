@@ -9,10 +9,10 @@ from __future__ import annotations
 from celery import Celery
 from django.conf import settings
 
-from jobs.claims import claim, take_back_lost
-from jobs.execution import execute
 from jobs.models import Job, State
-from jobs.workers import Worker
+from jobs.services.claims import claim, take_back_lost
+from jobs.services.execution import execute
+from jobs.services.workers import Worker
 
 app = Celery("almond", broker=settings.CELERY_BROKER_URL)
 app.conf.update(

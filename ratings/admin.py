@@ -17,10 +17,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from almond.errors import InputError
-from encoder.written_once import actor
+from lab.written_once import actor
 from ratings import services
 from ratings.models import Participant, Response
-from ratings.presentation import monitor_json
+from ratings.services.presentation import monitor_json
 from studies.models import Study
 
 COLOURS = {

@@ -15,7 +15,7 @@ from almond.rng import generator
 from almond.stimuli.images import read_image
 from almond.world.raters import Latents, Rater, null_percepts, read_percepts, simulate_rater, style_of
 from generation.models import Stimulus
-from jobs.execution import RunningJob
+from jobs.services.execution import RunningJob
 from ratings import services
 from ratings.models import Recruitment, Trial
 from ratings.services import Recruit

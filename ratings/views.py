@@ -20,13 +20,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ratings import presentation, services
-from ratings.answers import LARGEST_BODY, read_body
+from ratings import services
 from ratings.models import Participant, token_digest
-from ratings.refusals import Malformed, NotTheirs, Refused
-from ratings.services import Recruit
+from ratings.services import Recruit, presentation
+from ratings.services.answers import LARGEST_BODY, read_body
+from ratings.services.refusals import Malformed, NotTheirs, Refused
 from studies.models import Study
-from studies.presentation import split
+from studies.services.presentation import split
 
 COOKIE_DAYS = 30
 PROLIFIC = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")

@@ -19,7 +19,18 @@ import services
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
-PACKAGES = ["almond", "accounts", "jobs", "encoder", "generation", "studies", "ratings", "analysis", "config"]
+PACKAGES = [
+    "almond",
+    "accounts",
+    "jobs",
+    "lab",
+    "encoder",
+    "generation",
+    "studies",
+    "ratings",
+    "analysis",
+    "config",
+]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
 
 

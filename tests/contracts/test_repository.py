@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from jobs import registry
+from jobs.services import registry
 
 TEXTS = {".py", ".md", ".toml", ".html", ".js", ".css", ".json", ".yml", ".yaml", ".txt"}
 OTHER_TEXTS = {"Makefile", ".importlinter", ".gitignore", "run"}

@@ -14,8 +14,8 @@ from almond.stimuli.images import png_bytes
 from almond.stimuli.lowlevel import measure
 from encoder.models import Encoder, Target
 from generation import services
-from generation.expand import image_recipes
 from generation.models import Batch, Recipe
+from generation.services.expand import image_recipes
 from tests.site.encoder_rows import add_target, bare_encoder
 
 GENERATOR_DIGEST = "a" * 64

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from almond.errors import InputError
-from jobs import registry
+from jobs.services import registry
 
 if TYPE_CHECKING:  # the models behind it can be loaded only once Django is set up
-    from jobs.execution import RunningJob
+    from jobs.services.execution import RunningJob
 
 KINDS = {
     f"test.{name}": f"tests.site.job_kinds.{name}"

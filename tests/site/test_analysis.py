@@ -22,8 +22,8 @@ from almond.errors import InputError
 from almond.evidence.verify import first_broken, verify
 from almond.rng import generator
 from analysis import services
-from analysis.archive import stream_zip
 from analysis.models import AnalysisRun, Export
+from analysis.services.archive import stream_zip
 from jobs.models import State
 from jobs.services import run_now
 from ratings.services import finish, join, record_response

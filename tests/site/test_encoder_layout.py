@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from almond.errors import InputError
-from encoder.layout import check_layout, check_mask_file
+from encoder.services.layout import check_layout, check_mask_file
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ from PIL import Image
 
 from accounts.models import User
 from almond.encoding.artifacts.artifact import load_artifact
-from encoder import comparing, services
+from encoder import services
+from encoder.admin import comparing
 from encoder.models import Encoder, EncoderVersion
-from encoder.slices import Plane as BrainPlane
-from encoder.slices import colours, compose, plane_points, round_limit
+from encoder.runs.slices import Plane as BrainPlane
+from encoder.runs.slices import colours, compose, plane_points, round_limit
 from jobs.models import Job
 from jobs.services import run_now
 from tests.site.encoder_rows import GRID, SETTINGS, add_encoder, bare_encoder, write_bids, write_nifti

@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from accounts.models import User
 from almond.encoding.artifacts.artifact import load_artifact
-from encoder import region_values, services
+from encoder import services
 from encoder.models import Dataset, EncoderVersion, Region
+from encoder.services import region_values
 from jobs.services import run_now
 from tests.site.encoder_rows import GRID, add_dataset, add_encoder, write_bids, write_nifti
 

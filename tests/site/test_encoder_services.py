@@ -10,8 +10,8 @@ import pytest
 from accounts.models import AuditEvent
 from almond.errors import InputError
 from encoder import services
-from encoder.fit_settings import candidates, settings_of
 from encoder.models import Dataset, Encoder, Region
+from encoder.services.fit_settings import candidates, settings_of
 from jobs.models import Job
 from tests.site.encoder_rows import add_dataset, add_encoder, add_target, bare_encoder, digest, write_bids
 

@@ -13,8 +13,8 @@ from django.urls import reverse
 
 from almond.encoding.artifacts.artifact import load_artifact
 from encoder import services
-from encoder.fit_settings import settings_of
 from encoder.models import Dataset, Encoder, FeatureSpace
+from encoder.services.fit_settings import settings_of
 from jobs.models import Job
 from jobs.services import run_now
 from tests.site.encoder_rows import add_dataset, write_bids

@@ -12,8 +12,9 @@ from django.urls import reverse
 from scipy.io import savemat
 
 from almond.errors import DigestMismatch
-from encoder import feature_values, services
+from encoder import services
 from encoder.models import Encoder, FeatureSpace
+from encoder.services import feature_values
 from jobs.services import run_now
 from tests.site.encoder_rows import SETTINGS, add_dataset, add_encoder, write_bids
 

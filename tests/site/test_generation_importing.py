@@ -11,8 +11,8 @@ import pytest
 from almond.errors import InputError
 from almond.progress import Silent
 from generation import services
-from generation.importing import read_source
 from generation.models import ImageSet, Stimulus
+from generation.runs.importing import read_source
 from jobs.services import run_now
 from tests.site.generation_rows import photograph, write_photographs
 

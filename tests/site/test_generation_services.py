@@ -12,8 +12,8 @@ from almond.errors import InputError
 from almond.guidance.defaults import defaults_of
 from encoder.models import Target
 from generation import services
-from generation.expand import image_recipes
 from generation.models import Batch, MatchedSet, Recipe, Stimulus
+from generation.services.expand import image_recipes
 from jobs.models import Job
 from tests.site.encoder_rows import add_target, bare_encoder, digest
 from tests.site.generation_rows import add_recipe, fill, full_batch, guides, judges, write_photographs

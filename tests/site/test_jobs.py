@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from almond.errors import Cancelled, InputError
-from jobs import claims, registry, services
-from jobs.execution import HoldLost, Released, RunningJob, execute
-from jobs.loop import work
+from jobs import services
+from jobs.management.loop import work
 from jobs.models import Job, State
-from jobs.workers import Worker, this_machine
+from jobs.services import claims, registry
+from jobs.services.execution import HoldLost, Released, RunningJob, execute
+from jobs.services.workers import Worker, this_machine
 from tests.site import job_kinds
 
 pytestmark = pytest.mark.django_db

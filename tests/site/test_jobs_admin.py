@@ -8,9 +8,9 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import User
-from jobs import claims
 from jobs.models import Job, State
-from jobs.workers import Worker
+from jobs.services import claims
+from jobs.services.workers import Worker
 
 pytestmark = pytest.mark.django_db
 

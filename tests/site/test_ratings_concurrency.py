@@ -13,7 +13,7 @@ from django.db import connections
 
 from ratings import services
 from ratings.models import Attempt, Participant, Response
-from ratings.refusals import NotNow
+from ratings.services.refusals import NotNow
 from tests.site.small_study import answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,10 +12,11 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from almond.errors import InputError
-from ratings import places, services
+from ratings import services
 from ratings.models import Attempt, Event, Participant, Recruitment, Response, Trial
-from ratings.refusals import Malformed, NotNow, NotTheirs, Unknown
 from ratings.services import Recruit
+from ratings.services import slots as places
+from ratings.services.refusals import Malformed, NotNow, NotTheirs, Unknown
 from studies.models import AssignmentList, Study
 from studies.services import close, delete_draft, open_study, pause
 from tests.site.small_study import answer_all, answer_to, make_study

@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Loads torch: here, so that listing the commands stays fast.
-        from analysis.example_lab import ExampleLab
+        from analysis.management.example_lab import ExampleLab
 
         by = User.objects.filter(username=options["by"]).first()
         if by is None:

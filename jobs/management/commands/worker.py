@@ -10,8 +10,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from jobs.loop import work
-from jobs.workers import Worker
+from jobs.management.loop import work
+from jobs.services.workers import Worker
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,53 @@
+"""Registries: what can be chosen by name, each one module, loaded only when it is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Generic, TypeVar, cast
+
+from almond.errors import InputError
+
+Entry = TypeVar("Entry")
+
+
+class Registry(Generic[Entry]):
+    """Names and the dotted paths (``package.module:OBJECT``) of what they stand for.
+
+    :param noun: what an entry is, in the words of an error message, such as ``guidance rule``.
+    :param paths: name -> dotted path, in the order in which people are offered the names.
+    """
+
+    def __init__(self, noun: str, paths: Mapping[str, str]) -> None:
+        self.noun = noun
+        self._paths = dict(paths)
+
+    def names(self) -> tuple[str, ...]:
+        """List the names, without loading anything."""
+        return tuple(self._paths)
+
+    def load(self, name: str) -> Entry:
+        """Import and give what a name stands for.
+
+        :raises InputError: where there is no such name.
+        """
+        if name not in self._paths:
+            raise InputError(self.noun, f"{name!r} is not known", f"one of {', '.join(self._paths)}")
+        module, _, attribute = self._paths[name].partition(":")
+        return cast(Entry, getattr(importlib.import_module(module), attribute))
+
+    def entries(self) -> dict[str, Entry]:
+        """Load every entry, by name."""
+        return {name: self.load(name) for name in self._paths}
+
+    @contextlib.contextmanager
+    def registered(self, name: str, path: str) -> Iterator[None]:
+        """Offer one more name for a while; tests use it as a lab uses a further line of the registry."""
+        if name in self._paths:
+            raise InputError(self.noun, f"{name!r} is registered already", "another name")
+        self._paths[name] = path
+        try:
+            yield
+        finally:
+            del self._paths[name]

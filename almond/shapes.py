@@ -1,0 +1,240 @@
+"""The shape of what comes in: configurations, plans, recipes and posted answers as pydantic models.
+
+A shape is frozen, refuses keys that it does not know, and reports every error at once, each with its dotted
+path. ``read`` is the one way in; it raises :class:`ShapeError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from almond.errors import InputError
+
+LARGEST_WHOLE = 2**53 - 1
+"""What arrays, JSON and floats all hold without loss."""
+
+LONGEST_SHOWN = 60
+HEX_DIGITS = frozenset("0123456789abcdef")
+
+
+def is_digest(value: object) -> bool:
+    """Tell whether a value is 64 lower-case hexadecimal digits."""
+    return isinstance(value, str) and len(value) == 64 and set(value) <= HEX_DIGITS
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _digest(text: str) -> str:
+    if not is_digest(text):
+        raise ValueError(f"is {shown(text)}, not a SHA-256 digest of 64 hexadecimal digits")
+    return text
+
+
+def _different(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"is {shown(list(values))}, not a list of different texts")
+    return values
+
+
+Text = Annotated[str, Strict(), AfterValidator(_not_blank)]
+"""Text that is not blank."""
+
+Whole = Annotated[int, Strict(), Field(le=LARGEST_WHOLE)]
+"""A whole number; neither ``true`` nor 2.0 is one."""
+
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+"""A finite number; ``true`` is none."""
+
+Flag = Annotated[bool, Strict()]
+Digest = Annotated[str, Strict(), AfterValidator(_digest)]
+DifferentTexts = Annotated[tuple[Text, ...], AfterValidator(_different)]
+
+
+class Contradictions(ValueError):
+    """What several fields of one shape say against each other: pairs of a dotted path and a problem."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{path}: {problem}" for path, problem in problems))
+
+
+class Shape(BaseModel):
+    """A frozen model that refuses unknown keys; ``contradictions`` compares its fields with each other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def contradictions(self) -> Iterable[tuple[str, str]]:
+        """Yield (path below this shape, problem) for fields that are right alone and wrong together."""
+        return ()
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Any:
+        if problems := list(self.contradictions()):
+            raise Contradictions(problems)
+        return self
+
+
+class ShapeError(InputError):
+    """Input with errors; ``problems`` holds one line for each, beginning with its dotted path."""
+
+    def __init__(self, source: object, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = "1 error" if len(self.problems) == 1 else f"{len(self.problems)} errors"
+        super().__init__(source, "\n  ".join([count, *self.problems]))
+
+
+AnyShape = TypeVar("AnyShape", bound=BaseModel)
+
+
+def read(
+    shape: type[AnyShape], value: object, *, source: object, context: Mapping[str, Any] | None = None
+) -> AnyShape:
+    """Validate plain values (from YAML or JSON) as ``shape``.
+
+    :param source: file or field that the error names.
+    :param context: passed to validators, such as the folder that paths are relative to.
+    :raises ShapeError: with every error, each with its dotted path.
+    """
+    try:
+        return shape.model_validate(value, context=dict(context or {}))
+    except ValidationError as error:
+        raise ShapeError(source, problems_of(error, shape, value)) from error
+
+
+def problems_of(error: ValidationError, shape: type[BaseModel], value: object, *, at: str = "") -> list[str]:
+    """List the lines ``path: problem`` of a validation error of ``value``, which stands at ``at``."""
+    lines: list[str] = []
+    for details in error.errors():
+        path = dotted(details["loc"], value, at)
+        cause = details.get("ctx", {}).get("error")
+        if isinstance(cause, Contradictions):
+            lines += [f"{joined(path, below)}: {problem}" for below, problem in cause.problems]
+        elif details["type"] == "extra_forbidden":
+            known = known_at(shape, details["loc"][:-1])
+            lines.append(f"{path}: unknown setting; {suggestion(str(details['loc'][-1]), known)}")
+        else:
+            lines.append(f"{path or 'value'}: {problem_of(details)}")
+    return list(dict.fromkeys(lines))
+
+
+def joined(path: str, below: str) -> str:
+    """Join two dotted paths, either of which may be empty."""
+    if not path or not below:
+        return path or below
+    return f"{path}{below}" if below.startswith("[") else f"{path}.{below}"
+
+
+def dotted(location: Sequence[int | str], value: object, at: str = "") -> str:
+    """Write a location as ``runs[2].bold``, without the names that pydantic gives to members of a union."""
+    path, inner = at, value
+    for number, part in enumerate(location):
+        last = number == len(location) - 1
+        if isinstance(part, int):
+            path = f"{path}[{part}]"
+            inner = inner[part] if isinstance(inner, list | tuple) and part < len(inner) else None
+        elif isinstance(inner, Mapping) and (part in inner or last):
+            path, inner = joined(path, str(part)), inner.get(part)
+    return path
+
+
+def known_at(shape: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """List the keys that are known at a location: those of every shape that may stand there."""
+    candidates = [shape]
+    for part in location:
+        inside = [
+            inner
+            for candidate in candidates
+            if part in candidate.model_fields
+            for inner in shapes_in(candidate.model_fields[str(part)].annotation)
+        ]
+        tagged = [candidate for candidate in candidates if part in tags_of(candidate)]
+        candidates = inside or tagged or candidates
+    return list(dict.fromkeys(name for candidate in candidates for name in candidate.model_fields))
+
+
+def shapes_in(annotation: Any) -> list[type[BaseModel]]:
+    """List the models that an annotation names, such as those of a union or of the values of a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [shape for part in get_args(annotation) for shape in shapes_in(part)]
+
+
+def tags_of(shape: type[BaseModel]) -> tuple[Any, ...]:
+    """Give the values by which a union tells this shape from others: those of its field ``kind``."""
+    kind = shape.model_fields.get("kind")
+    return get_args(kind.annotation) if kind else ()
+
+
+def problem_of(details: ErrorDetails) -> str:
+    """Say in plain words what is wrong."""
+    kind, context = details["type"], details.get("ctx", {})
+    given = details["input"]
+    if kind == "missing":
+        return "is missing"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in ("literal_error", "enum", "union_tag_invalid"):
+        expected = str(context.get("expected") or context.get("expected_tags")).replace("'", "")
+        return f"is {shown(given)}, not one of {expected.replace(' or ', ', ')}"
+    if kind in EXPECTED:
+        return f"is {shown(given)}, not {EXPECTED[kind].format(**context)}"
+    return details["msg"]
+
+
+EXPECTED: Mapping[str, str] = {
+    "string_type": "text; write it in quotes",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number of at most {le:g}",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "string_too_short": "a text of at least {min_length} characters",
+    "string_too_long": "a text of at most {max_length} characters",
+    "uuid_type": "a UUID of 36 characters",
+    "uuid_parsing": "a UUID of 36 characters",
+}
+"""What would be right, by the type of a pydantic error."""
+
+
+def shown(value: object) -> str:
+    """Write a value as an error message shows it: short."""
+    if value is None:
+        return "missing"
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def suggestion(name: str, known: Sequence[str]) -> str:
+    """Suggest the nearest known name, or list all."""
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"

@@ -1,0 +1,138 @@
+"""Reports over the subjects of an encoder: asked for, watched, read by staff."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString, mark_safe
+from unfold.decorators import display
+
+from encoder import services
+from encoder.admin import comparing, downloads, forms
+from encoder.admin.forms.reports import SHOWN
+from encoder.models import EncoderReport
+from lab.written_once import Deed, WrittenOnceAdmin, actor
+
+OFFERED = ("report.html", "report.md", "result.json")
+TYPES = {".html": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8"}
+"""Kept from running as a page of this site; the report is shown inside the admin instead."""
+
+
+@admin.register(EncoderReport)
+class EncoderReportAdmin(WrittenOnceAdmin):
+    form = forms.ReportForm
+    list_display = ["name", "kind", "encoder", "state", "created_at"]
+    list_filter = ["kind", "encoder"]
+    list_select_related = ["encoder", "job"]
+    search_fields = ["name"]
+    change_form_outer_before_template = "admin/encoder/report_row.html"
+    conditional_fields = SHOWN
+    deletable = True
+
+    @display(description="state", label={"written": "success", "failed": "danger"})  # type: ignore[untyped-decorator]
+    def state(self, row: EncoderReport) -> str:
+        return "written" if services.is_written(row) else row.job.state if row.job else "waiting"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj:
+            return [(None, {"fields": ["name", "encoder", "kind"]})]
+        images = ["set_name", "images", "norms", "column", ("valence", "arousal")]
+        return [
+            (None, {"fields": ["name", "encoder", "kind", *images]}),
+            ("Regions", {"fields": ["whole", "subregions", "controls", "control"]}),
+            (
+                "How it is tested",
+                {"fields": [("fdr", "correction"), "splits", ("low_level", "outcome"), "further"]},
+            ),
+        ]
+
+    def create(self, data: dict[str, Any], request: HttpRequest) -> EncoderReport:
+        return services.start_report(
+            name=data["name"],
+            encoder=data["encoder"],
+            kind=data["kind"],
+            settings=data["settings"],
+            by=actor(request),
+        )
+
+    def deeds(self) -> dict[str, Deed]:
+        return {"again": self.again}
+
+    def again(self, request: HttpRequest, row: EncoderReport) -> None:
+        services.ask_for_report(report=row, by=actor(request))
+        messages.success(request, f"{row} is being written.")
+
+    def page(self, request: HttpRequest, row: EncoderReport) -> dict[str, Any]:
+        return {
+            "written": services.is_written(row),
+            "answers": (row.job.result or {}).get("answers", []) if row.job else [],
+            "settings": [
+                (name, comparing.shown(value))
+                for name, value in comparing.flat(row.config.get(row.kind, {})).items()
+            ],
+        }
+
+    def get_urls(self) -> list[URLPattern]:
+        read, file = self.admin_site.admin_view(self.read), self.admin_site.admin_view(self.file)
+        return [
+            path("<int:pk>/report/", read, name="encoder_encoderreport_read"),
+            path("<int:pk>/report/<path:name>", file, name="encoder_encoderreport_file"),
+            *super().get_urls(),
+        ]
+
+    def _written(self, request: HttpRequest, pk: int) -> EncoderReport:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        report = get_object_or_404(EncoderReport.objects.select_related("encoder"), pk=pk)
+        if not report.path or not (report.folder / "report.html").is_file():
+            raise Http404("The report is not written yet, or its folder is gone from this server.")
+        return report
+
+    def read(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The report in the admin's looks."""
+        report = self._written(request, pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": report.name,
+            "report": report,
+            "body": body_of(report),
+            "files": OFFERED,
+            "tables": others(report),
+        }
+        return render(request, "admin/encoder/report.html", context)
+
+    def file(self, request: HttpRequest, pk: int, name: str) -> FileResponse:
+        """A file of the report's folder: figures as they are, everything else to keep."""
+        report = self._written(request, pk)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        shown = kind in ("image/png", "image/svg+xml")
+        suffix = f".{name.rpartition('.')[2]}"
+        return downloads.file_of(
+            report.folder,
+            name,
+            TYPES.get(suffix, kind),
+            attach="" if shown else f"{report.kind}-{report.pk}-{name.rpartition('/')[2]}",
+        )
+
+
+def body_of(report: EncoderReport) -> SafeString:
+    """What stands between ``<main>`` and ``</main>`` of the page that our own report writer made.
+
+    That writer escapes every text; the folder is ours and nobody uploads into it.
+    """
+    page = (report.folder / "report.html").read_text(encoding="utf-8")
+    _, _, rest = page.partition("<main>")
+    body, _, _ = rest.rpartition("</main>")
+    return mark_safe(body)
+
+
+def others(report: EncoderReport) -> list[str]:
+    """Tables and maps of the report, by their names below its folder."""
+    found = sorted(file for file in report.folder.rglob("*") if file.name.endswith((".csv", ".nii.gz")))
+    return [file.relative_to(report.folder).as_posix() for file in found]

@@ -1,0 +1,221 @@
+"""What an experimenter fills in to make, match and bring in images; checked where it is typed."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from almond.errors import InputError
+from almond.guidance.defaults import defaults_of
+from encoder.models import Target
+from generation.models import Batch, ImageSet, MatchedSet, Recipe
+from generation.services.checks import MOST_SEEDS, check_matching, check_norms, check_recipe, check_source
+from lab.written_once import RowForm, said_in
+
+LARGEST_UPLOAD = 1 << 30
+
+
+def read_seeds(text: str) -> list[int]:
+    """``1-4, 9`` -> [1, 2, 3, 4, 9]."""
+    seeds: list[int] = []
+    for part in filter(None, re.split(r"[,\s]+", text)):
+        found = re.fullmatch(r"(\d{1,12})(?:[-–](\d{1,12}))?", part)
+        if not found:
+            raise InputError("seeds", f"{part!r}", "whole numbers and ranges such as 1-4, 9")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last - first >= MOST_SEEDS:
+            raise InputError("seeds", f"{part!r} is too many", f"at most {MOST_SEEDS}")
+        seeds += range(first, last + 1)
+    return seeds
+
+
+def read_numbers(text: str, field: str) -> list[float]:
+    """``0.5, 1`` -> [0.5, 1.0]."""
+    try:
+        return [float(part) for part in filter(None, re.split(r"[,;\s]+", text))]
+    except ValueError as error:
+        raise InputError(field, f"{text!r}", "numbers separated by commas") from error
+
+
+class RecipeForm(RowForm):
+    seeds = forms.CharField(
+        initial="1-4",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="For example 1-4, 9. Each seed is one base scene.",
+    )
+    strengths = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated for the generator"}),
+        help_text="For example 0.1, 0.2. Unit-free: 1 pushes as hard as the text does.",
+    )
+    window_low = forms.FloatField(
+        label="Window from",
+        required=False,
+        min_value=0,
+        max_value=1,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "placeholder": "as calibrated"}),
+        help_text="In alpha-bar: 0 is noise, 1 the finished image.",
+    )
+    window_high = forms.FloatField(
+        label="Window to",
+        required=False,
+        min_value=0,
+        max_value=1,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "placeholder": "as calibrated"}),
+        help_text="Guidance is released here, so that it paints no texture.",
+    )
+    ramp = forms.FloatField(
+        required=False,
+        min_value=0,
+        max_value=0.5,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "placeholder": "as calibrated"}),
+        help_text="Share of the window over which guidance fades in and out.",
+    )
+    steps = forms.IntegerField(
+        required=False,
+        min_value=1,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "1", "placeholder": "as calibrated"}),
+    )
+
+    class Meta:
+        model = Recipe
+        fields = ["name", "prompt", "targets", "contrast", "both_signs", "rule", "generator"]
+        widgets = {"targets": UnfoldAdminCheckboxSelectMultipleWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "targets" in self.fields:
+            guides = Target.objects.filter(role=Target.Role.GUIDE).exclude(digest="")
+            self.fields["targets"].queryset = guides  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        with said_in(self):
+            data["seed_list"] = read_seeds(data.get("seeds", ""))
+        with said_in(self):
+            data["strength_list"] = read_numbers(data.get("strengths", ""), "strengths")
+        if not self.errors:
+            with said_in(self):
+                self._check(data)
+        return data
+
+    def _check(self, data: dict[str, Any]) -> None:
+        """Fill what was left empty with the generator's own settings, then look at the whole."""
+        usual = defaults_of(data["generator"])
+        data["strength_list"] = data["strength_list"] or list(usual.strengths)
+        low, high, ramp, steps = (data[name] for name in ("window_low", "window_high", "ramp", "steps"))
+        data["window_low"] = usual.window[0] if low is None else low
+        data["window_high"] = usual.window[1] if high is None else high
+        data["ramp"] = usual.ramp if ramp is None else ramp
+        data["steps"] = usual.steps if steps is None else steps
+        check_recipe(
+            prompt=data["prompt"],
+            generator=data["generator"],
+            seeds=data["seed_list"],
+            targets=list(data["targets"]),
+            strengths=data["strength_list"],
+            window=(data["window_low"], data["window_high"]),
+            ramp=data["ramp"],
+            steps=data["steps"],
+        )
+
+
+class BatchForm(RowForm):
+    class Meta:
+        model = Batch
+        fields = ["name", "recipes", "judges"]
+        widgets = {
+            "recipes": UnfoldAdminCheckboxSelectMultipleWidget,
+            "judges": UnfoldAdminCheckboxSelectMultipleWidget,
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "judges" in self.fields:
+            judges = Target.objects.filter(role=Target.Role.JUDGE).exclude(digest="")
+            self.fields["judges"].queryset = judges  # type: ignore[attr-defined]
+            self.fields["judges"].help_text = "Empty: the judges of the guides' encoder."
+
+
+class MatchedSetForm(RowForm):
+    class Meta:
+        model = MatchedSet
+        fields = ["name", "batches", "tolerance", "scored_by"]
+        widgets = {"batches": UnfoldAdminCheckboxSelectMultipleWidget}
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            with said_in(self):
+                check_matching(
+                    batches=list(data["batches"]), tolerance=data["tolerance"], scored_by=data["scored_by"]
+                )
+        return data
+
+
+class ImageSetForm(RowForm):
+    folder = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Of PNG and JPEG images, on this server, under one of its data folders.",
+    )
+    norms_file = forms.CharField(
+        label="Norms",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="A CSV on this server: one column names the images, numeric columns are norms.",
+    )
+    archive = forms.FileField(
+        label="… or a zip file",
+        required=False,
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="Instead of a folder.",
+    )
+    norms_upload = forms.FileField(
+        label="… with its norms", required=False, widget=UnfoldAdminFileFieldWidget, help_text="A CSV."
+    )
+
+    class Meta:
+        model = ImageSet
+        fields = ["name"]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if bool(data.get("folder")) == bool(data.get("archive")):
+            self.add_error("folder", "Give a folder, or upload a zip file: one of the two.")
+        archive = data.get("archive")
+        if archive is not None and archive.size > LARGEST_UPLOAD:
+            self.add_error("archive", "Larger than 1 GiB: copy it to a data folder of the server instead.")
+        elif archive is not None:
+            if not zipfile.is_zipfile(archive):
+                self.add_error("archive", f"{archive.name}: is not a zip file (expected one of images)")
+            archive.seek(0)
+        try:
+            if data.get("folder"):
+                check_source(Path(data["folder"]), "folder")
+        except InputError as error:
+            self.add_error("folder", str(error))
+        try:
+            if data.get("norms_file"):
+                check_norms(Path(data["norms_file"]))
+        except InputError as error:
+            self.add_error("norms_file", str(error))
+        return data
+
+
+class RematchForm(forms.Form):
+    tolerance = forms.FloatField(min_value=0.001, max_value=10)
+
+
+class ScoringForm(forms.Form):
+    targets = forms.ModelMultipleChoiceField(Target.objects.exclude(digest=""))

@@ -1,0 +1,239 @@
+"""The plots of the generation pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from lab.svg import Axes, dot, number, padded, picture, polyline, ticks
+
+DIRECTIONS = {-1: "down", 0: "base", 1: "up"}
+
+
+def score_bars(scores: Mapping[str, float], *, intended: str = "") -> SafeString:
+    """One bar per target from 0, the mean of the reference images, in their standard deviations.
+
+    The shaded band is one standard deviation of the reference images to either side.
+    """
+    names = list(scores)
+    low, high = padded(scores.values(), include=(-1.2, 1.2))
+    marks = ticks(low, high)
+    axes = Axes(
+        width=420,
+        height=46 + 26 * max(len(names), 1),
+        x_range=(marks[0], marks[-1]),
+        y_range=(len(names) - 0.5, -0.5),
+        left=92,
+        right=44,
+        top=6,
+        bottom=36,
+    )
+    parts = [_band(axes), axes.x_grid(marks), axes.x_title("score (SD of reference images)")]
+    for place, name in enumerate(names):
+        parts.append(_bar(axes, place, name, scores[name], name == intended or name == f"{intended}_judge"))
+    return picture(axes, "scores of all targets", parts)
+
+
+def _band(axes: Axes) -> SafeString:
+    return format_html(
+        '<rect class="al-band" x="{}" y="{}" width="{}" height="{}"/>',
+        axes.x(-1),
+        axes.top,
+        number(float(axes.x(1)) - float(axes.x(-1))),
+        number(axes.height - axes.top - axes.bottom),
+    )
+
+
+def _bar(axes: Axes, place: int, name: str, value: float, marked: bool) -> SafeString:
+    start, stop = sorted((float(axes.x(0)), float(axes.x(value))))
+    label_x, anchor = (stop + 5, "start") if value >= 0 else (start - 5, "end")
+    return format_html(
+        '<text class="al-tick al-name{}" x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>'
+        '<rect class="al-bar al-bar-{}{}" x="{}" y="{}" width="{}" height="14" rx="2"/>'
+        '<text class="al-tick" x="{}" y="{}" dy="0.32em" text-anchor="{}">{}</text>',
+        " al-strong" if marked else "",
+        axes.left - 8,
+        axes.y(place),
+        label_of(name),
+        "up" if value >= 0 else "down",
+        "" if marked else " al-faint",
+        number(start),
+        number(float(axes.y(place)) - 7),
+        number(max(stop - start, 0.5)),
+        number(label_x),
+        axes.y(place),
+        anchor,
+        f"{value:+.2f}",
+    )
+
+
+def label_of(score_name: str) -> str:
+    """``LB_judge`` reads as ``LB, judge``."""
+    return f"{score_name.removesuffix('_judge')}, judge" if score_name.endswith("_judge") else score_name
+
+
+def trace_plot(trace: Sequence[Mapping[str, Any]], window: tuple[float, float], intended: str) -> SafeString:
+    """Scores of the predicted clean image over alpha-bar, a line per target; the window is shaded.
+
+    The line of the intended target stands out; judges, which do not steer, are left out.
+    """
+    lines = _trace_lines(trace)
+    if not lines:
+        return SafeString("")
+    marks = ticks(*padded((y for points in lines.values() for _, y in points), include=(0.0,)))
+    axes = Axes(width=420, height=220, x_range=(0.0, 1.0), y_range=(marks[0], marks[-1]), right=44)
+    parts = [_window(axes, window), axes.y_grid(marks), axes.x_grid([0, 0.2, 0.4, 0.6, 0.8, 1.0])]
+    places = spread_out({name: float(axes.y(points[-1][1])) for name, points in lines.items()}, 12.0)
+    for name in sorted(lines, key=lambda found: found == intended):
+        parts.append(_trace_line(axes, name, lines[name], places[name], name == intended))
+    parts += [axes.x_title("alpha-bar (noise to image)"), axes.y_title("score (SD)")]
+    return picture(axes, "scores of the predicted image over the steps", parts)
+
+
+def _trace_lines(trace: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for step in trace:
+        for name, value in (step.get("scores") or {}).items():
+            if not name.endswith("_judge"):
+                lines.setdefault(name, []).append((float(step["alpha_bar"]), float(value)))
+    return lines
+
+
+def _window(axes: Axes, window: tuple[float, float]) -> SafeString:
+    return format_html(
+        '<rect class="al-window" x="{}" y="{}" width="{}" height="{}"><title>guidance is on</title></rect>',
+        axes.x(window[0]),
+        axes.top,
+        number(float(axes.x(window[1])) - float(axes.x(window[0]))),
+        number(axes.height - axes.top - axes.bottom),
+    )
+
+
+def spread_out(places: Mapping[str, float], apart: float) -> dict[str, float]:
+    """Places on an axis moved so that neighbours are at least ``apart`` from each other; order is kept."""
+    found: dict[str, float] = {}
+    last = -float("inf")
+    for name, place in sorted(places.items(), key=lambda item: item[1]):
+        last = found[name] = max(place, last + apart)
+    return found
+
+
+def _trace_line(
+    axes: Axes, name: str, points: Sequence[tuple[float, float]], label_y: float, marked: bool
+) -> SafeString:
+    drawn = polyline(
+        ((axes.x(x), axes.y(y)) for x, y in points), "al-line" if marked else "al-line al-line-faint"
+    )
+    if marked:
+        for x, y in points:
+            drawn += dot(axes.x(x), axes.y(y), 2.2, "al-dot", f"{name} at alpha-bar {x:.3f}: {y:+.2f}")
+    return drawn + format_html(
+        '<text class="al-tick{}" x="{}" y="{}" dy="0.32em">{}</text>',
+        " al-name al-strong" if marked else "",
+        number(float(axes.x(points[-1][0])) + 5),
+        number(label_y),
+        name,
+    )
+
+
+def score_strips(rows: Mapping[str, Sequence[tuple[int, float, str]]], *, title: str) -> SafeString:
+    """Per row a strip of (direction, score, label): down, base and up as three lanes with their means."""
+    values = [value for dots in rows.values() for _, value, _ in dots]
+    marks = ticks(*padded(values, include=(0.0,)))
+    axes = Axes(
+        width=460,
+        height=44 + 54 * max(len(rows), 1),
+        x_range=(marks[0], marks[-1]),
+        y_range=(len(rows) - 0.5, -0.5),
+        left=62,
+        top=6,
+        bottom=36,
+    )
+    parts = [axes.x_grid(marks), axes.x_title(title)]
+    for place, (name, dots) in enumerate(rows.items()):
+        parts.append(
+            format_html(
+                '<text class="al-tick al-name al-strong" x="{}" y="{}" dy="0.32em"'
+                ' text-anchor="end">{}</text>',
+                axes.left - 8,
+                axes.y(place),
+                name,
+            )
+        )
+        parts += [_lane(axes, place, sign, dots) for sign in (1, 0, -1)]
+        if place:
+            edge = axes.y(place - 0.5)
+            line = '<line class="al-grid" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+            parts.append(format_html(line, axes.left, axes.width - axes.right, edge, edge))
+    return picture(axes, title, parts)
+
+
+def _lane(axes: Axes, place: int, sign: int, dots: Sequence[tuple[int, float, str]]) -> SafeString:
+    mine = [(value, label) for direction, value, label in dots if direction == sign]
+    if not mine:
+        return SafeString("")
+    height = place - 0.24 * sign
+    drawn = SafeString("")
+    for value, label in mine:
+        css = f"al-spot al-spot-{DIRECTIONS[sign]}"
+        drawn += dot(axes.x(value), axes.y(height), 3.2, css, f"{label}: {value:+.2f}")
+    mean = axes.x(sum(value for value, _ in mine) / len(mine))
+    return drawn + format_html(
+        '<line class="al-mean" x1="{}" x2="{}" y1="{}" y2="{}"/>',
+        mean,
+        mean,
+        axes.y(height - 0.11),
+        axes.y(height + 0.11),
+    )
+
+
+def balance_plot(rows: Iterable[Mapping[str, Any]], tolerance: float) -> SafeString:
+    """Standardised differences of low-level features, high minus low: hollow before, filled after."""
+    table = list(rows)
+    features = list(dict.fromkeys(row["feature"] for row in table))
+    values = [float(row[when]) for row in table for when in ("before", "after")]
+    marks = ticks(*padded(values, include=(-tolerance, tolerance)))
+    axes = Axes(
+        width=460,
+        height=44 + 24 * max(len(features), 1),
+        x_range=(marks[0], marks[-1]),
+        y_range=(len(features) - 0.5, -0.5),
+        left=104,
+        top=6,
+        bottom=36,
+    )
+    shade = format_html(
+        '<rect class="al-band" x="{}" y="{}" width="{}" height="{}"><title>tolerance</title></rect>',
+        axes.x(-tolerance),
+        axes.top,
+        number(float(axes.x(tolerance)) - float(axes.x(-tolerance))),
+        number(axes.height - axes.top - axes.bottom),
+    )
+    names = format_html_join(
+        "",
+        '<text class="al-tick al-name" x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>',
+        ((axes.left - 8, axes.y(i), feature.replace("_", " ")) for i, feature in enumerate(features)),
+    )
+    spots = SafeString("")
+    for row in table:
+        y = axes.y(features.index(row["feature"]))
+        for when, css, radius in (("before", "al-hollow", 5), ("after", "al-dot", 3.5)):
+            title = f"{row['intended_target']}, {when}: {float(row[when]):+.3f}"
+            spots += dot(axes.x(float(row[when])), y, radius, css, title)
+    parts = [shade, axes.x_grid(marks), names, spots, axes.x_title("high − low (SD of the pool)")]
+    return picture(axes, "balance of low-level features before and after matching", parts)
+
+
+def scatter(points: Sequence[tuple[float, float, str]], *, x_title: str, y_title: str) -> SafeString:
+    """Scores against norms: (x, y, label) each."""
+    x_marks = ticks(*padded(x for x, _, _ in points))
+    y_marks = ticks(*padded(y for _, y, _ in points))
+    axes = Axes(width=380, height=260, x_range=(x_marks[0], x_marks[-1]), y_range=(y_marks[0], y_marks[-1]))
+    spots = SafeString("")
+    for x, y, label in points:
+        spots += dot(axes.x(x), axes.y(y), 3.2, "al-dot", f"{label}: {x:.2f}, {y:.2f}")
+    parts = [axes.x_grid(x_marks), axes.y_grid(y_marks), spots, axes.x_title(x_title), axes.y_title(y_title)]
+    return picture(axes, f"{y_title} against {x_title}", parts)

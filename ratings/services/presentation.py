@@ -1,0 +1,101 @@
+"""What the participants' pages and the monitor show: read from the tables, changing nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count
+from django.db.models.functions import TruncMinute
+from django.urls import reverse
+from django.utils import timezone
+
+from ratings.models import Participant, Response, Trial
+from studies.models import AssignmentList, Study
+from studies.services.presentation import blocks_json, constructs_json, images_json, trial_json
+
+ACTIVE_MINUTES = 5
+RATE_MINUTES = 30
+
+
+def addresses(token: str) -> dict[str, str]:
+    """The addresses of one participant's pages."""
+    names = ("study", "state", "responses", "events", "finish", "done", "withdraw")
+    return {name: reverse(f"participant_{name}", args=[token]) for name in names}
+
+
+def state_json(participant: Participant) -> dict[str, Any]:
+    """Everything that the browser needs to go on: the trials, which of them are stored, images and words."""
+    study = participant.study
+    plan = study.frozen_plan
+    trials = list(participant.trials.select_related("response").order_by("index"))
+    shown = {digest for trial in trials for digest in trial.digests}
+    images = [row for row in study.planned_images().values() if row.digest in shown]
+    return {
+        "participant": participant.name,
+        "status": participant.status,
+        "live": study.is_live,
+        "constructs": constructs_json(plan),
+        "images": images_json(images),
+        "blocks": blocks_json(study, plan),
+        "trials": [
+            trial_json(trial.name, trial.planned, trial.digests, done=is_answered(trial)) for trial in trials
+        ],
+    }
+
+
+def is_answered(trial: Trial) -> bool:
+    return hasattr(trial, "response")
+
+
+def monitor_json(study: Study) -> dict[str, Any]:
+    """How a study goes: people by status, places per list, responses per minute of the last half hour."""
+    people = Participant.objects.filter(study=study)
+    counts = dict(people.values_list("status").annotate(Count("pk")).order_by())
+    now = timezone.now()
+    return {
+        "state": study.state,
+        "planned": study.participants_planned,
+        "started": sum(counts.values()),
+        "active_now": people.seen_since(now - timedelta(minutes=ACTIVE_MINUTES)).count(),
+        "finished": sum(counts.get(status, 0) for status in Participant.DONE),
+        "withdrawn": counts.get(Participant.Status.WITHDRAWN, 0),
+        "timed_out": counts.get(Participant.Status.TIMED_OUT, 0),
+        "simulated": people.filter(simulated=True).count(),
+        "responses": Response.objects.filter(trial__participant__study=study).count(),
+        "lists": lists_json(study),
+        "per_minute": responses_per_minute(study),
+        "at": now.isoformat(timespec="seconds"),
+    }
+
+
+def lists_json(study: Study) -> list[dict[str, int]]:
+    done = dict(
+        Participant.objects.filter(study=study, status=Participant.Status.FINISHED)
+        .values_list("assignment__number")
+        .annotate(Count("pk"))
+        .order_by()
+    )
+    return [
+        {
+            "number": row.number,
+            "taken": row.taken,
+            "capacity": row.capacity,
+            "finished": done.get(row.number, 0),
+        }
+        for row in AssignmentList.objects.filter(study=study).order_by("number")
+    ]
+
+
+def responses_per_minute(study: Study) -> list[int]:
+    """Responses stored in each of the last 30 full or begun minutes, the present one last."""
+    this = timezone.now().replace(second=0, microsecond=0)
+    first = this - timedelta(minutes=RATE_MINUTES - 1)
+    found = dict(
+        Response.objects.filter(trial__participant__study=study, received_at__gte=first)
+        .annotate(minute=TruncMinute("received_at"))
+        .values_list("minute")
+        .annotate(Count("pk"))
+        .order_by()
+    )
+    return [found.get(first + timedelta(minutes=number), 0) for number in range(RATE_MINUTES)]

@@ -1,0 +1,249 @@
+"""The study pages: drafts are edited, frozen studies are looked at, opened, paused and closed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from unfold.admin import ModelAdmin, StackedInline
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from accounts.services import record
+from almond.design.assignment import make_lists
+from almond.design.plan import StudyPlan
+from almond.errors import InputError
+from generation.models import Stimulus
+from lab.written_once import Deed, RowForm, WrittenOnceAdmin, actor
+from studies import services
+from studies.admin.flow import minutes, steps
+from studies.models import Block, Construct, Study
+from studies.services.plans import build_plan
+from studies.services.presentation import blocks_json, constructs_json, images_json, trial_json
+
+STATES = {"draft": "warning", "frozen": "info", "live": "success", "paused": "warning", "closed": "primary"}
+PREVIEWED_TRIALS = 3
+
+
+@admin.register(Construct)
+class ConstructAdmin(ModelAdmin):
+    list_display = ["name", "question", "low", "high", "choice", "target"]
+    search_fields = ["name", "question"]
+    fieldsets = [
+        (None, {"fields": ["name", "question", ("low", "high")]}),
+        ("Choice between two images", {"fields": ["choice", "target"]}),
+    ]
+
+    def is_sealed(self, row: Construct | None) -> bool:
+        return row is not None and row.blocks.exclude(study__state=Study.State.DRAFT).exists()
+
+    def has_change_permission(self, request: HttpRequest, obj: Construct | None = None) -> bool:
+        return not self.is_sealed(obj) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Construct | None = None) -> bool:
+        return not self.is_sealed(obj) and bool(super().has_delete_permission(request, obj))
+
+    def save_model(self, request: HttpRequest, obj: Construct, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        record(verb="edit" if change else "create", subject=obj, by=actor(request))
+
+
+class BlockForm(RowForm):
+    """Says what is wrong with a block at its fields: the page shows no errors of a block as a whole."""
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("kind") == Block.Kind.CHOICE and data.get("repeats"):
+            self.add_error("repeats", "Only rating blocks repeat images.")
+        return data
+
+
+class BlockInline(StackedInline):
+    model = Block
+    form = BlockForm
+    extra = 0
+    fields = [("order", "kind", "name"), ("trials", "repeats"), "constructs", "instructions"]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def may_edit(self, study: Study | None) -> bool:
+        return study is None or study.is_draft
+
+    def has_add_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        return self.may_edit(obj) and bool(super().has_add_permission(request, obj))
+
+    def has_change_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        return self.may_edit(obj) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        return self.may_edit(obj) and bool(super().has_delete_permission(request, obj))
+
+
+@admin.register(Study)
+class StudyAdmin(WrittenOnceAdmin):
+    change_form_template = "admin/studies/study_form.html"
+    change_form_outer_before_template = "admin/studies/study.html"
+    inlines = [BlockInline]
+    list_display = ["title", "state_label", "source", "participants_planned", "created_at"]
+    list_filter = ["state"]
+    list_select_related = ["matched_set", "image_set"]
+    search_fields = ["title", "slug", "plan_digest"]
+    prepopulated_fields = {"slug": ["title"]}
+    fieldsets = [
+        (None, {"fields": ["title", "slug", ("matched_set", "image_set")]}),
+        (
+            "Participants",
+            {"fields": [("participants_planned", "n_lists"), ("timeout_minutes", "completion_code")]},
+        ),
+        ("Plan", {"fields": [("seed", "permutations")]}),
+        ("Words", {"fields": ["consent", "debriefing"]}),
+    ]
+
+    @display(description="state", ordering="state", label=STATES)
+    def state_label(self, row: Study) -> str:
+        return row.state
+
+    @display(description="images")
+    def source(self, row: Study) -> str:
+        return str(row.matched_set or row.image_set or "none yet")
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Study | None = None) -> dict[str, Any]:
+        return self.prepopulated_fields if obj is None else {}
+
+    def has_change_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        return (obj is None or obj.is_draft) and request.user.has_perm("studies.change_study")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        # Never many at once: a study that was frozen stays.
+        return obj is not None and obj.is_draft and request.user.has_perm("studies.delete_study")
+
+    def save_model(self, request: HttpRequest, obj: Study, form: Any, change: bool) -> None:
+        """Runs in the transaction of the page: a draft that is frozen meanwhile cannot be overwritten."""
+        if change:
+            try:
+                services.lock_draft(study=obj)
+            except InputError as error:
+                raise PermissionDenied(str(error)) from error
+        obj.save()
+        record(verb="edit" if change else "create", subject=obj, by=actor(request))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        for formset in formsets:
+            self.save_formset(request, form, formset, change=change)
+
+    def delete_model(self, request: HttpRequest, obj: Study) -> None:
+        services.delete_draft(study=obj, by=actor(request))
+
+    def deeds(self) -> dict[str, Deed]:
+        return {"freeze": self.freeze, "open": self.open, "pause": self.pause, "close": self.close}
+
+    def freeze(self, request: HttpRequest, row: Study) -> None:
+        frozen = services.freeze(study=row, by=actor(request))
+        messages.success(
+            request, f"Frozen under {frozen.plan_digest[:12]}…: nothing of it can change any more."
+        )
+
+    def open(self, request: HttpRequest, row: Study) -> None:
+        services.open_study(study=row, by=actor(request))
+        messages.success(request, "Open: participants may begin.")
+
+    def pause(self, request: HttpRequest, row: Study) -> None:
+        services.pause(study=row, by=actor(request))
+        messages.success(request, "Paused: nobody can begin, answers wait in the browsers.")
+
+    def close(self, request: HttpRequest, row: Study) -> None:
+        services.close(study=row, by=actor(request))
+        messages.success(request, "Closed.")
+
+    def page(self, request: HttpRequest, row: Study) -> dict[str, Any]:
+        plan, missing = self.plan_of(row)
+        shown: dict[str, Any] = {
+            "missing": missing,
+            "join_address": request.build_absolute_uri(row.join_path),
+        }
+        if plan is not None:
+            images = image_rows(row, plan)
+            shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
+        return {**shown, "lists": row.lists.all()}
+
+    def plan_of(self, row: Study) -> tuple[StudyPlan | None, str]:
+        """The frozen plan, or the one that freezing would make, or what is in its way."""
+        if not row.is_draft:
+            return row.frozen_plan, ""
+        try:
+            return build_plan(row), ""
+        except InputError as error:
+            return None, str(error)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("<int:pk>/preview/", view(self.preview), name="studies_study_preview"),
+            path("<int:pk>/plan.json", view(self.plan_file), name="studies_study_plan"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def readable(self, request: HttpRequest, pk: int) -> Study:
+        row = get_object_or_404(Study, pk=pk)
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return row
+
+    def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A few trials of each block, as participants see them; nothing is stored."""
+        row = self.readable(request, pk)
+        plan, missing = self.plan_of(row)
+        if plan is None:
+            messages.error(request, missing)
+            return self.response_post_save_change(request, row)
+        config = {"participant": "preview", "preview": True, "urls": {}, "state": preview_state(row, plan)}
+        return render(request, "participant/study.html", {"study": row, "config": config})
+
+    def plan_file(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The frozen plan, byte for byte what its digest was taken of."""
+        row = self.readable(request, pk)
+        plan, missing = self.plan_of(row)
+        if plan is None:
+            return HttpResponse(missing, status=409, content_type="text/plain; charset=utf-8")
+        name = json.dumps(f"{row.slug}-plan.json")
+        headers = {"Content-Disposition": f"attachment; filename={name}"}
+        return HttpResponse(plan.to_bytes(), content_type="application/json", headers=headers)
+
+    def address(self, row: Any) -> str:
+        return reverse("admin:studies_study_change", args=[row.pk])
+
+
+def image_rows(row: Study, plan: StudyPlan) -> dict[str, Stimulus]:
+    """Name in the plan -> image."""
+    numbers = [int(stimulus.id[1:]) for stimulus in plan.stimuli]
+    return {f"s{pk}": image for pk, image in Stimulus.objects.in_bulk(numbers).items()}
+
+
+def preview_state(row: Study, plan: StudyPlan) -> dict[str, Any]:
+    """What the page of the trials is told, with the first trials of each block of the first list."""
+    planned = make_lists(plan, 1)[0]
+    chosen = [
+        trial
+        for block in plan.blocks
+        for trial in [one for one in planned if one.block == block.name][:PREVIEWED_TRIALS]
+    ]
+    digests = {name: stimulus.sha256 for name, stimulus in plan.stimulus_by_id.items()}
+    return {
+        "live": True,
+        "constructs": constructs_json(plan),
+        "images": images_json(image_rows(row, plan).values()),
+        "blocks": blocks_json(row, plan),
+        "trials": [
+            trial_json(
+                f"preview-{place}", trial.to_json(), [digests[name] for name in trial.stimuli], done=False
+            )
+            for place, trial in enumerate(chosen)
+        ],
+    }

@@ -1,0 +1,178 @@
+"""Every change to studies: who did it is written down, and nothing changes once a study is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import record
+from almond.design.assignment import make_lists
+from almond.errors import InputError
+from generation.models import ImageSet, MatchedSet
+from studies.models import AssignmentList, Block, Construct, Study
+from studies.services.plans import build_plan
+
+State = Study.State
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """A block to be made; ``trials=None`` shows every image or pair once."""
+
+    kind: str
+    name: str
+    constructs: Sequence[Construct]
+    trials: int | None = None
+    repeats: int = 0
+    instructions: str = ""
+
+
+@transaction.atomic
+def create_construct(
+    *, name: str, question: str, low: str, high: str, by: User | None, choice: str = "", target: str = ""
+) -> Construct:
+    """Add a judgement; ``choice`` is its question for pairs, those of ``target``."""
+    row = Construct(name=name, question=question, low=low, high=high, choice=choice, target=target)
+    save_new(row)
+    record(verb="create", subject=row, by=by)
+    return row
+
+
+@transaction.atomic
+def create_study(
+    *,
+    title: str,
+    slug: str,
+    by: User | None,
+    matched_set: MatchedSet | None = None,
+    image_set: ImageSet | None = None,
+    blocks: Iterable[BlockSpec] = (),
+    **more: Any,
+) -> Study:
+    """A draft. ``more``: seed, participants_planned, n_lists, permutations, timeout_minutes, consent,
+    debriefing, completion_code. ``InputError`` for two sources of images, or a slug that is taken."""
+    if matched_set is not None and image_set is not None:
+        raise InputError("study", "has two sources of images", "a matched set or an image set")
+    check_lists(more)
+    study = Study(title=title, slug=slug, matched_set=matched_set, image_set=image_set, **more)
+    save_new(study)
+    for order, spec in enumerate(blocks, start=1):
+        add_block(study=study, order=order, spec=spec)
+    record(verb="create", subject=study, by=by)
+    return study
+
+
+def check_lists(fields: dict[str, Any]) -> None:
+    lists = fields.get("n_lists", Study._meta.get_field("n_lists").default)
+    participants = fields.get("participants_planned", Study._meta.get_field("participants_planned").default)
+    if lists > participants:
+        raise InputError("lists", f"{lists} for {participants} participants", "no more than participants")
+
+
+def save_new(row: Model) -> None:
+    """Insert a row; ``InputError`` names every field that is wrong or taken."""
+    fixed = {field.name for field in row._meta.concrete_fields if not field.editable}
+    try:
+        row.full_clean(exclude=fixed)
+    except ValidationError as error:
+        problems = [f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items()]
+        raise InputError(f"{row._meta.verbose_name} {row}", "; ".join(problems)) from error
+    row.save(force_insert=True)
+
+
+def add_block(*, study: Study, order: int, spec: BlockSpec) -> Block:
+    block = Block(
+        study=study,
+        order=order,
+        kind=spec.kind,
+        name=spec.name,
+        trials=spec.trials,
+        repeats=spec.repeats,
+        instructions=spec.instructions,
+    )
+    save_new(block)
+    block.constructs.set(spec.constructs)
+    return block
+
+
+def lock_draft(*, study: Study) -> Study:
+    """The study's row, held until the transaction ends; ``InputError`` unless it is a draft."""
+    current = Study.objects.select_for_update().get(pk=study.pk)
+    if not current.is_draft:
+        raise InputError(
+            f"study {current.title!r}", f"is {current.state}: nothing of it can change", "a draft"
+        )
+    return current
+
+
+@transaction.atomic
+def freeze(*, study: Study, by: User | None) -> Study:
+    """Build the plan, seal it under its digest and make its lists; ``InputError`` says what is missing."""
+    current = lock_draft(study=study)
+    plan = build_plan(current)
+    check_lists({"n_lists": current.n_lists, "participants_planned": current.participants_planned})
+    current.plan, current.plan_digest = plan.to_json(), plan.digest
+    current.state, current.frozen_at, current.frozen_by = State.FROZEN, timezone.now(), by
+    current.save()
+    base, more = divmod(current.participants_planned, current.n_lists)
+    AssignmentList.objects.bulk_create(
+        AssignmentList(
+            study=current,
+            number=number,
+            trials=[trial.to_json() for trial in trials],
+            capacity=base + (number < more),
+        )
+        for number, trials in enumerate(make_lists(plan, current.n_lists))
+    )
+    record(verb="freeze", subject=current, by=by, plan_digest=plan.digest)
+    return current
+
+
+def open_study(*, study: Study, by: User | None) -> Study:
+    """Let participants in, for the first time or after a pause."""
+    moved = move(study, by, "open", (State.FROZEN, State.PAUSED), State.LIVE)
+    Study.objects.filter(pk=study.pk, opened_at__isnull=True).update(opened_at=timezone.now())
+    moved.refresh_from_db()
+    return moved
+
+
+def pause(*, study: Study, by: User | None) -> Study:
+    """Let nobody in and take no answers; browsers keep theirs and send them when the study goes on."""
+    return move(study, by, "pause", (State.LIVE,), State.PAUSED)
+
+
+def close(*, study: Study, by: User | None) -> Study:
+    """End the study for good."""
+    return move(
+        study, by, "close", (State.FROZEN, State.LIVE, State.PAUSED), State.CLOSED, closed_at=timezone.now()
+    )
+
+
+@transaction.atomic
+def move(
+    study: Study, by: User | None, verb: str, before: tuple[State, ...], after: State, **fields: Any
+) -> Study:
+    """Change the state by a conditional update; ``InputError`` when the study is in none of ``before``."""
+    changed = Study.objects.filter(pk=study.pk, state__in=before).update(state=after, **fields)
+    study.refresh_from_db()
+    if changed == 0:
+        allowed = " or ".join(state.label for state in before)
+        raise InputError(
+            f"study {study.title!r}", f"is {study.state}: it cannot {verb} now", f"one that is {allowed}"
+        )
+    record(verb=verb, subject=study, by=by)
+    return study
+
+
+@transaction.atomic
+def delete_draft(*, study: Study, by: User | None) -> None:
+    current = lock_draft(study=study)
+    record(verb="delete", subject=current, by=by, title=current.title)
+    current.delete()
