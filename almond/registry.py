@@ -16,16 +16,26 @@ class Registry(Generic[Entry]):
     """Names and the dotted paths (``package.module:OBJECT``) of what they stand for.
 
     :param noun: what an entry is, in the words of an error message, such as ``guidance rule``.
-    :param paths: name -> dotted path, in the order in which people are offered the names.
+    :param paths: name -> dotted path, in the order in which people are offered the names; a pair of path and
+        label where a form shows other words than the name, or where loading the entry for its label would
+        load too much.
     """
 
-    def __init__(self, noun: str, paths: Mapping[str, str]) -> None:
+    def __init__(self, noun: str, paths: Mapping[str, str | tuple[str, str]]) -> None:
         self.noun = noun
-        self._paths = dict(paths)
+        self._paths: dict[str, str] = {}
+        self._labels: dict[str, str] = {}
+        for name, path in paths.items():
+            self._paths[name] = path if isinstance(path, str) else path[0]
+            self._labels[name] = name if isinstance(path, str) else path[1]
 
     def names(self) -> tuple[str, ...]:
         """List the names, without loading anything."""
         return tuple(self._paths)
+
+    def choices(self) -> list[tuple[str, str]]:
+        """List (name, label), as the choices of a form; nothing is loaded."""
+        return list(self._labels.items())
 
     def load(self, name: str) -> Entry:
         """Import and give what a name stands for.
@@ -42,12 +52,12 @@ class Registry(Generic[Entry]):
         return {name: self.load(name) for name in self._paths}
 
     @contextlib.contextmanager
-    def registered(self, name: str, path: str) -> Iterator[None]:
+    def registered(self, name: str, path: str, label: str = "") -> Iterator[None]:
         """Offer one more name for a while; tests use it as a lab uses a further line of the registry."""
         if name in self._paths:
             raise InputError(self.noun, f"{name!r} is registered already", "another name")
-        self._paths[name] = path
+        self._paths[name], self._labels[name] = path, label or name
         try:
             yield
         finally:
-            del self._paths[name]
+            del self._paths[name], self._labels[name]

@@ -7,11 +7,18 @@ import pytest
 from almond.errors import InputError
 from almond.registry import Registry
 
-ROOTS: Registry[type] = Registry("root", {"error": "almond.errors:InputError", "absent": "almond.absent:X"})
+ROOTS: Registry[type] = Registry(
+    "root",
+    {
+        "error": ("almond.errors:InputError", "an error of input"),
+        "absent": "almond.absent:X",
+    },
+)
 
 
 def test_names_need_no_module() -> None:
     assert ROOTS.names() == ("error", "absent")
+    assert ROOTS.choices() == [("error", "an error of input"), ("absent", "absent")]
     assert ROOTS.load("error") is InputError
     with pytest.raises(ModuleNotFoundError):
         ROOTS.load("absent")
