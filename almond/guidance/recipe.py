@@ -2,69 +2,55 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, Strict
 
 from almond.digest import digest_json
 from almond.errors import InputError
-from almond.guidance.schedule import Schedule, Window
+from almond.guidance.rules import RULES
+from almond.guidance.schedule import LARGEST_RAMP, Schedule, Window
+from almond.shapes import Number, Shape, Text, read
 
 FORMAT = "almond-recipe/1"
-RULES = ("through", "x0")
-"""Guidance rules: the gradient through decoder and denoiser, or through the decoder only."""
-
 MAX_STEPS = 1000
 
 
-@dataclass(frozen=True)
-class Recipe:
+def _known_rule(name: str) -> str:
+    if name not in RULES.names():
+        raise ValueError(f"is {name!r}, not one of {', '.join(RULES.names())}")
+    return name
+
+
+class Recipe(Shape):
     """One image: the same recipe gives the same bytes on the same machine.
 
-    ``objective`` maps target names to weights; the image is pushed along ``direction`` (+1 up, -1 down, 0 not
+    ``objective`` maps target names to weights; the image is guided along ``direction`` (+1 up, -1 down, 0 not
     at all) times the weighted sum of their standardised scores. ``strength`` is unit-free, ``window`` in
-    alpha-bar.
-    ``target_digests`` and ``generator_digest`` pin what it was made with.
+    alpha-bar. ``target_digests`` and ``generator_digest`` pin what it was made with.
     """
 
-    prompt: str
-    seed: int
+    prompt: Text
+    seed: Annotated[int, Strict(), Field(ge=0)]
     generator: str
     generator_digest: str
-    objective: Mapping[str, float] = field(default_factory=dict)
-    target_digests: Mapping[str, str] = field(default_factory=dict)
-    direction: int = 0
-    strength: float = 0.0
-    window: tuple[float, float] = (0.0, 0.0)
-    ramp: float = 0.0
-    rule: str = "through"
-    steps: int = 25
+    objective: dict[str, Number] = Field(default_factory=dict)
+    target_digests: dict[str, str] = Field(default_factory=dict)
+    direction: Literal[-1, 0, 1] = 0
+    strength: Annotated[Number, Field(ge=0)] = 0.0
+    window: tuple[Number, Number] = (0.0, 0.0)
+    ramp: Annotated[Number, Field(ge=0, le=LARGEST_RAMP)] = 0.0
+    rule: Annotated[str, AfterValidator(_known_rule)] = "through"
+    steps: Annotated[int, Strict(), Field(ge=1, le=MAX_STEPS)] = 25
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "objective", {str(k): float(v) for k, v in self.objective.items()})
-        object.__setattr__(self, "target_digests", dict(self.target_digests))
-        object.__setattr__(self, "window", (float(self.window[0]), float(self.window[1])))
-        object.__setattr__(self, "strength", float(self.strength))
-        self._check()
-
-    def _check(self) -> None:
-        if not self.prompt.strip():
-            raise InputError("recipe.prompt", "is empty", "a description of the scene")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise InputError("recipe.seed", f"is {self.seed!r}", "an integer of at least 0")
-        if self.direction not in (-1, 0, 1):
-            raise InputError("recipe.direction", f"is {self.direction}", "1, -1 or 0")
-        if self.rule not in RULES:
-            raise InputError("recipe.rule", f"is {self.rule!r}", f"one of {', '.join(RULES)}")
-        if not 1 <= self.steps <= MAX_STEPS:
-            raise InputError("recipe.steps", f"is {self.steps}", f"between 1 and {MAX_STEPS}")
-        if not all(math.isfinite(weight) for weight in self.objective.values()):
-            raise InputError("recipe.objective", "holds a weight that is not a number", "finite weights")
+    def contradictions(self) -> Iterable[tuple[str, str]]:
+        """Refuse a window that ends before it begins, and a direction without a target."""
+        low, high = self.window
+        if not 0.0 <= low <= high <= 1.0:
+            yield "window", f"is [{low}, {high}], not 0 <= low <= high <= 1 in alpha-bar"
         if self.direction and not any(self.objective.values()):
-            raise InputError("recipe.objective", "is empty", "a weight for at least one target")
-        _ = self.schedule
+            yield "objective", "is empty; give a weight for at least one target"
 
     @property
     def schedule(self) -> Schedule:
@@ -76,24 +62,19 @@ class Recipe:
         return self.direction != 0 and self.strength > 0 and not self.schedule.window.closed
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values with the format's name."""
-        values = dataclasses.asdict(self)
-        return {"format": FORMAT, **values, "window": list(self.window)}
+        """Return plain JSON values with the format's name."""
+        return {"format": FORMAT, **self.model_dump(mode="json")}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
-        """Read :meth:`to_json`; a wrong format, an unknown, missing or ill-typed field is an
-        ``InputError``."""
-        given = dict(values)
-        if (found := given.pop("format", None)) != FORMAT:
-            raise InputError("recipe.format", f"is {found!r}", FORMAT)
-        known = {item.name for item in dataclasses.fields(cls)}
-        if unknown := sorted(set(given) - known):
-            raise InputError("recipe", f"has unknown fields {', '.join(unknown)}", ", ".join(sorted(known)))
-        try:
-            return cls(**given)
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
-            raise InputError("recipe", f"cannot be read ({error})", "the fields of a recipe") from error
+        """Read :meth:`to_json`.
+
+        :raises InputError: a wrong format; every unknown, missing or ill-typed field is named.
+        """
+        fields = dict(values)
+        if (stored := fields.pop("format", None)) != FORMAT:
+            raise InputError("recipe.format", f"is {stored!r}", FORMAT)
+        return read(cls, fields, source="recipe")
 
     @property
     def digest(self) -> str:

@@ -16,7 +16,7 @@ import torch
 from almond.errors import DigestMismatch, InputError
 from almond.guidance.backends.base import Condition, Generator
 from almond.guidance.recipe import Recipe
-from almond.guidance.rules import BY_NAME
+from almond.guidance.rules import RULES
 from almond.guidance.schedulers import Step
 from almond.progress import Progress, Silent
 from almond.rng import derive_seed
@@ -24,7 +24,7 @@ from almond.stimuli import lowlevel
 from almond.typing import ImageArray
 
 
-class Scorer(Protocol):
+class DifferentiableScorer(Protocol):
     """A differentiable function from images to one standardised score per target, and nothing more."""
 
     @property
@@ -55,11 +55,11 @@ def generate(
     recipes: Sequence[Recipe],
     *,
     generator: Generator,
-    scorer: Scorer,
+    scorer: DifferentiableScorer,
     progress: Progress | None = None,
     batch: int | None = None,
 ) -> Iterator[Generated]:
-    """Images of recipes, in the order of the recipes.
+    """Generate the images of recipes, in the order of the recipes.
 
     A recipe for another generator or target version is a ``DigestMismatch``, one with a target that the
     scorer does not have an ``InputError``; both before the first image. ``progress`` is told after every
@@ -70,10 +70,10 @@ def generate(
         check_recipe(recipe, generator, scorer)
     waiting: dict[int, Generated] = {}
     following, done = 0, 0
-    for indices in batches(recipes, batch or generator.defaults.batch):
-        chosen = [recipes[index] for index in indices]
+    for indices in recipe_batches(recipes, batch or generator.defaults.batch):
+        members = [recipes[index] for index in indices]
         share = _Share(report, done / len(recipes), (done + len(indices)) / len(recipes), len(recipes))
-        waiting.update(zip(indices, sample(chosen, generator, scorer, share), strict=True))
+        waiting.update(zip(indices, sample(members, generator, scorer, share), strict=True))
         done += len(indices)
         while following in waiting:
             yield waiting.pop(following)
@@ -91,21 +91,21 @@ class _Share:
         self.whole.report(total, f"{round(total * self.images)} of {self.images} images")
 
 
-def check_recipe(recipe: Recipe, generator: Generator, scorer: Scorer) -> None:
-    """That the generator and the targets are those for which the recipe was written."""
+def check_recipe(recipe: Recipe, generator: Generator, scorer: DifferentiableScorer) -> None:
+    """Check that the generator and the targets are those for which the recipe was written."""
     if recipe.generator_digest != generator.digest:
         raise DigestMismatch(f"generator {generator.name}", recipe.generator_digest, generator.digest)
     missing = [name for name, weight in recipe.objective.items() if weight and name not in scorer.names]
     if missing:
         raise InputError("recipe.objective", f"names {', '.join(missing)}", f"targets among {scorer.names}")
-    found: Mapping[str, str] = getattr(scorer, "digests", {})
+    digests: Mapping[str, str] = getattr(scorer, "digests", {})
     for name, digest in recipe.target_digests.items():
-        if name in found and found[name] != digest:
-            raise DigestMismatch(f"target {name}", digest, found[name])
+        if name in digests and digests[name] != digest:
+            raise DigestMismatch(f"target {name}", digest, digests[name])
 
 
-def batches(recipes: Sequence[Recipe], size: int) -> Iterator[list[int]]:
-    """Indices of recipes that can run together, at most ``size`` at once, in order of first appearance."""
+def recipe_batches(recipes: Sequence[Recipe], size: int) -> Iterator[list[int]]:
+    """Yield indices of recipes that can run together, at most ``size``, in order of first appearance."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, recipe in enumerate(recipes):
         window = (recipe.window, recipe.ramp) if recipe.guided else None
@@ -116,28 +116,30 @@ def batches(recipes: Sequence[Recipe], size: int) -> Iterator[list[int]]:
 
 
 def sample(
-    recipes: Sequence[Recipe], generator: Generator, scorer: Scorer, progress: Progress
+    recipes: Sequence[Recipe], generator: Generator, scorer: DifferentiableScorer, progress: Progress
 ) -> list[Generated]:
-    """One batch from noise to images; all recipes share prompt, steps, rule and window."""
+    """Sample one batch from noise to images; all recipes share prompt, steps, rule and window."""
     first, seeds = recipes[0], [recipe.seed for recipe in recipes]
     condition = generator.encode_prompt(first.prompt, seeds)
     noise = [torch.Generator().manual_seed(derive_seed(seed, "sampler noise")) for seed in seeds]
     weights = objective_weights(recipes, scorer.names)
-    run = generator.scheduler.start(first.steps)
-    x = torch.stack([generator.initial_latent(seed) for seed in seeds]) * run.initial_scale
+    trajectory = generator.scheduler.start(first.steps)
+    x = torch.stack([generator.initial_latent(seed) for seed in seeds]) * trajectory.initial_scale
     traces: list[list[dict[str, Any]]] = [[] for _ in recipes]
-    for step in run.steps:
-        x0, entries = _predict(recipes, generator, scorer, condition, x, step, weights)
+    for step in trajectory.steps:
+        x0, entries = _predict(
+            recipes, generator, scorer, condition=condition, x=x, step=step, weights=weights
+        )
         for trace, entry in zip(traces, entries, strict=True):
             trace.append(entry)
         with torch.no_grad():
-            x = run.advance(x, x0, step, noise)
-        progress.report((step.index + 1) / len(run.steps))
+            x = trajectory.advance(x, x0, step, noise)
+        progress.report((step.index + 1) / len(trajectory.steps))
     return _finish(recipes, generator, scorer, x, traces)
 
 
 def objective_weights(recipes: Sequence[Recipe], names: Sequence[str]) -> torch.Tensor:
-    """The signed objective (B, T) of every recipe."""
+    """Return the signed objective (B, T) of every recipe."""
     rows = [[recipe.direction * recipe.objective.get(name, 0.0) for name in names] for recipe in recipes]
     return torch.tensor(rows, dtype=torch.float32)
 
@@ -145,7 +147,8 @@ def objective_weights(recipes: Sequence[Recipe], names: Sequence[str]) -> torch.
 def _predict(
     recipes: Sequence[Recipe],
     generator: Generator,
-    scorer: Scorer,
+    scorer: DifferentiableScorer,
+    *,
     condition: Condition,
     x: torch.Tensor,
     step: Step,
@@ -161,8 +164,9 @@ def _predict(
     if not any(strengths):
         with torch.no_grad():
             return generator.predict(x, step, condition).x0, entries
-    rule = BY_NAME[recipes[0].rule]
-    guided = rule(generator, condition, x, step, scorer, weights, torch.tensor(strengths))
+    guide = RULES.load(recipes[0].rule)
+    strength = torch.tensor(strengths)
+    guided = guide(generator, condition, x, step, score=scorer, weights=weights, strength=strength)
     for index, entry in enumerate(entries):
         entry["scores"] = _named(scorer.names, guided.scores[index])
         entry["gradient"] = float(guided.gradient[index])
@@ -173,7 +177,7 @@ def _predict(
 def _finish(
     recipes: Sequence[Recipe],
     generator: Generator,
-    scorer: Scorer,
+    scorer: DifferentiableScorer,
     x: torch.Tensor,
     traces: Sequence[list[dict[str, Any]]],
 ) -> list[Generated]:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from almond.errors import InputError
 
+LARGEST_RAMP = 0.5
+"""Share of the window: guidance that fades in over one half fades out over the other."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -52,11 +55,11 @@ class Schedule:
     def __post_init__(self) -> None:
         if not 0.0 <= self.strength < float("inf"):
             raise InputError("strength", f"is {self.strength}", "a number of at least 0")
-        if not 0.0 <= self.ramp <= 0.5:
+        if not 0.0 <= self.ramp <= LARGEST_RAMP:
             raise InputError("ramp", f"is {self.ramp}", "a share in [0, 0.5] of the window")
 
     def weight(self, alpha_bar: float) -> float:
-        """The strength at a noise level; 0 outside the window."""
+        """Return the strength at a noise level; 0 outside the window."""
         if not self.window.holds(alpha_bar):
             return 0.0
         width = self.ramp * (self.window.high - self.window.low)
@@ -67,7 +70,7 @@ class Schedule:
 
 
 def active_fractions(window: Window, levels: Sequence[float]) -> tuple[float, float] | None:
-    """The window as fractions (start, stop) of the steps whose alpha-bars are ``levels``; None if no step is
+    """Return the window as fractions (start, stop) of the steps with alpha-bars ``levels``; None if no step is
     inside."""
     inside = [index for index, level in enumerate(levels) if window.holds(level)]
     if not inside:

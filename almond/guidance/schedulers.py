@@ -18,20 +18,20 @@ from almond.guidance.levels import NoiseLevel, variance_preserving
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a run: its position, the time the denoiser is told, and the noise level of its input."""
+    """One step of a trajectory: its position, the time the denoiser is told, and the noise level of its input."""
 
     index: int
     time: float
     level: NoiseLevel
 
 
-class Run(Protocol):
-    """One trajectory from noise to image. Multistep solvers remember earlier steps, so a run serves one
+class Trajectory(Protocol):
+    """One trajectory from noise to image. Multistep solvers remember earlier steps, so a trajectory serves one
     batch."""
 
     steps: Sequence[Step]
     initial_scale: float
-    """Standard deviation of the noise that the run starts from."""
+    """Standard deviation of the noise that it starts from."""
 
     def advance(
         self, x: torch.Tensor, x0: torch.Tensor, step: Step, noise: Sequence[torch.Generator]
@@ -47,8 +47,8 @@ class Scheduler(Protocol):
 
     name: str
 
-    def start(self, steps: int) -> Run:
-        """A fresh run of about ``steps`` steps (solvers with two evaluations per step have more)."""
+    def start(self, steps: int) -> Trajectory:
+        """Start a trajectory of about ``steps`` steps (solvers with two evaluations per step have more)."""
 
 
 TRAINING_STEPS = 1000
@@ -84,7 +84,7 @@ class DDIM:
 
 
 class DDIMRun:
-    """A run of :class:`DDIM`; it has no memory."""
+    """A trajectory of :class:`DDIM`; it has no memory."""
 
     initial_scale = 1.0
 

@@ -163,7 +163,7 @@ def _low_level(paths: Sequence[Path], kind: str, progress: Progress) -> Floats:
 
 def low_level_of(image: ImageArray, kind: str) -> list[float]:
     """The five low-level features of an image (H, W, 3) uint8, ``sound`` or as in the ``paper``."""
-    measure = lowlevel_paper.measure if kind == "paper" else lowlevel.measure
+    measure = lowlevel_paper.measure_as_published if kind == "paper" else lowlevel.measure
     values = measure(image)
     return [values[name] for name in LOW_LEVEL]
 

@@ -28,7 +28,7 @@ HIGH_RADIUS = 24.0
 NAMES = ("median_red", "median_green", "median_blue", "power_low", "power_high")
 
 
-def resized(image: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def at_published_size(image: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """An RGB image (H, W, 3) uint8 at 227 x 227, bicubic with antialiasing, aspect ratio lost.
 
     MATLAB's ``imresize`` uses the same kernel and widens it when it shrinks, as Pillow does; single pixels
@@ -44,13 +44,13 @@ def resized(image: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.asarray(small, np.uint8)
 
 
-def measure(image: np.ndarray[Any, Any]) -> dict[str, float]:
+def measure_as_published(image: np.ndarray[Any, Any]) -> dict[str, float]:
     """The five features of an RGB image (H, W, 3) uint8, which is resized to 227 x 227 first.
 
     ``median_*`` in pixels (of 51529), ``power_*`` in squared grey levels (0 to 255) of the unnormalised
     transform.
     """
-    pixels = resized(image)
+    pixels = at_published_size(image)
     counts = [np.bincount(pixels[..., channel].ravel(), minlength=256) for channel in range(3)]
     low, high = blue_power(pixels)
     values = (*(float(np.median(count)) for count in counts), low, high)

@@ -13,7 +13,7 @@ from almond.errors import Cancelled, DigestMismatch, InputError
 from almond.guidance.backends.analytic import AnalyticGenerator, BankRule, draw_bank
 from almond.guidance.backends.posterior import Locality
 from almond.guidance.recipe import Recipe
-from almond.guidance.sampler import Generated, batches, generate
+from almond.guidance.sampler import Generated, generate, recipe_batches
 from almond.stimuli.images import png_bytes
 from almond.world.prompts import parse_prompt
 from almond.world.scenes import ATTRIBUTES, NUISANCE, render
@@ -254,7 +254,7 @@ def test_batches_hold_what_may_run_together(generator: AnalyticGenerator) -> Non
         recipe_for(generator, window=(0.2, 0.5)),
         recipe_for(generator, strength=2.0, seed=9),
     ]
-    assert list(batches(recipes, 2)) == [[0, 1], [4], [2], [3]]
+    assert list(recipe_batches(recipes, 2)) == [[0, 1], [4], [2], [3]]
 
 
 def test_work_stops_when_asked(generator: AnalyticGenerator) -> None:

@@ -12,6 +12,7 @@ import pytest
 from almond.errors import InputError
 from almond.guidance.recipe import Recipe
 from almond.guidance.schedule import Schedule, Window, active_fractions
+from almond.shapes import read
 
 
 def make_recipe(**changes: Any) -> Recipe:
@@ -26,7 +27,7 @@ def make_recipe(**changes: Any) -> Recipe:
         "strength": 2,
         "window": (0.2, 0.6),
     }
-    return Recipe(**{**values, **changes})
+    return read(Recipe, {**values, **changes}, source="recipe")
 
 
 def test_guidance_acts_inside_the_window_only() -> None:

@@ -152,7 +152,7 @@ def _low_level(
 ) -> tuple[Floats, tuple[str, ...]]:
     if settings.low_level == "none" or paths is None:
         return np.zeros((0 if paths is None else len(paths), 0)), ()
-    measure = lowlevel_paper.measure if settings.low_level == "paper" else lowlevel.measure
+    measure = lowlevel_paper.measure_as_published if settings.low_level == "paper" else lowlevel.measure
     rows = []
     for index, image in enumerate(LazyImages(paths)):
         progress.report(index / len(paths), "low-level features")

@@ -63,7 +63,7 @@ class DiffusersScheduler:
         self.scheduler = scheduler
 
     def start(self, steps: int) -> DiffusersRun:
-        """A run of its own: solvers keep their memory inside."""
+        """Start a trajectory of its own: solvers keep their memory inside."""
         return DiffusersRun(copy.deepcopy(self.scheduler), self.prediction, steps)
 
     @property
@@ -73,7 +73,7 @@ class DiffusersScheduler:
 
 
 class DiffusersRun:
-    """One run of a diffusers solver; it remembers the outputs of earlier steps."""
+    """One trajectory of a diffusers solver; it remembers the outputs of earlier steps."""
 
     def __init__(self, scheduler: Any, prediction: str, steps: int) -> None:
         scheduler.set_timesteps(steps)

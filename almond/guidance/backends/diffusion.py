@@ -27,7 +27,7 @@ GUIDANCE_SCALE = 7.5
 """Weight of the text (classifier-free guidance; Ho & Salimans 2022) that Stable Diffusion is used with."""
 
 
-class TextEncoder(Protocol):
+class PromptEncoder(Protocol):
     """Prompts to the sequences that the denoiser attends to."""
 
     def encode(self, prompts: Sequence[str]) -> torch.Tensor:
@@ -54,7 +54,7 @@ class DiffusionGenerator:
         digest: str,
         unet: Any,
         scheduler: DiffusersScheduler,
-        text: TextEncoder,
+        text: PromptEncoder,
         decoder: Decoder,
         image_size: int,
         guidance_scale: float = GUIDANCE_SCALE,

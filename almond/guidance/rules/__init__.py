@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from almond.guidance.rules import through, x0
-from almond.guidance.rules.base import Rule
+from typing import TYPE_CHECKING
 
-BY_NAME: dict[str, Rule] = {"through": through.guide, "x0": x0.guide}
-"""The rules under the names that recipes use (``almond.guidance.recipe.RULES``)."""
+from almond.registry import Registry
+
+if TYPE_CHECKING:
+    from almond.guidance.rules.base import Rule
+
+RULES: Registry[Rule] = Registry(
+    "guidance rule",
+    {
+        "through": ("almond.guidance.rules.through:guide", "gradient through the denoiser"),
+        "x0": ("almond.guidance.rules.x0:guide", "gradient of the x0 prediction only"),
+    },
+)
+"""The rules under the names that recipes use. Light: torch is loaded with the first rule."""

@@ -49,6 +49,7 @@ class Rule(Protocol):
         condition: Condition,
         x: torch.Tensor,
         step: Step,
+        *,
         score: Score,
         weights: torch.Tensor,
         strength: torch.Tensor,
@@ -59,11 +60,12 @@ def shifted(
     x0: torch.Tensor,
     scores: torch.Tensor,
     gradient: torch.Tensor,
+    *,
     unit: torch.Tensor,
     strength: torch.Tensor,
     step: Step,
 ) -> Guided:
-    """``x0 + lambda * unit * noise**2 / signal * g / RMS(g)``.
+    """Shift a prediction: ``x0 + lambda * unit * noise**2 / signal * g / RMS(g)``.
 
     In terms of the predicted noise ``e = (x - signal * x0) / noise`` this is ``e - lambda * unit * noise * g
     / RMS(g)``.

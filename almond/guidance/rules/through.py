@@ -19,6 +19,7 @@ def guide(
     condition: Condition,
     x: torch.Tensor,
     step: Step,
+    *,
     score: Score,
     weights: torch.Tensor,
     strength: torch.Tensor,
@@ -30,5 +31,10 @@ def guide(
         scores = score(generator.decode(prediction.x0))
         (gradient,) = torch.autograd.grad((scores * weights).sum(), noisy)
     return shifted(
-        prediction.x0.detach(), scores.detach(), gradient, prediction.unit.detach(), strength, step
+        prediction.x0.detach(),
+        scores.detach(),
+        gradient,
+        unit=prediction.unit.detach(),
+        strength=strength,
+        step=step,
     )

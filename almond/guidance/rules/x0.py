@@ -18,6 +18,7 @@ def guide(
     condition: Condition,
     x: torch.Tensor,
     step: Step,
+    *,
     score: Score,
     weights: torch.Tensor,
     strength: torch.Tensor,
@@ -29,4 +30,6 @@ def guide(
         clean = prediction.x0.detach().requires_grad_()
         scores = score(generator.decode(clean))
         (gradient,) = torch.autograd.grad((scores * weights).sum(), clean)
-    return shifted(clean.detach(), scores.detach(), gradient, prediction.unit, strength, step)
+    return shifted(
+        clean.detach(), scores.detach(), gradient, unit=prediction.unit, strength=strength, step=step
+    )
