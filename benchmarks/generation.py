@@ -30,7 +30,7 @@ from almond.rng import derive_seed
 from almond.rng import generator as random_generator
 from almond.stimuli.images import contact_sheet, write_png
 from almond.targets.scorer import Scorer
-from almond.targets.target import Target, standardised
+from almond.targets.target import Target, standardised_target
 from almond.world import scenes
 from almond.world.brains import TRUTH
 from almond.world.lab import CONSTRUCT_OF_TARGET, PROMPTS, TARGETS, contrast_against_others
@@ -89,7 +89,7 @@ def truth_targets(space: FeatureSpace, drawn: Sequence[scenes.Scene], pictures: 
         truth = latents @ np.array([TRUTH[name].get(latent, 0.0) for latent in scenes.LATENTS])
         weights = np.linalg.solve(gram, centred.T @ (truth - truth.mean()))
         targets.append(
-            standardised(name, weights, features, feature_space_digest=space.digest, sources=["truth"])
+            standardised_target(name, weights, features, feature_space_digest=space.digest, sources=["truth"])
         )
     return targets
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from almond.chain.draw import Pool, draw_pool, judged_shifts, match, on_and_off
 from almond.chain.encode import Encoders, Targets, fit_brains, make_targets
-from almond.chain.judge import check_and_analyse, export_study, hold_study
-from almond.chain.plan import make_plan
+from almond.chain.plan import demo_plan
 from almond.chain.settings import DemoSettings
+from almond.chain.study import check_and_analyse, export_study, hold_study
 from almond.encoding.features.space import world_features
 from almond.guidance.backends.load import load_generator
 from almond.progress import Part, Progress
@@ -37,17 +37,17 @@ def prepare(settings: DemoSettings, folder: Path, progress: Progress) -> Stimuli
         settings,
         load_generator(settings.generator),
         space,
-        targets.guides,
-        targets.judges,
-        Part(progress, 0.3, 0.95),
+        guides=targets.guides,
+        judges=targets.judges,
+        progress=Part(progress, 0.3, 0.95),
     )
     pairs = match(pool, Part(progress, 0.95, 1.0))
     return Stimuli(encoders, targets, pool, pairs)
 
 
-def judge(settings: DemoSettings, stimuli: Stimuli, export: Path, progress: Progress) -> dict[str, Any]:
+def run_study(settings: DemoSettings, stimuli: Stimuli, export: Path, progress: Progress) -> dict[str, Any]:
     """Study, export, verification and analysis; returns the demonstration's result."""
-    plan = make_plan(settings, stimuli.pool, stimuli.pairs.pairs)
+    plan = demo_plan(settings, stimuli.pool, stimuli.pairs.pairs)
     tables = hold_study(settings, plan, stimuli.pool, Part(progress, 0.0, 0.2))
     export_study(
         export,
@@ -60,10 +60,12 @@ def judge(settings: DemoSettings, stimuli: Stimuli, export: Path, progress: Prog
         score_targets=stimuli.targets.digests,
     )
     result = check_and_analyse(export, Part(progress, 0.2, 1.0))
-    return summary(settings, stimuli, result.summary)
+    return demo_summary(settings, stimuli, result.summary)
 
 
-def summary(settings: DemoSettings, stimuli: Stimuli, judged: Mapping[str, float | None]) -> dict[str, Any]:
+def demo_summary(
+    settings: DemoSettings, stimuli: Stimuli, judged: Mapping[str, float | None]
+) -> dict[str, Any]:
     """One flat object: what was fitted, moved, and judged."""
     shifts = judged_shifts(stimuli.pool, stimuli.pairs)
     on, off = on_and_off(shifts)
@@ -86,7 +88,7 @@ def summary(settings: DemoSettings, stimuli: Stimuli, judged: Mapping[str, float
 def run_demo(settings: DemoSettings, folder: Path, *, progress: Progress) -> dict[str, Any]:
     """BOLD to evidence in ``folder``; everything that was made stays there."""
     stimuli = prepare(settings, folder, Part(progress, 0.0, 0.75))
-    return judge(settings, stimuli, folder / "export", Part(progress, 0.75, 1.0))
+    return run_study(settings, stimuli, folder / "export", Part(progress, 0.75, 1.0))
 
 
 def run_both(settings: DemoSettings, folder: Path, *, progress: Progress) -> list[dict[str, Any]]:
@@ -94,6 +96,6 @@ def run_both(settings: DemoSettings, folder: Path, *, progress: Progress) -> lis
     stimuli = prepare(settings, folder, Part(progress, 0.0, 0.6))
     worlds = [replace(settings, null=False), replace(settings, null=True)]
     return [
-        judge(one, stimuli, folder / name, Part(progress, 0.6 + 0.2 * number, 0.8 + 0.2 * number))
-        for number, (one, name) in enumerate(zip(worlds, ("export", "export-null"), strict=True))
+        run_study(world, stimuli, folder / name, Part(progress, 0.6 + 0.2 * number, 0.8 + 0.2 * number))
+        for number, (world, name) in enumerate(zip(worlds, ("export", "export-null"), strict=True))
     ]

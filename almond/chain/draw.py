@@ -51,7 +51,7 @@ def recipes_of(settings: DemoSettings, generator: Generator, guides: Sequence[Ta
     """For every scene the unguided image, and one per target, direction and strength."""
     digests = {target.name: target.digest for target in guides}
     usual = generator.defaults
-    found = []
+    recipes = []
     for prompt in settings.prompts:
         for number in range(settings.seeds_per_prompt):
             common: dict[str, Any] = {
@@ -61,9 +61,9 @@ def recipes_of(settings: DemoSettings, generator: Generator, guides: Sequence[Ta
                 "generator_digest": generator.digest,
                 "steps": usual.steps,
             }
-            found.append(Recipe(**common))
+            recipes.append(Recipe(**common))
             guided = {**common, "window": usual.window, "ramp": usual.ramp, "target_digests": digests}
-            found += [
+            recipes += [
                 Recipe(
                     **guided,
                     objective=lab.contrast_against_others(name),
@@ -74,7 +74,7 @@ def recipes_of(settings: DemoSettings, generator: Generator, guides: Sequence[Ta
                 for direction in (1, -1)
                 for strength in usual.strengths
             ]
-    return found
+    return recipes
 
 
 def intended(recipe: Recipe) -> str:
@@ -106,6 +106,7 @@ def draw_pool(
     settings: DemoSettings,
     generator: Generator,
     space: FeatureSpace,
+    *,
     guides: Sequence[Target],
     judges: Sequence[Target],
     progress: Progress,
@@ -113,14 +114,14 @@ def draw_pool(
     """Draw every image. Guides steer; judges only score what was drawn."""
     scorer = Scorer(space, [*guides, *judges])
     recipes = recipes_of(settings, generator, guides)
-    rows, images, pngs, kept = [], {}, {}, {}
+    rows, images, pngs, recipe_values = [], {}, {}, {}
     for made in generate(recipes, generator=generator, scorer=scorer, progress=progress):
         png = png_bytes(made.image)
         row = stimulus_row(made, png)
         rows.append(row)
         images[row["stimulus_id"]], pngs[row["image_sha256"]] = made.image, png
-        kept[made.recipe.digest] = made.recipe.to_json()
-    return Pool(pd.DataFrame(rows), images, pngs, kept)
+        recipe_values[made.recipe.digest] = made.recipe.to_json()
+    return Pool(pd.DataFrame(rows), images, pngs, recipe_values)
 
 
 def match(pool: Pool, progress: Progress) -> MatchedPairs:
@@ -136,12 +137,12 @@ def judged_shifts(pool: Pool, pairs: MatchedPairs) -> dict[str, dict[str, float]
     """
     table = pool.table.set_index("stimulus_id")
     columns = [f"score_{name}{JUDGE}" for name in lab.TARGETS]
-    found = {}
+    shifts = {}
     for target, rows in pairs.pairs.groupby("intended_target"):
         high, low = table.loc[rows["high"], columns], table.loc[rows["low"], columns]
         means = (high.to_numpy(dtype=float) - low.to_numpy(dtype=float)).mean(axis=0)
-        found[str(target)] = {name: float(value) for name, value in zip(lab.TARGETS, means, strict=True)}
-    return found
+        shifts[str(target)] = {name: float(value) for name, value in zip(lab.TARGETS, means, strict=True)}
+    return shifts
 
 
 def on_and_off(shifts: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def fit_brains(settings: DemoSettings, folder: Path, progress: Progress) -> Enco
         folder,
     )
     report = fit(config, progress=Part(progress, 0.3, 1.0))
-    artifacts = {(one.subject, one.region): load_artifact(one.path) for one in report.artifacts}
+    artifacts = {(fitted.subject, fitted.region): load_artifact(fitted.path) for fitted in report.artifacts}
     return Encoders(artifacts, report.metrics["pls"], config.output)
 
 
@@ -88,13 +88,13 @@ def make_targets(settings: DemoSettings, encoders: Encoders, space: FeatureSpace
     half = len(encoders.subjects) // 2
     guiding, judging = encoders.subjects[:half], encoders.subjects[half:]
 
-    def targets(subjects: Sequence[str], ending: str) -> list[Target]:
+    def of_regions(subjects: Sequence[str], ending: str) -> list[Target]:
         return [
             region_target(name + ending, [encoders.artifacts[who, name] for who in subjects], reference)
             for name in lab.TARGETS
         ]
 
-    found = Targets(targets(guiding, ""), targets(judging, JUDGE), folder)
-    for target in (*found.guides, *found.judges):
+    targets = Targets(of_regions(guiding, ""), of_regions(judging, JUDGE), folder)
+    for target in (*targets.guides, *targets.judges):
         save_target(folder, target)
-    return found
+    return targets

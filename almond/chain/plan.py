@@ -13,7 +13,7 @@ from almond.design.plan import AnalysisPlan, Block, Construct, PlannedPair, Plan
 from almond.world import lab
 
 
-def make_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyPlan:
+def demo_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyPlan:
     """The plan as an experimenter would freeze it, before anybody answers."""
     shown = sorted({*pairs["high"], *pairs["low"]})
     rows = pool.table.set_index("stimulus_id")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, Strict
 
@@ -11,7 +11,7 @@ from almond.digest import digest_json
 from almond.errors import InputError
 from almond.guidance.rules import RULES
 from almond.guidance.schedule import LARGEST_RAMP, Schedule, Window
-from almond.shapes import Number, Shape, Text, read
+from almond.shapes import Number, Shape, Text, Whole, read
 
 FORMAT = "almond-recipe/1"
 MAX_STEPS = 1000
@@ -37,7 +37,7 @@ class Recipe(Shape):
     generator_digest: str
     objective: dict[str, Number] = Field(default_factory=dict)
     target_digests: dict[str, str] = Field(default_factory=dict)
-    direction: Literal[-1, 0, 1] = 0
+    direction: Annotated[Whole, Field(ge=-1, le=1)] = 0
     strength: Annotated[Number, Field(ge=0)] = 0.0
     window: tuple[Number, Number] = (0.0, 0.0)
     ramp: Annotated[Number, Field(ge=0, le=LARGEST_RAMP)] = 0.0

@@ -70,8 +70,10 @@ class Schedule:
 
 
 def active_fractions(window: Window, levels: Sequence[float]) -> tuple[float, float] | None:
-    """Return the window as fractions (start, stop) of the steps with alpha-bars ``levels``; None if no step is
-    inside."""
+    """Return the window as fractions (start, stop) of the steps with alpha-bars ``levels``.
+
+    None if no step is inside.
+    """
     inside = [index for index, level in enumerate(levels) if window.holds(level)]
     if not inside:
         return None

@@ -18,7 +18,7 @@ from almond.guidance.levels import NoiseLevel, variance_preserving
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a trajectory: its position, the time the denoiser is told, and the noise level of its input."""
+    """One step of a trajectory: its index, the time that the denoiser takes, and the noise level."""
 
     index: int
     time: float
@@ -26,8 +26,10 @@ class Step:
 
 
 class Trajectory(Protocol):
-    """One trajectory from noise to image. Multistep solvers remember earlier steps, so a trajectory serves one
-    batch."""
+    """One trajectory from noise to image.
+
+    Multistep solvers remember earlier steps, so that a trajectory serves one batch.
+    """
 
     steps: Sequence[Step]
     initial_scale: float

@@ -97,14 +97,14 @@ def image_files(folder: Path) -> list[Path]:
     """The images directly in a folder, by name; ``InputError`` when there is none."""
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "a folder of images")
-    found = sorted(
+    paths = sorted(
         path
         for path in folder.iterdir()
         if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
     )
-    if not found:
+    if not paths:
         raise InputError(folder, "holds no image", ", ".join(sorted(IMAGE_SUFFIXES)))
-    return found
+    return paths
 
 
 class LazyImages(Sequence[ImageArray]):

@@ -51,7 +51,7 @@ class MatchedPairs:
     balance: pd.DataFrame
     tolerance: float
     reached: dict[str, float]
-    kept: dict[str, float]
+    contrast_shares: dict[str, float]
 
     @property
     def relaxed(self) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ class MatchedPairs:
         return {
             "tolerance": self.tolerance,
             "reached": {k: (float(v) if np.isfinite(v) else None) for k, v in self.reached.items()},
-            "kept": {k: float(v) for k, v in self.kept.items()},
+            "kept": {k: float(v) for k, v in self.contrast_shares.items()},
             "relaxed": list(self.relaxed),
             "pairs": self.pairs.to_dict(orient="records"),
             "balance": self.balance.to_dict(orient="records"),
@@ -97,25 +97,25 @@ def choose_pairs(
     targets = sorted(table["intended_target"].unique())
     spread = table[list(features)].std(ddof=0).to_numpy()
     pairs, balance = [], []
-    reached, kept = {}, {}
+    reached, contrast_shares = {}, {}
     used: set[str] = set()
     for index, target in enumerate(targets):
         report.report(index / len(targets), f"matching {target}")
         part = table[table["intended_target"] == target].reset_index(drop=True)
         gain = _gain(part, target, targets, contrasts)
         nuisance = _standardised(part, features, spread)
-        chosen, reached[target] = _solve(part, gain - REUSED * _reused(part, used), nuisance, tolerance)
-        used |= set(_pictures(part)[chosen])
-        kept[target] = _kept(part, gain, chosen)
-        pairs.append(_pairs(part, gain, chosen, target))
-        balance.append(_balance(part, nuisance, chosen, features, target))
+        selection, reached[target] = _solve(part, gain - REUSED * _reused(part, used), nuisance, tolerance)
+        used |= set(_pictures(part)[selection])
+        contrast_shares[target] = _contrast_share(part, gain, selection)
+        pairs.append(_pairs(part, gain, selection, target))
+        balance.append(_balance(part, nuisance, selection, features, target))
     report.report(1.0, "matched")
     return MatchedPairs(
         pairs=pd.concat(pairs, ignore_index=True),
         balance=pd.concat(balance, ignore_index=True),
         tolerance=tolerance,
         reached=reached,
-        kept=kept,
+        contrast_shares=contrast_shares,
     )
 
 
@@ -222,37 +222,37 @@ def _solve(
     part: pd.DataFrame, gain: Floats, nuisance: Floats, tolerance: float
 ) -> tuple[np.ndarray[Any, Any], float]:
     """Indices of the chosen images, and the tolerance that was reached."""
-    one_each = csr_array(np.array(list(_cells(part))))
+    one_per_cell = csr_array(np.array(list(_cells(part))))
     sign = np.sign(part["direction"].to_numpy(dtype=float))
     scenes = part["base_scene"].nunique()
     difference = csr_array((nuisance * sign[:, None]).T / scenes)
     doubles = list(_same_picture(part))
     for factor in (*RELAXATION, np.inf):
-        limits = [LinearConstraint(one_each, 1.0, 1.0)]
+        limits = [LinearConstraint(one_per_cell, 1.0, 1.0)]
         if doubles:
             limits.append(LinearConstraint(csr_array(np.array(doubles)), 0.0, 1.0))
         if np.isfinite(factor):
             limits.append(LinearConstraint(difference, -tolerance * factor, tolerance * factor))
-        found = milp(
+        solution = milp(
             -gain,
             constraints=limits,
             integrality=np.ones(len(part)),
             bounds=Bounds(0.0, 1.0),
             options={"mip_rel_gap": GAP, "node_limit": NODES},
         )
-        if found.x is not None:
-            return np.flatnonzero(found.x > 0.5), float(tolerance * factor)
-    raise InputError("stimulus pool", f"no choice of images could be made ({found.message})")
+        if solution.x is not None:
+            return np.flatnonzero(solution.x > 0.5), float(tolerance * factor)
+    raise InputError("stimulus pool", f"no choice of images could be made ({solution.message})")
 
 
-def _kept(part: pd.DataFrame, gain: Floats, chosen: np.ndarray[Any, Any]) -> float:
+def _contrast_share(part: pd.DataFrame, gain: Floats, selection: np.ndarray[Any, Any]) -> float:
     """Contrast of the choice over that of the best choice without balance (1 when that is not positive)."""
     best = sum(float(gain[row > 0].max()) for row in _cells(part))
-    return float(gain[chosen].sum()) / best if best > 0 else 1.0
+    return float(gain[selection].sum()) / best if best > 0 else 1.0
 
 
-def _pairs(part: pd.DataFrame, gain: Floats, chosen: np.ndarray[Any, Any], target: str) -> pd.DataFrame:
-    rows = part.iloc[chosen].assign(gain=gain[chosen])
+def _pairs(part: pd.DataFrame, gain: Floats, selection: np.ndarray[Any, Any], target: str) -> pd.DataFrame:
+    rows = part.iloc[selection].assign(gain=gain[selection])
     high = rows[rows["direction"] > 0].set_index("base_scene")
     low = rows[rows["direction"] < 0].set_index("base_scene").loc[high.index]
     return pd.DataFrame(
@@ -267,11 +267,15 @@ def _pairs(part: pd.DataFrame, gain: Floats, chosen: np.ndarray[Any, Any], targe
 
 
 def _balance(
-    part: pd.DataFrame, nuisance: Floats, chosen: np.ndarray[Any, Any], features: Sequence[str], target: str
+    part: pd.DataFrame,
+    nuisance: Floats,
+    selection: np.ndarray[Any, Any],
+    features: Sequence[str],
+    target: str,
 ) -> pd.DataFrame:
     up = (part["direction"] > 0).to_numpy()
     picked = np.zeros(len(part), dtype=bool)
-    picked[chosen] = True
+    picked[selection] = True
     return pd.DataFrame(
         {
             "intended_target": target,

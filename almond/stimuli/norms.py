@@ -106,16 +106,16 @@ def read_norms(
     :raises InputError: columns are missing; or, reported together with the names: images without a row or
         with two, cells that are no numbers.
     """
-    given = {"name": name, "valence": valence, "arousal": arousal}
-    rows = _table(path, given)
-    places = _places(path, rows, given)
-    found = _by_key(rows, places["name"])
-    wanted = _wanted(images, found, places["name"])
+    columns_asked = {"name": name, "valence": valence, "arousal": arousal}
+    rows = _table(path, columns_asked)
+    places = _places(path, rows, columns_asked)
+    lines = _by_key(rows, places["name"])
+    wanted = _wanted(images, lines, places["name"])
     problems = [f"two images are called {item!r}" for item in _doubled(images or ())]
-    problems += [f"no row for {item!r}" for key, item in wanted.items() if key not in found]
+    problems += [f"no row for {item!r}" for key, item in wanted.items() if key not in lines]
     values = np.full((len(wanted), 2), np.nan)
     for index, (key, item) in enumerate(wanted.items()):
-        own = found.get(key, [])
+        own = lines.get(key, [])
         if len(own) > 1 and repeated == "error":
             problems.append(f"{item!r} stands in rows {' and '.join(str(number) for number, _ in own)}")
         table = [[number_of(cells[places[kind]]) for kind in RATINGS] for _, cells in own]
@@ -125,15 +125,15 @@ def read_norms(
     if problems:
         raise InputError(path, listed(problems), "one row of numbers per image")
     columns = {kind: rows.header[place] for kind, place in places.items()}
-    unused = sum(len(own) for key, own in found.items() if key not in wanted)
+    unused = sum(len(own) for key, own in lines.items() if key not in wanted)
     return Norms(tuple(wanted.values()), values[:, 0], values[:, 1], columns, unused)
 
 
-def _wanted(images: Sequence[str] | None, found: Mapping[str, Sequence[Line]], place: int) -> dict[str, str]:
+def _wanted(images: Sequence[str] | None, lines: Mapping[str, Sequence[Line]], place: int) -> dict[str, str]:
     """Key -> name of the images; without any, of every row as the table writes it."""
     if images is not None:
         return {image_key(item): item for item in images}
-    return {key: own[0][1][place] for key, own in found.items()}
+    return {key: own[0][1][place] for key, own in lines.items()}
 
 
 def _no_numbers(
@@ -169,15 +169,15 @@ def _doubled(images: Sequence[str]) -> list[str]:
     return [item for index, item in enumerate(images) if keys[index] in keys[:index]]
 
 
-def _table(path: Path, given: Mapping[str, str | None]) -> Rows:
+def _table(path: Path, columns_asked: Mapping[str, str | None]) -> Rows:
     """The header is the first line in which a valence and an arousal column can be recognised."""
     lines = read_text(path).split("\n")
     for index, line in enumerate(lines):
         cells = split(line, separator := separator_of(line))
         rows = Rows(cells, ())
-        if all(_place(rows, kind, given[kind]) is not None for kind in RATINGS):
+        if all(_place(rows, kind, columns_asked[kind]) is not None for kind in RATINGS):
             return _body(path, lines, index, separator)
-    wanted = " and ".join(given[kind] or "/".join(COLUMNS[kind][:3]) for kind in RATINGS)
+    wanted = " and ".join(columns_asked[kind] or "/".join(COLUMNS[kind][:3]) for kind in RATINGS)
     raise InputError(path, "has no header line with columns of valence and arousal", f"columns {wanted}")
 
 
@@ -210,23 +210,25 @@ def _body(path: Path, lines: Sequence[str], index: int, separator: str) -> Rows:
     return Rows(header, tuple(cells))
 
 
-def _place(rows: Rows, kind: str, given: str | None) -> int | None:
-    names = (given,) if given is not None else COLUMNS[kind]
+def _place(rows: Rows, kind: str, column: str | None) -> int | None:
+    names = (column,) if column is not None else COLUMNS[kind]
     return next((place for name in names if (place := rows.column(name)) is not None), None)
 
 
-def _places(path: Path, rows: Rows, given: Mapping[str, str | None]) -> dict[str, int]:
-    found = {kind: _place(rows, kind, given[kind]) for kind in COLUMNS}
-    missing = [given[kind] or "/".join(COLUMNS[kind]) for kind, place in found.items() if place is None]
+def _places(path: Path, rows: Rows, columns_asked: Mapping[str, str | None]) -> dict[str, int]:
+    places = {kind: _place(rows, kind, columns_asked[kind]) for kind in COLUMNS}
+    missing = [
+        columns_asked[kind] or "/".join(COLUMNS[kind]) for kind, place in places.items() if place is None
+    ]
     if missing:
         shown = ", ".join(name for name in rows.header if name)
         raise InputError(path, f"has no column {' or '.join(missing)}", f"one of its columns: {shown}")
-    return {kind: place for kind, place in found.items() if place is not None}
+    return {kind: place for kind, place in places.items() if place is not None}
 
 
 def _by_key(rows: Rows, place: int) -> dict[str, list[Line]]:
     """Image key -> its rows."""
-    found: dict[str, list[Line]] = {}
+    lines: dict[str, list[Line]] = {}
     for number, cells in rows.cells:
-        found.setdefault(image_key(cells[place]), []).append((number, cells))
-    return found
+        lines.setdefault(image_key(cells[place]), []).append((number, cells))
+    return lines

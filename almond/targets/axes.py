@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.errors import InputError
-from almond.targets.target import Target, contrast_target, region_target, scores, standardised
+from almond.targets.target import Target, contrast_target, region_target, scores, standardised_target
 from almond.typing import Floats
 
 Features = NDArray[np.floating[Any]]
@@ -54,9 +54,9 @@ def principal_axes(
     values = np.stack([scores(target, reference_features) for target in targets], axis=1)
     _, singular, right = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
     shares = singular**2 / (singular**2).sum()
-    kept = int((shares > DEPENDENT).sum()) if count is None else min(count, int((shares > DEPENDENT).sum()))
+    rank = int((shares > DEPENDENT).sum()) if count is None else min(count, int((shares > DEPENDENT).sum()))
     signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
-    loadings = (right * signs[:, None])[:kept]
+    loadings = (right * signs[:, None])[:rank]
     axes = [
         contrast_target(
             f"{prefix}_{index + 1}",
@@ -65,7 +65,7 @@ def principal_axes(
         )
         for index, row in enumerate(loadings)
     ]
-    return PrincipalAxes(tuple(axes), names, loadings, shares[:kept])
+    return PrincipalAxes(tuple(axes), names, loadings, shares[:rank])
 
 
 def image_axis(
@@ -98,7 +98,7 @@ def image_axis(
     within = np.concatenate([first - first.mean(axis=0), second - second.mean(axis=0)])
     within /= np.sqrt(len(within) - 2)
     weights = _shrunk_solve(within, difference, shrinkage)
-    return standardised(
+    return standardised_target(
         name, weights, reference_features, feature_space_digest=feature_space_digest, sources=()
     )
 
@@ -152,10 +152,10 @@ def leave_one_subject_out(
             f"target {name}", f"its encoders are of subjects {', '.join(subjects)}", "two or more, once each"
         )
     return {
-        one.subject: region_target(
-            f"{name}_without_{one.subject}",
-            [artifact for artifact in artifacts if artifact is not one],
+        left_out.subject: region_target(
+            f"{name}_without_{left_out.subject}",
+            [artifact for artifact in artifacts if artifact is not left_out],
             reference_features,
         )
-        for one in artifacts
+        for left_out in artifacts
     }

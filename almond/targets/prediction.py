@@ -55,13 +55,13 @@ def _mean_betas(
 ) -> Mapping[tuple[str, str, str], NDArray[np.float64]]:
     if not artifacts:
         raise InputError("encoders", "none were given", "one or more fitted encoders")
-    found: dict[tuple[str, str, str], NDArray[np.float64]] = {}
+    weights: dict[tuple[str, str, str], NDArray[np.float64]] = {}
     for artifact in artifacts:
         key = (artifact.model, artifact.subject, artifact.region)
-        if key in found:
+        if key in weights:
             raise InputError("encoders", f"two are {' '.join(key)}", "one per model, subject and region")
-        found[key] = artifact.mean_weights
-    return found
+        weights[key] = artifact.mean_weights
+    return weights
 
 
 def _standardised(score: NDArray[np.float64]) -> NDArray[np.float64]:

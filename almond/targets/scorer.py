@@ -52,8 +52,8 @@ class Scorer:
         """Images (B, 3, H, W) in [0, 1] -> standardised scores (B, T) of the images' dtype."""
         features = self.feature_space.forward(images)
         # In float64: raw scores are large numbers against their spread, and float32 would round it away.
-        found = features.double() @ self._weights.to(features.device) - self._offset.to(features.device)
-        return found.to(images.dtype)
+        scores = features.double() @ self._weights.to(features.device) - self._offset.to(features.device)
+        return scores.to(images.dtype)
 
     def score_images(self, images: Sequence[ImageArray]) -> NDArray[np.float64]:
         """Images (H, W, 3) uint8 -> standardised scores (n, T)."""

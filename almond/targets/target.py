@@ -89,7 +89,7 @@ def scores(target: Target, features: NDArray[np.floating[Any]]) -> NDArray[np.fl
     return (raw_scores(target.weights, features) - target.mean) / target.sd
 
 
-def standardised(
+def standardised_target(
     name: str,
     weights: NDArray[np.float64],
     reference_features: NDArray[np.floating[Any]],
@@ -121,7 +121,7 @@ def region_target(
     if len(spaces) > 1:
         raise InputError(f"target {name}", "its encoders use different feature spaces", "one feature space")
     weights = np.mean([artifact.mean_weights for artifact in artifacts], axis=0)
-    return standardised(
+    return standardised_target(
         name,
         weights,
         reference_features,
@@ -139,15 +139,17 @@ def contrast_target(
 
     ``parts`` maps a name to a target and its coefficient c_k.
     """
-    chosen = [(target, coefficient) for target, coefficient in parts.values() if coefficient]
-    if not chosen:
+    terms = [(target, coefficient) for target, coefficient in parts.values() if coefficient]
+    if not terms:
         raise InputError(f"target {name}", "no part has a weight", "one or more parts with a weight not 0")
-    spaces = {target.feature_space_digest for target, _ in chosen}
+    spaces = {target.feature_space_digest for target, _ in terms}
     if len(spaces) > 1:
         raise InputError(f"target {name}", "its parts use different feature spaces", "one feature space")
-    weights = np.sum([coefficient * target.weights / target.sd for target, coefficient in chosen], axis=0)
-    sources = [source for target, _ in chosen for source in target.sources]
-    return standardised(name, weights, reference_features, feature_space_digest=spaces.pop(), sources=sources)
+    weights = np.sum([coefficient * target.weights / target.sd for target, coefficient in terms], axis=0)
+    sources = [source for target, _ in terms for source in target.sources]
+    return standardised_target(
+        name, weights, reference_features, feature_space_digest=spaces.pop(), sources=sources
+    )
 
 
 def save_target(folder: Path, target: Target) -> Path:

@@ -10,7 +10,7 @@ from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
 from almond.rng import generator
 from almond.targets.axes import image_axis, leave_one_subject_out, principal_axes, selective_target
-from almond.targets.target import scores, standardised
+from almond.targets.target import scores, standardised_target
 
 SPACE = "f" * 64
 D = 12
@@ -26,7 +26,7 @@ def reference():
 def targets(reference):
     rng = generator(2, "targets")
     return [
-        standardised(name, rng.normal(size=D), reference, feature_space_digest=SPACE, sources=(name,))
+        standardised_target(name, rng.normal(size=D), reference, feature_space_digest=SPACE, sources=(name,))
         for name in ("LB", "CM", "SF", "AStr")
     ]
 
@@ -61,7 +61,7 @@ def test_principal_axes_are_the_principal_components_of_the_scores(targets, refe
 def test_principal_axes_leave_out_what_does_not_vary(targets, reference):
     twice = [
         targets[0],
-        standardised("copy", targets[0].weights, reference, feature_space_digest=SPACE, sources=()),
+        standardised_target("copy", targets[0].weights, reference, feature_space_digest=SPACE, sources=()),
     ]
     axes = principal_axes(twice, reference)
     assert len(axes.targets) == 1

@@ -98,7 +98,7 @@ def test_when_nothing_can_be_balanced_the_best_contrast_is_chosen_and_said_so() 
     pool["luminance"] = np.where(pool["direction"] > 0, 1.0, 0.0)
     found = choose_pairs(pool, tolerance=1e-4, features=FEATURES)
     assert set(found.reached.values()) == {np.inf}
-    assert found.kept == pytest.approx(dict.fromkeys(TARGETS, 1.0))
+    assert found.contrast_shares == pytest.approx(dict.fromkeys(TARGETS, 1.0))
     assert found.to_json()["reached"] == dict.fromkeys(TARGETS, None)
 
 
@@ -107,7 +107,7 @@ def test_matching_keeps_contrast_and_removes_the_difference_in_luminance() -> No
     table = found.balance[found.balance["feature"] == "luminance"]
     assert (table["before"] > 0.8).all()
     assert table["after"].abs().max() <= max(found.reached.values()) + 1e-9
-    assert all(0.3 < share <= 1.0 for share in found.kept.values())
+    assert all(0.3 < share <= 1.0 for share in found.contrast_shares.values())
 
 
 def test_own_contrasts_decide_what_is_large() -> None:

@@ -14,7 +14,7 @@ from almond.errors import Cancelled
 from almond.rng import generator
 from almond.stimuli.images import read_image
 from almond.stimuli.lowlevel import NAMES, measure
-from almond.targets.target import load_target, save_target, scores, standardised
+from almond.targets.target import load_target, save_target, scores, standardised_target
 from encoder.models import Encoder, Target, target_root
 from generation import runs, services
 from generation.models import Batch, MatchedSet, Stimulus
@@ -39,7 +39,7 @@ def real_target(encoder: Encoder, name: str, role: str, seed: int) -> Target:
     rng = generator(seed, "weights of a test target")
     images = [rng.integers(0, 255, (96, 96, 3)).astype(np.uint8) for _ in range(12)]
     row = Target.objects.create(name=name, encoder=encoder, role=role, coefficients={name: 1.0})
-    made = standardised(
+    made = standardised_target(
         row.score_name,
         rng.normal(size=space.dimension),
         space.extract(images),

@@ -170,8 +170,8 @@ def draw_bank(fixed: Mapping[str, str], seed: int, rule: BankRule) -> DrawnBank:
     for group in spanning_groups(fixed):
         columns = {name: _column(rng, name, fixed, rule) for name in LOCAL}
         for index in range(rule.each):
-            chosen = {name: column[index] for name, column in columns.items()}
-            drawn.append(scenes.draw_scene(rng, {**constant, **group, **chosen}, layout_seed=layout))
+            local = {name: column[index] for name, column in columns.items()}
+            drawn.append(scenes.draw_scene(rng, {**constant, **group, **local}, layout_seed=layout))
         prior.append(group_prior(group, fixed, rule))
     return DrawnBank(tuple(drawn), tuple(prior))
 

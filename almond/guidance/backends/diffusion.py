@@ -91,9 +91,9 @@ class DiffusionGenerator:
         return Prediction(without + correction, rms(correction) * step.level.signal / step.level.noise)
 
     def _denoise(self, x: torch.Tensor, step: Step, states: torch.Tensor) -> torch.Tensor:
-        given = x / step.level.scale if self.scheduler.scales_input else x
+        latent = x / step.level.scale if self.scheduler.scales_input else x
         times = torch.full((len(x),), step.time, dtype=x.dtype, device=x.device)
-        output = self.unet(given, times, encoder_hidden_states=states.expand(len(x), -1, -1)).sample
+        output = self.unet(latent, times, encoder_hidden_states=states.expand(len(x), -1, -1)).sample
         return x0_from_output(output, x, step.level, self.scheduler.prediction)
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
@@ -127,10 +127,13 @@ class ClipText:
         """All words enter, up to the encoder's length."""
         words = prompt.split()
         room = self._length - 2
-        kept = len(words)
-        while kept and len(self.tokenizer(" ".join(words[:kept]), add_special_tokens=False).input_ids) > room:
-            kept -= 1
-        return tuple(words[:kept]), tuple(words[kept:])
+        entering = len(words)
+        while (
+            entering
+            and len(self.tokenizer(" ".join(words[:entering]), add_special_tokens=False).input_ids) > room
+        ):
+            entering -= 1
+        return tuple(words[:entering]), tuple(words[entering:])
 
 
 @dataclass(frozen=True)
@@ -198,10 +201,10 @@ def read_index(folder: Path) -> dict[str, Any]:
 
 def check_parts(folder: Path, index: dict[str, Any]) -> None:
     for part, wanted in PARTS.items():
-        given = index.get(part)
-        found = given[1] if isinstance(given, list) and len(given) == 2 else None
-        if found not in (wanted, f"{wanted}Fast"):
-            raise InputError(folder / "model_index.json", f"{part} is {found or 'missing'}", wanted)
+        entry = index.get(part)
+        class_name = entry[1] if isinstance(entry, list) and len(entry) == 2 else None
+        if class_name not in (wanted, f"{wanted}Fast"):
+            raise InputError(folder / "model_index.json", f"{part} is {class_name or 'missing'}", wanted)
     if not isinstance(index.get("scheduler"), list):
         raise InputError(folder / "model_index.json", "scheduler is missing", "a scheduler of diffusers")
 
@@ -210,10 +213,10 @@ def load_scheduler(folder: Path, name: str) -> DiffusersScheduler:
     """The folder's noise schedule with the solver ``name`` of diffusers."""
     import diffusers
 
-    found = getattr(diffusers, name, None)
-    if found is None or not hasattr(found, "set_timesteps"):
+    solver = getattr(diffusers, name, None)
+    if solver is None or not hasattr(solver, "set_timesteps"):
         raise InputError("scheduler", f"{name!r} is no scheduler of diffusers", "for example DDIMScheduler")
-    return DiffusersScheduler(load_part(folder, found, "scheduler"))
+    return DiffusersScheduler(load_part(folder, solver, "scheduler"))
 
 
 def load_part(folder: Path, kind: Any, name: str, **options: Any) -> Any:
