@@ -23,7 +23,7 @@ from almond.targets.target import (
     region_target,
     save_target,
     scores,
-    standardised,
+    standardised_target,
 )
 
 SIZE = 16
@@ -210,7 +210,7 @@ def test_target_on_disk_is_named_by_its_digest_and_checked(tmp_path):
 
 def made_target(space, name, features):
     weights = generator(1, "weights", name).standard_normal(space.dimension)
-    return standardised(name, weights, features, feature_space_digest=space.digest, sources=["s"])
+    return standardised_target(name, weights, features, feature_space_digest=space.digest, sources=["s"])
 
 
 def test_scorer_equals_scores_and_its_gradient_is_right(space, images):
