@@ -1,0 +1,70 @@
+"""No number moves: today's settings, plans, exports, results and weights are those that were recorded.
+
+``python -m tests.contracts.record_golden`` writes the files in ``golden`` anew. Floats agree to ten
+significant digits, weights to 1e-12 of the largest; what holds to the bit is compared where the arithmetic is
+that of the recorder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from almond.encoding.config import KEYS
+from tests.contracts.golden_models import CASES, record_model
+from tests.contracts.golden_tools import BITS, FOLDER, arithmetic, differences, read_json
+from tests.contracts.record_golden import CONFIGURATIONS, VALUES
+
+SINGLE = ("flow", "single", "chain", "validation")
+"""Single precision spreads the rounding of another processor, and training by gradients multiplies it: these
+are compared where the arithmetic is the recorder's, weights there to 1e-10."""
+
+
+def is_recorders_arithmetic() -> bool:
+    """Whether this machine rounds as the one that recorded."""
+    return (FOLDER / "arithmetic.txt").read_text().strip() == arithmetic()
+
+
+def skip_on_other_arithmetic(name: str) -> None:
+    if name in SINGLE and not is_recorders_arithmetic():
+        pytest.skip("this machine rounds in another way than the one that recorded")
+
+
+def compare(new: Any, old: Any) -> None:
+    assert list(differences(new, old))[:20] == []
+    if isinstance(old, dict) and BITS in old and is_recorders_arithmetic():
+        assert new[BITS] == old[BITS]
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_configurations_mean_what_they_did(name: str) -> None:
+    recorded, (read, _) = read_json(name), CONFIGURATIONS[name]
+    compare(read({case: row["mapping"] for case, row in recorded.items()}), recorded)
+
+
+def test_every_key_is_in_a_recorded_configuration() -> None:
+    used = {key for row in read_json("settings").values() for key in row["mapping"]}
+    assert used == set(KEYS)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_are_those_recorded(name: str, tmp_path: Path) -> None:
+    skip_on_other_arithmetic(name)
+    compare(VALUES[name](tmp_path), read_json(name))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_models_are_those_recorded(case: str, tmp_path: Path) -> None:
+    skip_on_other_arithmetic(case)
+    said, arrays = record_model(case, tmp_path)
+    with np.load(FOLDER / f"model {case}.npz", allow_pickle=False) as recorded:
+        assert sorted(arrays) == sorted(recorded.files)
+        for name, array in arrays.items():
+            scale = np.abs(recorded[name]).max(initial=0.0)
+            tolerance = 1e-10 if case in SINGLE else 1e-12
+            assert array.dtype == recorded[name].dtype
+            np.testing.assert_allclose(array, recorded[name], rtol=tolerance, atol=tolerance * scale)
+    compare(said, read_json(f"model {case}"))
