@@ -14,7 +14,7 @@ from scipy.signal import lfilter
 
 from almond.digest import digest_file
 from almond.rng import generator
-from tests.almond.encoding_data import slow, write_runs
+from tests.almond.encoding_data import AFFINE, slow, write_runs
 from tests.contracts.golden_tools import command, digest_of
 
 SUBJECTS, LENGTHS, TR, VOXELS = ("1", "2", "3"), (60, 70), 2.0, 6
@@ -96,8 +96,7 @@ def make_data(folder: Path) -> None:
         write_runs(folder, np.split(bold, borders), tr=TR, name=f"s{subject}-")
     part = np.zeros((VOXELS, 1, 1), np.uint8)
     part[[1, 2, 4]] = 1
-    mask = nibabel.load(folder / "mask.nii.gz")
-    nibabel.save(nibabel.Nifti1Image(part, mask.affine), folder / "part.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(part, AFFINE), folder / "part.nii.gz")
     make_nuisance(folder)
 
 
