@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from almond.chain.draw import draw_pool, judged_shifts, match
-from almond.chain.judge import check_and_analyse, export_study, hold_study
 from almond.chain.plan import make_plan
 from almond.chain.settings import DemoSettings
-from almond.encoding.artifact import EncoderArtifact, FeatureSpaceCard, load_artifact, save_artifact
-from almond.encoding.features import FeatureSpace, world_features
-from almond.encoding.score import Target, region_target, save_target
+from almond.chain.study import check_and_analyse, export_study, hold_study
+from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact, save_artifact
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.features.space import FeatureSpace, world_features
 from almond.guidance.backends.load import load_generator
 from almond.progress import Silent
 from almond.rng import generator
+from almond.targets.target import Target, region_target, save_target
 from almond.world import lab
 from almond.world.scenes import draw_scene, render
 from tests.contracts.golden_tools import export_digests

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from almond.encoding.config import KEYS, ConfigError, FitConfig, parse_config
+from almond.encoding.config.fit_config import KEYS, ConfigError, FitConfig, parse_config
 from tests.contracts.golden_mappings import BASE, RIGHT
 from tests.contracts.golden_tools import digest_of
 from tests.contracts.golden_wrong import WRONG

@@ -15,11 +15,11 @@ import yaml
 
 from almond.design.assignment import make_lists
 from almond.design.plan import StudyPlan
-from almond.encoding.artifact import load_artifact
-from almond.encoding.families.flow_artifact import load_flow
-from almond.encoding.score import load_target, scores
+from almond.encoding.artifacts.artifact import load_artifact
+from almond.encoding.multisubject.flow_artifact import load_flow
 from almond.guidance.recipe import Recipe
 from almond.rng import generator
+from almond.targets.target import load_target, scores
 from tests.almond.small_export import SmallStudy
 from tests.contracts.golden_models import CASES, COMMON, make_data
 from tests.contracts.golden_tools import FOLDER, command, digest_of

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from almond.encoding.config import KEYS
+from almond.encoding.config.fit_config import KEYS
 from tests.contracts.golden_models import CASES, record_model
 from tests.contracts.golden_tools import BITS, FOLDER, arithmetic, differences, read_json
 from tests.contracts.record_golden import CONFIGURATIONS, VALUES
