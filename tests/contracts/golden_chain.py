@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from almond.chain.draw import draw_pool, judged_shifts, match
-from almond.chain.plan import make_plan
+from almond.chain.plan import demo_plan
 from almond.chain.settings import DemoSettings
 from almond.chain.study import check_and_analyse, export_study, hold_study
 from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact, save_artifact
@@ -56,9 +56,9 @@ def record_chain(folder: Path) -> dict[str, Any]:
     judges = [make_target(folder, name + JUDGE, "2", space, reference) for name in lab.TARGETS]
     quick = copy.copy(load_generator(settings.generator))
     quick.defaults = replace(quick.defaults, steps=8)
-    pool = draw_pool(settings, quick, space, guides, judges, Silent())
+    pool = draw_pool(settings, quick, space, guides=guides, judges=judges, progress=Silent())
     pairs = match(pool, Silent())
-    plan = make_plan(settings, pool, pairs.pairs)
+    plan = demo_plan(settings, pool, pairs.pairs)
     tables = hold_study(settings, plan, pool, Silent())
     export = export_study(
         folder / "export",
