@@ -74,12 +74,6 @@ def actor(request: HttpRequest) -> User:
     return request.user
 
 
-def while_adding(field: str, condition: str) -> str:
-    """A condition for a field that the page of a row shows too: there ``field`` is no input that a script
-    could ask."""
-    return f"typeof {field} === 'undefined' || {condition}"
-
-
 class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]
     """Subclasses say how a row is created, and which deeds (POST only) its page offers."""
 

@@ -15,9 +15,6 @@ from almond.errors import InputError
 from encoder import services
 from encoder.admin import forms
 from encoder.admin.fits import EncoderAdmin, EncoderVersionAdmin
-from encoder.admin.forms.features import shown as feature_fields_shown
-from encoder.admin.forms.regions import SHOWN as REGION_FIELDS_SHOWN
-from encoder.admin.forms.targets import SHOWN as TARGET_FIELDS_SHOWN
 from encoder.admin.reports import EncoderReportAdmin
 from encoder.models import Dataset, FeatureSpace, Region, Target
 from encoder.services import feature_values, region_values
@@ -80,7 +77,6 @@ class RegionAdmin(WrittenOnceAdmin):
     list_filter = ["dataset", "kind"]
     list_select_related = ["dataset"]
     change_form_outer_before_template = "admin/encoder/region.html"
-    conditional_fields = REGION_FIELDS_SHOWN
     deletable = True
 
     class Media:
@@ -142,7 +138,6 @@ class FeatureSpaceAdmin(WrittenOnceAdmin):
     form = forms.FeatureSpaceForm
     list_display = ["name", "kind", "dimension", "short_digest"]
     change_form_outer_before_template = "admin/encoder/feature_space.html"
-    conditional_fields = feature_fields_shown()
     deletable = True
 
     @display(description="digest")
@@ -180,7 +175,6 @@ class TargetAdmin(WrittenOnceAdmin):
     list_select_related = ["encoder", "job"]
     search_fields = ["name", "digest"]
     change_form_outer_before_template = "admin/encoder/target.html"
-    conditional_fields = TARGET_FIELDS_SHOWN
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj:

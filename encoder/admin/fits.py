@@ -16,7 +16,7 @@ from unfold.decorators import display
 from almond.errors import InputError
 from encoder import services
 from encoder.admin import comparing, downloads, forms, provenance, showing
-from encoder.admin.forms.encoders import FIELDSETS, PRESET_WORDS, shown
+from encoder.admin.forms.encoders import FIELDSETS, PRESET_WORDS
 from encoder.models import Encoder, EncoderVersion
 from encoder.plots.pictures import paired_plot, scatter, strip_plot
 from lab.written_once import Deed, WrittenOnceAdmin, actor
@@ -29,7 +29,6 @@ class EncoderAdmin(WrittenOnceAdmin):
     list_filter = ["dataset", "model"]
     search_fields = ["name"]
     change_form_outer_before_template = "admin/encoder/encoder.html"
-    conditional_fields = shown()
     deletable = True
 
     @display(description="fitted")  # type: ignore[untyped-decorator]

@@ -15,7 +15,6 @@ from unfold.decorators import display
 
 from encoder import services
 from encoder.admin import comparing, downloads, forms
-from encoder.admin.forms.reports import SHOWN
 from encoder.models import EncoderReport
 from lab.written_once import Deed, WrittenOnceAdmin, actor
 
@@ -32,7 +31,6 @@ class EncoderReportAdmin(WrittenOnceAdmin):
     list_select_related = ["encoder", "job"]
     search_fields = ["name"]
     change_form_outer_before_template = "admin/encoder/report_row.html"
-    conditional_fields = SHOWN
     deletable = True
 
     @display(description="state", label={"written": "success", "failed": "danger"})  # type: ignore[untyped-decorator]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client
 
 VENDOR = Path(__file__).resolve().parents[2] / "static" / "vendor" / "jspsych.js"
 ARGUMENTS = [
@@ -84,3 +86,14 @@ def visit(chromium: Any, live_server: Any) -> Iterator[Any]:
     yield open_visit
     for context in contexts:
         context.close()
+
+
+def log_in(here: Visit) -> None:
+    """The session of an experimenter, put into the browser."""
+    from accounts.models import User
+
+    person = User.objects.create_superuser("lab", "lab@example.org", "a long enough password")
+    client = Client()
+    client.force_login(person)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    here.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": here.address}])

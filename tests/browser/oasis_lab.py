@@ -80,7 +80,7 @@ class Desk:
         self.page.locator("button[name=_save], input[name=_save]").first.click()
         self.page.get_by_text("was added successfully").wait_for()
 
-    def press(self, name: str) -> None:
+    def press(self, name: str, *, exact: bool = False) -> None:
         """A button of a row's page, by its words; the page comes back."""
         with self.page.expect_navigation():
-            self.page.get_by_role("button", name=name).click()
+            self.page.get_by_role("button", name=name, exact=exact).click()

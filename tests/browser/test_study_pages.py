@@ -5,27 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
 from ratings import services
 from ratings.models import Participant
 from studies.models import Study
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, log_in
 from tests.site.small_study import answer_all, answer_to, make_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-def log_in(here: Visit) -> None:
-    """The session of an experimenter, put into the browser."""
-    person = User.objects.create_superuser("lab", "lab@example.org", "a long enough password")
-    client = Client()
-    client.force_login(person)
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    here.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": here.address}])
 
 
 def go(here: Visit, name: str, study: Study) -> None:

@@ -26,7 +26,8 @@ from encoder.admin.forms.common import (
     whole,
 )
 from encoder.models import Encoder
-from lab.written_once import RowForm, said_in, while_adding
+from lab.conditional_fields import Condition, ConditionalFields, filled, unless, when
+from lab.written_once import RowForm, said_in
 
 PRESETS = [
     ("", "none: the sound defaults"),
@@ -81,7 +82,7 @@ PLAIN = (
     "preset", "components", "folds", "gap", "crossvalidation", "target", "order", "hrf", "detrend",
     "high_pass", "permutations", "task",
 )  # fmt: skip
-FITTED = "model != 'imported'"
+FITTED = unless("model", "imported")
 IMPORTED = ("weights_folder", "suffix", "region_names")
 FIELDSETS = (
     (None, ("name", "model", "of_dataset", "feature_space", "more_spaces", "regions", *IMPORTED)),
@@ -97,25 +98,24 @@ FIELDSETS = (
 """Title -> fields; all but the first have a meaning only where something is fitted."""
 
 
-def shown() -> dict[str, str]:
-    """When a field has a meaning, as the page's script reads it."""
+def shown_when() -> dict[str, Condition]:
+    """When a field has a meaning."""
     rows = [row for _, rows in FIELDSETS[1:] for row in rows]
     flat = [name for row in rows for name in ((row,) if isinstance(row, str) else row)]
-    found = dict.fromkeys([*flat, "of_dataset"], FITTED)
-    imported = dict.fromkeys(IMPORTED, "model == 'imported'")
     return {
-        **found,
-        **imported,
-        "regions": while_adding("model", FITTED),
-        "more_spaces": while_adding("model", "model == 'banded'"),
-        "components": "model == 'pls'",
-        "delays": f"{FITTED} && hrf == 'fir'",
-        "confound_path": f"{FITTED} && confounds",
-        "censor_mode": f"{FITTED} && censor",
+        **dict.fromkeys([*flat, "of_dataset", "regions"], FITTED),
+        **dict.fromkeys(IMPORTED, when("model", "imported")),
+        "more_spaces": when("model", "banded"),
+        "components": when("model", "pls"),
+        "delays": when("hrf", "fir"),
+        "confound_path": filled("confounds"),
+        "censor_mode": filled("censor"),
     }
 
 
-class EncoderForm(RowForm):
+class EncoderForm(ConditionalFields, RowForm):
+    shown_when = shown_when()
+
     of_dataset = dataset_field(required=False)
     weights_folder = text(
         "On this server: files such as meanbeta_sub-1_LB_….csv (one column Var1) or beta_sub-1_LB_….mat.",

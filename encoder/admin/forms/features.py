@@ -10,7 +10,8 @@ from almond.encoding.config.features import MEANINGFUL
 from encoder import services
 from encoder.admin.forms.common import choice, given, names, number, numbers, text, whole
 from encoder.models import FeatureSpace
-from lab.written_once import RowForm, said_in, while_adding
+from lab.conditional_fields import Condition, ConditionalFields, filled, when
+from lab.written_once import RowForm, said_in
 
 POOLS = [("", "all values"), ("mean", "mean over places or tokens"), ("first", "first token (class)")]
 ROWS = [
@@ -46,24 +47,22 @@ ASKED = {
 }
 
 
-def shown() -> dict[str, str]:
-    """When a field has a meaning, as the page's script reads it."""
-    found = {}
-    for field, key in ASKED.items():
-        kinds = [kind for kind, keys in MEANINGFUL.items() if key in keys]
-        if field == "interval":
-            kinds = ["table"]
-        if field == "path":
-            kinds = ["table"]
-        if field == "folder":
-            kinds = ["transformers"]
-        found[field] = " || ".join(f"kind == '{kind}'" for kind in kinds)
-    found["path"] = while_adding("kind", found["path"])
-    found["every"] = f"({found['every']}) && video"
-    return found
+OF_A_KIND = {"path": "table", "interval": "table", "folder": "transformers"}
+"""Field -> the only kind that it is asked for, where its key alone does not say so."""
 
 
-class FeatureSpaceForm(RowForm):
+def shown_when() -> dict[str, Condition]:
+    """When a field has a meaning."""
+    kinds = {
+        field: [kind for kind, keys in MEANINGFUL.items() if key in keys] for field, key in ASKED.items()
+    }
+    kinds |= {field: [kind] for field, kind in OF_A_KIND.items()}
+    return {field: when("kind", *names) for field, names in kinds.items()} | {"every": filled("video")}
+
+
+class FeatureSpaceForm(ConditionalFields, RowForm):
+    shown_when = shown_when()
+
     conditions = text("Values of trial_type, separated by commas. Empty: all of them.")
     variable = text("Of a .mat with several variables, or the array of an .npz.")
     rows = choice(ROWS, "Which way the table lies.")

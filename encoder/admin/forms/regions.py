@@ -12,6 +12,7 @@ from almond.errors import InputError
 from encoder import services
 from encoder.admin.forms.common import choice, dataset_field, given, names, number, text
 from encoder.models import Region
+from lab.conditional_fields import ConditionalFields, when
 from lab.written_once import RowForm, said_in
 
 KINDS = [kind for kind in Region.Kind.choices if kind[0] != Region.Kind.WEIGHTS]
@@ -30,17 +31,17 @@ FILES = {"mask": "mask_path", "atlas": "atlas", "map": "map_file"}
 """Kind -> field of its file."""
 
 SHOWN = {
-    "mask_path": "kind == 'mask'",
-    "atlas": "kind == 'atlas'",
-    "table": "kind == 'atlas'",
-    "labels": "kind == 'atlas'",
-    "map_file": "kind == 'map'",
-    "above": "kind == 'map'",
-    "below": "kind == 'map'",
-    "whole": "kind == 'difference'",
-    "members": "kind == 'union' || kind == 'difference'",
+    "mask_path": when("kind", "mask"),
+    "atlas": when("kind", "atlas"),
+    "table": when("kind", "atlas"),
+    "labels": when("kind", "atlas"),
+    "map_file": when("kind", "map"),
+    "above": when("kind", "map"),
+    "below": when("kind", "map"),
+    "whole": when("kind", "difference"),
+    "members": when("kind", "union", "difference"),
 }
-"""When a field has a meaning, as the page's script reads it."""
+"""When a field has a meaning."""
 
 
 def labels_of(typed: str) -> list[int | str]:
@@ -48,7 +49,9 @@ def labels_of(typed: str) -> list[int | str]:
     return [int(part) if part.isdigit() else part for part in names(typed)]
 
 
-class RegionForm(RowForm):
+class RegionForm(ConditionalFields, RowForm):
+    shown_when = SHOWN
+
     of_dataset = dataset_field()
     kind = choice(KINDS, label="Made of", initial=Region.Kind.MASK)
     atlas = text("Absolute path of a NIfTI file with a number per area.", label="Atlas")

@@ -8,12 +8,13 @@ from encoder import services
 from encoder.admin.forms import common
 from encoder.admin.forms.common import choice, given, joined, lines, names, number, settings, text
 from encoder.models import EncoderReport
+from lab.conditional_fields import ConditionalFields, when
 from lab.written_once import RowForm, said_in
 
 LEVELS = [("", "usual: measured on the images"), ("paper", "as published"), ("none", "left out")]
 OUTCOMES = [("", "usual: z-scored per subject and set"), ("raw", "as they are, as published")]
 PAIRS = [("", "usual: Tukey"), ("holm", "Holm")]
-EVALUATION, VALIDATION = "kind == 'evaluation'", "kind == 'validation'"
+EVALUATION, VALIDATION = when("kind", "evaluation"), when("kind", "validation")
 SHOWN = {
     "whole": EVALUATION,
     "controls": EVALUATION,
@@ -30,6 +31,8 @@ SHOWN = {
     "low_level": VALIDATION,
     "outcome": VALIDATION,
 }
+"""When a field has a meaning."""
+
 FIELDS = {"sets": "norms", "random_regions": "splits"}
 """Setting -> field that asks for it, where the names differ."""
 
@@ -42,7 +45,9 @@ SET_FIELDS = {
 }
 
 
-class ReportForm(RowForm):
+class ReportForm(ConditionalFields, RowForm):
+    shown_when = SHOWN
+
     whole = text("The region whose voxels are split at random.", label="Whole region", placeholder="Amy")
     subregions = text(
         "Compared with each other, two or more. Empty: LB, CM, SF and AStr where they are fitted.",

@@ -12,6 +12,7 @@ from almond.errors import InputError
 from encoder import services
 from encoder.admin.forms.common import choice, names, text, whole
 from encoder.models import Target
+from lab.conditional_fields import ConditionalFields, unless, when
 from lab.written_once import RowForm, said_in
 
 DIRECTIONS = [
@@ -27,16 +28,17 @@ STANDARDS = [
 ]
 FIELDS = {"coefficients": "weights"}
 SHOWN = {
-    "weights": "direction != 'images'",
-    "number": "direction == 'principal'",
-    "of": "direction == 'selective'",
-    "low": "direction == 'images'",
-    "high": "direction == 'images'",
-    "subjects": "direction != 'images'",
-    "each": "direction != 'images'",
-    "scenes": "reference_kind == 'world'",
-    "folder": "reference_kind == 'folder'",
+    "weights": unless("direction", "images"),
+    "number": when("direction", "principal"),
+    "of": when("direction", "selective"),
+    "low": when("direction", "images"),
+    "high": when("direction", "images"),
+    "subjects": unless("direction", "images"),
+    "each": unless("direction", "images"),
+    "scenes": when("reference_kind", "world"),
+    "folder": when("reference_kind", "folder"),
 }
+"""When a field has a meaning."""
 
 
 def read_weights(given: str) -> dict[str, float]:
@@ -53,7 +55,9 @@ def read_weights(given: str) -> dict[str, float]:
     return weights
 
 
-class TargetForm(RowForm):
+class TargetForm(ConditionalFields, RowForm):
+    shown_when = SHOWN
+
     direction = choice(DIRECTIONS, initial="weights")
     weights = text(
         "Region, or region=weight separated by commas. Empty: the region of the target's name; for an axis "
