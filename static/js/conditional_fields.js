@@ -1,4 +1,4 @@
-// Shows a field's row while another field of the same form has certain values (encoder/conditional_fields.py).
+// Shows a field's row while another field of the same form has certain values (lab/conditional_fields.py).
 // Fields are only read: what a hidden one holds stays as it is.
 
 const conditional = () => [...document.querySelectorAll("[data-shown-when]")];
