@@ -28,8 +28,8 @@ from almond.encoding.models.ridge import fit_ridge, relative_penalties
 from almond.encoding.models.solvers.backend import make_backend
 from almond.encoding.models.solvers.training_sets import make_plan
 from almond.progress import Silent
+from almond.typing import Floats
 from benchmarks.encoder_data import (
-    Matrix,
     Scale,
     Spent,
     contiguous,
@@ -57,7 +57,7 @@ def pls_ours(settings: Settings, out: Path) -> None:
     places = list(regions(settings.voxels).values())
     folds = contiguous(settings.rows, settings.folds)
 
-    def work() -> tuple[dict[str, Matrix], dict[str, Matrix]]:
+    def work() -> tuple[dict[str, Floats], dict[str, Floats]]:
         engine = make_backend(settings.backend, settings.device, settings.precision)
         plan = make_plan(settings.rows, folds, None, final=True)
         curves, weights = {}, {}
@@ -82,7 +82,7 @@ def pls_peer(settings: Settings, out: Path) -> None:
     every = np.arange(settings.rows)
     sets = [*contiguous(settings.rows, settings.folds), Fold(every, every[:0])]
     measured = sets if settings.full else sets[: settings.peer_fits]
-    curves: dict[str, Matrix] = {}
+    curves: dict[str, Floats] = {}
     seconds: dict[str, list[float]] = {}
     processor: dict[str, list[float]] = {}
     for region, (name, places) in enumerate(regions(settings.voxels).items()):
@@ -101,12 +101,12 @@ def pls_peer(settings: Settings, out: Path) -> None:
     leave(out, report, **curves)
 
 
-def _peer_fit(settings: Settings, x: Matrix, y: Matrix) -> tuple[Spent, Any]:
+def _peer_fit(settings: Settings, x: Floats, y: Floats) -> tuple[Spent, Any]:
     model = PLSRegression(settings.components, scale=False)
     return timed(lambda: model.fit(x, y))
 
 
-def _ridge_data(settings: Settings) -> tuple[Matrix, Matrix, Matrix]:
+def _ridge_data(settings: Settings) -> tuple[Floats, Floats, Floats]:
     x, y = simulated(settings)
     dtype = settings.precision
     penalties = relative_penalties(x, np.logspace(-3, 3, settings.penalties).tolist())
@@ -139,7 +139,7 @@ def ridge_peer(settings: Settings, out: Path) -> None:
 CHILDREN = {one.__name__: one for one in (pls_ours, pls_peer, ridge_ours, ridge_peer)}
 
 
-def _child(task: str, settings: Settings, threads: int) -> tuple[dict[str, Any], dict[str, Matrix]]:
+def _child(task: str, settings: Settings, threads: int) -> tuple[dict[str, Any], dict[str, Floats]]:
     sys.stderr.write(f"{task}\n")
     return in_child("benchmarks.encoder", task, settings, threads)
 

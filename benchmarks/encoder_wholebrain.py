@@ -21,7 +21,8 @@ from almond.encoding.models.folds import Fold, inner_folds, make_folds
 from almond.encoding.pipeline.streaming import VoxelResults, stream_pls, stream_ridge
 from almond.progress import Console
 from almond.rng import generator
-from benchmarks.encoder_data import Matrix, Scale, in_child, leave, simulated, surroundings, timed
+from almond.typing import Floats
+from benchmarks.encoder_data import Scale, in_child, leave, simulated, surroundings, timed
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Settings:
 class Reader:
     """BOLD (n, k) in float32 of any voxels: a fifth of its variance from the features' leading factors."""
 
-    def __init__(self, settings: Settings, x: Matrix) -> None:
+    def __init__(self, settings: Settings, x: Floats) -> None:
         self.settings = settings
         centred = x - x.mean(axis=0)
         self.factors = np.linalg.svd(centred, full_matrices=False)[0][:, :20] * np.sqrt(len(x))
@@ -55,7 +56,7 @@ class Reader:
         return np.asarray(100 + signal + 2 * noise, np.float32)
 
 
-def _parts(settings: Settings) -> tuple[Matrix, Reader, list[Fold], Any]:
+def _parts(settings: Settings) -> tuple[Floats, Reader, list[Fold], Any]:
     scale = Scale(settings.rows, settings.features, 10, seed=settings.seed)
     x = simulated(scale)[0]
     lengths = (settings.rows // 2, settings.rows - settings.rows // 2)

@@ -12,8 +12,9 @@ from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
 from almond.progress import Progress
+from jobs import registry
 from jobs.models import FINISHED, Job, State
-from jobs.services import claims, registry
+from jobs.services import claims
 from jobs.services.dispatch import hand_over
 from jobs.services.execution import execute
 from jobs.services.workers import Worker

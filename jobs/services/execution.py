@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from almond.errors import AlmondError, Cancelled
 from almond.progress import Progress, Silent
+from jobs import registry
 from jobs.models import Job
-from jobs.services import registry
 from jobs.services.claims import BEAT, MESSAGE_LENGTH, Claim
 
 logger = logging.getLogger(__name__)

@@ -212,6 +212,6 @@ def test_word_order_matters_to_the_text_encoder():
     torch.manual_seed(2)
     tokenizer = WordTokenizer(world_vocabulary(), 8)
     encoder = TextEncoder(TextConfig(len(tokenizer.vocabulary), length=8, width=32, layers=1, heads=2))
-    torch.nn.init.normal_(encoder.folders)
+    torch.nn.init.normal_(encoder.places)
     states = encoder(tokenizer(["dog room", "room dog"]))
     assert not torch.allclose(states[0, 0], states[1, 0])

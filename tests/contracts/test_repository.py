@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from jobs.services import registry
+from jobs import registry
 
 TEXTS = {".py", ".md", ".toml", ".html", ".js", ".css", ".json", ".yml", ".yaml", ".txt"}
 OTHER_TEXTS = {"Makefile", ".importlinter", ".gitignore", "run"}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from almond.errors import InputError
-from jobs.services import registry
+from jobs import registry
 
 if TYPE_CHECKING:  # the models behind it can be loaded only once Django is set up
     from jobs.services.execution import RunningJob

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from almond.errors import Cancelled, InputError
-from jobs import services
+from jobs import registry, services
 from jobs.management.loop import work
 from jobs.models import Job, State
-from jobs.services import claims, registry
+from jobs.services import claims
 from jobs.services.execution import HoldLost, Released, RunningJob, execute
 from jobs.services.workers import Worker, this_machine
 from tests.site import job_kinds
