@@ -119,20 +119,41 @@ def read(
         raise ShapeError(source, problems_of(error, shape, value)) from error
 
 
+def read_within(
+    shape: type[AnyShape], value: object, *, context: Mapping[str, Any] | None = None
+) -> AnyShape:
+    """Validate a part of a larger shape inside one of that shape's validators.
+
+    :raises Contradictions: with every error of the part, each with its path below it.
+    """
+    try:
+        return shape.model_validate(value, context=dict(context or {}))
+    except ValidationError as error:
+        raise Contradictions(located_problems(error, shape, value)) from error
+
+
 def problems_of(error: ValidationError, shape: type[BaseModel], value: object, *, at: str = "") -> list[str]:
     """List the lines ``path: problem`` of a validation error of ``value``, which stands at ``at``."""
-    lines: list[str] = []
+    pairs = located_problems(error, shape, value, at=at)
+    return list(dict.fromkeys(f"{path or 'value'}: {problem}" for path, problem in pairs))
+
+
+def located_problems(
+    error: ValidationError, shape: type[BaseModel], value: object, *, at: str = ""
+) -> list[tuple[str, str]]:
+    """List the pairs (dotted path, problem) of a validation error of ``value``, which stands at ``at``."""
+    pairs: list[tuple[str, str]] = []
     for details in error.errors():
         path = dotted(details["loc"], value, at)
         cause = details.get("ctx", {}).get("error")
         if isinstance(cause, Contradictions):
-            lines += [f"{joined(path, below)}: {problem}" for below, problem in cause.problems]
+            pairs += [(joined(path, below), problem) for below, problem in cause.problems]
         elif details["type"] == "extra_forbidden":
             known = known_at(shape, details["loc"][:-1])
-            lines.append(f"{path}: unknown setting; {suggestion(str(details['loc'][-1]), known)}")
+            pairs.append((path, f"unknown setting; {suggestion(str(details['loc'][-1]), known)}"))
         else:
-            lines.append(f"{path or 'value'}: {problem_of(details)}")
-    return list(dict.fromkeys(lines))
+            pairs.append((path, problem_of(details)))
+    return pairs
 
 
 def joined(path: str, below: str) -> str:

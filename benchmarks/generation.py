@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from almond.encoding.features.space import FeatureSpace, world_features
+from almond.encoding.features.kinds.world import open_world
+from almond.encoding.features.space import FeatureSpace
 from almond.guidance.backends.analytic import AnalyticGenerator
 from almond.guidance.backends.base import seeded_noise
 from almond.guidance.recipe import Recipe
@@ -131,7 +132,7 @@ class Bench:
 
     def __init__(self, scenes_per_prompt: int) -> None:
         drawn, pictures = reference_scenes()
-        space = world_features()
+        space = open_world()
         self.scorer = Scorer(space, truth_targets(space, drawn, pictures))
         self.judge = Judge(pictures)
         self.generator = Candidate()

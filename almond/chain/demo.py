@@ -12,7 +12,7 @@ from almond.chain.encode import Encoders, Targets, fit_brains, make_targets
 from almond.chain.plan import demo_plan
 from almond.chain.settings import DemoSettings
 from almond.chain.study import check_and_analyse, export_study, hold_study
-from almond.encoding.features.space import world_features
+from almond.encoding.features.kinds.world import open_world
 from almond.guidance.backends.load import load_generator
 from almond.progress import Part, Progress
 from almond.stimuli.matching import MatchedPairs
@@ -31,7 +31,7 @@ class Stimuli:
 def prepare(settings: DemoSettings, folder: Path, progress: Progress) -> Stimuli:
     """BOLD, encoders, targets, images, matched pairs."""
     encoders = fit_brains(settings, folder, Part(progress, 0.0, 0.3))
-    space = world_features()
+    space = open_world()
     targets = make_targets(settings, encoders, space, folder / "targets")
     pool = draw_pool(
         settings,

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from almond.encoding.artifacts.mean_weights import import_betas, read_betas
-from almond.encoding.config.checks import Checks
-from almond.encoding.config.features import NETWORK_KINDS, parse_features
-from almond.encoding.config.fit_config import ConfigError
+from almond.encoding.config.features import FeatureSpec, network_kinds
+from almond.encoding.config.paths import BASE
 from almond.encoding.config.prediction import SUFFIX
 from almond.encoding.features.card import FeatureSpaceCard
-from almond.encoding.features.space import open_space
+from almond.encoding.features.open import open_space
+from almond.encoding.features.space import card_of_space
 from almond.errors import InputError
+from almond.shapes import read
 
 HELP = "make encoders of mean weights in CSV files"
 
@@ -25,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of encoders (`encoders` in a CONFIG)")
     parser.add_argument(
-        "--features", default="emonet", choices=NETWORK_KINDS, help="the network of the weights (emonet)"
+        "--features", default="emonet", choices=network_kinds(), help="the network of the weights (emonet)"
     )
     parser.add_argument("--weights", help="the network's own weights file, where it needs one")
     parser.add_argument("--layer", help="the network's layer, where it is not the usual one")
@@ -76,9 +77,4 @@ def card_of(arguments: argparse.Namespace) -> FeatureSpaceCard:
         value["weights"] = arguments.weights
     if arguments.layer:
         value["layer"] = arguments.layer
-    checks = Checks(Path.cwd())
-    spec = parse_features(value, "features", checks)
-    if spec is None or checks.problems:
-        raise ConfigError("import-betas", checks.problems)
-    space = open_space(spec)
-    return FeatureSpaceCard(space.name, space.digest, space.dimension)
+    return card_of_space(open_space(read(FeatureSpec, value, source="features", context={BASE: Path.cwd()})))

@@ -16,7 +16,8 @@ from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.artifacts.catalogue import collect
 from almond.encoding.config.fit_config import FitConfig, load_config
 from almond.encoding.config.prediction import PredictionSettings
-from almond.encoding.features.space import extract_cached, open_space
+from almond.encoding.features.cache import extract_cached
+from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.files import write_atomically

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from almond.encoding.features.networks.weights import WEIGHTS_CHECKS, add_file, add_url
 from almond.errors import InputError
 from almond.progress import Console
 
@@ -15,9 +16,7 @@ HEXADECIMAL = 64
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    from almond.encoding.features.networks.weights import NAMES
-
-    parser.add_argument("name", choices=NAMES, help="the network")
+    parser.add_argument("name", choices=WEIGHTS_CHECKS.names(), help="the network")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--file", type=Path, help="a .pt, .pth or .safetensors file on this machine")
     source.add_argument("--url", help="an https, http or file address")
@@ -27,8 +26,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from almond.encoding.features.networks.weights import add_file, add_url
-
     sha256 = _hexadecimal(arguments.sha256)
     if arguments.file is not None:
         kept = add_file(arguments.name, arguments.file, sha256=sha256, folder=arguments.store)

@@ -12,10 +12,12 @@ import numpy as np
 from almond.digest import digest_bytes, digest_file, digest_json
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.validation import ImageSet, ValidationSettings
+from almond.encoding.features.cache import extract_cached
 from almond.encoding.features.card import FeatureSpaceCard
-from almond.encoding.features.extract import card_of
+from almond.encoding.features.open import open_space
 from almond.encoding.features.run_features import Predictors, joined_card
-from almond.encoding.features.space import FeatureSpace, extract_cached, load_table, open_space
+from almond.encoding.features.space import FeatureSpace, card_of_space
+from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.progress import Part, Progress
 from almond.stats.ttest import zscore
@@ -77,7 +79,7 @@ def _open(config: FitConfig, card: FeatureSpaceCard) -> list[FeatureSpace]:
             "a table of the same features of these images, with a column stim_file",
         )
     spaces = {name: open_space(spec, device=config.device) for name, spec in config.spaces.items()}
-    found = joined_card({name: Predictors(card_of(space), ()) for name, space in spaces.items()})
+    found = joined_card({name: Predictors(card_of_space(space), ()) for name, space in spaces.items()})
     if found.digest != card.digest:
         raise InputError(
             "features",

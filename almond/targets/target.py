@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.digest import canonical_json, digest_array, digest_bytes, digest_json
-from almond.encoding.artifacts.artifact import EncoderArtifact, npz_bytes
+from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.errors import DigestMismatch, InputError
-from almond.files import write_atomically
+from almond.files import npz_bytes, write_atomically
 
 FORMAT = "almond-target/1"
 

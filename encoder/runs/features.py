@@ -8,8 +8,8 @@ from typing import Any
 
 from almond.digest import digest_file
 from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.features.open import open_space
 from almond.encoding.features.space import FeatureSpace as Features
-from almond.encoding.features.space import open_space, world_features
 from almond.errors import DigestMismatch, InputError
 from almond.targets.scorer import Scorer
 from almond.targets.target import load_target
@@ -27,7 +27,7 @@ def load_features(space: FeatureSpace) -> Features:
         )
     files = feature_values.check_unchanged(space)
     spec = feature_values.read_value(space.value)
-    found = world_features() if space.kind == FeatureSpace.Kind.WORLD else open_space(spec)
+    found = open_space(spec)
     services.note_feature_space(
         space=space, digest=found.digest, dimension=found.dimension, files=files, by=None
     )

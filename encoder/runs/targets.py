@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact
-from almond.encoding.features.space import load_table
+from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.progress import Part
 from almond.rng import generator

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from almond.digest import digest_file, digest_json
-from almond.encoding.config.checks import Checks
-from almond.encoding.config.fit_config import ConfigError
-from almond.encoding.config.regions import NIFTI, SUBJECT, TABLES, RegionSpec, parse_region
+from almond.encoding.config.paths import BASE
+from almond.encoding.config.regions import NIFTI, SUBJECT, TABLES, AtlasSpec, MaskSpec, RegionSpec
 from almond.encoding.regions.atlas import label_table
 from almond.errors import DigestMismatch, InputError
+from almond.shapes import read
 from encoder.models import Dataset, Region
 from encoder.services.layout import check_mask_file
 
@@ -20,12 +20,8 @@ COMBINED = (Region.Kind.UNION, Region.Kind.DIFFERENCE)
 
 
 def read_value(value: Any, root: Path) -> RegionSpec:
-    """The specification in a row or form; ``ConfigError`` names what is wrong by paths that begin with
-    ``spec``."""
-    checks = Checks(root)
-    spec = parse_region(value, "spec", checks, ())
-    if spec is None or checks.problems:
-        raise ConfigError("region", checks.problems)
+    """The specification in a row or form; ``ShapeError`` names what is wrong by dotted paths."""
+    spec = read(RegionSpec, value, source="region", context={BASE: root})
     for file in spec.files():
         if file.name.endswith(NIFTI) and SUBJECT not in str(file):
             check_mask_file(file)
@@ -42,8 +38,8 @@ def digest_of(spec: RegionSpec, root: Path) -> str:
 
     A file whose path holds ``{subject}`` counts by its name alone: each fit keeps the digest of its own.
     """
-    if spec.kind == "mask" and spec.path is not None and spec.to_json().keys() == {"kind", "path"}:
-        return digest_file(spec.path) if SUBJECT not in str(spec.path) else digest_json(spec.to_json())
+    if isinstance(spec, MaskSpec) and spec.to_json().keys() == {"kind", "path"}:
+        return digest_file(spec.mask) if SUBJECT not in str(spec.mask) else digest_json(spec.to_json())
     files = {file.name: digest_file(file) for file in spec.files() if SUBJECT not in str(file)}
     return digest_json({"spec": spec.to_json(), "files": files})
 
@@ -72,9 +68,9 @@ def labels_of(table: str, root: Path) -> dict[int, str]:
 def check_labels(spec: RegionSpec) -> None:
     """``InputError`` for a name that the label table does not have: said at once, not in the middle of a
     fit."""
-    names = [label for label in spec.labels if isinstance(label, str)]
-    if spec.table is None or not names:
+    if not isinstance(spec, AtlasSpec) or spec.table is None:
         return
+    names = [label for label in spec.labels if isinstance(label, str)]
     known = {name.lower() for name in label_table(spec.table).values()}
     for name in names:
         if name.lower() not in known:

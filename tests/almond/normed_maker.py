@@ -11,7 +11,7 @@ from PIL import Image
 
 from almond.encoding.artifacts.artifact import EncoderArtifact, save_artifact
 from almond.encoding.features.card import FeatureSpaceCard
-from almond.encoding.features.space import world_features
+from almond.encoding.features.kinds.world import open_world
 from almond.world.scenes import LATENTS, draw_scene, latents, render
 
 SHAPE = (8, 7, 5)
@@ -40,7 +40,7 @@ def make_images(folder: Path, count: int, seed: int) -> Path:
 def make_encoders(root: Path, *, subjects: tuple[str, ...] = SUBJECTS, seed: int = 1) -> dict[str, Any]:
     """Artifacts below ``root``: weights of subjects around common ones; subject 2 lacks a voxel of each."""
     rng = np.random.default_rng(seed)
-    space = world_features()
+    space = open_world()
     card = FeatureSpaceCard(space.name, space.digest, space.dimension)
     found = {}
     for number, region in enumerate(REGIONS):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from almond.encoding.config.fit_config import COMPONENTS, ConfigError, load_config, parse_config
-from almond.encoding.config.regions import RegionSpec
+from almond.encoding.config.regions import MaskSpec
 from almond.errors import InputError
 
 
@@ -33,7 +33,7 @@ def problems(mapping, base):
 def test_defaults(base):
     config = parse_config(valid(), base)
     assert config.dataset == base / "brains"
-    assert config.regions == {"LB": RegionSpec("mask", base / "mask.nii.gz")}
+    assert config.regions == {"LB": MaskSpec(mask=base / "mask.nii.gz")}
     assert (config.models, config.components, config.gap) == (("pls",), COMPONENTS, 10.0)
     assert (config.detrend, config.standardise, config.crossvalidation) == ("linear", True, "blocks")
     assert config.output == base / "artifacts"

@@ -10,14 +10,14 @@ import yaml
 
 from almond.encoding.config import evaluation as settings_evaluation
 from almond.encoding.config import model as config_model
-from almond.encoding.config import regions as region_specs
 from almond.encoding.config import runs as config_data
 from almond.encoding.config import validation as settings_validation
 from almond.encoding.config import whole_brain as settings_brain
-from almond.encoding.config.features import FeatureSpec
+from almond.encoding.config.features import FEATURE_KINDS, every_feature_key
 from almond.encoding.config.fit_config import KEYS, ConfigError, FitConfig, load_config
 from almond.encoding.config.multisubject import FlowSettings, SharedSettings
 from almond.encoding.config.prediction import BetasSettings, PredictionSettings
+from almond.encoding.config.regions import region_keys
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "fit.md").read_text()
@@ -32,8 +32,8 @@ def fields(kind):
 
 NESTED = {
     "runs": config_data.RUN_KEYS,
-    "regions": [*region_specs.KINDS, "labels", "table", "above", "below", *region_specs.COMMON],
-    "features": fields(FeatureSpec),
+    "regions": region_keys(),
+    "features": every_feature_key(),
     "confounds": ("columns", "path"),
     "censor": ("path", "mode"),
     "null_control": ("features",),
@@ -83,9 +83,12 @@ def test_described_defaults_of_sections_are_the_defaults(section):
         "flow": FlowSettings,
         "evaluation": settings_evaluation.EvaluationSettings,
         "validation": settings_validation.ValidationSettings,
-        "features": FeatureSpec,
     }
-    defaults = {field.name: field.default for field in dataclasses.fields(kinds[section])}
+    if section == "features":
+        shapes = FEATURE_KINDS.entries().values()
+        defaults = {name: field.default for shape in shapes for name, field in shape.model_fields.items()}
+    else:
+        defaults = {field.name: field.default for field in dataclasses.fields(kinds[section])}
     for match in ROW.finditer(SETTINGS):
         start, _, key = match[1].partition(".")
         if start != section or "." in key or not re.fullmatch(r"`[^`/]*`", match[2]):

@@ -11,7 +11,7 @@ from scipy.fft import dct
 from scipy.signal import detrend
 
 from almond.encoding.bold.bids import Run
-from almond.encoding.bold.censoring import kept_rows, read_censor
+from almond.encoding.bold.censoring import read_censor, uncensored_rows
 from almond.encoding.bold.cleaning import cosines, nuisance, without
 from almond.encoding.bold.confounds import read_confounds, read_table
 from almond.encoding.config.checks import Checks
@@ -208,7 +208,7 @@ def test_nuisance_over_kept_volumes_only():
     confounds, y = rng.standard_normal((60, 2)), rng.standard_normal((60, 3))
     # What was filled in for censored volumes must not matter.
     confounds[~kept] = 1e6
-    basis = nuisance(60, 2.0, high_pass=0.01, confounds=confounds, kept=kept)
+    basis = nuisance(60, 2.0, high_pass=0.01, confounds=confounds, uncensored=kept)
     design = np.c_[np.ones(60), cosines(60, 2.0, 0.01), confounds][kept]
     residual = y[kept] - design @ np.linalg.lstsq(design, y[kept], rcond=None)[0]
     np.testing.assert_allclose(without(y[kept], basis), residual, atol=1e-10)
@@ -232,14 +232,14 @@ def test_censored_volumes_that_the_file_still_has(tmp_path):
     kept = read_censor(run, vector(tmp_path, [1, 0, 1, 1, 0, 1]), "zero-filled")
     assert kept.tolist() == [True, False, True, True, False, True]
     y = generator(1, "censor").standard_normal((6, 3))
-    np.testing.assert_array_equal(kept_rows(y, kept, "zero-filled", "x"), y[[0, 2, 3, 5]])
+    np.testing.assert_array_equal(uncensored_rows(y, kept, "zero-filled", "x"), y[[0, 2, 3, 5]])
     y[[1, 4]] = 0
-    np.testing.assert_array_equal(kept_rows(y, kept, "zero-filled", "x"), y[[0, 2, 3, 5]])
+    np.testing.assert_array_equal(uncensored_rows(y, kept, "zero-filled", "x"), y[[0, 2, 3, 5]])
     with pytest.raises(InputError, match="volume 2 is 0 everywhere and not censored"):
-        kept_rows(y, ~kept, "zero-filled", "x")
+        uncensored_rows(y, ~kept, "zero-filled", "x")
     y[4] = 1
     with pytest.raises(InputError, match="volume 5 is censored and holds data, others are 0"):
-        kept_rows(y, kept, "zero-filled", "x")
+        uncensored_rows(y, kept, "zero-filled", "x")
     with pytest.raises(InputError, match=r"has 5 rows, .* has 6 volumes"):
         read_censor(run, vector(tmp_path, [1, 0, 1, 1, 0]), "zero-filled")
 
@@ -249,7 +249,7 @@ def test_censored_volumes_that_the_file_lacks(tmp_path):
     kept = read_censor(run, vector(tmp_path, [1, 0, 1, 1, 0, 1, 1, 1]), "drop")
     assert kept.tolist() == [True, False, True, True, False, True, True, True]
     y = np.ones((6, 2))
-    assert kept_rows(y, kept, "drop", "x") is y
+    assert uncensored_rows(y, kept, "drop", "x") is y
     with pytest.raises(InputError, match=r"keeps 4 of 6 volumes, .* has 6: it still has .*mode: zero-filled"):
         read_censor(run, vector(tmp_path, [1, 0, 1, 1, 0, 1]), "drop")
     with pytest.raises(InputError, match="keeps 5 of 8 volumes"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from almond.encoding.features.space import world_features
+from almond.encoding.features.kinds.world import open_world
 from almond.encoding.pipeline.design_matrix import read_subject
 from almond.encoding.pipeline.fit import fit
 from almond.encoding.pipeline.inputs import gather_inputs
@@ -63,7 +63,7 @@ def predictors(folder, **changes):
 @pytest.fixture(scope="module")
 def values():
     """What the network gives for every third frame, without a film between."""
-    return world_features().extract([picture(index) for index in range(0, RATE * SECONDS, 3)])
+    return open_world().extract([picture(index) for index in range(0, RATE * SECONDS, 3)])
 
 
 def test_each_run_sees_its_part_of_the_film_at_the_right_times(folder, values):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy.signal import resample_poly
 
-from almond.encoding.features.extract import split_film
+from almond.encoding.features.film_predictors import split_film
 from almond.encoding.features.run_features import RunFeatures, Scan
 from almond.encoding.pipeline.design_matrix import read_subject
 from almond.encoding.pipeline.fit import fit, parse_config

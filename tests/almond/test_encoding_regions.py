@@ -14,10 +14,17 @@ from nibabel.processing import resample_from_to
 from almond.digest import digest_file
 from almond.encoding.bold.nifti import Grid, grid_of, load_nifti
 from almond.encoding.config.checks import Checks
-from almond.encoding.config.regions import RegionSpec, parse_region, parse_regions
+from almond.encoding.config.regions import (
+    DifferenceSpec,
+    MaskSpec,
+    ReferenceSpec,
+    UnionSpec,
+    parse_region,
+    parse_regions,
+)
 from almond.encoding.regions.atlas import label_table
 from almond.encoding.regions.regridding import field_of_view_overlaps, onto_grid
-from almond.encoding.regions.resolve import bold_grid, load_region, on_side, resolve
+from almond.encoding.regions.resolve import bold_grid, load_region, on_side, resolve_regions
 from almond.errors import InputError
 from almond.rng import generator
 
@@ -57,7 +64,7 @@ def parsed(value, folder):
 def made(value, folder, on="mask.nii.gz"):
     specs, problems = parsed(value, folder)
     assert problems == []
-    return resolve(specs, grid(folder / on))
+    return resolve_regions(specs, grid(folder / on))
 
 
 def as_set(region):
@@ -276,18 +283,18 @@ def test_mistakes_in_a_configuration_are_reported_at_once(folder):
 def test_resolve_checks_what_was_put_together_by_hand(folder):
     here = grid(folder / "mask.nii.gz")
     with pytest.raises(InputError, match=r"regions.a.*a -> b -> a"):
-        resolve(
+        resolve_regions(
             {
-                "a": RegionSpec("union", parts=(RegionSpec("region", reference="b"),)),
-                "b": RegionSpec("union", parts=(RegionSpec("region", reference="a"),)),
+                "a": UnionSpec(union=[ReferenceSpec(region="b")]),
+                "b": UnionSpec(union=[ReferenceSpec(region="a")]),
             },
             here,
         )
     with pytest.raises(InputError, match=r"regions.c: is no region \(expected one of a\)"):
-        resolve({"a": RegionSpec("union", parts=(RegionSpec("region", reference="c"),))}, here)
-    mask = RegionSpec("mask", folder / "mask.nii.gz")
+        resolve_regions({"a": UnionSpec(union=[ReferenceSpec(region="c")])}, here)
+    mask = MaskSpec(mask=folder / "mask.nii.gz")
     with pytest.raises(InputError, match="no voxels left"):
-        resolve({"a": RegionSpec("difference", parts=(mask, mask))}, here)
+        resolve_regions({"a": DifferenceSpec(difference=[mask, mask])}, here)
 
 
 def test_unknown_labels_name_their_neighbours(folder):
@@ -357,16 +364,16 @@ def test_a_region_per_subject(folder):
     specs, problems = parsed({"a": {"union": ["b"]}, "b": "masks/sub-{subject}.nii.gz"}, folder)
     assert problems == []
     here = grid(folder / "mask.nii.gz")
-    found = {subject: resolve(specs, here, subject=subject) for subject in ("01", "02")}
+    found = {subject: resolve_regions(specs, here, subject=subject) for subject in ("01", "02")}
     assert [len(found[subject]["a"].voxels) for subject in ("01", "02")] == [2, 3]
     with pytest.raises(InputError, match=r"sub-03.nii.gz: file not found"):
-        resolve(specs, here, subject="03")
+        resolve_regions(specs, here, subject="03")
 
 
 def test_one_region_without_a_grid_is_on_its_own(folder):
     region = load_region("x", folder / "mask.nii.gz")
     assert (region.name, region.path, len(region.voxels)) == ("x", folder / "mask.nii.gz", 96)
-    assert region.spec == RegionSpec("mask", folder / "mask.nii.gz")
+    assert region.spec == MaskSpec(mask=folder / "mask.nii.gz")
     checks = Checks(folder)
     spec = parse_region({"atlas": "fine.nii.gz", "labels": [1]}, "regions.x", checks, ["x"])
     assert len(load_region("x", spec).voxels) == 96 * 8
@@ -487,7 +494,7 @@ def test_examples_of_the_documentation_are_right(tmp_path):
     write(tmp_path / "motor_z.nii.gz", 4 * generator(8, "map").standard_normal(SHAPE))
     specs, problems = parsed(example, tmp_path)
     assert problems == []
-    found = resolve(specs, grid(tmp_path / "motor_z.nii.gz"), subject="01")
+    found = resolve_regions(specs, grid(tmp_path / "motor_z.nii.gz"), subject="01")
     assert list(found) == ["mask", "amygdala", "lateral", "active", "rest", "both", "left", "own"]
     assert as_set(found["rest"]) == as_set(found["amygdala"]) - as_set(found["lateral"])
     assert as_set(found["left"]) < as_set(found["both"])

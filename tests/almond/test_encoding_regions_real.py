@@ -11,7 +11,7 @@ from almond.encoding.bold.nifti import Grid, grid_of, load_nifti
 from almond.encoding.config.checks import Checks
 from almond.encoding.config.regions import parse_regions
 from almond.encoding.regions.atlas import label_table
-from almond.encoding.regions.resolve import load_region, resolve
+from almond.encoding.regions.resolve import load_region, resolve_regions
 from almond.errors import InputError
 
 DATA = Path(os.environ.get("ALMOND_REAL_DATA", ""))
@@ -52,7 +52,7 @@ def made(value, on):
     checks = Checks(DATA)
     specs = parse_regions(value, checks)
     assert checks.problems == []
-    return resolve(specs, on if isinstance(on, Grid) else grid(on))
+    return resolve_regions(specs, on if isinstance(on, Grid) else grid(on))
 
 
 def millilitres(region):

@@ -9,9 +9,9 @@ from torch import nn
 
 from almond.digest import digest_array
 from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact, save_artifact
+from almond.encoding.features.cache import extract_cached
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.networks.world import NetworkFeatures
-from almond.encoding.features.space import extract_cached
 from almond.encoding.features.tables import load_table
 from almond.errors import DigestMismatch, InputError
 from almond.rng import generator

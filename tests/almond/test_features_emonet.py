@@ -9,9 +9,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional
 
-from almond.encoding.config.features import FeatureSpec
+from almond.encoding.features.kinds.emonet import EmonetSpec
 from almond.encoding.features.networks.emonet import EmoNet, emonet_space, load_emonet
-from almond.encoding.features.space import open_space
+from almond.encoding.features.open import open_space
 from almond.errors import InputError
 from almond.rng import generator
 
@@ -205,12 +205,12 @@ def small_state(value=0.0):
 
 def test_weights_load_from_every_kind_of_file(state, space, tmp_path):
     save_file(state, tmp_path / "emonet.safetensors")
-    found = open_space(FeatureSpec("emonet", weights=str(tmp_path / "emonet.safetensors")))
+    found = open_space(EmonetSpec(kind="emonet", weights=str(tmp_path / "emonet.safetensors")))
     assert found.digest == space.digest
     assert found.name == "emonet-fc7"
     (tmp_path / "emonet.safetensors").unlink()
     torch.save({"epoch": 3, "state_dict": small_state(0.5)}, tmp_path / "emonet.pth")
-    found = open_space(FeatureSpec("emonet", weights=str(tmp_path / "emonet.pth"), layer="fc8"))
+    found = open_space(EmonetSpec(kind="emonet", weights=str(tmp_path / "emonet.pth"), layer="fc8"))
     assert found.dimension == 20
     assert all(bool((value == 0.5).all()) for value in found.network.state_dict().values())
 

@@ -15,11 +15,14 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionConfig, CLIPVisionMode
 from almond.digest import digest_array
 from almond.encoding.config.features import FeatureSpec
 from almond.encoding.features.cache import extract_cached
+from almond.encoding.features.kinds.torch import TorchSpec
+from almond.encoding.features.kinds.transformers import TransformersSpec
 from almond.encoding.features.networks.hub import published_preprocessing, timm_name
 from almond.encoding.features.networks.image_preprocessing import Preprocessing, read_mean
-from almond.encoding.features.space import open_space
+from almond.encoding.features.open import open_space
 from almond.errors import Cancelled, InputError
 from almond.rng import generator
+from almond.shapes import read
 
 SIDE = 12
 
@@ -77,7 +80,7 @@ def images():
 
 def spec(weights, **changes):
     settings = {"model": HERE, "weights": str(weights), "layer": "first", "resize": SIDE}
-    return FeatureSpec("torch", **{**settings, **changes})
+    return TorchSpec(kind="torch", **{**settings, **changes})
 
 
 def prepared_by_hand(image, *, mean, std, largest):
@@ -179,7 +182,7 @@ def test_images_and_means_of_wrong_shapes_are_named(weights, images, tmp_path):
         space.forward(torch.zeros(1, 2, 8, 8))
     np.save(tmp_path / "mean.npy", np.zeros((5, 5)))
     with pytest.raises(InputError, match="three numbers or a mean image"):
-        read_mean(str(tmp_path / "mean.npy"))
+        read_mean(tmp_path / "mean.npy")
     with pytest.raises(InputError, match="mean: has shape"):
         Preprocessing(8, mean=np.zeros((7, 7, 3), np.float32))
 
@@ -189,7 +192,7 @@ def test_absent_libraries_name_the_extra(kind, model):
     if importlib.util.find_spec(kind) is not None:
         pytest.skip(f"{kind} is installed")
     with pytest.raises(InputError, match=rf"needs the library {kind}.*almond\[networks\]"):
-        open_space(FeatureSpec(kind, model=model, pretrained="x"))
+        open_space(read(FeatureSpec, {"kind": kind, "model": model, "pretrained": "x"}, source="features"))
 
 
 def save_clip(folder, **changes):
@@ -220,7 +223,7 @@ def save_clip(folder, **changes):
 
 def test_the_image_tower_of_a_local_clip(tmp_path, images):
     network = save_clip(tmp_path)
-    space = open_space(FeatureSpec("transformers", path=str(tmp_path)))
+    space = open_space(TransformersSpec(kind="transformers", path=str(tmp_path)))
     assert (space.dimension, space.image_size) == (6, 32)
     x = torch.from_numpy(images[2]).permute(2, 0, 1)[None].float() / 255
     x = nn.functional.interpolate(x, (32, 32), mode="bicubic", antialias=True).clamp(0, 1)
@@ -231,7 +234,7 @@ def test_the_image_tower_of_a_local_clip(tmp_path, images):
         given = network(pixel_values=x, output_hidden_states=True)
     np.testing.assert_allclose(space.extract(images)[2], given.image_embeds[0].numpy(), atol=1e-5)
     layer = next(name for name, _ in space.network.named_modules() if name.endswith("encoder.layers.0"))
-    tokens = open_space(FeatureSpec("transformers", path=str(tmp_path), layer=layer, pool="first"))
+    tokens = open_space(TransformersSpec(kind="transformers", path=str(tmp_path), layer=layer, pool="first"))
     np.testing.assert_allclose(tokens.extract(images)[2], given.hidden_states[1][0, 0].numpy(), atol=1e-5)
     assert tokens.digest != space.digest
 
@@ -239,14 +242,14 @@ def test_the_image_tower_of_a_local_clip(tmp_path, images):
 def test_a_folder_that_is_no_clip_is_named(tmp_path):
     save_clip(tmp_path, image_mean=[0.5])
     with pytest.raises(InputError, match="publishes the mean"):
-        open_space(FeatureSpec("transformers", path=str(tmp_path)))
+        open_space(TransformersSpec(kind="transformers", path=str(tmp_path)))
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(InputError, match=r"preprocessor_config\.json: cannot be read"):
-        open_space(FeatureSpec("transformers", path=str(tmp_path)))
+        open_space(TransformersSpec(kind="transformers", path=str(tmp_path)))
     save_clip(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(InputError, match="cannot be loaded"):
-        open_space(FeatureSpec("transformers", path=str(tmp_path)))
+        open_space(TransformersSpec(kind="transformers", path=str(tmp_path)))
 
 
 def test_the_image_tower_of_a_whole_clip_with_the_newer_file_of_preprocessing(tmp_path, images):
@@ -270,7 +273,8 @@ def test_the_image_tower_of_a_whole_clip_with_the_newer_file_of_preprocessing(tm
     published = json.loads((tmp_path / "tower" / "preprocessor_config.json").read_text())
     (tmp_path / "whole" / "processor_config.json").write_text(json.dumps({"image_processor": published}))
     tower, found = (
-        open_space(FeatureSpec("transformers", path=str(tmp_path / name))) for name in ("tower", "whole")
+        open_space(TransformersSpec(kind="transformers", path=str(tmp_path / name)))
+        for name in ("tower", "whole")
     )
     np.testing.assert_allclose(found.extract(images), tower.extract(images), atol=1e-6)
     assert found.digest == tower.digest

@@ -91,7 +91,7 @@ def test_activations_of_a_layer_come_with_leading_ones(save, tmp_path):
 def test_a_mean_image_keeps_its_axes(save, tmp_path):
     mean = generator(3, "mean image").uniform(0, 255, (7, 5, 3))
     save(tmp_path / "mean.mat", {"average": (mean, "double")})
-    np.testing.assert_allclose(read_mean(str(tmp_path / "mean.mat")), mean, rtol=1e-6)
+    np.testing.assert_allclose(read_mean(tmp_path / "mean.mat"), mean, rtol=1e-6)
 
 
 def test_integers_and_logicals_are_numbers(save, tmp_path):

@@ -23,7 +23,7 @@ from statsmodels.stats.anova import AnovaRM
 from almond.cli.main import main
 from almond.encoding.artifacts.catalogue import collect
 from almond.encoding.config.fit_config import load_config
-from almond.encoding.features.space import world_features
+from almond.encoding.features.kinds.world import open_world
 from almond.encoding.pipeline.fit import fit
 from almond.progress import Silent
 from almond.stimuli import lowlevel
@@ -75,7 +75,7 @@ def frame(made: tuple[Path, Path]) -> pd.DataFrame:
     norms = pd.read_csv(OASIS / "OASIS.csv", lineterminator="\r").set_index("Theme")
     pictures = sorted((OASIS / "images").iterdir())
     pixels = [read_image(picture) for picture in pictures]
-    features = world_features().extract(pixels).astype(np.float64)
+    features = open_world().extract(pixels).astype(np.float64)
     low = pd.DataFrame([lowlevel.measure(image) for image in pixels])
     rows = []
     for stored in collect(load_config(path)):
@@ -191,7 +191,7 @@ def test_deciles_and_subregions(
 def test_a_map(made: tuple[Path, Path]) -> None:
     path, folder = made
     pictures = sorted((OASIS / "images").iterdir())
-    features = world_features().extract([read_image(picture) for picture in pictures]).astype(np.float64)
+    features = open_world().extract([read_image(picture) for picture in pictures]).astype(np.float64)
     norms = pd.read_csv(OASIS / "OASIS.csv", lineterminator="\r").set_index("Theme")
     valence = norms.loc[[picture.stem for picture in pictures], "Valence_mean"].to_numpy()
     artifacts = [one.load() for one in collect(load_config(path)) if one.region == "SF"]

@@ -20,7 +20,7 @@ from statsmodels.stats.anova import AnovaRM
 from almond.cli.main import main
 from almond.encoding.artifacts.catalogue import collect
 from almond.encoding.config.fit_config import parse_config
-from almond.encoding.features.space import world_features
+from almond.encoding.features.kinds.world import open_world
 from almond.errors import InputError
 from almond.norms.validate import validate_norms
 from almond.progress import Silent
@@ -94,7 +94,7 @@ def test_predictions_are_features_times_mean_weights(world, report) -> None:
     predictions = table(folder, "predictions")
     assert len(predictions) == (48 + 44) * len(SUBJECTS) * len(REGIONS)
     names = sorted(path.name for path in (base / "first").iterdir())
-    features = world_features().extract([read_image(base / "first" / name) for name in names])
+    features = open_world().extract([read_image(base / "first" / name) for name in names])
     chosen = predictions.query("set == 'first' and region == 'CM' and subject == '10'")
     assert list(chosen["image"]) == names
     beta = encoders["10", "CM"].weights.mean(axis=1)
@@ -189,7 +189,7 @@ def test_maps_hold_the_tests_of_single_voxels(world, report) -> None:
     z = {}
     for name in ("first", "second"):
         own = images[images["set"] == name]
-        features = world_features().extract([read_image(base / name / image) for image in own["image"]])
+        features = open_world().extract([read_image(base / name / image) for image in own["image"]])
         for subject in SUBJECTS:
             artifact = encoders[subject, "CM"]
             for index, voxel in enumerate(map(tuple, artifact.voxels.tolist())):
@@ -266,7 +266,7 @@ def test_features_from_a_table_stand_for_the_network(world, report) -> None:
     (base, _), (_, data) = world, report
     for name in ("first", "second"):
         paths = sorted((base / name).iterdir())
-        values = world_features().extract([read_image(path) for path in paths])
+        values = open_world().extract([read_image(path) for path in paths])
         np.savez(base / f"{name}.npz", values=values, stim_file=np.array([path.name for path in paths]))
     sets = {
         name: {"norms": f"{name}.csv", "images": name, "features": f"{name}.npz"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from almond.digest import digest_file
-from almond.encoding.features.space import world_features
+from almond.encoding.features.kinds.world import open_world
 from almond.errors import Cancelled
 from almond.rng import generator
 from almond.stimuli.images import read_image
@@ -35,7 +35,7 @@ def home(tmp_path: Path, settings: Any) -> Path:
 
 def real_target(encoder: Encoder, name: str, role: str, seed: int) -> Target:
     """A target with weights of its own, standardised on noise images."""
-    space = world_features()
+    space = open_world()
     rng = generator(seed, "weights of a test target")
     images = [rng.integers(0, 255, (96, 96, 3)).astype(np.uint8) for _ in range(12)]
     row = Target.objects.create(name=name, encoder=encoder, role=role, coefficients={name: 1.0})
@@ -85,7 +85,7 @@ def test_a_batch_makes_every_image_with_its_provenance(batch: Batch, targets: li
         assert set(one.scores) == {"LB", "CM", "LB_judge"}
         assert one.score_digests == {target.score_name: target.digest for target in targets}
         judge = load_target(Path(targets[2].path))
-        expected = scores(judge, world_features().extract([pixels]))[0]
+        expected = scores(judge, open_world().extract([pixels]))[0]
         assert one.scores["LB_judge"] == pytest.approx(expected, abs=1e-3)
         assert len(one.trace) == 4
     up = batch.stimuli.get(intended_target="LB", direction=1)
@@ -206,8 +206,6 @@ def test_photographs_are_scored(home: Path, targets: list[Target]) -> None:
     job = services.start_scoring(image_set=image_set, targets=targets, by=None)
     assert finished(job).result == {"images": 2, "targets": ["LB", "CM", "LB_judge"]}
     for one in image_set.stimuli.all():
-        expected = scores(
-            load_target(Path(targets[0].path)), world_features().extract([read_image(one.path)])
-        )
+        expected = scores(load_target(Path(targets[0].path)), open_world().extract([read_image(one.path)]))
         assert one.scores["LB"] == pytest.approx(expected[0])
         assert one.score_digests["LB"] == targets[0].digest

@@ -11,7 +11,6 @@ its voxels.
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from almond.digest import canonical_json, digest_files
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import DigestMismatch, InputError
-from almond.files import new_folder, write_atomically
+from almond.files import new_folder, npz_bytes, write_atomically
 
 FORMAT = "almond-encoder/1"
 FILES = ("artifact.json", "weights.npz")
@@ -158,11 +157,3 @@ def read_artifact_json(path: Path) -> dict[str, Any]:
     if meta.get("format") != FORMAT:
         raise InputError(path, f"has format {meta.get('format')!r}", FORMAT)
     return meta
-
-
-def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """An .npz as bytes that depend on the arrays alone: numpy stamps every member with 1980-01-01."""
-    stream = io.BytesIO()
-    ordered: dict[str, Any] = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
-    np.savez(stream, **ordered)
-    return stream.getvalue()

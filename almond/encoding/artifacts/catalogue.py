@@ -39,14 +39,14 @@ def scan(root: Path) -> list[Stored]:
     """
     if not root.is_dir():
         raise InputError(root, "is not a folder", "the folder that `almond fit` wrote")
-    found = [
+    folders = [
         path
         for path in root.iterdir()
         if (path / "artifact.json").is_file() and (path / "weights.npz").is_file()
     ]
     # By time of writing: after BOLD was corrected and fitted again, the later fit is the one to use.
-    found.sort(key=lambda path: ((path / "artifact.json").stat().st_mtime_ns, path.name), reverse=True)
-    return [_stored(path) for path in found]
+    folders.sort(key=lambda path: ((path / "artifact.json").stat().st_mtime_ns, path.name), reverse=True)
+    return [_stored(path) for path in folders]
 
 
 def _stored(path: Path) -> Stored:
@@ -69,37 +69,39 @@ def collect(config: FitConfig, models: Sequence[str] | None = None) -> list[Stor
     if config.encoders is not None:
         return _existing(config, config.encoders, models)
     # A flow encoder is one network for all regions: it leaves no weights of a region.
-    chosen = tuple(models if models is not None else (name for name in config.models if name != "flow"))
+    names = tuple(models if models is not None else (name for name in config.models if name != "flow"))
     wanted = [
         (subject, region, model)
-        for model in chosen
+        for model in names
         for subject in subjects_of(config)
         for region in config.regions
     ]
-    settings = {model: canonical_json(config.settings(model)) for model in chosen}
+    settings = {model: canonical_json(config.settings(model)) for model in names}
     fitting = [
-        one for one in scan(config.output) if canonical_json(one.config) == settings.get(one.model, b"")
+        artifact
+        for artifact in scan(config.output)
+        if canonical_json(artifact.config) == settings.get(artifact.model, b"")
     ]
     return _pick(fitting, wanted, config.output)
 
 
 def _existing(config: FitConfig, root: Path, models: Sequence[str] | None) -> list[Stored]:
     """Of the subjects, regions and models that are asked for, or all; every combination must be there."""
-    found = scan(root)
-    names = sorted({one.subject for one in found}, key=natural)
-    regions = list(config.regions) or sorted({one.region for one in found})
-    chosen = models if models is not None else sorted({one.model for one in found})
+    artifacts = scan(root)
+    names = sorted({artifact.subject for artifact in artifacts}, key=natural)
+    regions = list(config.regions) or sorted({artifact.region for artifact in artifacts})
+    model_names = models if models is not None else sorted({artifact.model for artifact in artifacts})
     subjects = config.subjects or tuple(names)
-    wanted = [(subject, region, model) for model in chosen for subject in subjects for region in regions]
+    wanted = [(subject, region, model) for model in model_names for subject in subjects for region in regions]
     if not wanted:
         raise InputError(root, "holds no encoder", "encoders made by `almond fit` or `almond import-betas`")
-    return _pick(found, wanted, root)
+    return _pick(artifacts, wanted, root)
 
 
-def _pick(found: Iterable[Stored], wanted: Sequence[tuple[str, str, str]], root: Path) -> list[Stored]:
+def _pick(artifacts: Iterable[Stored], wanted: Sequence[tuple[str, str, str]], root: Path) -> list[Stored]:
     known: dict[tuple[str, str, str], Stored] = {}
-    for one in found:
-        known.setdefault((one.subject, one.region, one.model), one)
+    for artifact in artifacts:
+        known.setdefault((artifact.subject, artifact.region, artifact.model), artifact)
     missing = [key for key in wanted if key not in known]
     if missing:
         subject, region, model = missing[0]

@@ -100,18 +100,18 @@ def read_betas(folder: Path, *, suffix: str = SUFFIX, names: Mapping[str, str] |
     end = re.escape(suffix)
     pattern = re.compile(rf"meanbeta_sub-([^_]+)_(.+)_{end}\.csv|beta_sub-([^_]+)_(.+)_{end}\.mat")
     ours = {theirs: name for name, theirs in (names or {}).items()}
-    found = []
+    betas = []
     for path in sorted(folder.iterdir()):
         match = pattern.fullmatch(path.name)
         if match:
             subject, theirs = match[1] or match[3], match[2] or match[4]
             weights, intercept = _read_csv(path) if path.suffix == ".csv" else _read_mat(path)
             region = ours.get(theirs, theirs)
-            found.append(Beta(subject, region, weights, intercept, path, digest_file(path)))
-    if not found:
+            betas.append(Beta(subject, region, weights, intercept, path, digest_file(path)))
+    if not betas:
         raise InputError(folder, "holds no weights", f"files like {file_name('1', 'LB', suffix)}")
-    _check(found)
-    return sorted(found, key=lambda beta: (beta.region, natural(beta.subject)))
+    _check(betas)
+    return sorted(betas, key=lambda beta: (beta.region, natural(beta.subject)))
 
 
 def _read_csv(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

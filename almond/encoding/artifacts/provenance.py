@@ -33,7 +33,7 @@ def of_subject(
         "events": {relative(path, root): digest_file(path) for path in events},
         "features": joined_card(predictors).digest,
         "feature_rows": _rows(predictors),
-        "feature_files": {name: dict(one.files) for name, one in predictors.items() if one.files},
+        "feature_files": {name: dict(space.files) for name, space in predictors.items() if space.files},
         "preprocessing": {
             "detrend": config.detrend,
             "high_pass": config.high_pass,
@@ -48,22 +48,22 @@ def of_subject(
 def _rows(predictors: Mapping[str, Predictors]) -> Any:
     if len(predictors) == 1:
         return next(iter(predictors.values())).digest
-    return {name: one.digest for name, one in predictors.items()}
+    return {name: space.digest for name, space in predictors.items()}
 
 
 def _run(scan: Scan, root: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    described: dict[str, Any] = {
         "run": scan.run.name,
-        "volumes": scan.n_kept,
+        "volumes": scan.n_uncensored,
         "tr": scan.tr,
         "bold": relative(scan.run.bold, root),
     }
-    if scan.kept is not None:
-        found["censored"] = scan.n_volumes - scan.n_kept
-        found["censor"] = digest_array(scan.kept)
+    if scan.uncensored is not None:
+        described["censored"] = scan.n_volumes - scan.n_uncensored
+        described["censor"] = digest_array(scan.uncensored)
     if scan.confounds is not None:
-        found["confounds"] = {"columns": scan.confounds.shape[1], "values": digest_array(scan.confounds)}
-    return found
+        described["confounds"] = {"columns": scan.confounds.shape[1], "values": digest_array(scan.confounds)}
+    return described
 
 
 def of_region(region: Region, root: Path) -> dict[str, Any]:

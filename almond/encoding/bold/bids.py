@@ -81,8 +81,8 @@ def find_runs(
     every = _files(folder, suffix)
     runs: dict[tuple[str, str], Path] = {}
     for path in every:
-        found = entities(path)
-        if needed.items() <= found.items() and (wanted is None or found.get("sub") in wanted):
+        pairs = entities(path)
+        if needed.items() <= pairs.items() and (wanted is None or pairs.get("sub") in wanted):
             _add(runs, path)
     which = f"{suffix}{''.join(f' with {key}-{value}' for key, value in needed.items())}"
     _check_found(runs, folder, wanted, which, every)
@@ -111,15 +111,15 @@ def _files(folder: Path, suffix: str) -> list[Path]:
 
 
 def _name(path: Path) -> str:
-    found = entities(path)
-    return "_".join(f"{key}-{found[key]}" for key in WHO if key in found and key != "sub")
+    pairs = entities(path)
+    return "_".join(f"{key}-{pairs[key]}" for key in WHO if key in pairs and key != "sub")
 
 
 def _add(runs: dict[tuple[str, str], Path], path: Path) -> None:
     key = (entities(path).get("sub", ""), _name(path))
     if key in runs:
-        one, other = entities(runs[key]), entities(path)
-        keys = [name for name in {**one, **other} if one.get(name) != other.get(name)]
+        first, other = entities(runs[key]), entities(path)
+        keys = [name for name in {**first, **other} if first.get(name) != other.get(name)]
         hint = f" ({', '.join(keys)} differ)" if keys else ""
         raise InputError(
             path, f"is a second file for the run of {runs[key].name}{hint}", "one file: filter by entities"
@@ -152,9 +152,9 @@ def _hint(root: Path) -> str:
     inside = root / "derivatives"
     below = sorted({_suffix(path) for path in _files(inside, "*")} - {""}) if inside.is_dir() else []
     if kinds or below:
-        found = [f"suffix: {', '.join(kinds)}"] if kinds else []
-        found += [f"derivatives: true with suffix: {', '.join(below)}"] if below else []
-        return f"what is there: {'; '.join(found)}"
+        hints = [f"suffix: {', '.join(kinds)}"] if kinds else []
+        hints += [f"derivatives: true with suffix: {', '.join(below)}"] if below else []
+        return f"what is there: {'; '.join(hints)}"
     return "files like sub-01/func/sub-01_task-rest_bold.nii.gz"
 
 

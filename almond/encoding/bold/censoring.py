@@ -29,25 +29,25 @@ def read_censor(run: Run, path: str, mode: str) -> NDArray[np.bool_]:
     values = table.ravel()
     if not np.isin(values, (0.0, 1.0)).all():
         raise InputError(file, "holds values other than 0 and 1", "0 for a censored volume, 1 for a kept one")
-    kept = values == 1
-    if not kept.any():
+    uncensored = values == 1
+    if not uncensored.any():
         raise InputError(file, "keeps no volume", "1 for a kept volume")
-    return _checked(kept, run, mode, file)
+    return _checked(uncensored, run, mode, file)
 
 
-def _checked(kept: NDArray[np.bool_], run: Run, mode: str, file: Path) -> NDArray[np.bool_]:
+def _checked(uncensored: NDArray[np.bool_], run: Run, mode: str, file: Path) -> NDArray[np.bool_]:
     count = number_of_volumes(run)
     if mode == "zero-filled":
-        return np.asarray(rows_of_run(kept[:, None].astype(np.float64), run, file)[:, 0] == 1, np.bool_)
-    if kept.sum() == count:
-        return kept
-    said = f"keeps {int(kept.sum())} of {len(kept)} volumes, {run.bold.name} has {count}"
-    hint = ": it still has the censored ones" if len(kept) == count else ""
+        return np.asarray(rows_of_run(uncensored[:, None].astype(np.float64), run, file)[:, 0] == 1, np.bool_)
+    if uncensored.sum() == count:
+        return uncensored
+    said = f"keeps {int(uncensored.sum())} of {len(uncensored)} volumes, {run.bold.name} has {count}"
+    hint = ": it still has the censored ones" if len(uncensored) == count else ""
     raise InputError(file, f"{said}{hint}", "mode: zero-filled" if hint else "as many as the BOLD has")
 
 
-def kept_rows(
-    bold: NDArray[np.float64], kept: NDArray[np.bool_], mode: str, source: object
+def uncensored_rows(
+    bold: NDArray[np.float64], uncensored: NDArray[np.bool_], mode: str, source: object
 ) -> NDArray[np.float64]:
     """The kept volumes (kept, V) of a run's time courses; the same as given where they were dropped before.
 
@@ -59,13 +59,13 @@ def kept_rows(
     if mode == "drop":
         return bold
     empty = ~bold.any(axis=1)
-    if (empty & kept).any():
+    if (empty & uncensored).any():
         raise InputError(
             source,
-            f"volume {int(np.flatnonzero(empty & kept)[0]) + 1} is 0 everywhere and not censored",
+            f"volume {int(np.flatnonzero(empty & uncensored)[0]) + 1} is 0 everywhere and not censored",
             "zeros in censored volumes only (0 censored, 1 kept)",
         )
-    if empty.any() and (~kept & ~empty).any():
-        number = int(np.flatnonzero(~kept & ~empty)[0]) + 1
+    if empty.any() and (~uncensored & ~empty).any():
+        number = int(np.flatnonzero(~uncensored & ~empty)[0]) + 1
         raise InputError(source, f"volume {number} is censored and holds data, others are 0", "all of them 0")
-    return bold[kept]
+    return bold[uncensored]

@@ -45,7 +45,7 @@ def nuisance(
     detrend: str = "none",
     high_pass: float | None = None,
     confounds: Floats | None = None,
-    kept: NDArray[np.bool_] | None = None,
+    uncensored: NDArray[np.bool_] | None = None,
     source: object = "nuisance regressors",
 ) -> Floats:
     """Orthonormal basis (n, q) of what is taken from the BOLD and the predictors of one run of n volumes.
@@ -57,7 +57,7 @@ def nuisance(
 
     :raises InputError: nothing of the run would be left, or confounds of another length; names ``source``.
     """
-    chosen = np.ones(n, bool) if kept is None else kept
+    rows = np.ones(n, bool) if uncensored is None else uncensored
     parts: list[Floats] = []
     if detrend == "linear":
         parts.append(np.linspace(-1.0, 1.0, n)[:, None] if n > 2 else np.zeros((n, 0)))
@@ -68,8 +68,8 @@ def nuisance(
             raise InputError(source, f"has {len(confounds)} rows for {n} volumes", f"{n} rows")
         parts.append(confounds)
     if not parts:
-        return np.zeros((int(chosen.sum()), 0))
-    return _orthonormal(np.concatenate(parts, axis=1)[chosen], source)
+        return np.zeros((int(rows.sum()), 0))
+    return _orthonormal(np.concatenate(parts, axis=1)[rows], source)
 
 
 def _orthonormal(regressors: Floats, source: object) -> Floats:
@@ -94,6 +94,6 @@ def without(courses: Floats, basis: Floats) -> Floats:
     """
     if basis.shape[1] == 0:
         return courses
-    found = courses - basis @ (basis.T @ courses)
+    residuals = courses - basis @ (basis.T @ courses)
     # Once more: where the nuisance is most of a column, one pass leaves rounding errors of its size.
-    return np.asarray(found - basis @ (basis.T @ found), np.float64)
+    return np.asarray(residuals - basis @ (basis.T @ residuals), np.float64)

@@ -45,8 +45,8 @@ def read_confounds(
     """
     file = file_of_run(path, run, "confounds.path") if path else find_confounds(run)
     table = read_table(file)
-    chosen = table[_columns(columns, list(table.columns), file)]
-    filled = _filled(chosen, file)
+    regressors = table[_columns(columns, list(table.columns), file)]
+    filled = _filled(regressors, file)
     return rows_of_run(filled, run, file, n_volumes)
 
 
@@ -55,15 +55,15 @@ def find_confounds(run: Run) -> Path:
 
     :raises InputError: none, or one of each of several pipelines.
     """
-    found = _tables(run.bold.parent, run.bold) or [
+    tables = _tables(run.bold.parent, run.bold) or [
         file for folder in _derivatives(run.bold) for file in _tables(folder, run.bold)
     ]
-    if not found:
+    if not tables:
         raise InputError(run.bold, "has no confounds table beside it or in derivatives", f"*_{NAMES[0]}")
-    if len(found) > 1:
-        text = ", ".join(map(str, found))
+    if len(tables) > 1:
+        text = ", ".join(map(str, tables))
         raise InputError(run.bold, f"has several confounds tables: {text}", "confounds.path: which of them")
-    return found[0]
+    return tables[0]
 
 
 def _tables(folder: Path, bold: Path) -> list[Path]:
@@ -121,18 +121,18 @@ def _from_text(text: str) -> pd.DataFrame:
 
 
 def _columns(wanted: Sequence[str], names: list[str], path: Path) -> list[str]:
-    chosen: set[str] = set()
+    selected: set[str] = set()
     for pattern in wanted:
-        found = [name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)]
-        if not found:
+        matching = [name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)]
+        if not matching:
             near = get_close_matches(pattern, names, n=3, cutoff=0.4) or names[:6]
             raise InputError(path, f"has no column {pattern}", f"columns such as {', '.join(near)}")
-        chosen.update(found)
-    return [name for name in names if name in chosen]
+        selected.update(matching)
+    return [name for name in names if name in selected]
 
 
 def _filled(table: pd.DataFrame, path: Path) -> Floats:
-    found = np.empty(table.shape)
+    filled = np.empty(table.shape)
     for index, name in enumerate(table.columns):
         column = table[name]
         if not pd.api.types.is_numeric_dtype(column):
@@ -147,9 +147,9 @@ def _filled(table: pd.DataFrame, path: Path) -> Floats:
             raise InputError(
                 path, f"column {name} has no number in row {bad[0] + 1}", "n/a at the start only"
             )
-        found[: known[0], index] = values[known[0]]
-        found[known[0] :, index] = values[known[0] :]
-    return found
+        filled[: known[0], index] = values[known[0]]
+        filled[known[0] :, index] = values[known[0] :]
+    return filled
 
 
 def rows_of_run(values: Floats, run: Run, path: Path, n_volumes: int | None = None) -> Floats:

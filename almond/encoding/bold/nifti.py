@@ -77,8 +77,8 @@ def grid_of(image: Any, path: Path | None = None) -> Grid:
 
 def space_of(path: Path) -> str | None:
     """The entity ``space`` of a BIDS file name, or ``tpl`` of a template's."""
-    found = SPACE.search(path.name)
-    return found[1] if found else None
+    match = SPACE.search(path.name)
+    return match[1] if match else None
 
 
 def read_masked(

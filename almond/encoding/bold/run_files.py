@@ -29,7 +29,7 @@ def file_of_run(pattern: str, run: Run, source: str) -> Path:
     missing = [name for name in FIELD.findall(pattern) if name not in known]
     if missing:
         raise InputError(source, f"{pattern} has a field {{{missing[0]}}}", f"one of {', '.join(known)}")
-    path = Path(FIELD.sub(lambda found: known[found[1]], pattern))
+    path = Path(FIELD.sub(lambda match: known[match[1]], pattern))
     check_fetched(path)
     if not path.is_file():
         raise InputError(

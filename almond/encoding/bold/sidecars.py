@@ -50,11 +50,11 @@ def inherited(path: Path, root: Path, suffix: str) -> list[Path]:
     """
     own = entities(path).items()
     folders = [root, *(root / part for part in _ancestors(path.relative_to(root).parent))]
-    found: list[Path] = []
+    files: list[Path] = []
     for folder in folders:
         matching = [file for file in _ending(folder, suffix) if entities(file).items() <= own]
-        found += sorted(matching, key=lambda file: len(entities(file)))
-    return found
+        files += sorted(matching, key=lambda file: len(entities(file)))
+    return files
 
 
 def _ending(folder: Path, suffix: str) -> list[Path]:
@@ -87,9 +87,9 @@ def source_tr(path: Path, root: Path, source: Path) -> float | None:
     said: dict[str, float] = {}
     for raw in sorted({file.name.split(".")[0] for file in folder.glob("sub-*_bold.*")}):
         if own.items() <= entities(Path(raw)).items():
-            found = sidecar_tr(folder / raw, source, "bold")
-            if found is not None:
-                said[raw] = found
+            tr = sidecar_tr(folder / raw, source, "bold")
+            if tr is not None:
+                said[raw] = tr
     if len(set(said.values())) > 1:
         text = ", ".join(f"{name} {value:g} s" for name, value in said.items())
         raise InputError(path, f"comes from runs with different repetition times: {text}", "one TR")
@@ -99,12 +99,12 @@ def source_tr(path: Path, root: Path, source: Path) -> float | None:
 def read_sidecar(path: Path) -> dict[str, Any]:
     check_fetched(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        sidecar = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be read ({error})", "a JSON object") from error
-    if not isinstance(found, dict):
+    if not isinstance(sidecar, dict):
         raise InputError(path, "is not a JSON object", 'such as {"RepetitionTime": 2}')
-    return found
+    return sidecar
 
 
 def _tr(sidecar: Mapping[str, Any], source: str) -> float | None:

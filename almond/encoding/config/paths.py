@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BeforeValidator, PlainValidator, TypeAdapter, ValidationInfo
 
 from almond.shapes import shown
 
 BASE = "base"
-"""Key of the validation context: the folder that relative paths start from."""
+"""Key of the validation context: the folder that relative paths start from, else the working directory."""
 
 
 def resolve(value: object, info: ValidationInfo) -> Path:
@@ -21,7 +21,7 @@ def resolve(value: object, info: ValidationInfo) -> Path:
     :raises ValueError: the value is no path.
     """
     if isinstance(value, Path) or (isinstance(value, str) and value):
-        return Path((info.context or {})[BASE]) / value
+        return Path((info.context or {}).get(BASE, "")) / value
     raise ValueError("is missing" if value is None else f"is {shown(value)}, not a path")
 
 
@@ -45,6 +45,23 @@ def file_of(suffixes: Sequence[str]) -> Any:
         return path
 
     return Annotated[Path, BeforeValidator(existing_file)]
+
+
+def file_or_pattern_of(suffixes: Sequence[str], *fields: str) -> Any:
+    """Make the type of a file that exists; one whose path holds a field is looked for when that is known.
+
+    :param fields: such as ``{subject}``.
+    """
+    existing: TypeAdapter[Path] = TypeAdapter(file_of(suffixes))
+
+    def file_or_pattern(value: object, info: ValidationInfo) -> Path:
+        if not any(field in str(value) for field in fields):
+            return existing.validate_python(value, context=info.context)
+        if not str(value).endswith(tuple(suffixes)):
+            raise ValueError(f"{value} does not end in {' or '.join(suffixes)}")
+        return resolve(value, info)
+
+    return Annotated[Path, PlainValidator(file_or_pattern, json_schema_input_type=str)]
 
 
 ResolvedPath = Annotated[Path, BeforeValidator(resolve)]

@@ -6,234 +6,341 @@ voxels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    model_validator,
+)
 
 from almond.encoding.config.checks import Checks
+from almond.encoding.config.paths import BASE, file_or_pattern_of
+from almond.shapes import (
+    Contradictions,
+    Flag,
+    Number,
+    Shape,
+    Text,
+    joined,
+    problems_of,
+    read_within,
+    suggestion,
+)
 
 NIFTI = (".nii", ".nii.gz")
 TABLES = (".txt", ".tsv", ".csv", ".xml", ".lut")
-KINDS = ("mask", "atlas", "map", "union", "difference")
-SIDES = ("left", "right")
 COMMON = ("side", "resample", "space")
 SUBJECT = "{subject}"
 DEEPEST = 16
 
+NAMES = "regions"
+"""Key of the validation context: names of regions that unions and differences may refer to."""
 
-@dataclass(frozen=True)
-class RegionSpec:
-    """One region. ``kind`` says which of the other fields count.
+DEPTH = "depth"
+"""Key of the validation context: inside how many other regions one stands."""
 
-    ``mask``: every voxel of ``path`` that is not 0. ``atlas``: the voxels whose value is one of ``labels``
-    (numbers, or names from ``table``). ``map``: values of ``path`` above or below a threshold, strictly.
-    ``union``: in any of ``parts``. ``difference``: in the first of ``parts`` and in none of the others.
-    ``region``: another region of the same configuration, called ``reference``.
+
+Nifti = file_or_pattern_of(NIFTI, SUBJECT)
+LabelTable = file_or_pattern_of(TABLES, SUBJECT)
+
+
+class RegionSpec(Shape):
+    """One region: what all forms of it have in common.
+
+    Read as ``RegionSpec``, the path of a mask, or a mapping with the key of one form, becomes that form.
+    Inside another region a text that is the name of a region means that one.
     """
 
-    kind: str
-    path: Path | None = None
-    labels: tuple[int | str, ...] = ()
-    table: Path | None = None
-    above: float | None = None
-    below: float | None = None
-    parts: tuple[RegionSpec, ...] = ()
-    reference: str = ""
-    side: str | None = None
-    resample: bool = True
-    space: str | None = None
+    kind: ClassVar[str] = ""
+
+    side: Literal["left", "right"] | None = Field(None, description="voxels with x < 0 mm, or x > 0 mm")
+    resample: Flag = Field(True, description="whether a file on another grid is brought onto the BOLD's")
+    space: Text | None = Field(None, description="the space it is in, where its file's name is wrong")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read_form(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
+        if isinstance(value, RegionSpec):
+            return handler(value)
+        if cls is not RegionSpec:
+            return handler({key: item for key, item in value.items() if item is not None or key == cls.kind})
+        context = dict(info.context or {})
+        depth = context.get(DEPTH, 0)
+        if isinstance(value, str | Path):
+            return _of_text(value, context, inside=depth > 0)
+        if depth > DEEPEST:
+            raise ValueError(f"is nested deeper than {DEEPEST} levels")
+        if not isinstance(value, Mapping):
+            raise ValueError("is neither a mask file nor a mapping such as {atlas: file, labels: [1]}")
+        return read_within(_form_of(value), value, context={**context, DEPTH: depth + 1})
+
+    @property
+    def parts(self) -> tuple[RegionSpec, ...]:
+        """The regions that this one is made of."""
+        return ()
+
+    def paths(self) -> dict[str, Path]:
+        """Map the keys of its stored form to its own files."""
+        return {}
 
     def files(self) -> tuple[Path, ...]:
-        """Every file that the region is read from, in order, each once; not those of regions referred to."""
-        own = [path for path in (self.path, self.table) if path is not None]
-        return tuple(dict.fromkeys([*own, *(file for part in self.parts for file in part.files())]))
+        """List the files that it is read from, in order, each once; not those of regions referred to."""
+        below = [file for part in self.parts for file in part.files()]
+        return tuple(dict.fromkeys([*self.paths().values(), *below]))
 
     def references(self) -> Iterator[str]:
-        """Names of other regions that this one is made of."""
-        if self.kind == "region":
-            yield self.reference
+        """Yield the names of other regions that this one is made of."""
         for part in self.parts:
             yield from part.references()
 
+    def stored(self) -> dict[str, Any]:
+        """Write what belongs to the form alone, beside its files and parts."""
+        return {}
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values of what was set; files by their names, without this machine's folders."""
-        found: dict[str, Any] = {"kind": self.kind}
-        for name in ("path", "table"):
-            if (file := getattr(self, name)) is not None:
-                found[name] = file.name
-        for name in ("above", "below", "side", "space"):
-            if (value := getattr(self, name)) is not None:
-                found[name] = value
-        if self.labels:
-            found["labels"] = list(self.labels)
-        if self.parts:
-            found["parts"] = [part.to_json() for part in self.parts]
-        if self.reference:
-            found["reference"] = self.reference
-        if not self.resample:
-            found["resample"] = False
-        return found
+        """Write what was set as plain JSON values; files by their names, without this machine's folders."""
+        values: dict[str, Any] = {"kind": self.kind}
+        values |= {key: path.name for key, path in self.paths().items()}
+        values |= {key: value for key, value in self.stored().items() if value is not None}
+        common = {
+            "side": self.side,
+            "space": self.space,
+            "parts": [part.to_json() for part in self.parts] or None,
+            "resample": None if self.resample else False,
+        }
+        return values | {key: value for key, value in common.items() if value is not None}
 
     def for_subject(self, subject: str) -> RegionSpec:
-        """With ``{subject}`` in its paths filled in."""
+        """Fill ``{subject}`` in its paths in."""
 
-        def filled(path: Path | None) -> Path | None:
-            return None if path is None else Path(str(path).replace(SUBJECT, subject))
+        def filled(value: Any) -> Any:
+            if isinstance(value, Path):
+                return Path(str(value).replace(SUBJECT, subject))
+            if isinstance(value, tuple):
+                return tuple(filled(item) for item in value)
+            return value.for_subject(subject) if isinstance(value, RegionSpec) else value
 
-        parts = tuple(part.for_subject(subject) for part in self.parts)
-        return replace(self, path=filled(self.path), table=filled(self.table), parts=parts)
+        return self.model_copy(update={name: filled(getattr(self, name)) for name in type(self).model_fields})
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe ``RegionSpec`` as a path or name, or as one of its forms."""
+        if cls is not RegionSpec:
+            return handler(core_schema)
+        forms = [handler(form.__pydantic_core_schema__) for form in FORMS.values()]
+        return {"oneOf": [{"type": "string"}, *forms]}
 
 
-def parse_regions(value: Any, checks: Checks, path: str = "regions") -> dict[str, RegionSpec]:
-    """The mapping of names to regions; also finds regions that are made of themselves."""
-    if not isinstance(value, Mapping) or not value:
-        checks.add(path, "is not a mapping of region names to mask files or specifications")
-        return {}
-    names = [str(name) for name in value]
-    found = {}
-    for name, item in value.items():
-        spec = parse_region(item, f"{path}.{name}", checks, names)
-        if spec is not None:
-            found[str(name)] = spec
-    for circle in circles(found):
-        checks.add(f"{path}.{circle[0]}", f"is made of itself: {' -> '.join(circle)}")
-    return found
+class MaskSpec(RegionSpec):
+    """Every voxel of a file that is neither 0 nor NaN."""
+
+    kind = "mask"
+    mask: Nifti = Field(description="a 3-D NIfTI file, or one per {subject}")
+
+    def paths(self) -> dict[str, Path]:
+        return {"path": self.mask}
+
+
+def _labels(value: Any) -> Any:
+    labels = value if isinstance(value, list | tuple) else [value]
+    numbers = [label for label in labels if type(label) is int and label != 0]
+    names = [label for label in labels if isinstance(label, str) and label.strip()]
+    if not labels or len(numbers) + len(names) != len(labels):
+        raise ValueError("is not a list of label numbers (not 0) or names")
+    return tuple(labels)
+
+
+class AtlasSpec(RegionSpec):
+    """The voxels of an atlas whose value is one of the labels: numbers, or names from a label table."""
+
+    kind = "atlas"
+    atlas: Nifti = Field(description="a 3-D NIfTI file of whole numbers, one per area")
+    labels: Annotated[tuple[int | str, ...], BeforeValidator(_labels)] = Field(
+        None, validate_default=True, description="numbers or names of areas"
+    )
+    table: LabelTable | None = Field(None, description="the label table that holds the names")
+
+    def paths(self) -> dict[str, Path]:
+        return {"path": self.atlas} if self.table is None else {"path": self.atlas, "table": self.table}
+
+    def stored(self) -> dict[str, Any]:
+        return {"labels": list(self.labels)}
+
+    def contradictions(self) -> Iterable[tuple[str, str]]:
+        if self.table is None and any(isinstance(label, str) for label in self.labels):
+            yield "table", "is missing: labels by name need the atlas' label table"
+
+
+class MapSpec(RegionSpec):
+    """Values of a map above or below a threshold, strictly; both must hold where both are set."""
+
+    kind = "map"
+    map: Nifti = Field(description="a 3-D NIfTI file of numbers")
+    above: Number | None = Field(None, description="voxels with larger values")
+    below: Number | None = Field(None, description="voxels with smaller values")
+
+    def paths(self) -> dict[str, Path]:
+        return {"path": self.map}
+
+    def stored(self) -> dict[str, Any]:
+        return {"above": self.above, "below": self.below}
+
+    def contradictions(self) -> Iterable[tuple[str, str]]:
+        if self.above is None and self.below is None:
+            yield "", "is a map without a threshold; give above or below"
+
+
+class _CombinedSpec(RegionSpec):
+    """A region that is made of a list of others."""
+
+    least: ClassVar[int]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_short_lists(cls, value: Any) -> Any:
+        parts = value[cls.kind]
+        if not isinstance(parts, list | tuple) or len(parts) < cls.least:
+            raise Contradictions([(cls.kind, f"is not a list of {cls.least} or more regions")])
+        return value
+
+    @property
+    def parts(self) -> tuple[RegionSpec, ...]:
+        parts: tuple[RegionSpec, ...] = getattr(self, self.kind)
+        return parts
+
+
+class UnionSpec(_CombinedSpec):
+    """Voxels that are in any of several regions."""
+
+    kind = "union"
+    least = 1
+    union: tuple[RegionSpec, ...] = Field(description="names of regions, masks, or whole specifications")
+
+
+class DifferenceSpec(_CombinedSpec):
+    """Voxels that are in the first of several regions and in none of the others."""
+
+    kind = "difference"
+    least = 2
+    difference: tuple[RegionSpec, ...] = Field(description="the region, then what is taken away")
+
+
+class ReferenceSpec(RegionSpec):
+    """Another region of the same configuration, by its name."""
+
+    kind = "region"
+    region: Text
+
+    def references(self) -> Iterator[str]:
+        yield self.region
+
+    def stored(self) -> dict[str, Any]:
+        return {"reference": self.region}
+
+
+FORMS: Mapping[str, type[RegionSpec]] = {
+    form.kind: form for form in (MaskSpec, AtlasSpec, MapSpec, UnionSpec, DifferenceSpec)
+}
+"""Key of a mapping -> the form that it makes of it."""
+
+
+def _form_of(value: Mapping[Any, Any]) -> type[RegionSpec]:
+    """Find the one form whose key a mapping has."""
+    forms = [form for key, form in FORMS.items() if key in value]
+    if len(forms) == 1:
+        return forms[0]
+    known = region_keys()
+    unknown = [str(key) for key in value if key not in known]
+    problems = [(key, f"unknown setting; {suggestion(key, known)}") for key in unknown]
+    raise Contradictions([*problems, ("", f"needs exactly one of {', '.join(FORMS)}")])
+
+
+def region_keys() -> tuple[str, ...]:
+    """List the keys of all forms: those that tell them apart, their own, and those of every form."""
+    own = [key for form in FORMS.values() for key in form.model_fields if key not in (*FORMS, *COMMON)]
+    return (*FORMS, *own, *COMMON)
+
+
+def _of_text(value: str | Path, context: dict[str, Any], *, inside: bool) -> RegionSpec:
+    """Read a text as the path of a mask or, inside another region, as the name of one."""
+    names = context.get(NAMES, ())
+    if inside and value in names:
+        return ReferenceSpec(region=str(value))
+    if inside and not str(value).endswith(NIFTI):
+        hint = suggestion(str(value), names)
+        raise ValueError(f"{value} is neither the name of a region nor a NIfTI file; {hint}")
+    return MaskSpec(mask=TypeAdapter(Nifti).validate_python(value, context=context))
 
 
 def circles(specs: Mapping[str, RegionSpec]) -> list[list[str]]:
-    """Each way in which a region refers to itself, as the names along it, the first repeated at the end."""
-    found: list[list[str]] = []
+    """List each way in which a region refers to itself: the names along it, the first again at the end."""
+    closed: list[list[str]] = []
 
     def follow(name: str, trail: list[str]) -> None:
         if name in trail:
             circle = trail[trail.index(name) :]
-            if circle[0] == min(circle) and [*circle, name] not in found:
-                found.append([*circle, name])
+            if circle[0] == min(circle) and [*circle, name] not in closed:
+                closed.append([*circle, name])
             return
         for other in specs[name].references() if name in specs else ():
             follow(other, [*trail, name])
 
     for name in specs:
         follow(name, [])
-    return sorted(found)
+    return sorted(closed)
 
 
-def parse_region(
-    value: Any, path: str, checks: Checks, names: Sequence[str], depth: int = 0
-) -> RegionSpec | None:
-    """One region: a mask file, the name of another region (inside union and difference), or a mapping.
+def read_regions(
+    value: Any, context: Mapping[str, Any] | None
+) -> tuple[dict[str, RegionSpec], list[tuple[str, str]]]:
+    """Read a mapping of names to regions: those that are right, and pairs of path and problem of the rest."""
+    if not isinstance(value, Mapping) or not value:
+        return {}, [("", "is not a mapping of region names to mask files or specifications")]
+    inside = {**(context or {}), NAMES: [str(name) for name in value]}
+    specs: dict[str, RegionSpec] = {}
+    problems: list[tuple[str, str]] = []
+    for name, item in value.items():
+        try:
+            specs[str(name)] = read_within(RegionSpec, item, context=inside)
+        except Contradictions as error:
+            problems += [(joined(str(name), path), problem) for path, problem in error.problems]
+    problems += [(circle[0], f"is made of itself: {' -> '.join(circle)}") for circle in circles(specs)]
+    return specs, problems
 
-    Problems are added to ``checks`` with dotted paths; None when it cannot be understood.
+
+def _regions(value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Mapping[str, RegionSpec]:
+    specs, problems = read_regions(value, info.context)
+    if problems:
+        raise Contradictions(problems)
+    return specs
+
+
+Regions = Annotated[Mapping[str, RegionSpec], WrapValidator(_regions)]
+"""Name -> region; a region that is made of itself is refused."""
+
+
+def parse_regions(value: Any, checks: Checks, path: str = "regions") -> dict[str, RegionSpec]:
+    """Read ``Regions``; problems go to ``checks`` under the dotted ``path``."""
+    specs, problems = read_regions(value, {BASE: checks.base})
+    checks.problems += [f"{joined(path, below)}: {problem}" for below, problem in problems]
+    return specs
+
+
+def parse_region(value: Any, path: str, checks: Checks, names: Sequence[str]) -> RegionSpec | None:
+    """Read one region; problems go to ``checks`` under the dotted ``path``.
+
+    :param names: of the regions that it may refer to.
     """
-    if isinstance(value, str | Path):
-        return _named(str(value), path, checks, names, depth)
-    if depth > DEEPEST:
-        checks.add(path, f"is nested deeper than {DEEPEST} levels")
+    try:
+        return RegionSpec.model_validate(value, context={BASE: checks.base, NAMES: list(names)})
+    except ValidationError as error:
+        checks.problems += problems_of(error, RegionSpec, value, at=path)
         return None
-    if not isinstance(value, Mapping):
-        checks.add(path, "is neither a mask file nor a mapping such as {atlas: file, labels: [1]}")
-        return None
-    given = [kind for kind in KINDS if kind in value]
-    if len(given) != 1:
-        checks.known(value, path, (*KINDS, "labels", "table", "above", "below", *COMMON))
-        checks.add(path, f"needs exactly one of {', '.join(KINDS)}")
-        return None
-    before = len(checks.problems)
-    common = _common(value, path, checks)
-    if given[0] in ("union", "difference"):
-        found = _combined(given[0], value, path, checks, names, depth, common)
-    else:
-        found = _from_file(given[0], value, path, checks, common)
-    return found if len(checks.problems) == before else None
-
-
-def _named(value: str, path: str, checks: Checks, names: Sequence[str], depth: int) -> RegionSpec | None:
-    """Inside another region a text that is the name of one means that one; otherwise it is a file."""
-    if depth > 0 and value in names:
-        return RegionSpec("region", reference=value)
-    if depth > 0 and not value.endswith(NIFTI):
-        near = get_close_matches(value, names, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
-        checks.add(path, f"{value} is neither the name of a region nor a NIfTI file; {hint}")
-        return None
-    file = _file(value, path, checks, NIFTI)
-    return None if file is None else RegionSpec("mask", file)
-
-
-def _common(value: Mapping[str, Any], path: str, checks: Checks) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if value.get("side") is not None:
-        found["side"] = checks.choice(value["side"], f"{path}.side", SIDES)
-    if value.get("resample") is not None:
-        found["resample"] = value["resample"]
-        if not isinstance(value["resample"], bool):
-            checks.add(f"{path}.resample", f"is {value['resample']!r}, not true or false")
-    if value.get("space") is not None:
-        found["space"] = checks.text(value, "space", path)
-    return found
-
-
-def _combined(
-    kind: str,
-    value: Mapping[str, Any],
-    path: str,
-    checks: Checks,
-    names: Sequence[str],
-    depth: int,
-    common: dict[str, Any],
-) -> RegionSpec | None:
-    checks.known(value, path, (kind, *COMMON))
-    items, least = value[kind], 1 if kind == "union" else 2
-    if not isinstance(items, list | tuple) or len(items) < least:
-        checks.add(f"{path}.{kind}", f"is not a list of {least} or more regions")
-        return None
-    parts = [
-        parse_region(item, f"{path}.{kind}[{index}]", checks, names, depth + 1)
-        for index, item in enumerate(items)
-    ]
-    known = tuple(part for part in parts if part is not None)
-    return RegionSpec(kind, parts=known, **common) if len(known) == len(parts) else None
-
-
-def _from_file(
-    kind: str, value: Mapping[str, Any], path: str, checks: Checks, common: dict[str, Any]
-) -> RegionSpec:
-    own = {"mask": (), "atlas": ("labels", "table"), "map": ("above", "below")}[kind]
-    checks.known(value, path, (kind, *own, *COMMON))
-    file = _file(value[kind], f"{path}.{kind}", checks, NIFTI)
-    extra: dict[str, Any] = {}
-    if kind == "atlas":
-        extra["labels"] = _labels(value.get("labels"), f"{path}.labels", checks)
-        if value.get("table") is not None:
-            extra["table"] = _file(value["table"], f"{path}.table", checks, TABLES)
-        elif any(isinstance(label, str) for label in extra["labels"]):
-            checks.add(f"{path}.table", "is missing: labels by name need the atlas' label table")
-    if kind == "map":
-        extra = {name: checks.number(value.get(name), f"{path}.{name}") for name in own}
-        if value.get("above") is None and value.get("below") is None:
-            checks.add(path, "is a map without a threshold; give above or below")
-    return RegionSpec(kind, file, **extra, **common)
-
-
-def _labels(value: Any, path: str, checks: Checks) -> tuple[int | str, ...]:
-    items = value if isinstance(value, list | tuple) else [value]
-    found: list[int | str] = []
-    for item in items:
-        whole = isinstance(item, int) and not isinstance(item, bool) and item != 0
-        if whole or (isinstance(item, str) and item.strip()):
-            found.append(item)
-    if value is None or not items or len(found) != len(items):
-        checks.add(path, "is not a list of label numbers (not 0) or names")
-    return tuple(found)
-
-
-def _file(value: Any, path: str, checks: Checks, suffixes: Sequence[str]) -> Path | None:
-    """A file that exists; one whose path holds ``{subject}`` is looked for when the subject is known."""
-    if isinstance(value, str) and SUBJECT in value:
-        if not value.endswith(tuple(suffixes)):
-            checks.add(path, f"{value} does not end in {' or '.join(suffixes)}")
-            return None
-        return checks.base / value
-    return checks.file(value, path, suffixes)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from almond.encoding.config.model import Repeats
 from almond.encoding.evaluation.noise_ceiling import EqualRuns, Presentations
-from almond.encoding.features.extract import column_of, events_of
 from almond.encoding.features.run_features import Scan
+from almond.encoding.features.stimulus_events import column_of, events_of
 from almond.errors import InputError
 
 RUNS = "runs"
@@ -33,7 +33,7 @@ def repeats_of(repeats: Repeats, scans: Sequence[Scan]) -> Presentations | Equal
             if len(chosen):
                 rows.append(first + chosen)
                 names.append(name)
-        first += scan.n_kept
+        first += scan.n_uncensored
     if not rows:
         window = f"{repeats.window[0]:g} to {repeats.window[1]:g} s"
         raise InputError("repeats.window", f"no volume lies {window} after an onset", "a longer window")
@@ -43,7 +43,7 @@ def repeats_of(repeats: Repeats, scans: Sequence[Scan]) -> Presentations | Equal
 
 def _equal_runs(scans: Sequence[Scan]) -> EqualRuns:
     lengths = sorted({scan.n_volumes for scan in scans})
-    if len(lengths) > 1 or any(scan.n_kept < scan.n_volumes for scan in scans):
+    if len(lengths) > 1 or any(scan.n_uncensored < scan.n_volumes for scan in scans):
         text = ", ".join(map(str, lengths))
         raise InputError(
             "repeats.by", f"runs have {text} volumes or censored ones", "equal runs, none of it censored"
@@ -62,5 +62,5 @@ def _volumes(scan: Scan, onset: float, window: tuple[float, float]) -> NDArray[n
     """Positions among the kept volumes of a run of those that lie in the window after an onset."""
     times = np.arange(scan.n_volumes) * scan.tr
     inside = (times >= onset + window[0] - 1e-9) & (times < onset + window[1] - 1e-9)
-    kept = inside if scan.kept is None else inside[scan.kept]
+    kept = inside if scan.uncensored is None else inside[scan.uncensored]
     return np.flatnonzero(kept)

@@ -6,17 +6,16 @@ some images and their features. A pack that cannot be read is not there; its ima
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from almond.digest import digest_json
-from almond.files import write_atomically
+from almond.files import npz_bytes, write_atomically
 from almond.progress import Progress, Silent
 from almond.typing import FeatureArray, ImageArray
 
@@ -34,7 +33,7 @@ class Extractor(Protocol):
     def dimension(self) -> int: ...
 
     def extract(self, images: Sequence[ImageArray]) -> FeatureArray:
-        """Images to (n, D) float32."""
+        """Compute the features (n, D) float32 of images."""
 
 
 def extract_cached(
@@ -44,7 +43,7 @@ def extract_cached(
     cache: Path,
     progress: Progress | None = None,
 ) -> FeatureArray:
-    """Features (n, D) of the images that ``load`` gives, kept in the folder ``cache``.
+    """Compute the features (n, D) of images, or read them from the folder ``cache``, which keeps them.
 
     The key of an image is its digest (of its bytes or pixels) with that of the space, so that adding an image
     computes one image. ``load`` is called only when something is missing, and only the missing images are
@@ -54,25 +53,25 @@ def extract_cached(
     :raises Cancelled: ``progress`` asked to stop; what was computed before is kept.
     """
     known = _read_packs(cache, space, set(digests))
-    missing = [index for digest, index in _first_places(digests).items() if digest not in known]
+    missing = [index for digest, index in _first_indices(digests).items() if digest not in known]
     images = load() if missing else []
     for start in range(0, len(missing), BATCH):
         (progress or Silent()).report(start / len(missing), f"features of {len(missing)} images")
-        chosen = missing[start : start + BATCH]
-        names = [digests[index] for index in chosen]
-        found = space.extract([images[index] for index in chosen])
-        _write_pack(cache, space, names, found)
-        known |= dict(zip(names, found, strict=True))
+        batch = missing[start : start + BATCH]
+        names = [digests[index] for index in batch]
+        features = space.extract([images[index] for index in batch])
+        _write_pack(cache, space, names, features)
+        known |= dict(zip(names, features, strict=True))
     if not digests:
         return np.empty((0, space.dimension), np.float32)
     return np.stack([known[digest] for digest in digests])
 
 
-def _first_places(digests: Sequence[str]) -> dict[str, int]:
-    places: dict[str, int] = {}
+def _first_indices(digests: Sequence[str]) -> dict[str, int]:
+    indices: dict[str, int] = {}
     for index, digest in enumerate(digests):
-        places.setdefault(digest, index)
-    return places
+        indices.setdefault(digest, index)
+    return indices
 
 
 def _prefix(space: Extractor) -> str:
@@ -101,10 +100,4 @@ def _read_pack(path: Path, dimension: int) -> dict[str, NDArray[np.float32]]:
 
 def _write_pack(cache: Path, space: Extractor, names: Sequence[str], values: FeatureArray) -> None:
     path = cache / f"{_prefix(space)}-{digest_json(list(names))[:24]}.npz"
-    write_atomically(path, npz_bytes(digests=np.array(names), values=values))
-
-
-def npz_bytes(**arrays: NDArray[Any]) -> bytes:
-    stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, **arrays)
-    return stream.getvalue()
+    write_atomically(path, npz_bytes({"digests": np.array(names), "values": values}))

@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.digest import digest_file, digest_json
-from almond.encoding.config.features import EVERY
-from almond.encoding.features.cache import npz_bytes
 from almond.encoding.features.space import FeatureSpace
+from almond.encoding.features.specs import EVERY
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files import npz_bytes, write_atomically
 from almond.progress import Progress, Silent
 from almond.typing import FeatureArray, ImageArray
 
@@ -97,14 +96,14 @@ def film_features(
         raise InputError("every", f"is {every}", "a whole number of at least 1")
     key = digest_json({"film": digest_file(path), "every": every, "feature_space": space.digest})
     done = cache / f"film-{key}.npz"
-    found = _read_done(done, space.dimension, every, key)
-    if found is None:
+    features = _read_done(done, space.dimension, every, key)
+    if features is None:
         partial = cache / f"film-{key}.partial"
         partial.mkdir(parents=True, exist_ok=True)
-        found = _extract(space, path, every, partial, key, progress or Silent())
-        _write_done(done, found)
+        features = _extract(space, path, every, partial, key, progress or Silent())
+        _write_done(done, features)
         shutil.rmtree(partial, ignore_errors=True)  # another process may be removing it as well
-    return found
+    return features
 
 
 def _extract(
@@ -139,7 +138,7 @@ def _batch(image: ImageArray) -> int:
 
 def _compute(space: FeatureSpace, images: list[ImageArray], partial: Path, start: int) -> FeatureArray:
     values = space.extract(images)
-    write_atomically(partial / f"part-{start:08d}.npz", npz_bytes(values=values))
+    write_atomically(partial / f"part-{start:08d}.npz", npz_bytes({"values": values}))
     return values
 
 
@@ -260,7 +259,7 @@ def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]] | None:
         return None  # a damaged cache is only a cache
 
 
-def _write_done(path: Path, found: FilmFeatures) -> None:
+def _write_done(path: Path, features: FilmFeatures) -> None:
     """Straight to disk, for the features of a film are hundreds of megabytes, then renamed."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -268,11 +267,11 @@ def _write_done(path: Path, found: FilmFeatures) -> None:
             np.savez(
                 stream,
                 allow_pickle=False,
-                values=found.values,
-                times=found.times,
-                interval=np.array(found.interval),
-                n_frames=np.array(found.n_frames),
-                variable_rate=np.array(found.variable_rate),
+                values=features.values,
+                times=features.times,
+                interval=np.array(features.interval),
+                n_frames=np.array(features.n_frames),
+                variable_rate=np.array(features.variable_rate),
             )
             stream.flush()
             os.fsync(stream.fileno())

@@ -62,8 +62,8 @@ def read_variable(path: Path, name: str | None) -> NDArray[np.float64]:
     try:
         hdf = bool(h5py.is_hdf5(path))
         variables = _listed_hdf(path) if hdf else _listed_old(path)
-        chosen = _choose(path, variables, name)
-        found = _read_hdf(path, chosen.name) if hdf else _read_old(path, chosen.name)
+        variable = _choose(path, variables, name)
+        array = _read_hdf(path, variable.name) if hdf else _read_old(path, variable.name)
     except (
         MatReadError,
         zlib.error,
@@ -75,9 +75,9 @@ def read_variable(path: Path, name: str | None) -> NDArray[np.float64]:
         RuntimeError,
     ) as error:
         raise InputError(path, f"cannot be read ({error})", "a MATLAB file of version 4 to 7.3") from error
-    if np.iscomplexobj(found) or found.dtype.names:
-        raise InputError(path, f"{chosen.name} holds complex numbers", "real numbers")
-    return found.astype(np.float64, copy=False)
+    if np.iscomplexobj(array) or array.dtype.names:
+        raise InputError(path, f"{variable.name} holds complex numbers", "real numbers")
+    return array.astype(np.float64, copy=False)
 
 
 def _choose(path: Path, variables: list[Variable], name: str | None) -> Variable:
@@ -101,8 +101,8 @@ def _listed_old(path: Path) -> list[Variable]:
 
 
 def _read_old(path: Path, name: str) -> NDArray[Any]:
-    found = scipy.io.loadmat(str(path), variable_names=[name])[name]
-    return np.asarray(found)
+    array = scipy.io.loadmat(str(path), variable_names=[name])[name]
+    return np.asarray(array)
 
 
 def _listed_hdf(path: Path) -> list[Variable]:
@@ -112,8 +112,8 @@ def _listed_hdf(path: Path) -> list[Variable]:
 
 def _variable(name: str, item: Any) -> Variable:
     """A dataset holds an array with its axes reversed; a group is a struct or a sparse matrix."""
-    given = item.attrs.get("MATLAB_class", b"unknown")
-    kind = given.decode() if isinstance(given, bytes) else str(given)
+    matlab_class = item.attrs.get("MATLAB_class", b"unknown")
+    kind = matlab_class.decode() if isinstance(matlab_class, bytes) else str(matlab_class)
     if isinstance(item, h5py.Group):
         return Variable(name, (1, 1), "sparse" if "MATLAB_sparse" in item.attrs else "struct")
     if "MATLAB_empty" in item.attrs:

@@ -1,8 +1,8 @@
-"""What features of a subject's runs are: numbers on regular grids, in one space or several side by side."""
+"""Features of a subject's runs: numbers on regular grids, in one space or several side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from almond.digest import digest_array, digest_json
 from almond.encoding.bold.bids import Run
 from almond.encoding.features.card import FeatureSpaceCard
+from almond.progress import Progress
 from almond.typing import Floats
 
 
@@ -20,14 +21,14 @@ from almond.typing import Floats
 class Scan:
     """What is needed of a run to lay features along it.
 
-    ``n_volumes`` is the length of its time axis. ``kept`` (n_volumes,) marks the volumes that are analysed,
-    None for all; ``confounds`` (n_volumes, k) are regressors to project out.
+    ``n_volumes`` is the length of its time axis. ``uncensored`` (n_volumes,) marks the volumes that are
+    analysed, None for all; ``confounds`` (n_volumes, k) are regressors to project out.
     """
 
     run: Run
     n_volumes: int
     tr: float
-    kept: NDArray[np.bool_] | None = None
+    uncensored: NDArray[np.bool_] | None = None
     confounds: Floats | None = None
 
     @property
@@ -35,8 +36,27 @@ class Scan:
         return self.n_volumes * self.tr
 
     @property
-    def n_kept(self) -> int:
-        return self.n_volumes if self.kept is None else int(self.kept.sum())
+    def n_uncensored(self) -> int:
+        return self.n_volumes if self.uncensored is None else int(self.uncensored.sum())
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """The runs of one subject, what was shown in them, and how features of it are made.
+
+    ``order``: that of alignment; features must fit each run's time (``sound``) or are stretched as one film.
+    ``conditions``: those of the whole data set, so that all subjects get the same columns. ``stimuli``: the
+    folder that ``stim_file`` starts from. ``cache``: the folder that keeps what a network gave. ``device``:
+    where networks compute.
+    """
+
+    scans: Sequence[Scan]
+    order: str
+    conditions: Sequence[str]
+    stimuli: Path
+    cache: Path
+    progress: Progress
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -65,7 +85,7 @@ class RunFeatures:
         return said[0] if self.start == 0 and len(said) == 1 else digest_json([*said, self.start])
 
     def mixed(self, aligned: Floats) -> Floats:
-        """Columns (n, K S) of aligned time courses as columns (n, K D) of aligned features."""
+        """Multiply aligned time courses (n, K S) by ``mixing``: aligned features (n, K D)."""
         if self.mixing is None:
             return aligned
         stimuli = len(self.mixing)
@@ -94,7 +114,7 @@ class Predictors:
         return self.film.digest if self.film is not None else [part.digest for part in self.runs]
 
     def whole(self) -> RunFeatures:
-        """All runs as one film, one after the other where they are not one already."""
+        """Join all runs to one film, one after the other where they are not one already."""
         if self.film is not None:
             return self.film
         first = self.runs[0]
@@ -106,18 +126,18 @@ class Predictors:
 
 
 def joined_card(predictors: Mapping[str, Predictors]) -> FeatureSpaceCard:
-    """The card of all spaces side by side; that of the only one as it is."""
-    cards = [one.card for one in predictors.values()]
+    """Describe all spaces side by side by one card; that of a single space stays as it is."""
+    cards = [space.card for space in predictors.values()]
     if len(cards) == 1:
         return cards[0]
-    digest = digest_json([[name, one.card.digest] for name, one in predictors.items()])
+    digest = digest_json([[name, space.card.digest] for name, space in predictors.items()])
     return FeatureSpaceCard("+".join(predictors), digest, sum(card.dimension for card in cards))
 
 
 def bands(predictors: Mapping[str, Predictors]) -> dict[str, slice]:
-    """Which of the features side by side belong to which space."""
-    found, first = {}, 0
-    for name, one in predictors.items():
-        found[name] = slice(first, first + one.card.dimension)
-        first += one.card.dimension
-    return found
+    """Map each space to its columns among the features side by side."""
+    columns, first = {}, 0
+    for name, space in predictors.items():
+        columns[name] = slice(first, first + space.card.dimension)
+        first += space.card.dimension
+    return columns

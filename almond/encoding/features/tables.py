@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from almond.encoding.config.features import ROWS
-from almond.encoding.config.features import TABLES as SUFFIXES
+from almond.encoding.config.features import TABLES
+from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
-
-__all__ = ["KEY", "SUFFIXES", "FeatureTable", "load_table"]
 
 KEY = "stim_file"
 """The column (or array in an .npz) that names the stimulus of each row, as BIDS events do."""
+
+ROWS = ("time", "features")
 
 VALUES = "values"
 """The array of an .npz that is taken when none is named."""
@@ -37,7 +37,7 @@ class FeatureTable:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Matrix:
     """A file's matrix as it stands; names and keys only where the file gives them."""
 
     values: NDArray[np.float64]
@@ -71,39 +71,37 @@ def load_table(
     :raises InputError: no such file, another kind of file, not numbers, not two-dimensional, missing values,
         an orientation that is not certain.
     """
-    if path.suffix not in SUFFIXES or not path.is_file():
-        raise InputError(path, "is not a table of features", f"a {', '.join(SUFFIXES)} file")
+    if path.suffix not in TABLES or not path.is_file():
+        raise InputError(path, "is not a table of features", f"a {', '.join(TABLES)} file")
     if rows is not None and rows not in ROWS:
         raise InputError("rows", f"is {rows!r}", " or ".join(ROWS))
     try:
-        found = _read(path, variable or None)
+        matrix = _read(path, variable or None)
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             path, f"cannot be read ({error})", "a table of numbers with one header row"
         ) from error
-    if found.values.ndim != 2 or 0 in found.values.shape:
-        raise InputError(path, f"has shape {found.values.shape}", "rows and columns of features")
+    if matrix.values.ndim != 2 or 0 in matrix.values.shape:
+        raise InputError(path, f"has shape {matrix.values.shape}", "rows and columns of features")
     if rows is None:
-        _check_as_it_stands(found, expected_rows, path)
-    return _checked(_turned(found) if rows == "features" else found, expected_rows, path)
+        _check_as_it_stands(matrix, expected_rows, path)
+    return _checked(_turned(matrix) if rows == "features" else matrix, expected_rows, path)
 
 
-def _read(path: Path, variable: str | None) -> _Found:
+def _read(path: Path, variable: str | None) -> _Matrix:
     if path.suffix == ".mat":
-        from almond.encoding.features.matlab import read_variable
-
-        found = read_variable(path, variable)
-        return _Found(found if found.ndim == 2 else found.squeeze())  # 1 x 1 x D x n, as layers give it
+        array = read_variable(path, variable)
+        return _Matrix(array if array.ndim == 2 else array.squeeze())  # 1 x 1 x D x n, as layers give it
     if path.suffix == ".npz":
         return _read_npz(path, variable)
     if variable is not None:
         raise InputError(path, "holds one table, so that variable has no meaning", "no variable")
     if path.suffix == ".npy":
-        return _Found(_numbers(np.load(path, allow_pickle=False), path))
+        return _Matrix(_numbers(np.load(path, allow_pickle=False), path))
     return _read_frame(path)
 
 
-def _read_frame(path: Path) -> _Found:
+def _read_frame(path: Path) -> _Matrix:
     if path.suffix == ".parquet":
         frame = pd.read_parquet(path)
     else:
@@ -112,10 +110,10 @@ def _read_frame(path: Path) -> _Found:
     words = [str(name) for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
     if words:
         raise InputError(path, f"column {words[0]} does not hold numbers", f"numbers, or a column {KEY}")
-    return _Found(frame.to_numpy(np.float64), tuple(map(str, frame.columns)), keys)
+    return _Matrix(frame.to_numpy(np.float64), tuple(map(str, frame.columns)), keys)
 
 
-def _read_npz(path: Path, variable: str | None) -> _Found:
+def _read_npz(path: Path, variable: str | None) -> _Matrix:
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as loaded:
         name = variable or _only_matrix(loaded, path)
         if name not in loaded:
@@ -123,7 +121,7 @@ def _read_npz(path: Path, variable: str | None) -> _Found:
         values = _numbers(loaded[name], path)
         names = tuple(map(str, loaded["names"])) if "names" in loaded else None
         keys = tuple(map(str, loaded[KEY])) if KEY in loaded else None
-    return _Found(values, names, keys)
+    return _Matrix(values, names, keys)
 
 
 def _only_matrix(loaded: Any, path: Path) -> str:
@@ -144,11 +142,11 @@ def _numbers(array: NDArray[Any], path: Path) -> NDArray[np.float64]:
     return np.asarray(array, np.float64)
 
 
-def _check_as_it_stands(found: _Found, expected: int | None, path: Path) -> None:
+def _check_as_it_stands(matrix: _Matrix, expected: int | None, path: Path) -> None:
     """Refuse a matrix whose orientation could only be guessed."""
-    n, d = found.values.shape
+    n, d = matrix.values.shape
     both = f"rows: time would read {n} rows of {d} features, rows: features {d} rows of {n} features"
-    if n == d and not found.labelled:
+    if n == d and not matrix.labelled:
         raise InputError(path, f"is square ({n} x {d}); {both}", "rows: time or rows: features")
     if expected is None:
         if path.suffix == ".mat":
@@ -161,14 +159,14 @@ def _advice(other_fits: bool) -> str:
     return "rows: features would fit" if other_fits else "neither reading fits"
 
 
-def _turned(found: _Found) -> _Found:
+def _turned(matrix: _Matrix) -> _Matrix:
     """Columns of the file become rows; their names go with them, so that a column of keys makes no sense."""
-    return _Found(np.ascontiguousarray(found.values.T))
+    return _Matrix(np.ascontiguousarray(matrix.values.T))
 
 
-def _checked(found: _Found, expected: int | None, path: Path) -> FeatureTable:
-    values = found.values
-    names = found.names
+def _checked(matrix: _Matrix, expected: int | None, path: Path) -> FeatureTable:
+    values = matrix.values
+    names = matrix.names
     if names is None:
         names = tuple(f"feature_{index}" for index in range(values.shape[1]))
     if expected is not None and len(values) != expected:
@@ -181,9 +179,9 @@ def _checked(found: _Found, expected: int | None, path: Path) -> FeatureTable:
         column = int(np.argmin(finite))
         row = int(np.argmin(np.isfinite(values[:, column])))
         raise InputError(path, f"row {row + 1}, column {names[column]} is not a number", "numbers only")
-    if found.keys is not None:
-        if len(found.keys) != len(values):
-            raise InputError(path, f"names {len(found.keys)} rows of {len(values)}", f"a {KEY} per row")
-        if len(set(found.keys)) < len(found.keys):
+    if matrix.keys is not None:
+        if len(matrix.keys) != len(values):
+            raise InputError(path, f"names {len(matrix.keys)} rows of {len(values)}", f"a {KEY} per row")
+        if len(set(matrix.keys)) < len(matrix.keys):
             raise InputError(path, f"names a stimulus twice in {KEY}", "one row per stimulus")
-    return FeatureTable(names, values, found.keys)
+    return FeatureTable(names, values, matrix.keys)

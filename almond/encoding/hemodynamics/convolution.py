@@ -134,10 +134,10 @@ def _at_volumes(
     rows = np.asarray(features, np.float64) if up == down else resample(features, up, down)
     if covers:
         rows = _exactly(rows, n_volumes)
-    found = np.zeros((n_volumes, features.shape[1]))
+    at_volumes = np.zeros((n_volumes, features.shape[1]))
     taken = rows[max(0, -shift) : max(0, n_volumes - shift)]
-    found[max(0, shift) : max(0, shift) + len(taken)] = taken
-    return found
+    at_volumes[max(0, shift) : max(0, shift) + len(taken)] = taken
+    return at_volumes
 
 
 def _exactly(rows: NDArray[np.float64], count: int) -> NDArray[np.float64]:

@@ -65,17 +65,17 @@ def basis(kind: str, interval: float, *, orthogonal: bool = True) -> NDArray[np.
         parameters = list(CANONICAL)
         parameters[position] += step
         columns.append((canonical - spm_hrf(interval, parameters)) / step)
-    found = np.stack(columns, axis=1)
-    return orthogonalised(found) if orthogonal else found
+    responses = np.stack(columns, axis=1)
+    return orthogonalised(responses) if orthogonal else responses
 
 
 def orthogonalised(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each column (n, K) without its part in the columns before it; not scaled (``spm_orth``)."""
-    found = columns.copy()
+    orthogonal = columns.copy()
     for index in range(1, columns.shape[1]):
-        before = found[:, :index]
-        found[:, index] -= before @ np.linalg.lstsq(before, found[:, index], rcond=None)[0]
-    return found
+        before = orthogonal[:, :index]
+        orthogonal[:, index] -= before @ np.linalg.lstsq(before, orthogonal[:, index], rcond=None)[0]
+    return orthogonal
 
 
 def _gamma_density(x: NDArray[np.float64], shape: float, rate: float) -> NDArray[np.float64]:

@@ -20,11 +20,11 @@ COLUMN_BLOCK = 256
 
 def by_columns(features: NDArray[np.floating[Any]], rows: int, work: Any) -> NDArray[np.float64]:
     """``work`` on blocks of the columns of (n, D), gathered into (rows, D)."""
-    found = np.empty((rows, features.shape[1]))
+    gathered = np.empty((rows, features.shape[1]))
     for first in range(0, features.shape[1], COLUMN_BLOCK):
         block = np.asarray(features[:, first : first + COLUMN_BLOCK], np.float64)
-        found[:, first : first + COLUMN_BLOCK] = work(block)
-    return found
+        gathered[:, first : first + COLUMN_BLOCK] = work(block)
+    return gathered
 
 
 def resample(features: NDArray[np.floating[Any]], up: int, down: int) -> NDArray[np.float64]:

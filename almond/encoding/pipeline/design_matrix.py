@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.encoding.bold.bids import Run, number_of_volumes, repetition_time
-from almond.encoding.bold.censoring import kept_rows, read_censor
+from almond.encoding.bold.censoring import read_censor, uncensored_rows
 from almond.encoding.bold.cleaning import constant_voxels, nuisance, standardised, without
 from almond.encoding.bold.confounds import read_confounds
 from almond.encoding.bold.nifti import read_masked
@@ -71,14 +71,14 @@ def check_one_tr(scans: Sequence[Scan]) -> None:
 
 
 def nuisance_of(config: FitConfig, scan: Scan) -> Floats:
-    """Orthonormal basis (n_kept, q) of what is taken from BOLD and predictors of a run."""
+    """Orthonormal basis (n_uncensored, q) of what is taken from BOLD and predictors of a run."""
     return nuisance(
         scan.n_volumes,
         scan.tr,
         detrend=config.detrend,
         high_pass=config.high_pass,
         confounds=scan.confounds,
-        kept=scan.kept,
+        uncensored=scan.uncensored,
         source=scan.run.bold,
     )
 
@@ -93,15 +93,15 @@ def read_subject(
     """Read the voxels of all regions once. With the sound order nothing crosses the border of a run."""
     voxels = np.unique(np.concatenate([region.voxels for region in regions]), axis=0)
     dropped = np.zeros(len(voxels), bool)
-    lengths = tuple(scan.n_kept for scan in scans)
+    lengths = tuple(scan.n_uncensored for scan in scans)
     bold = np.empty((sum(lengths), len(voxels)))
     bases, first = [], 0
     for number, scan in enumerate(scans):
         progress.report(number / len(scans), f"sub-{scan.run.subject}: reading {scan.run.name}")
-        part = bold[first : first + scan.n_kept]
+        part = bold[first : first + scan.n_uncensored]
         bases.append(nuisance_of(config, scan))
         _read_run(config, scan, voxels, bases[-1], part, dropped)
-        first += scan.n_kept
+        first += scan.n_uncensored
     x = prepared_predictors(config, scans, predictors, bases)
     times = np.concatenate([_times(scan) for scan in scans])
     return SubjectData(x, bold, voxels, dropped, lengths, times, scans[0].tr)
@@ -109,7 +109,7 @@ def read_subject(
 
 def _times(scan: Scan) -> Floats:
     times = scan.tr * np.arange(scan.n_volumes, dtype=np.float64)
-    return times if scan.kept is None else times[scan.kept]
+    return times if scan.uncensored is None else times[scan.uncensored]
 
 
 def _read_run(
@@ -120,17 +120,17 @@ def _read_run(
     part: Floats,
     dropped: NDArray[np.bool_],
 ) -> None:
-    """Fill ``part`` (n_kept, V) with a run's prepared BOLD, and mark constant voxels in ``dropped``."""
-    if scan.kept is None or config.censor is None:
+    """Fill ``part`` (n_uncensored, V) with a run's prepared BOLD, and mark constant voxels in ``dropped``."""
+    if scan.uncensored is None or config.censor is None:
         read_masked(scan.run.bold, voxels, scan.run.volumes, out=part)
     else:
         courses = read_masked(scan.run.bold, voxels, scan.run.volumes)
-        part[:] = kept_rows(courses, scan.kept, config.censor.mode, scan.run.bold)
+        part[:] = uncensored_rows(courses, scan.uncensored, config.censor.mode, scan.run.bold)
     prepare_courses(config, basis, part, dropped)
 
 
 def prepare_courses(config: FitConfig, basis: Floats, part: Floats, dropped: NDArray[np.bool_]) -> None:
-    """Prepare a run's BOLD ``part`` (n_kept, V) in place, and mark constant voxels in ``dropped`` (V,)."""
+    """Prepare a run's BOLD ``part`` (n_uncensored, V) in place; mark constant voxels in ``dropped`` (V,)."""
     dropped |= constant_voxels(part)
     if basis.shape[1]:
         part[:] = without(part, basis)
@@ -150,7 +150,7 @@ def prepared_predictors(
     parts, first = [], 0
     for scan, basis in zip(scans, chosen, strict=True):
         rows = found[first : first + scan.n_volumes]
-        parts.append(without(rows if scan.kept is None else rows[scan.kept], basis))
+        parts.append(without(rows if scan.uncensored is None else rows[scan.uncensored], basis))
         first += scan.n_volumes
     return np.concatenate(parts)
 

@@ -13,11 +13,13 @@ from almond.encoding.bold.nifti import Grid
 from almond.encoding.bold.select import all_runs
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.evaluation.noise_features import null_predictors
-from almond.encoding.features import extract as sources
 from almond.encoding.features.card import FeatureSpaceCard
-from almond.encoding.features.run_features import Predictors, Scan, bands, joined_card
+from almond.encoding.features.extract import extract_predictors
+from almond.encoding.features.kinds.events import EventsSpec
+from almond.encoding.features.run_features import Predictors, Presentation, Scan, bands, joined_card
+from almond.encoding.features.stimulus_events import conditions_of
 from almond.encoding.pipeline.design_matrix import check_one_tr, prepared_predictors, scan_of
-from almond.encoding.regions.resolve import Region, bold_grid, resolve
+from almond.encoding.regions.resolve import Region, bold_grid, resolve_regions
 from almond.errors import InputError
 from almond.progress import Part, Progress
 from almond.rng import generator
@@ -85,12 +87,11 @@ def gather_inputs(
         raise InputError("subjects", f"{subject} has no run", "a subject of the data set")
     progress.report(0.0, f"sub-{subject}: regions and runs")
     grid = bold_grid([run.bold for run in own])
-    regions = resolve(config.regions, grid, subject=subject)
+    regions = resolve_regions(config.regions, grid, subject=subject)
     scans = tuple(scan_of(config, run) for run in own)
     check_one_tr(scans)
     progress.report(0.2, f"sub-{subject}: features")
-    predictors = sources.gather(
-        config.spaces,
+    presentation = Presentation(
         scans,
         order=config.order,
         conditions=_conditions(config, every),
@@ -99,6 +100,7 @@ def gather_inputs(
         progress=Part(progress, 0.2, 1.0),
         device=config.device,
     )
+    predictors = extract_predictors(config.spaces, presentation)
     found = provenance.of_subject(config, scans, predictors)
     return Inputs(
         config,
@@ -114,5 +116,6 @@ def gather_inputs(
 
 
 def _conditions(config: FitConfig, runs: Sequence[Run]) -> tuple[str, ...]:
-    open_ended = [spec for spec in config.spaces.values() if spec.kind == "events" and not spec.conditions]
-    return sources.conditions_of(runs) if open_ended else ()
+    specs = config.spaces.values()
+    open_ended = [spec for spec in specs if isinstance(spec, EventsSpec) and not spec.conditions]
+    return conditions_of(runs) if open_ended else ()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from almond.digest import canonical_json, digest_json
 from almond.encoding.bold.bids import number_of_volumes
-from almond.encoding.bold.censoring import kept_rows
+from almond.encoding.bold.censoring import uncensored_rows
 from almond.encoding.bold.nifti import read_masked
 from almond.encoding.bold.select import all_runs, subjects_of
 from almond.encoding.config.fit_config import FitConfig
@@ -113,7 +113,7 @@ class _Brain:
     def run(self, progress: Progress) -> dict[str, Any]:
         config, scans = self.inputs.config, self.inputs.scans
         file = self.scratch / "bold.float32"
-        lengths = tuple(scan.n_kept for scan in scans)
+        lengths = tuple(scan.n_uncensored for scan in scans)
         bold = np.memmap(file, np.float32, "w+", shape=(sum(lengths), len(self.voxels)))
         constant = self._read(bold, scans, Part(progress, 0.0, 0.2))
         kept = np.flatnonzero(~constant)
@@ -170,7 +170,7 @@ class _Brain:
         first = 0
         for number, scan in enumerate(scans):
             progress.report(number / len(scans), f"sub-{self.inputs.subject}: reading {scan.run.name}")
-            rows = bold[first : first + scan.n_kept]
+            rows = bold[first : first + scan.n_uncensored]
             measured = self._measured(scan, rows)
             basis = nuisance_of(self.inputs.config, scan)
             for begin in range(0, len(self.voxels), self.settings.chunk):
@@ -178,13 +178,13 @@ class _Brain:
                 part = np.asarray(self._kept(scan, measured[:, chosen]), np.float64)
                 prepare_courses(self.inputs.config, basis, part, constant[chosen])
                 rows[:, chosen] = part
-            first += scan.n_kept
+            first += scan.n_uncensored
         return constant
 
     def _measured(self, scan: Scan, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """A run as its file has it: in its place, or in a scratch file when volumes will be dropped."""
         voxels, volumes = self.voxels, scan.run.volumes
-        if scan.kept is None:
+        if scan.uncensored is None:
             return read_masked(scan.run.bold, voxels, volumes, out=rows)
         count = number_of_volumes(scan.run)
         file = self.scratch / "run.float32"
@@ -193,9 +193,9 @@ class _Brain:
 
     def _kept(self, scan: Scan, courses: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
         censor = self.inputs.config.censor
-        if scan.kept is None or censor is None:
+        if scan.uncensored is None or censor is None:
             return courses
-        return kept_rows(np.asarray(courses, np.float64), scan.kept, censor.mode, scan.run.bold)
+        return uncensored_rows(np.asarray(courses, np.float64), scan.uncensored, censor.mode, scan.run.bold)
 
     def _ridge(
         self,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.config.regions import RegionSpec
+from almond.encoding.config.regions import AtlasSpec
 from almond.errors import InputError
 
 NUMBER_COLUMNS = ("index", "value", "label_id", "id", "number", "roi", "label")
@@ -21,7 +21,7 @@ LUT_LINE = re.compile(r"^\s*(\d+)\s+(\S+(?:\s+[^\s\d]\S*)*)\s+\d+\s+\d+\s+\d+(?:
 
 
 def label_table(path: Path) -> dict[int, str]:
-    """Number -> name of an atlas' labels.
+    """Read the numbers and names of an atlas' labels.
 
     Read by form: ``.xml`` with ``<label><index>..</index><name>..</name></label>`` (SPM; also FSL's
     ``<label index="..">name</label>``, whose index counts from 0 where the atlas is probabilistic);
@@ -39,13 +39,15 @@ def label_table(path: Path) -> dict[int, str]:
         text = path.read_bytes().decode("latin-1")
     readers = {".xml": _from_xml, ".tsv": _from_columns, ".csv": _from_columns}
     pairs = readers.get(path.suffix.lower(), _from_lines)(path, text)
-    found: dict[int, str] = {}
+    labels: dict[int, str] = {}
     for number, name in pairs:
-        if found.setdefault(number, name) != name:
-            raise InputError(path, f"gives the label {number} two names: {found[number]}, {name}", "one name")
-    if not found:
+        if labels.setdefault(number, name) != name:
+            raise InputError(
+                path, f"gives the label {number} two names: {labels[number]}, {name}", "one name"
+            )
+    if not labels:
         raise InputError(path, "holds no labels", "numbers and names of an atlas' areas")
-    return found
+    return labels
 
 
 def _from_xml(path: Path, text: str) -> list[tuple[int, str]]:
@@ -77,7 +79,12 @@ def _from_columns(path: Path, text: str) -> list[tuple[int, str]]:
     header = [cell.strip().lower() for cell in rows[0]]
     number = next((header.index(name) for name in NUMBER_COLUMNS if name in header), None)
     name = next(
-        (header.index(one) for one in NAME_COLUMNS if one in header and header.index(one) != number), None
+        (
+            header.index(column)
+            for column in NAME_COLUMNS
+            if column in header and header.index(column) != number
+        ),
+        None,
     )
     if number is None or name is None:
         raise InputError(path, f"has the columns {', '.join(rows[0])}", "a column index and a column name")
@@ -89,12 +96,12 @@ def _from_columns(path: Path, text: str) -> list[tuple[int, str]]:
 
 def _from_lines(path: Path, text: str) -> list[tuple[int, str]]:
     lines = [line.rstrip() for line in text.splitlines()]
-    kept = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    with_colours = [LUT_LINE.match(line) for line in kept]
-    if kept and all(with_colours):
-        return [(int(found[1]), found[2].strip()) for found in with_colours if found]
-    parts = [line.split(None, 1) for line in kept]
-    if kept and all(len(pair) == 2 and pair[0].isdigit() for pair in parts):
+    content = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    with_colours = [LUT_LINE.match(line) for line in content]
+    if content and all(with_colours):
+        return [(int(match[1]), match[2].strip()) for match in with_colours if match]
+    parts = [line.split(None, 1) for line in content]
+    if content and all(len(pair) == 2 and pair[0].isdigit() for pair in parts):
         return [(int(number), name.strip()) for number, name in parts]
     while lines and not lines[-1].strip():
         lines.pop()
@@ -115,8 +122,8 @@ def _whole(text: str, path: Path) -> int:
     return int(number)
 
 
-def label_numbers(spec: RegionSpec, values: NDArray[np.float64], path: Path) -> list[int]:
-    """The values in an atlas image that a specification's labels mean.
+def label_numbers(spec: AtlasSpec, values: NDArray[np.float64], path: Path) -> list[int]:
+    """Look up the values in an atlas image that a specification's labels mean.
 
     :raises InputError: a name that the table does not have (with names like it), a number that is not in the
         image, or values that are not whole numbers.
@@ -138,23 +145,23 @@ def _some(present: NDArray[np.float64]) -> str:
     return ", ".join(numbers if len(numbers) <= 12 else [*numbers[:6], "...", *numbers[-3:]])
 
 
-def _names(spec: RegionSpec) -> dict[str, int]:
+def _names(spec: AtlasSpec) -> dict[str, int]:
     """Name -> number for the names that a specification uses; exact, or else equal but for case."""
     if spec.table is None:
-        raise InputError(spec.path, "has labels by name and no label table", "table: file")
+        raise InputError(spec.atlas, "has labels by name and no label table", "table: file")
     table = label_table(spec.table)
     return {label: _find(label, table, spec.table) for label in spec.labels if isinstance(label, str)}
 
 
 def _find(label: str, table: dict[int, str], path: Path) -> int:
-    for found in (
+    for numbers in (
         [number for number, name in table.items() if name == label],
         [number for number, name in table.items() if name.lower() == label.lower()],
     ):
-        if len(found) == 1:
-            return found[0]
-        if found:
-            text = ", ".join(map(str, found))
+        if len(numbers) == 1:
+            return numbers[0]
+        if numbers:
+            text = ", ".join(map(str, numbers))
             raise InputError(path, f"has the label {label} more than once ({text})", "labels by number")
     raise InputError(path, f"has no label {label}", f"one of its names, such as {_near(label, table)}")
 
@@ -163,5 +170,5 @@ def _near(label: str, table: dict[int, str], count: int = 4) -> str:
     lower = {name.lower(): name for name in table.values()}
     near: Sequence[str] = get_close_matches(label.lower(), lower, n=count, cutoff=0.4)
     inside = [name for name in lower if label.lower() in name]
-    chosen = dict.fromkeys([*inside[:count], *near])
-    return ", ".join(lower[name] for name in list(chosen)[:count]) or ", ".join(list(lower.values())[:count])
+    listed = dict.fromkeys([*inside[:count], *near])
+    return ", ".join(lower[name] for name in list(listed)[:count]) or ", ".join(list(lower.values())[:count])

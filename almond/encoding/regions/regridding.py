@@ -22,22 +22,22 @@ def _between(source: Grid, target: Grid) -> NDArray[np.float64]:
 
 
 def onto_grid(inside: NDArray[np.bool_], source: Grid, target: Grid) -> tuple[NDArray[np.bool_], int]:
-    """A mask of ``source`` on ``target``: each target voxel takes the source voxel that holds its centre.
+    """Bring a mask of ``source`` onto ``target``: each target voxel takes the source voxel at its centre.
 
-    Also the number of mask voxels whose centre lies outside the target's field of view. Only the box of the
-    target around the mask is looked at.
+    Return it with the number of mask voxels whose centre lies outside the target's field of view. Only the
+    box of the target around the mask is looked at.
     """
-    found = np.zeros(target.shape, np.bool_)
+    resampled = np.zeros(target.shape, np.bool_)
     voxels = np.argwhere(inside)
     outside = int((~_within(voxels, _between(target, source), target.shape)).sum())
     box = _box(voxels, source, target)
     if any(low >= high for low, high in box):
-        return found, outside
+        return resampled, outside
     mapping = _between(source, target)
     for first in range(*box[0], SLAB):
         part = [(first, min(first + SLAB, box[0][1])), *box[1:]]
-        found[tuple(slice(low, high) for low, high in part)] = _looked_up(inside, mapping, part)
-    return found, outside
+        resampled[tuple(slice(low, high) for low, high in part)] = _looked_up(inside, mapping, part)
+    return resampled, outside
 
 
 def _looked_up(
@@ -75,11 +75,11 @@ def _box(voxels: NDArray[np.int64], source: Grid, target: Grid) -> list[tuple[in
 
 
 def field_of_view_overlaps(source: Grid, target: Grid) -> bool:
-    """Whether the boxes of two grids share any volume (separating axes along the edges of both)."""
+    """Tell whether the boxes of two grids share any volume (separating axes along the edges of both)."""
     a, b = _corners(source), _corners(target)
     axes = [*np.linalg.inv(source.affine[:3, :3]), *np.linalg.inv(target.affine[:3, :3])]
     edges = itertools.product(source.affine[:3, :3].T, target.affine[:3, :3].T)
-    axes += [np.cross(one, other) for one, other in edges]
+    axes += [np.cross(a_edge, b_edge) for a_edge, b_edge in edges]
     for axis in axes:
         if np.linalg.norm(axis) < 1e-9:
             continue

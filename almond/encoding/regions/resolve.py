@@ -12,18 +12,24 @@ from numpy.typing import NDArray
 
 from almond.digest import digest_file, digest_json
 from almond.encoding.bold.nifti import Grid, grid_of, load_nifti, read_data
-from almond.encoding.config.regions import RegionSpec, circles
-from almond.encoding.regions.atlas import label_numbers, label_table
+from almond.encoding.config.regions import (
+    AtlasSpec,
+    DifferenceSpec,
+    MapSpec,
+    MaskSpec,
+    ReferenceSpec,
+    RegionSpec,
+    circles,
+)
+from almond.encoding.regions.atlas import label_numbers
 from almond.encoding.regions.regridding import field_of_view_overlaps, onto_grid
 from almond.errors import InputError
-
-__all__ = ["Region", "bold_grid", "label_table", "load_region", "resolve"]
 
 AFFINE_TOLERANCE = 1e-3
 """In millimetres per entry: headers are float32."""
 
 MIDLINE = 1e-3
-"""Millimetres: a voxel nearer to x = 0 is on neither side."""
+"""Millimetres: a voxel nearer to 0 is on neither side."""
 
 
 @dataclass(frozen=True)
@@ -47,37 +53,51 @@ class Region:
     warning: str | None = None
 
     def notes(self) -> dict[str, Any]:
-        """What metrics should say of how the region came onto the grid; empty when it lay there."""
+        """Write how the region came onto the grid, for its metrics; empty when it lay there."""
         said = {"resampled": self.resampled, "lost": round(self.lost, 6), "region_warning": self.warning}
         return {key: value for key, value in said.items() if value}
 
 
 def load_region(name: str, path_or_spec: Path | RegionSpec, grid: Grid | None = None) -> Region:
-    """One region; on the grid of its (first) file when no ``grid`` is given.
+    """Find the voxels of one region.
 
-    :raises InputError: see ``resolve``.
+    :param path_or_spec: a mask, or what the region is made of.
+    :param grid: of the BOLD; that of the region's (first) file where None.
+    :raises InputError: see ``resolve_regions``.
     """
-    spec = path_or_spec if isinstance(path_or_spec, RegionSpec) else RegionSpec("mask", Path(path_or_spec))
-    return resolve({name: spec}, grid or _own_grid(name, spec))[name]
+    if isinstance(path_or_spec, RegionSpec):
+        spec = path_or_spec
+    else:
+        spec = MaskSpec.model_construct(mask=Path(path_or_spec))  # reading it says what is wrong with it
+    return resolve_regions({name: spec}, grid or _own_grid(name, spec))[name]
 
 
-def resolve(specs: Mapping[str, RegionSpec], grid: Grid, *, subject: str | None = None) -> dict[str, Region]:
-    """The voxels of every region on ``grid``, in the order of ``specs``.
+def resolve_regions(
+    specs: Mapping[str, RegionSpec], grid: Grid, *, subject: str | None = None
+) -> dict[str, Region]:
+    """Find the voxels of every region on ``grid``, in the order of ``specs``.
 
-    ``subject`` fills ``{subject}`` in paths. Files on other grids are resampled: each voxel of ``grid`` takes
-    the value at its centre (nearest neighbour through both affines).
+    Files on other grids are resampled: each voxel of ``grid`` takes the value at its centre (nearest
+    neighbour through both affines).
+
+    :param specs: name -> what the region is made of; names may refer to each other.
+    :param grid: of the BOLD.
+    :param subject: fills ``{subject}`` in paths.
 
     :raises InputError: a file that is no 3-D NIfTI, an unknown label or region, regions made of themselves,
         other space or grid where that is not allowed (with both shapes and affines), or nothing left.
     """
     for circle in circles(specs):
         raise InputError(f"regions.{circle[0]}", f"is made of itself: {' -> '.join(circle)}", "an order")
-    maker = _Maker(specs, grid, subject)
-    return {name: maker.region(name) for name in specs}
+    resolver = _Resolver(specs, grid, subject)
+    return {name: resolver.region(name) for name in specs}
 
 
 def bold_grid(bolds: Sequence[Path]) -> Grid:
-    """The one grid of several BOLD runs; ``InputError`` with both grids when they differ."""
+    """Read the grid that several BOLD runs share.
+
+    :raises InputError: two differ; the message shows both.
+    """
     first = grid_of(load_nifti(bolds[0]), bolds[0])
     for path in bolds[1:]:
         other = grid_of(load_nifti(path), path)
@@ -86,15 +106,16 @@ def bold_grid(bolds: Sequence[Path]) -> Grid:
     return first
 
 
-def same_grid(one: Grid, other: Grid) -> bool:
-    close = np.allclose(one.affine, other.affine, atol=AFFINE_TOLERANCE, rtol=0)
-    return one.shape == other.shape and bool(close)
+def same_grid(first: Grid, second: Grid) -> bool:
+    """Tell whether two grids have one shape and, to 0.001 mm, one affine."""
+    close = np.allclose(first.affine, second.affine, atol=AFFINE_TOLERANCE, rtol=0)
+    return first.shape == second.shape and bool(close)
 
 
 def _own_grid(name: str, spec: RegionSpec) -> Grid:
     images = [path for path in spec.files() if path.name.endswith((".nii", ".nii.gz"))]
     if not images:
-        raise InputError(f"regions.{name}", "refers to other regions and has no file", "regions.resolve")
+        raise InputError(f"regions.{name}", "refers to other regions and has no file", "the grid of the BOLD")
     return replace(grid_of(load_nifti(images[0]), images[0]), space=None)
 
 
@@ -102,10 +123,10 @@ def _text(grid: Grid) -> str:
     return str(np.round(grid.affine[:3], 3).tolist())
 
 
-def _differ(one: Grid, other: Grid) -> str:
+def _differ(first: Grid, second: Grid) -> str:
     return (
-        f"has shape {one.shape} and affine {_text(one)}, "
-        f"{other.name or 'the BOLD'} has shape {other.shape} and affine {_text(other)}"
+        f"has shape {first.shape} and affine {_text(first)}, "
+        f"{second.name or 'the BOLD'} has shape {second.shape} and affine {_text(second)}"
     )
 
 
@@ -122,7 +143,7 @@ class _Made:
     warnings: tuple[str, ...]
 
 
-class _Maker:
+class _Resolver:
     """Makes regions one by one and keeps those that others refer to."""
 
     def __init__(self, specs: Mapping[str, RegionSpec], grid: Grid, subject: str | None) -> None:
@@ -160,8 +181,8 @@ class _Maker:
         return self.known[name]
 
     def _make(self, spec: RegionSpec) -> _Made:
-        if spec.kind == "region":
-            return self.made(spec.reference)
+        if isinstance(spec, ReferenceSpec):
+            return self.made(spec.region)
         made = self._combined(spec) if spec.parts else self._leaf(spec)
         if spec.side is None:
             return made
@@ -170,11 +191,12 @@ class _Maker:
 
     def _combined(self, spec: RegionSpec) -> _Made:
         parts = [self._make(self._inherited(part, spec)) for part in spec.parts]
+        difference = isinstance(spec, DifferenceSpec)
         inside = parts[0].inside.copy()
         for part in parts[1:]:
-            inside = inside | part.inside if spec.kind == "union" else inside & ~part.inside
+            inside = inside & ~part.inside if difference else inside | part.inside
         # What is taken away does not count as lost when it lies outside the field of view.
-        counted = parts if spec.kind == "union" else parts[:1]
+        counted = parts[:1] if difference else parts
         return _Made(
             inside,
             {spec.kind: [part.content for part in parts]},
@@ -187,28 +209,27 @@ class _Maker:
 
     @staticmethod
     def _inherited(part: RegionSpec, whole: RegionSpec) -> RegionSpec:
-        """``space`` and ``resample: false`` of a combination hold for its parts, unless they say more."""
-        return replace(part, space=part.space or whole.space, resample=part.resample and whole.resample)
+        """Hand ``space`` and ``resample: false`` of a combination down to a part that says nothing."""
+        handed = {"space": part.space or whole.space, "resample": part.resample and whole.resample}
+        return part.model_copy(update=handed)
 
     def _leaf(self, spec: RegionSpec) -> _Made:
-        path = spec.path
-        if path is None:
-            raise InputError("regions", f"a {spec.kind} without a file", "a NIfTI file")
+        path = spec.paths()["path"]
         image = load_nifti(path)
         shape = tuple(image.shape)
         if len(shape) != 3 and not (len(shape) == 4 and shape[3] == 1):
             raise InputError(path, f"has shape {shape}", "a 3-D mask")
         source = grid_of(image, path)
         warning = self._check_space(spec, source, path)
-        chosen = selected(spec, read_data(image, path).reshape(shape[:3]), path)
-        if not chosen.any():
+        mask = selected(spec, read_data(image, path).reshape(shape[:3]), path)
+        if not mask.any():
             raise InputError(path, "is empty", "a mask with voxels that are not 0")
         content = _content(spec, path)
         if same_grid(source, self.grid):
-            return _Made(chosen, content, path, False, 0, int(chosen.sum()), ())
-        inside, outside = self._resampled(spec, chosen, source, path)
+            return _Made(mask, content, path, False, 0, int(mask.sum()), ())
+        inside, outside = self._resampled(spec, mask, source, path)
         notes = () if warning is None else (warning,)
-        return _Made(inside, content, path, True, outside, int(chosen.sum()), notes)
+        return _Made(inside, content, path, True, outside, int(mask.sum()), notes)
 
     def _check_space(self, spec: RegionSpec, source: Grid, path: Path) -> str | None:
         space = spec.space or source.space
@@ -223,7 +244,7 @@ class _Maker:
         return None
 
     def _resampled(
-        self, spec: RegionSpec, chosen: NDArray[np.bool_], source: Grid, path: Path
+        self, spec: RegionSpec, mask: NDArray[np.bool_], source: Grid, path: Path
     ) -> tuple[NDArray[np.bool_], int]:
         if not spec.resample:
             raise InputError(path, _differ(source, self.grid), "the grid of the BOLD runs (resample: false)")
@@ -231,7 +252,7 @@ class _Maker:
             raise InputError(
                 path, f"no part of it overlaps the BOLD: it {_differ(source, self.grid)}", "the same space"
             )
-        inside, outside = onto_grid(chosen, source, self.grid)
+        inside, outside = onto_grid(mask, source, self.grid)
         if not inside.any():
             raise InputError(
                 path,
@@ -242,12 +263,12 @@ class _Maker:
 
 
 def selected(spec: RegionSpec, values: NDArray[np.float64], path: Path) -> NDArray[np.bool_]:
-    """Which voxels of an image belong to a mask, atlas or map; NaN never does."""
-    if spec.kind == "atlas":
+    """Mark the voxels of an image that belong to a mask, atlas or map; NaN never does."""
+    if isinstance(spec, AtlasSpec):
         numbers = label_numbers(spec, values, path)
         return np.asarray(np.isin(values, np.array(numbers, np.float64)), np.bool_)
     known = np.isfinite(values)
-    if spec.kind == "mask":
+    if not isinstance(spec, MapSpec):
         return np.asarray(known & (values != 0), np.bool_)
     if spec.above is not None:
         known &= values > spec.above
@@ -257,7 +278,7 @@ def selected(spec: RegionSpec, values: NDArray[np.float64], path: Path) -> NDArr
 
 
 def on_side(grid: Grid, side: str) -> NDArray[np.bool_]:
-    """Voxels of a grid whose centre has x < 0 mm (left) or x > 0 mm (right); x = 0 is on neither side."""
+    """Mark voxels of a grid whose centre has x < 0 mm (left) or x > 0 mm (right); 0 is on neither side."""
     i, j, k = np.ogrid[tuple(slice(length) for length in grid.shape)]
     a, b, c, shift = grid.affine[0]
     x = a * i + b * j + c * k + shift
@@ -265,12 +286,9 @@ def on_side(grid: Grid, side: str) -> NDArray[np.bool_]:
 
 
 def _content(spec: RegionSpec, path: Path) -> Any:
-    """What a file contributes to the digest: for a plain mask the digest of the file itself."""
+    """Write what a file contributes to the digest: for a plain mask the digest of the file itself."""
     digest = digest_file(path)
-    if spec.kind == "mask":
+    if isinstance(spec, MaskSpec):
         return digest
     said = {key: value for key, value in spec.to_json().items() if key not in ("side", "resample", "space")}
-    said["path"] = digest
-    if spec.table is not None:
-        said["table"] = digest_file(spec.table)
-    return said
+    return said | {key: digest_file(file) for key, file in spec.paths().items()}

@@ -18,7 +18,8 @@ from almond.digest import digest_file
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.config.evaluation import StimuliSettings
 from almond.encoding.config.fit_config import FitConfig
-from almond.encoding.features.space import extract_cached, open_space
+from almond.encoding.features.cache import extract_cached
+from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.progress import Part, Progress

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.config.features import MEANINGFUL
+from almond.encoding.config.features import FEATURE_KINDS, feature_keys
 from encoder import services
 from encoder.admin.forms.common import choice, given, names, number, numbers, text, whole
 from encoder.models import FeatureSpace
@@ -53,9 +53,8 @@ OF_A_KIND = {"path": "table", "interval": "table", "folder": "transformers"}
 
 def shown_when() -> dict[str, Condition]:
     """When a field has a meaning."""
-    kinds = {
-        field: [kind for kind, keys in MEANINGFUL.items() if key in keys] for field, key in ASKED.items()
-    }
+    keys = {kind: feature_keys(kind) for kind in FEATURE_KINDS.names()}
+    kinds = {field: [kind for kind in keys if key in keys[kind]] for field, key in ASKED.items()}
     kinds |= {field: [kind] for field, kind in OF_A_KIND.items()}
     return {field: when("kind", *names) for field, names in kinds.items()} | {"every": filled("video")}
 
@@ -108,7 +107,8 @@ class FeatureSpaceForm(ConditionalFields, RowForm):
 
     def _spec(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
         """Only what has a meaning for the kind: fields that are hidden may still hold what was typed."""
-        wanted = (*MEANINGFUL[kind], "interval") if kind == FeatureSpace.Kind.TABLE else MEANINGFUL[kind]
+        keys = feature_keys(kind)
+        wanted = (*keys, "interval") if kind == FeatureSpace.Kind.TABLE else keys
         found = {KEYS[field]: value for field, value in given(data, list(KEYS)).items()}
         if "range" in found:
             found["range"] = int(found["range"])

@@ -77,10 +77,10 @@ def _receive(answer: Any, url: str, part: Path, progress: Progress) -> None:
 
 def _start(answer: Any, url: str, part: Path) -> int:
     """The byte at which a partial answer begins, which must be the one that was asked for."""
-    given = str(answer.headers.get("Content-Range", ""))
+    content_range = str(answer.headers.get("Content-Range", ""))
     size = part.stat().st_size
-    if not given.startswith(f"bytes {size}-"):
-        raise InputError(url, f"answers with the range {given!r}", f"bytes from {size}")
+    if not content_range.startswith(f"bytes {size}-"):
+        raise InputError(url, f"answers with the range {content_range!r}", f"bytes from {size}")
     return size
 
 

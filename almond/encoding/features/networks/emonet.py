@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from almond.encoding.config.features import FeatureSpec
-from almond.encoding.features.networks.image_preprocessing import Preprocessing, read_mean
-from almond.encoding.features.networks.state_dicts import load_strictly, read_state_dict
+from almond.encoding.features.networks.image_preprocessing import Preprocessing
+from almond.encoding.features.networks.state_dicts import (
+    check_fit,
+    load_strictly,
+    read_state_dict,
+)
 from almond.encoding.features.networks.torch_layer import TorchSpace
 from almond.errors import InputError
 
@@ -88,34 +91,34 @@ class EmoNet(nn.Module):
         self.classifier = nn.Sequential(nn.Conv2d(WIDTH, CATEGORIES, 1), nn.Flatten(1), nn.Softmax(1))
 
     def layer(self, images: torch.Tensor, name: str) -> torch.Tensor:
-        """fc6 or fc7 (B, 4096), or fc8 (B, 20): before the nonlinearity that follows each."""
+        """Compute fc6 or fc7 (B, 4096), or fc8 (B, 20): before the nonlinearity that follows each."""
         if images.shape[1:] != (3, SIZE, SIZE):
             raise InputError("images", f"shape {tuple(images.shape)}", f"(batch, 3, {SIZE}, {SIZE})")
         stop = LAYERS[name]
         for module_name, module in self.named_children():
             if module_name == stop:
-                found: torch.Tensor = module.get_submodule("0")(images)
-                return found.flatten(1)
+                values: torch.Tensor = module.get_submodule("0")(images)
+                return values.flatten(1)
             images = module(images)
         raise InputError("layer", f"{name} is unknown", ", ".join(LAYERS))
 
     def fc7(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 4096), before the ReLU."""
+        """Compute fc7 (B, 4096), before the ReLU."""
         return self.layer(images, "fc7")
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Probabilities (B, 20)."""
+        """Compute the probabilities (B, 20) of the categories."""
         return self.layer(images, "fc8").softmax(1)
 
 
 def empty_emonet() -> EmoNet:
-    """EmoNet without values: shapes only, on torch's device ``meta``."""
+    """Make EmoNet without values: shapes only, on torch's device ``meta``."""
     with torch.device("meta"):
         return EmoNet()
 
 
 def load_emonet(path: Path) -> EmoNet:
-    """EmoNet with the weights of a file, by their published names.
+    """Load EmoNet with the weights of a file, by their published names.
 
     :raises InputError: one error that names every missing, unexpected or misshapen tensor.
     """
@@ -133,7 +136,7 @@ def emonet_space(
     scale: float = 1.0,
     device: str = "cpu",
 ) -> TorchSpace:
-    """A layer of EmoNet as a feature space.
+    """Make a layer of EmoNet a feature space.
 
     Images are resized to 227 x 227 (bicubic, aspect ratio lost) and have values of 0-255. ``mean`` (None,
     three numbers, or an image (227, 227, 3), of 0-255) is subtracted, then ``scale`` multiplied: the
@@ -152,19 +155,9 @@ def emonet_space(
     )
 
 
-def open_emonet(spec: FeatureSpec, *, device: str = "cpu") -> TorchSpace:
-    """The space of a spec of kind ``emonet``; without ``weights``, those of the store.
+def check_emonet_weights(path: Path, suffix: str, source: str) -> None:
+    """Refuse a file whose tensors are not EmoNet's, by names, shapes and finite values.
 
-    :raises InputError: no weights; the message says which command fetches them.
-    :raises DigestMismatch: stored weights were changed since their first use.
+    :param suffix: the kind of the file, whatever its name; ``source`` names it in errors.
     """
-    from almond.encoding.features.networks.weights import stored_weights
-
-    path = Path(spec.weights) if spec.weights else stored_weights("emonet")
-    return emonet_space(
-        load_emonet(path),
-        layer=spec.layer or "fc7",
-        mean=read_mean(spec.mean),
-        scale=spec.scale,
-        device=device,
-    )
+    check_fit(empty_emonet(), read_state_dict(path, suffix=suffix, source=source), source)

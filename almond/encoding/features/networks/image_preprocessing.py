@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from almond.digest import digest_array
+from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
 
 CHANNELS = 3
@@ -75,10 +76,10 @@ class Preprocessing:
         side = (self.size, self.size)
         if images.shape[-2:] == side:
             return images
-        found = nn.functional.interpolate(
+        resized = nn.functional.interpolate(
             images, size=side, mode=self.filter, align_corners=False, antialias=True
         )
-        return found.clamp(0, 1)
+        return resized.clamp(0, 1)
 
     @staticmethod
     def _planes(values: NDArray[np.float32], like: torch.Tensor) -> torch.Tensor:
@@ -107,24 +108,24 @@ def unit_tensor(image: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
 
 
-def read_mean(given: tuple[float, ...] | str | None) -> NDArray[np.float32] | None:
-    """A mean as numbers, or from a .npy or .mat file that holds an image (H, W, 3) or three numbers."""
-    if given is None:
+def read_mean(mean: tuple[float, ...] | Path | None) -> NDArray[np.float32] | None:
+    """Read a mean from numbers, or from a .npy or .mat file with an image (H, W, 3) or three numbers.
+
+    :raises InputError: the file holds anything else.
+    """
+    if mean is None:
         return None
-    if not isinstance(given, str):
-        return np.array(given, np.float32)
-    path = Path(given)
-    found = _read_array(path)
-    found = found.reshape(-1) if found.size == CHANNELS else found
-    if found.ndim not in (1, 3) or found.shape[-1] != CHANNELS or not np.isfinite(found).all():
-        raise InputError(path, f"has shape {found.shape}", "three numbers or a mean image (height, width, 3)")
-    return found.astype(np.float32)
+    if not isinstance(mean, Path):
+        return np.array(mean, np.float32)
+    values = _read_array(mean)
+    values = values.reshape(-1) if values.size == CHANNELS else values
+    if values.ndim not in (1, 3) or values.shape[-1] != CHANNELS or not np.isfinite(values).all():
+        raise InputError(mean, f"has shape {values.shape}", "three numbers or a mean image (H, W, 3)")
+    return values.astype(np.float32)
 
 
 def _read_array(path: Path) -> NDArray[Any]:
     if path.suffix == ".mat":
-        from almond.encoding.features.matlab import read_variable
-
         return read_variable(path, None)
     try:
         return np.asarray(np.load(path, allow_pickle=False), np.float64)

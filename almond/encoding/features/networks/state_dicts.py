@@ -24,7 +24,7 @@ StateDict = dict[str, torch.Tensor]
 
 
 def read_state_dict(path: Path, *, suffix: str | None = None, source: object = None) -> StateDict:
-    """Tensors by name from .pt, .pth or .safetensors; a mapping ``state_dict`` inside a file is unwrapped.
+    """Read tensors by name from .pt, .pth or .safetensors; a mapping ``state_dict`` in a file is unwrapped.
 
     :param suffix: in place of the file's own; ``source`` in place of its name in errors.
     :raises InputError: not there, not of these kinds, holding anything that is not plain data and tensors.
@@ -35,7 +35,7 @@ def read_state_dict(path: Path, *, suffix: str | None = None, source: object = N
     try:
         if suffix == ".safetensors":
             return dict(load_file(path))
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        stored: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (
         pickle.UnpicklingError,
         SafetensorError,
@@ -48,18 +48,18 @@ def read_state_dict(path: Path, *, suffix: str | None = None, source: object = N
     ) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(source, f"cannot be read ({first})", "tensors by name, without code") from error
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    return _tensors(found, source)
+    if isinstance(stored, Mapping) and isinstance(stored.get("state_dict"), Mapping):
+        stored = stored["state_dict"]
+    return _tensors(stored, source)
 
 
-def _tensors(found: Any, source: object) -> StateDict:
-    if not isinstance(found, Mapping) or not found:
-        raise InputError(source, f"holds a {type(found).__name__}", "tensors by name (a state dict)")
-    wrong = [str(name) for name, value in found.items() if not isinstance(value, torch.Tensor)]
+def _tensors(stored: Any, source: object) -> StateDict:
+    if not isinstance(stored, Mapping) or not stored:
+        raise InputError(source, f"holds a {type(stored).__name__}", "tensors by name (a state dict)")
+    wrong = [str(name) for name, value in stored.items() if not isinstance(value, torch.Tensor)]
     if wrong:
         raise InputError(source, f"{_some(wrong)} are no tensors", "tensors by name (a state dict)")
-    return {str(name): value for name, value in found.items()}
+    return {str(name): value for name, value in stored.items()}
 
 
 def load_strictly(network: nn.Module, state: StateDict, source: object) -> None:
@@ -69,7 +69,10 @@ def load_strictly(network: nn.Module, state: StateDict, source: object) -> None:
 
 
 def check_fit(network: nn.Module, state: StateDict, source: object) -> None:
-    """``InputError`` unless the names and shapes are the network's and all values are finite."""
+    """Refuse weights unless the names and shapes are the network's and all values are finite.
+
+    :raises InputError: naming every tensor that does not fit.
+    """
     wanted = network.state_dict()
     problems = _problems(wanted, state)
     if problems:
@@ -93,8 +96,8 @@ def _problems(wanted: Mapping[str, torch.Tensor], state: StateDict) -> list[str]
         ("missing", [name for name in wanted if name not in state]),
         ("unexpected", [name for name in state if name not in wanted]),
     )
-    found = [f"{word}: {_some(names)}" for word, names in groups if names]
-    return found + ([f"wrong shape: {_some(shapes)}"] if shapes else [])
+    problems = [f"{word}: {_some(names)}" for word, names in groups if names]
+    return problems + ([f"wrong shape: {_some(shapes)}"] if shapes else [])
 
 
 def _some(names: list[str]) -> str:
@@ -103,7 +106,7 @@ def _some(names: list[str]) -> str:
 
 
 def state_digest(network: nn.Module) -> str:
-    """Digest over the names, types, shapes and values of all tensors of a network."""
+    """Digest the names, types, shapes and values of all tensors of a network."""
     return digest_json({name: _digest(value) for name, value in network.state_dict().items()})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,8 @@ import torch
 from torch import nn
 
 from almond.digest import digest_json
-from almond.encoding.config.features import OWN, FeatureSpec
-from almond.encoding.features.networks.image_preprocessing import (
-    Preprocessing,
-    as_rgb,
-    read_mean,
-    unit_tensor,
-)
-from almond.encoding.features.networks.state_dicts import load_strictly, read_state_dict, state_digest
+from almond.encoding.features.networks.image_preprocessing import Preprocessing, as_rgb, unit_tensor
+from almond.encoding.features.networks.state_dicts import state_digest
 from almond.errors import InputError
 from almond.typing import FeatureArray, ImageArray
 
@@ -66,7 +59,7 @@ class TorchSpace:
         self.dimension = self._probed()
 
     def _probed(self) -> int:
-        """How many numbers an image gives; what the network cannot take is the user's error."""
+        """Count the numbers that an image gives; what the network cannot take is the user's error."""
         side = self.image_size
         try:
             with torch.no_grad():
@@ -76,33 +69,33 @@ class TorchSpace:
             raise InputError(self.name, f"cannot take images of {side} x {side} pixels ({first})") from error
 
     def describe(self) -> dict[str, Any]:
-        """Network, layer, pooling and every step of the preprocessing, as plain JSON values."""
+        """Write network, layer, pooling and every step of the preprocessing as plain JSON values."""
         return {**self._facts, "name": self.name, "dimension": self.dimension, "digest": self.digest}
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3 or 1, H, W) in [0, 1] -> (B, D); gradients flow to the images, never to the weights."""
+        """Compute (B, 3 or 1, H, W) in [0, 1] -> (B, D), with gradients to images, never to weights."""
         prepared = self.preprocessing.apply(images.to(self.device))
         return pooled(self.compute(prepared), self.pool, self.name)
 
     def extract(self, images: Sequence[ImageArray]) -> FeatureArray:
-        """Images (H, W, 3), or grey (H, W), uint8 of any sizes -> (n, D) float32."""
-        found = np.empty((len(images), self.dimension), np.float32)
+        """Compute images (H, W, 3), or grey (H, W), uint8 of any sizes -> (n, D) float32."""
+        rows = np.empty((len(images), self.dimension), np.float32)
         with torch.no_grad():
             for start in range(0, len(images), BATCH):
                 part = [
                     self._prepared(as_rgb(images[index], f"images[{index}]"))
                     for index in range(start, min(start + BATCH, len(images)))
                 ]
-                features = pooled(self.compute(torch.cat(part)), self.pool, self.name)
-                found[start : start + len(part)] = features.float().cpu().numpy()
-        return found
+                batch = pooled(self.compute(torch.cat(part)), self.pool, self.name)
+                rows[start : start + len(part)] = batch.float().cpu().numpy()
+        return rows
 
     def _prepared(self, image: ImageArray) -> torch.Tensor:
         return self.preprocessing.apply(unit_tensor(image).to(self.device))
 
 
 def pooled(features: torch.Tensor, pool: str, source: object) -> torch.Tensor:
-    """(B, ...) -> (B, D): everything flattened, the mean over places or tokens, or the first token.
+    """Pool (B, ...) -> (B, D): everything flattened, the mean over positions or tokens, or the first token.
 
     Maps are (B, C, H, W), tokens (B, N, C); both means give (B, C).
     """
@@ -122,7 +115,10 @@ def pooled(features: torch.Tensor, pool: str, source: object) -> torch.Tensor:
 
 
 def layer_of(network: nn.Module, name: str, source: object) -> nn.Module:
-    """The module called ``name`` inside a network, such as ``features.12``."""
+    """Find the module called ``name`` inside a network, such as ``features.12``.
+
+    :raises InputError: there is none; the message names the last ones.
+    """
     modules: dict[str, nn.Module] = dict(network.named_modules())
     if name not in modules or not name:
         last = [known for known in modules if known][-8:]
@@ -133,7 +129,7 @@ def layer_of(network: nn.Module, name: str, source: object) -> nn.Module:
 
 
 def hooked(run: Callable[[torch.Tensor], Any], module: nn.Module, source: object) -> Compute:
-    """What ``module`` gives while ``run`` computes: a copy, which no later step in place can change.
+    """Record what ``module`` gives while ``run`` computes: a copy, which no later step in place can change.
 
     Where the module gives a tuple, as transformer blocks do, its first tensor is meant.
     """
@@ -161,34 +157,11 @@ def hooked(run: Callable[[torch.Tensor], Any], module: nn.Module, source: object
     return compute
 
 
-def open_torch(spec: FeatureSpec, *, device: str = "cpu") -> TorchSpace:
-    """The space of a spec of kind ``torch``: a factory's network, a layer's name, a file of weights.
-
-    The factory is the user's own code: a function without arguments, or a class, that gives a module.
-    """
-    network = build(spec.model)
-    if spec.weights != OWN:
-        load_strictly(network, read_state_dict(Path(spec.weights)), spec.weights)
-    if spec.resize is None:
-        raise InputError("features.resize", "is missing", "the side in pixels that the network takes")
-    preprocessing = Preprocessing(
-        spec.resize, spec.filter, float(spec.range), read_mean(spec.mean), spec.std, spec.scale
-    )
-    module = layer_of(network, spec.layer, spec.model)
-    return TorchSpace(
-        f"{spec.model.partition(':')[2]}.{spec.layer}",
-        network,
-        hooked(network, module, f"{spec.model} {spec.layer}"),
-        preprocessing,
-        layer=spec.layer,
-        pool=spec.pool,
-        device=device,
-        extra={"model": spec.model},
-    )
-
-
 def build(model: str) -> nn.Module:
-    """The module that ``package.module:factory`` gives."""
+    """Make the network of ``package.module:factory``: a function without arguments, or a class.
+
+    :raises InputError: it cannot be imported, or gives no module.
+    """
     place, _, name = model.partition(":")
     try:
         factory = getattr(importlib.import_module(place), name)

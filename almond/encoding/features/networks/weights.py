@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,14 @@ from almond.encoding.features.networks.download import fetch
 from almond.errors import DigestMismatch, InputError
 from almond.files import write_atomically
 from almond.progress import Progress, Silent
+from almond.registry import Registry
 
 PLACE = "ALMOND_WEIGHTS"
-NAMES = ("emonet",)
+
+WEIGHTS_CHECKS: Registry[Callable[[Path, str, str], None]] = Registry(
+    "network", {"emonet": "almond.encoding.features.networks.emonet:check_emonet_weights"}
+)
+"""Network -> what refuses a file (path, suffix, source) that does not hold its weights."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +41,16 @@ class Pinned:
 
 
 def weights_folder() -> Path:
-    """``ALMOND_WEIGHTS``, or ``almond/weights`` in the user's folder of data (XDG)."""
-    given = os.environ.get(PLACE)
-    if given:
-        return Path(given)
+    """Name the folder of the store: ``ALMOND_WEIGHTS``, or ``almond/weights`` in the user's data (XDG)."""
+    stated = os.environ.get(PLACE)
+    if stated:
+        return Path(stated)
     data = os.environ.get("XDG_DATA_HOME")
     return (Path(data) if data else Path.home() / ".local" / "share") / "almond" / "weights"
 
 
 def stored_weights(name: str, folder: Path | None = None) -> Path:
-    """The file of stored weights, its bytes checked.
+    """Find the file of stored weights and check its bytes.
 
     :raises InputError: they are not in the store; the message says which command puts them there.
     :raises DigestMismatch: the bytes are not those that were pinned.
@@ -56,9 +62,9 @@ def stored_weights(name: str, folder: Path | None = None) -> Path:
             f"are not in {folder or weights_folder()}",
             f"a file of weights in the configuration, or: python -m almond weights {name} --file PATH",
         )
-    found = digest_file(pinned.path)
-    if found != pinned.sha256:
-        raise DigestMismatch(pinned.path, pinned.sha256, found)
+    digest = digest_file(pinned.path)
+    if digest != pinned.sha256:
+        raise DigestMismatch(pinned.path, pinned.sha256, digest)
     return pinned.path
 
 
@@ -110,22 +116,22 @@ def _prepared(folder: Path | None) -> Path:
 
 def _keep(name: str, scratch: Path, source: str, sha256: str | None, place: Path) -> Pinned:
     """Check the scratch file and rename it; the pin is written last, so that it never lacks its file."""
-    found, known = digest_file(scratch), find_pinned(name, place)
+    digest, known = digest_file(scratch), find_pinned(name, place)
     for wanted in (sha256, known.sha256 if known else None):
-        if wanted is not None and found != wanted.lower():
-            raise DigestMismatch(source, wanted.lower(), found)
+        if wanted is not None and digest != wanted.lower():
+            raise DigestMismatch(source, wanted.lower(), digest)
     path = place / f"{name}{kind_of(scratch, source)}"
     _check(name, scratch, path.suffix, source)
     _flush(scratch)
     os.chmod(scratch, 0o644)
     os.replace(scratch, path)
-    entry = {"file": path.name, "sha256": found, "source": source, "bytes": path.stat().st_size}
+    entry = {"file": path.name, "sha256": digest, "source": source, "bytes": path.stat().st_size}
     write_atomically(place / f"{name}.json", canonical_json(entry) + b"\n")
-    return Pinned(name, path, found, source)
+    return Pinned(name, path, digest, source)
 
 
 def find_pinned(name: str, folder: Path) -> Pinned | None:
-    """What the store says about a name, whether or not its file is still there."""
+    """Read what the store says about a name, whether or not its file is still there."""
     path = folder / f"{name}.json"
     if not path.is_file():
         return None
@@ -137,7 +143,10 @@ def find_pinned(name: str, folder: Path) -> Pinned | None:
 
 
 def kind_of(path: Path, source: str) -> str:
-    """``.safetensors`` or ``.pt`` by the first bytes: addresses often do not say."""
+    """Tell ``.safetensors`` from ``.pt`` by the first bytes: addresses often do not say.
+
+    :raises InputError: neither.
+    """
     with path.open("rb") as stream:
         start = stream.read(9)
     if start[:2] in (b"PK", b"\x80\x02"):
@@ -148,13 +157,8 @@ def kind_of(path: Path, source: str) -> str:
 
 
 def _check(name: str, scratch: Path, suffix: str, source: str) -> None:
-    """Weights of a known network fit it, before anything is pinned."""
-    if name != "emonet":
-        raise InputError("weights", f"{name} is unknown", ", ".join(NAMES))
-    from almond.encoding.features.networks.emonet import empty_emonet
-    from almond.encoding.features.networks.state_dicts import check_fit, read_state_dict
-
-    check_fit(empty_emonet(), read_state_dict(scratch, suffix=suffix, source=source), source)
+    """Refuse weights that do not fit their network, before anything is pinned."""
+    WEIGHTS_CHECKS.load(name)(scratch, suffix, source)
 
 
 def _flush(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Feature spaces made of torch networks."""
+"""The fc7 layer of a network with EmoNet's interface, such as the world's own, as a feature space."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Fc7Network(Protocol):
     """A network with EmoNet's interface: ``fc7`` gives its last hidden layer before the nonlinearity."""
 
     def fc7(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, D)."""
+        """Compute fc7 of (B, 3, H, W) in [0, 1] -> (B, D)."""
 
 
 class NetworkFeatures:
@@ -37,12 +37,12 @@ class NetworkFeatures:
         self.name = name
         self.image_size = image_size
         self.network = network.eval().requires_grad_(False)
-        self.digest = network_digest(network, image_size)
+        self.digest = fc7_digest(network, image_size)
         with torch.no_grad():
             self.dimension = int(self.forward(torch.zeros(1, 3, image_size, image_size)).shape[1])
 
     def describe(self) -> dict[str, Any]:
-        """What happens to an image, as plain JSON values."""
+        """Write what happens to an image as plain JSON values."""
         return {
             "name": self.name,
             "network": type(self.network).__name__,
@@ -53,28 +53,28 @@ class NetworkFeatures:
         }
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, D); gradients flow to the images, never to the weights."""
-        return cast(Fc7Network, self.network).fc7(resized(images, self.image_size))
+        """Compute (B, 3, H, W) in [0, 1] -> (B, D); gradients flow to the images, never to the weights."""
+        return cast(Fc7Network, self.network).fc7(_resized(images, self.image_size))
 
     def extract(self, images: Sequence[ImageArray]) -> FeatureArray:
-        """Images (H, W, 3) uint8 of any sizes -> (n, D) float32."""
+        """Compute images (H, W, 3) uint8 of any sizes -> (n, D) float32."""
         check_images(images)
-        found = np.empty((len(images), self.dimension), np.float32)
+        features = np.empty((len(images), self.dimension), np.float32)
         with torch.no_grad():
             for start in range(0, len(images), BATCH):
                 part = [to_tensor(image, self.image_size) for image in images[start : start + BATCH]]
-                found[start : start + len(part)] = self.forward(torch.cat(part)).numpy()
-        return found
+                features[start : start + len(part)] = self.forward(torch.cat(part)).numpy()
+        return features
 
 
 def to_tensor(image: ImageArray, size: int) -> torch.Tensor:
-    """(H, W, 3) uint8 -> (1, 3, size, size) float32 in [0, 1]."""
+    """Resize an image (H, W, 3) uint8 -> (1, 3, size, size) float32 in [0, 1]."""
     # A copy: torch warns about arrays that cannot be written, such as those of PIL.
     plane = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
-    return resized(plane, size)
+    return _resized(plane, size)
 
 
-def resized(images: torch.Tensor, size: int) -> torch.Tensor:
+def _resized(images: torch.Tensor, size: int) -> torch.Tensor:
     if images.shape[-2:] == (size, size):
         return images
     return nn.functional.interpolate(
@@ -82,8 +82,8 @@ def resized(images: torch.Tensor, size: int) -> torch.Tensor:
     )
 
 
-def network_digest(network: nn.Module, image_size: int) -> str:
-    """Digest of the architecture's class, every weight, and the preprocessing."""
+def fc7_digest(network: nn.Module, image_size: int) -> str:
+    """Digest the architecture's class, every weight, and the preprocessing."""
     weights = {name: digest_array(value.cpu().numpy()) for name, value in network.state_dict().items()}
     return digest_json(
         {"network": type(network).__name__, "layer": "fc7", "image_size": image_size, "weights": weights}
