@@ -68,9 +68,9 @@ def labels_of(table: str, root: Path) -> dict[int, str]:
 def check_labels(spec: RegionSpec) -> None:
     """``InputError`` for a name that the label table does not have: said at once, not in the middle of a
     fit."""
-    if not isinstance(spec, AtlasSpec) or spec.table is None:
+    names = [label for label in spec.labels if isinstance(label, str)] if isinstance(spec, AtlasSpec) else []
+    if not isinstance(spec, AtlasSpec) or spec.table is None or not names:
         return
-    names = [label for label in spec.labels if isinstance(label, str)]
     known = {name.lower() for name in label_table(spec.table).values()}
     for name in names:
         if name.lower() not in known:

@@ -75,7 +75,8 @@ class FeatureSpec(Shape):
 
     kind: str
     interval: Annotated[Number, Field(gt=0)] | None = Field(
-        None, description="seconds from row to row of a table, or of the grid on which events are laid"
+        default=None,
+        description="seconds from row to row of a table, or of the grid on which events are laid",
     )
 
     @model_validator(mode="wrap")
@@ -135,7 +136,7 @@ class FeatureSpec(Shape):
 
         ``path``, ``interval`` and ``conditions`` stand there for every kind: stored fits are found by them.
         """
-        stored = {"path": "", "interval": None, "conditions": []}
+        stored: dict[str, Any] = {"path": "", "interval": None, "conditions": []}
         names = {name: path.name for name, path in self._paths().items()}
         return {**stored, **self.to_json(), **names}
 

@@ -47,8 +47,8 @@ def file_of(suffixes: Sequence[str]) -> Any:
     return Annotated[Path, BeforeValidator(existing_file)]
 
 
-def file_or_pattern_of(suffixes: Sequence[str], *fields: str) -> Any:
-    """Make the type of a file that exists; one whose path holds a field is looked for when that is known.
+def file_or_pattern_of(suffixes: Sequence[str], *fields: str) -> PlainValidator:
+    """Make the validator of a file that exists; a path with a field is looked for when that is known.
 
     :param fields: such as ``{subject}``.
     """
@@ -61,7 +61,7 @@ def file_or_pattern_of(suffixes: Sequence[str], *fields: str) -> Any:
             raise ValueError(f"{value} does not end in {' or '.join(suffixes)}")
         return resolve(value, info)
 
-    return Annotated[Path, PlainValidator(file_or_pattern, json_schema_input_type=str)]
+    return PlainValidator(file_or_pattern, json_schema_input_type=str)
 
 
 ResolvedPath = Annotated[Path, BeforeValidator(resolve)]

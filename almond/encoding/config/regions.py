@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     GetJsonSchemaHandler,
+    PlainValidator,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -45,11 +46,11 @@ NAMES = "regions"
 """Key of the validation context: names of regions that unions and differences may refer to."""
 
 DEPTH = "depth"
-"""Key of the validation context: inside how many other regions one stands."""
+"""Key of the validation context: how many regions a region is nested in."""
 
 
-Nifti = file_or_pattern_of(NIFTI, SUBJECT)
-LabelTable = file_or_pattern_of(TABLES, SUBJECT)
+Nifti = Annotated[Path, file_or_pattern_of(NIFTI, SUBJECT)]
+LabelTable = Annotated[Path, file_or_pattern_of(TABLES, SUBJECT)]
 
 
 class RegionSpec(Shape):
@@ -61,9 +62,13 @@ class RegionSpec(Shape):
 
     kind: ClassVar[str] = ""
 
-    side: Literal["left", "right"] | None = Field(None, description="voxels with x < 0 mm, or x > 0 mm")
-    resample: Flag = Field(True, description="whether a file on another grid is brought onto the BOLD's")
-    space: Text | None = Field(None, description="the space it is in, where its file's name is wrong")
+    side: Literal["left", "right"] | None = Field(
+        default=None, description="voxels with x < 0 mm, or x > 0 mm"
+    )
+    resample: Flag = Field(
+        default=True, description="whether a file on another grid is brought onto the BOLD's"
+    )
+    space: Text | None = Field(default=None, description="the space it is in, where its file's name is wrong")
 
     @model_validator(mode="wrap")
     @classmethod
@@ -89,11 +94,12 @@ class RegionSpec(Shape):
 
     def paths(self) -> dict[str, Path]:
         """Map the keys of its stored form to its own files."""
-        return {}
+        file = getattr(self, self.kind, None)
+        return {"path": file} if isinstance(file, Path) else {}
 
     def files(self) -> tuple[Path, ...]:
         """List the files that it is read from, in order, each once; not those of regions referred to."""
-        below = [file for part in self.parts for file in part.files()]
+        below = (file for part in self.parts for file in part.files())
         return tuple(dict.fromkeys([*self.paths().values(), *below]))
 
     def references(self) -> Iterator[str]:
@@ -145,9 +151,6 @@ class MaskSpec(RegionSpec):
     kind = "mask"
     mask: Nifti = Field(description="a 3-D NIfTI file, or one per {subject}")
 
-    def paths(self) -> dict[str, Path]:
-        return {"path": self.mask}
-
 
 def _labels(value: Any) -> Any:
     labels = value if isinstance(value, list | tuple) else [value]
@@ -164,12 +167,12 @@ class AtlasSpec(RegionSpec):
     kind = "atlas"
     atlas: Nifti = Field(description="a 3-D NIfTI file of whole numbers, one per area")
     labels: Annotated[tuple[int | str, ...], BeforeValidator(_labels)] = Field(
-        None, validate_default=True, description="numbers or names of areas"
+        default=None, validate_default=True, description="numbers or names of areas"
     )
-    table: LabelTable | None = Field(None, description="the label table that holds the names")
+    table: LabelTable | None = Field(default=None, description="the label table that holds the names")
 
     def paths(self) -> dict[str, Path]:
-        return {"path": self.atlas} if self.table is None else {"path": self.atlas, "table": self.table}
+        return super().paths() | ({} if self.table is None else {"table": self.table})
 
     def stored(self) -> dict[str, Any]:
         return {"labels": list(self.labels)}
@@ -184,11 +187,8 @@ class MapSpec(RegionSpec):
 
     kind = "map"
     map: Nifti = Field(description="a 3-D NIfTI file of numbers")
-    above: Number | None = Field(None, description="voxels with larger values")
-    below: Number | None = Field(None, description="voxels with smaller values")
-
-    def paths(self) -> dict[str, Path]:
-        return {"path": self.map}
+    above: Number | None = Field(default=None, description="voxels with larger values")
+    below: Number | None = Field(default=None, description="voxels with smaller values")
 
     def stored(self) -> dict[str, Any]:
         return {"above": self.above, "below": self.below}
@@ -198,39 +198,43 @@ class MapSpec(RegionSpec):
             yield "", "is a map without a threshold; give above or below"
 
 
-class _CombinedSpec(RegionSpec):
-    """A region that is made of a list of others."""
+def _read_part(value: Any, info: ValidationInfo) -> RegionSpec:
+    return read_within(RegionSpec, value, context=info.context)
 
-    least: ClassVar[int]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_short_lists(cls, value: Any) -> Any:
-        parts = value[cls.kind]
-        if not isinstance(parts, list | tuple) or len(parts) < cls.least:
-            raise Contradictions([(cls.kind, f"is not a list of {cls.least} or more regions")])
+# A text or mapping in the JSON Schema, which would have no end: a form may hold itself.
+_Part = Annotated[Any, PlainValidator(_read_part, json_schema_input_type=str | dict[str, Any])]
+
+
+def _at_least(least: int) -> BeforeValidator:
+    def read_list(value: Any) -> Any:
+        if not isinstance(value, list | tuple) or len(value) < least:
+            raise ValueError(f"is not a list of {least} or more regions")
         return value
 
-    @property
-    def parts(self) -> tuple[RegionSpec, ...]:
-        parts: tuple[RegionSpec, ...] = getattr(self, self.kind)
-        return parts
+    return BeforeValidator(read_list)
 
 
-class UnionSpec(_CombinedSpec):
+class UnionSpec(RegionSpec):
     """Voxels that are in any of several regions."""
 
     kind = "union"
-    least = 1
-    union: tuple[RegionSpec, ...] = Field(description="names of regions, masks, or whole specifications")
+    union: Annotated[tuple[_Part, ...], _at_least(1)] = Field(description="names, masks or specifications")
+
+    @property
+    def parts(self) -> tuple[RegionSpec, ...]:
+        return self.union
 
 
-class DifferenceSpec(_CombinedSpec):
+class DifferenceSpec(RegionSpec):
     """Voxels that are in the first of several regions and in none of the others."""
 
     kind = "difference"
-    least = 2
-    difference: tuple[RegionSpec, ...] = Field(description="the region, then what is taken away")
+    difference: Annotated[tuple[_Part, ...], _at_least(2)] = Field(description="then what is taken away")
+
+    @property
+    def parts(self) -> tuple[RegionSpec, ...]:
+        return self.difference
 
 
 class ReferenceSpec(RegionSpec):
@@ -258,9 +262,9 @@ def _form_of(value: Mapping[Any, Any]) -> type[RegionSpec]:
     if len(forms) == 1:
         return forms[0]
     known = region_keys()
-    unknown = [str(key) for key in value if key not in known]
-    problems = [(key, f"unknown setting; {suggestion(key, known)}") for key in unknown]
-    raise Contradictions([*problems, ("", f"needs exactly one of {', '.join(FORMS)}")])
+    hints = {str(key): suggestion(str(key), known) for key in value if key not in known}
+    unknown = [(key, f"unknown setting; {hint}") for key, hint in hints.items()]
+    raise Contradictions([*unknown, ("", f"needs exactly one of {', '.join(FORMS)}")])
 
 
 def region_keys() -> tuple[str, ...]:
@@ -277,7 +281,8 @@ def _of_text(value: str | Path, context: dict[str, Any], *, inside: bool) -> Reg
     if inside and not str(value).endswith(NIFTI):
         hint = suggestion(str(value), names)
         raise ValueError(f"{value} is neither the name of a region nor a NIfTI file; {hint}")
-    return MaskSpec(mask=TypeAdapter(Nifti).validate_python(value, context=context))
+    mask: TypeAdapter[Path] = TypeAdapter(Nifti)
+    return MaskSpec(mask=mask.validate_python(value, context=context))
 
 
 def circles(specs: Mapping[str, RegionSpec]) -> list[list[str]]:

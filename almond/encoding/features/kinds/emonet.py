@@ -18,13 +18,15 @@ class EmonetSpec(NetworkSpec):
 
     kind: Literal["emonet"]
     weights: WeightsFile | None = Field(
-        None, description="a file of weights; the store's where there is none"
+        default=None, description="a file of weights; the store's where there is none"
     )
     layer: Literal["fc6", "fc7", "fc8"] | None = Field(
-        None, description="fc6, fc7 (where none is named) or fc8"
+        default=None, description="fc6, fc7 (where none is named) or fc8"
     )
-    mean: Mean = Field(None, description="subtracted: three numbers, or a file with a mean image, of 0-255")
-    scale: Positive = Field(1.0, description="multiplied after that")
+    mean: Mean = Field(
+        default=None, description="subtracted: three numbers, or a file with a mean image, of 0-255"
+    )
+    scale: Positive = Field(default=1.0, description="multiplied after that")
 
     def open_space(self, *, device: str = "cpu") -> DescribedSpace:
         """Open EmoNet.

@@ -18,7 +18,7 @@ class EventsSpec(PredictorSpec):
 
     kind: Literal["events"]
     conditions: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
-        (), description="values of trial_type; all that occur in the data set where none are named"
+        default=(), description="values of trial_type; all that occur in the data set where none are named"
     )
 
     def open_predictors(self, presentation: Presentation) -> Predictors:

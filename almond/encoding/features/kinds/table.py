@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -14,7 +15,7 @@ from almond.shapes import Text
 if TYPE_CHECKING:
     from almond.encoding.features.run_features import Predictors, Presentation
 
-TableFile = file_or_pattern_of(TABLES, *FIELDS)
+TableFile = Annotated[Path, file_or_pattern_of(TABLES, *FIELDS)]
 
 
 class TableSpec(PredictorSpec):
@@ -28,9 +29,9 @@ class TableSpec(PredictorSpec):
     path: TableFile = Field(
         description="a .csv, .tsv, .npy, .npz, .mat or .parquet file; {subject} and {run} are filled in"
     )
-    variable: Text = Field("", description="the array of a .mat or .npz file that holds several")
+    variable: Text = Field(default="", description="the array of a .mat or .npz file that holds several")
     rows: Literal["time", "features"] | None = Field(
-        None, description="time: a row is a frame, volume or stimulus; features: a row is a feature"
+        default=None, description="time: a row is a frame, volume or stimulus; features: a row is a feature"
     )
 
     def open_predictors(self, presentation: Presentation) -> Predictors:

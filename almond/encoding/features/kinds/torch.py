@@ -43,11 +43,13 @@ class TorchSpec(LayerSpec):
     )
     layer: Text = Field(description="name of the layer, as named_modules gives it")
     resize: Annotated[Whole, Field(ge=1)] = Field(description="side in pixels that the network takes")
-    filter: Literal["bicubic", "bilinear"] = Field("bicubic", description="of resizing; both antialiased")
-    range: Literal[1, 255] = Field(1, description="the value of white before mean and scale")
-    mean: Mean = Field(None, description="subtracted: three numbers or a file, in units of range")
-    std: ThreePositive | None = Field(None, description="divided by: three numbers above 0")
-    scale: Positive = Field(1.0, description="multiplied after that")
+    filter: Literal["bicubic", "bilinear"] = Field(
+        default="bicubic", description="of resizing; both antialiased"
+    )
+    range: Literal[1, 255] = Field(default=1, description="the value of white before mean and scale")
+    mean: Mean = Field(default=None, description="subtracted: three numbers or a file, in units of range")
+    std: ThreePositive | None = Field(default=None, description="divided by: three numbers above 0")
+    scale: Positive = Field(default=1.0, description="multiplied after that")
 
     def open_space(self, *, device: str = "cpu") -> DescribedSpace:
         """Open the network. The factory is the user's own code."""
