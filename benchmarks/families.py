@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from almond.encoding.bold.cleaning import standardised
+from almond.encoding.bold.cleaning import standardised_courses
 from almond.encoding.bold.select import subjects_of
 from almond.encoding.config.fit_config import FitConfig, parse_config
 from almond.encoding.config.multisubject import SharedSettings
@@ -210,7 +210,7 @@ def bent(data: Sequence[SubjectArrays], seed: int, *, seen: bool) -> list[Subjec
         cause = left[:, :1] * np.sign(left[0, 0]) * np.sqrt(len(left))
         load = rng.normal(1.0, 0.3, (1, one.bold.shape[1]))
         fluctuation = 0.6 * rng.standard_normal((len(cause), 1)) * np.exp(0.8 * np.clip(cause, -2.5, 2.5))
-        bold = standardised(one.bold + (fluctuation + 0.7 * (cause**2 - 1)) @ load)
+        bold = standardised_courses(one.bold + (fluctuation + 0.7 * (cause**2 - 1)) @ load)
         found.append(dataclasses.replace(one, bold=bold))
     return found
 

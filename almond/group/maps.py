@@ -6,17 +6,15 @@ Hochberg (1995), J. R. Stat. Soc. B 57, 289-300, over the tested voxels of one r
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from scipy import stats
 
+from almond.encoding.bold import nifti
 from almond.errors import InputError
-from almond.files import write_atomically
 from almond.group.performance import GroupMatrix, Places
 from almond.typing import Floats
 
@@ -91,19 +89,9 @@ def t_map(matrix: GroupMatrix, *, rate: float, least: int) -> GroupMap:
     return GroupMap(matrix.voxels, n, mean, t, p, benjamini_hochberg(p), rate, least)
 
 
-def write_map(path: Path, grid: Grid, voxels: Places, values: Floats) -> None:
-    """A float32 NIfTI with ``values`` (V,) at grid indices (V, 3) and NaN everywhere else.
-
-    The same values give the same bytes.
-    """
-    shape, affine = grid
-    data = np.full(shape, np.nan, np.float32)
-    data[tuple(voxels.T)] = values
-    image: Any = nibabel.Nifti1Image(data, affine)  # type: ignore[no-untyped-call]
-    image.header.set_xyzt_units("mm")
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
-    write_atomically(path, gzip.compress(image.to_bytes(), mtime=0))
+def write_scanner_map(path: Path, grid: Grid, voxels: Places, values: Floats) -> None:
+    """Write ``values`` (V,) at grid indices (V, 3) in scanner coordinates, NaN everywhere else."""
+    nifti.write_map(path, values, voxels, nifti.Grid(*grid), code=1, compression=9)
 
 
 def write_group_maps(folder: Path, found: GroupMap, grid: Grid) -> dict[str, str]:
@@ -118,5 +106,5 @@ def write_group_maps(folder: Path, found: GroupMap, grid: Grid) -> dict[str, str
         "n": found.n,
     }
     for name, column in values.items():
-        write_map(folder / f"group_{name}.nii.gz", grid, found.voxels, column)
+        write_scanner_map(folder / f"group_{name}.nii.gz", grid, found.voxels, column)
     return {name: f"group_{name}.nii.gz" for name in values}

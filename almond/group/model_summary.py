@@ -16,7 +16,7 @@ from almond.encoding.artifacts.catalogue import Stored
 from almond.encoding.config.evaluation import PUBLISHED, EvaluationSettings
 from almond.errors import InputError
 from almond.files import write_atomically
-from almond.group.maps import GroupMap, t_map, write_group_maps, write_map
+from almond.group.maps import GroupMap, t_map, write_group_maps, write_scanner_map
 from almond.group.performance import (
     GroupMatrix,
     Performance,
@@ -161,7 +161,9 @@ def _write_region(
     if matrix.grid is not None:
         for one in own:
             if one.voxels is not None:
-                write_map(folder / f"sub-{slug(one.subject)}_r.nii.gz", matrix.grid, one.voxels, one.r)
+                write_scanner_map(
+                    folder / f"sub-{slug(one.subject)}_r.nii.gz", matrix.grid, one.voxels, one.r
+                )
                 row["files"].append(f"sub-{slug(one.subject)}_r.nii.gz")
     else:
         record.skip(

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from scipy import stats
 from scipy.spatial import Delaunay, QhullError
 
+from almond.encoding.bold.nifti import volume_of
 from almond.norms.analyses import RATINGS, TESTED, Analysed
 from almond.norms.images import NormedSet
-from almond.norms.maps import volume
 from almond.norms.predictions import VoxelEffects
 from almond.norms.regression import PARTS, surface
 from almond.norms.regression import RATINGS as TERMS
@@ -260,7 +260,7 @@ def slices(maps: Sequence[VoxelMap], effects: VoxelEffects) -> Figure:
     limit = max(float(np.nanmax(np.abs(one.t), initial=0.0)) for one in maps) or 1.0
     shown = None
     for row, one in enumerate(maps):
-        whole = volume(one.t, effects.voxels, tuple(int(side) for side in grid["shape"]))
+        whole = volume_of(one.t, effects.voxels, tuple(int(side) for side in grid["shape"]))
         for column, height in enumerate(chosen):
             part = whole[low[0] : high[0] + 1, low[1] : high[1] + 1, height].T
             shown = axes[row, column].imshow(

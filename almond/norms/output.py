@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
+from almond.encoding.bold.nifti import Grid, write_map
 from almond.errors import InputError
 from almond.files import new_folder
 from almond.norms.analyses import Analysed
 from almond.norms.figures import draw
 from almond.norms.images import LOW_LEVEL, NormedSet
-from almond.norms.maps import save_map
 from almond.norms.predictions import Predictions, VoxelEffects
 from almond.norms.sections import answers, key_numbers, lead, sections
 from almond.norms.voxelwise import FDR, VoxelMap, passing
@@ -79,7 +79,8 @@ def _write(results: Results, folder: Path) -> None:
     for name, values, region in volumes(results):
         found = results.effects[region]
         if found.grid is not None:
-            save_map(folder / "maps" / f"{name}.nii.gz", values, found.voxels, found.grid)
+            path = folder / "maps" / f"{name}.nii.gz"
+            write_map(path, values, found.voxels, Grid.from_json(found.grid))
     _write_pages(results, folder)
 
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from almond.digest import canonical_json
 from almond.encoding.artifacts.artifact import load_artifact
-from almond.encoding.bold.nifti import grid_of, load_nifti, read_data
+from almond.encoding.bold.nifti import Grid, grid_of, load_nifti, read_data, write_map
 from almond.encoding.bold.select import all_runs
 from almond.encoding.multisubject.flow_artifact import load_flow
 from almond.errors import InputError
@@ -114,8 +113,7 @@ def draw_version(version: EncoderVersion, background: Background) -> None:
     folder = version.pictures
     with new_folder(folder.parent) as scratch:
         picture.save(scratch / "slices.png")
-        image = nibabel.Nifti1Image(volume.astype(np.float32), affine)  # type: ignore[no-untyped-call]
-        nibabel.save(image, scratch / "heldout_r.nii.gz")
+        write_map(scratch / "heldout_r.nii.gz", values, voxels, Grid.from_json(grid), units=None)
         write_atomically(scratch / "maps.json", canonical_json(said))
         if folder.exists():
             shutil.rmtree(folder)  # a part of it was lost: here is all of it

@@ -1,5 +1,5 @@
 """Subjects of the simulated world held in memory: the brains and films of ``simulate_dataset`` without its
-files, prepared as a fit prepares them (convolved, detrended, standardised)."""
+files, prepared as a fit prepares them (convolved, detrended, standardised_courses)."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 from scipy.signal import detrend
 
 from almond.digest import digest_json
-from almond.encoding.bold.cleaning import standardised
+from almond.encoding.bold.cleaning import standardised_courses
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.multisubject import FlowSettings, SharedSettings
 from almond.encoding.features.card import FeatureSpaceCard
@@ -73,7 +73,7 @@ def _arrays(subject, x, y, masks, lengths):
     return SubjectArrays(
         subject=subject,
         x=np.concatenate([detrend(part, axis=0) for part in x]),
-        bold=np.concatenate([standardised(detrend(part, axis=0)) for part in y]),
+        bold=np.concatenate([standardised_courses(detrend(part, axis=0)) for part in y]),
         voxels=np.concatenate([np.argwhere(mask) for mask in masks.values()]),
         columns={
             name: np.arange(stop - size, stop) for name, size, stop in zip(masks, sizes, stops, strict=True)

@@ -13,7 +13,7 @@ from scipy.signal import detrend
 from almond.encoding.bold.bids import Run
 from almond.encoding.bold.censoring import read_censor, uncensored_rows
 from almond.encoding.bold.cleaning import cosines, nuisance, without
-from almond.encoding.bold.confounds import read_confounds, read_table
+from almond.encoding.bold.confounds import read_confounds, read_regressors
 from almond.encoding.config.checks import Checks
 from almond.encoding.config.preparation import (
     CensorSettings,
@@ -119,16 +119,16 @@ def test_tables_are_found_in_derivatives_and_by_patterns(tmp_path):
 
 def test_text_tables(tmp_path):
     (tmp_path / "a.1D").write_text('# ColumnLabels = "roll ; pitch"\n1 2\n3 4\n')
-    assert list(read_table(tmp_path / "a.1D").columns) == ["roll", "pitch"]
+    assert list(read_regressors(tmp_path / "a.1D").columns) == ["roll", "pitch"]
     (tmp_path / "b.par").write_text("1 2\n3\n")
     with pytest.raises(InputError, match="rows of 1 and 2 numbers"):
-        read_table(tmp_path / "b.par")
+        read_regressors(tmp_path / "b.par")
     (tmp_path / "c.txt").write_text("# nothing\n")
     with pytest.raises(InputError, match="holds no rows"):
-        read_table(tmp_path / "c.txt")
+        read_regressors(tmp_path / "c.txt")
     (tmp_path / "d.txt").write_text("one two\n")
     with pytest.raises(InputError, match="not a table of numbers"):
-        read_table(tmp_path / "d.txt")
+        read_regressors(tmp_path / "d.txt")
 
 
 def test_a_column_that_starts_late_is_no_column(tmp_path):
@@ -142,7 +142,7 @@ def test_a_column_that_starts_late_is_no_column(tmp_path):
 @pytest.mark.skipif("ALMOND_REAL_DATA" not in os.environ or not HAXBY.is_dir(), reason="no ALMOND_REAL_DATA")
 def test_real_motion_parameters_and_a_run_that_is_part_of_a_file(tmp_path):
     values = np.loadtxt(HAXBY / "bold_mc.par")
-    table = read_table(HAXBY / "bold_mc.par")
+    table = read_regressors(HAXBY / "bold_mc.par")
     np.testing.assert_array_equal(table.to_numpy(), values)
     assert table.shape[1] == 6
     # Twelve runs of 121 volumes lie in one file; so do their motion parameters.

@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
-from almond.encoding.bold.cleaning import standardised
+from almond.encoding.bold.cleaning import standardised_courses
 from almond.encoding.config.checks import Checks
 from almond.encoding.config.multisubject import FlowSettings, parse_flow
 from almond.encoding.hemodynamics.hrf import spm_hrf
@@ -74,9 +74,10 @@ def test_the_expected_response_lies_at_its_lags():
 def test_one_tap_without_decay_is_least_squares():
     """Closed form, to one per cent of the response's spread; two subjects, one trunk."""
     rng = generator(2, "least squares")
-    x = standardised(rng.standard_normal((150, 4)) + 0.5 * rng.standard_normal((150, 1)))
+    x = standardised_courses(rng.standard_normal((150, 4)) + 0.5 * rng.standard_normal((150, 1)))
     responses = [
-        standardised(x @ rng.standard_normal((4, size)) + rng.standard_normal((150, size))) for size in (3, 5)
+        standardised_courses(x @ rng.standard_normal((4, size)) + rng.standard_normal((150, size)))
+        for size in (3, 5)
     ]
     rows = torch.arange(150)
     film = lay(tensor(x), (150,), Window(1, 0))

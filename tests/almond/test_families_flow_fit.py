@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from almond.encoding.bold.cleaning import standardised
+from almond.encoding.bold.cleaning import standardised_courses
 from almond.encoding.config.multisubject import FlowSettings
 from almond.encoding.models.folds import correlation, make_folds
 from almond.encoding.models.ridge import fit_ridge, relative_penalties
@@ -204,7 +204,7 @@ def test_the_second_stage_learns_what_is_not_linear():
         cause = one.x[:, :1] / one.x[:, :1].std()
         load = rng.normal(1.0, 0.3, (1, one.bold.shape[1]))
         fluctuation = 0.6 * rng.standard_normal((len(cause), 1)) * np.exp(0.8 * cause)
-        bold = standardised(one.bold + (fluctuation + 0.7 * (cause**2 - 1)) @ load)
+        bold = standardised_courses(one.bold + (fluctuation + 0.7 * (cause**2 - 1)) @ load)
         bent.append(dataclasses.replace(one, bold=bold))
     folds = [make_folds("blocks", one.lengths, n_folds=5, gap=10.0, tr=one.tr).folds[-1] for one in bent]
     setting = Setting(FlowSettings(kernel=1.5, flow_lr=3e-3, flow_epochs=30), 10.0, convolved=True)

@@ -77,11 +77,11 @@ class EncoderArtifact:
 
     @property
     def mean_weights(self) -> NDArray[np.float64]:
-        """Mean over voxels of the weights, without the intercept (D,): the region's "mean beta"."""
+        """The mean over voxels of the weights (D,), without the intercept: the region's "mean beta"."""
         return np.asarray(self.weights.mean(axis=1), np.float64)
 
     def predict(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Features (n, D) -> predicted response (n, V)."""
+        """Predict the response (n, V) to features (n, D)."""
         return np.asarray(features, np.float64) @ self.weights + self.intercept
 
     def to_json(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def keep_under_digest(root: Path, scratch: Path, names: Sequence[str]) -> tuple[
 
 
 def is_intact(path: Path, names: Sequence[str] = FILES) -> bool:
-    """Whether an artifact's folder holds the bytes for which it is named."""
+    """Tell whether an artifact's folder holds the bytes for which it is named."""
     files = {name: path / name for name in names}
     return all(file.is_file() for file in files.values()) and digest_files(files) == path.name
 
@@ -146,7 +146,10 @@ def load_artifact(path: Path) -> EncoderArtifact:
 
 
 def read_artifact_json(path: Path) -> dict[str, Any]:
-    """The description alone, without checking digests: for lists and pages."""
+    """Read the description alone, without checking digests: for lists and pages.
+
+    :raises InputError: it is no artifact of this format.
+    """
     missing = [name for name in FILES if not (path / name).is_file()]
     if missing:
         raise InputError(path, f"has no {' and no '.join(missing)}", "the folder of a fitted encoder")

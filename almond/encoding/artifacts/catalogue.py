@@ -1,4 +1,4 @@
-"""Fitted encoders that lie in a folder, found again for a configuration: what group statistics start from."""
+"""The fitted encoders of a folder, looked up for a configuration: what group statistics start from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from almond.naming import natural
 
 @dataclass(frozen=True)
 class Stored:
-    """One artifact on disk, described without reading its weights."""
+    """An artifact on disk, described without reading its weights."""
 
     subject: str
     region: str
@@ -28,14 +28,16 @@ class Stored:
     config: dict[str, Any]
 
     def load(self) -> EncoderArtifact:
-        """The weights too, checked against the digest that names the folder."""
+        """Load the weights too, checked against the digest that names the folder."""
         return load_artifact(self.path)
 
 
 def scan(root: Path) -> list[Stored]:
-    """Every artifact of region weights below ``root``, the newest first; ``InputError`` when it is no folder.
+    """List every artifact of region weights below ``root``, the newest first.
 
     Other folders beside them (feature caches, the index, artifacts of other formats) are passed over.
+
+    :raises InputError: ``root`` is no folder.
     """
     if not root.is_dir():
         raise InputError(root, "is not a folder", "the folder that `almond fit` wrote")
@@ -57,7 +59,7 @@ def _stored(path: Path) -> Stored:
 
 
 def collect(config: FitConfig, models: Sequence[str] | None = None) -> list[Stored]:
-    """The artifacts that ``fit`` left for this very configuration: every subject, region and model once,
+    """Find the artifacts that ``fit`` left for this configuration: every subject, region and model once,
     without the model ``flow``, which has no weights of regions.
 
     Sorted by model, subject and region in the configuration's order. Where a subject was fitted again with
@@ -86,7 +88,7 @@ def collect(config: FitConfig, models: Sequence[str] | None = None) -> list[Stor
 
 
 def _existing(config: FitConfig, root: Path, models: Sequence[str] | None) -> list[Stored]:
-    """Of the subjects, regions and models that are asked for, or all; every combination must be there."""
+    """Find artifacts of the subjects, regions and models that are asked for, or all; none may lack."""
     artifacts = scan(root)
     names = sorted({artifact.subject for artifact in artifacts}, key=natural)
     regions = list(config.regions) or sorted({artifact.region for artifact in artifacts})

@@ -1,4 +1,4 @@
-"""What was fitted already: so that nothing is fitted twice, also after a stop in the middle."""
+"""An index of what was fitted already, so that nothing is fitted twice, also after a stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from almond.files import write_atomically
 
 @dataclass(frozen=True)
 class FittedRegion:
-    """One artifact: its digest is the name of the folder ``path``."""
+    """An artifact; its digest is the name of the folder ``path``."""
 
     subject: str
     region: str
@@ -41,11 +41,11 @@ class Entry:
         return self.out / "index" / f"{digest_json({**names, **self.inputs})}.json"
 
     def remember(self, digest: str) -> None:
+        """Write down which artifact these inputs gave."""
         write_atomically(self.path, canonical_json({"artifact": digest}))
 
     def find(self) -> FittedRegion | None:
-        """The artifact, or None when there is none or it was removed or changed since: then it is fitted
-        again."""
+        """Find the artifact; None where there is none or it was changed since: it is fitted again."""
         if not self.path.is_file():
             return None
         digest = str(json.loads(self.path.read_bytes())["artifact"])

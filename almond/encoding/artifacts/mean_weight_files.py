@@ -15,7 +15,10 @@ SAFE = re.compile(r"[A-Za-z0-9.+-][A-Za-z0-9_.+-]*")
 
 
 def file_name(subject: str, region: str, suffix: str = SUFFIX) -> str:
-    """``InputError`` for names that a file name cannot hold."""
+    """Write the published name of a file of mean weights.
+
+    :raises InputError: subject or region hold what a file name cannot.
+    """
     for what, text in (("subject", subject), ("region", region)):
         if not SAFE.fullmatch(text):
             raise InputError(what, f"{text!r} cannot be part of a file name", "letters, digits, _ . + -")
@@ -23,5 +26,5 @@ def file_name(subject: str, region: str, suffix: str = SUFFIX) -> str:
 
 
 def as_csv(weights: NDArray[np.float64]) -> bytes:
-    """A column ``Var1`` of weights (D,), each as the shortest text that reads back as the same number."""
+    """Write a column ``Var1`` of weights (D,), each as the shortest text that reads back the same."""
     return "\n".join([HEADER, *(repr(float(weight)) for weight in weights), ""]).encode()

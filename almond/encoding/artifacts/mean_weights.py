@@ -27,17 +27,6 @@ from almond.errors import InputError
 from almond.files import write_atomically
 from almond.naming import natural
 
-__all__ = [
-    "MODEL",
-    "Beta",
-    "as_artifact",
-    "as_csv",
-    "export_betas",
-    "file_name",
-    "import_betas",
-    "read_betas",
-]
-
 VARIABLE = "b"
 MODEL = "imported"
 
@@ -87,7 +76,7 @@ def export_betas(
 
 
 def read_betas(folder: Path, *, suffix: str = SUFFIX, names: Mapping[str, str] | None = None) -> list[Beta]:
-    """Every file of weights in ``folder``, sorted by region and subject (2 before 10).
+    """Read every file of weights in ``folder``, sorted by region and subject (2 before 10).
 
     ``names`` maps our regions to those in the files; regions that it does not name keep theirs. A CSV file
     without the header ``Var1`` (MATLAB's ``csvwrite`` writes none) holds numbers from its first line on.
@@ -159,7 +148,7 @@ def _check(betas: Sequence[Beta]) -> None:
 
 
 def import_betas(betas: Sequence[Beta], card: FeatureSpaceCard, root: Path) -> list[tuple[str, Path]]:
-    """An artifact per file below ``root``, on no voxel of a grid.
+    """Save an artifact per file below ``root``, on no voxel of a grid.
 
     :raises InputError: the files have another number of features than the feature space ``card``.
     """
@@ -174,7 +163,7 @@ def import_betas(betas: Sequence[Beta], card: FeatureSpaceCard, root: Path) -> l
 
 
 def as_artifact(beta: Beta, card: FeatureSpaceCard) -> EncoderArtifact:
-    """Weights of a file as an encoder; where its voxels lie and how well it performs is not known.
+    """Make an encoder of the weights of a file; where its voxels lie and how well it performs is not known.
 
     Indices of -1 stand for voxels without a place.
     """

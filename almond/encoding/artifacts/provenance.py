@@ -22,15 +22,15 @@ ORDER = {
 def of_subject(
     config: FitConfig, scans: Sequence[Scan], predictors: Mapping[str, Predictors]
 ) -> dict[str, Any]:
-    """What all regions of a subject have in common, as plain JSON values."""
+    """Write what all regions of a subject have in common as plain JSON values."""
     root = config.dataset or config.base
     runs = [scan.run for scan in scans]
     bold = {run.bold: None for run in runs}
     events = {run.events: None for run in runs if run.events is not None}
     return {
-        "bold": {relative(path, root): digest_file(path) for path in bold},
+        "bold": {path_below(path, root): digest_file(path) for path in bold},
         "runs": [_run(scan, root) for scan in scans],
-        "events": {relative(path, root): digest_file(path) for path in events},
+        "events": {path_below(path, root): digest_file(path) for path in events},
         "features": joined_card(predictors).digest,
         "feature_rows": _rows(predictors),
         "feature_files": {name: dict(space.files) for name, space in predictors.items() if space.files},
@@ -56,7 +56,7 @@ def _run(scan: Scan, root: Path) -> dict[str, Any]:
         "run": scan.run.name,
         "volumes": scan.n_uncensored,
         "tr": scan.tr,
-        "bold": relative(scan.run.bold, root),
+        "bold": path_below(scan.run.bold, root),
     }
     if scan.uncensored is not None:
         described["censored"] = scan.n_volumes - scan.n_uncensored
@@ -67,16 +67,16 @@ def _run(scan: Scan, root: Path) -> dict[str, Any]:
 
 
 def of_region(region: Region, root: Path) -> dict[str, Any]:
-    """What a region was made of."""
+    """Write what a region was made of as plain JSON values."""
     return {
         "spec": region.spec.to_json(),
         "digest": region.digest,
-        "path": relative(region.path, root),
+        "path": path_below(region.path, root),
         "resampled": region.resampled,
         **({"warning": region.warning} if region.warning else {}),
     }
 
 
-def relative(path: Path, root: Path) -> str:
-    """Below the root where it is; otherwise the whole path, so that it can be found again."""
+def path_below(path: Path, root: Path) -> str:
+    """Write a path below the root where it is, otherwise whole, so that it can be found again."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

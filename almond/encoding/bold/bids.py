@@ -1,6 +1,7 @@
 """BOLD runs of a BIDS dataset, raw or derivative: an index over file names.
 
-``docs/adr/0007-an-index-of-our-own-over-bids-names.md`` says why it is not pybids.
+Our own instead of pybids: it only lists names, so that a web request can ask it (pybids reads every sidecar
+and builds a database first), and it needs no validator (``docs/adr/0007``).
 """
 
 from __future__ import annotations
@@ -18,17 +19,6 @@ from almond.encoding.bold.nifti import load_nifti
 from almond.encoding.bold.sidecars import WHO, check_fetched, entities, inherited, sidecar_tr, source_tr
 from almond.errors import InputError
 from almond.naming import natural
-
-__all__ = [
-    "Run",
-    "entities",
-    "find_runs",
-    "natural",
-    "number_of_volumes",
-    "read_events",
-    "repetition_time",
-    "source_dataset",
-]
 
 SUFFIXES = (".nii", ".nii.gz")
 TR_TOLERANCE = 1e-3
@@ -58,7 +48,7 @@ def find_runs(
     suffix: str = "bold",
     derivatives: bool | str = False,
 ) -> list[Run]:
-    """The BOLD runs of a dataset, in natural order of subject (2 before 10) and name.
+    """List the BOLD runs of a dataset, in natural order of subject (2 before 10) and name.
 
     ``root`` is a raw dataset or a folder of derivatives. ``derivatives`` looks into ``root/derivatives``
     (True: subjects directly below it) or ``root/derivatives/<name>`` instead. ``suffix`` is the last part of
@@ -91,7 +81,7 @@ def find_runs(
 
 
 def source_dataset(folder: Path) -> Path:
-    """The raw dataset of a folder of derivatives (``.../derivatives`` or ``.../derivatives/<name>``).
+    """Find the raw dataset of a folder of derivatives (``.../derivatives`` or ``.../derivatives/<name>``).
 
     Any other folder is its own.
     """
@@ -147,7 +137,7 @@ def _check_found(
 
 
 def _hint(root: Path) -> str:
-    """What the folder holds instead: endings of its files, or derivatives below it."""
+    """Say what the folder holds instead: endings of its files, or derivatives below it."""
     kinds = sorted({_suffix(path) for path in _files(root, "*")} - {""})
     inside = root / "derivatives"
     below = sorted({_suffix(path) for path in _files(inside, "*")} - {""}) if inside.is_dir() else []
@@ -159,7 +149,7 @@ def _hint(root: Path) -> str:
 
 
 def _suffix(path: Path) -> str:
-    """The last part of a BIDS name: everything after the last entity."""
+    """Cut out the last part of a BIDS name: everything after the last entity."""
     stem = path.name.removesuffix(".gz").removesuffix(".nii")
     return re.sub(r"^.*?((?:^|_)[a-z]+-[A-Za-z0-9+]+)+(?:_|$)", "", stem)
 
@@ -176,7 +166,7 @@ def _describe(path: Path, root: Path, suffix: str) -> Run:
 
 
 def repetition_time(run: Run, stated: float | None = None) -> float:
-    """The TR in seconds from header, sidecar and configuration, which must agree where they speak.
+    """Read the TR in seconds from header, sidecar and configuration, which must agree where they speak.
 
     :raises InputError: two of them differ by more than a millisecond, or none gives one.
     """
@@ -199,6 +189,10 @@ def repetition_time(run: Run, stated: float | None = None) -> float:
 
 
 def number_of_volumes(run: Run) -> int:
+    """Count the volumes of a run, which may be part of its file.
+
+    :raises InputError: the file is not 4-D.
+    """
     if run.volumes:
         return run.volumes[1] - run.volumes[0]
     shape: Sequence[int] = load_nifti(run.bold).shape
@@ -208,7 +202,10 @@ def number_of_volumes(run: Run) -> int:
 
 
 def read_events(path: Path) -> pd.DataFrame:
-    """An events table with numeric ``onset`` and ``duration`` in seconds; ``InputError`` naming the file."""
+    """Read an events table with numeric ``onset`` and ``duration`` in seconds.
+
+    :raises InputError: no such file, or columns that are missing or hold anything else.
+    """
     check_fetched(path)
     if not path.is_file():
         raise InputError(path, "file not found", "a BIDS events.tsv")

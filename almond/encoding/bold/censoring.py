@@ -1,4 +1,4 @@
-"""Volumes that were censored for motion: AFNI's vectors of 0 (censored) and 1 (kept)."""
+"""Volumes that were censored for motion: AFNI's vectors of 0 (censored) and 1 (analysed)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.encoding.bold.bids import Run, number_of_volumes
-from almond.encoding.bold.confounds import read_table, rows_of_run
+from almond.encoding.bold.confounds import read_regressors, rows_of_run
 from almond.encoding.bold.run_files import file_of_run
 from almond.errors import InputError
 
 
 def read_censor(run: Run, path: str, mode: str) -> NDArray[np.bool_]:
-    """Which volumes of a run's time axis are kept (n,), from a text of 0 and 1.
+    """Read which volumes of a run's time axis are analysed (n,), from a text of 0 and 1.
 
     ``mode="zero-filled"``: the BOLD has all n volumes. ``mode="drop"``: the BOLD lacks the censored ones, so
     that n is larger than its number of volumes: stimuli and regressors lie on the n volumes of the vector.
@@ -23,7 +23,7 @@ def read_censor(run: Run, path: str, mode: str) -> NDArray[np.bool_]:
         neither the volumes nor what is kept of them.
     """
     file = file_of_run(path, run, "censor.path")
-    table = read_table(file).to_numpy(np.float64)
+    table = read_regressors(file).to_numpy(np.float64)
     if 1 not in table.shape:
         raise InputError(file, f"has {table.shape[1]} columns", "one value per volume, 0 or 1")
     values = table.ravel()
@@ -49,7 +49,7 @@ def _checked(uncensored: NDArray[np.bool_], run: Run, mode: str, file: Path) -> 
 def uncensored_rows(
     bold: NDArray[np.float64], uncensored: NDArray[np.bool_], mode: str, source: object
 ) -> NDArray[np.float64]:
-    """The kept volumes (kept, V) of a run's time courses; the same as given where they were dropped before.
+    """Select the uncensored volumes of time courses (n, V); all of them where others were dropped before.
 
     A volume that is 0 in every voxel was filled so. When some are, they must be the censored ones: otherwise
     the vector belongs to other data, or its 0 and 1 are the wrong way round.

@@ -13,19 +13,19 @@ RANK_TOLERANCE = 1e-9
 
 
 def constant_voxels(bold: Floats) -> NDArray[np.bool_]:
-    """Which columns of (n, V) never change."""
+    """Mark the columns of (n, V) that never change."""
     return np.asarray((bold == bold[:1]).all(axis=0), np.bool_)
 
 
-def standardised(courses: Floats) -> Floats:
-    """Columns with mean 0 and standard deviation 1 within the run; a column that is all zeros stays so."""
+def standardised_courses(courses: Floats) -> Floats:
+    """Scale columns (n, V) to mean 0 and standard deviation 1 within the run; constant ones become 0."""
     centred = courses - courses.mean(axis=0)
     spread = centred.std(axis=0)
     return np.asarray(centred / np.where(spread > 0, spread, 1.0), np.float64)
 
 
 def cosines(n: int, tr: float, cutoff: float) -> Floats:
-    """Discrete cosines (n, q) slower than ``cutoff`` Hz, orthonormal, without the constant.
+    """Make discrete cosines (n, q) slower than ``cutoff`` Hz, orthonormal, without the constant.
 
     SPM's high-pass filter (``spm_filter``, ``spm_dctmtx``): with the period p = 1 / cutoff it has
     q = floor(2 n TR / p + 1) - 1 columns sqrt(2 / n) cos(pi (2 t + 1) k / (2 n)), k = 1 ... q.
@@ -48,13 +48,17 @@ def nuisance(
     uncensored: NDArray[np.bool_] | None = None,
     source: object = "nuisance regressors",
 ) -> Floats:
-    """Orthonormal basis (n, q) of what is taken from the BOLD and the predictors of one run of n volumes.
+    """Make an orthonormal basis (n, q) of what is taken from BOLD and predictors of a run of n volumes.
 
-    The constant, the linear trend (``detrend="linear"``), cosines slower than ``high_pass`` Hz and the
-    columns of ``confounds`` (n, k). (n, 0) when nothing is asked for: then the mean stays too. With ``kept``
-    (n,) the regressors are made for all volumes and then cut to those that are kept, so that (kept, q) is
-    orthonormal over these. Columns that add nothing to others are left out.
+    It spans the constant and what follows; columns that add nothing to others are left out. Where nothing is
+    asked for it is (n, 0): then the mean stays too.
 
+    :param tr: seconds.
+    :param detrend: ``linear`` adds the linear trend.
+    :param high_pass: adds cosines slower than so many Hz.
+    :param confounds: (n, k) further columns.
+    :param uncensored: (n,) volumes that are analysed; regressors are made for all volumes and then cut to
+        these m, so that the basis (m, q) is orthonormal over them.
     :raises InputError: nothing of the run would be left, or confounds of another length; names ``source``.
     """
     rows = np.ones(n, bool) if uncensored is None else uncensored
@@ -73,7 +77,7 @@ def nuisance(
 
 
 def _orthonormal(regressors: Floats, source: object) -> Floats:
-    """Basis of the constant and the columns of (n, k)."""
+    """Make a basis of the constant and the columns of (n, k), by singular values."""
     n = len(regressors)
     centred = regressors - regressors.mean(axis=0)
     size = np.linalg.norm(centred, axis=0)
@@ -87,7 +91,7 @@ def _orthonormal(regressors: Floats, source: object) -> Floats:
 
 
 def without(courses: Floats, basis: Floats) -> Floats:
-    """Columns of (n, D) without their part in the orthonormal ``basis`` (n, q).
+    """Project columns (n, D) onto what is left without their part in the orthonormal ``basis`` (n, q).
 
     Taken from BOLD and predictors of each run alike, which is the same as having the regressors beside the
     predictors (Frisch, Waugh, Lovell).

@@ -28,7 +28,7 @@ LABELS = re.compile(r'#\s*ColumnLabels\s*=\s*"([^"]*)"')
 def read_confounds(
     run: Run, columns: Sequence[str], path: str | None = None, n_volumes: int | None = None
 ) -> Floats:
-    """The chosen columns (n, k) of the table that belongs to a run, one row per volume of the run.
+    """Read the chosen columns (n, k) of the table that belongs to a run, one row per volume of the run.
 
     ``n_volumes`` is the length of the run's time axis where the BOLD file lacks censored volumes.
 
@@ -44,14 +44,14 @@ def read_confounds(
         volumes.
     """
     file = file_of_run(path, run, "confounds.path") if path else find_confounds(run)
-    table = read_table(file)
+    table = read_regressors(file)
     regressors = table[_columns(columns, list(table.columns), file)]
     filled = _filled(regressors, file)
     return rows_of_run(filled, run, file, n_volumes)
 
 
 def find_confounds(run: Run) -> Path:
-    """The confounds table beside a run's BOLD, or the only one for it in the derivatives of its dataset.
+    """Find the confounds table beside a run's BOLD, or the only one for it in the derivatives of its dataset.
 
     :raises InputError: none, or one of each of several pipelines.
     """
@@ -67,7 +67,7 @@ def find_confounds(run: Run) -> Path:
 
 
 def _tables(folder: Path, bold: Path) -> list[Path]:
-    """Tables of confounds in a folder that speak of the same acquisition as a BOLD file."""
+    """List tables of confounds in a folder that speak of the same acquisition as a BOLD file."""
     return [file for name in NAMES for file in sorted(folder.glob(f"*_{name}")) if _who(file) == _who(bold)]
 
 
@@ -76,7 +76,7 @@ def _who(path: Path) -> dict[str, str]:
 
 
 def _derivatives(bold: Path) -> list[Path]:
-    """The folders of a run's session below ``derivatives`` and below each pipeline's."""
+    """List the folders of a run's session below ``derivatives`` and below each pipeline's."""
     subject = next((folder for folder in bold.parents if folder.name.startswith("sub-")), None)
     if subject is None:
         return []
@@ -85,8 +85,11 @@ def _derivatives(bold: Path) -> list[Path]:
     return [derivatives / below, *sorted(folder / below for folder in derivatives.glob("*"))]
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A table of numbers with a name per column: TSV or CSV with a header, or text of numbers without one."""
+def read_regressors(path: Path) -> pd.DataFrame:
+    """Read numbers with a name per column: TSV or CSV with a header, or text of numbers without one.
+
+    :raises InputError: it cannot be read, is no table of numbers, or is empty.
+    """
     check_fetched(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -153,7 +156,10 @@ def _filled(table: pd.DataFrame, path: Path) -> Floats:
 
 
 def rows_of_run(values: Floats, run: Run, path: Path, n_volumes: int | None = None) -> Floats:
-    """The rows of a table for the volumes of a run: a table for the whole BOLD file is cut as the run is."""
+    """Select the rows of a table for a run: a table for the whole BOLD file is cut as the run is.
+
+    :raises InputError: there are not as many rows as volumes.
+    """
     expected = number_of_volumes(run) if n_volumes is None else n_volumes
     if len(values) == expected:
         return values

@@ -1,10 +1,12 @@
-"""NIfTI files: opened lazily, read inside a mask."""
+"""NIfTI files: opened lazily, read inside a mask; maps of values at voxels written."""
 
 from __future__ import annotations
 
+import gzip
+import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 
 from almond.encoding.bold.sidecars import check_fetched
 from almond.errors import InputError
+from almond.files import write_atomically
+from almond.typing import AnyFloats, Indices
 
 BLOCK = 1 << 20
 """Bytes of a compressed file that are read at a time."""
@@ -43,9 +47,18 @@ class Grid:
     code: str = "unknown"
     name: str = ""
 
+    @classmethod
+    def from_json(cls, grid: Mapping[str, Any]) -> Grid:
+        """Read ``shape`` and ``affine`` as artifacts store them."""
+        shape = tuple(int(side) for side in grid["shape"])
+        return cls(shape, np.asarray(grid["affine"], np.float64))
+
 
 def load_nifti(path: Path) -> Any:
-    """A NIfTI image whose data stay on disk; ``InputError`` naming the file when it is none."""
+    """Open a NIfTI image whose data stay on disk.
+
+    :raises InputError: it is none; the message names the file.
+    """
     check_fetched(path)
     if not path.is_file():
         raise InputError(path, "file not found", "a NIfTI file")
@@ -61,7 +74,7 @@ def load_nifti(path: Path) -> Any:
 
 
 def grid_of(image: Any, path: Path | None = None) -> Grid:
-    """The voxel grid of an image, with what the name of its file and its header say of its space.
+    """Read the voxel grid of an image, with what the name of its file and its header say of its space.
 
     :raises InputError: an affine that maps no volume.
     """
@@ -76,7 +89,7 @@ def grid_of(image: Any, path: Path | None = None) -> Grid:
 
 
 def space_of(path: Path) -> str | None:
-    """The entity ``space`` of a BIDS file name, or ``tpl`` of a template's."""
+    """Read the entity ``space`` of a BIDS file name, or ``tpl`` of a template's."""
     match = SPACE.search(path.name)
     return match[1] if match else None
 
@@ -87,7 +100,7 @@ def read_masked(
     volumes: tuple[int, int] | None = None,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """The time courses (n, V) of voxels (V, 3), one volume at a time, kept inside the mask only.
+    """Read the time courses (n, V) of voxels (V, 3), one volume at a time, inside the mask only.
 
     Only pages of the file that hold these voxels are read where it is uncompressed (a memory map); a
     compressed file is streamed through once, from its start to the last volume wanted. Beside the result one
@@ -117,7 +130,7 @@ def read_masked(
 
 
 def _volumes(image: Any, path: Path, start: int, stop: int) -> Iterator[NDArray[Any]]:
-    """Unscaled volumes of a 4-D image one after the other, each flat in the file's order (x fastest)."""
+    """Yield the unscaled volumes of a 4-D image, each flat in the file's order (x fastest)."""
     kind = np.dtype(image.dataobj.dtype)
     if kind.kind not in "iuf":
         raise InputError(path, f"holds values of the kind {kind}", "whole or real numbers")
@@ -136,7 +149,7 @@ def _volumes(image: Any, path: Path, start: int, stop: int) -> Iterator[NDArray[
 
 
 def _unzipped(path: Path, offset: int, size: int, count: int) -> Iterator[bytearray]:
-    """``count`` pieces of ``size`` bytes of a gzip file's content, from ``offset`` on; never goes back."""
+    """Yield ``count`` pieces of ``size`` bytes of a gzip file's content from ``offset`` on; never go back."""
     piece, filled, done = bytearray(size), 0, 0
     for data in _inflated(path):
         view = memoryview(data)
@@ -155,7 +168,7 @@ def _unzipped(path: Path, offset: int, size: int, count: int) -> Iterator[bytear
 
 
 def _inflated(path: Path) -> Iterator[bytes]:
-    """The content of a gzip file, of one or several members, in pieces of bounded size."""
+    """Yield the content of a gzip file, of one or several members, in pieces of bounded size."""
     try:
         with path.open("rb") as stream:
             unzip = zlib.decompressobj(GZIP)
@@ -176,8 +189,57 @@ def _damaged(path: Path, why: object) -> InputError:
 
 
 def read_data(image: Any, path: Path, index: Any = ...) -> NDArray[np.float64]:
-    """Part of an image's data; ``InputError`` naming the file when they end early or are damaged."""
+    """Read part of an image's data.
+
+    :raises InputError: they end early or are damaged; the message names the file.
+    """
     try:
         return np.asarray(image.dataobj[index], np.float64)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise _damaged(path, error) from error
+
+
+def volume_of(values: AnyFloats, voxels: Indices, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Put values (V,) at their voxels (V, 3) into a volume that is NaN elsewhere.
+
+    :raises InputError: a voxel outside the grid.
+    """
+    if len(voxels) and (voxels.min() < 0 or (voxels.max(axis=0) >= np.array(shape)).any()):
+        raise InputError("grid", f"a voxel lies outside {shape}", "the grid of the BOLD")
+    volume = np.full(shape, np.nan, np.float32)
+    volume[tuple(voxels.T)] = values
+    return volume
+
+
+def write_map(
+    path: Path,
+    values: AnyFloats,
+    voxels: Indices,
+    grid: Grid,
+    *,
+    code: int | None = None,
+    units: str | None = "mm",
+    compression: int = 1,
+) -> None:
+    """Write a map as float32 NIfTI, whole or not at all; the same values give the same bytes.
+
+    :param values: (V,) one per voxel; everything else is NaN.
+    :param voxels: (V, 3) indices on the grid.
+    :param code: of sform and qform, such as 1 for scanner coordinates; None: sform 2 (aligned), qform 0.
+    :param units: of space, as the header says them; None says nothing.
+    :param compression: of gzip, 1 (fast) to 9, where the name ends in ``.gz``.
+    :raises InputError: a voxel outside the grid.
+    """
+    image: Any = nibabel.Nifti1Image(volume_of(values, voxels, grid.shape), grid.affine)  # type: ignore[no-untyped-call]
+    if units is not None:
+        image.header.set_xyzt_units(units)
+    if code is not None:
+        image.set_sform(grid.affine, code=code)
+        image.set_qform(grid.affine, code=code)
+    content: bytes = image.to_bytes()
+    if path.name.endswith(".gz"):
+        packed = io.BytesIO()
+        with gzip.GzipFile("", "wb", compression, packed, mtime=0) as stream:
+            stream.write(content)
+        content = packed.getvalue()
+    write_atomically(path, content)

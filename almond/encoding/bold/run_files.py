@@ -13,7 +13,7 @@ FIELD = re.compile(r"\{([a-z]+)\}")
 
 
 def file_of_run(pattern: str, run: Run, source: str) -> Path:
-    """The file that a pattern means for a run; ``source`` is the setting that it stands in.
+    """Find the file that a pattern means for a run; ``source`` is the setting that it stands in.
 
     ``{subject}`` and ``{run}`` are the run's subject and name, ``{bold}`` the file name of its BOLD without
     ``.nii.gz``, and any BIDS entity of that file, such as ``{ses}``, ``{task}`` or ``{acq}``, its value.

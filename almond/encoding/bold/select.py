@@ -9,7 +9,10 @@ from almond.naming import natural
 
 
 def all_runs(config: FitConfig) -> list[Run]:
-    """The runs that a configuration speaks of, of the subjects that it chooses."""
+    """List the runs that a configuration speaks of, of the subjects that it chooses.
+
+    :raises InputError: there are none, or a subject has none.
+    """
     if config.dataset is not None:
         return find_runs(
             config.dataset,
@@ -34,5 +37,5 @@ def all_runs(config: FitConfig) -> list[Run]:
 
 
 def subjects_of(config: FitConfig) -> list[str]:
-    """The subjects to fit, sorted (2 before 10)."""
+    """List the subjects to fit, sorted (2 before 10)."""
     return sorted({run.subject for run in all_runs(config)}, key=natural)

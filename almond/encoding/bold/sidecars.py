@@ -20,15 +20,17 @@ LARGEST_POINTER = 4096
 
 
 def entities(path: Path) -> dict[str, str]:
-    """The key-value pairs of a BIDS file name."""
+    """Read the key-value pairs of a BIDS file name."""
     return dict(ENTITY.findall(path.name.split(".")[0]))
 
 
 def check_fetched(path: Path) -> None:
-    """That a file's data are here; ``InputError`` for the pointers that a dataset's clone has in their place.
+    """Check that a file's data are here, not the pointer that a dataset's clone has in their place.
 
     git-annex leaves links into ``.git/annex`` that lead nowhere, or small files that name a key; git-lfs
     leaves small files too.
+
+    :raises InputError: with the command that fetches the file.
     """
     if path.is_symlink() and not path.exists():
         kind = "git-annex link" if "annex" in os.readlink(path) else "link"
@@ -44,7 +46,7 @@ def _fetch(path: Path) -> str:
 
 
 def inherited(path: Path, root: Path, suffix: str) -> list[Path]:
-    """Files ``*_suffix`` that apply to a run by BIDS' inheritance: from the root down, the nearest last.
+    """List the files ``*_suffix`` that apply to a run by BIDS' inheritance, from the root down.
 
     A file applies that lies in a folder above (or beside) the run and has no entity that the run lacks.
     """
@@ -68,7 +70,7 @@ def _ancestors(relative: Path) -> list[Path]:
 
 
 def sidecar_tr(path: Path, root: Path, suffix: str) -> float | None:
-    """The repetition time in seconds that a run's own sidecars give."""
+    """Read the repetition time in seconds that a run's own sidecars give."""
     merged: dict[str, Any] = {}
     for file in inherited(path, root, f"{suffix}.json"):
         merged.update(read_sidecar(file))
@@ -76,7 +78,7 @@ def sidecar_tr(path: Path, root: Path, suffix: str) -> float | None:
 
 
 def source_tr(path: Path, root: Path, source: Path) -> float | None:
-    """The repetition time that the raw runs behind a derivative file were measured with.
+    """Read the repetition time that the raw runs behind a derivative file were measured with.
 
     A derivative may join several runs, so that every raw run counts that it could have come from.
 
@@ -97,6 +99,10 @@ def source_tr(path: Path, root: Path, source: Path) -> float | None:
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:
+    """Read a JSON sidecar.
+
+    :raises InputError: it is no JSON object.
+    """
     check_fetched(path)
     try:
         sidecar = json.loads(path.read_text(encoding="utf-8"))

@@ -58,7 +58,7 @@ class FilmFeatures:
     digest: str
 
     def regular(self) -> FilmFeatures:
-        """Rows at the times 0, interval, 2 interval, ...: at each the row that was last shown."""
+        """Hold rows at the times 0, interval, 2 interval, ...: at each the row that was last shown."""
         even = np.arange(len(self.times), dtype=np.float64) * np.float64(self.interval)
         shown = np.searchsorted(self.times, even + 1e-9 * self.interval, side="right") - 1
         return replace(self, values=self.values[shown], times=even, variable_rate=False)
@@ -82,7 +82,7 @@ def film_features(
     cache: Path,
     progress: Progress | None = None,
 ) -> FilmFeatures:
-    """Features of every ``every``-th frame of a film, starting at the first.
+    """Compute features of every ``every``-th frame of a film, starting at the first.
 
     The folder ``cache`` keeps the result under the digest of film, ``every`` and space. What a stopped or
     killed extraction computed is there too: the next one decodes the film again but computes only the rest.
@@ -100,14 +100,14 @@ def film_features(
     if features is None:
         partial = cache / f"film-{key}.partial"
         partial.mkdir(parents=True, exist_ok=True)
-        features = _extract(space, path, every, partial, key, progress or Silent())
+        features = _extract(space, path, every, partial, key=key, progress=progress or Silent())
         _write_done(done, features)
         shutil.rmtree(partial, ignore_errors=True)  # another process may be removing it as well
     return features
 
 
 def _extract(
-    space: FeatureSpace, path: Path, every: int, partial: Path, key: str, progress: Progress
+    space: FeatureSpace, path: Path, every: int, partial: Path, *, key: str, progress: Progress
 ) -> FilmFeatures:
     parts = _read_parts(partial, space.dimension)
     rows = sum(len(part) for part in parts)
@@ -153,7 +153,7 @@ def _found(
 
 
 def frames(path: Path) -> Iterator[tuple[_Frame, int]]:
-    """The pictures of a film in the order of showing, with how many the film announces (0: unknown).
+    """Yield the pictures of a film in the order of showing, with how many the film announces (0: unknown).
 
     :raises InputError: naming the film and the place in it.
     """
@@ -217,7 +217,7 @@ def _time(picture: Any, index: int, path: Path) -> float:
 
 
 def _read_parts(partial: Path, dimension: int) -> list[FeatureArray]:
-    """What an earlier extraction left, up to the first gap."""
+    """Read what an earlier extraction left, up to the first gap."""
     parts: list[FeatureArray] = []
     rows = 0
     for path in sorted(partial.glob("part-*.npz")):
@@ -260,7 +260,7 @@ def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]] | None:
 
 
 def _write_done(path: Path, features: FilmFeatures) -> None:
-    """Straight to disk, for the features of a film are hundreds of megabytes, then renamed."""
+    """Write straight to disk, for the features of a film are hundreds of megabytes, then rename."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:

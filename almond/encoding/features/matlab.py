@@ -43,7 +43,7 @@ class Variable(NamedTuple):
 
     @property
     def is_array(self) -> bool:
-        """Numbers, and more than one of them."""
+        """Whether it holds numbers, and more than one of them."""
         return self.kind in NUMERIC and int(np.prod(self.shape)) > 1
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Variable(NamedTuple):
 
 
 def read_variable(path: Path, name: str | None) -> NDArray[np.float64]:
-    """A numeric array in the orientation that MATLAB shows, as float64.
+    """Read a numeric array in the orientation that MATLAB shows, as float64.
 
     Without a name the file must hold one such array; scalars, text, cells and structs are no candidates.
 
@@ -111,7 +111,7 @@ def _listed_hdf(path: Path) -> list[Variable]:
 
 
 def _variable(name: str, item: Any) -> Variable:
-    """A dataset holds an array with its axes reversed; a group is a struct or a sparse matrix."""
+    """Describe a dataset, whose axes are reversed, or a group: a struct or a sparse matrix."""
     matlab_class = item.attrs.get("MATLAB_class", b"unknown")
     kind = matlab_class.decode() if isinstance(matlab_class, bytes) else str(matlab_class)
     if isinstance(item, h5py.Group):

@@ -46,7 +46,7 @@ class _Matrix:
 
     @property
     def labelled(self) -> bool:
-        """The file itself says which axis holds the features."""
+        """Whether the file itself says which axis holds the features."""
         return self.names is not None or self.keys is not None
 
 
@@ -160,7 +160,7 @@ def _advice(other_fits: bool) -> str:
 
 
 def _turned(matrix: _Matrix) -> _Matrix:
-    """Columns of the file become rows; their names go with them, so that a column of keys makes no sense."""
+    """Turn columns of the file into rows; their names go, so that a column of keys makes no sense."""
     return _Matrix(np.ascontiguousarray(matrix.values.T))
 
 

@@ -30,12 +30,15 @@ WHOLE = 1e-6
 
 
 def convolve(features: NDArray[np.floating[Any]], response: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column of (n, D) convolved with the response, the first n rows: causal, zeros before the run."""
+    """Convolve each column of (n, D) with the response, the first n rows: causal, zeros before the run."""
     return by_columns(features, len(features), lambda block: lfilter(response, [1.0], block, axis=0))
 
 
 def rational(interval: float, tr: float) -> tuple[int, int]:
-    """(up, down) with interval / TR = up / down; ``InputError`` when no small fraction is near enough."""
+    """Find (up, down) with interval / TR = up / down.
+
+    :raises InputError: no small fraction is near enough.
+    """
     exact = interval / tr
     ratio = Fraction(exact).limit_denominator(LARGEST_FACTOR)
     if ratio == 0 or ratio.numerator > LARGEST_FACTOR or abs(float(ratio) / exact - 1) > RATIO_TOLERANCE:
@@ -57,18 +60,18 @@ def align(
     start: float = 0.0,
     source: object = "features",
 ) -> NDArray[np.float64]:
-    """Predictors (n_volumes, K * D) of one run from its features (n, D); column k * D + d.
+    """Make predictors (n_volumes, K * D) of one run from its features; column k * D + d.
 
-    ``order="sound"``: antialiased resampling to the TR, then convolution with the response at the true
-    sampling interval. The published orders stretch the run's features onto its volumes (see ``align_film``).
-    ``hrf``: ``spm``; with one or two derivatives (K = 2, 3; see ``hrf.basis``); ``fir``, the features at each
-    of ``delays`` seconds before the volume (K delays, any number of seconds); ``none`` (K = 1). True and
-    False stand for ``spm`` and ``none``.
-
-    ``start``: seconds from the first volume to the first row of features; below 0 when the stimulus began
-    before. What was shown before the first volume then still has its response. Without a start the features
-    must cover the run, to within one row or one TR. Outside of them features are 0.
-
+    :param features: (n, D), one row per ``interval`` seconds; 0 outside of them.
+    :param n_volumes: of the run, one per ``tr`` seconds.
+    :param hrf: ``spm``; with one or two derivatives (K = 2, 3; see ``hrf.basis``); ``fir``, the features at
+        each of ``delays`` seconds before the volume (K delays, any number of seconds); ``none`` (K = 1). True
+        and False stand for ``spm`` and ``none``.
+    :param order: ``sound``: antialiased resampling to the TR, then convolution with the response at the true
+        sampling interval. The published orders stretch features onto volumes (see ``align_film``).
+    :param start: seconds from the first volume to the first row of features; below 0 when the stimulus began
+        before: what was shown before the first volume then still has its response. At 0 the features must
+        cover the run, to within one row or one TR.
     :raises InputError: too few or too many rows, naming ``source``; delays without ``fir`` or the reverse.
     """
     kind = {True: "spm", False: "none"}[hrf] if isinstance(hrf, bool) else hrf
@@ -84,15 +87,17 @@ def align(
         _check_length(len(features), interval, n_volumes, tr, source)
 
     def read(count: int, first: float) -> NDArray[np.float64]:
-        return _at_volumes(features, interval, tr, count, first, covers)
+        return _at_volumes(features, interval, tr, count, start=first, covers=covers)
 
     if kind == "fir":
+        # X[j, k D + d] = f_d(t_j - delay_k)
         return np.concatenate([read(n_volumes, start + delay) for delay in delays], axis=1)
     if kind == "none":
         return read(n_volumes, start)
     # Volumes that were never measured, before the first: for the response to what came before it.
     lead = max(0, math.ceil(-start / tr - WHOLE))
     rows = read(n_volumes + lead, start + lead * tr)
+    # X[j, k D + d] = sum_i h_k(i TR) f_d(t_j - i TR)
     parts = [convolve(rows, column)[lead:] for column in basis(kind, tr).T]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
@@ -122,14 +127,18 @@ def _at_volumes(
     interval: float,
     tr: float,
     n_volumes: int,
+    *,
     start: float,
     covers: bool,
 ) -> NDArray[np.float64]:
-    """Features (n_volumes, D) at the times of the volumes, the first row of features ``start`` s after the
-    first volume. ``covers``: they last as long as the run, so that a row that lacks is the last one again."""
+    """Read features (n_volumes, D) at the times of the volumes, the first row ``start`` s after the first.
+
+    :param covers: they last as long as the run, so that a row that lacks is the last one again.
+    """
     shift = round(start / tr)
     if abs(start - shift * tr) > WHOLE:
         return read_at(features, interval=interval, step=tr, first=-start, count=n_volumes)
+    # One row per TR: resampled by up / down = interval / TR, then shifted by whole volumes.
     up, down = rational(interval, tr)
     rows = np.asarray(features, np.float64) if up == down else resample(features, up, down)
     if covers:
@@ -150,7 +159,7 @@ def _exactly(rows: NDArray[np.float64], count: int) -> NDArray[np.float64]:
 def align_film(
     features: NDArray[np.floating[Any]], *, n_volumes: int, tr: float, order: str
 ) -> NDArray[np.float64]:
-    """Predictors (n_volumes, D) of one film over all runs of a subject, as published analyses have it.
+    """Make predictors (n_volumes, D) of one film over all runs of a subject, as published analyses do.
 
     The n frames are stretched onto the volumes: resampled by p/q = n_volumes / n, reduced, whatever the frame
     rate was. ``paper-amygdala`` resamples first and convolves with ``spm_hrf(tr)`` then. ``paper-subregions``
@@ -163,6 +172,7 @@ def align_film(
         raise InputError("order", f"is {order!r}", f"one of {', '.join(ORDERS[1:])}")
     if len(features) == 0 or n_volumes < 1:
         raise InputError("features", f"has {len(features)} frames for {n_volumes} volumes", "both above 0")
+    # p / q = volumes / frames, reduced, whatever the frame rate.
     ratio = Fraction(n_volumes, len(features))
     up, down = ratio.numerator, ratio.denominator
     response = spm_hrf(tr)
@@ -183,10 +193,13 @@ def hold(
     interval: float,
     seconds: float,
 ) -> NDArray[np.float64]:
-    """Features of events on a regular grid: round(seconds / interval) rows, 0 where nothing is shown.
+    """Lay features of events on a regular grid: round(seconds / interval) rows, 0 where nothing is shown.
 
-    Row k stands for [k, k + 1) * interval and holds the values (n, D) weighted by how much of it each event
-    fills, so that onsets between grid points keep their time. Events outside the run are cut.
+    Row k stands for [k, k + 1) * interval and holds the values weighted by how much of it each event fills,
+    so that onsets between grid points keep their time. Events outside the run are cut.
+
+    :param onsets: (n,) seconds; ``durations`` (n,) seconds.
+    :param values: (n, D) of each event.
     """
     rows = max(1, round(seconds / interval))
     filled = np.zeros((rows, values.shape[1]))
@@ -195,6 +208,7 @@ def hold(
         first, last = math.floor(start), math.ceil(stop)
         if last <= first or stop <= start:
             continue
+        # share_k = |[k, k + 1) and [start, stop)|, in rows; x[k] += share_k v
         edges = np.arange(first, last)
         share = np.minimum(edges + 1, stop) - np.maximum(edges, start)
         filled[first:last] += share[:, None] * value

@@ -1,4 +1,8 @@
-"""The canonical haemodynamic response function of SPM."""
+"""The canonical haemodynamic response function of SPM.
+
+Our own: published analyses used SPM12's numbers, which these equal to 1e-10; nilearn samples and scales the
+response otherwise.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ WIDENING = 0.01
 def spm_hrf(
     interval: float, parameters: Sequence[float] = CANONICAL, microtime: int = MICROTIME
 ) -> NDArray[np.float64]:
-    """The response sampled every ``interval`` seconds from 0 on, summing to 1 (SPM12's ``spm_hrf(RT, p)``).
+    """Sample the response every ``interval`` seconds from 0 on, summing to 1 (SPM12's ``spm_hrf(RT, p)``).
 
     A difference of two gamma densities, evaluated on a grid of ``interval / microtime`` and then decimated,
     as SPM does; floor(length / interval) + 1 samples.
@@ -37,6 +41,7 @@ def spm_hrf(
     if not (math.isfinite(interval) and interval > 0):
         raise InputError("interval", f"is {interval} s", "a sampling interval above 0 s")
     delay, undershoot, width, undershoot_width, ratio, onset, length = map(float, parameters)
+    # h(u) = g(u; d1 / w1, dt / w1) - g(u; d2 / w2, dt / w2) / ratio, at u = t / dt - onset / dt
     fine = interval / microtime
     grid = np.arange(0, math.ceil(length / fine) + 1, dtype=np.float64) - onset / fine
     response = _gamma_density(grid, delay / width, fine / width)
@@ -47,7 +52,7 @@ def spm_hrf(
 
 
 def basis(kind: str, interval: float, *, orthogonal: bool = True) -> NDArray[np.float64]:
-    """Responses (n, K) sampled every ``interval`` seconds: the canonical one, then its derivatives.
+    """Sample responses (n, K) every ``interval`` seconds: the canonical one, then its derivatives.
 
     ``spm``: K = 1. ``spm+derivative``: with the derivative in time, the canonical response minus the same one
     second later. ``spm+derivatives``: also that in dispersion, (canonical - response with dispersion 1.01) /
@@ -64,25 +69,28 @@ def basis(kind: str, interval: float, *, orthogonal: bool = True) -> NDArray[np.
     for position, step in changes:
         parameters = list(CANONICAL)
         parameters[position] += step
+        # dh / dp = (h(p) - h(p + step)) / step
         columns.append((canonical - spm_hrf(interval, parameters)) / step)
     responses = np.stack(columns, axis=1)
     return orthogonalised(responses) if orthogonal else responses
 
 
 def orthogonalised(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column (n, K) without its part in the columns before it; not scaled (``spm_orth``)."""
+    """Take from each column (n, K) its part in the columns before it; not scaled (``spm_orth``)."""
     orthogonal = columns.copy()
     for index in range(1, columns.shape[1]):
+        # x <- x - B (B^+ x), with B the columns before it
         before = orthogonal[:, :index]
         orthogonal[:, index] -= before @ np.linalg.lstsq(before, orthogonal[:, index], rcond=None)[0]
     return orthogonal
 
 
 def _gamma_density(x: NDArray[np.float64], shape: float, rate: float) -> NDArray[np.float64]:
-    """Gamma density of ``shape`` and ``rate`` at x, 0 where x is not positive (``spm_Gpdf``)."""
+    """Evaluate the gamma density at x, 0 where x is not positive (``spm_Gpdf``)."""
     density = np.zeros_like(x)
     positive = x > 0
     inside = x[positive]
+    # g(x) = rate^shape x^(shape - 1) exp(-rate x) / Gamma(shape), by its logarithm
     log_density = (shape - 1) * np.log(inside) + shape * np.log(rate) - rate * inside - gammaln(shape)
     density[positive] = np.exp(log_density)
     return density

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from almond.encoding.bold.bids import Run, number_of_volumes, repetition_time
 from almond.encoding.bold.censoring import read_censor, uncensored_rows
-from almond.encoding.bold.cleaning import constant_voxels, nuisance, standardised, without
+from almond.encoding.bold.cleaning import constant_voxels, nuisance, standardised_courses, without
 from almond.encoding.bold.confounds import read_confounds
 from almond.encoding.bold.nifti import read_masked
 from almond.encoding.config.fit_config import FitConfig
@@ -135,7 +135,7 @@ def prepare_courses(config: FitConfig, basis: Floats, part: Floats, dropped: NDA
     if basis.shape[1]:
         part[:] = without(part, basis)
     if config.standardise:
-        part[:] = standardised(part)
+        part[:] = standardised_courses(part)
 
 
 def prepared_predictors(

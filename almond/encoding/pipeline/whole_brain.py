@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
 from almond.digest import canonical_json, digest_json
 from almond.encoding.bold.bids import number_of_volumes
 from almond.encoding.bold.censoring import uncensored_rows
-from almond.encoding.bold.nifti import read_masked
+from almond.encoding.bold.nifti import read_masked, write_map
 from almond.encoding.bold.select import all_runs, subjects_of
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.whole_brain import BrainSettings
@@ -223,12 +222,7 @@ class _Brain:
         )
 
     def _save(self, name: str, values: Floats, kept: NDArray[np.int64]) -> None:
-        grid = self.inputs.grid
-        volume = np.full(grid.shape, np.nan, np.float32)
-        volume[tuple(self.voxels[kept].T)] = values
-        image: Any = nibabel.Nifti1Image(volume, grid.affine)  # type: ignore[no-untyped-call]
-        image.header.set_xyzt_units("mm")
-        nibabel.save(image, self.scratch / f"{name}.nii.gz")
+        write_map(self.scratch / f"{name}.nii.gz", values, self.voxels[kept], self.inputs.grid)
 
 
 def _as_csv(voxels: NDArray[np.int64]) -> bytes:

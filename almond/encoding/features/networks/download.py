@@ -1,4 +1,4 @@
-"""Fetching one file from an address, going on where a broken connection stopped."""
+"""Fetching a file from an address, going on where a broken connection stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEMES = ("https", "http", "file")
 
 
 def fetch(url: str, folder: Path, prefix: str, progress: Progress) -> Path:
-    """The path of a scratch file in ``folder`` with the whole of what the address gives.
+    """Fetch the whole of what an address gives into a scratch file in ``folder``.
 
     A scratch file of the same address that an earlier attempt left is continued if the server still serves
     the same thing (by its entity tag or date of change); otherwise it begins again. Cancelling keeps it.
@@ -43,7 +43,7 @@ def fetch(url: str, folder: Path, prefix: str, progress: Progress) -> Path:
 
 
 def _open(url: str, part: Path) -> Any:
-    """The answer of the server: to the rest of the file where one was begun, else to the whole."""
+    """Ask the server for the rest of the file where one was begun, else for the whole."""
     headers = {"User-Agent": "almond", "Accept-Encoding": "identity"}
     tag, size = _read_tag(part), part.stat().st_size if part.is_file() else 0
     if tag and size:
@@ -76,7 +76,7 @@ def _receive(answer: Any, url: str, part: Path, progress: Progress) -> None:
 
 
 def _start(answer: Any, url: str, part: Path) -> int:
-    """The byte at which a partial answer begins, which must be the one that was asked for."""
+    """Read the byte at which a partial answer begins, which must be the one that was asked for."""
     content_range = str(answer.headers.get("Content-Range", ""))
     size = part.stat().st_size
     if not content_range.startswith(f"bytes {size}-"):
