@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from almond.encoding.artifacts.mean_weights import as_csv
+from almond.encoding.artifacts.mean_weight_files import as_csv
 from almond.encoding.config.prediction import SUFFIX
 from almond.errors import InputError
 from almond.files import new_folder

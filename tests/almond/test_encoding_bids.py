@@ -18,7 +18,7 @@ from almond.encoding.bold.bids import (
     repetition_time,
     source_dataset,
 )
-from almond.encoding.bold.nifti import load_nifti, read_masked
+from almond.encoding.bold.nifti import Grid, load_nifti, read_masked, write_map
 from almond.encoding.hemodynamics.convolution import align_film
 from almond.encoding.pipeline.fit import fit, parse_config
 from almond.errors import InputError
@@ -377,3 +377,28 @@ def test_only_nifti_images_with_numbers_are_read(tmp_path):
     with pytest.raises(InputError, match="not numbers"):
         read_masked(tmp_path / "n.nii", VOXELS)
     assert read_masked(tmp_path / "n.nii", VOXELS[:1]).shape == (2, 1)
+
+
+def test_a_map_lies_at_its_voxels_and_has_the_same_bytes_twice(tmp_path):
+    """Read back by nibabel, against the file that nibabel itself writes."""
+    affine = np.array([[-2.0, 0, 0.1, 19], [0, 2.0, 0, -20], [0, 0, 2.0, -16], [0, 0, 0, 1]])
+    grid = Grid.from_json({"shape": [4, 5, 3], "affine": affine.tolist()})
+    voxels, values = np.array([[0, 0, 0], [3, 4, 2], [1, 2, 0]]), np.array([1.5, -2.0, np.nan])
+    for name in ("a.nii.gz", "b.nii.gz", "c.nii"):
+        write_map(tmp_path / name, values, voxels, grid)
+    expected = np.full((4, 5, 3), np.nan, np.float32)
+    expected[0, 0, 0], expected[3, 4, 2] = 1.5, -2.0
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+    for name in ("a.nii.gz", "c.nii"):
+        image = nibabel.load(tmp_path / name)
+        np.testing.assert_array_equal(np.asarray(image.dataobj), expected)
+        np.testing.assert_allclose(image.affine, affine)
+        assert (image.get_data_dtype(), image.header.get_xyzt_units()[0]) == (np.float32, "mm")
+    image = nibabel.Nifti1Image(expected, affine)
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, tmp_path / "d.nii.gz")
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "d.nii.gz").read_bytes()
+    write_map(tmp_path / "e.nii.gz", values, voxels, grid, code=1)
+    assert int(nibabel.load(tmp_path / "e.nii.gz").header["qform_code"]) == 1
+    with pytest.raises(InputError, match="a voxel lies outside"):
+        write_map(tmp_path / "f.nii.gz", values, voxels + 1, grid)

@@ -6,7 +6,7 @@ import statsmodels.api as sm
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 
-from almond.encoding.artifacts.mean_weights import as_csv
+from almond.encoding.artifacts.mean_weight_files import as_csv
 from almond.errors import InputError
 from almond.group import random_regions as random
 from almond.group.performance import GroupMatrix

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from almond.shapes import DifferentTexts, Digest, Flag, Number, Shape, ShapeError, Text, Whole, read
+from almond.shapes import (
+    DifferentTexts,
+    Digest,
+    Flag,
+    Number,
+    Shape,
+    ShapeError,
+    Text,
+    Whole,
+    read,
+    read_within,
+)
 
 
 class Disc(Shape):
@@ -90,3 +101,24 @@ def test_every_error_is_named_at_once() -> None:
 )
 def test_what_is_wrong_is_said_in_plain_words(values: dict[str, object], line: str) -> None:
     assert problems(**values) == [line]
+
+
+class Outer(Shape):
+    """A part that a validator reads keeps the places of its errors."""
+
+    part: Annotated[Any, BeforeValidator(lambda value: read_within(Inner, value))]
+
+
+class Inner(Shape):
+    names: tuple[Text, ...]
+    size: Whole = 1
+
+
+def test_a_part_that_a_validator_reads_reports_all_its_errors_below_it() -> None:
+    assert read(Outer, {"part": {"names": ["a"]}}, source="x").part == Inner(names=("a",))
+    with pytest.raises(ShapeError) as raised:
+        read(Outer, {"part": {"names": ["a", 3], "sise": 2}}, source="x")
+    assert raised.value.problems == (
+        "part.names[1]: is 3, not text; write it in quotes",
+        "part.sise: unknown setting; did you mean size?",
+    )

@@ -17,7 +17,7 @@ TIE = 1e-4
 
 
 def _between(source: Grid, target: Grid) -> NDArray[np.float64]:
-    """Affine (4, 4) from voxel indices of the target to those of the source."""
+    """Compute the affine (4, 4) from voxel indices of the target to those of the source: S^-1 T."""
     return np.asarray(np.linalg.solve(source.affine, target.affine), np.float64)
 
 
@@ -43,13 +43,14 @@ def onto_grid(inside: NDArray[np.bool_], source: Grid, target: Grid) -> tuple[ND
 def _looked_up(
     inside: NDArray[np.bool_], mapping: NDArray[np.float64], box: list[tuple[int, int]]
 ) -> NDArray[np.bool_]:
-    """The source voxel at the centre of each target voxel of a box; False outside the source."""
+    """Look up the source voxel at the centre of each target voxel of a box; False outside the source."""
     axes = np.ogrid[tuple(slice(low, high) for low, high in box)]
     lookup: list[NDArray[np.int64]] = []
     valid = np.ones([high - low for low, high in box], np.bool_)
     for row, length in zip(mapping[:3], inside.shape, strict=True):
-        place = row[0] * axes[0] + row[1] * axes[1] + row[2] * axes[2] + row[3]
-        index = np.floor(place + 0.5 + TIE).astype(np.int64)
+        # Index along one axis of the source of the centre of target voxel (i, j, k): (A i + b), rounded.
+        position = row[0] * axes[0] + row[1] * axes[1] + row[2] * axes[2] + row[3]
+        index = np.floor(position + 0.5 + TIE).astype(np.int64)
         valid &= (index >= 0) & (index < length)
         lookup.append(np.clip(index, 0, length - 1))
     return np.asarray(valid & inside[tuple(lookup)], np.bool_)
@@ -58,19 +59,19 @@ def _looked_up(
 def _within(
     voxels: NDArray[np.int64], mapping: NDArray[np.float64], shape: tuple[int, ...]
 ) -> NDArray[np.bool_]:
-    places = voxels @ mapping[:3, :3].T + mapping[:3, 3]
+    positions = voxels @ mapping[:3, :3].T + mapping[:3, 3]
     edge = np.array(shape) - 0.5
-    return np.asarray(((places >= -0.5 - TIE) & (places <= edge + TIE)).all(axis=1), np.bool_)
+    return np.asarray(((positions >= -0.5 - TIE) & (positions <= edge + TIE)).all(axis=1), np.bool_)
 
 
 def _box(voxels: NDArray[np.int64], source: Grid, target: Grid) -> list[tuple[int, int]]:
-    """Half-open index ranges of the target that can touch the mask: the corners of its voxels, mapped."""
+    """Bound the target's indices that can touch the mask, half-open: the corners of its voxels, mapped."""
     low, high = voxels.min(axis=0) - 1.0, voxels.max(axis=0) + 1.0
     corners = np.array(list(itertools.product(*zip(low, high, strict=True))))
     back = _between(target, source)
-    places = corners @ back[:3, :3].T + back[:3, 3]
-    first = np.maximum(np.floor(places.min(axis=0)), 0).astype(int)
-    last = np.minimum(np.ceil(places.max(axis=0)) + 1, target.shape).astype(int)
+    positions = corners @ back[:3, :3].T + back[:3, 3]
+    first = np.maximum(np.floor(positions.min(axis=0)), 0).astype(int)
+    last = np.minimum(np.ceil(positions.max(axis=0)) + 1, target.shape).astype(int)
     return [(int(a), int(b)) for a, b in zip(first, last, strict=True)]
 
 

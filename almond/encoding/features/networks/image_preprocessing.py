@@ -42,7 +42,7 @@ class Preprocessing:
             )
 
     def describe(self) -> dict[str, Any]:
-        """As plain JSON values; a mean image by its digest."""
+        """Write every step as plain JSON values; a mean image by its digest."""
         mean: Any = None
         if self.mean is not None:
             image = self.mean.ndim == 3
@@ -59,7 +59,7 @@ class Preprocessing:
         }
 
     def apply(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3 or 1, H, W) in [0, 1] -> (B, 3, size, size) as the network takes it; differentiable.
+        """Prepare (B, 3 or 1, H, W) in [0, 1] -> (B, 3, size, size) as the network takes it; differentiable.
 
         Bicubic resizing overshoots at edges; what lies outside [0, 1] is cut off, as it is in 8-bit images.
         """
@@ -83,19 +83,22 @@ class Preprocessing:
 
     @staticmethod
     def _planes(values: NDArray[np.float32], like: torch.Tensor) -> torch.Tensor:
-        """Numbers per channel, or an image, laid out as (3, 1, 1) or (3, H, W)."""
+        """Lay numbers per channel, or an image, out as (3, 1, 1) or (3, H, W)."""
         laid = values.reshape(1, 1, CHANNELS) if values.ndim == 1 else values
         return torch.tensor(laid, dtype=like.dtype, device=like.device).permute(2, 0, 1)
 
 
-def as_rgb(image: NDArray[np.uint8], place: str) -> NDArray[np.uint8]:
-    """(H, W, 3), (H, W, 1) or (H, W) uint8 -> (H, W, 3); ``InputError`` naming ``place`` for others."""
+def as_rgb(image: NDArray[np.uint8], source: str) -> NDArray[np.uint8]:
+    """Repeat grey images: (H, W, 3), (H, W, 1) or (H, W) uint8 -> (H, W, 3).
+
+    :raises InputError: naming ``source`` for others.
+    """
     array = np.asarray(image)
     if array.ndim == 2:
         array = array[:, :, None]
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (1, CHANNELS) or 0 in array.shape:
         raise InputError(
-            place,
+            source,
             f"is an array of {array.dtype} with shape {np.shape(image)}",
             "an image (height, width, 3) or a grey one (height, width) of uint8",
         )
@@ -103,7 +106,7 @@ def as_rgb(image: NDArray[np.uint8], place: str) -> NDArray[np.uint8]:
 
 
 def unit_tensor(image: NDArray[np.uint8]) -> torch.Tensor:
-    """(H, W, 3) uint8 -> (1, 3, H, W) float32 in [0, 1]."""
+    """Scale an image (H, W, 3) uint8 -> (1, 3, H, W) float32 in [0, 1]."""
     # A copy: torch warns about arrays that cannot be written, such as those of PIL.
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
 

@@ -162,9 +162,9 @@ def build(model: str) -> nn.Module:
 
     :raises InputError: it cannot be imported, or gives no module.
     """
-    place, _, name = model.partition(":")
+    module, _, name = model.partition(":")
     try:
-        factory = getattr(importlib.import_module(place), name)
+        factory = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(model, f"cannot be imported ({error})", "package.module:factory") from error
     made = factory() if callable(factory) else factory

@@ -75,12 +75,12 @@ def add_file(name: str, path: Path, *, sha256: str | None = None, folder: Path |
     """
     if not path.is_file():
         raise InputError(path, "file not found", "a file of weights")
-    place = _prepared(folder)
-    handle, scratch = tempfile.mkstemp(dir=place, prefix=f".{name}.")
+    store = _prepared(folder)
+    handle, scratch = tempfile.mkstemp(dir=store, prefix=f".{name}.")
     os.close(handle)
     try:
         shutil.copyfile(path, scratch)
-        return _keep(name, Path(scratch), str(path), sha256, place)
+        return _keep(name, Path(scratch), str(path), sha256, store)
     finally:
         Path(scratch).unlink(missing_ok=True)
 
@@ -100,33 +100,33 @@ def add_url(
     :raises InputError: the address cannot be read, or ended early.
     :raises DigestMismatch: other bytes than ``sha256`` or the pin; they are thrown away.
     """
-    place = _prepared(folder)
-    part = fetch(url, place, f".{name}", progress or Silent())
+    store = _prepared(folder)
+    part = fetch(url, store, f".{name}", progress or Silent())
     try:
-        return _keep(name, part, url, sha256, place)
+        return _keep(name, part, url, sha256, store)
     finally:
         part.unlink(missing_ok=True)
 
 
 def _prepared(folder: Path | None) -> Path:
-    place = folder or weights_folder()
-    place.mkdir(parents=True, exist_ok=True)
-    return place
+    store = folder or weights_folder()
+    store.mkdir(parents=True, exist_ok=True)
+    return store
 
 
-def _keep(name: str, scratch: Path, source: str, sha256: str | None, place: Path) -> Pinned:
+def _keep(name: str, scratch: Path, source: str, sha256: str | None, store: Path) -> Pinned:
     """Check the scratch file and rename it; the pin is written last, so that it never lacks its file."""
-    digest, known = digest_file(scratch), find_pinned(name, place)
+    digest, known = digest_file(scratch), find_pinned(name, store)
     for wanted in (sha256, known.sha256 if known else None):
         if wanted is not None and digest != wanted.lower():
             raise DigestMismatch(source, wanted.lower(), digest)
-    path = place / f"{name}{kind_of(scratch, source)}"
+    path = store / f"{name}{kind_of(scratch, source)}"
     _check(name, scratch, path.suffix, source)
     _flush(scratch)
     os.chmod(scratch, 0o644)
     os.replace(scratch, path)
     entry = {"file": path.name, "sha256": digest, "source": source, "bytes": path.stat().st_size}
-    write_atomically(place / f"{name}.json", canonical_json(entry) + b"\n")
+    write_atomically(store / f"{name}.json", canonical_json(entry) + b"\n")
     return Pinned(name, path, digest, source)
 
 
