@@ -20,7 +20,8 @@ from almond.chain.settings import DemoSettings
 from almond.chain.study import check_and_analyse, export_study, hold_study
 from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact, save_artifact
 from almond.encoding.features.card import FeatureSpaceCard
-from almond.encoding.features.space import FeatureSpace, world_features
+from almond.encoding.features.kinds.world import open_world
+from almond.encoding.features.space import FeatureSpace
 from almond.guidance.backends.load import load_generator
 from almond.progress import Silent
 from almond.rng import generator
@@ -49,7 +50,7 @@ class TwoScenes(DemoSettings):
 
 def record_chain(folder: Path) -> dict[str, Any]:
     """Run the chain below ``folder``; returns the plan, the scores, the export's digests and the analysis."""
-    settings, space = TwoScenes(), world_features()
+    settings, space = TwoScenes(), open_world()
     rng = generator(1, "golden reference")
     reference = space.extract([render(draw_scene(rng)) for _ in range(12)])
     guides = [make_target(folder, name, "1", space, reference) for name in lab.TARGETS]
