@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from almond.encoding.config.fit_config import KEYS, ConfigError, FitConfig, parse_config
+from almond.encoding.config.regions import RegionSpec
 from tests.contracts.golden_mappings import BASE, RIGHT
 from tests.contracts.golden_tools import digest_of
 from tests.contracts.golden_wrong import WRONG
@@ -103,8 +104,25 @@ def sections(config: FitConfig, base: Path) -> dict[str, Any]:
     return {name: plain(getattr(config, name), base) for name in (*names, *own)}
 
 
+REGION = {
+    "path": None,
+    "labels": [],
+    "table": None,
+    "above": None,
+    "below": None,
+    "reference": "",
+    "side": None,
+    "resample": True,
+    "space": None,
+}
+"""What a region was recorded with where its form says nothing."""
+
+
 def plain(value: Any, base: Path) -> Any:
     """JSON values of settings; paths relative to the configuration's folder."""
+    if isinstance(value, RegionSpec):
+        parts = plain(value.parts, base)
+        return {**REGION, **value.to_json(), **plain(value.paths(), base), "parts": parts}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name), base) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationInfo
 
 from almond.encoding.config.features import WeightsFile
 from almond.encoding.features.specs import LayerSpec, Mean, Positive, ThreePositive
@@ -27,6 +27,12 @@ def _factory(text: str) -> str:
     return text
 
 
+def _no_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"is {value}, not one of 1, 255")
+    return value
+
+
 def _weights(value: Any, info: ValidationInfo) -> Any:
     return OWN if value == OWN else _FILE.validate_python(value, context=info.context)
 
@@ -46,7 +52,9 @@ class TorchSpec(LayerSpec):
     filter: Literal["bicubic", "bilinear"] = Field(
         default="bicubic", description="of resizing; both antialiased"
     )
-    range: Literal[1, 255] = Field(default=1, description="the value of white before mean and scale")
+    range: Annotated[Literal[1, 255], BeforeValidator(_no_flag)] = Field(
+        default=1, description="the value of white before mean and scale"
+    )
     mean: Mean = Field(default=None, description="subtracted: three numbers or a file, in units of range")
     std: ThreePositive | None = Field(default=None, description="divided by: three numbers above 0")
     scale: Positive = Field(default=1.0, description="multiplied after that")
