@@ -38,7 +38,6 @@ from almond.shapes import (
 
 NIFTI = (".nii", ".nii.gz")
 TABLES = (".txt", ".tsv", ".csv", ".xml", ".lut")
-COMMON = ("side", "resample", "space")
 SUBJECT = "{subject}"
 DEEPEST = 16
 
@@ -46,7 +45,7 @@ NAMES = "regions"
 """Key of the validation context: names of regions that unions and differences may refer to."""
 
 DEPTH = "depth"
-"""Key of the validation context: how many regions a region is nested in."""
+"""Key of the validation context: the level of nesting."""
 
 
 Nifti = Annotated[Path, file_or_pattern_of(NIFTI, SUBJECT)]
@@ -269,8 +268,8 @@ def _form_of(value: Mapping[Any, Any]) -> type[RegionSpec]:
 
 def region_keys() -> tuple[str, ...]:
     """List the keys of all forms: those that tell them apart, their own, and those of every form."""
-    own = [key for form in FORMS.values() for key in form.model_fields if key not in (*FORMS, *COMMON)]
-    return (*FORMS, *own, *COMMON)
+    keys = [key for form in FORMS.values() for key in form.model_fields]
+    return tuple(dict.fromkeys([*FORMS, *keys]))
 
 
 def _of_text(value: str | Path, context: dict[str, Any], *, inside: bool) -> RegionSpec:
