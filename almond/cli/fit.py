@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Fit and print the held-out correlations; returns 0."""
     config = load_config(arguments.config)
     if arguments.out is not None:
-        config = dataclasses.replace(config, output=arguments.out.resolve())
+        config = config.model_copy(update={"output": arguments.out.resolve()})
     report = fit(config, progress=Console())
     print(json.dumps(as_json(config, report), indent=2) if arguments.json else as_text(report))
     return 0

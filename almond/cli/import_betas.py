@@ -10,11 +10,11 @@ from typing import Any
 from almond.encoding.artifacts.mean_weights import import_betas, read_betas
 from almond.encoding.config.checks import Checks
 from almond.encoding.config.features import NETWORK_KINDS, parse_features
-from almond.encoding.config.fit_config import ConfigError
 from almond.encoding.config.prediction import SUFFIX
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.space import open_space
 from almond.errors import InputError
+from almond.shapes import ShapeError
 
 HELP = "make encoders of mean weights in CSV files"
 
@@ -79,6 +79,6 @@ def card_of(arguments: argparse.Namespace) -> FeatureSpaceCard:
     checks = Checks(Path.cwd())
     spec = parse_features(value, "features", checks)
     if spec is None or checks.problems:
-        raise ConfigError("import-betas", checks.problems)
+        raise ShapeError("import-betas", checks.problems)
     space = open_space(spec)
     return FeatureSpaceCard(space.name, space.digest, space.dimension)

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     settings = config.prediction or PredictionSettings()
     if arguments.images is not None:
-        settings = PredictionSettings(arguments.images.resolve(), None, settings.out, settings.leave_one_out)
+        settings = settings.model_copy(update={"images": arguments.images.resolve(), "table": None})
     out = arguments.out or settings.out or config.output / "predictions.csv"
     table = predict(config, settings, progress=Console())
     write_atomically(out, table.to_csv(index=False).encode())

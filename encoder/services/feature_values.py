@@ -9,18 +9,18 @@ from typing import Any
 from almond.digest import digest_file
 from almond.encoding.config.checks import Checks
 from almond.encoding.config.features import FeatureSpec, parse_features
-from almond.encoding.config.fit_config import ConfigError
 from almond.errors import DigestMismatch
+from almond.shapes import ShapeError
 from encoder.models import FeatureSpace
 
 
 def read_value(value: Mapping[str, Any]) -> FeatureSpec:
-    """The specification in a row or form; ``ConfigError`` names what is wrong by paths like
+    """The specification in a row or form; ``ShapeError`` names what is wrong by paths like
     ``features.weights``."""
     checks = Checks(Path("/"))
     spec = parse_features(value, "features", checks)
     if spec is None or checks.problems:
-        raise ConfigError("feature space", checks.problems)
+        raise ShapeError("feature space", checks.problems)
     return spec
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from almond.digest import digest_file, digest_json
 from almond.encoding.config.checks import Checks
-from almond.encoding.config.fit_config import ConfigError
 from almond.encoding.config.regions import NIFTI, SUBJECT, TABLES, RegionSpec, parse_region
 from almond.encoding.regions.atlas import label_table
 from almond.errors import DigestMismatch, InputError
+from almond.shapes import ShapeError
 from encoder.models import Dataset, Region
 from encoder.services.layout import check_mask_file
 
@@ -20,12 +20,12 @@ COMBINED = (Region.Kind.UNION, Region.Kind.DIFFERENCE)
 
 
 def read_value(value: Any, root: Path) -> RegionSpec:
-    """The specification in a row or form; ``ConfigError`` names what is wrong by paths that begin with
+    """The specification in a row or form; ``ShapeError`` names what is wrong by paths that begin with
     ``spec``."""
     checks = Checks(root)
     spec = parse_region(value, "spec", checks, ())
     if spec is None or checks.problems:
-        raise ConfigError("region", checks.problems)
+        raise ShapeError("region", checks.problems)
     for file in spec.files():
         if file.name.endswith(NIFTI) and SUBJECT not in str(file):
             check_mask_file(file)

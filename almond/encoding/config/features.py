@@ -11,9 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, ValidationInfo
 
 from almond.encoding.config.checks import Checks
+from almond.encoding.config.paths import BASE
+from almond.shapes import Contradictions
 
 NETWORK_KINDS = ("world", "emonet", "timm", "open_clip", "transformers", "torch")
 """Kinds that turn images, or the frames of a film, into numbers."""
@@ -275,3 +279,19 @@ class _Reader:
 def _two(text: str) -> tuple[str, str]:
     module, _, factory = text.partition(":")
     return module, factory
+
+
+def _feature_spaces(value: Any, info: ValidationInfo) -> Mapping[str, FeatureSpec]:
+    checks = Checks((info.context or {})[BASE])
+    spaces = parse_feature_set(value, "features", checks)
+    if checks.problems or spaces is None:
+        lines = (line.removeprefix("features").removeprefix(".").partition(": ") for line in checks.problems)
+        raise Contradictions([(path, problem) for path, _, problem in lines])
+    return spaces
+
+
+FeatureSpaces = Annotated[
+    Mapping[str, FeatureSpec],
+    PlainValidator(_feature_spaces, json_schema_input_type=str | dict[str, Any]),
+]
+"""A feature space, or a mapping of names to feature spaces."""

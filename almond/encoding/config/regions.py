@@ -10,9 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, ValidationInfo
 
 from almond.encoding.config.checks import Checks
+from almond.encoding.config.paths import BASE, REGION_NAMES
+from almond.shapes import Contradictions
 
 NIFTI = (".nii", ".nii.gz")
 TABLES = (".txt", ".tsv", ".csv", ".xml", ".lut")
@@ -237,3 +241,33 @@ def _file(value: Any, path: str, checks: Checks, suffixes: Sequence[str]) -> Pat
             return None
         return checks.base / value
     return checks.file(value, path, suffixes)
+
+
+def _regions(value: Any, info: ValidationInfo) -> Mapping[str, RegionSpec]:
+    checks = Checks((info.context or {})[BASE])
+    regions = parse_regions(value, checks)
+    _refuse(checks, "regions")
+    return regions
+
+
+def _region(value: Any, info: ValidationInfo) -> RegionSpec | None:
+    context = info.context or {}
+    checks = Checks(context[BASE])
+    region = parse_region(value, "region", checks, context.get(REGION_NAMES, ()))
+    _refuse(checks, "region")
+    return region
+
+
+def _refuse(checks: Checks, path: str) -> None:
+    if checks.problems:
+        lines = (line.removeprefix(path).removeprefix(".").partition(": ") for line in checks.problems)
+        raise Contradictions([(below, problem) for below, _, problem in lines])
+
+
+Regions = Annotated[
+    Mapping[str, RegionSpec], PlainValidator(_regions, json_schema_input_type=dict[str, str | dict[str, Any]])
+]
+"""A mapping of names to mask files or forms of regions."""
+
+RegionForm = Annotated[RegionSpec, PlainValidator(_region, json_schema_input_type=str | dict[str, Any])]
+"""A mask file or a form of a region; regions of the configuration may be named inside it."""

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from almond.digest import digest_array, digest_file, digest_json
 from almond.encoding.bold.bids import Run, read_events
 from almond.encoding.config.features import FeatureSpec
+from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.film import film_features
 from almond.encoding.features.run_features import Predictors, RunFeatures, Scan
@@ -46,7 +47,7 @@ def gather(
 ) -> dict[str, Predictors]:
     """Features of the runs of one subject in every space.
 
-    ``order`` says whether features must fit each run's time (``sound``) or are stretched as one film;
+    ``order`` says whether features must fit each run's time (``default``) or are stretched as one film;
     ``conditions`` are those of the whole data set, so that all subjects get the same columns; ``stimuli`` is
     the folder that ``stim_file`` starts from; ``cache`` keeps what a network gave.
 
@@ -198,7 +199,7 @@ def from_film(
     film = film_features(space, path, every=spec.every, cache=cache, progress=progress)
     even = film.regular() if film.variable_rate else film
     whole = RunFeatures(even.values, even.interval, path)
-    runs = () if order != "sound" else split_film(whole, scans)
+    runs = () if order != DEFAULT else split_film(whole, scans)
     return Predictors(card_of(space), runs, film=whole, files={path.name: film.digest})
 
 
@@ -238,7 +239,7 @@ def from_table(spec: FeatureSpec, scans: Sequence[Scan], order: str) -> Predicto
         return _one_table_per_run(spec, scans)
     own = "{subject}" in spec.path
     path = Path(spec.path.replace("{subject}", scans[0].run.subject))
-    needed = None if order != "sound" else [_rows_of(scan, spec) for scan in scans]
+    needed = None if order != DEFAULT else [_rows_of(scan, spec) for scan in scans]
     table = _read(spec, path, needed)
     files = {path.name: digest_file(path)}
     digest = _columns_digest(table.names) if own else _table_digest(table)
