@@ -87,6 +87,6 @@ def _arrays(subject, x, y, masks, lengths):
 
 def configured(folder, *, shared=None, flow=None, **changes):
     """A configuration of a fit whose data stand in memory: there is no file to read them from."""
-    config = parse_config({"encoders": ".", "features": "world", "output": ".", **changes}, Path(folder))
+    config = parse_config({"encoders": "/", "features": "world", "output": ".", **changes}, Path(folder))
     sections = {"shared": shared or SharedSettings(), "flow": flow or FlowSettings()}
     return config.model_copy(update={"spaces": {}, **sections})

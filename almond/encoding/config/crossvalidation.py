@@ -15,7 +15,7 @@ from almond.shapes import Text, Whole, shown
 class NullControl(Section):
     """Noise features that are fitted in place of the real ones."""
 
-    features: Count = Field(300, description="how many")
+    features: Count = Field(default=300, description="how many")
 
 
 NULL_FEATURES = NullControl().features
@@ -43,7 +43,7 @@ class RepeatSettings(Section):
         "or `runs`: all runs of a subject show the same and are compared volume by volume"
     )
     window: Annotated[tuple[NotNegative, NotNegative], AfterValidator(_rising)] = Field(
-        (4.0, 8.0), description="seconds after an onset whose mean is the response to it"
+        default=(4.0, 8.0), description="seconds after an onset whose mean is the response to it"
     )
 
 
@@ -51,21 +51,23 @@ class CrossValidationSettings(Section):
     """Cross-validation and its controls."""
 
     crossvalidation: Annotated[str, OneOf(KINDS)] = Field(
-        "blocks",
+        default="blocks",
         description="`blocks`: contiguous, with a gap; `runs`: one run out; `random`: single volumes, as "
         "published (warns, see below)",
     )
-    folds: Annotated[Whole, Field(ge=2)] = Field(5, description="number of blocks or random folds")
+    folds: Annotated[Whole, Field(ge=2)] = Field(default=5, description="number of blocks or random folds")
     gap: NotNegative = Field(
-        10.0, description="seconds: training volumes nearer to a test block are left out"
+        default=10.0, description="seconds: training volumes nearer to a test block are left out"
     )
     null_control: Annotated[
         int, BeforeValidator(_noise_features, json_schema_input_type=bool | NullControl)
-    ] = Field(True, validate_default=True, description="noise in place of the features; `false` for none")
+    ] = Field(
+        default=True, validate_default=True, description="noise in place of the features; `false` for none"
+    )
     repeats: RepeatSettings | None = Field(
-        None, description="noise ceiling, such as `{by: stim_file}`; none unless given"
+        default=None, description="noise ceiling, such as `{by: stim_file}`; none unless given"
     )
     permutations: CountOrZero = Field(
-        0, description="by block, of the whole cross-validation, such as `1000`"
+        default=0, description="by block, of the whole cross-validation, such as `1000`"
     )
-    seed: CountOrZero = Field(0, description="of random folds, noise and permutations")
+    seed: CountOrZero = Field(default=0, description="of random folds, noise and permutations")

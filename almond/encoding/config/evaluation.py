@@ -46,11 +46,11 @@ Contrast = Annotated[Mapping[Label, Number], FILLED]
 class RandomRegions(Section):
     """A control: the voxels of a region split at random into parts, the same for every subject."""
 
-    of: Text = Field("", description="the region that is split; that of `whole` unless given")
-    splits: Count = Field(1000, description="how often")
-    parts: Annotated[Whole, Field(ge=2)] = Field(4, description="into how many")
+    of: Text = Field(default="", description="the region that is split; that of `whole` unless given")
+    splits: Count = Field(default=1000, description="how often")
+    parts: Annotated[Whole, Field(ge=2)] = Field(default=4, description="into how many")
     export: ResolvedPath | None = Field(
-        None,
+        default=None,
         description="a new folder for the mean weights of every part, subject and split; none unless given",
     )
 
@@ -67,18 +67,20 @@ class StimuliSettings(Section):
         description="a row per image with `image` (below `images`), `region`, `subject` and, where images "
         "share one, `scene`"
     )
-    images: ExistingFolder | None = Field(None, description="their folder")
+    images: ExistingFolder | None = Field(default=None, description="their folder")
     features: Annotated[Path, ExistingFile(TABLES)] | None = Field(
-        None, description="a table of their features made elsewhere; extracted unless given"
+        default=None, description="a table of their features made elsewhere; extracted unless given"
     )
-    regions: Texts | None = Field(None, description="that predict; those that the table names unless given")
+    regions: Texts | None = Field(
+        default=None, description="that predict; those that the table names unless given"
+    )
     components: Count | None = Field(
-        None, description="of the discriminant analysis; one per region unless given"
+        default=None, description="of the discriminant analysis; one per region unless given"
     )
     low_level: Annotated[str, DefaultOr("paper", "none")] = Field(
-        DEFAULT, description="low-level features as nuisance"
+        default=DEFAULT, description="low-level features as nuisance"
     )
-    permutations: CountOrZero = Field(1000, description="of the targets, within subjects")
+    permutations: CountOrZero = Field(default=1000, description="of the targets, within subjects")
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse what needs images where none are given."""
@@ -94,36 +96,41 @@ class EvaluationSettings(Section):
     """``evaluate``: tests over subjects. Names are regions of the configuration."""
 
     models: Names | None = Field(
-        None, description="which to evaluate, a folder each; all that are fitted unless given"
+        default=None, description="which to evaluate, a folder each; all that are fitted unless given"
     )
     whole: Text | None = Field(
-        None, description="the region that comes first in the report, and that `random_regions` splits"
+        default=None,
+        description="the region that comes first in the report, and that `random_regions` splits",
     )
     subregions: Names = Field(
-        (),
+        default=(),
         description="two or more to compare with each other; LB, CM, SF and AStr where all four are fitted",
     )
-    controls: Names = Field((), description="every other region is compared with each of them in pairs")
-    fdr: Share = Field(0.05, description="rate of false discoveries of a map")
+    controls: Names = Field(
+        default=(), description="every other region is compared with each of them in pairs"
+    )
+    fdr: Share = Field(default=0.05, description="rate of false discoveries of a map")
     least_subjects: Annotated[Whole, Field(ge=3)] = Field(
-        3, description="voxels with fewer subjects are not tested"
+        default=3, description="voxels with fewer subjects are not tested"
     )
     random_regions: RandomRegions | None = Field(
-        None,
+        default=None,
         description="random splits as a control, such as `{of: amygdala, splits: 1000}`; none unless given",
     )
     contrasts: Annotated[Mapping[Label, Contrast], FILLED] | None = Field(
-        None,
+        default=None,
         description="name -> {subregion: weight}, weights sum to 0, such as `{LB vs CM: {LB: 1, CM: -1}}`; "
         "the published ones for their four subregions, else each against the rest",
     )
-    correction: Annotated[str, OneOf(CORRECTIONS)] = Field("tukey", description="of all pairs of subregions")
-    stimuli: StimuliSettings | None = Field(
-        None, description="images made for regions of subjects; none unless given"
+    correction: Annotated[str, OneOf(CORRECTIONS)] = Field(
+        default="tukey", description="of all pairs of subregions"
     )
-    seed: CountOrZero = Field(0, description="of splits and permutations")
+    stimuli: StimuliSettings | None = Field(
+        default=None, description="images made for regions of subjects; none unless given"
+    )
+    seed: CountOrZero = Field(default=0, description="of splits and permutations")
     out: ResolvedPath | None = Field(
-        None, description="folder of the report; `evaluation` in `output` unless given"
+        default=None, description="folder of the report; `evaluation` in `output` unless given"
     )
 
     @model_validator(mode="before")

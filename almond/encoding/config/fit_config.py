@@ -48,10 +48,10 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
     model_config = ConfigDict(title="Almond configuration", json_schema_extra={"required": ["features"]})
 
     spaces: FeatureSpaces = Field(
-        {}, alias="features", description="required; such as `{kind: emonet}`, or only the kind"
+        default={}, alias="features", description="required; such as `{kind: emonet}`, or only the kind"
     )
     regions: Regions = Field(
-        {}, description="required unless `encoders` are given; such as `{LB: masks/LB.nii.gz}`"
+        default={}, description="required unless `encoders` are given; such as `{LB: masks/LB.nii.gz}`"
     )
     shared: SharedSettings = Field(
         default_factory=SharedSettings, description="the model `shared`: [families.md](families.md)"
@@ -63,15 +63,17 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
         default_factory=EvaluationSettings,
         description="statistics over subjects: [evaluation.md](evaluation.md)",
     )
-    validation: ValidationSettings | None = Field(None, description="images with norms: [amod.md](amod.md)")
+    validation: ValidationSettings | None = Field(
+        default=None, description="images with norms: [amod.md](amod.md)"
+    )
     prediction: PredictionSettings | None = Field(
-        None, description="responses to images that nobody was scanned with"
+        default=None, description="responses to images that nobody was scanned with"
     )
     betas: BetasSettings | None = Field(
-        None, description="mean weights as CSV files: [targets.md](targets.md)"
+        default=None, description="mean weights as CSV files: [targets.md](targets.md)"
     )
     brain: BrainSettings | None = Field(
-        None,
+        default=None,
         description="`python -m almond map`: how well ridge predicts every voxel of a mask, with bounded "
         "memory",
     )
@@ -103,9 +105,14 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
             yield "model", "banded needs several feature spaces; give features as a mapping name -> space"
         if self.prediction and (self.prediction.images is None) == (self.prediction.table is None):
             yield "prediction", "give either a folder of images or a table of their features, and not both"
-        for name, section in (("evaluation", self.evaluation), ("validation", self.validation)):
-            for key, names in section.named_regions() if section and self._region_names else ():
-                yield from unknown_regions(f"{name}.{key}", names, self._region_names)
+        if self._region_names:
+            yield from self._unknown_regions()
+
+    def _unknown_regions(self) -> Iterator[tuple[str, str]]:
+        for key, names in self.evaluation.named_regions():
+            yield from unknown_regions(f"evaluation.{key}", names, self._region_names)
+        for key, names in self.validation.named_regions() if self.validation else ():
+            yield from unknown_regions(f"validation.{key}", names, self._region_names)
 
     @property
     def base(self) -> Path:

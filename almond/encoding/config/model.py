@@ -42,32 +42,34 @@ class ModelSettings(Section):
     """The encoding models of each region."""
 
     preset: Annotated[str, OneOf(PRESETS)] | None = Field(
-        None, description="a published analysis' settings, see below; any key beside it wins"
+        default=None, description="a published analysis' settings, see below; any key beside it wins"
     )
     models: Annotated[OneOrMany[Annotated[str, OneOf(MODELS)]], AfterValidator(_each_once)] = Field(
-        ("pls",),
+        default=("pls",),
         alias="model",
         description="one or a list: `pls` (SIMPLS, all voxels of a region at once), `ridge` (a penalty per "
         "voxel), `banded` (a penalty per space and voxel), `shared`, `flow` ([families.md](families.md))",
     )
     components: OneOrMany[Count] = Field(
-        COMPONENTS,
+        default=COMPONENTS,
         description="a list is chosen from by contiguous inner folds, per region; one number is taken as it "
         "is; under a `paper` order at most the region's voxels",
     )
     penalties: OneOrMany[Positive] = Field(
-        PENALTIES,
+        default=PENALTIES,
         description="the same for ridge, in units of the mean eigenvalue of X'X",
     )
     target: Annotated[str, OneOf(TARGETS)] = Field(
-        "voxels", description="one model per voxel, or one of the mean over the region's voxels"
+        default="voxels", description="one model per voxel, or one of the mean over the region's voxels"
     )
-    backend: Annotated[str, OneOf(BACKENDS)] = Field("numpy", description="the same numbers within rounding")
+    backend: Annotated[str, OneOf(BACKENDS)] = Field(
+        default="numpy", description="the same numbers within rounding"
+    )
     device: Annotated[str, OneOf(DEVICES)] = Field(
-        "cpu", description="`cuda` with `backend: torch`, also for extracting features"
+        default="cpu", description="`cuda` with `backend: torch`, also for extracting features"
     )
     precision: Annotated[str, OneOf(PRECISIONS)] = Field(
-        "float64", description="`float32` is faster and warns where it matters"
+        default="float64", description="`float32` is faster and warns where it matters"
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

@@ -20,15 +20,15 @@ SUFFIX = "fc7_invert_imageFeatures"
 class PredictionSettings(Section):
     """``predict``: responses to images that nobody was scanned with."""
 
-    images: ExistingFolder | None = Field(None, description="a folder of images")
+    images: ExistingFolder | None = Field(default=None, description="a folder of images")
     table: Annotated[Path, ExistingFile(TABLES)] | None = Field(
-        None, description="instead of `images`: a table of their features"
+        default=None, description="instead of `images`: a table of their features"
     )
     out: ResolvedPath | None = Field(
-        None, description="CSV file to write; `predictions.csv` in `output` unless given"
+        default=None, description="CSV file to write; `predictions.csv` in `output` unless given"
     )
     leave_one_out: Flag = Field(
-        True, description="also predict, per subject, by the mean weights of all other subjects"
+        default=True, description="also predict, per subject, by the mean weights of all other subjects"
     )
 
 
@@ -36,10 +36,10 @@ class BetasSettings(Section):
     """``export-betas``: mean weights as CSV, ``meanbeta_sub-<subject>_<region>_<suffix>.csv``."""
 
     folder: ResolvedPath | None = Field(
-        None, description="of the CSV files; `betas` in `output` unless given"
+        default=None, description="of the CSV files; `betas` in `output` unless given"
     )
-    suffix: Text = Field(SUFFIX, description="end of the file names")
+    suffix: Text = Field(default=SUFFIX, description="end of the file names")
     names: Annotated[Mapping[Label, Text], FILLED] | None = Field(
-        None,
+        default=None,
         description="our regions -> theirs, such as `{LB: Amygdala_LB_}`; as they are unless given",
     )

@@ -50,7 +50,7 @@ class ConfoundSettings(Section):
 
     columns: Texts = Field(description="names or globs of the table's columns, such as `trans_*`")
     path: FilePattern | None = Field(
-        None,
+        default=None,
         description="pattern with `{subject}`, `{run}`, `{bold}` or entities, such as "
         "`motion/{subject}_{run}.1D`; the file beside the run unless given",
     )
@@ -68,32 +68,37 @@ class CensorSettings(Section):
 class PreparationSettings(Section):
     """Preparation of BOLD and predictors, per run and alike."""
 
-    detrend: Annotated[str, OneOf(DETREND)] = Field("linear", description="mean and linear trend, or nothing")
+    detrend: Annotated[str, OneOf(DETREND)] = Field(
+        default="linear", description="mean and linear trend, or nothing"
+    )
     high_pass: Positive | None = Field(
-        None,
+        default=None,
         description="Hz, such as `0.008`: slower cosines are projected out (SPM's filter); none unless given",
     )
     confounds: ConfoundSettings | None = Field(
-        None, description="nuisance regressors, such as `{columns: [trans_*, rot_*]}`; none unless given"
+        default=None,
+        description="nuisance regressors, such as `{columns: [trans_*, rot_*]}`; none unless given",
     )
     censor: CensorSettings | None = Field(
-        None,
+        default=None,
         description="vectors of 0 (censored) and 1 (kept), such as "
         '`{path: "censor/{subject}.1D", mode: drop}`; none unless given',
     )
-    standardise: Flag = Field(True, description="BOLD to mean 0 and standard deviation 1 per voxel and run")
+    standardise: Flag = Field(
+        default=True, description="BOLD to mean 0 and standard deviation 1 per voxel and run"
+    )
     order: Annotated[str, DefaultOr(*ORDERS[1:])] = Field(
-        DEFAULT,
+        default=DEFAULT,
         description="`default`: resample, then convolve, run by run; the others: all runs of a subject as "
         "one film",
     )
     hrf: Annotated[str, OneOf(RESPONSES)] = Field(
-        "spm",
+        default="spm",
         description="the response: SPM's, with one or two derivatives, a finite impulse response at "
         "`delays`, or `none` for features that are convolved already",
     )
     delays: Annotated[tuple[NotNegative, ...], FILLED, AfterValidator(_sorted_delays)] = Field(
-        (), description="seconds, for `hrf: fir` only, such as `[2, 4, 6, 8]`"
+        default=(), description="seconds, for `hrf: fir` only, such as `[2, 4, 6, 8]`"
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

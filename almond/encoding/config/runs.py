@@ -42,9 +42,12 @@ class RunFiles(Section):
         description="what tells the subject's runs apart; `{run}` in patterns"
     )
     bold: Annotated[Path, ExistingFile(NIFTI)] = Field(description="a 4-D NIfTI file")
-    events: Annotated[Path, ExistingFile([".tsv"])] | None = Field(None, description="its `events.tsv`")
+    events: Annotated[Path, ExistingFile([".tsv"])] | None = Field(
+        default=None, description="its `events.tsv`"
+    )
     volumes: Annotated[tuple[Whole, Whole], AfterValidator(_rising)] | None = Field(
-        None, description="`[first, one past the last]`, where a file holds several runs; all unless given"
+        default=None,
+        description="`[first, one past the last]`, where a file holds several runs; all unless given",
     )
 
 
@@ -52,39 +55,40 @@ class DataSettings(Section):
     """The runs that are analysed, and where results go."""
 
     dataset: ExistingFolder | None = Field(
-        None, description="BIDS folder, raw or derivatives, such as `ds002837`"
+        default=None, description="BIDS folder, raw or derivatives, such as `ds002837`"
     )
     runs: Annotated[tuple[RunFiles, ...], FILLED] = Field(
-        (),
+        default=(),
         description='instead of `dataset`: a list such as `[{subject: "01", run: 1, bold: a.nii.gz}]`',
     )
     encoders: ExistingFolder | None = Field(
-        None,
+        default=None,
         description="instead of either: a folder of artifacts that exist already, such as those that "
         "`import-betas` makes; nothing is fitted, `regions` may be left out",
     )
-    task: Text | None = Field(None, description="such as `500daysofsummer`; all unless given")
+    task: Text | None = Field(default=None, description="such as `500daysofsummer`; all unless given")
     entities: Mapping[Label, Text] = Field(
-        {}, description="further BIDS entities, such as `{space: MNI152NLin2009cAsym, desc: preproc}`"
+        default={}, description="further BIDS entities, such as `{space: MNI152NLin2009cAsym, desc: preproc}`"
     )
     suffix: Text = Field(
-        "bold", description="what follows the last entity in the file name, such as `bold_blur_censor`"
+        default="bold",
+        description="what follows the last entity in the file name, such as `bold_blur_censor`",
     )
     derivatives: Annotated[bool | str, BeforeValidator(_derivatives, json_schema_input_type=bool | str)] = (
         Field(
-            False,
+            default=False,
             description="`true`: look into `dataset/derivatives`; a name: into `dataset/derivatives/<name>`",
         )
     )
     subjects: Texts | None = Field(
-        None, description='a list of texts, such as `["01", "02"]`; all unless given'
+        default=None, description='a list of texts, such as `["01", "02"]`; all unless given'
     )
     tr: Positive | None = Field(
-        None,
+        default=None,
         description="repetition time in seconds; must agree with header and sidecar, where they have one",
     )
     output: ResolvedPath = Field(
-        Path("artifacts"), validate_default=True, description="folder of the artifacts"
+        default=Path("artifacts"), validate_default=True, description="folder of the artifacts"
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:

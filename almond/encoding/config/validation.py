@@ -34,7 +34,7 @@ class ImageSet(Section):
     """Images with norms: a folder of pictures and a table with a row for each."""
 
     images: ExistingFolder | None = Field(
-        None,
+        default=None,
         description="a folder; every image in it needs a row in the norms, names match without suffix, "
         "capitals or spaces around. Needed unless `features` are given and `low_level` is `none`",
     )
@@ -43,22 +43,22 @@ class ImageSet(Section):
         "header is skipped"
     )
     column_name: Text | None = Field(
-        None,
+        default=None,
         alias="name",
         description="column that names the image; unless given `Theme` (OASIS), `IAPS` or `image`",
     )
     valence: Text | None = Field(
-        None, description="column; unless given `Valence_mean` (OASIS), `valmn` (IAPS) or `valence`"
+        default=None, description="column; unless given `Valence_mean` (OASIS), `valmn` (IAPS) or `valence`"
     )
     arousal: Text | None = Field(
-        None, description="column; unless given `Arousal_mean` (OASIS), `aromn` (IAPS) or `arousal`"
+        default=None, description="column; unless given `Arousal_mean` (OASIS), `aromn` (IAPS) or `arousal`"
     )
     repeated: Annotated[str, OneOf(REPEATED)] = Field(
-        "error",
+        default="error",
         description="several rows for one image, as in IAPS: an error, or ratings to take the mean of",
     )
     features: Annotated[Path, ExistingFile(TABLES)] | None = Field(
-        None, description="a table of features of these images; those of the section unless given"
+        default=None, description="a table of features of these images; those of the section unless given"
     )
 
 
@@ -68,40 +68,45 @@ class ValidationSettings(Section):
     model_config = ConfigDict(json_schema_extra={"required": ["sets"]})
 
     features: Annotated[Path, ExistingFile(TABLES)] | None = Field(
-        None,
+        default=None,
         description="one table for all sets: features made elsewhere, with a column `stim_file`; by the "
         "network unless given",
     )
     low_level: Annotated[str, DefaultOr("paper", "none")] = Field(
-        DEFAULT, description="low-level features in the regression"
+        default=DEFAULT, description="low-level features in the regression"
     )
     sets: Annotated[Mapping[Label, ImageSet], FILLED] = Field(
-        {}, description="required; name -> set; effects are averaged over them"
+        default={}, description="required; name -> set; effects are averaged over them"
     )
-    model: Text | None = Field(None, description="whose encoders; the configuration's first unless given")
+    model: Text | None = Field(
+        default=None, description="whose encoders; the configuration's first unless given"
+    )
     regions: Texts | None = Field(
-        None, description="the first one is the report's headline; all unless given"
+        default=None, description="the first one is the report's headline; all unless given"
     )
-    control: Text | None = Field(None, description="region that is compared with every other in pairs")
+    control: Text | None = Field(
+        default=None, description="region that is compared with every other in pairs"
+    )
     subregions: tuple[Text, ...] = Field(
-        (), description="two or more: analysis of variance between them; none unless given"
+        default=(), description="two or more: analysis of variance between them; none unless given"
     )
-    deciles: Annotated[Whole, Field(ge=3)] = Field(10, description="number of groups of a rating")
+    deciles: Annotated[Whole, Field(ge=3)] = Field(default=10, description="number of groups of a rating")
     decile_edges: Annotated[str, DefaultOr("paper")] = Field(
-        DEFAULT, description="edges and weights of these groups"
+        default=DEFAULT, description="edges and weights of these groups"
     )
     outcome: Annotated[str, OneOf(OUTCOMES)] = Field(
-        "z", description="predictions z-scored per subject and set, or as they are (as published)"
+        default="z", description="predictions z-scored per subject and set, or as they are (as published)"
     )
-    neutral: Positive = Field(1.0, description="abs(z valence) below it is neutral")
-    voxelwise: Flag = Field(True, description="maps")
+    neutral: Positive = Field(default=1.0, description="abs(z valence) below it is neutral")
+    voxelwise: Flag = Field(default=True, description="maps")
     alpha: Share = Field(
-        0.005, description="uncorrected threshold of maps; the corrected ones hold false discoveries at .05"
+        default=0.005,
+        description="uncorrected threshold of maps; the corrected ones hold false discoveries at .05",
     )
-    permutations: CountOrZero = Field(2000, description="of images")
-    seed: CountOrZero = Field(0, description="of these permutations")
+    permutations: CountOrZero = Field(default=2000, description="of images")
+    seed: CountOrZero = Field(default=0, description="of these permutations")
     out: ResolvedPath | None = Field(
-        None,
+        default=None,
         description="folder of the report, `validation` in `output` unless given, or `--out`; an earlier "
         "report there is replaced, anything else left alone",
     )

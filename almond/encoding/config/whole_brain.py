@@ -14,13 +14,13 @@ class BrainSettings(Section):
     """``map``: how well ridge predicts every voxel of a mask, with bounded memory."""
 
     mask: RegionForm = Field(description="a mask file, or any other form of a region")
-    chunk: Count = Field(4096, description="voxels that are held at a time")
+    chunk: Count = Field(default=4096, description="voxels that are held at a time")
     weights: Flag = Field(
-        False,
+        default=False,
         description="keep the weights too: `weights.npy` (D + 1, V), single precision, the intercept last",
     )
     out: ResolvedPath | None = Field(
-        None,
+        default=None,
         description="folder per subject with `r`, `r2`, `penalty`, `r_noise` as NIfTI and `result.json`; "
         "`brain` in `output` unless given",
     )
