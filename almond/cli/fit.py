@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def as_json(config: FitConfig, report: FitReport) -> dict[str, Any]:
-    """``heldout_r``: model -> region -> mean over subjects; ``artifacts``: one entry per fitted model."""
+    """Return ``heldout_r``: model -> region -> mean over subjects, and ``artifacts``: a row per model."""
     return {
         "output": str(config.output),
         "heldout_r": report.metrics,
@@ -60,20 +60,20 @@ def as_text(report: FitReport) -> str:
 
 
 def warnings(fitted: Sequence[FittedRegion]) -> list[str]:
-    """Each warning once: what random folds do is told of all regions together."""
+    """List each warning once; what random folds do is said of all regions together."""
     kinds = ("region_warning", "precision_warning")
-    found = {str(item.metrics[kind]) for item in fitted for kind in kinds if item.metrics.get(kind)}
+    texts = {str(item.metrics[kind]) for item in fitted for kind in kinds if item.metrics.get(kind)}
     random = [item.metrics for item in fitted if item.metrics.get("warning")]
     if random:
-        controls = [one["null_control"] for one in random if "null_control" in one]
-        found.add(RANDOM_WARNING + _inflation(controls))
-    return sorted(found)
+        controls = [metrics["null_control"] for metrics in random if "null_control" in metrics]
+        texts.add(RANDOM_WARNING + _inflation(controls))
+    return sorted(texts)
 
 
 def _inflation(controls: Sequence[dict[str, Any]]) -> str:
     if not controls:
         return ""
-    here, blocks = ([one[key] for one in controls] for key in ("heldout_r", "heldout_r_blocks"))
+    here, blocks = ([control[key] for control in controls] for key in ("heldout_r", "heldout_r_blocks"))
     return (
         f"; here noise features reach {min(here):.2f} to {max(here):.2f} with these folds and "
         f"{min(blocks):.2f} to {max(blocks):.2f} with blocks"

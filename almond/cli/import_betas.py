@@ -58,19 +58,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def parse_names(given: list[str]) -> dict[str, str]:
-    """``["LB=Amygdala_LB"]`` as a mapping."""
-    found = {}
-    for text in given:
+def parse_names(pairs: list[str]) -> dict[str, str]:
+    """Read ``["LB=Amygdala_LB"]`` as a mapping of our regions to theirs."""
+    names = {}
+    for text in pairs:
         ours, separator, theirs = text.partition("=")
         if not (ours and separator and theirs):
             raise InputError("--name", f"is {text!r}", "OURS=THEIRS, such as LB=Amygdala_LB")
-        found[ours] = theirs
-    return found
+        names[ours] = theirs
+    return names
 
 
 def card_of(arguments: argparse.Namespace) -> FeatureSpaceCard:
-    """The feature space that the weights belong to; its network is loaded, so that its digest is known."""
+    """Open the feature space of the weights; its network is loaded for its digest."""
     value: dict[str, Any] = {"kind": arguments.features}
     if arguments.weights:
         value["weights"] = arguments.weights

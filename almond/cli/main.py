@@ -35,7 +35,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def calm_threads() -> None:
-    """One thread for linear algebra unless the user says otherwise, before anything loads it.
+    """Use one thread for linear algebra unless the user says otherwise, before anything loads it.
 
     The arrays here are small: more threads wait for each other, and on a busy machine took ten times as long.
     """

@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Predict, write the CSV and print a summary; returns 0."""
     config = load_config(arguments.config)
-    settings = config.prediction or PredictionSettings()
+    settings = config.prediction or PredictionSettings.model_construct()
     if arguments.images is not None:
         settings = settings.model_copy(update={"images": arguments.images.resolve(), "table": None})
     out = arguments.out or settings.out or config.output / "predictions.csv"
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def predict(config: FitConfig, settings: PredictionSettings, *, progress: Progress) -> pd.DataFrame:
-    """The table of :func:`predict_table` for the configuration's encoders and the section's images."""
+    """Make the table of :func:`predict_table` for the configuration's encoders and the section's images."""
     artifacts = [stored.load() for stored in collect(config)]
     names, features = _features(config, settings, artifacts, Part(progress, 0.0, 0.9))
     table = predict_table(artifacts, names, features, leave_one_out=settings.leave_one_out)
@@ -94,7 +94,10 @@ def _of_images(
 
 
 def check_space(digest: str, name: str, artifacts: Sequence[EncoderArtifact]) -> None:
-    """That the encoders were fitted on this very feature space; ``InputError`` naming both."""
+    """Check that the encoders were fitted on this very feature space.
+
+    :raises InputError: naming both.
+    """
     for artifact in artifacts:
         card = artifact.feature_space
         if card.digest != digest:

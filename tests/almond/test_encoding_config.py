@@ -98,7 +98,10 @@ def test_every_error_at_once(base):
         ({"dataset": "elsewhere"}, "dataset: folder not found"),
         ({"dataset": 300 * "x"}, "dataset: folder not found"),
         ({"regions": {"LB": 300 * "x" + ".nii"}}, "regions.LB: file not found"),
-        ({"components": 10**20}, "components: is 100000000000000000000, not a number of at most 9007199254740991"),
+        (
+            {"components": 10**20},
+            "is 100000000000000000000, not a number of at most 9007199254740991",
+        ),
         ({"features": {"kind": "world", "path": "x.csv"}}, "features.path: has no meaning"),
         ({"features": {"kind": "table", "conditions": ["a"]}}, "features.conditions: has no meaning"),
         ({"features": None}, "features: is missing"),

@@ -103,8 +103,6 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
             yield "regions", "is missing; give a mapping of names to mask files or specifications"
         if "banded" in self.models and len(self.spaces) == 1:
             yield "model", "banded needs several feature spaces; give features as a mapping name -> space"
-        if self.prediction and (self.prediction.images is None) == (self.prediction.table is None):
-            yield "prediction", "give either a folder of images or a table of their features, and not both"
         if self._region_names:
             yield from self._unknown_regions()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +30,11 @@ class PredictionSettings(Section):
     leave_one_out: Flag = Field(
         default=True, description="also predict, per subject, by the mean weights of all other subjects"
     )
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Refuse more or less than one source of features."""
+        if len(self.model_fields_set & {"images", "table"}) != 1:
+            yield "", "give either a folder of images or a table of their features, and not both"
 
 
 class BetasSettings(Section):
