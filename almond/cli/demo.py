@@ -40,10 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError("--keep", f"{folder} is not empty", "a new or an empty folder")
         result = run_demo(settings, folder, progress=Silent() if arguments.json else Console())
     result["seconds"] = round(time.perf_counter() - begun, 1)
-    print(json.dumps(result) if arguments.json else words(result))
+    print(json.dumps(result) if arguments.json else result_lines(result))
     return 0
 
 
-def words(result: dict[str, object]) -> str:
+def result_lines(result: dict[str, object]) -> str:
     """Write the result for a person, a line for each value."""
     return "\n".join(f"{name:>20}  {json.dumps(value)}" for name, value in result.items())

@@ -27,11 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         config = config.model_copy(update={"output": arguments.out.resolve()})
     report = fit(config, progress=Console())
-    print(json.dumps(as_json(config, report), indent=2) if arguments.json else as_text(report))
+    print(json.dumps(fit_json(config, report), indent=2) if arguments.json else fit_text(report))
     return 0
 
 
-def as_json(config: FitConfig, report: FitReport) -> dict[str, Any]:
+def fit_json(config: FitConfig, report: FitReport) -> dict[str, Any]:
     """Return ``heldout_r``: model -> region -> mean over subjects, and ``artifacts``: a row per model."""
     return {
         "output": str(config.output),
@@ -50,7 +50,7 @@ def as_json(config: FitConfig, report: FitReport) -> dict[str, Any]:
     }
 
 
-def as_text(report: FitReport) -> str:
+def fit_text(report: FitReport) -> str:
     lines = [
         "subject  region  model  voxels  held-out r: mean  median  quartiles      region mean"
         "  noise features  permutation p  normalised r"

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from almond.encoding.config.fit_config import FitConfig, parse_config
-from almond.encoding.config.section import Section, stored_word
+from almond.encoding.config.section import ConfigSection, stored_word
 from almond.encoding.config.validation import ValidationSettings
 from almond.shapes import ShapeError, keys_of
 from tests.contracts.golden_mappings import BASE, RIGHT
@@ -114,7 +114,7 @@ def sections(config: FitConfig, base: Path) -> dict[str, Any]:
 
 def plain(value: Any, base: Path) -> Any:
     """JSON values of settings; paths relative to the configuration's folder."""
-    if isinstance(value, Section):
+    if isinstance(value, ConfigSection):
         recorded = [name for name in type(value).model_fields if (type(value), name) not in NEW]
         return {name: plain(getattr(value, name), base) for name in recorded}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from almond.encoding.config.section import Count, CountOrZero, NotNegative, OneOf, Section
+from almond.encoding.config.section import ConfigSection, Count, CountOrZero, NotNegative, OneOf
 from almond.encoding.models.folds import KINDS
 from almond.shapes import Text, Whole, shown
 
 
-class NullControl(Section):
+class NullControl(ConfigSection):
     """Noise features that are fitted in place of the real ones."""
 
     features: Count = Field(default=300, description="how many")
@@ -35,7 +35,7 @@ def _rising(window: tuple[float, float]) -> tuple[float, float]:
     return window
 
 
-class RepeatSettings(Section):
+class RepeatSettings(ConfigSection):
     """Stimuli that were shown more than once, for the noise ceiling."""
 
     by: Text = Field(
@@ -47,7 +47,7 @@ class RepeatSettings(Section):
     )
 
 
-class CrossValidationSettings(Section):
+class CrossValidationSettings(ConfigSection):
     """Cross-validation and its controls."""
 
     crossvalidation: Annotated[str, OneOf(KINDS)] = Field(

@@ -14,13 +14,13 @@ from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedP
 from almond.encoding.config.section import (
     DEFAULT,
     FILLED,
+    ConfigSection,
     Count,
     CountOrZero,
     DefaultOr,
     Label,
     ListOfOne,
     OneOf,
-    Section,
     Share,
     Texts,
     repeated_names,
@@ -43,7 +43,7 @@ Names = Annotated[tuple[Text, ...], ListOfOne()]
 Contrast = Annotated[Mapping[Label, Number], FILLED]
 
 
-class RandomRegions(Section):
+class RandomRegions(ConfigSection):
     """A control: the voxels of a region split at random into parts, the same for every subject."""
 
     of: Text = Field(default="", description="the region that is split; that of `whole` unless given")
@@ -60,7 +60,7 @@ class RandomRegions(Section):
             yield "of", "is missing, and there is no whole region to split"
 
 
-class StimuliSettings(Section):
+class StimuliSettings(ConfigSection):
     """Images that were made for a region of a subject, scored by all encoders."""
 
     table: Annotated[Path, ExistingFile((".csv", ".tsv"))] = Field(
@@ -92,7 +92,7 @@ class StimuliSettings(Section):
             yield "images", "is missing; low-level features need the images (or low_level: none)"
 
 
-class EvaluationSettings(Section):
+class EvaluationSettings(ConfigSection):
     """``evaluate``: tests over subjects. Names are regions of the configuration."""
 
     models: Names | None = Field(

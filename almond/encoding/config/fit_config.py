@@ -19,10 +19,10 @@ from almond.encoding.config.evaluation import EvaluationSettings
 from almond.encoding.config.features import FeatureSpaces, FeatureSpec
 from almond.encoding.config.model import FAMILIES, PRESETS, ModelSettings
 from almond.encoding.config.multisubject import FlowSettings, SharedSettings
-from almond.encoding.config.paths import BASE, REGION_NAMES
+from almond.encoding.config.paths import BASE
 from almond.encoding.config.prediction import BetasSettings, PredictionSettings
 from almond.encoding.config.preparation import PreparationSettings
-from almond.encoding.config.regions import Regions
+from almond.encoding.config.regions import NAMES, Regions
 from almond.encoding.config.runs import DataSettings
 from almond.encoding.config.section import unknown_regions
 from almond.encoding.config.validation import ValidationSettings
@@ -91,7 +91,7 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
     def model_post_init(self, context: Any) -> None:
         """Remember the folder of the file and the names of regions, also of those that are wrong."""
         self._base = (context or {}).get(BASE, Path())
-        self._region_names = tuple((context or {}).get(REGION_NAMES, ()))
+        self._region_names = tuple((context or {}).get(NAMES, ()))
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Compare the sections with each other."""
@@ -133,8 +133,7 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
         """
         models = self.models if model is None else (model,)
         names = (*SETTINGS, *(name for name in FAMILIES if name in models))
-        values = self.model_dump(mode="json", include=set(names))
-        return {"features": _of_spaces(self.spaces), **{name: values[name] for name in names}}
+        return {"features": _of_spaces(self.spaces), **{name: self.stored(name) for name in names}}
 
 
 def _of_spaces(spaces: Mapping[str, FeatureSpec]) -> dict[str, Any]:
@@ -165,4 +164,4 @@ def parse_config(mapping: Any, base: Path, *, source: object = "configuration") 
     """
     regions = mapping.get("regions") if isinstance(mapping, Mapping) else None
     names = [str(name) for name in regions] if isinstance(regions, Mapping) else []
-    return read(FitConfig, mapping, source=source, context={BASE: base.resolve(), REGION_NAMES: names})
+    return read(FitConfig, mapping, source=source, context={BASE: base.resolve(), NAMES: names})

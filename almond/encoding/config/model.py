@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from almond.encoding.config.section import Count, OneOf, OneOrMany, Positive, Section
+from almond.encoding.config.section import ConfigSection, Count, OneOf, OneOrMany, Positive
 from almond.encoding.models.solvers.options import BACKENDS, DEVICES, PRECISIONS
 
 MODELS = ("pls", "ridge", "banded", "shared", "flow")
@@ -38,7 +38,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-class ModelSettings(Section):
+class ModelSettings(ConfigSection):
     """The encoding models of each region."""
 
     preset: Annotated[str, OneOf(PRESETS)] | None = Field(

@@ -8,13 +8,13 @@ from typing import Annotated
 from pydantic import Field
 
 from almond.encoding.config.section import (
+    ConfigSection,
     Count,
     CountOrZero,
     NotNegative,
     OneOf,
     OneOrMany,
     Positive,
-    Section,
 )
 from almond.shapes import Text, Whole
 
@@ -23,7 +23,7 @@ PRIORS = ("learned", "even")
 EVALUATIONS = ("block", "folds")
 
 
-class SharedSettings(Section):
+class SharedSettings(ConfigSection):
     """``shared``: one space of ``dimensions`` time courses for all subjects, and a ridge map to each."""
 
     dimensions: Count = Field(default=16, description="time courses that subjects share")
@@ -54,7 +54,7 @@ class SharedSettings(Section):
             yield "volumes", "limits the data of new subjects, but new_subjects names none"
 
 
-class FlowSettings(Section):
+class FlowSettings(ConfigSection):
     """``flow``: a linear convolutional anchor for all subjects, refined into samples by flow matching."""
 
     epochs: Count = Field(default=300, description="most passes of the anchor")

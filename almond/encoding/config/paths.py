@@ -11,7 +11,6 @@ from pydantic import (
     BeforeValidator,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    PlainSerializer,
     ValidationInfo,
     WithJsonSchema,
 )
@@ -22,11 +21,8 @@ from almond.shapes import shown
 BASE = "base"
 """Key of the validation context: the folder that relative paths start from."""
 
-REGION_NAMES = "region_names"
-"""Key of the validation context: the names of all regions of the configuration."""
 
-
-def resolve(value: object, info: ValidationInfo) -> Path:
+def resolved_path(value: object, info: ValidationInfo) -> Path:
     """Make a path absolute; it need not exist.
 
     :raises ValueError: the value is no path.
@@ -38,7 +34,7 @@ def resolve(value: object, info: ValidationInfo) -> Path:
 
 def existing_folder(value: object, info: ValidationInfo) -> Path:
     """Resolve a folder that exists."""
-    path = resolve(value, info)
+    path = resolved_path(value, info)
     if not os.path.isdir(path):
         raise ValueError(f"folder not found: {path}")
     return path
@@ -52,7 +48,7 @@ class ExistingFile:
 
     def check(self, value: object, info: ValidationInfo) -> Path:
         """Resolve the file."""
-        path = resolve(value, info)
+        path = resolved_path(value, info)
         if not os.path.isfile(path):
             raise ValueError(f"file not found: {path}")
         if not path.name.endswith(self.suffixes):
@@ -60,9 +56,7 @@ class ExistingFile:
         return path
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(
-            self.check, handler(source), serialization=NAME_IN_JSON
-        )
+        return core_schema.with_info_before_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "format": "file-path", "suffixes": list(self.suffixes)}
@@ -73,16 +67,9 @@ def file_of(suffixes: Sequence[str]) -> Any:
     return Annotated[Path, ExistingFile(suffixes)]
 
 
-def name_of(path: Path) -> str:
-    """Return the last part of a path: what digests and results hold of it."""
-    return path.name
-
-
-NAME_IN_JSON = core_schema.plain_serializer_function_ser_schema(name_of, when_used="json")
-ResolvedPath = Annotated[Path, BeforeValidator(resolve), PlainSerializer(name_of, when_used="json")]
+ResolvedPath = Annotated[Path, BeforeValidator(resolved_path)]
 ExistingFolder = Annotated[
     Path,
     BeforeValidator(existing_folder),
-    PlainSerializer(name_of, when_used="json"),
     WithJsonSchema({"type": "string", "format": "directory-path"}),
 ]

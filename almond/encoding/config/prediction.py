@@ -10,14 +10,14 @@ from pydantic import Field
 
 from almond.encoding.config.features import TABLES
 from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
-from almond.encoding.config.section import FILLED, Label, Section
+from almond.encoding.config.section import FILLED, ConfigSection, Label
 from almond.shapes import Flag, Text
 
 SUFFIX = "fc7_invert_imageFeatures"
 """How the published scripts end the names of their files of weights."""
 
 
-class PredictionSettings(Section):
+class PredictionSettings(ConfigSection):
     """``predict``: responses to images that nobody was scanned with."""
 
     images: ExistingFolder | None = Field(default=None, description="a folder of images")
@@ -37,7 +37,7 @@ class PredictionSettings(Section):
             yield "", "give either a folder of images or a table of their features, and not both"
 
 
-class BetasSettings(Section):
+class BetasSettings(ConfigSection):
     """``export-betas``: mean weights as CSV, ``meanbeta_sub-<subject>_<region>_<suffix>.csv``."""
 
     folder: ResolvedPath | None = Field(

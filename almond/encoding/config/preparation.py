@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from almond.encoding.config.paths import BASE
 from almond.encoding.config.section import (
     DEFAULT,
     FILLED,
+    ConfigSection,
     DefaultOr,
     NotNegative,
     OneOf,
     Positive,
-    Section,
     Texts,
 )
 from almond.shapes import Flag, Text
@@ -31,12 +31,17 @@ def _below_base(pattern: str, info: ValidationInfo) -> str:
     return str(Path((info.context or {BASE: ""})[BASE]) / pattern)
 
 
-def _last_part(pattern: str) -> str:
-    return pattern.rsplit("/", 1)[-1]
-
-
-FilePattern = Annotated[Text, AfterValidator(_below_base), PlainSerializer(_last_part, when_used="json")]
+FilePattern = Annotated[Text, AfterValidator(_below_base)]
 """A path with ``{subject}``, ``{run}``, ``{bold}`` or BIDS entities such as ``{ses}``."""
+
+
+class PatternSection(ConfigSection):
+    """Files of which there is one per run: ``path`` is their pattern."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, of the pattern the last part."""
+        values = super().to_json()
+        return {**values, "path": values["path"] and values["path"].rsplit("/", 1)[-1]}
 
 
 def _sorted_delays(delays: tuple[float, ...]) -> tuple[float, ...]:
@@ -45,7 +50,7 @@ def _sorted_delays(delays: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(sorted(delays))
 
 
-class ConfoundSettings(Section):
+class ConfoundSettings(PatternSection):
     """Nuisance regressors from tables of confounds."""
 
     columns: Texts = Field(description="names or globs of the table's columns, such as `trans_*`")
@@ -56,7 +61,7 @@ class ConfoundSettings(Section):
     )
 
 
-class CensorSettings(Section):
+class CensorSettings(PatternSection):
     """Vectors of 0 (censored) and 1 (kept) per volume."""
 
     path: FilePattern = Field(description="pattern as for confounds")
@@ -65,7 +70,7 @@ class CensorSettings(Section):
     )
 
 
-class PreparationSettings(Section):
+class PreparationSettings(ConfigSection):
     """Preparation of BOLD and predictors, per run and alike."""
 
     detrend: Annotated[str, OneOf(DETREND)] = Field(

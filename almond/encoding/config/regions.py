@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, ValidationInfo
 
 from almond.encoding.config.checks import Checks
-from almond.encoding.config.paths import BASE, REGION_NAMES
+from almond.encoding.config.paths import BASE
 from almond.shapes import Contradictions
 
 NIFTI = (".nii", ".nii.gz")
@@ -25,6 +25,9 @@ SIDES = ("left", "right")
 COMMON = ("side", "resample", "space")
 SUBJECT = "{subject}"
 DEEPEST = 16
+
+NAMES = "regions"
+"""Key of the validation context: names of regions that unions and differences may refer to."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +256,7 @@ def _regions(value: Any, info: ValidationInfo) -> Mapping[str, RegionSpec]:
 def _region(value: Any, info: ValidationInfo) -> RegionSpec | None:
     context = info.context or {}
     checks = Checks(context[BASE])
-    region = parse_region(value, "region", checks, context.get(REGION_NAMES, ()))
+    region = parse_region(value, "region", checks, context.get(NAMES, ()))
     _refuse(checks, "region")
     return region
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
-from almond.encoding.config.section import FILLED, Label, Positive, Section, Texts
+from almond.encoding.config.section import FILLED, ConfigSection, Label, Positive, Texts
 from almond.shapes import Text, Whole, shown
 
 NIFTI = (".nii", ".nii.gz")
@@ -34,7 +34,7 @@ def _derivatives(value: Any) -> bool | str:
     raise ValueError(f"is {shown(value)}, not true, false or the name of a folder in derivatives")
 
 
-class RunFiles(Section):
+class RunFiles(ConfigSection):
     """A run given by its files instead of a BIDS folder."""
 
     subject: Text = Field(description="in quotes: YAML reads 01 as a number")
@@ -51,7 +51,7 @@ class RunFiles(Section):
     )
 
 
-class DataSettings(Section):
+class DataSettings(ConfigSection):
     """The runs that are analysed, and where results go."""
 
     dataset: ExistingFolder | None = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
@@ -20,7 +21,7 @@ def stored_word(word: str) -> str:
     return STORED_DEFAULT if word == DEFAULT else word
 
 
-class Section(Shape):
+class ConfigSection(Shape):
     """A part of a configuration. A key without a value counts as absent."""
 
     @model_validator(mode="before")
@@ -31,8 +32,24 @@ class Section(Shape):
         return {key: part for key, part in value.items() if part is not None}
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values: what was set and the defaults, of paths the last part."""
-        return self.model_dump(mode="json")
+        """Return plain JSON values of all fields, of paths the last part: what digests and results hold."""
+        return {name: self.stored(name) for name in type(self).model_fields}
+
+    def stored(self, name: str) -> Any:
+        """Return the plain JSON value of a field."""
+        value = getattr(self, name)
+        has_default_word = any(isinstance(part, DefaultOr) for part in type(self).model_fields[name].metadata)
+        return stored_word(value) if has_default_word else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, ConfigSection):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value.name if isinstance(value, Path) else value
 
 
 class OneOf:
@@ -46,7 +63,7 @@ class OneOf:
 
 
 class DefaultOr(OneOf):
-    """Metadata of a text that is ``default`` or one of ``others``; writes ``default`` by its stored word."""
+    """Metadata of a text: ``default``, which may be given by its stored word, or one of ``others``."""
 
     def __init__(self, *others: str) -> None:
         super().__init__((DEFAULT, *others))
@@ -55,7 +72,6 @@ class DefaultOr(OneOf):
         return core_schema.no_info_before_validator_function(
             lambda word: DEFAULT if word == STORED_DEFAULT else word,
             super().__get_pydantic_core_schema__(source, handler),
-            serialization=core_schema.plain_serializer_function_ser_schema(stored_word, when_used="json"),
         )
 
 

@@ -13,12 +13,12 @@ from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedP
 from almond.encoding.config.section import (
     DEFAULT,
     FILLED,
+    ConfigSection,
     CountOrZero,
     DefaultOr,
     Label,
     OneOf,
     Positive,
-    Section,
     Share,
     Texts,
     repeated_names,
@@ -30,7 +30,7 @@ OUTCOMES = ("z", "raw")
 REPEATED = ("error", "mean")
 
 
-class ImageSet(Section):
+class ImageSet(ConfigSection):
     """Images with norms: a folder of pictures and a table with a row for each."""
 
     images: ExistingFolder | None = Field(
@@ -62,7 +62,7 @@ class ImageSet(Section):
     )
 
 
-class ValidationSettings(Section):
+class ValidationSettings(ConfigSection):
     """``validate``: predictions for images with norms of valence and arousal, and their tests."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["sets"]})

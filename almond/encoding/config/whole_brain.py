@@ -6,11 +6,11 @@ from pydantic import Field
 
 from almond.encoding.config.paths import ResolvedPath
 from almond.encoding.config.regions import RegionForm
-from almond.encoding.config.section import Count, Section
+from almond.encoding.config.section import ConfigSection, Count
 from almond.shapes import Flag
 
 
-class BrainSettings(Section):
+class BrainSettings(ConfigSection):
     """``map``: how well ridge predicts every voxel of a mask, with bounded memory."""
 
     mask: RegionForm = Field(description="a mask file, or any other form of a region")
