@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -16,11 +16,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     Strict,
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, InitErrorDetails
 
 from almond.errors import InputError
 
@@ -85,11 +87,50 @@ class Shape(BaseModel):
         """Yield (path below this shape, problem) for fields that are right alone and wrong together."""
         return ()
 
-    @model_validator(mode="after")
-    def _refuse_contradictions(self) -> Any:
-        if problems := list(self.contradictions()):
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_contradictions(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            shape = handler(value)
+        except ValidationError as error:
+            problems = cls._contradictions_beside(error, value, handler)
+            if not problems:
+                raise
+            raise _with_contradictions(error, problems, value) from None
+        if problems := list(shape.contradictions()):
             raise Contradictions(problems)
-        return self
+        return shape
+
+    @classmethod
+    def _contradictions_beside(
+        cls, error: ValidationError, value: Any, handler: ModelWrapValidatorHandler[Self]
+    ) -> list[tuple[str, str]]:
+        """Compare the fields that are right alone; a wrong one counts as set, at its default."""
+        wrong = {details["loc"][0] if details["loc"] else "" for details in error.errors()}
+        if not isinstance(value, Mapping) or "" in wrong:
+            return []
+        try:
+            shape = handler({key: part for key, part in value.items() if key not in wrong})
+        except ValidationError:  # a field without default is among the wrong ones
+            return []
+        names = {field.alias or name: name for name, field in cls.model_fields.items()}
+        shape.__pydantic_fields_set__.update(names[str(key)] for key in wrong if key in names)
+        return list(shape.contradictions())
+
+
+def _with_contradictions(
+    error: ValidationError, problems: list[tuple[str, str]], value: object
+) -> ValidationError:
+    lines = [
+        InitErrorDetails(
+            type=details["type"], loc=details["loc"], input=details["input"], ctx=details.get("ctx", {})
+        )
+        for details in error.errors()
+    ]
+    against = InitErrorDetails(
+        type="value_error", loc=(), input=value, ctx={"error": Contradictions(problems)}
+    )
+    return ValidationError.from_exception_data(error.title, [*lines, against])
 
 
 class ShapeError(InputError):
@@ -169,8 +210,8 @@ def dotted(location: Sequence[int | str], value: object, at: str = "") -> str:
     for number, part in enumerate(location):
         last = number == len(location) - 1
         if isinstance(part, int):
-            path = f"{path}[{part}]"
-            inner = inner[part] if isinstance(inner, list | tuple) and part < len(inner) else None
+            if isinstance(inner, list | tuple):  # otherwise one value that stands for a list of one
+                path, inner = f"{path}[{part}]", inner[part] if part < len(inner) else None
         elif isinstance(inner, Mapping) and (part in inner or last):
             path, inner = joined(path, str(part)), inner.get(part)
     return path
@@ -183,12 +224,24 @@ def known_at(shape: type[BaseModel], location: Sequence[int | str]) -> list[str]
         inside = [
             inner
             for candidate in candidates
-            if part in candidate.model_fields
-            for inner in shapes_in(candidate.model_fields[str(part)].annotation)
+            for name, field in candidate.model_fields.items()
+            if part == (field.alias or name)
+            for inner in shapes_of(field)
         ]
         tagged = [candidate for candidate in candidates if part in tags_of(candidate)]
         candidates = inside or tagged or candidates
-    return list(dict.fromkeys(name for candidate in candidates for name in candidate.model_fields))
+    return list(dict.fromkeys(key for candidate in candidates for key in keys_of(candidate)))
+
+
+def keys_of(shape: type[BaseModel]) -> list[str]:
+    """List the keys of a model, as they are written in a file."""
+    return [field.alias or name for name, field in shape.model_fields.items()]
+
+
+def shapes_of(field: FieldInfo) -> list[type[BaseModel]]:
+    """List the models whose keys a field may hold, also where its value becomes something else."""
+    sources = [getattr(part, "json_schema_input_type", None) for part in field.metadata]
+    return [shape for annotation in [field.annotation, *sources] for shape in shapes_in(annotation)]
 
 
 def shapes_in(annotation: Any) -> list[type[BaseModel]]:
@@ -216,7 +269,10 @@ def problem_of(details: ErrorDetails) -> str:
         expected = str(context.get("expected") or context.get("expected_tags")).replace("'", "")
         return f"is {shown(given)}, not one of {expected.replace(' or ', ', ')}"
     if kind in EXPECTED:
-        return f"is {shown(given)}, not {EXPECTED[kind].format(**context)}"
+        expected = EXPECTED[kind].format(**context)
+        if context.get("field_type") == "Dictionary":
+            expected = expected.replace("a list", "a mapping")
+        return f"is {shown(given)}, not {expected}"
     return details["msg"]
 
 
@@ -233,10 +289,10 @@ EXPECTED: Mapping[str, str] = {
     "mapping_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
-    "greater_than": "a number above {gt:g}",
-    "greater_than_equal": "a number of at least {ge:g}",
-    "less_than": "a number below {lt:g}",
-    "less_than_equal": "a number of at most {le:g}",
+    "greater_than": "a number above {gt:.16g}",
+    "greater_than_equal": "a number of at least {ge:.16g}",
+    "less_than": "a number below {lt:.16g}",
+    "less_than_equal": "a number of at most {le:.16g}",
     "too_short": "a list of at least {min_length}",
     "too_long": "a list of at most {max_length}",
     "string_too_short": "a text of at least {min_length} characters",

@@ -18,7 +18,6 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
 from accounts.models import User
-from almond.encoding.config.fit_config import ConfigError
 from almond.errors import InputError
 from almond.shapes import ShapeError
 
@@ -50,7 +49,7 @@ def said_in(
 
 def problems_of(error: InputError) -> list[tuple[str, str]]:
     """(path, words) of each thing that is wrong: several for a configuration, one otherwise."""
-    if not isinstance(error, ConfigError | ShapeError):
+    if not isinstance(error, ShapeError):
         return [(error.source, str(error))]
     return [(problem.partition(":")[0], problem) for problem in error.problems]
 

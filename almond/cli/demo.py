@@ -38,12 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
         folder = arguments.keep or Path(scratch)
         if folder.exists() and any(folder.iterdir()):
             raise InputError("--keep", f"{folder} is not empty", "a new or an empty folder")
-        found = run_demo(settings, folder, progress=Silent() if arguments.json else Console())
-    found["seconds"] = round(time.perf_counter() - begun, 1)
-    print(json.dumps(found) if arguments.json else words(found))
+        result = run_demo(settings, folder, progress=Silent() if arguments.json else Console())
+    result["seconds"] = round(time.perf_counter() - begun, 1)
+    print(json.dumps(result) if arguments.json else result_lines(result))
     return 0
 
 
-def words(found: dict[str, object]) -> str:
-    """The result for a person."""
-    return "\n".join(f"{name:>20}  {json.dumps(value)}" for name, value in found.items())
+def result_lines(result: dict[str, object]) -> str:
+    """Write the result for a person, a line for each value."""
+    return "\n".join(f"{name:>20}  {json.dumps(value)}" for name, value in result.items())

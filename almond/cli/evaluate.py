@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def with_weights(config: FitConfig) -> tuple[str, ...] | None:
-    """The configuration's models whose artifacts hold weights of regions; None: whatever its encoders are."""
+    """List the models whose artifacts hold weights of regions; None: whatever the encoders are."""
     if config.encoders is not None:
         return None
     return tuple(model for model in config.models if model not in WITHOUT_WEIGHTS) or config.models

@@ -34,6 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out or settings.folder or config.output / "betas"
     artifacts = [stored.load() for stored in collect(config, [model])]
     files = export_betas(artifacts, folder, suffix=settings.suffix, names=settings.names)
-    found = {"folder": str(folder), "model": model, "files": [path.name for path in files]}
-    print(json.dumps(found, indent=2) if arguments.json else "\n".join(str(path) for path in files))
+    report = {"folder": str(folder), "model": model, "files": [path.name for path in files]}
+    print(json.dumps(report, indent=2) if arguments.json else "\n".join(str(path) for path in files))
     return 0

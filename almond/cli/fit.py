@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,14 +25,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Fit and print the held-out correlations; returns 0."""
     config = load_config(arguments.config)
     if arguments.out is not None:
-        config = dataclasses.replace(config, output=arguments.out.resolve())
+        config = config.model_copy(update={"output": arguments.out.resolve()})
     report = fit(config, progress=Console())
-    print(json.dumps(as_json(config, report), indent=2) if arguments.json else as_text(report))
+    print(json.dumps(fit_json(config, report), indent=2) if arguments.json else fit_text(report))
     return 0
 
 
-def as_json(config: FitConfig, report: FitReport) -> dict[str, Any]:
-    """``heldout_r``: model -> region -> mean over subjects; ``artifacts``: one entry per fitted model."""
+def fit_json(config: FitConfig, report: FitReport) -> dict[str, Any]:
+    """Return ``heldout_r``: model -> region -> mean over subjects, and ``artifacts``: a row per model."""
     return {
         "output": str(config.output),
         "heldout_r": report.metrics,
@@ -51,7 +50,7 @@ def as_json(config: FitConfig, report: FitReport) -> dict[str, Any]:
     }
 
 
-def as_text(report: FitReport) -> str:
+def fit_text(report: FitReport) -> str:
     lines = [
         "subject  region  model  voxels  held-out r: mean  median  quartiles      region mean"
         "  noise features  permutation p  normalised r"
@@ -61,20 +60,20 @@ def as_text(report: FitReport) -> str:
 
 
 def warnings(fitted: Sequence[FittedRegion]) -> list[str]:
-    """Each warning once: what random folds do is told of all regions together."""
+    """List each warning once; what random folds do is said of all regions together."""
     kinds = ("region_warning", "precision_warning")
-    found = {str(item.metrics[kind]) for item in fitted for kind in kinds if item.metrics.get(kind)}
+    texts = {str(item.metrics[kind]) for item in fitted for kind in kinds if item.metrics.get(kind)}
     random = [item.metrics for item in fitted if item.metrics.get("warning")]
     if random:
-        controls = [one["null_control"] for one in random if "null_control" in one]
-        found.add(RANDOM_WARNING + _inflation(controls))
-    return sorted(found)
+        controls = [metrics["null_control"] for metrics in random if "null_control" in metrics]
+        texts.add(RANDOM_WARNING + _inflation(controls))
+    return sorted(texts)
 
 
 def _inflation(controls: Sequence[dict[str, Any]]) -> str:
     if not controls:
         return ""
-    here, blocks = ([one[key] for one in controls] for key in ("heldout_r", "heldout_r_blocks"))
+    here, blocks = ([control[key] for control in controls] for key in ("heldout_r", "heldout_r_blocks"))
     return (
         f"; here noise features reach {min(here):.2f} to {max(here):.2f} with these folds and "
         f"{min(blocks):.2f} to {max(blocks):.2f} with blocks"

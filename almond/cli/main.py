@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "map": "map how well every voxel of a whole brain is predicted, with bounded memory",
     "export-betas": "write the mean weights of fitted regions as CSV files",
     "import-betas": "make encoders of mean weights in CSV files",
+    "schema": "print the JSON Schema of a configuration, or the table of a section's keys",
     "weights": "copy or fetch a network's weights and pin their digest",
     "analyse": "repeat a study's analysis from its export",
     "verify": "walk the chain from every response to the encoder artifact",
@@ -34,7 +35,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def calm_threads() -> None:
-    """One thread for linear algebra unless the user says otherwise, before anything loads it.
+    """Use one thread for linear algebra unless the user says otherwise, before anything loads it.
 
     The arrays here are small: more threads wait for each other, and on a busy machine took ten times as long.
     """

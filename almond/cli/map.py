@@ -22,18 +22,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Map every subject and print a line for each; returns 0."""
     config = load_config(arguments.config)
-    chosen = config.brain.out if config.brain is not None else None
-    out = (arguments.out or chosen or config.output / "brain").resolve()
+    folder = config.brain.out if config.brain is not None else None
+    out = (arguments.out or folder or config.output / "brain").resolve()
     results = map_brain(config, out=out, progress=Console())
     if arguments.json:
         print(json.dumps({"out": str(out), "subjects": results}, indent=2))
         return 0
     print("subject   voxels  constant  held-out r: mean  median  quartiles       noise features")
-    for one in results:
-        r, noise = one["heldout_r"], one.get("null_control", {}).get("heldout_r")
+    for result in results:
+        r, noise = result["heldout_r"], result.get("null_control", {}).get("heldout_r")
         print(
-            f"{one['subject']:<8} {one['voxels']:>7}  {one['constant_voxels']:>8}  {r['mean']:>16.3f}  "
-            f"{r['median']:>6.3f}  {r['lower_quartile']:.3f} to {r['upper_quartile']:.3f}  "
+            f"{result['subject']:<8} {result['voxels']:>7}  {result['constant_voxels']:>8}  "
+            f"{r['mean']:>16.3f}  {r['median']:>6.3f}  "
+            f"{r['lower_quartile']:.3f} to {r['upper_quartile']:.3f}  "
             + ("-" if noise is None else f"{noise:.3f}")
         )
     print(f"Maps: {out}")

@@ -40,18 +40,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Predict, write the CSV and print a summary; returns 0."""
     config = load_config(arguments.config)
-    settings = config.prediction or PredictionSettings()
+    settings = config.prediction or PredictionSettings.model_construct()
     if arguments.images is not None:
-        settings = PredictionSettings(arguments.images.resolve(), None, settings.out, settings.leave_one_out)
+        settings = settings.model_copy(update={"images": arguments.images.resolve(), "table": None})
     out = arguments.out or settings.out or config.output / "predictions.csv"
-    table = predict(config, settings, progress=Console())
+    table = predict_images(config, settings, progress=Console())
     write_atomically(out, table.to_csv(index=False).encode())
-    print(json.dumps(as_json(table, out), indent=2) if arguments.json else as_text(table, out))
+    print(
+        json.dumps(predictions_json(table, out), indent=2) if arguments.json else predictions_text(table, out)
+    )
     return 0
 
 
-def predict(config: FitConfig, settings: PredictionSettings, *, progress: Progress) -> pd.DataFrame:
-    """The table of :func:`predict_table` for the configuration's encoders and the section's images."""
+def predict_images(config: FitConfig, settings: PredictionSettings, *, progress: Progress) -> pd.DataFrame:
+    """Make the table of :func:`predict_table` for the configuration's encoders and the section's images."""
     artifacts = [stored.load() for stored in collect(config)]
     names, features = _features(config, settings, artifacts, Part(progress, 0.0, 0.9))
     table = predict_table(artifacts, names, features, leave_one_out=settings.leave_one_out)
@@ -80,7 +82,7 @@ def _of_images(
     spaces = [open_space(spec, device=config.device) for spec in config.spaces.values()]
     digests = [digest_file(path) for path in paths]
     if len(spaces) == 1:
-        check_space(spaces[0].digest, spaces[0].name, artifacts)
+        check_feature_space(spaces[0].digest, spaces[0].name, artifacts)
     parts = [
         extract_cached(
             space,
@@ -94,8 +96,11 @@ def _of_images(
     return [path.name for path in paths], np.concatenate(parts, axis=1)
 
 
-def check_space(digest: str, name: str, artifacts: Sequence[EncoderArtifact]) -> None:
-    """That the encoders were fitted on this very feature space; ``InputError`` naming both."""
+def check_feature_space(digest: str, name: str, artifacts: Sequence[EncoderArtifact]) -> None:
+    """Check that the encoders were fitted on this very feature space.
+
+    :raises InputError: naming both.
+    """
     for artifact in artifacts:
         card = artifact.feature_space
         if card.digest != digest:
@@ -106,7 +111,7 @@ def check_space(digest: str, name: str, artifacts: Sequence[EncoderArtifact]) ->
             )
 
 
-def as_json(table: pd.DataFrame, out: Path) -> dict[str, object]:
+def predictions_json(table: pd.DataFrame, out: Path) -> dict[str, object]:
     groups = table.groupby(["model", "region"], sort=False)["score"]
     return {
         "file": str(out),
@@ -120,7 +125,7 @@ def as_json(table: pd.DataFrame, out: Path) -> dict[str, object]:
     }
 
 
-def as_text(table: pd.DataFrame, out: Path) -> str:
+def predictions_text(table: pd.DataFrame, out: Path) -> str:
     wide = table.pivot_table(index="image", columns="region", values="score_z", sort=False)
     lines = [
         f"{table['image'].nunique()} images, {table['subject'].nunique()} subjects; all rows in {out}",

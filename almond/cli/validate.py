@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(arguments.config, "has no section validation", "sets of images with norms")
     out = arguments.out or settings.out or config.output / "validation"
     out = Path(out).resolve()
-    chosen = settings.model or (config.models[0] if config.encoders is None else None)
-    stored = collect(config, [chosen] if chosen else None)
+    model = settings.model or (config.models[0] if config.encoders is None else None)
+    stored = collect(config, [model] if model else None)
     progress = Silent() if arguments.json else Console()
     data: dict[str, Any] = validate_norms(config, stored, out=out, progress=progress)
     if arguments.json:

@@ -28,15 +28,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     sha256 = _hexadecimal(arguments.sha256)
     if arguments.file is not None:
-        kept = add_file(arguments.name, arguments.file, sha256=sha256, folder=arguments.store)
+        weights = add_file(arguments.name, arguments.file, sha256=sha256, folder=arguments.store)
     else:
-        kept = add_url(
+        weights = add_url(
             arguments.name, arguments.url, sha256=sha256, folder=arguments.store, progress=Console()
         )
     if arguments.json:
-        print(json.dumps({"name": kept.name, "path": str(kept.path), "sha256": kept.sha256}))
+        print(json.dumps({"name": weights.name, "path": str(weights.path), "sha256": weights.sha256}))
     else:
-        print(f"{kept.name}: {kept.path}\nsha256 {kept.sha256} (pinned)")
+        print(f"{weights.name}: {weights.path}\nsha256 {weights.sha256} (pinned)")
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,7 @@ def evaluate_group(
             "format": FORMAT,
             "models": results,
             "not_run": not_run,
-            "settings": _settings(settings),
+            "settings": settings.to_json(),
             "provenance": _provenance(stored),
         }
         data: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
@@ -158,20 +157,6 @@ def _compared(
             "random regions",
             lambda: random_regions(judged, stored, wanted, names, features, settings.seed, progress),
         )
-    return found
-
-
-def _settings(settings: EvaluationSettings) -> dict[str, Any]:
-    """As plain JSON values; of paths the last part."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {str(key): plain(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(item) for item in value]
-        return value.name if isinstance(value, Path) else value
-
-    found: dict[str, Any] = plain(asdict(settings))
     return found
 
 

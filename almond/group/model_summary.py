@@ -203,7 +203,7 @@ def subregions(judged: Judgement, names: Sequence[str], settings: EvaluationSett
         problem = f"has no encoders of {', '.join(missing)}" if missing else "names fewer than two"
         raise InputError("evaluation.subregions", problem, "two or more fitted regions")
     chosen = judged.table.of(names)
-    contrasts = settings.chosen_contrasts(names)
+    contrasts = settings.contrast_weights(names)
     return subregion_model(chosen, contrasts, settings.correction).to_json()
 
 

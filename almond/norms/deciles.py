@@ -32,7 +32,7 @@ class Friedman:
 def members(rating: Floats, count: int, edges: str) -> Members:
     """Which images (n,) belong to which of ``count`` groups of equal share: (count, n).
 
-    Percentiles are MATLAB's (``prctile``: linear between the midpoints of steps, Hazen). ``sound``: every
+    Percentiles are MATLAB's (``prctile``: linear between the midpoints of steps, Hazen). ``default``: every
     image belongs to one group. ``paper``: strict inequalities at both ends, as in Jang & Kragel (2025), so
     that the lowest and the highest image and any image on an edge belong to none.
 
@@ -55,7 +55,7 @@ def members(rating: Floats, count: int, edges: str) -> Members:
 def weights(count: int, edges: str) -> Floats:
     """Weights of the linear contrast, -1 to 1.
 
-    ``sound``: equally spaced. ``paper``: -1 -4/5 ... -1/5 1/5 ... 1 for ten groups, whose middle step is
+    ``default``: equally spaced. ``paper``: -1 -4/5 ... -1/5 1/5 ... 1 for ten groups, whose middle step is
     twice as wide as the others.
     """
     if edges == "paper":

@@ -64,8 +64,8 @@ def read_sets(
         spaces = _open(config, card)
     count = len(settings.sets)
     return [
-        _read(item, settings, spaces, card, config, Part(progress, index / count, (index + 1) / count))
-        for index, item in enumerate(settings.sets.values())
+        _read(name, item, settings, spaces, card, config, Part(progress, index / count, (index + 1) / count))
+        for index, (name, item) in enumerate(settings.sets.items())
     ]
 
 
@@ -90,6 +90,7 @@ def _open(config: FitConfig, card: FeatureSpaceCard) -> list[FeatureSpace]:
 
 
 def _read(
+    name: str,
     item: ImageSet,
     settings: ValidationSettings,
     spaces: Sequence[FeatureSpace],
@@ -97,7 +98,7 @@ def _read(
     config: FitConfig,
     progress: Progress,
 ) -> NormedSet:
-    progress.report(0.0, f"{item.name}: norms")
+    progress.report(0.0, f"{name}: norms")
     paths = image_files(item.images) if item.images is not None else []
     names = [path.name for path in paths] or None
     norms = read_norms(
@@ -125,7 +126,7 @@ def _read(
         "features": item.features.name if item.features else card.name,
         "features_digest": digest_bytes(np.ascontiguousarray(features).tobytes()),
     }
-    return NormedSet(item.name, norms.names, norms.valence, norms.arousal, low_level, features, source)
+    return NormedSet(name, norms.names, norms.valence, norms.arousal, low_level, features, source)
 
 
 def _from_networks(
@@ -164,7 +165,7 @@ def _low_level(paths: Sequence[Path], kind: str, progress: Progress) -> Floats:
 
 
 def low_level_of(image: ImageArray, kind: str) -> list[float]:
-    """The five low-level features of an image (H, W, 3) uint8, ``sound`` or as in the ``paper``."""
+    """The five low-level features of an image (H, W, 3) uint8, ``default`` or as in the ``paper``."""
     measure = lowlevel_paper.measure_as_published if kind == "paper" else lowlevel.measure
     values = measure(image)
     return [values[name] for name in LOW_LEVEL]

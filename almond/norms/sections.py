@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from almond.encoding.config.section import STORED_DEFAULT
 from almond.norms.sections_effects import (
     FOREST,
     Data,
@@ -159,8 +160,8 @@ def methods(data: Data) -> Section:
     low = {
         "paper": "Low-level features as published: medians of histogram counts, power of the blue channel "
         "alone.",
-        "sound": "Low-level features: median intensity of each channel, log power of luminance below 6 and "
-        "above 24 cycles per image.",
+        STORED_DEFAULT: "Low-level features: median intensity of each channel, log power of luminance below "
+        "6 and above 24 cycles per image.",
         "none": "No low-level features.",
     }[used["low_level"]]
     return Section(

@@ -10,6 +10,7 @@ from almond import __version__
 from almond.encoding.artifacts.artifact import read_artifact_json
 from almond.encoding.artifacts.catalogue import Stored
 from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.section import stored_word
 from almond.encoding.config.validation import ValidationSettings
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
@@ -100,9 +101,9 @@ def settings_json(settings: ValidationSettings) -> dict[str, Any]:
     return {
         "control": settings.control,
         "subregions": list(settings.subregions),
-        "low_level": settings.low_level,
+        "low_level": stored_word(settings.low_level),
         "deciles": settings.deciles,
-        "decile_edges": settings.decile_edges,
+        "decile_edges": stored_word(settings.decile_edges),
         "outcome": settings.outcome,
         "neutral": settings.neutral,
         "voxelwise": settings.voxelwise,

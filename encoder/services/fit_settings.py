@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.config.fit_config import COMPONENTS, FitConfig, parse_config
+from almond.encoding.config.fit_config import FitConfig, parse_config
+from almond.encoding.config.model import COMPONENTS
 from almond.errors import InputError
 from encoder.folders import artifact_root
 from encoder.models import Dataset, Encoder, FeatureSpace, Region

@@ -45,7 +45,7 @@ def start_report(
 
 
 def check_report(*, name: str, encoder: Encoder, kind: str, settings: Mapping[str, Any]) -> None:
-    """``InputError`` when fewer than two subjects are fitted, ``ConfigError`` for settings that are wrong."""
+    """``InputError`` when fewer than two subjects are fitted, ``ShapeError`` for settings that are wrong."""
     if EncoderReport.objects.filter(name=name).exists():
         raise InputError("name", f"{name} is the name of another report", "a name of its own")
     if encoder.model == Encoder.Model.FLOW:

@@ -8,7 +8,7 @@ from scipy.signal import detrend
 
 from almond.digest import digest_json
 from almond.encoding.bold.cleaning import standardised_courses
-from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.fit_config import parse_config
 from almond.encoding.config.multisubject import FlowSettings, SharedSettings
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.hemodynamics.convolution import align
@@ -86,12 +86,7 @@ def _arrays(subject, x, y, masks, lengths):
 
 
 def configured(folder, *, shared=None, flow=None, **changes):
-    return FitConfig(
-        base=Path(folder),
-        spaces={},
-        regions={},
-        shared=shared or SharedSettings(),
-        flow=flow or FlowSettings(),
-        output=Path(folder),
-        **changes,
-    )
+    """A configuration of a fit whose data stand in memory: there is no file to read them from."""
+    config = parse_config({"encoders": "/", "features": "world", "output": ".", **changes}, Path(folder))
+    sections = {"shared": shared or SharedSettings(), "flow": flow or FlowSettings()}
+    return config.model_copy(update={"spaces": {}, **sections})

@@ -67,8 +67,8 @@ def test_film_of_as_many_frames_as_volumes_and_what_is_refused():
     values = generator(1, "film").standard_normal((30, 2))
     found = align_film(values, n_volumes=30, tr=1.0, order="paper-amygdala")
     np.testing.assert_array_equal(found, convolve(values, spm_hrf(1.0)))
-    with pytest.raises(InputError, match="order: is 'sound'"):
-        align_film(values, n_volumes=30, tr=1.0, order="sound")
+    with pytest.raises(InputError, match="order: is 'default'"):
+        align_film(values, n_volumes=30, tr=1.0, order="default")
     with pytest.raises(InputError, match="0 frames"):
         align_film(values[:0], n_volumes=30, tr=1.0, order="paper-amygdala")
     with pytest.raises(InputError, match="canonical response from time 0"):

@@ -9,11 +9,12 @@ import yaml
 
 from almond.cli.main import main
 from almond.encoding.artifacts.artifact import load_artifact
-from almond.encoding.config.fit_config import ConfigError, parse_config
+from almond.encoding.config.fit_config import parse_config
 from almond.encoding.pipeline.fit import fit
 from almond.encoding.pipeline.whole_brain import map_brain
 from almond.errors import InputError
 from almond.progress import Silent
+from almond.shapes import ShapeError
 from almond.world.brains import simulate_dataset
 
 
@@ -103,10 +104,10 @@ def test_command_and_what_it_refuses(brains, capsys):
     for changes, expected in (({"model": "pls"}, "model: is pls"), ({"brain": None}, "brain: is missing")):
         with pytest.raises(InputError, match=expected):
             map_brain(parse_config(settings(brains, **changes), brains), out=brains / "x", progress=Silent())
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ShapeError) as caught:
         parse_config(settings(brains, brain={"mask": "no.nii.gz", "chunk": 0, "weight": 1}), brains)
     assert [problem.split(":")[0] for problem in caught.value.problems] == [
-        "brain.weight",
         "brain.mask",
         "brain.chunk",
+        "brain.weight",
     ]

@@ -14,17 +14,13 @@ from almond.encoding.bold.bids import Run
 from almond.encoding.bold.censoring import read_censor, uncensored_rows
 from almond.encoding.bold.cleaning import cosines, nuisance, without
 from almond.encoding.bold.confounds import read_confounds, read_regressors
-from almond.encoding.config.checks import Checks
+from almond.encoding.config.fit_config import parse_config
 from almond.encoding.config.preparation import (
-    CensorSettings,
     ConfoundSettings,
-    parse_censor,
-    parse_confounds,
-    parse_delays,
-    parse_high_pass,
 )
 from almond.errors import InputError
 from almond.rng import generator
+from tests.almond.sections import section_of
 
 HAXBY = Path(os.environ.get("ALMOND_REAL_DATA", "")) / "haxby2001_pymvpa"
 
@@ -283,45 +279,37 @@ def test_a_row_of_values_is_a_vector_too(tmp_path):
 
 
 def test_settings(tmp_path):
-    checks = Checks(tmp_path)
     said = {"columns": ["trans_*"], "path": "motion/{subject}.1D"}
-    found = parse_confounds(said, checks)
-    assert found == ConfoundSettings(("trans_*",), str(tmp_path / "motion/{subject}.1D"))
-    assert found.to_json() == {"columns": ["trans_*"], "path": "{subject}.1D"}
-    assert parse_confounds({"columns": ["a"]}, checks) == ConfoundSettings(("a",))
-    found = parse_censor({"path": "c/{bold}.1D", "mode": "drop"}, checks)
-    assert found == CensorSettings(str(tmp_path / "c/{bold}.1D"), "drop")
-    assert found.to_json() == {"path": "{bold}.1D", "mode": "drop"}
-    assert parse_delays([4, 2.5], checks) == (2.5, 4.0)
-    assert parse_high_pass(0.01, checks) == 0.01
-    assert [parse_confounds(None, checks), parse_censor(None, checks), parse_high_pass(None, checks)] == [
-        None
-    ] * 3
-    assert parse_delays(None, checks) == ()
-    assert checks.problems == []
-    parse_confounds({"path": 3}, checks)
-    parse_confounds("trans_x", checks)
-    parse_censor({"mode": "dropped", "pth": "x"}, checks)
-    parse_censor([1], checks)
-    parse_delays([2, -1, None, 2], checks)
-    parse_delays(3, checks)
-    parse_high_pass(0, checks)
-    assert sorted(line.split(": ")[0] for line in checks.problems) == sorted(
-        [
-            "confounds.columns",
-            "confounds.path",
-            "confounds",
-            "censor.path",
-            "censor.mode",
-            "censor.pth",
-            "censor",
-            "delays[1]",
-            "delays",
-            "delays",
-            "delays",
-            "high_pass",
-        ]
-    )
+    confounds, problems = section_of(tmp_path, confounds=said)
+    assert problems == []
+    assert (confounds.columns, confounds.path) == (("trans_*",), str(tmp_path / "motion/{subject}.1D"))
+    assert confounds.to_json() == {"columns": ["trans_*"], "path": "{subject}.1D"}
+    assert section_of(tmp_path, confounds={"columns": ["a"]})[0] == ConfoundSettings(columns=("a",))
+    censor, problems = section_of(tmp_path, censor={"path": "c/{bold}.1D", "mode": "drop"})
+    assert (censor.path, censor.mode) == (str(tmp_path / "c/{bold}.1D"), "drop")
+    assert censor.to_json() == {"path": "{bold}.1D", "mode": "drop"}
+    config = parse_config({"encoders": ".", "features": "world", "hrf": "fir", "delays": [4, 2.5]}, tmp_path)
+    assert config.delays == (2.5, 4.0)
+    assert section_of(tmp_path, high_pass=0.01) == (0.01, [])
+    for key in ("confounds", "censor", "high_pass"):
+        assert section_of(tmp_path, **{key: None}) == (None, [])
+    assert section_of(tmp_path, delays=None) == ((), [])
+
+
+@pytest.mark.parametrize(
+    ("section", "paths"),
+    [
+        ({"confounds": {"path": 3}}, ["confounds.columns", "confounds.path"]),
+        ({"confounds": "trans_x"}, ["confounds"]),
+        ({"censor": {"mode": "dropped", "pth": "x"}}, ["censor.path", "censor.mode", "censor.pth"]),
+        ({"censor": [1]}, ["censor"]),
+        ({"delays": [2, -1, None, 2]}, ["delays[1]", "delays[2]", "delays"]),
+        ({"delays": 3}, ["delays", "delays"]),
+        ({"high_pass": 0}, ["high_pass"]),
+    ],
+)
+def test_what_is_wrong_with_settings(tmp_path, section, paths):
+    assert [line.split(": ")[0] for line in section_of(tmp_path, **section)[1]] == paths
 
 
 def test_words_are_no_confounds(tmp_path):

@@ -1,6 +1,5 @@
 """Held-out performance and its controls, against scikit-learn, scipy, statsmodels and known truths."""
 
-import dataclasses
 from pathlib import Path
 
 import nibabel
@@ -242,13 +241,13 @@ def test_repeats_of_events(related):
     mapping = {"repeats": {"by": "picture", "window": [2, 6]}}
     config = configured(related, 3, **mapping)
     parsed = parse_config({"runs": runs, "features": "events", "regions": {"r": "mask.nii.gz"}}, related)
-    (item,) = fit(dataclasses.replace(config, runs=parsed.runs), progress=Silent()).artifacts
+    (item,) = fit(config.model_copy(update={"runs": parsed.runs}), progress=Silent()).artifacts
     found = item.metrics["noise_ceiling"]
     assert (found["stimuli"], found["presentations"], found["by"]) == (7, 84, "picture")
     assert found["r_max"] < 0.4  # pictures have nothing to do with this BOLD
     far = configured(related, 3, repeats={"by": "picture", "window": [500, 510]})
     with pytest.raises(InputError, match=r"no volume lies 500 to 510 s"):
-        fit(dataclasses.replace(far, runs=parsed.runs), progress=Silent())
+        fit(far.model_copy(update={"runs": parsed.runs}), progress=Silent())
 
 
 def test_shifted_rows_are_a_permutation_that_keeps_neighbours():

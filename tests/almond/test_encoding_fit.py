@@ -1,6 +1,5 @@
 """From files to artifacts: on simulated brains whose truth is known, and on input that is wrong."""
 
-import dataclasses
 import gzip
 import json
 
@@ -375,7 +374,7 @@ def test_runs_are_prepared_one_by_one(small):
 def test_subjects_are_chosen(world):
     config = configured(world, world.root)
     assert subjects_of(config) == ["01", "02"]
-    assert subjects_of(dataclasses.replace(config, subjects=("02",))) == ["02"]
+    assert subjects_of(config.model_copy(update={"subjects": ("02",)})) == ["02"]
     with pytest.raises(InputError, match="has no run"):
         fit_subject(config, "77", out=world.root, progress=Silent())
 

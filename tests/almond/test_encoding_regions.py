@@ -13,20 +13,22 @@ from nibabel.processing import resample_from_to
 
 from almond.digest import digest_file
 from almond.encoding.bold.nifti import Grid, grid_of, load_nifti
-from almond.encoding.config.checks import Checks
+from almond.encoding.config.paths import BASE
 from almond.encoding.config.regions import (
     DifferenceSpec,
     MaskSpec,
     ReferenceSpec,
+    RegionSpec,
     UnionSpec,
-    parse_region,
-    parse_regions,
+    read_regions,
 )
 from almond.encoding.regions.atlas import label_table
 from almond.encoding.regions.regridding import field_of_view_overlaps, onto_grid
 from almond.encoding.regions.resolve import bold_grid, load_region, on_side, resolve_regions
 from almond.errors import InputError
 from almond.rng import generator
+from almond.shapes import joined
+from tests.almond.sections import part_of
 
 AFFINE = np.array([[-2.0, 0, 0, 19.0], [0, 2.0, 0, -20.0], [0, 0, 2.0, -16.0], [0, 0, 0, 1.0]])
 SHAPE = (20, 20, 16)
@@ -57,8 +59,8 @@ def grid(path):
 
 
 def parsed(value, folder):
-    checks = Checks(folder)
-    return parse_regions(value, checks), checks.problems
+    specs, problems = read_regions(value, {BASE: folder})
+    return specs, [f"{joined('regions', path)}: {problem}" for path, problem in problems]
 
 
 def made(value, folder, on="mask.nii.gz"):
@@ -374,8 +376,8 @@ def test_one_region_without_a_grid_is_on_its_own(folder):
     region = load_region("x", folder / "mask.nii.gz")
     assert (region.name, region.path, len(region.voxels)) == ("x", folder / "mask.nii.gz", 96)
     assert region.spec == MaskSpec(mask=folder / "mask.nii.gz")
-    checks = Checks(folder)
-    spec = parse_region({"atlas": "fine.nii.gz", "labels": [1]}, "regions.x", checks, ["x"])
+    atlas = {"atlas": "fine.nii.gz", "labels": [1]}
+    spec, _ = part_of(RegionSpec, atlas, folder, at="regions.x", shape=RegionSpec)
     assert len(load_region("x", spec).voxels) == 96 * 8
     assert len(load_region("x", spec, grid(folder / "mask.nii.gz")).voxels) == 96
     write(folder / "empty.nii.gz", np.full(SHAPE, np.nan))

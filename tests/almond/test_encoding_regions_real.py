@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from almond.encoding.bold.nifti import Grid, grid_of, load_nifti
-from almond.encoding.config.checks import Checks
-from almond.encoding.config.regions import parse_regions
+from almond.encoding.config.regions import Regions, RegionSpec
 from almond.encoding.regions.atlas import label_table
 from almond.encoding.regions.resolve import load_region, resolve_regions
 from almond.errors import InputError
+from tests.almond.sections import part_of
 
 DATA = Path(os.environ.get("ALMOND_REAL_DATA", ""))
 TIAN = "tian2020/Tian_Subcortex_{scale}_3T_{grid}.nii.gz"
@@ -49,9 +49,8 @@ def mni(size):
 
 
 def made(value, on):
-    checks = Checks(DATA)
-    specs = parse_regions(value, checks)
-    assert checks.problems == []
+    specs, problems = part_of(Regions, value, DATA, at="regions", shape=RegionSpec)
+    assert problems == []
     return resolve_regions(specs, on if isinstance(on, Grid) else grid(on))
 
 

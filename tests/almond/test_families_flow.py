@@ -9,8 +9,7 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
 from almond.encoding.bold.cleaning import standardised_courses
-from almond.encoding.config.checks import Checks
-from almond.encoding.config.multisubject import FlowSettings, parse_flow
+from almond.encoding.config.multisubject import FlowSettings
 from almond.encoding.hemodynamics.hrf import spm_hrf
 from almond.encoding.multisubject.calibration import calibration, crps_of_gaussian, crps_of_samples
 from almond.encoding.multisubject.flow_anchor import (
@@ -32,6 +31,7 @@ from almond.encoding.multisubject.flow_training import Plan, torch_generator
 from almond.encoding.multisubject.spread import find_spread, fit_spread
 from almond.progress import Silent
 from almond.rng import generator
+from tests.almond.sections import section_of
 
 
 def tensor(values):
@@ -201,22 +201,19 @@ def test_calibration_tells_right_from_wrong(width, ratio):
 
 
 def test_settings_report_every_error_with_its_path(tmp_path):
-    checks = Checks(tmp_path)
-    assert parse_flow(None, checks) == FlowSettings()
-    assert parse_flow({"epochs": 5, "kernel": 9, "lead": 1.5}, checks) == FlowSettings(
-        epochs=5, kernel=9.0, lead=1.5
-    )
-    assert not checks.problems
-    parse_flow({"epoch": 5, "width": 0, "lr": 0, "decay": -1, "evaluate": "all", "seed": "x"}, checks)
-    assert [problem.split(":")[0] for problem in checks.problems] == [
+    settings, problems = section_of(tmp_path, flow={"epochs": 5, "kernel": 9, "lead": 1.5})
+    assert (settings, problems) == (FlowSettings(epochs=5, kernel=9.0, lead=1.5), [])
+    assert section_of(tmp_path, flow=None) == (FlowSettings(), [])
+    wrong = {"epoch": 5, "width": 0, "lr": 0, "decay": -1, "evaluate": "all", "seed": "x"}
+    _, problems = section_of(tmp_path, flow=wrong)
+    assert {problem.split(":")[0] for problem in problems} == {
         "flow.epoch",
         "flow.width",
         "flow.seed",
         "flow.lr",
         "flow.decay",
         "flow.evaluate",
-    ]
-    checks = Checks(tmp_path)
-    parse_flow({"kernel": 3, "lead": 6}, checks)
-    assert parse_flow(4, checks) is None
-    assert [problem.split(":")[0] for problem in checks.problems] == ["flow.lead", "flow"]
+    }
+    _, problems = section_of(tmp_path, flow={"kernel": 3, "lead": 6})
+    assert problems == ["flow.lead: is 6 s, longer than the kernel (3 s)"]
+    assert section_of(tmp_path, flow=4)[1] == ["flow: is 4, not a mapping"]

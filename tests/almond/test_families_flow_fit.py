@@ -220,7 +220,7 @@ def test_the_second_stage_learns_what_is_not_linear():
 
 def test_folds_train_once_per_fold_and_once_more(tmp_path):
     data = simulated(1, seed=13, voxels=2)
-    settings = dataclasses.replace(QUICK, epochs=4, flow_epochs=2, evaluate="folds")
+    settings = QUICK.model_copy(update={"epochs": 4, "flow_epochs": 2, "evaluate": "folds"})
     fitted = fit_family("flow", configured(tmp_path, flow=settings, folds=3), data, tmp_path, Silent())
     assert len(fitted[0].metrics["heldout_r_folds"]) == 3
     assert fitted[0].metrics["folds"]["number"] == 3

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from almond.encoding.artifacts.artifact import load_artifact
-from almond.encoding.config.checks import Checks
-from almond.encoding.config.multisubject import SharedSettings, parse_shared
+from almond.encoding.config.multisubject import SharedSettings
 from almond.encoding.models.folds import Fold, correlation, inner_folds, make_folds
 from almond.encoding.models.ridge import fit_ridge, relative_penalties
 from almond.encoding.multisubject.films import allowed_rows, same_film
@@ -24,6 +23,7 @@ from almond.errors import Cancelled, InputError
 from almond.progress import Silent
 from almond.rng import generator
 from tests.almond.family_subjects import configured, simulated
+from tests.almond.sections import section_of
 
 FACTORS = tuple(10.0**power for power in range(-3, 4))
 
@@ -249,23 +249,23 @@ def test_wrong_input_is_refused(subjects, tmp_path):
 
 
 def test_settings_report_every_error_with_its_path(tmp_path):
-    checks = Checks(tmp_path)
-    assert parse_shared(None, checks) == SharedSettings()
-    found = parse_shared({"dimensions": 4, "new_subjects": ["07"], "volumes": 90, "penalties": [1]}, checks)
-    assert found == SharedSettings(4, ("07",), 90, (1.0,))
-    assert not checks.problems
-    parse_shared({"dimension": 4, "volumes": 3, "space": "sea", "prior": "none", "penalties": -1}, checks)
-    assert [problem.split(":")[0] for problem in checks.problems] == [
+    assert section_of(tmp_path, shared=None) == (SharedSettings(), [])
+    right = {"dimensions": 4, "new_subjects": ["07"], "volumes": 90, "penalties": [1]}
+    settings, problems = section_of(tmp_path, shared=right)
+    expected = SharedSettings(dimensions=4, new_subjects=("07",), volumes=90, penalties=(1.0,))
+    assert (settings, problems) == (expected, [])
+    wrong = {"dimension": 4, "volumes": 3, "space": "sea", "prior": "none", "penalties": -1}
+    _, problems = section_of(tmp_path, shared=wrong)
+    assert {problem.split(":")[0] for problem in problems} == {
         "shared.dimension",
         "shared.volumes",
         "shared.penalties",
         "shared.space",
         "shared.prior",
-    ]
-    checks = Checks(tmp_path)
-    assert parse_shared(["x"], checks) is None
-    parse_shared({"volumes": 90}, checks)
-    assert [problem.split(":")[0] for problem in checks.problems] == ["shared", "shared.volumes"]
+    }
+    assert section_of(tmp_path, shared=["x"])[1] == ["shared: is ['x'], not a mapping"]
+    _, problems = section_of(tmp_path, shared={"volumes": 90})
+    assert problems == ["shared.volumes: limits the data of new subjects, but new_subjects names none"]
 
 
 def test_inner_blocks_are_those_of_every_other_model(subjects):

@@ -7,18 +7,18 @@ import sys
 
 import pytest
 
-from almond.encoding.config.checks import Checks
 from almond.encoding.config.features import (
     FEATURE_KINDS,
+    FeatureSpaces,
+    FeatureSpec,
     feature_keys,
-    parse_feature_set,
-    parse_features,
 )
 from almond.encoding.features.kinds.events import EventsSpec
 from almond.encoding.features.kinds.table import TableSpec
 from almond.encoding.features.kinds.world import WorldSpec
 from almond.encoding.features.open import open_space
 from almond.errors import InputError
+from tests.almond.sections import part_of
 
 
 @pytest.fixture
@@ -30,8 +30,11 @@ def base(tmp_path):
 
 
 def parsed(value, base):
-    checks = Checks(base)
-    return parse_features(value, "features", checks), checks.problems
+    return part_of(FeatureSpec, value, base, at="features", shape=FeatureSpec)
+
+
+def spaces(value, base):
+    return part_of(FeatureSpaces, value, base, at="features", shape=FeatureSpec)
 
 
 EXAMPLES = {
@@ -162,21 +165,19 @@ def test_every_error_is_reported_with_its_path(value, problem, base):
 
 
 def test_several_spaces_side_by_side(base):
-    checks = Checks(base)
-    found = parse_feature_set({"early": "world", "late": EXAMPLES["emonet"]}, "features", checks)
-    assert {name: spec.kind for name, spec in found.items()} == {"early": "world", "late": "emonet"}
-    assert checks.problems == []
-    assert parse_feature_set("world", "features", checks) == {"world": WorldSpec(kind="world")}
-    assert parse_feature_set({"kind": "world"}, "features", checks) == {"world": WorldSpec(kind="world")}
-    assert checks.problems == []
-    parse_feature_set({"early": {"kind": "worlds"}, "late": {"kind": "table"}}, "features", checks)
-    assert [line.split(":")[0] for line in checks.problems] == ["features.early.kind", "features.late.path"]
+    several, problems = spaces({"early": "world", "late": EXAMPLES["emonet"]}, base)
+    assert {name: spec.kind for name, spec in several.items()} == {"early": "world", "late": "emonet"}
+    assert problems == []
+    assert spaces("world", base) == ({"world": WorldSpec(kind="world")}, [])
+    assert spaces({"kind": "world"}, base) == ({"world": WorldSpec(kind="world")}, [])
+    _, problems = spaces({"early": {"kind": "worlds"}, "late": {"kind": "table"}}, base)
+    assert [line.split(":")[0] for line in problems] == ["features.early.kind", "features.late.path"]
 
 
 def test_a_mistyped_kind_is_not_taken_for_a_name(base):
-    checks = Checks(base)
-    assert parse_feature_set({"kin": "world"}, "features", checks) is None
-    assert "did you mean kind?" in checks.problems[0]
+    nothing, problems = spaces({"kin": "world"}, base)
+    assert nothing is None
+    assert "did you mean kind?" in problems[0]
 
 
 def test_specs_load_without_any_heavy_library():

@@ -1,6 +1,5 @@
 """The whole evaluation: from fitted encoders of simulated brains to the report, and on too little data."""
 
-import dataclasses
 import json
 
 import nibabel
@@ -275,7 +274,7 @@ def test_encoders_without_held_out_numbers_still_judge_images(base, world, stimu
         ),
         base,
     )
-    config = dataclasses.replace(config, evaluation=checked.evaluation)
+    config = config.model_copy(update={"evaluation": checked.evaluation})
     data = evaluate_group(config, stored, out=tmp_path / "out", progress=Silent())
     reasons = {row["analysis"]: row["reason"] for row in data["not_run"]}
     assert "never evaluated" in reasons["performance"]

@@ -5,15 +5,14 @@ import sys
 
 import pytest
 
-from almond.encoding.config.checks import Checks
-from almond.encoding.config.evaluation import EvaluationSettings, parse_evaluation
+from almond.encoding.config.evaluation import EvaluationSettings
+from tests.almond.sections import section_of
 
 REGIONS = ("Amy", "LB", "CM", "SF", "AStr", "VC")
 
 
 def parsed(tmp_path, value, regions=REGIONS):
-    checks = Checks(tmp_path)
-    return parse_evaluation(value, checks, regions=regions), checks.problems
+    return section_of(tmp_path, regions=regions, evaluation=value)
 
 
 def test_defaults_and_the_published_contrasts(tmp_path):
@@ -37,7 +36,7 @@ def test_defaults_and_the_published_contrasts(tmp_path):
         4,
     )
     assert found.out == tmp_path / "group"
-    contrasts = found.chosen_contrasts()
+    contrasts = found.contrast_weights()
     assert list(contrasts) == ["LB vs others", "CM vs SF and AStr", "SF vs AStr"]
     rows = [list(weights.values()) for weights in contrasts.values()]
     for index, row in enumerate(rows):
@@ -48,11 +47,11 @@ def test_defaults_and_the_published_contrasts(tmp_path):
 
 def test_contrasts_of_other_subregions(tmp_path):
     three, _ = parsed(tmp_path, {"subregions": ["LB", "CM", "VC"]})
-    assert three.chosen_contrasts()["CM vs others"] == {"LB": -0.5, "CM": 1.0, "VC": -0.5}
+    assert three.contrast_weights()["CM vs others"] == {"LB": -0.5, "CM": 1.0, "VC": -0.5}
     two, _ = parsed(tmp_path, {"subregions": ["LB", "CM"]})
-    assert two.chosen_contrasts() == {"LB vs CM": {"LB": 1.0, "CM": -1.0}}
+    assert two.contrast_weights() == {"LB vs CM": {"LB": 1.0, "CM": -1.0}}
     own, _ = parsed(tmp_path, {"subregions": ["LB", "CM", "SF"], "contrasts": {"x": {"LB": 2, "SF": -2}}})
-    assert own.chosen_contrasts() == {"x": {"LB": 2.0, "CM": 0.0, "SF": -2.0}}
+    assert own.contrast_weights() == {"x": {"LB": 2.0, "CM": 0.0, "SF": -2.0}}
 
 
 def test_every_error_at_once_with_its_path(tmp_path):
@@ -75,8 +74,8 @@ def test_every_error_at_once_with_its_path(tmp_path):
     text = "\n".join(problems)
     for said in (
         "evaluation.fdrr: unknown setting; did you mean fdr?",
-        "evaluation.whole: 3 is not text",
-        "evaluation.subregions: names one twice",
+        "evaluation.whole: is 3, not text",
+        "evaluation.subregions: holds a name twice",
         "evaluation.fdr: is 1.5",
         "evaluation.least_subjects: is 2",
         "evaluation.correction: is 'bonferoni'",
@@ -92,14 +91,14 @@ def test_every_error_at_once_with_its_path(tmp_path):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ([], "evaluation: is not a mapping"),
+        ([], "evaluation: is [], not a mapping"),
         ({"subregions": ["LB"]}, "two or more can be compared"),
-        ({"whole": "amy"}, "evaluation.whole: amy is not among the regions"),
-        ({"controls": ["V1"]}, "evaluation.controls: V1 is not among the regions"),
+        ({"whole": "amy"}, "evaluation.whole: amy is no region; did you mean Amy?"),
+        ({"controls": ["V1"]}, "evaluation.controls: V1 is no region"),
         ({"random_regions": {}}, "evaluation.random_regions.of: is missing"),
-        ({"random_regions": {"of": "X"}}, "evaluation.random_regions.of: X is not among"),
-        ({"random_regions": 4}, "evaluation.random_regions: is not a mapping"),
-        ({"contrasts": {"a": 1}, "subregions": ["LB", "CM"]}, "evaluation.contrasts.a: is not a mapping"),
+        ({"random_regions": {"of": "X"}}, "evaluation.random_regions.of: X is no region"),
+        ({"random_regions": 4}, "evaluation.random_regions: is 4, not a mapping"),
+        ({"contrasts": {"a": 1}, "subregions": ["LB", "CM"]}, "evaluation.contrasts.a: is 1, not a mapping"),
         ({"stimuli": {"table": "gone.csv", "images": "."}}, "evaluation.stimuli.table: file not found"),
         ({"stimuli": {"table": 3, "features": "x.npz"}}, "evaluation.stimuli.features: file not found"),
     ],
@@ -111,7 +110,7 @@ def test_errors_one_by_one(tmp_path, value, said):
 
 
 def test_names_are_looked_up_only_where_regions_are_known(tmp_path):
-    found, problems = parsed(tmp_path, {"whole": "anything"}, regions=None)
+    found, problems = parsed(tmp_path, {"whole": "anything"}, regions=())
     assert problems == []
     assert found.whole == "anything"
 

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from almond.cli.main import COMMANDS
-from almond.encoding.config import validation as settings_validation
-from almond.encoding.config.fit_config import KEYS
+from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.validation import ImageSet, ValidationSettings
+from almond.shapes import keys_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "amod.md").read_text(encoding="utf-8")
 
@@ -93,15 +94,15 @@ def test_every_script_is_named(script: str) -> None:
 
 def test_the_example_uses_known_keys() -> None:
     example = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)[0])
-    assert set(example) <= set(KEYS)
-    assert set(example["validation"]) <= set(settings_validation.KEYS)
-    assert set(example["validation"]["sets"]["iaps"]) <= set(settings_validation.SET_KEYS)
+    assert set(example) <= set(keys_of(FitConfig))
+    assert set(example["validation"]) <= set(keys_of(ValidationSettings))
+    assert set(example["validation"]["sets"]["iaps"]) <= set(keys_of(ImageSet))
 
 
 def test_every_setting_is_described() -> None:
     table = PAGE.split("### Settings of `validation`")[1].split("## Artificial stimuli")[0]
-    for key in (*settings_validation.KEYS, *settings_validation.SET_KEYS):
-        assert f"`{key}`" in table or f".{key}`" in table, key
+    for key in (*keys_of(ValidationSettings), *keys_of(ImageSet)):
+        assert f".{key}`" in table, key
 
 
 def test_rows_of_tables_have_as_many_cells_as_their_head() -> None:

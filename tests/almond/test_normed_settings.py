@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from almond.encoding.config.checks import Checks
-from almond.encoding.config.validation import ValidationSettings, parse_validation
+from almond.encoding.config.validation import ValidationSettings
+from almond.norms.validate import settings_json
+from tests.almond.sections import section_of
 
 
 @pytest.fixture
@@ -22,8 +23,7 @@ def base(tmp_path: Path) -> Path:
 
 
 def parsed(base: Path, value: Any) -> tuple[ValidationSettings | None, list[str]]:
-    checks = Checks(base)
-    return parse_validation(value, checks), checks.problems
+    return section_of(base, validation=value)
 
 
 def test_absent_is_none_and_defaults_are_those_documented(base: Path) -> None:
@@ -32,8 +32,16 @@ def test_absent_is_none_and_defaults_are_those_documented(base: Path) -> None:
     assert problems == []
     assert found is not None
     assert found.sets["own"].images == base / "pictures"
-    assert (found.low_level, found.deciles, found.neutral, found.alpha) == ("sound", 10, 1.0, 0.005)
-    assert (found.decile_edges, found.outcome, found.voxelwise, found.seed) == ("sound", "z", True, 0)
+    assert (found.low_level, found.deciles, found.neutral, found.alpha) == ("default", 10, 1.0, 0.005)
+    assert (found.decile_edges, found.outcome, found.voxelwise, found.seed) == ("default", "z", True, 0)
+
+
+def test_the_old_word_for_the_defaults_is_read_and_stored(base: Path) -> None:
+    sets = {"own": {"images": "pictures", "norms": "norms.csv"}}
+    old = parsed(base, {"sets": sets, "low_level": "sound", "decile_edges": "sound"})[0]
+    assert old == parsed(base, {"sets": sets})[0]
+    assert old is not None
+    assert (settings_json(old)["low_level"], settings_json(old)["decile_edges"]) == ("sound", "sound")
 
 
 def test_every_error_at_once_with_its_path(base: Path) -> None:

@@ -69,16 +69,16 @@ def test_published_deciles_leave_out_what_lies_on_an_edge() -> None:
     for k in range(10):
         np.testing.assert_array_equal(found[k], (rating > edges[k]) & (rating < edges[k + 1]))
     assert not found[:, [rating.argmin(), rating.argmax()]].any()
-    whole = deciles.members(rating, 10, "sound")
+    whole = deciles.members(rating, 10, "default")
     np.testing.assert_array_equal(whole.sum(axis=0), np.ones(200))
     assert (whole | found).sum() == 200  # the published groups are parts of ours
     with pytest.raises(InputError, match="hold no image"):
-        deciles.members(np.repeat([1.0, 2.0], 20), 10, "sound")
+        deciles.members(np.repeat([1.0, 2.0], 20), 10, "default")
 
 
 def test_prctile_of_matlab() -> None:
     # prctile([1 2 3 4 5], 0:25:100) is 1 1.75 3 4.25 5.
-    groups = deciles.members(np.array([1.0, 1.75, 2.0, 3.0, 4.0, 4.25, 5.0]), 4, "sound")
+    groups = deciles.members(np.array([1.0, 1.75, 2.0, 3.0, 4.0, 4.25, 5.0]), 4, "default")
     np.testing.assert_array_equal(np.percentile([1, 2, 3, 4, 5.0], [25, 75], method="hazen"), [1.75, 4.25])
     assert groups.any(axis=1).all()
 
@@ -87,7 +87,7 @@ def test_contrast_weights() -> None:
     np.testing.assert_allclose(
         deciles.weights(10, "paper"), [-1, -4 / 5, -3 / 5, -2 / 5, -1 / 5, 1 / 5, 2 / 5, 3 / 5, 4 / 5, 1]
     )
-    np.testing.assert_allclose(np.diff(deciles.weights(10, "sound")), 2 / 9)
+    np.testing.assert_allclose(np.diff(deciles.weights(10, "default")), 2 / 9)
     np.testing.assert_allclose(deciles.weights(5, "paper"), [-1, -0.5, 0, 0.5, 1])
     table = RNG.normal(size=(11, 10))
     expected = stats.ttest_1samp(table @ np.array([-5, -4, -3, -2, -1, 1, 2, 3, 4, 5]) / 5, 0.0)
@@ -96,7 +96,7 @@ def test_contrast_weights() -> None:
 
 def test_decile_means_equal_a_groupby() -> None:
     rating, outcomes = RNG.normal(size=90), RNG.normal(size=(3, 90))
-    groups = deciles.members(rating, 9, "sound")
+    groups = deciles.members(rating, 9, "default")
     frame = pd.DataFrame({"group": groups.argmax(axis=0), "y": outcomes[1]})
     np.testing.assert_allclose(deciles.means(outcomes, groups)[1], frame.groupby("group")["y"].mean())
 
@@ -230,7 +230,7 @@ def test_freedman_lane_by_brute_force() -> None:
 def test_permuted_deciles_by_brute_force() -> None:
     rng = np.random.default_rng(13)
     outcomes, rating = rng.normal(size=(5, 60)), rng.normal(size=60)
-    groups = deciles.members(rating, 6, "sound")
+    groups = deciles.members(rating, 6, "default")
     orders = draw_orders(130, 60, rng)
     observed = stats.friedmanchisquare(*deciles.means(outcomes, groups).T).statistic
     null = [
@@ -242,7 +242,7 @@ def test_permuted_deciles_by_brute_force() -> None:
     trend = abs((deciles.means(outcomes, groups) @ line).mean())
     moved = [abs((deciles.means(outcomes[:, order], groups) @ line).mean()) for order in orders]
     expected = (1 + sum(value >= trend - 1e-12 for value in moved)) / 131
-    assert deciles.contrast_p(outcomes, groups, "sound", orders) == pytest.approx(expected)
+    assert deciles.contrast_p(outcomes, groups, "default", orders) == pytest.approx(expected)
 
 
 def test_surface_is_the_fitted_plane_with_its_twist() -> None:

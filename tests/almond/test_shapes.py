@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WrapValidator
 
 from almond.shapes import (
     DifferentTexts,
@@ -17,6 +17,7 @@ from almond.shapes import (
     ShapeError,
     Text,
     Whole,
+    keys_of,
     read,
     read_within,
 )
@@ -121,4 +122,45 @@ def test_a_part_that_a_validator_reads_reports_all_its_errors_below_it() -> None
     assert raised.value.problems == (
         "part.names[1]: is 3, not text; write it in quotes",
         "part.sise: unknown setting; did you mean size?",
+    )
+
+
+class Band(Shape):
+    low: Number = 0.0
+    high: Number = 1.0
+    width: Annotated[Number, Field(alias="breadth")] = 1.0
+    names: Annotated[tuple[Text, ...], BeforeValidator(lambda value: [value])] = ()
+    disc: Annotated[
+        float,
+        WrapValidator(lambda value, handler: Disc.model_validate(value).radius, json_schema_input_type=Disc),
+    ] = 0.0
+
+    def contradictions(self) -> Iterable[tuple[str, str]]:
+        if self.low > self.high:
+            yield "low", "is above high"
+        if "high" not in self.model_fields_set:
+            yield "high", "is missing"
+
+
+class Bands(Shape):
+    bands: tuple[Band, ...]
+
+
+def test_fields_that_are_right_are_compared_beside_those_that_are_wrong() -> None:
+    with pytest.raises(ShapeError) as error:
+        read(Bands, {"bands": [{"low": 2, "high": 1, "width": 3}, {"high": "x", "low": 0}]}, source="x")
+    assert error.value.problems == (
+        "bands[0].width: unknown setting; known are low, high, breadth, names, disc",
+        "bands[0].low: is above high",
+        "bands[1].high: is 'x', not a number",
+    )
+
+
+def test_keys_are_aliases_and_those_of_shapes_that_become_something_else() -> None:
+    assert keys_of(Band) == ["low", "high", "breadth", "names", "disc"]
+    with pytest.raises(ShapeError) as error:
+        read(Band, {"high": 1, "disc": {"kind": "disc", "radius": 1, "radios": 2}, "names": 3}, source="x")
+    assert error.value.problems == (
+        "names: is 3, not text; write it in quotes",
+        "disc.radios: unknown setting; did you mean radius?",
     )

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from almond.encoding.config.fit_config import KEYS
+from almond.encoding.config.fit_config import FitConfig
+from almond.shapes import keys_of
 from tests.contracts.golden_models import CASES, record_model
 from tests.contracts.golden_tools import BITS, FOLDER, arithmetic, differences, read_json
 from tests.contracts.record_golden import CONFIGURATIONS, VALUES
@@ -47,7 +48,7 @@ def test_configurations_mean_what_they_did(name: str) -> None:
 
 def test_every_key_is_in_a_recorded_configuration() -> None:
     used = {key for row in read_json("settings").values() for key in row["mapping"]}
-    assert used == set(KEYS)
+    assert used == set(keys_of(FitConfig))
 
 
 @pytest.mark.parametrize("name", VALUES)

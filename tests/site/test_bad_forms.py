@@ -126,7 +126,7 @@ WRONG: list[tuple[type[Any], dict[str, str], str]] = [
     (Region, {"mask_path": "{lab}/folder.nii"}, "is not a file on this server (expected a NIfTI mask)"),
     (FeatureSpace, {}, "is not a table of features (expected a .csv, .tsv, .npy or .npz file"),
     (FeatureSpace, {"path": TOO_LONG + ".csv"}, "is not a table of features (expected a .csv"),
-    (Encoder, {"components": 20 * "9"}, "not a whole number of at least 1 and at most 9007199254740991"),
+    (Encoder, {"components": 20 * "9"}, "not a number of at most 9007199254740991"),
     (Encoder, {"gap": "nan"}, "Enter a number."),
     (Target, {"weights": "LB=nan"}, "(expected a finite number for each region)"),
     (Target, {"weights": "LB=1e999"}, "(expected a finite number for each region)"),

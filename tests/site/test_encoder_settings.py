@@ -110,7 +110,7 @@ def test_every_field_becomes_a_setting(staff_client: Any, form: dict[str, Any]) 
         ({"high_pass": "-1"}, "high_pass", "not a number above 0"),
         ({"model": "banded"}, "model", "needs several feature spaces"),
         ({"censor": "x_{subject}.txt"}, "censor_mode", "was not chosen"),
-        ({"further": "penalties: [0]"}, "further", "penalties: is 0"),
+        ({"further": "penalties: [0]"}, "further", "penalties[0]: is 0"),
         ({"further": "penalty: 3"}, "further", "did you mean penalties?"),
         ({"further": "a: b: c"}, "further", "is not YAML"),
         ({"further": "just words"}, "further", "is no mapping"),

@@ -9,11 +9,12 @@ from typing import Any
 from almond import __version__
 from almond.digest import digest_array, digest_file
 from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.run_features import Predictors, Scan, joined_card
 from almond.encoding.regions.resolve import Region
 
 ORDER = {
-    "sound": "features resampled to the TR, convolved, nuisance taken out as of the BOLD",
+    DEFAULT: "features resampled to the TR, convolved, nuisance taken out as of the BOLD",
     "paper-amygdala": "all runs as one film: features stretched onto the volumes, then convolved",
     "paper-subregions": "all runs as one film: features convolved frame by frame, then stretched",
 }

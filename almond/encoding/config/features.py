@@ -14,22 +14,19 @@ from typing import Annotated, Any, ClassVar
 from pydantic import (
     Field,
     GetJsonSchemaHandler,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     WrapValidator,
     model_validator,
 )
 
-from almond.encoding.config.checks import Checks
-from almond.encoding.config.paths import BASE, file_of
+from almond.encoding.config.paths import file_of
 from almond.registry import Registry
 from almond.shapes import (
     Contradictions,
     Number,
     Shape,
     located_problems,
-    problems_of,
     read_within,
     shown,
     suggestion,
@@ -224,22 +221,3 @@ class _OneOrSeveral:
 
 FeatureSpaces = Annotated[Mapping[str, FeatureSpec], WrapValidator(_named), _OneOrSeveral]
 """Name -> specification, from the name of a kind, one mapping, or a mapping of several named spaces."""
-
-
-def parse_features(value: Any, path: str, checks: Checks) -> FeatureSpec | None:
-    """Read one specification; problems go to ``checks`` under the dotted ``path``."""
-    try:
-        return FeatureSpec.model_validate(value, context={BASE: checks.base})
-    except ValidationError as error:
-        checks.problems += problems_of(error, FeatureSpec, value, at=path)
-        return None
-
-
-def parse_feature_set(value: Any, path: str, checks: Checks) -> Mapping[str, FeatureSpec] | None:
-    """Read ``FeatureSpaces``; problems go to ``checks`` under the dotted ``path``."""
-    adapter: TypeAdapter[Mapping[str, FeatureSpec]] = TypeAdapter(FeatureSpaces)
-    try:
-        return adapter.validate_python(value, context={BASE: checks.base})
-    except ValidationError as error:
-        checks.problems += problems_of(error, FeatureSpec, value, at=path)
-        return None

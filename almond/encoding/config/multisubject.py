@@ -2,144 +2,90 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated
 
-from almond.encoding.config.checks import Checks
+from pydantic import Field
+
+from almond.encoding.config.section import (
+    ConfigSection,
+    Count,
+    CountOrZero,
+    NotNegative,
+    OneOf,
+    OneOrMany,
+    Positive,
+)
+from almond.shapes import Text, Whole
 
 SPACES = ("features", "film")
 PRIORS = ("learned", "even")
 EVALUATIONS = ("block", "folds")
 
 
-@dataclass(frozen=True)
-class SharedSettings:
-    """``shared``: one space of ``dimensions`` time courses for all subjects, and a ridge map to each.
+class SharedSettings(ConfigSection):
+    """``shared``: one space of ``dimensions`` time courses for all subjects, and a ridge map to each."""
 
-    ``space``: ``features`` finds the space in what the training subjects' features predict, whatever they
-    saw; ``film`` in what their voxels share, for subjects who saw the same film volume by volume.
-    ``prior``: ``learned`` expects of a subject's map what the others' showed (dimensions that mattered to
-    them are shrunk less), ``even`` treats all dimensions alike.
-    ``new_subjects`` take no part in the space; ``volumes`` is how many of their volumes may be used for their
-    map (all unless told). ``penalties`` in units of the mean eigenvalue of X'X (those of the configuration
-    unless told).
-    """
+    dimensions: Count = Field(default=16, description="time courses that subjects share")
+    new_subjects: tuple[Text, ...] = Field(
+        default=(), description="subjects who take no part in the space; none unless given"
+    )
+    volumes: Annotated[Whole, Field(ge=20)] | None = Field(
+        default=None, description="how many of a new subject's volumes its map may use; all unless given"
+    )
+    penalties: OneOrMany[Positive] | None = Field(
+        default=None,
+        description="of the maps and of the space, in units of the mean eigenvalue of X'X; those of the "
+        "configuration unless given",
+    )
+    space: Annotated[str, OneOf(SPACES)] = Field(
+        default="features",
+        description="found in what the training subjects' features predict, whatever they saw, or in what "
+        "their voxels share, for subjects who saw the same film volume by volume",
+    )
+    prior: Annotated[str, OneOf(PRIORS)] = Field(
+        default="learned",
+        description="`learned`: dimensions that mattered to the others are shrunk less; `even`: all alike",
+    )
 
-    dimensions: int = 16
-    new_subjects: tuple[str, ...] = ()
-    volumes: int | None = None
-    penalties: tuple[float, ...] | None = None
-    space: str = "features"
-    prior: str = "learned"
-
-    def to_json(self) -> dict[str, Any]:
-        return _plain(self)
-
-
-@dataclass(frozen=True)
-class FlowSettings:
-    """``flow``: a linear convolutional anchor for all subjects, refined into samples by flow matching.
-
-    ``kernel`` and ``lead`` in seconds: a volume sees the features from ``kernel - lead`` before to ``lead``
-    after it. ``width`` is the number of the anchor's shared time courses, ``hidden`` the width of the network
-    of velocities. ``epochs`` is the most passes of the anchor, ``flow_epochs`` of the second stage, each
-    stopped after ``patience`` epochs without gain on the inner block. ``decay`` is the weight decay of the
-    anchor in units of the mean squared error. ``evaluate``: ``block`` holds out one contiguous block and
-    keeps the model that never saw it; ``folds`` trains once per fold and once more on everything.
-    """
-
-    epochs: int = 300
-    flow_epochs: int = 200
-    patience: int = 30
-    width: int = 32
-    hidden: int = 16
-    kernel: float = 20.0
-    lead: float = 0.0
-    lr: float = 3e-3
-    flow_lr: float = 1e-3
-    decay: float = 0.1
-    batch: int = 256
-    samples: int = 32
-    steps: int = 25
-    evaluate: str = "block"
-    seed: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        return _plain(self)
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Refuse a limit for new subjects where there are none."""
+        if self.volumes is not None and "new_subjects" not in self.model_fields_set:
+            yield "volumes", "limits the data of new subjects, but new_subjects names none"
 
 
-def parse_shared(value: Any, checks: Checks, path: str = "shared") -> SharedSettings | None:
-    """The section's settings, the defaults when it is absent; None when it is no mapping (a problem)."""
-    if not _is_section(value, checks, path, SharedSettings):
-        return None
-    found = value or {}
-    given: dict[str, Any] = {
-        "dimensions": checks.whole(found.get("dimensions"), f"{path}.dimensions", least=1),
-        "new_subjects": checks.texts(found.get("new_subjects") or None, f"{path}.new_subjects"),
-        "volumes": checks.whole(found.get("volumes"), f"{path}.volumes", least=20),
-        "penalties": checks.numbers(found.get("penalties"), f"{path}.penalties", whole=False),
-        "space": _choice(found, "space", path, SPACES, checks),
-        "prior": _choice(found, "prior", path, PRIORS, checks),
-    }
-    if given["volumes"] is not None and given["new_subjects"] is None:
-        checks.add(f"{path}.volumes", "limits the data of new subjects, but new_subjects names none")
-    return SharedSettings(**{key: item for key, item in given.items() if item is not None})
+class FlowSettings(ConfigSection):
+    """``flow``: a linear convolutional anchor for all subjects, refined into samples by flow matching."""
 
+    epochs: Count = Field(default=300, description="most passes of the anchor")
+    flow_epochs: Count = Field(default=200, description="most passes of the second stage")
+    patience: Count = Field(
+        default=30, description="epochs without gain on the inner block after which either stage stops"
+    )
+    width: Count = Field(default=32, description="the anchor's shared time courses")
+    hidden: Count = Field(default=16, description="width of the network of velocities")
+    kernel: Positive = Field(
+        default=20.0, description="seconds of the convolution's window: the features that a volume sees"
+    )
+    lead: NotNegative = Field(default=0.0, description="seconds of these after the volume (for `hrf: spm`)")
+    lr: Positive = Field(default=3e-3, description="learning rate of the anchor")
+    flow_lr: Positive = Field(default=1e-3, description="learning rate of the second stage")
+    decay: NotNegative = Field(
+        default=0.1, description="weight decay of the anchor in units of the mean squared error"
+    )
+    batch: Count = Field(default=256, description="volumes per step")
+    samples: Annotated[Whole, Field(ge=2)] = Field(
+        default=32, description="drawn per volume behind `predict`, in pairs of opposite noise"
+    )
+    steps: Count = Field(default=25, description="Euler steps of a sample")
+    evaluate: Annotated[str, OneOf(EVALUATIONS)] = Field(
+        default="block",
+        description="`block`: hold out the last of the `folds` blocks and keep the model that never saw it; "
+        "`folds`: train once per block and once more on everything",
+    )
+    seed: CountOrZero = Field(default=0, description="of the training: the same seed gives the same bytes")
 
-def parse_flow(value: Any, checks: Checks, path: str = "flow") -> FlowSettings | None:
-    """The section's settings, the defaults when it is absent; None when it is no mapping (a problem)."""
-    if not _is_section(value, checks, path, FlowSettings):
-        return None
-    found = value or {}
-    given: dict[str, Any] = {
-        name: checks.whole(found.get(name), f"{path}.{name}", least=least)
-        for name, least in WHOLE_NUMBERS.items()
-    }
-    given |= {
-        name: checks.number(found.get(name), f"{path}.{name}", above=0)
-        for name in ("kernel", "lr", "flow_lr")
-    }
-    given |= {name: checks.number(found.get(name), f"{path}.{name}", least=0) for name in ("lead", "decay")}
-    given["evaluate"] = _choice(found, "evaluate", path, EVALUATIONS, checks)
-    settings = FlowSettings(**{key: item for key, item in given.items() if item is not None})
-    if settings.lead > settings.kernel:
-        checks.add(f"{path}.lead", f"is {settings.lead:g} s, longer than the kernel ({settings.kernel:g} s)")
-    return settings
-
-
-WHOLE_NUMBERS = {
-    "epochs": 1,
-    "flow_epochs": 1,
-    "patience": 1,
-    "width": 1,
-    "hidden": 1,
-    "batch": 1,
-    "samples": 2,
-    "steps": 1,
-    "seed": 0,
-}
-"""The least of each."""
-
-
-def _is_section(value: Any, checks: Checks, path: str, kind: type[Any]) -> bool:
-    names = tuple(field.name for field in dataclasses.fields(kind))
-    if value is None:
-        return True
-    if not isinstance(value, Mapping):
-        checks.add(path, f"is not a mapping with {', '.join(names)}")
-        return False
-    checks.known(value, path, names)
-    return True
-
-
-def _choice(
-    found: Mapping[str, Any], key: str, path: str, options: tuple[str, ...], checks: Checks
-) -> str | None:
-    return checks.choice(found[key], f"{path}.{key}", options) if found.get(key) is not None else None
-
-
-def _plain(settings: SharedSettings | FlowSettings) -> dict[str, Any]:
-    found = dataclasses.asdict(settings)
-    return {key: list(item) if isinstance(item, tuple) else item for key, item in found.items()}
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Refuse a lead that is longer than the kernel."""
+        if self.lead > self.kernel:
+            yield "lead", f"is {self.lead:g} s, longer than the kernel ({self.kernel:g} s)"

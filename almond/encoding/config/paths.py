@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainValidator, TypeAdapter, ValidationInfo
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    TypeAdapter,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from almond.shapes import shown
 
@@ -15,36 +24,49 @@ BASE = "base"
 """Key of the validation context: the folder that relative paths start from, else the working directory."""
 
 
-def resolve(value: object, info: ValidationInfo) -> Path:
+def resolved_path(value: object, info: ValidationInfo) -> Path:
     """Make a path absolute; it need not exist.
 
     :raises ValueError: the value is no path.
     """
-    if isinstance(value, Path) or (isinstance(value, str) and value):
+    if isinstance(value, Path) or (isinstance(value, str) and value.strip()):
         return Path((info.context or {}).get(BASE, "")) / value
     raise ValueError("is missing" if value is None else f"is {shown(value)}, not a path")
 
 
 def existing_folder(value: object, info: ValidationInfo) -> Path:
     """Resolve a folder that exists."""
-    path = resolve(value, info)
+    path = resolved_path(value, info)
     if not os.path.isdir(path):
         raise ValueError(f"folder not found: {path}")
     return path
 
 
-def file_of(suffixes: Sequence[str]) -> Any:
-    """Make the type of a file that exists and whose name ends in one of ``suffixes``."""
+class ExistingFile:
+    """Metadata of the path of a file that exists and whose name ends in one of ``suffixes``."""
 
-    def existing_file(value: object, info: ValidationInfo) -> Path:
-        path = resolve(value, info)
+    def __init__(self, suffixes: Sequence[str]) -> None:
+        self.suffixes = tuple(suffixes)
+
+    def check(self, value: object, info: ValidationInfo) -> Path:
+        """Resolve the file."""
+        path = resolved_path(value, info)
         if not os.path.isfile(path):
             raise ValueError(f"file not found: {path}")
-        if not path.name.endswith(tuple(suffixes)):
-            raise ValueError(f"{path.name} does not end in {' or '.join(suffixes)}")
+        if not path.name.endswith(self.suffixes):
+            raise ValueError(f"{path.name} does not end in {' or '.join(self.suffixes)}")
         return path
 
-    return Annotated[Path, BeforeValidator(existing_file)]
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "format": "file-path", "suffixes": list(self.suffixes)}
+
+
+def file_of(suffixes: Sequence[str]) -> Any:
+    """Make the type of a file that exists and whose name ends in one of ``suffixes``."""
+    return Annotated[Path, ExistingFile(suffixes)]
 
 
 def file_or_pattern_of(suffixes: Sequence[str], *fields: str) -> PlainValidator:
@@ -59,10 +81,14 @@ def file_or_pattern_of(suffixes: Sequence[str], *fields: str) -> PlainValidator:
             return existing.validate_python(value, context=info.context)
         if not str(value).endswith(tuple(suffixes)):
             raise ValueError(f"{value} does not end in {' or '.join(suffixes)}")
-        return resolve(value, info)
+        return resolved_path(value, info)
 
     return PlainValidator(file_or_pattern, json_schema_input_type=str)
 
 
-ResolvedPath = Annotated[Path, BeforeValidator(resolve)]
-ExistingFolder = Annotated[Path, BeforeValidator(existing_folder)]
+ResolvedPath = Annotated[Path, BeforeValidator(resolved_path)]
+ExistingFolder = Annotated[
+    Path,
+    BeforeValidator(existing_folder),
+    WithJsonSchema({"type": "string", "format": "directory-path"}),
+]

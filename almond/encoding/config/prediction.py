@@ -2,96 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from almond.encoding.config.checks import Checks
+from pydantic import Field
+
+from almond.encoding.config.features import TABLES
+from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
+from almond.encoding.config.section import FILLED, ConfigSection, Label
+from almond.shapes import Flag, Text
 
 SUFFIX = "fc7_invert_imageFeatures"
 """How the published scripts end the names of their files of weights."""
 
 
-@dataclass(frozen=True)
-class PredictionSettings:
-    """``predict``: the images (a folder) to predict responses to, or a ``table`` of their features.
+class PredictionSettings(ConfigSection):
+    """``predict``: responses to images that nobody was scanned with."""
 
-    ``leave_one_out`` adds, per subject, the prediction by the mean weights of all other subjects.
-    """
-
-    images: Path | None = None
-    table: Path | None = None
-    out: Path | None = None
-    leave_one_out: bool = True
-
-
-@dataclass(frozen=True)
-class BetasSettings:
-    """``export-betas`` and ``import-betas``: folders of mean weights as CSV, one file per subject and region.
-
-    Files are named ``meanbeta_sub-<subject>_<region>_<suffix>.csv``. ``names`` maps our regions to theirs.
-    """
-
-    folder: Path | None = None
-    suffix: str = SUFFIX
-    names: Mapping[str, str] | None = None
-
-
-def parse_prediction(value: Any, checks: Checks, path: str = "prediction") -> PredictionSettings | None:
-    """The section's settings; None when it is absent or no mapping (which is a problem)."""
-    if not _is_section(value, checks, path, ("images", "table", "out", "leave_one_out")):
-        return None
-    given = [key for key in ("images", "table") if value.get(key) is not None]
-    if len(given) != 1:
-        checks.add(path, "give either a folder of images or a table of their features, and not both")
-    images = checks.folder(value["images"], f"{path}.images") if "images" in given else None
-    suffixes = (".csv", ".tsv", ".npy", ".npz", ".mat", ".parquet")
-    table = checks.file(value["table"], f"{path}.table", suffixes) if "table" in given else None
-    leave = value.get("leave_one_out", True)
-    if not isinstance(leave, bool):
-        checks.add(f"{path}.leave_one_out", f"is {leave!r}, not true or false")
-        leave = True
-    return PredictionSettings(images, table, _new_folder(value.get("out"), checks, f"{path}.out"), leave)
-
-
-def parse_betas(value: Any, checks: Checks, path: str = "betas") -> BetasSettings | None:
-    """The section's settings; None when it is absent or no mapping (which is a problem)."""
-    if not _is_section(value, checks, path, ("folder", "suffix", "names")):
-        return None
-    suffix = checks.text(value, "suffix", path)
-    names = value.get("names")
-    if names is not None and not _maps_names(names):
-        checks.add(f"{path}.names", "is not a mapping of our regions to names in files, such as {LB: LB}")
-        names = None
-    return BetasSettings(
-        _new_folder(value.get("folder"), checks, f"{path}.folder"),
-        suffix or SUFFIX,
-        {str(key): str(name) for key, name in names.items()} if names else None,
+    images: ExistingFolder | None = Field(default=None, description="a folder of images")
+    table: Annotated[Path, ExistingFile(TABLES)] | None = Field(
+        default=None, description="instead of `images`: a table of their features"
+    )
+    out: ResolvedPath | None = Field(
+        default=None, description="CSV file to write; `predictions.csv` in `output` unless given"
+    )
+    leave_one_out: Flag = Field(
+        default=True, description="also predict, per subject, by the mean weights of all other subjects"
     )
 
-
-def _maps_names(value: Any) -> bool:
-    if not isinstance(value, Mapping) or not value:
-        return False
-    return all(isinstance(name, str) and name for name in value.values())
-
-
-def _is_section(value: Any, checks: Checks, path: str, keys: tuple[str, ...]) -> bool:
-    if value is None:
-        return False
-    if not isinstance(value, Mapping):
-        checks.add(path, f"is not a mapping with {', '.join(keys)}")
-        return False
-    checks.known(value, path, keys)
-    return True
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Refuse more or less than one source of features."""
+        if len(self.model_fields_set & {"images", "table"}) != 1:
+            yield "", "give either a folder of images or a table of their features, and not both"
 
 
-def _new_folder(value: Any, checks: Checks, path: str) -> Path | None:
-    """A folder that need not be there yet."""
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip():
-        checks.add(path, f"{value!r} is not a path")
-        return None
-    return checks.base / value
+class BetasSettings(ConfigSection):
+    """``export-betas``: mean weights as CSV, ``meanbeta_sub-<subject>_<region>_<suffix>.csv``."""
+
+    folder: ResolvedPath | None = Field(
+        default=None, description="of the CSV files; `betas` in `output` unless given"
+    )
+    suffix: Text = Field(default=SUFFIX, description="end of the file names")
+    names: Annotated[Mapping[Label, Text], FILLED] | None = Field(
+        default=None,
+        description="our regions -> theirs, such as `{LB: Amygdala_LB_}`; as they are unless given",
+    )

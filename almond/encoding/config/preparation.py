@@ -1,93 +1,117 @@
-"""Settings of nuisance regressors, censored volumes and alignment, as a configuration gives them."""
+"""What is done to BOLD and predictors before a model sees them: nuisance, censoring, alignment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
-from almond.encoding.config.checks import Checks
+from pydantic import AfterValidator, Field, ValidationInfo
 
-ORDERS = ("sound", "paper-amygdala", "paper-subregions")
+from almond.encoding.config.paths import BASE
+from almond.encoding.config.section import (
+    DEFAULT,
+    FILLED,
+    ConfigSection,
+    DefaultOr,
+    NotNegative,
+    OneOf,
+    Positive,
+    Texts,
+)
+from almond.shapes import Flag, Text
+
+ORDERS = (DEFAULT, "paper-amygdala", "paper-subregions")
 RESPONSES = ("spm", "spm+derivative", "spm+derivatives", "fir", "none")
 CENSOR_MODES = ("drop", "zero-filled")
+DETREND = ("linear", "none")
 
 
-@dataclass(frozen=True)
-class ConfoundSettings:
-    """Columns by name or glob, and where the tables lie: a pattern, or None for the file beside the run."""
-
-    columns: tuple[str, ...]
-    path: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return {"columns": list(self.columns), "path": _file_name(self.path)}
+def _below_base(pattern: str, info: ValidationInfo) -> str:
+    return str(Path((info.context or {BASE: ""})[BASE]) / pattern)
 
 
-@dataclass(frozen=True)
-class CensorSettings:
-    """``path``: pattern of the vectors. ``mode``: whether the BOLD files lack the censored volumes (drop), or
-    still have them (zero-filled)."""
+FilePattern = Annotated[Text, AfterValidator(_below_base)]
+"""A path with ``{subject}``, ``{run}``, ``{bold}`` or BIDS entities such as ``{ses}``."""
 
-    path: str
-    mode: str
+
+class PatternSection(ConfigSection):
+    """Files of which there is one per run: ``path`` is their pattern."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"path": _file_name(self.path), "mode": self.mode}
+        """Return plain JSON values, of the pattern the last part."""
+        values = super().to_json()
+        return {**values, "path": values["path"] and values["path"].rsplit("/", 1)[-1]}
 
 
-def _file_name(pattern: str | None) -> str | None:
-    return None if pattern is None else pattern.rsplit("/", 1)[-1]
+def _sorted_delays(delays: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(delays)) < len(delays):
+        raise ValueError("has the same delay twice")
+    return tuple(sorted(delays))
 
 
-def parse_confounds(value: Any, checks: Checks, path: str = "confounds") -> ConfoundSettings | None:
-    """``{columns: [names or globs], path: pattern}``; None for none. Relative patterns start from the file of
-    the configuration; they may hold ``{subject}``, ``{run}``, ``{bold}`` and BIDS entities such as
-    ``{ses}``."""
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        checks.add(path, "is not a mapping {columns: [names or globs], path: pattern}")
-        return None
-    checks.known(value, path, ("columns", "path"))
-    columns = checks.texts(value.get("columns"), f"{path}.columns")
-    if value.get("columns") is None:
-        checks.add(f"{path}.columns", "is missing; name columns, or globs such as trans_*")
-    pattern = checks.text(value, "path", path)
-    if not columns:
-        return None
-    return ConfoundSettings(columns, None if pattern is None else str(checks.base / pattern))
+class ConfoundSettings(PatternSection):
+    """Nuisance regressors from tables of confounds."""
+
+    columns: Texts = Field(description="names or globs of the table's columns, such as `trans_*`")
+    path: FilePattern | None = Field(
+        default=None,
+        description="pattern with `{subject}`, `{run}`, `{bold}` or entities, such as "
+        "`motion/{subject}_{run}.1D`; the file beside the run unless given",
+    )
 
 
-def parse_censor(value: Any, checks: Checks, path: str = "censor") -> CensorSettings | None:
-    """``{path: pattern, mode: drop | zero-filled}``; None for none."""
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        checks.add(path, "is not a mapping {path: pattern, mode: drop or zero-filled}")
-        return None
-    checks.known(value, path, ("path", "mode"))
-    pattern = checks.text(value, "path", path, required=True)
-    mode = checks.choice(value.get("mode"), f"{path}.mode", CENSOR_MODES)
-    return CensorSettings(str(checks.base / pattern), mode) if pattern and mode else None
+class CensorSettings(PatternSection):
+    """Vectors of 0 (censored) and 1 (kept) per volume."""
+
+    path: FilePattern = Field(description="pattern as for confounds")
+    mode: Annotated[str, OneOf(CENSOR_MODES)] = Field(
+        description="`drop`: the BOLD files lack those volumes; `zero-filled`: they still have them"
+    )
 
 
-def parse_high_pass(value: Any, checks: Checks, path: str = "high_pass") -> float | None:
-    """Cut-off in Hz, such as 0.0078125 (128 s); None for none."""
-    return checks.number(value, path, above=0)
+class PreparationSettings(ConfigSection):
+    """Preparation of BOLD and predictors, per run and alike."""
 
+    detrend: Annotated[str, OneOf(DETREND)] = Field(
+        default="linear", description="mean and linear trend, or nothing"
+    )
+    high_pass: Positive | None = Field(
+        default=None,
+        description="Hz, such as `0.008`: slower cosines are projected out (SPM's filter); none unless given",
+    )
+    confounds: ConfoundSettings | None = Field(
+        default=None,
+        description="nuisance regressors, such as `{columns: [trans_*, rot_*]}`; none unless given",
+    )
+    censor: CensorSettings | None = Field(
+        default=None,
+        description="vectors of 0 (censored) and 1 (kept), such as "
+        '`{path: "censor/{subject}.1D", mode: drop}`; none unless given',
+    )
+    standardise: Flag = Field(
+        default=True, description="BOLD to mean 0 and standard deviation 1 per voxel and run"
+    )
+    order: Annotated[str, DefaultOr(*ORDERS[1:])] = Field(
+        default=DEFAULT,
+        description="`default`: resample, then convolve, run by run; the others: all runs of a subject as "
+        "one film",
+    )
+    hrf: Annotated[str, OneOf(RESPONSES)] = Field(
+        default="spm",
+        description="the response: SPM's, with one or two derivatives, a finite impulse response at "
+        "`delays`, or `none` for features that are convolved already",
+    )
+    delays: Annotated[tuple[NotNegative, ...], FILLED, AfterValidator(_sorted_delays)] = Field(
+        default=(), description="seconds, for `hrf: fir` only, such as `[2, 4, 6, 8]`"
+    )
 
-def parse_delays(value: Any, checks: Checks, path: str = "delays") -> tuple[float, ...]:
-    """Delays of a finite impulse response in seconds, each once, sorted; ``()`` when none are given."""
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple) or not value:
-        checks.add(path, "is not a list of seconds, such as [2, 4, 6, 8]")
-        return ()
-    found = [checks.number(item, f"{path}[{index}]", least=0) for index, item in enumerate(value)]
-    if any(item is None for item in value):
-        checks.add(path, "holds nothing where a number of seconds should be")
-    known = [item for item in found if item is not None]
-    if len(set(known)) < len(known):
-        checks.add(path, "has the same delay twice")
-    return tuple(sorted(set(known)))
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Refuse delays without ``fir`` and the reverse, and published orders with other responses."""
+        has_delays = "delays" in self.model_fields_set
+        if self.hrf == "fir" and not has_delays:
+            yield "delays", "is missing; hrf: fir needs delays in seconds, such as [2, 4, 6, 8]"
+        if self.hrf != "fir" and has_delays:
+            yield "delays", f"has no meaning for hrf: {self.hrf}"
+        if self.order != DEFAULT and self.hrf != "spm":
+            yield "hrf", f"is {self.hrf}, but order: {self.order} is defined for spm only"

@@ -6,7 +6,7 @@ voxels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,14 +16,12 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainValidator,
     TypeAdapter,
-    ValidationError,
     ValidationInfo,
     WrapValidator,
     model_validator,
 )
 
-from almond.encoding.config.checks import Checks
-from almond.encoding.config.paths import BASE, file_or_pattern_of
+from almond.encoding.config.paths import file_or_pattern_of
 from almond.shapes import (
     Contradictions,
     Flag,
@@ -31,7 +29,6 @@ from almond.shapes import (
     Shape,
     Text,
     joined,
-    problems_of,
     read_within,
     suggestion,
 )
@@ -330,21 +327,5 @@ def _regions(value: Any, handler: Callable[[Any], Any], info: ValidationInfo) ->
 Regions = Annotated[Mapping[str, RegionSpec], WrapValidator(_regions)]
 """Name -> region; a region that is made of itself is refused."""
 
-
-def parse_regions(value: Any, checks: Checks, path: str = "regions") -> dict[str, RegionSpec]:
-    """Read ``Regions``; problems go to ``checks`` under the dotted ``path``."""
-    specs, problems = read_regions(value, {BASE: checks.base})
-    checks.problems += [f"{joined(path, below)}: {problem}" for below, problem in problems]
-    return specs
-
-
-def parse_region(value: Any, path: str, checks: Checks, names: Sequence[str]) -> RegionSpec | None:
-    """Read one region; problems go to ``checks`` under the dotted ``path``.
-
-    :param names: of the regions that it may refer to.
-    """
-    try:
-        return RegionSpec.model_validate(value, context={BASE: checks.base, NAMES: list(names)})
-    except ValidationError as error:
-        checks.problems += problems_of(error, RegionSpec, value, at=path)
-        return None
+RegionForm = Annotated[RegionSpec, PlainValidator(_read_part, json_schema_input_type=str | dict[str, Any])]
+"""A mask file or a form of a region; regions of the configuration may be named inside it."""

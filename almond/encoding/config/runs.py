@@ -1,92 +1,103 @@
-"""Which runs a configuration speaks of: a BIDS folder, or single files. Light: no image is opened."""
+"""Which runs a configuration is about: a BIDS folder, or single files. Light: no image is opened."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from almond.encoding.config.checks import Checks
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
+from almond.encoding.config.section import FILLED, ConfigSection, Label, Positive, Texts
+from almond.shapes import Text, Whole, shown
 
 NIFTI = (".nii", ".nii.gz")
 SOURCES = ("dataset", "runs", "encoders")
-RUN_KEYS = ("subject", "run", "bold", "events", "volumes")
 
 
-@dataclass(frozen=True)
-class RunFiles:
-    """A run given by its files instead of a BIDS folder. ``volumes`` is a half-open range of the file."""
-
-    subject: str
-    run: str
-    bold: Path
-    events: Path | None = None
-    volumes: tuple[int, int] | None = None
+def _run_name(value: Any) -> str:
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"is {shown(value)}, not a name or number")
 
 
-def parse_data(mapping: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
-    """``dataset``, ``runs`` or ``encoders``, and what chooses among them."""
-    given = [key for key in SOURCES if mapping.get(key) is not None]
-    if len(given) != 1:
-        checks.add(
-            "dataset",
-            "give one of a BIDS folder (dataset), files (runs) or encoders that exist already (encoders)",
-        )
-    found: dict[str, Any] = {
-        "task": checks.text(mapping, "task"),
-        "subjects": checks.texts(mapping.get("subjects"), "subjects"),
-        "tr": checks.number(mapping.get("tr"), "tr", above=0),
-    }
-    if "dataset" in given:
-        found["dataset"] = checks.folder(mapping["dataset"], "dataset")
-    if "runs" in given:
-        found["runs"] = _runs(mapping["runs"], checks)
-    if "encoders" in given:
-        found["encoders"] = checks.folder(mapping["encoders"], "encoders")
-    found["suffix"] = checks.text(mapping, "suffix")
-    found["derivatives"] = _derivatives(mapping.get("derivatives"), checks)
-    extra = mapping.get("entities")
-    if extra is not None:
-        if isinstance(extra, Mapping) and all(isinstance(value, str) for value in extra.values()):
-            found["entities"] = {str(key): value for key, value in extra.items()}
-        else:
-            checks.add("entities", "is not a mapping of BIDS entities to text, such as {space: MNI}")
-    return found
+def _rising(volumes: tuple[int, int]) -> tuple[int, int]:
+    if not 0 <= volumes[0] < volumes[1]:
+        raise ValueError(f"is {list(volumes)}, not [first, one past the last]")
+    return volumes
 
 
-def _derivatives(value: Any, checks: Checks) -> bool | str | None:
-    if value is None or isinstance(value, bool) or (isinstance(value, str) and value.strip()):
+def _derivatives(value: Any) -> bool | str:
+    if isinstance(value, bool) or (isinstance(value, str) and value.strip()):
         return value
-    checks.add("derivatives", f"is {value!r}, not true, false or the name of a folder in derivatives")
-    return None
+    raise ValueError(f"is {shown(value)}, not true, false or the name of a folder in derivatives")
 
 
-def _runs(value: Any, checks: Checks) -> tuple[RunFiles, ...]:
-    if not isinstance(value, list) or not value:
-        checks.add("runs", "is not a list of runs, each {subject, run, bold}")
-        return ()
-    found = [run for index, item in enumerate(value) if (run := _run(item, f"runs[{index}]", checks))]
-    seen: set[tuple[str, str]] = set()
-    for run in found:
-        if (run.subject, run.run) in seen:
-            checks.add("runs", f"subject {run.subject} has two runs called {run.run}")
-        seen.add((run.subject, run.run))
-    return tuple(found)
+class RunFiles(ConfigSection):
+    """A run given by its files instead of a BIDS folder."""
+
+    subject: Text = Field(description="in quotes: YAML reads 01 as a number")
+    run: Annotated[str, BeforeValidator(_run_name, json_schema_input_type=str | int)] = Field(
+        description="what tells the subject's runs apart; `{run}` in patterns"
+    )
+    bold: Annotated[Path, ExistingFile(NIFTI)] = Field(description="a 4-D NIfTI file")
+    events: Annotated[Path, ExistingFile([".tsv"])] | None = Field(
+        default=None, description="its `events.tsv`"
+    )
+    volumes: Annotated[tuple[Whole, Whole], AfterValidator(_rising)] | None = Field(
+        default=None,
+        description="`[first, one past the last]`, where a file holds several runs; all unless given",
+    )
 
 
-def _run(item: Any, path: str, checks: Checks) -> RunFiles | None:
-    if not isinstance(item, Mapping):
-        checks.add(path, "is not a mapping {subject, run, bold}")
-        return None
-    checks.known(item, path, RUN_KEYS)
-    subject = checks.text(item, "subject", path, required=True)
-    name = item.get("run")
-    if not isinstance(name, str | int) or isinstance(name, bool):
-        checks.add(f"{path}.run", "is missing or no name or number")
-    bold = checks.file(item.get("bold"), f"{path}.bold", NIFTI)
-    events = None if item.get("events") is None else checks.file(item["events"], f"{path}.events", (".tsv",))
-    volumes = checks.range(item.get("volumes"), f"{path}.volumes")
-    if subject is None or name is None or bold is None:
-        return None
-    return RunFiles(subject, str(name), bold, events, volumes)
+class DataSettings(ConfigSection):
+    """The runs that are analysed, and where results go."""
+
+    dataset: ExistingFolder | None = Field(
+        default=None, description="BIDS folder, raw or derivatives, such as `ds002837`"
+    )
+    runs: Annotated[tuple[RunFiles, ...], FILLED] = Field(
+        default=(),
+        description='instead of `dataset`: a list such as `[{subject: "01", run: 1, bold: a.nii.gz}]`',
+    )
+    encoders: ExistingFolder | None = Field(
+        default=None,
+        description="instead of either: a folder of artifacts that exist already, such as those that "
+        "`import-betas` makes; nothing is fitted, `regions` may be left out",
+    )
+    task: Text | None = Field(default=None, description="such as `500daysofsummer`; all unless given")
+    entities: Mapping[Label, Text] = Field(
+        default={}, description="further BIDS entities, such as `{space: MNI152NLin2009cAsym, desc: preproc}`"
+    )
+    suffix: Text = Field(
+        default="bold",
+        description="what follows the last entity in the file name, such as `bold_blur_censor`",
+    )
+    derivatives: Annotated[bool | str, BeforeValidator(_derivatives, json_schema_input_type=bool | str)] = (
+        Field(
+            default=False,
+            description="`true`: look into `dataset/derivatives`; a name: into `dataset/derivatives/<name>`",
+        )
+    )
+    subjects: Texts | None = Field(
+        default=None, description='a list of texts, such as `["01", "02"]`; all unless given'
+    )
+    tr: Positive | None = Field(
+        default=None,
+        description="repetition time in seconds; must agree with header and sidecar, where they have one",
+    )
+    output: ResolvedPath = Field(
+        default=Path("artifacts"), validate_default=True, description="folder of the artifacts"
+    )
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Refuse more or less than one source of runs, and runs of the same name."""
+        if len(self.model_fields_set.intersection(SOURCES)) != 1:
+            yield (
+                "dataset",
+                "give one of a BIDS folder (dataset), files (runs) or encoders that exist already (encoders)",
+            )
+        names = [(run.subject, run.run) for run in self.runs]
+        for subject, run in dict.fromkeys(name for name in names if names.count(name) > 1):
+            yield "runs", f"subject {subject} has two runs called {run}"

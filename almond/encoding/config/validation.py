@@ -2,198 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from almond.encoding.config.checks import Checks
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-LOW_LEVEL = ("sound", "paper", "none")
-DECILES = ("sound", "paper")
+from almond.encoding.config.features import TABLES
+from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
+from almond.encoding.config.section import (
+    DEFAULT,
+    FILLED,
+    ConfigSection,
+    CountOrZero,
+    DefaultOr,
+    Label,
+    OneOf,
+    Positive,
+    Share,
+    Texts,
+    repeated_names,
+)
+from almond.shapes import Flag, Text, Whole
+
+NORMS = (".csv", ".tsv", ".txt")
 OUTCOMES = ("z", "raw")
 REPEATED = ("error", "mean")
-KEYS = (
-    "sets",
-    "features",
-    "model",
-    "regions",
-    "control",
-    "subregions",
-    "low_level",
-    "deciles",
-    "decile_edges",
-    "outcome",
-    "neutral",
-    "voxelwise",
-    "alpha",
-    "permutations",
-    "seed",
-    "out",
-)
-SET_KEYS = ("images", "norms", "name", "valence", "arousal", "repeated", "features")
-NORMS = (".csv", ".tsv", ".txt")
-TABLES = (".csv", ".tsv", ".npy", ".npz", ".mat", ".parquet")
 
 
-@dataclass(frozen=True)
-class ImageSet:
-    """Images with norms: a folder of pictures and a table with a row for each.
+class ImageSet(ConfigSection):
+    """Images with norms: a folder of pictures and a table with a row for each."""
 
-    ``column_name``, ``valence`` and ``arousal`` are columns of the table; None stands for the names that the
-    published tables of OASIS and IAPS use. ``features`` is a table of features of these images, made
-    elsewhere. ``images`` may be None where features are given and no low-level features are wanted.
-    ``repeated`` says what several rows for one image are: an error, or ratings to take the mean of.
-    """
-
-    name: str
-    norms: Path
-    images: Path | None = None
-    column_name: str | None = None
-    valence: str | None = None
-    arousal: str | None = None
-    features: Path | None = None
-    repeated: str = "error"
-
-
-@dataclass(frozen=True)
-class ValidationSettings:
-    """What to predict and test on images with norms of valence and arousal.
-
-    ``model`` None is the first of the configuration, ``regions`` None all of them. ``control`` is compared
-    with every other region in pairs; ``subregions`` (two or more) with each other. ``outcome``: predictions
-    z-scored per subject and image set, or as they are (as published). ``neutral`` is the bound
-    of abs(z valence) of the images called neutral. ``alpha`` is the uncorrected threshold of voxelwise maps
-    and the rate of false discoveries of the corrected ones is .05.
-    """
-
-    sets: Mapping[str, ImageSet]
-    model: str | None = None
-    regions: tuple[str, ...] | None = None
-    control: str | None = None
-    subregions: tuple[str, ...] = ()
-    low_level: str = "sound"
-    deciles: int = 10
-    decile_edges: str = "sound"
-    outcome: str = "z"
-    neutral: float = 1.0
-    voxelwise: bool = True
-    alpha: float = 0.005
-    permutations: int = 2000
-    seed: int = 0
-    out: Path | None = None
+    images: ExistingFolder | None = Field(
+        default=None,
+        description="a folder; every image in it needs a row in the norms, names match without suffix, "
+        "capitals or spaces around. Needed unless `features` are given and `low_level` is `none`",
+    )
+    norms: Annotated[Path, ExistingFile(NORMS)] = Field(
+        description="table of ratings: any line ends; tabs, commas, semicolons or spaces; prose before the "
+        "header is skipped"
+    )
+    column_name: Text | None = Field(
+        default=None,
+        alias="name",
+        description="column that names the image; unless given `Theme` (OASIS), `IAPS` or `image`",
+    )
+    valence: Text | None = Field(
+        default=None, description="column; unless given `Valence_mean` (OASIS), `valmn` (IAPS) or `valence`"
+    )
+    arousal: Text | None = Field(
+        default=None, description="column; unless given `Arousal_mean` (OASIS), `aromn` (IAPS) or `arousal`"
+    )
+    repeated: Annotated[str, OneOf(REPEATED)] = Field(
+        default="error",
+        description="several rows for one image, as in IAPS: an error, or ratings to take the mean of",
+    )
+    features: Annotated[Path, ExistingFile(TABLES)] | None = Field(
+        default=None, description="a table of features of these images; those of the section unless given"
+    )
 
 
-@dataclass
-class _Found:
-    """Values that were given and are right; everything else keeps its default."""
+class ValidationSettings(ConfigSection):
+    """``validate``: predictions for images with norms of valence and arousal, and their tests."""
 
-    values: dict[str, Any] = field(default_factory=dict)
+    model_config = ConfigDict(json_schema_extra={"required": ["sets"]})
 
-    def put(self, key: str, value: Any) -> None:
-        if value is not None:
-            self.values[key] = value
+    features: Annotated[Path, ExistingFile(TABLES)] | None = Field(
+        default=None,
+        description="one table for all sets: features made elsewhere, with a column `stim_file`; by the "
+        "network unless given",
+    )
+    low_level: Annotated[str, DefaultOr("paper", "none")] = Field(
+        default=DEFAULT, description="low-level features in the regression"
+    )
+    sets: Annotated[Mapping[Label, ImageSet], FILLED] = Field(
+        default={}, description="required; name -> set; effects are averaged over them"
+    )
+    model: Text | None = Field(
+        default=None, description="whose encoders; the configuration's first unless given"
+    )
+    regions: Texts | None = Field(
+        default=None, description="the first one is the report's headline; all unless given"
+    )
+    control: Text | None = Field(
+        default=None, description="region that is compared with every other in pairs"
+    )
+    subregions: tuple[Text, ...] = Field(
+        default=(), description="two or more: analysis of variance between them; none unless given"
+    )
+    deciles: Annotated[Whole, Field(ge=3)] = Field(default=10, description="number of groups of a rating")
+    decile_edges: Annotated[str, DefaultOr("paper")] = Field(
+        default=DEFAULT, description="edges and weights of these groups"
+    )
+    outcome: Annotated[str, OneOf(OUTCOMES)] = Field(
+        default="z", description="predictions z-scored per subject and set, or as they are (as published)"
+    )
+    neutral: Positive = Field(default=1.0, description="abs(z valence) below it is neutral")
+    voxelwise: Flag = Field(default=True, description="maps")
+    alpha: Share = Field(
+        default=0.005,
+        description="uncorrected threshold of maps; the corrected ones hold false discoveries at .05",
+    )
+    permutations: CountOrZero = Field(default=2000, description="of images")
+    seed: CountOrZero = Field(default=0, description="of these permutations")
+    out: ResolvedPath | None = Field(
+        default=None,
+        description="folder of the report, `validation` in `output` unless given, or `--out`; an earlier "
+        "report there is replaced, anything else left alone",
+    )
 
+    @field_validator("sets")
+    @classmethod
+    def _share_features(cls, sets: Mapping[str, ImageSet], info: ValidationInfo) -> Mapping[str, ImageSet]:
+        shared = info.data.get("features")
+        return {
+            name: images if images.features else images.model_copy(update={"features": shared})
+            for name, images in sets.items()
+        }
 
-def parse_validation(value: Any, checks: Checks, path: str = "validation") -> ValidationSettings | None:
-    """The section's settings; None when it is absent or wrong (which adds problems)."""
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        checks.add(path, "is not a mapping with sets of images")
-        return None
-    checks.known(value, path, KEYS)
-    before = len(checks.problems)
-    low_level = _choice(value, "low_level", LOW_LEVEL, checks, path) or "sound"
-    shared = _table(value.get("features"), checks, f"{path}.features")
-    sets = _sets(value.get("sets"), shared, low_level, checks, f"{path}.sets")
-    found = _Found({"sets": sets, "low_level": low_level})
-    _names(value, found, checks, path)
-    _numbers(value, found, checks, path)
-    found.put("decile_edges", _choice(value, "decile_edges", DECILES, checks, path))
-    found.put("outcome", _choice(value, "outcome", OUTCOMES, checks, path))
-    found.put("out", _new_folder(value.get("out"), checks, f"{path}.out"))
-    return ValidationSettings(**found.values) if len(checks.problems) == before else None
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Refuse sets without the images they need, and regions that are not among those to validate."""
+        if "sets" not in self.model_fields_set:
+            yield "sets", "is missing"
+        for name, images in self.sets.items():
+            if images.images is None and (images.features is None or self.low_level != "none"):
+                yield f"sets.{name}.images", "is missing"
+        yield from repeated_names(regions=self.regions, subregions=self.subregions)
+        if len(self.subregions) == 1:
+            yield "subregions", "holds one name; two or more can be compared"
+        for key, names in self.named_regions():
+            for name in names:
+                if self.regions and name not in self.regions:
+                    yield key, f"{name} is not among validation.regions"
 
-
-def _sets(value: Any, shared: Path | None, low_level: str, checks: Checks, path: str) -> dict[str, ImageSet]:
-    if not isinstance(value, Mapping) or not value:
-        checks.add(path, "is not a mapping of names to sets of images, each {images, norms}")
-        return {}
-    made = {str(name): _set(str(name), item, shared, low_level, checks, path) for name, item in value.items()}
-    return {name: item for name, item in made.items() if item is not None}
-
-
-def _set(
-    name: str, value: Any, shared: Path | None, low_level: str, checks: Checks, path: str
-) -> ImageSet | None:
-    where = f"{path}.{name}"
-    if not isinstance(value, Mapping):
-        checks.add(where, "is not a mapping with images and norms")
-        return None
-    checks.known(value, where, SET_KEYS)
-    norms = checks.file(value.get("norms"), f"{where}.norms", NORMS)
-    features = _table(value.get("features"), checks, f"{where}.features") or shared
-    images = None
-    if value.get("images") is not None or features is None or low_level != "none":
-        images = checks.folder(value.get("images"), f"{where}.images")
-    column, valence, arousal = (checks.text(value, key, where) for key in ("name", "valence", "arousal"))
-    repeated = _choice(value, "repeated", REPEATED, checks, where) or "error"
-    if norms is None:
-        return None
-    return ImageSet(name, norms, images, column, valence, arousal, features, repeated)
-
-
-def _names(value: Mapping[str, Any], found: _Found, checks: Checks, path: str) -> None:
-    regions = checks.texts(value.get("regions"), f"{path}.regions")
-    control = checks.text(value, "control", path)
-    subregions = checks.texts(value.get("subregions"), f"{path}.subregions")
-    found.put("model", checks.text(value, "model", path))
-    found.put("regions", regions)
-    found.put("control", control)
-    found.put("subregions", subregions)
-    for key, names in (("regions", regions), ("subregions", subregions)):
-        if names and len(set(names)) < len(names):
-            checks.add(f"{path}.{key}", "names a region twice")
-    if subregions is not None and len(subregions) < 2:
-        checks.add(f"{path}.subregions", "holds one name; two or more can be compared")
-    if regions:
-        for key, names in (("control", (control,) if control else ()), ("subregions", subregions or ())):
-            unknown = [name for name in names if name not in regions]
-            if unknown:
-                checks.add(f"{path}.{key}", f"{unknown[0]} is not among {path}.regions")
-
-
-def _numbers(value: Mapping[str, Any], found: _Found, checks: Checks, path: str) -> None:
-    found.put("deciles", checks.whole(value.get("deciles"), f"{path}.deciles", least=3))
-    found.put("neutral", checks.number(value.get("neutral"), f"{path}.neutral", above=0))
-    found.put("permutations", checks.whole(value.get("permutations"), f"{path}.permutations", least=0))
-    found.put("seed", checks.whole(value.get("seed"), f"{path}.seed", least=0))
-    alpha = checks.number(value.get("alpha"), f"{path}.alpha", above=0)
-    if alpha is not None and alpha >= 1:
-        checks.add(f"{path}.alpha", f"is {alpha:g}, not a probability below 1")
-    found.put("alpha", alpha)
-    voxelwise = value.get("voxelwise")
-    if voxelwise is not None and not isinstance(voxelwise, bool):
-        checks.add(f"{path}.voxelwise", f"is {voxelwise!r}, not true or false")
-    found.put("voxelwise", voxelwise)
-
-
-def _choice(
-    value: Mapping[str, Any], key: str, options: tuple[str, ...], checks: Checks, path: str
-) -> str | None:
-    return None if value.get(key) is None else checks.choice(value[key], f"{path}.{key}", options)
-
-
-def _table(value: Any, checks: Checks, path: str) -> Path | None:
-    return None if value is None else checks.file(value, path, TABLES)
-
-
-def _new_folder(value: Any, checks: Checks, path: str) -> Path | None:
-    """A folder that need not be there yet."""
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip():
-        checks.add(path, f"{value!r} is not a path")
-        return None
-    return checks.base / value
+    def named_regions(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield the keys that name regions, and the names."""
+        yield "regions", self.regions or ()
+        yield "control", (self.control,) if self.control else ()
+        yield "subregions", self.subregions

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.config.model import Repeats
+from almond.encoding.config.crossvalidation import RepeatSettings
 from almond.encoding.evaluation.noise_ceiling import EqualRuns, Presentations
 from almond.encoding.features.run_features import Scan
 from almond.encoding.features.stimulus_events import column_of, events_of
@@ -16,7 +16,7 @@ from almond.errors import InputError
 RUNS = "runs"
 
 
-def repeats_of(repeats: Repeats, scans: Sequence[Scan]) -> Presentations | EqualRuns:
+def repeats_of(repeats: RepeatSettings, scans: Sequence[Scan]) -> Presentations | EqualRuns:
     """What is compared for the noise ceiling of one subject.
 
     :raises InputError: runs of unequal length or with censored volumes, no such column in the events, or a

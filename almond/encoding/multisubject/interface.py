@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from almond.encoding.artifacts.fit_index import FittedRegion
 from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.model import FAMILIES
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.typing import Floats
-
-FAMILIES = ("shared", "flow")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from almond.encoding.bold.cleaning import constant_voxels, nuisance, standardise
 from almond.encoding.bold.confounds import read_confounds
 from almond.encoding.bold.nifti import read_masked
 from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.run_features import Predictors, Scan
 from almond.encoding.hemodynamics.convolution import align, align_film
 from almond.encoding.regions.resolve import Region
@@ -90,7 +91,7 @@ def read_subject(
     predictors: Mapping[str, Predictors],
     progress: Progress,
 ) -> SubjectData:
-    """Read the voxels of all regions once. With the sound order nothing crosses the border of a run."""
+    """Read the voxels of all regions once. With the default order nothing crosses the border of a run."""
     voxels = np.unique(np.concatenate([region.voxels for region in regions]), axis=0)
     dropped = np.zeros(len(voxels), bool)
     lengths = tuple(scan.n_uncensored for scan in scans)
@@ -171,7 +172,7 @@ def aligned(config: FitConfig, scans: Sequence[Scan], predictors: Mapping[str, P
 
 
 def _of_space(config: FitConfig, scans: Sequence[Scan], predictors: Predictors) -> Floats:
-    if config.order != "sound":
+    if config.order != DEFAULT:
         whole, volumes = predictors.whole(), sum(scan.n_volumes for scan in scans)
         return align_film(whole.values, n_volumes=volumes, tr=scans[0].tr, order=config.order)
     parts = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +105,7 @@ def fit_families(config: FitConfig, *, out: Path, progress: Progress) -> list[Fi
     for number, model in enumerate(families):
         borders = [0.3 + 0.7 * place / len(families) for place in (number, number + 1)]
         # Its own settings alone: other models' sections change nothing that this one fits.
-        own = dataclasses.replace(config, models=(model,))
+        own = config.model_copy(update={"models": (model,)})
         fitted += fit_family(model, own, data, out, Part(progress, *borders))
     return fitted
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from almond.encoding.config.fit_config import FitConfig
+from almond.encoding.config.section import DEFAULT
 from almond.encoding.models.estimators import Banded, Estimator, Pls, Ridge
 
 
@@ -25,5 +26,5 @@ def make_estimator(
 
 def most_components(config: FitConfig, voxels: int) -> int | None:
     """Of a region: the published scripts take no more components than voxels."""
-    limited = config.order != "sound" and config.target == "voxels" and voxels < max(config.components)
+    limited = config.order != DEFAULT and config.target == "voxels" and voxels < max(config.components)
     return voxels if limited else None

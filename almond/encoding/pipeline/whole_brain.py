@@ -6,7 +6,6 @@ prepared and fitted is the same as in a fit of regions, in double precision.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Sequence
@@ -54,7 +53,7 @@ def map_brain(config: FitConfig, *, out: Path, progress: Progress) -> list[dict[
         raise InputError("brain", "is missing: there is no mask to map", "brain: {mask: file}")
     if config.models != ("ridge",):
         raise InputError("model", f"is {', '.join(config.models)}", "ridge, which fits each voxel by itself")
-    own = dataclasses.replace(config, regions={**config.regions, REGION: settings.mask})
+    own = config.model_copy(update={"regions": {**config.regions, REGION: settings.mask}})
     runs, subjects = all_runs(own), subjects_of(own)
     found = []
     for number, subject in enumerate(subjects):

@@ -30,7 +30,7 @@ from lab.conditional_fields import Condition, ConditionalFields, filled, unless,
 from lab.written_once import RowForm, said_in
 
 PRESETS = [
-    ("", "none: the sound defaults"),
+    ("", "none: the defaults"),
     ("paper-amygdala", "paper-amygdala: whole amygdala and control regions, as published"),
     ("paper-subregions", "paper-subregions: subregions of the amygdala, as published"),
 ]
@@ -53,7 +53,7 @@ FOLDS = [
 ]
 ORDERS = [
     ("", "usual: resample with anti-alias, then convolve, run by run"),
-    ("sound", "resample with anti-alias, then convolve, run by run"),
+    ("default", "resample with anti-alias, then convolve, run by run"),
     ("paper-amygdala", "paper-amygdala: the film as one, resample, then convolve"),
     ("paper-subregions", "paper-subregions: the film as one, convolve, then resample"),
 ]

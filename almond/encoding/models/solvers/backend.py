@@ -13,15 +13,12 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from almond.encoding.models.solvers.options import BACKENDS, DEVICES, PRECISIONS
 from almond.errors import InputError
 from almond.typing import Floats
 
 Array = Any
 """A numpy array or a torch tensor: whichever the backend makes."""
-
-BACKENDS = ("numpy", "torch")
-DEVICES = ("cpu", "cuda")
-PRECISIONS = ("float64", "float32")
 
 
 class Backend(Protocol):

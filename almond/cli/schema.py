@@ -1,0 +1,29 @@
+"""``python -m almond schema``: the JSON Schema of a configuration, or the table of a section's keys."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+HELP = "print the JSON Schema of a configuration, or the table of a section's keys"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "--markdown",
+        metavar="SECTION",
+        help="print the keys of a section as a Markdown table: data, preparation, models, crossvalidation, "
+        "sections, or the key of a section, such as evaluation",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the schema or the table; returns 0."""
+    from almond.encoding.config.tables import json_schema, markdown_table
+
+    if arguments.markdown is None:
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    else:
+        print(markdown_table(arguments.markdown))
+    return 0
