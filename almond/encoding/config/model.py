@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from almond.encoding.config.checks import Checks
+from almond.encoding.config.encoding_models import ENCODING_MODELS
 from almond.encoding.config.preparation import (
     ORDERS,
     RESPONSES,
@@ -16,10 +17,6 @@ from almond.encoding.config.preparation import (
     parse_high_pass,
 )
 from almond.encoding.models import folds as crossval
-
-MODELS = ("pls", "ridge", "banded", "shared", "flow")
-FAMILIES = ("shared", "flow")
-"""Models that learn from all subjects at once."""
 
 DETREND = ("linear", "none")
 TARGETS = ("voxels", "mean")
@@ -76,11 +73,14 @@ def parse_model(mapping: Mapping[str, Any], spaces: int, checks: Checks) -> dict
     given = mapping.get("model", "pls")
     models = [given] if isinstance(given, str) else given
     if not isinstance(models, list) or not models:
-        checks.add("model", f"is not {', '.join(MODELS)} or a list of them")
+        checks.add("model", f"is not {', '.join(ENCODING_MODELS.names())} or a list of them")
         models = []
-    names = [checks.choice(name, "model", MODELS) for name in models]
-    if "banded" in names and spaces == 1:
-        checks.add("model", "banded needs several feature spaces; give features as a mapping name -> space")
+    names = [checks.choice(name, "model", ENCODING_MODELS.names()) for name in models]
+    for name in names:
+        if name and spaces == 1 and ENCODING_MODELS.load(name).needs_several_spaces:
+            checks.add(
+                "model", f"{name} needs several feature spaces; give features as a mapping name -> space"
+            )
     backend, device = (_chosen(mapping, key, of, checks) for key, of in _ENGINE)
     if device == "cuda" and backend != "torch":
         checks.add("device", "is cuda, which needs backend: torch")
