@@ -243,8 +243,10 @@ def test_wrong_input_is_refused(subjects, tmp_path):
         fitting([subjects[0], subjects[0]])
     with pytest.raises(InputError, match="rows of features"):
         dataclasses.replace(subjects[0], x=subjects[0].x[:-1])
-    with pytest.raises(InputError, match="one of shared, flow"):
+    with pytest.raises(InputError, match="'forest' is not known"):
         fit_family("forest", configured(tmp_path), subjects, tmp_path, Silent())
+    with pytest.raises(InputError, match="learns from each subject alone"):
+        fit_family("ridge", configured(tmp_path), subjects, tmp_path, Silent())
     with pytest.raises(InputError, match="maps to voxels"):
         fit_family("shared", configured(tmp_path, target="mean"), subjects, tmp_path, Silent())
     assert list(tmp_path.iterdir()) == []
