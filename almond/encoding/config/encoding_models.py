@@ -11,14 +11,12 @@ from almond.registry import Registry
 
 @dataclass(frozen=True)
 class EncodingModel:
-    """What is declared of an encoding model: ``name`` in configurations, ``label`` for people.
+    """What is declared of an encoding model, whatever it learns from.
 
     ``needs_several_spaces``: it weighs feature spaces against each other and has no meaning for one.
     ``region_weights``: its artifacts hold one weight per feature and voxel of a region.
     """
 
-    name: str
-    label: str
     needs_several_spaces: bool = False
     region_weights: bool = True
 
@@ -28,11 +26,11 @@ _ENTRIES = "almond.encoding.pipeline.encoders"
 ENCODING_MODELS: Registry[EncodingModel] = Registry(
     "model",
     {
-        "pls": f"{_ENTRIES}.pls:PLS",
-        "ridge": f"{_ENTRIES}.ridge:RIDGE",
-        "banded": f"{_ENTRIES}.banded:BANDED",
-        "shared": f"{_ENTRIES}.shared:SHARED",
-        "flow": f"{_ENTRIES}.flow:FLOW",
+        "pls": (f"{_ENTRIES}.pls:PLS", "partial least squares (SIMPLS)"),
+        "ridge": (f"{_ENTRIES}.ridge:RIDGE", "ridge regression"),
+        "banded": (f"{_ENTRIES}.banded:BANDED", "banded ridge, several feature spaces"),
+        "shared": (f"{_ENTRIES}.shared:SHARED", "one space for all subjects, ridge to each"),
+        "flow": (f"{_ENTRIES}.flow:FLOW", "convolutional anchor with flow matching"),
     },
 )
 

@@ -19,8 +19,6 @@ def make_banded(config: FitConfig, bands: Mapping[str, slice], voxels: int) -> E
 
 
 BANDED = SubjectModel(
-    name="banded",
-    label="banded ridge, several feature spaces",
     needs_several_spaces=True,
     make_estimator=make_banded,
 )

@@ -24,6 +24,4 @@ def fit(
     return fit_flow(config, subjects, out, progress)
 
 
-FLOW = FamilyModel(
-    name="flow", label="convolutional anchor with flow matching", region_weights=False, fit=fit
-)
+FLOW = FamilyModel(region_weights=False, fit=fit)

@@ -20,4 +20,4 @@ def make_pls(config: FitConfig, bands: Mapping[str, slice], voxels: int) -> Esti
     return Pls(tuple(sorted({min(number, voxels) if limited else number for number in config.components})))
 
 
-PLS = SubjectModel(name="pls", label="partial least squares (SIMPLS)", make_estimator=make_pls)
+PLS = SubjectModel(make_estimator=make_pls)

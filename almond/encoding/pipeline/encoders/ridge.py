@@ -18,4 +18,4 @@ def make_ridge(config: FitConfig, bands: Mapping[str, slice], voxels: int) -> Es
     return Ridge(config.penalties)
 
 
-RIDGE = SubjectModel(name="ridge", label="ridge regression", make_estimator=make_ridge)
+RIDGE = SubjectModel(make_estimator=make_ridge)

@@ -24,4 +24,4 @@ def fit(
     return fit_shared(config, subjects, out, progress)
 
 
-SHARED = FamilyModel(name="shared", label="one space for all subjects, ridge to each", fit=fit)
+SHARED = FamilyModel(fit=fit)
