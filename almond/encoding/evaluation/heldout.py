@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.models.estimators import Estimator, Problem, RegionFit, solve
-from almond.encoding.models.folds import Fold, Folds, correlation, inner_folds
+from almond.encoding.models.folds import Fold, Folds, correlation, inner_folds, make_folds
 from almond.progress import Progress
+from almond.rng import generator
 from almond.typing import Columns, Floats
 
 INNER_FOLDS = 4
@@ -35,6 +37,19 @@ class FoldScheme:
     lengths: tuple[int, ...]
     gap: float
     tr: float
+
+    @classmethod
+    def of(cls, config: FitConfig, subject: str, lengths: tuple[int, ...], tr: float) -> FoldScheme:
+        """Split a subject's runs as the configuration says; random folds are drawn from its seed."""
+        folds = make_folds(
+            config.crossvalidation,
+            lengths,
+            n_folds=config.folds,
+            gap=config.gap,
+            tr=tr,
+            rng=generator(config.seed, "folds", subject),
+        )
+        return cls(folds, lengths, config.gap, tr)
 
     def inner(self, fold: Fold) -> list[Fold]:
         """Split the training rows of a fold into blocks, on which hyperparameters are chosen."""

@@ -49,6 +49,7 @@ def allowed_rows(target: SubjectArrays, train: Rows, other: SubjectArrays) -> Ro
     training = np.zeros(sum(target.lengths), bool)
     training[train] = True
     allowed, mine, theirs = [], 0, 0
+    # Row i of run j of one subject is the same moment as row i of run j of the other.
     for own, others in zip(target.lengths, other.lengths, strict=True):
         allowed.append(theirs + np.flatnonzero(training[mine : mine + own][:others]))
         mine, theirs = mine + own, theirs + others

@@ -53,6 +53,7 @@ def expected_response(window: KernelWindow, response: NDArray[np.float64] | None
     :param response: the haemodynamic response from lag 0 on, one value per TR; None for features that are
     convolved with one already: then the volume itself.
     """
+    # e(tau) = h(lag tau) / |h| within the window, 0 after the volume.
     shape = torch.zeros(window.taps, dtype=torch.float32)
     lagged = np.ones(1) if response is None else response[: window.taps - window.lead]
     shape[window.taps - window.lead - len(lagged) : window.taps - window.lead] = torch.tensor(
@@ -175,6 +176,7 @@ def train_anchor(
     anchor = Anchor(dimension, width, expected, voxels, torch_generator(seed, "anchor")).to(device)
 
     def losses(epoch: int) -> Iterator[Tensor]:
+        # L = mean over subjects of |y - (U z + b)|^2 + decay |weights|^2.
         yield squared_errors(anchor, films, watched, held=False).mean() + decay * anchor.size()
 
     def validate() -> float:

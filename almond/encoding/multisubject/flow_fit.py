@@ -14,10 +14,10 @@ import numpy as np
 from almond.digest import canonical_json, digest_json
 from almond.encoding.artifacts.fit_index import FittedRegion
 from almond.encoding.config.fit_config import FitConfig
-from almond.encoding.evaluation.heldout import heldout_metrics
+from almond.encoding.evaluation.heldout import FoldScheme, heldout_metrics
 from almond.encoding.evaluation.noise_features import KIND
 from almond.encoding.models.estimators import RegionFit
-from almond.encoding.models.folds import Folds, make_folds
+from almond.encoding.models.folds import Folds
 from almond.encoding.multisubject.calibration import calibration_summary, calibration_sums, crps_of_gaussian
 from almond.encoding.multisubject.flow_artifact import FlowArtifact, is_intact_flow, read_flow_json, save_flow
 from almond.encoding.multisubject.flow_model import FlowModel
@@ -106,10 +106,7 @@ class _FlowFit:
     def run(self, progress: Progress, data_digest: str) -> FlowArtifact:
         config = self.config
         folds = [
-            make_folds(
-                config.crossvalidation, arrays.lengths, n_folds=config.folds, gap=config.gap, tr=arrays.tr
-            )
-            for arrays in self.subjects
+            FoldScheme.of(config, arrays.subject, arrays.lengths, arrays.tr).folds for arrays in self.subjects
         ]
         counts = {len(subject_folds.folds) for subject_folds in folds}
         if len(counts) > 1:
@@ -238,6 +235,7 @@ def _pieces(model: FlowModel, arrays: SubjectArrays, test: Rows) -> dict[str, li
         )
         for region, columns in arrays.columns.items():
             drawn, here = samples[:, :, columns], arrays.bold[rows][:, columns]
+            # Samples and responses averaged over the region's voxels: calibration of the region's mean.
             means = (part.mean(axis=-1, keepdims=True) for part in (drawn, here))
             pieces[region].append((calibration_sums(drawn, here), calibration_sums(*means)))
     return pieces

@@ -72,6 +72,7 @@ class ModulatedBlock(nn.Module):
 
 def embedded(time: Tensor) -> Tensor:
     """Embed t (m, 1) in [0, 1] as sines and cosines (m, 2 * FREQUENCIES)."""
+    # sin(pi k t), cos(pi k t) for k = 1 ... FREQUENCIES.
     angles = math.pi * time * torch.arange(1, FREQUENCIES + 1, device=time.device)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 

@@ -105,6 +105,7 @@ def train_stages(
     parts = [blocks[-1] for blocks in data.inner]
     parameters, learned = [], []
     for number, (train, held) in enumerate(parts):
+        # z = C^(-1/2) (y - anchor): the second stage learns whitened residuals, in their leading directions.
         covariance = choose_covariance(residuals[number], train, held)
         basis = leading_directions(residuals[number][train], covariance, REFINED)
         white = covariance.whitened(residuals[number])
@@ -243,13 +244,15 @@ def _anchors(
     for number in range(count):
         parts = [blocks[number] for blocks in data.inner]
         part = Part(progress, number / (count + 1), (number + 1) / (count + 1))
-        anchor, best = _anchor(data, setting, parts, None, f"anchor-{number + 1}", part)
+        anchor, best = _anchor(data, setting, parts, name=f"anchor-{number + 1}", progress=part)
         inner.append(anchor)
         epochs.append(best)
     whole = [(rows, rows[:0]) for rows in data.rows]
     # Epochs of the final anchor: the median of the best epochs of the inner trainings.
     length = max(1, int(np.median(epochs)))
-    anchor, _ = _anchor(data, setting, whole, length, "anchor", Part(progress, count / (count + 1), 1.0))
+    anchor, _ = _anchor(
+        data, setting, whole, name="anchor", progress=Part(progress, count / (count + 1), 1.0), epochs=length
+    )
     with torch.no_grad():
         context = _find_context(anchor, data)
         return (anchor, *context.of(anchor)), *_heldout(data, inner, context)
@@ -259,9 +262,10 @@ def _anchor(
     data: _Data,
     setting: StageSettings,
     parts: Sequence[tuple[Tensor, Tensor]],
-    epochs: int | None,
+    *,
     name: str,
     progress: Progress,
+    epochs: int | None = None,
 ) -> tuple[Anchor, int]:
     settings = setting.settings
     anchor, course = train_anchor(
@@ -286,6 +290,7 @@ def _find_context(anchor: Anchor, data: _Data) -> _Context:
     raw = _Context(left, torch.ones((), device=left.device))
     matrix, offset = raw.of(anchor)
     films = [anchor.courses(film) @ matrix + offset for film in data.films]
+    # One scale for all: the largest standard deviation of a context over all subjects' training rows.
     spread = torch.cat([films[film][rows] for film, rows in zip(data.film_of, data.rows, strict=True)]).std(
         dim=0
     )

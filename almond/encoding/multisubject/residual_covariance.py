@@ -89,6 +89,7 @@ def leading_directions(residuals: Tensor, covariance: ResidualCovariance, count:
 
 def choose_covariance(residuals: Tensor, train: Tensor, held: Tensor) -> ResidualCovariance:
     """Fit the covariance of all residuals (n, V), its number of factors chosen on the ``held`` rows."""
+    # q* = argmax over q of the log-likelihood of the held rows.
     reached = [fit_covariance(residuals[train], factors).likelihood(residuals[held]) for factors in FACTORS]
     best = FACTORS[max(range(len(FACTORS)), key=reached.__getitem__)]
     return fit_covariance(residuals[torch.cat([train, held])], best)

@@ -20,10 +20,10 @@ from almond.encoding.artifacts.artifact import EncoderArtifact, save_artifact
 from almond.encoding.artifacts.fit_index import Entry, FittedRegion
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.multisubject import SharedSettings
-from almond.encoding.evaluation.heldout import heldout_metrics
+from almond.encoding.evaluation.heldout import FoldScheme, heldout_metrics
 from almond.encoding.evaluation.noise_features import KIND
 from almond.encoding.models.estimators import Fitted, RegionFit
-from almond.encoding.models.folds import Fold, Folds, inner_folds, make_folds
+from almond.encoding.models.folds import Fold, Folds, inner_folds
 from almond.encoding.multisubject.films import allowed_rows, same_film
 from almond.encoding.multisubject.shared import (
     SharedSpace,
@@ -36,7 +36,6 @@ from almond.encoding.multisubject.subject_arrays import SubjectArrays
 from almond.errors import InputError
 from almond.progress import Part as Part
 from almond.progress import Progress
-from almond.rng import generator
 from almond.typing import Floats, Rows
 
 MODEL = "shared"
@@ -226,15 +225,8 @@ class _SubjectFit:
         return made
 
     def _folds(self) -> Folds:
-        config = self.config
-        return make_folds(
-            config.crossvalidation,
-            self.arrays.lengths,
-            n_folds=config.folds,
-            gap=config.gap,
-            tr=self.arrays.tr,
-            rng=generator(config.seed, "folds", self.arrays.subject),
-        )
+        arrays = self.arrays
+        return FoldScheme.of(self.config, arrays.subject, arrays.lengths, arrays.tr).folds
 
     def own_rows(self, rows: Rows, test: Rows | None = None) -> Rows:
         """Return which of the rows the subject's own map may use: of a new subject so many as ``volumes``
@@ -249,6 +241,7 @@ class _SubjectFit:
             raise InputError(
                 "shared.volumes", f"is {count}", f"at most {len(rows)}, the training volumes of a fold"
             )
+        # The first ``volumes`` rows after the test block, cyclically.
         first = 0 if test is None else int(np.searchsorted(rows, test[-1]))
         return np.sort(np.roll(rows, -first)[:count])
 
@@ -260,6 +253,7 @@ class _SubjectFit:
             progress.report(
                 number / len(folds.folds), f"sub-{self.arrays.subject}: shared, fold {number + 1}"
             )
+            # W from all that may be seen, A from the subject's own training rows: predictions X_test W A + b.
             space = spaces.without(self.arrays, fold.train)
             fitted = spaces.map(space, self.arrays, self.own_rows(fold.train, fold.test))
             predictions.append(fitted.predict(x[fold.test]))

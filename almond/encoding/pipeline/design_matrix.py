@@ -100,7 +100,7 @@ def read_subject(
         progress.report(number / len(scans), f"sub-{scan.run.subject}: reading {scan.run.name}")
         part = bold[first : first + scan.n_kept]
         bases.append(nuisance_of(config, scan))
-        _read_run(config, scan, voxels, bases[-1], part, dropped)
+        _read_run(config, scan, voxels, bases[-1], part=part, dropped=dropped)
         first += scan.n_kept
     x = prepared_predictors(config, scans, predictors, bases)
     times = np.concatenate([_times(scan) for scan in scans])
@@ -117,6 +117,7 @@ def _read_run(
     scan: Scan,
     voxels: NDArray[np.int64],
     basis: Floats,
+    *,
     part: Floats,
     dropped: NDArray[np.bool_],
 ) -> None:

@@ -19,13 +19,11 @@ from almond.encoding.evaluation.cross_validate import CrossValidation, NoiseCont
 from almond.encoding.evaluation.heldout import Engine, FoldScheme
 from almond.encoding.evaluation.noise_ceiling import repeats_of
 from almond.encoding.models.estimators import Estimator, Fitted
-from almond.encoding.models.folds import make_folds
 from almond.encoding.pipeline.design_matrix import SubjectData, read_subject
 from almond.encoding.pipeline.encoders.base import SubjectModel
 from almond.encoding.pipeline.inputs import Inputs, NoisePredictors
 from almond.encoding.regions.resolve import Region
 from almond.progress import Part, Progress
-from almond.rng import generator
 from almond.typing import Columns, Floats
 
 
@@ -145,21 +143,13 @@ class SubjectFit:
         noise: NoiseControl | None,
     ) -> CrossValidation:
         config, subject = self.inputs.config, self.inputs.subject
-        folds = make_folds(
-            config.crossvalidation,
-            data.lengths,
-            n_folds=config.folds,
-            gap=config.gap,
-            tr=data.tr,
-            rng=generator(config.seed, "folds", subject),
-        )
         return CrossValidation(
             subject=subject,
             estimator=estimator,
             x=data.x,
             bold=bold,
             columns=columns,
-            scheme=FoldScheme(folds, data.lengths, config.gap, data.tr),
+            scheme=FoldScheme.of(config, subject, data.lengths, data.tr),
             engine=Engine(config.backend, config.device, config.precision),
             seed=config.seed,
             noise=noise,

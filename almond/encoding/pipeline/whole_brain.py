@@ -27,14 +27,12 @@ from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.whole_brain import BrainSettings
 from almond.encoding.evaluation.heldout import FoldScheme, quartiles
 from almond.encoding.features.run_features import Scan
-from almond.encoding.models.folds import make_folds
 from almond.encoding.pipeline.design_matrix import nuisance_of, prepare_courses, prepared_predictors
 from almond.encoding.pipeline.inputs import Inputs, gather_inputs
 from almond.encoding.pipeline.streaming import VoxelResults, stream_ridge
 from almond.errors import InputError
 from almond.files import new_folder, write_atomically
 from almond.progress import Part, Progress
-from almond.rng import generator
 from almond.typing import Floats
 
 FORMAT = "almond-brain-map/1"
@@ -42,7 +40,8 @@ REGION = "brain"
 
 
 def map_brain(config: FitConfig, *, out: Path, progress: Progress) -> list[dict[str, Any]]:
-    """Maps of every subject below ``out/sub-<subject>``; what was mapped before from the same inputs stays.
+    """Write maps of every subject below ``out/sub-<subject>``; what was mapped before from the same inputs
+    stays.
 
     Each folder holds ``r.nii.gz`` and ``r2.nii.gz`` (held-out, averaged over folds; NaN outside the mask and
     in voxels that are constant in a run), ``penalty.nii.gz``, ``r_noise.nii.gz`` where the noise control is
@@ -119,20 +118,15 @@ class _Brain:
         varying = np.flatnonzero(~constant)
         if len(varying) == 0:
             raise InputError(self.settings.mask.files()[0], "every voxel is constant", "measured data")
-        folds = make_folds(
-            config.crossvalidation,
-            lengths,
-            n_folds=config.folds,
-            gap=config.gap,
-            tr=scans[0].tr,
-            rng=generator(config.seed, "folds", self.inputs.subject),
-        )
-        scheme = FoldScheme(folds, lengths, config.gap, scans[0].tr)
+        scheme = FoldScheme.of(config, self.inputs.subject, lengths, scans[0].tr)
+        folds = scheme.folds
         x = prepared_predictors(config, scans, self.inputs.predictors)
         noise = self.inputs.noise()
         self.inputs.release()
         share = 0.6 if noise is not None else 1.0
-        real = self._ridge(x, bold, varying, scheme, self._weights(), Part(progress, 0.2, share))
+        real = self._ridge(
+            x, bold, varying, scheme, weights=self._weights(), progress=Part(progress, 0.2, share)
+        )
         maps = {"r": real.r, "r2": real.r2, "penalty": real.selected}
         summary: dict[str, Any] = {
             "voxels": len(varying),
@@ -143,7 +137,7 @@ class _Brain:
             **({"warning": folds.warning} if folds.warning else {}),
         }
         if noise is not None:
-            null = self._ridge(noise.x, bold, varying, scheme, None, Part(progress, share, 1.0))
+            null = self._ridge(noise.x, bold, varying, scheme, progress=Part(progress, share, 1.0))
             maps["r_noise"] = null.r
             summary["null_control"] = {
                 "heldout_r": float(null.r.mean()),
@@ -203,7 +197,8 @@ class _Brain:
         bold: NDArray[np.float32],
         varying: NDArray[np.int64],
         scheme: FoldScheme,
-        weights: Path | None,
+        *,
+        weights: Path | None = None,
         progress: Progress,
     ) -> VoxelResults:
         config = self.inputs.config

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from almond.progress import Progress
 
 
-def fit(
+def _fit(
     config: FitConfig, subjects: Sequence[SubjectArrays], out: Path, progress: Progress
 ) -> list[FittedRegion]:
     """Fit it: one folder (``almond-flow/1``) for all subjects and regions."""
@@ -24,4 +24,4 @@ def fit(
     return fit_flow(config, subjects, out, progress)
 
 
-FLOW = FamilyModel(region_weights=False, fit=fit)
+FLOW = FamilyModel(region_weights=False, fit=_fit)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from almond.progress import Progress
 
 
-def fit(
+def _fit(
     config: FitConfig, subjects: Sequence[SubjectArrays], out: Path, progress: Progress
 ) -> list[FittedRegion]:
     """Fit it: an ordinary encoder per subject and region."""
@@ -24,4 +24,4 @@ def fit(
     return fit_shared(config, subjects, out, progress)
 
 
-SHARED = FamilyModel(fit=fit)
+SHARED = FamilyModel(fit=_fit)
