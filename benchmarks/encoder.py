@@ -9,7 +9,6 @@ whole.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from dataclasses import asdict, dataclass, replace
@@ -23,10 +22,10 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.exceptions import ConvergenceWarning
 
 from almond.encoding.models.folds import Fold
-from almond.encoding.models.pls_cv import fit_families, heldout_r
+from almond.encoding.models.pls_cv import fit_nested_pls, heldout_r
 from almond.encoding.models.ridge import fit_ridge, relative_penalties
 from almond.encoding.models.solvers.backend import make_backend
-from almond.encoding.models.solvers.training_sets import make_plan
+from almond.encoding.models.solvers.training_sets import make_training_sets
 from almond.progress import Silent
 from almond.typing import Floats
 from benchmarks.encoder_data import (
@@ -35,7 +34,9 @@ from benchmarks.encoder_data import (
     contiguous,
     in_child,
     leave,
+    parsed,
     regions,
+    show,
     simulated,
     surroundings,
     timed,
@@ -59,15 +60,17 @@ def pls_ours(settings: Settings, out: Path) -> None:
 
     def work() -> tuple[dict[str, Floats], dict[str, Floats]]:
         engine = make_backend(settings.backend, settings.device, settings.precision)
-        plan = make_plan(settings.rows, folds, None, final=True)
+        training = make_training_sets(settings.rows, folds, None, final=True)
         curves, weights = {}, {}
-        for one in fit_families(engine, x, y, places, plan, settings.components, Silent()):
-            if one.family == len(folds):
-                weights[f"weights_{one.region}"] = one.model.coefficients(settings.components)[0]
+        for fit in fit_nested_pls(
+            engine, x, y, places, training, components=settings.components, progress=Silent()
+        ):
+            if fit.fold == len(folds):
+                weights[f"weights_{fit.region}"] = fit.model.coefficients(settings.components)[0]
             else:
-                measured = y[np.ix_(folds[one.family].test, places[one.region])]
-                found = heldout_r(one.model.scores, one.model.y_loadings, measured)
-                curves[f"curve_{one.region}_{one.family}"] = found
+                measured = y[np.ix_(folds[fit.fold].test, places[fit.region])]
+                name = f"curve_{fit.region}_{fit.fold}"
+                curves[name] = heldout_r(fit.model.scores, fit.model.y_loadings, measured)
         return curves, weights
 
     spent, (curves, weights) = timed(work)
@@ -206,26 +209,20 @@ def main() -> None:
             parser.add_argument(f"--{name}", action="store_true")
         else:
             parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", choices=("pls", "ridge"))
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
-    parser.add_argument("--settings", help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        CHILDREN[given.child](Settings(**json.loads(given.settings)), given.out)
+    arguments = parsed(parser, CHILDREN, Settings)
+    if arguments is None:
         return
-    settings = replace(Settings(), **{name: getattr(given, name) for name in asdict(Settings())})
-    report: dict[str, Any] = {"scale": asdict(settings), **surroundings(given.threads)}
+    settings = replace(Settings(), **{name: getattr(arguments, name) for name in asdict(Settings())})
+    report: dict[str, Any] = {"scale": asdict(settings), **surroundings(arguments.threads)}
     for name, compare in (("pls", compare_pls), ("ridge", compare_ridge)):
-        if given.only in (None, name):
-            report[name] = compare(settings, given.threads)
+        if arguments.only in (None, name):
+            report[name] = compare(settings, arguments.threads)
             report[f"{name}_speedup"] = report[name]["speedup"]
     parts = [report[name] for name in ("pls", "ridge") if name in report]
     report["peak_mb"] = max(part["peak_mb"] for part in parts)
     report["seconds"] = round(sum(part["seconds"] for part in parts), 2)
-    print(json.dumps(report) if given.json else json.dumps(report, indent=2))
+    show(report, arguments)
 
 
 if __name__ == "__main__":

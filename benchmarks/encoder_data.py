@@ -1,8 +1,9 @@
-"""What the benchmarks of encoders share: data of a realistic shape, and jobs measured in processes of their
-own."""
+"""What the benchmarks of encoders share: data of a realistic shape, tasks measured in processes of their own,
+and the command line."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -119,6 +120,29 @@ def in_child(module: str, task: str, settings: Any, threads: int) -> tuple[dict[
         report = json.loads((Path(folder) / "report.json").read_text())
         with np.load(Path(folder) / "arrays.npz") as stored:
             return report, {name: stored[name] for name in stored.files}
+
+
+def parsed(
+    parser: argparse.ArgumentParser, children: Mapping[str, Callable[[Any, Path], None]], settings: type[Any]
+) -> argparse.Namespace | None:
+    """Parse a benchmark's command line; None in a child (see :func:`in_child`), which has then done its
+    task."""
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--child", choices=sorted(children), help=argparse.SUPPRESS)
+    parser.add_argument("--settings", help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if not arguments.child:
+        return arguments
+    children[arguments.child](settings(**json.loads(arguments.settings)), arguments.out)
+    return None
+
+
+def show(report: dict[str, Any], arguments: argparse.Namespace, text: str | None = None) -> None:
+    """Print the report in one line of JSON with ``--json``, otherwise as ``text`` (default: indented
+    JSON)."""
+    print(json.dumps(report) if arguments.json else text or json.dumps(report, indent=2))
 
 
 def leave(out: Path, report: dict[str, Any], **arrays: Floats) -> None:

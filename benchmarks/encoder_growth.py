@@ -25,7 +25,9 @@ from benchmarks.encoder_data import (
     contiguous,
     in_child,
     leave,
+    parsed,
     regions,
+    show,
     simulated,
     surroundings,
     timed,
@@ -130,22 +132,16 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--most", type=int, default=10_000, help="leave larger sizes out")
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
-    parser.add_argument("--settings", help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        CHILDREN[given.child](Settings(**json.loads(given.settings)), given.out)
+    arguments = parsed(parser, CHILDREN, Settings)
+    if arguments is None:
         return
-    rows = measured(given.threads, given.most)
-    if given.picture:
-        draw(rows, given.picture)
-    report = {"base": asdict(BASE), **surroundings(given.threads), "rows": rows}
-    print(json.dumps(report) if given.json else table(rows))
+    rows = measured(arguments.threads, arguments.most)
+    if arguments.picture:
+        draw(rows, arguments.picture)
+    report = {"base": asdict(BASE), **surroundings(arguments.threads), "rows": rows}
+    show(report, arguments, table(rows))
 
 
 if __name__ == "__main__":

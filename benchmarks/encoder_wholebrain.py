@@ -8,7 +8,6 @@ for all voxels and for a tenth of them: that the peaks hardly differ is what bou
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from almond.encoding.pipeline.streaming import VoxelResults, stream_pls, stream_
 from almond.progress import Console
 from almond.rng import generator
 from almond.typing import Floats
-from benchmarks.encoder_data import Scale, in_child, leave, simulated, surroundings, timed
+from benchmarks.encoder_data import Scale, in_child, leave, parsed, show, simulated, surroundings, timed
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,16 @@ def ridge(settings: Settings, out: Path) -> None:
     factors = np.logspace(-3, 3, settings.penalties).tolist()
 
     def work() -> VoxelResults:
-        parts = (x, reader, settings.voxels, folds, inner, factors)
         return stream_ridge(
-            *parts, chunk=settings.chunk, precision=settings.precision, progress=Console(sys.stderr)
+            x,
+            reader,
+            settings.voxels,
+            folds=folds,
+            inner=inner,
+            factors=factors,
+            chunk=settings.chunk,
+            precision=settings.precision,
+            progress=Console(sys.stderr),
         )
 
     spent, found = timed(work)
@@ -87,9 +93,17 @@ def pls(settings: Settings, out: Path) -> None:
     parcels = np.array_split(np.arange(settings.voxels), max(1, settings.voxels // settings.parcel))
 
     def work() -> VoxelResults:
-        parts = (x, reader, settings.voxels, parcels, folds, inner, (settings.components,))
         return stream_pls(
-            *parts, chunk=settings.chunk, precision=settings.precision, progress=Console(sys.stderr)
+            x,
+            reader,
+            settings.voxels,
+            parcels,
+            folds=folds,
+            inner=inner,
+            components=(settings.components,),
+            chunk=settings.chunk,
+            precision=settings.precision,
+            progress=Console(sys.stderr),
         )
 
     spent, found = timed(work)
@@ -121,27 +135,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, value in asdict(Settings()).items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--child", choices=sorted(CHILDREN), help=argparse.SUPPRESS)
-    parser.add_argument("--settings", help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        CHILDREN[given.child](Settings(**json.loads(given.settings)), given.out)
+    arguments = parsed(parser, CHILDREN, Settings)
+    if arguments is None:
         return
-    settings = Settings(**{name: getattr(given, name) for name in asdict(Settings())})
-    found = measured(settings, given.threads)
+    settings = Settings(**{name: getattr(arguments, name) for name in asdict(Settings())})
+    found = measured(settings, arguments.threads)
     bytes_of_bold = 4 * settings.rows * settings.voxels
     report = {
         "scale": asdict(settings),
-        **surroundings(given.threads),
+        **surroundings(arguments.threads),
         **found,
         "seconds": round(found["ridge"]["seconds"] + found["pls"]["seconds"], 1),
         "peak_mb": max(found["ridge"]["peak_mb"], found["pls"]["peak_mb"]),
         "bold_mb_in_single_precision": round(bytes_of_bold / 2**20),
     }
-    print(json.dumps(report) if given.json else json.dumps(report, indent=2))
+    show(report, arguments)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ from almond.encoding.models.folds import Fold, correlation, inner_folds, make_fo
 from almond.encoding.models.pls import fit_pls
 from almond.encoding.models.ridge import fit_ridge, relative_penalties
 from almond.encoding.multisubject.flow_fit import fit_flow
-from almond.encoding.multisubject.interface import SubjectArrays
 from almond.encoding.multisubject.shared_fit import Spaces
+from almond.encoding.multisubject.subject_arrays import SubjectArrays
 from almond.encoding.pipeline.design_matrix import read_subject
 from almond.encoding.pipeline.inputs import gather_inputs
 from almond.progress import Silent

@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 
 from almond.encoding.artifacts.catalogue import collect
+from almond.encoding.config.encoding_models import with_region_weights
 from almond.encoding.config.fit_config import FitConfig, load_config
 from almond.progress import Console, Silent
 
 HELP = "test fitted encoders over subjects: performance, maps, subregions, targets"
-
-WITHOUT_WEIGHTS = ("flow",)
-"""Models whose artifacts have a format of their own."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +27,7 @@ def with_weights(config: FitConfig) -> tuple[str, ...] | None:
     """List the models whose artifacts hold weights of regions; None: whatever the encoders are."""
     if config.encoders is not None:
         return None
-    return tuple(model for model in config.models if model not in WITHOUT_WEIGHTS) or config.models
+    return with_region_weights(config.models) or config.models
 
 
 def run(arguments: argparse.Namespace) -> int:

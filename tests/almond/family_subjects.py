@@ -12,7 +12,7 @@ from almond.encoding.config.fit_config import parse_config
 from almond.encoding.config.multisubject import FlowSettings, SharedSettings
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.hemodynamics.convolution import align
-from almond.encoding.multisubject.interface import SubjectArrays
+from almond.encoding.multisubject.subject_arrays import SubjectArrays
 from almond.rng import generator
 from almond.world.brains import (
     CONTRAST_TO_NOISE,

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from almond.cli.main import main
+from almond.encoding.config.encoding_models import ENCODING_MODELS
 from almond.encoding.config.features import FEATURE_KINDS, every_feature_key
 from almond.encoding.config.fit_config import FitConfig, load_config, parse_config
-from almond.encoding.config.model import MODELS, PRESETS
+from almond.encoding.config.model import PRESETS
 from almond.encoding.config.regions import region_keys
 from almond.encoding.config.tables import json_schema, markdown_table, section_names
 from almond.errors import InputError
@@ -77,7 +78,7 @@ def test_every_key_of_the_schema_has_a_meaning_and_a_default():
 
 def test_choices_and_presets_stand_in_the_schema_and_no_folder_of_this_machine():
     text = json.dumps(SCHEMA)
-    assert json.dumps(list(MODELS)) in text
+    assert json.dumps(list(ENCODING_MODELS.names())) in text
     assert json.dumps(list(PRESETS)) in text
     assert str(ROOT) not in text
     assert str(Path.home()) not in text

@@ -12,12 +12,12 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 from statsmodels.tsa.arima_process import arma_generate_sample
 
-from almond.encoding.evaluation.cross_validate import Trial
-from almond.encoding.evaluation.heldout import Design, Engine, heldout_metrics, in_order
+from almond.encoding.evaluation.cross_validate import CrossValidation
+from almond.encoding.evaluation.heldout import Engine, FoldScheme, heldout_metrics, order_predictions
 from almond.encoding.evaluation.noise_ceiling import EqualRuns, Presentations, powers, run_powers
-from almond.encoding.evaluation.noise_features import noise, time_constant
+from almond.encoding.evaluation.noise_features import ar1_noise, time_constant
 from almond.encoding.evaluation.permutation import shifted_rows
-from almond.encoding.models.estimators import Ridge, Solved
+from almond.encoding.models.estimators import RegionFit, Ridge
 from almond.encoding.models.folds import make_folds
 from almond.encoding.pipeline.fit import fit, parse_config
 from almond.errors import InputError
@@ -31,7 +31,7 @@ def test_metrics_equal_scipy_and_scikit_learn():
     measured, predicted = rng.normal(size=(90, 5)), rng.normal(size=(90, 5))
     predicted += measured * np.arange(5)
     folds = make_folds("blocks", [90], n_folds=3, gap=2.0, tr=1.0)
-    solved = Solved([predicted[fold.test] for fold in folds.folds], [{"components": 1}] * 3, None)
+    solved = RegionFit([predicted[fold.test] for fold in folds.folds], [{"components": 1}] * 3, None)
     found = heldout_metrics(solved, measured, folds, 2.0)
     tests = [fold.test for fold in folds.folds]
     r = [[pearsonr(predicted[rows, v], measured[rows, v])[0] for v in range(5)] for rows in tests]
@@ -42,7 +42,7 @@ def test_metrics_equal_scipy_and_scikit_learn():
     assert found["heldout_r_folds"] == pytest.approx(np.mean(r, axis=1))
     means = [pearsonr(predicted[rows].mean(1), measured[rows].mean(1))[0] for rows in tests]
     assert found["heldout_r_region_mean"] == pytest.approx(np.mean(means))
-    np.testing.assert_array_equal(in_order(solved, folds, 90), predicted)
+    np.testing.assert_array_equal(order_predictions(solved, folds, 90), predicted)
 
 
 @pytest.mark.parametrize("constant", [2.0, 8.0, 25.0])
@@ -63,11 +63,11 @@ def test_the_time_constant_of_features_is_found(constant):
 
 
 def test_noise_is_as_slow_as_asked_and_stationary():
-    made = noise(generator(3, "noise"), 400, 3000, 10.0)
+    made = ar1_noise(generator(3, "noise"), 400, 3000, 10.0)
     np.testing.assert_allclose(made.std(axis=1)[[0, 1, 5, 50, 399]], 1.0, atol=0.06)
     assert np.mean(made[:-1] * made[1:]) == pytest.approx(np.exp(-0.1), abs=0.02)
     assert time_constant([made[:, :64]]) == pytest.approx(10.0, rel=0.15)
-    white = noise(generator(3, "white"), 2000, 3, 0.0)
+    white = ar1_noise(generator(3, "white"), 2000, 3, 0.0)
     assert abs(np.mean(white[:-1] * white[1:])) < 0.05
     assert time_constant([np.ones((30, 2))]) == 0.0
 
@@ -284,13 +284,13 @@ def test_p_values_are_uniform_when_nothing_is_there():
     for number in range(60):
         x, y = slow(rng, 120, 4, 5.0), slow(rng, 120, 3, 5.0)
         folds = make_folds("blocks", [60, 60], n_folds=3, gap=5.0, tr=1.0)
-        trial = Trial(
+        trial = CrossValidation(
             "s",
             Ridge((0.1,)),
             x,
             y,
             [np.arange(3)],
-            Design(folds, (60, 60), 5.0, 1.0),
+            FoldScheme(folds, (60, 60), 5.0, 1.0),
             Engine(),
             number,
             permutations=19,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from almond.encoding.evaluation.heldout import Design, Engine, evaluate, solved
+from almond.encoding.evaluation.heldout import Engine, FoldScheme, evaluate, fit_regions
 from almond.encoding.models.estimators import Pls, Ridge
 from almond.encoding.models.folds import correlation, inner_folds, make_folds
 from almond.errors import InputError
@@ -114,18 +114,18 @@ def test_nothing_of_a_held_out_row_reaches_its_prediction(estimator, kind):
     x = rng.normal(size=(120, 15))
     bold = x @ rng.normal(size=(15, 8)) + 3 * rng.normal(size=(120, 8))
     folds = make_folds(kind, [60, 60], n_folds=4, gap=3.0, tr=1.0, rng=rng)
-    design = Design(folds, (60, 60), 3.0, 1.0)
+    scheme = FoldScheme(folds, (60, 60), 3.0, 1.0)
     columns = [np.arange(5), np.arange(2, 8)]
     shared = {"final": False, "engine": Engine(), "progress": Silent()}
-    before = solved(estimator, x, bold, columns, design, **shared)
+    before = fit_regions(estimator, x, bold, columns, scheme, **shared)
     for number in (0, 1):
         test = folds.folds[number].test
         changed = bold.copy()
         changed[test] = 50 * rng.normal(size=(len(test), 8))
-        after = solved(estimator, x, changed, columns, design, **shared)
+        after = fit_regions(estimator, x, changed, columns, scheme, **shared)
         for one, other in zip(before, after, strict=True):
             np.testing.assert_allclose(other.predictions[number], one.predictions[number], atol=1e-9)
-            assert other.chosen_in_folds[number] == one.chosen_in_folds[number]
+            assert other.fold_hyperparameters[number] == one.fold_hyperparameters[number]
         rest = [n for n in range(len(folds.folds)) if n != number]
         assert not np.allclose(after[0].predictions[rest[0]], before[0].predictions[rest[0]])
 

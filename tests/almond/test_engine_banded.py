@@ -5,9 +5,9 @@ import pytest
 from himalaya.backend import get_backend, set_backend
 from himalaya.ridge import GroupRidgeCV
 
-from almond.encoding.models.banded import fit_banded
+from almond.encoding.models.banded import Banded, fit_banded
 from almond.encoding.models.bands import band_columns, draw_shares
-from almond.encoding.models.estimators import Banded, Ridge, solve
+from almond.encoding.models.estimators import Ridge, solve
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.rng import generator
@@ -86,13 +86,13 @@ def test_voxels_follow_their_space_and_the_report_says_so():
     posed = problem(x, y, [np.arange(4), np.arange(4, 8)], n_folds=3)
     first, second = solve(Banded(BANDS, FACTORS, seed=3), posed, progress=Silent())
     for one, own, other in ((first, "shapes", "sounds"), (second, "sounds", "shapes")):
-        for chosen in (*one.chosen_in_folds, one.final.chosen):
+        for chosen in (*one.fold_hyperparameters, one.final.hyperparameters):
             assert chosen["bands"][own]["share_median"] > 0.6 > chosen["bands"][other]["share_median"]
             assert chosen["bands"][own]["delta_median"] > chosen["bands"][other]["delta_median"]
             assert set(chosen["bands"]) == set(BANDS)
         rows = np.arange(40)[BANDS[own]]
         length = np.linalg.norm(one.final.weights[rows], axis=0).mean()
-        assert one.final.chosen["bands"][own]["weights_length_mean"] == pytest.approx(length)
+        assert one.final.hyperparameters["bands"][own]["weights_length_mean"] == pytest.approx(length)
 
 
 def test_it_beats_one_penalty_for_all_where_a_space_is_noise():
@@ -116,7 +116,7 @@ def test_the_same_seed_gives_the_same_and_every_seed_starts_with_equal_shares():
         solve(Banded(BANDS, FACTORS, seed=seed, draws=4), posed, progress=Silent())[0] for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one.final.weights, same.final.weights)
-    assert one.final.chosen == same.final.chosen
+    assert one.final.hyperparameters == same.final.hyperparameters
     assert np.abs(one.final.weights - other.final.weights).max() > 0
     for seed in (1, 2):
         shares = draw_shares(3, 5, generator(seed, "banded"))

@@ -91,7 +91,7 @@ def test_in_step_equals_one_by_one(rows, features, voxels, kind):
         weights, intercept = model.coefficients()
         assert largest(one.final.weights, weights) < 1e-9
         assert largest(one.final.intercept, intercept) < 1e-9
-        assert one.final.chosen == {"components": model.n_components}
+        assert one.final.hyperparameters == {"components": model.n_components}
         assert one.warning is None
     assert sum(len(fold.test) for fold in posed.folds) == len(everything)
 
@@ -103,14 +103,16 @@ def test_components_are_chosen_inside_the_folds(rows, features, voxels):
     found = solve(Pls(candidates), posed, progress=Silent())
     everything = np.arange(rows)
     for one, columns in zip(found, posed.columns, strict=True):
-        for fold, chosen, predicted in zip(posed.folds, one.chosen_in_folds, one.predictions, strict=True):
+        for fold, chosen, predicted in zip(
+            posed.folds, one.fold_hyperparameters, one.predictions, strict=True
+        ):
             number = chosen_one_by_one(posed, candidates, fold.train, posed.inner(fold), columns)
             assert chosen == {"components": number}
             expected = one_by_one(posed, number, fold, columns)[2]
             np.testing.assert_allclose(predicted, expected, atol=1e-9)
         whole = type(posed.folds[0])(everything, everything[:0])
         number = chosen_one_by_one(posed, candidates, everything, posed.inner(whole), columns)
-        assert one.final.chosen == {"components": number}
+        assert one.final.hyperparameters == {"components": number}
 
 
 def test_what_is_tried_in_small_batches_is_the_same(monkeypatch):
@@ -119,7 +121,7 @@ def test_what_is_tried_in_small_batches_is_the_same(monkeypatch):
     monkeypatch.setattr(pls_folds, "WORKING_BYTES", 60_000)
     found = solve(Pls((2, 4, 6)), posed, progress=Silent())
     for one, other in zip(found, expected, strict=True):
-        assert one.chosen_in_folds == other.chosen_in_folds
+        assert one.fold_hyperparameters == other.fold_hyperparameters
         np.testing.assert_allclose(one.final.weights, other.final.weights, rtol=1e-9, atol=1e-12)
         for pair in zip(one.predictions, other.predictions, strict=True):
             np.testing.assert_allclose(*pair, atol=1e-10)
@@ -173,7 +175,7 @@ def test_covariance_that_is_exhausted_stops_and_nothing_to_learn_predicts_the_me
     posed = problem(x, y, [np.arange(3), np.array([3, 4])], n_folds=3, gap=0)
     learns, flat = solve(Pls((20,)), posed, progress=Silent())
     np.testing.assert_allclose(learns.final.predict(x), y[:, :3], atol=1e-8)
-    assert flat.final.chosen == {"components": 0}
+    assert flat.final.hyperparameters == {"components": 0}
     assert not flat.final.weights.any()
     np.testing.assert_allclose(flat.final.intercept, 7.0)
     for predicted in flat.predictions:
@@ -181,7 +183,7 @@ def test_covariance_that_is_exhausted_stops_and_nothing_to_learn_predicts_the_me
     few = Problem(x, y, [np.arange(5)], posed.folds, posed.inner)
     reference = fit_pls(x, y, 20)
     (found,) = solve(Pls((20,)), few, progress=Silent())
-    assert found.final.chosen == {"components": reference.n_components}
+    assert found.final.hyperparameters == {"components": reference.n_components}
 
 
 def test_a_large_level_of_the_features_costs_no_digits():

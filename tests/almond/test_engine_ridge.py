@@ -45,7 +45,7 @@ def test_nested_ridge_equals_brute_force(rows, features, voxels):
         chosen = brute_force(x, y, posed.inner(fold), grid)
         model = SklearnRidge(alpha=chosen, solver="svd").fit(x, y)
         for one, columns in zip(found, posed.columns, strict=True):
-            picked = one.final.chosen if fold is everything else one.chosen_in_folds[number]
+            picked = one.final.hyperparameters if fold is everything else one.fold_hyperparameters[number]
             assert picked["penalty_median"] == pytest.approx(np.median(chosen[columns]), rel=1e-9)
             if fold is everything:
                 np.testing.assert_allclose(one.final.weights, model.coef_[columns].T, rtol=1e-8, atol=1e-10)
@@ -78,7 +78,9 @@ def test_eigenvectors_and_cholesky_factors_solve_the_same(monkeypatch, rows, fea
         monkeypatch.setattr(ridge_folds, "PORTION", 5 if cost == 0.0 else 4096)
         found.append(solve(Ridge(FACTORS), posed, progress=Silent()))
     for one, other in zip(*found, strict=True):
-        assert one.final.chosen["penalty_median"] == pytest.approx(other.final.chosen["penalty_median"])
+        assert one.final.hyperparameters["penalty_median"] == pytest.approx(
+            other.final.hyperparameters["penalty_median"]
+        )
         np.testing.assert_allclose(one.final.weights, other.final.weights, rtol=1e-8, atol=1e-10)
         for pair in zip(one.predictions, other.predictions, strict=True):
             np.testing.assert_allclose(*pair, atol=1e-9)
@@ -111,7 +113,7 @@ def test_one_penalty_needs_no_inner_folds():
 def test_the_order_of_candidates_does_not_matter():
     posed = problem(*film(100, 20, 6), [np.arange(6)])
     (up,), (down,) = (solve(Ridge(order), posed, progress=Silent()) for order in (FACTORS, FACTORS[::-1]))
-    assert up.chosen_in_folds == down.chosen_in_folds
+    assert up.fold_hyperparameters == down.fold_hyperparameters
     np.testing.assert_array_equal(up.final.weights, down.final.weights)
 
 

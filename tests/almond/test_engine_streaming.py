@@ -41,9 +41,9 @@ def test_ridge_in_chunks_equals_ridge_at_once(tmp_path, monkeypatch, rows, featu
         x,
         reader,
         23,
-        posed.folds,
-        posed.inner,
-        FACTORS,
+        folds=posed.folds,
+        inner=posed.inner,
+        factors=FACTORS,
         weights=tmp_path / "w.npy",
         chunk=5,
         progress=Silent(),
@@ -56,7 +56,7 @@ def test_ridge_in_chunks_equals_ridge_at_once(tmp_path, monkeypatch, rows, featu
     assert kept.shape == (features + 1, 23)
     np.testing.assert_allclose(kept[:-1], whole.final.weights, atol=1e-5)
     np.testing.assert_allclose(kept[-1], whole.final.intercept, rtol=1e-5)
-    assert np.median(found.chosen) == pytest.approx(whole.final.chosen["penalty_median"])
+    assert np.median(found.selected) == pytest.approx(whole.final.hyperparameters["penalty_median"])
     assert reader.most == 5
     assert reader.times == 5 * (4 if small else 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["w.npy"]
@@ -68,13 +68,21 @@ def test_pls_by_parcel_equals_pls_at_once():
     posed = problem(x, y, parcels, n_folds=3)
     reader = Reading(y)
     found = stream_pls(
-        x, reader, 23, parcels, posed.folds, posed.inner, (1, 3, 5), chunk=11, progress=Silent()
+        x,
+        reader,
+        23,
+        parcels,
+        folds=posed.folds,
+        inner=posed.inner,
+        components=(1, 3, 5),
+        chunk=11,
+        progress=Silent(),
     )
     for one, parcel in zip(solve(Pls((1, 3, 5)), posed, progress=Silent()), parcels, strict=True):
         metrics = heldout_metrics(one, y[:, parcel], Folds("blocks", tuple(posed.folds)), 4.0)
         np.testing.assert_allclose(found.r[parcel], metrics["heldout_r_voxels"], atol=1e-6)
         np.testing.assert_allclose(found.r2[parcel], metrics["heldout_r2_voxels"], atol=1e-6)
-        assert (found.chosen[parcel] == one.final.chosen["components"]).all()
+        assert (found.selected[parcel] == one.final.hyperparameters["components"]).all()
     assert np.isnan(found.r[[0, 14]]).all()
     assert reader.most <= 11
     assert reader.times == 3
@@ -100,13 +108,13 @@ def test_memory_does_not_grow_with_the_voxels(model):
         return np.sin(phase) + x[:, :1]
 
     def peak(voxels):
-        settings = {"chunk": 100, "progress": Silent()}
+        settings = {"folds": posed.folds, "inner": posed.inner, "chunk": 100, "progress": Silent()}
         tracemalloc.start()
         if model == "ridge":
-            stream_ridge(x, reader, voxels, posed.folds, posed.inner, FACTORS, **settings)
+            stream_ridge(x, reader, voxels, factors=FACTORS, **settings)
         else:
             parcels = np.array_split(np.arange(voxels), voxels // 50)
-            stream_pls(x, reader, voxels, parcels, posed.folds, posed.inner, (1, 2), **settings)
+            stream_pls(x, reader, voxels, parcels, components=(1, 2), **settings)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most
@@ -125,22 +133,22 @@ def test_a_stopped_run_leaves_no_file(tmp_path):
             if fraction > 0.5:
                 raise Cancelled("enough")
 
-    arguments = (x, Reading(y), 12, posed.folds, posed.inner, FACTORS)
+    settings = {"folds": posed.folds, "inner": posed.inner, "factors": FACTORS}
     with pytest.raises(Cancelled):
-        stream_ridge(*arguments, weights=tmp_path / "w.npy", chunk=3, progress=Stopping())
+        stream_ridge(x, Reading(y), 12, **settings, weights=tmp_path / "w.npy", chunk=3, progress=Stopping())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_bad_input_is_refused():
     x, y = film(60, 10, 12)
     posed = problem(x, y, [np.arange(12)], n_folds=2)
-    tail = (posed.folds, posed.inner)
+    settings = {"folds": posed.folds, "inner": posed.inner, "progress": Silent()}
     with pytest.raises(InputError, match="voxels: are 0"):
-        stream_ridge(x, Reading(y), 0, *tail, FACTORS, progress=Silent())
+        stream_ridge(x, Reading(y), 0, factors=FACTORS, **settings)
     with pytest.raises(InputError, match=r"has the shape \(59, 12\)"):
-        stream_ridge(x, Reading(y[:-1]), 12, *tail, FACTORS, progress=Silent())
+        stream_ridge(x, Reading(y[:-1]), 12, factors=FACTORS, **settings)
     with pytest.raises(InputError, match="not finite"):
-        stream_ridge(x, Reading(np.full_like(y, np.nan)), 12, *tail, FACTORS, progress=Silent())
+        stream_ridge(x, Reading(np.full_like(y, np.nan)), 12, factors=FACTORS, **settings)
     for parcels in ([], [np.array([1, 2]), np.array([2])], [np.array([12])], [np.array([-1])]):
         with pytest.raises(InputError, match="parcels"):
-            stream_pls(x, Reading(y), 12, parcels, *tail, (1,), progress=Silent())
+            stream_pls(x, Reading(y), 12, parcels, components=(1,), **settings)

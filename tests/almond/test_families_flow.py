@@ -14,10 +14,10 @@ from almond.encoding.hemodynamics.hrf import spm_hrf
 from almond.encoding.multisubject.calibration import calibration, crps_of_gaussian, crps_of_samples
 from almond.encoding.multisubject.flow_anchor import (
     Anchor,
-    Watched,
-    Window,
+    KernelWindow,
+    SubjectResponses,
     expected_response,
-    lay,
+    pad_runs,
     train_anchor,
 )
 from almond.encoding.multisubject.flow_matching import (
@@ -27,8 +27,8 @@ from almond.encoding.multisubject.flow_matching import (
     integrate,
     train_velocity,
 )
-from almond.encoding.multisubject.flow_training import Plan, torch_generator
-from almond.encoding.multisubject.spread import find_spread, fit_spread
+from almond.encoding.multisubject.flow_training import TrainingSchedule, torch_generator
+from almond.encoding.multisubject.residual_covariance import choose_covariance, fit_covariance
 from almond.progress import Silent
 from almond.rng import generator
 from tests.almond.sections import section_of
@@ -41,13 +41,13 @@ def tensor(values):
 def test_convolution_sees_its_window_and_no_other_run():
     """Against the sum over lags written out; the first run's end and the second's beginning stay apart."""
     rng = generator(1, "conv")
-    features, lengths, window = rng.standard_normal((23, 3)), (11, 12), Window(5, 2)
+    features, lengths, window = rng.standard_normal((23, 3)), (11, 12), KernelWindow(5, 2)
     expected = tensor(rng.standard_normal(5))
     anchor = Anchor(3, 4, expected, [2], torch_generator(1, "a"))
     with torch.no_grad():
         anchor.departure.copy_(tensor(rng.standard_normal((4, 3, 5))))
         kernel = anchor.kernel().numpy().astype(float)
-        found = anchor.courses(lay(tensor(features), lengths, window)).numpy()
+        found = anchor.courses(pad_runs(tensor(features), lengths, window)).numpy()
     start = 0
     for length in lengths:
         for row in range(length):
@@ -61,14 +61,14 @@ def test_convolution_sees_its_window_and_no_other_run():
 
 
 def test_the_expected_response_lies_at_its_lags():
-    window = Window.of(20.0, 3.0, 1.5)
+    window = KernelWindow.of(20.0, 3.0, 1.5)
     assert (window.taps, window.lead) == (13, 2)
     response = spm_hrf(1.5)
     shape = expected_response(window, response).numpy()
     assert not shape[11:].any()  # the future
     np.testing.assert_allclose(shape[:11][::-1], response[:11] / np.linalg.norm(response[:11]), rtol=1e-6)
     assert expected_response(window, None).numpy().tolist() == [0.0] * 10 + [1.0, 0.0, 0.0]
-    assert Window.of(0.5, 9.0, 1.5) == Window(1, 0)
+    assert KernelWindow.of(0.5, 9.0, 1.5) == KernelWindow(1, 0)
 
 
 def test_one_tap_without_decay_is_least_squares():
@@ -80,12 +80,12 @@ def test_one_tap_without_decay_is_least_squares():
         for size in (3, 5)
     ]
     rows = torch.arange(150)
-    film = lay(tensor(x), (150,), Window(1, 0))
-    watched = [Watched(0, tensor(y), rows, rows[:0]) for y in responses]
+    film = pad_runs(tensor(x), (150,), KernelWindow(1, 0))
+    watched = [SubjectResponses(0, tensor(y), rows, rows[:0]) for y in responses]
     anchor, _ = train_anchor(
         [film],
         watched,
-        Plan(500, 1, 1e-2),
+        TrainingSchedule(500, 1, 1e-2),
         width=8,
         decay=0.0,
         expected=torch.ones(1),
@@ -131,7 +131,7 @@ def test_a_gaussian_with_known_moments_is_recovered():
     data = Residuals(tensor(values), tensor(condition), torch.eye(2), rows[:2500], rows[2500:])
     velocity, course = train_velocity(
         [data],
-        Plan(60, 60, 5e-3),
+        TrainingSchedule(60, 60, 5e-3),
         hidden=32,
         batch=500,
         seed=0,
@@ -152,7 +152,7 @@ def test_the_spread_is_a_factor_model():
     truth = loadings @ loadings.T + np.diag(rng.uniform(0.5, 2.0, 12))
     residuals = tensor(rng.multivariate_normal(np.zeros(12), truth, size=3000))
     rows = torch.arange(3000)
-    spread = find_spread(residuals, rows[:2000], rows[2000:])
+    spread = choose_covariance(residuals, rows[:2000], rows[2000:])
     dense = spread.coloured(torch.eye(12)).numpy().astype(float)
     covariance = dense.T @ dense
     np.testing.assert_allclose(np.diag(covariance), np.diag(truth), rtol=0.15)
@@ -163,10 +163,10 @@ def test_the_spread_is_a_factor_model():
     expected = multivariate_normal(np.zeros(12), covariance).logpdf(some.numpy()).mean()
     assert spread.likelihood(some) == pytest.approx(expected + 6 * np.log(2 * np.pi), abs=1e-2)
     together = tensor(rng.standard_normal((400, 20)) + rng.standard_normal((400, 1)))
-    assert 1 <= len(find_spread(together, rows[:300], rows[300:400]).variances) <= 3
+    assert 1 <= len(choose_covariance(together, rows[:300], rows[300:400]).variances) <= 3
     apart = tensor(rng.standard_normal((400, 20)))
-    assert len(find_spread(apart, rows[:300], rows[300:400]).variances) <= 1
-    alone = fit_spread(residuals, 0)
+    assert len(choose_covariance(apart, rows[:300], rows[300:400]).variances) <= 1
+    alone = fit_covariance(residuals, 0)
     np.testing.assert_allclose(alone.whitened(residuals).std(dim=0).numpy(), np.ones(12), rtol=1e-2)
 
 

@@ -15,8 +15,8 @@ from almond.encoding.config.multisubject import FlowSettings
 from almond.encoding.models.folds import correlation, make_folds
 from almond.encoding.models.ridge import fit_ridge, relative_penalties
 from almond.encoding.multisubject.flow_artifact import load_flow
-from almond.encoding.multisubject.flow_stages import Setting, train_stages
-from almond.encoding.multisubject.interface import fit_family
+from almond.encoding.multisubject.flow_stages import StageSettings, train_stages
+from almond.encoding.pipeline.families import fit_family
 from almond.errors import Cancelled, DigestMismatch, InputError
 from almond.progress import Silent
 from almond.rng import generator
@@ -143,7 +143,7 @@ import os, signal, sys
 import torch
 torch.set_num_threads(1)
 from pathlib import Path
-from almond.encoding.multisubject.interface import fit_family
+from almond.encoding.pipeline.families import fit_family
 from tests.almond.family_subjects import configured, simulated
 from tests.almond.test_families_flow_fit import QUICK
 
@@ -207,7 +207,7 @@ def test_the_second_stage_learns_what_is_not_linear():
         bold = standardised_courses(one.bold + (fluctuation + 0.7 * (cause**2 - 1)) @ load)
         bent.append(dataclasses.replace(one, bold=bold))
     folds = [make_folds("blocks", one.lengths, n_folds=5, gap=10.0, tr=one.tr).folds[-1] for one in bent]
-    setting = Setting(FlowSettings(kernel=1.5, flow_lr=3e-3, flow_epochs=30), 10.0, convolved=True)
+    setting = StageSettings(FlowSettings(kernel=1.5, flow_lr=3e-3, flow_epochs=30), 10.0, convolved=True)
     model = train_stages(bent, [fold.train for fold in folds], setting, Silent())
     gained = []
     for one, fold in zip(bent, folds, strict=True):

@@ -10,15 +10,15 @@ from almond.encoding.config.multisubject import SharedSettings
 from almond.encoding.models.folds import Fold, correlation, inner_folds, make_folds
 from almond.encoding.models.ridge import fit_ridge, relative_penalties
 from almond.encoding.multisubject.films import allowed_rows, same_film
-from almond.encoding.multisubject.interface import fit_family
 from almond.encoding.multisubject.shared import (
-    Part,
+    TrainingPart,
     fit_map,
     shared_time_courses,
     space_from_features,
     space_from_film,
 )
 from almond.encoding.multisubject.shared_fit import Spaces
+from almond.encoding.pipeline.families import fit_family
 from almond.errors import Cancelled, InputError
 from almond.progress import Silent
 from almond.rng import generator
@@ -43,7 +43,7 @@ def test_all_dimensions_and_one_subject_are_ridge():
     x, y = rng.standard_normal((120, 7)), rng.standard_normal((120, 9))
     y += x @ rng.standard_normal((7, 9))
     folds = [Fold(np.arange(0, 80), np.arange(85, 120)), Fold(np.arange(45, 120), np.arange(0, 40))]
-    space = space_from_features([Part(x, y, folds)], 7, FACTORS).evened()
+    space = space_from_features([TrainingPart(x, y, folds)], 7, FACTORS).evened()
     found = fit_map(space, x, y, FACTORS, folds)
     expected = fit_ridge(x, y, relative_penalties(x, FACTORS), folds)
     np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-8, atol=1e-10)
@@ -56,7 +56,9 @@ def test_the_space_is_that_of_reduced_rank_regression():
     parts = []
     for size in (5, 8):
         x = rng.standard_normal((90, 6)) @ rng.standard_normal((6, 6))
-        parts.append(Part(x, x @ rng.standard_normal((6, size)) + rng.standard_normal((90, size)), ()))
+        parts.append(
+            TrainingPart(x, x @ rng.standard_normal((6, size)) + rng.standard_normal((90, size)), ())
+        )
     space = space_from_features(parts, 3, (0.01,))
     weights = [
         fit_ridge(part.x, part.y / np.sqrt(part.y.shape[1]), relative_penalties(part.x, (0.01,))).weights
@@ -76,7 +78,7 @@ def test_both_ways_find_a_space_that_is_there():
     x = rng.standard_normal((400, 12))
     truth = np.linalg.qr(rng.standard_normal((12, 2)))[0]
     parts = [
-        Part(x, x @ truth @ rng.standard_normal((2, 20)) + rng.standard_normal((400, 20)), ())
+        TrainingPart(x, x @ truth @ rng.standard_normal((2, 20)) + rng.standard_normal((400, 20)), ())
         for _ in range(4)
     ]
     for space in (space_from_features(parts, 2, (0.1,)), space_from_film(parts, 2, (0.1,))):
@@ -210,11 +212,11 @@ def test_a_stopped_fit_goes_on(subjects, tmp_path):
 
 
 def test_a_new_subjects_volumes_follow_the_test_block(subjects):
-    from almond.encoding.multisubject.shared_fit import _Job
+    from almond.encoding.multisubject.shared_fit import _SubjectFit
 
     settings = SharedSettings(new_subjects=("01",), volumes=50)
     spaces = Spaces(subjects, {}, settings, FACTORS, 10.0)
-    job = _Job(configured("."), spaces, None, subjects[0], {})
+    job = _SubjectFit(configured("."), spaces, None, subjects[0], {})
     rows = np.arange(300)
     assert job.own_rows(rows[:200], rows[200:]).tolist() == list(range(50))
     assert job.own_rows(np.r_[0:50, 120:300], rows[57:113]).tolist() == list(range(120, 170))
@@ -241,8 +243,10 @@ def test_wrong_input_is_refused(subjects, tmp_path):
         fitting([subjects[0], subjects[0]])
     with pytest.raises(InputError, match="rows of features"):
         dataclasses.replace(subjects[0], x=subjects[0].x[:-1])
-    with pytest.raises(InputError, match="one of shared, flow"):
+    with pytest.raises(InputError, match="'forest' is not known"):
         fit_family("forest", configured(tmp_path), subjects, tmp_path, Silent())
+    with pytest.raises(InputError, match="learns from each subject alone"):
+        fit_family("ridge", configured(tmp_path), subjects, tmp_path, Silent())
     with pytest.raises(InputError, match="maps to voxels"):
         fit_family("shared", configured(tmp_path, target="mean"), subjects, tmp_path, Silent())
     assert list(tmp_path.iterdir()) == []

@@ -10,6 +10,7 @@ from typing import Any
 from almond.digest import canonical_json
 from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact, read_artifact_json
 from almond.encoding.bold.select import subjects_of
+from almond.encoding.config.encoding_models import with_region_weights
 from almond.encoding.config.fit_config import FitConfig
 from almond.errors import InputError
 from almond.naming import natural
@@ -60,7 +61,7 @@ def _stored(path: Path) -> Stored:
 
 def collect(config: FitConfig, models: Sequence[str] | None = None) -> list[Stored]:
     """Find the artifacts that ``fit`` left for this configuration: every subject, region and model once,
-    without the model ``flow``, which has no weights of regions.
+    without models that have no weights of regions.
 
     Sorted by model, subject and region in the configuration's order. Where a subject was fitted again with
     the same settings (because its files changed), the newest counts. With ``encoders`` in the configuration,
@@ -70,8 +71,7 @@ def collect(config: FitConfig, models: Sequence[str] | None = None) -> list[Stor
     """
     if config.encoders is not None:
         return _existing(config, config.encoders, models)
-    # A flow encoder is one network for all regions: it leaves no weights of a region.
-    names = tuple(models if models is not None else (name for name in config.models if name != "flow"))
+    names = tuple(models if models is not None else with_region_weights(config.models))
     wanted = [
         (subject, region, model)
         for model in names

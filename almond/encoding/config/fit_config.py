@@ -15,9 +15,10 @@ import yaml
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from almond.encoding.config.crossvalidation import CrossValidationSettings
+from almond.encoding.config.encoding_models import ENCODING_MODELS
 from almond.encoding.config.evaluation import EvaluationSettings
 from almond.encoding.config.features import FeatureSpaces, FeatureSpec
-from almond.encoding.config.model import FAMILIES, PRESETS, ModelSettings
+from almond.encoding.config.model import PRESETS, ModelSettings
 from almond.encoding.config.multisubject import FlowSettings, SharedSettings
 from almond.encoding.config.paths import BASE
 from almond.encoding.config.prediction import BetasSettings, PredictionSettings
@@ -101,8 +102,10 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
             yield "features", "is missing; give a kind, such as emonet, or a mapping"
         if "regions" not in self.model_fields_set and "encoders" not in self.model_fields_set:
             yield "regions", "is missing; give a mapping of names to mask files or specifications"
-        if "banded" in self.models and len(self.spaces) == 1:
-            yield "model", "banded needs several feature spaces; give features as a mapping name -> space"
+        for name in self.models if len(self.spaces) == 1 else ():
+            if ENCODING_MODELS.load(name).needs_several_spaces:
+                hint = "give features as a mapping name -> space"
+                yield "model", f"{name} needs several feature spaces; {hint}"
         if self._region_names:
             yield from self._unknown_regions()
 
@@ -132,7 +135,7 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
         elsewhere; backend and device are left out because they agree within rounding.
         """
         models = self.models if model is None else (model,)
-        names = (*SETTINGS, *(name for name in FAMILIES if name in models))
+        names = (*SETTINGS, *(name for name in type(self).model_fields if name in models))
         return {"features": _of_spaces(self.spaces), **{name: self.stored(name) for name in names}}
 
 

@@ -7,12 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from almond.encoding.config.section import ConfigSection, Count, OneOf, OneOrMany, Positive
+from almond.encoding.config.encoding_models import ENCODING_MODELS
+from almond.encoding.config.section import (
+    ConfigSection,
+    Count,
+    OneOf,
+    OneOrMany,
+    Positive,
+    RegisteredName,
+)
 from almond.encoding.models.solvers.options import BACKENDS, DEVICES, PRECISIONS
-
-MODELS = ("pls", "ridge", "banded", "shared", "flow")
-FAMILIES = ("shared", "flow")
-"""Models that learn from all subjects at once."""
 
 TARGETS = ("voxels", "mean")
 COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16, 20)
@@ -44,7 +48,9 @@ class ModelSettings(ConfigSection):
     preset: Annotated[str, OneOf(PRESETS)] | None = Field(
         default=None, description="a published analysis' settings, see below; any key beside it wins"
     )
-    models: Annotated[OneOrMany[Annotated[str, OneOf(MODELS)]], AfterValidator(_each_once)] = Field(
+    models: Annotated[
+        OneOrMany[Annotated[str, RegisteredName(ENCODING_MODELS)]], AfterValidator(_each_once)
+    ] = Field(
         default=("pls",),
         alias="model",
         description="one or a list: `pls` (SIMPLS, all voxels of a region at once), `ridge` (a penalty per "

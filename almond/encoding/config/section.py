@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from almond.registry import Registry
 from almond.shapes import Number, Shape, Text, Whole, suggestion
 
 DEFAULT = "default"
@@ -73,6 +74,25 @@ class DefaultOr(OneOf):
             lambda word: DEFAULT if word == STORED_DEFAULT else word,
             super().__get_pydantic_core_schema__(source, handler),
         )
+
+
+class RegisteredName:
+    """Metadata of a text that is a name of a registry, also of one that is added later."""
+
+    def __init__(self, registry: Registry[Any]) -> None:
+        self.registry = registry
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.registry.names())}
+
+    def check(self, value: Any) -> str:
+        """Refuse what is no name of the registry."""
+        if value not in self.registry.names():
+            raise ValueError(f"is {value!r}, not one of {', '.join(self.registry.names())}")
+        return str(value)
 
 
 class _Filled:

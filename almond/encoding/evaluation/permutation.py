@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.encoding.evaluation.heldout import mean_r
-from almond.encoding.models.estimators import Solved
+from almond.encoding.models.estimators import RegionFit
 from almond.encoding.models.folds import Folds
 from almond.progress import Progress
 from almond.typing import Columns, Floats
 
-Solver = Callable[[Floats, Sequence[Columns]], list[Solved]]
+Solver = Callable[[Floats, Sequence[Columns]], list[RegionFit]]
 """BOLD (n, V) and the columns of each region -> predictions of each region."""
 
 BATCH_BYTES = 128 << 20
@@ -39,26 +39,31 @@ def permutation_test(
     rng: np.random.Generator,
     progress: Progress,
 ) -> list[dict[str, Any]]:
-    """Per region, ``p`` = (1 + b) / (1 + n) with b of n permutations reaching the region's mean held-out r.
+    """Return per region ``p`` = (1 + b) / (1 + n) with b of n permutations reaching the region's mean
+    held-out r.
 
-    ``least``: volumes that a run is turned by at least. Also what the permutations reached: mean, standard
-    deviation and largest. The same permutations serve every region.
+    Also the mean, standard deviation and largest of the permuted r. The same permutations serve every region.
+
+    :param solve: fits permuted BOLD.
+    :param reached: mean held-out r of each region.
+    :param lengths: volumes of each run; ``least``: by how many at least a run is rotated.
+    :param number: of permutations.
     """
     used = np.unique(np.concatenate(columns))
-    places = [np.searchsorted(used, chosen) for chosen in columns]
+    places = [np.searchsorted(used, voxels) for voxels in columns]
     batch = max(1, BATCH_BYTES // (bold.itemsize * len(bold) * len(used)))
-    found = np.empty((number, len(columns)))
+    permuted = np.empty((number, len(columns)))
     for first in range(0, number, batch):
         progress.report(first / number, f"permutation {first + 1} of {number}")
         rows = [shifted_rows(rng, lengths, least) for _ in range(min(batch, number - first))]
         moved = np.concatenate([bold[np.ix_(order, used)] for order in rows], axis=1)
         every = [index * len(used) + place for index in range(len(rows)) for place in places]
         scores = [
-            mean_r(one, moved[:, chosen], folds)
-            for one, chosen in zip(solve(moved, every), every, strict=True)
+            mean_r(fit, moved[:, voxels], folds)
+            for fit, voxels in zip(solve(moved, every), every, strict=True)
         ]
-        found[first : first + len(rows)] = np.reshape(scores, (len(rows), len(columns)))
-    return [_described(of_region, real) for of_region, real in zip(found.T, reached, strict=True)]
+        permuted[first : first + len(rows)] = np.reshape(scores, (len(rows), len(columns)))
+    return [_described(of_region, real) for of_region, real in zip(permuted.T, reached, strict=True)]
 
 
 def _described(permuted: Floats, reached: float) -> dict[str, Any]:
@@ -75,9 +80,9 @@ def _described(permuted: Floats, reached: float) -> dict[str, Any]:
 
 
 def shifted_rows(rng: np.random.Generator, lengths: Sequence[int], least: int) -> NDArray[np.int64]:
-    """Row numbers (n,) that move BOLD against predictors in blocks, the blocks being the runs.
+    """Draw row numbers (n,) that move BOLD against predictors in blocks, the blocks being the runs.
 
-    Each run is turned by its own random number of volumes, at least ``least`` either way (a quarter of the
+    Each run is rotated by its own random number of volumes, at least ``least`` either way (a quarter of the
     run where that is less), and runs of equal length change places at random. Neighbours stay neighbours, so
     that the autocorrelation stays; only when things happened is lost.
     """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.film import film_features
 from almond.encoding.features.run_features import Predictors, Presentation, RunFeatures, Scan
 from almond.encoding.features.space import card_of_space
@@ -29,7 +30,7 @@ def predictors_of_film(spec: NetworkSpec, path: Path, presentation: Presentation
     )
     even = film.regular() if film.variable_rate else film
     whole = RunFeatures(even.values, even.interval, path)
-    runs = split_film(whole, presentation.scans) if presentation.order == "sound" else ()
+    runs = split_film(whole, presentation.scans) if presentation.order == DEFAULT else ()
     return Predictors(card_of_space(space), runs, film=whole, files={path.name: film.digest})
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from almond.digest import digest_array, digest_file, digest_json
+from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.kinds.table import TableSpec
 from almond.encoding.features.run_features import Predictors, RunFeatures, Scan
@@ -27,7 +28,7 @@ def predictors_of_table(spec: TableSpec, scans: Sequence[Scan], order: str) -> P
         return _table_per_run(spec, scans)
     per_subject = "{subject}" in pattern
     path = Path(pattern.replace("{subject}", scans[0].run.subject))
-    needed = [_rows_of(scan, spec) for scan in scans] if order == "sound" else None
+    needed = [_rows_of(scan, spec) for scan in scans] if order == DEFAULT else None
     table = _read(spec, path, needed)
     files = {path.name: digest_file(path)}
     digest = _columns_digest(table.names) if per_subject else _table_digest(table)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from almond.encoding.config.preparation import ORDERS, RESPONSES
+from almond.encoding.config.section import DEFAULT
 from almond.encoding.hemodynamics.hrf import basis, spm_hrf
 from almond.encoding.hemodynamics.resampling import by_columns, read_at, resample
 from almond.errors import InputError
@@ -56,7 +57,7 @@ def align(
     tr: float,
     hrf: str | bool = "spm",
     delays: Sequence[float] = (),
-    order: str = "sound",
+    order: str = DEFAULT,
     start: float = 0.0,
     source: object = "features",
 ) -> NDArray[np.float64]:
@@ -67,7 +68,7 @@ def align(
     :param hrf: ``spm``; with one or two derivatives (K = 2, 3; see ``hrf.basis``); ``fir``, the features at
         each of ``delays`` seconds before the volume (K delays, any number of seconds); ``none`` (K = 1). True
         and False stand for ``spm`` and ``none``.
-    :param order: ``sound``: antialiased resampling to the TR, then convolution with the response at the true
+    :param order: ``default``: antialiased resampling to the TR, then convolution with the response at the true
         sampling interval. The published orders stretch features onto volumes (see ``align_film``).
     :param start: seconds from the first volume to the first row of features; below 0 when the stimulus began
         before: what was shown before the first volume then still has its response. At 0 the features must
@@ -76,10 +77,10 @@ def align(
     """
     kind = {True: "spm", False: "none"}[hrf] if isinstance(hrf, bool) else hrf
     _check(kind, delays, order)
-    if order != "sound":
+    if order != DEFAULT:
         if kind != "spm" or start:
             raise InputError(
-                "order", f"{order} is made with the canonical response from time 0", "order: sound"
+                "order", f"{order} is made with the canonical response from time 0", "order: default"
             )
         return align_film(features, n_volumes=n_volumes, tr=tr, order=order)
     covers = start == 0
@@ -164,7 +165,7 @@ def align_film(
     The n frames are stretched onto the volumes: resampled by p/q = n_volumes / n, reduced, whatever the frame
     rate was. ``paper-amygdala`` resamples first and convolves with ``spm_hrf(tr)`` then. ``paper-subregions``
     convolves first, with the response *sampled at the TR* laid along *frames*, so that with 4.8 frames per
-    second it peaks after 1 s instead of 5, and resamples then; ``sound`` is not an order of stretching.
+    second it peaks after 1 s instead of 5, and resamples then; ``default`` is not an order of stretching.
 
     :raises InputError: another order, or no frames.
     """

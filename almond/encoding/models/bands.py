@@ -34,24 +34,25 @@ class BandedFit:
 
 
 def band_columns(bands: Mapping[str, slice], n_features: int) -> dict[str, Columns]:
-    """Which of ``n_features`` predictors belong to each band.
+    """Return which of ``n_features`` predictors belong to each band.
 
     Bands are slices of the D features of all spaces side by side; K basis responses repeat them K times.
 
     :raises InputError: bands that overlap, leave features out, or do not fit the predictors.
     """
-    every = np.concatenate([np.arange(one.start, one.stop) for one in bands.values()])
+    every = np.concatenate([np.arange(band.start, band.stop) for band in bands.values()])
     width = len(every)
     if width == 0 or not np.array_equal(np.sort(every), np.arange(width)):
         raise InputError("features", "have bands that overlap or leave features out", "bands side by side")
     if n_features % width:
         raise InputError("features", f"are {n_features} predictors for bands of {width}", "a multiple")
+    # Column k D + d holds feature d through basis response k.
     starts = np.arange(0, n_features, width)[:, None]
-    return {name: (starts + np.arange(one.start, one.stop)).ravel() for name, one in bands.items()}
+    return {name: (starts + np.arange(band.start, band.stop)).ravel() for name, band in bands.items()}
 
 
 def draw_shares(n_bands: int, number: int, rng: np.random.Generator) -> Floats:
-    """Shares (number, n_bands) on the simplex to try; the first is equal shares."""
+    """Draw candidate shares (number, n_bands) on the simplex; the first has equal shares."""
     drawn = [
         rng.dirichlet(np.full(n_bands, CONCENTRATIONS[index % len(CONCENTRATIONS)]))
         for index in range(number)

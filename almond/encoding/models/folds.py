@@ -51,7 +51,7 @@ def make_folds(
     tr: float,
     rng: np.random.Generator | None = None,
 ) -> Folds:
-    """Folds over runs of the given lengths (in volumes), concatenated in order.
+    """Split runs of the given lengths (in volumes), concatenated in order, into folds.
 
     ``blocks``: ``n_folds`` contiguous blocks of nearly equal length, cut at run borders where they cross one;
     training volumes within ``gap`` seconds of a test volume *of the same run* are left out. ``runs``: one run
@@ -75,6 +75,7 @@ def make_folds(
         return Folds(kind, tuple(_fold(label == fold) for fold in range(n_folds)), RANDOM_WARNING)
     if kind != "blocks":
         raise InputError("crossvalidation", f"is {kind!r}", f"one of {', '.join(KINDS)}")
+    # Row i belongs to block floor(i n_folds / n); the gap is ceil(gap / TR) volumes.
     label = np.arange(len(runs)) * n_folds // len(runs)
     width = int(np.ceil(gap / tr - 1e-9))
     return Folds(kind, tuple(_block(label == fold, runs, width) for fold in range(n_folds)))
@@ -99,35 +100,37 @@ def _block(test: NDArray[np.bool_], runs: NDArray[np.int64], width: int) -> Fold
 
 
 def inner_folds(fold: Fold, lengths: Sequence[int], *, n_folds: int, gap: float, tr: float) -> list[Fold]:
-    """Contiguous blocks inside the training rows of a fold, as positions *within* those rows.
+    """Split the training rows of a fold into contiguous blocks, as positions *within* those rows.
 
     The gap is kept in time, not in positions: volumes removed around the outer test block count.
     """
     runs = np.repeat(np.arange(len(lengths)), lengths)[fold.train]
     width = int(np.ceil(gap / tr - 1e-9))
     label = np.arange(len(fold.train)) * n_folds // len(fold.train)
-    found = []
+    folds = []
     for index in range(n_folds):
         test = label == index
         near = test.copy()
         for run in np.unique(runs[test]):
             times = fold.train[test & (runs == run)]
+            # Rows of the same run within ``width`` volumes of the block neither train nor test.
             near |= (runs == run) & (fold.train >= times[0] - width) & (fold.train <= times[-1] + width)
         if (~near).sum() >= 2 and test.sum() >= 2:
-            found.append(Fold(np.flatnonzero(~near), np.flatnonzero(test)))
-    if not found:
+            folds.append(Fold(np.flatnonzero(~near), np.flatnonzero(test)))
+    if not folds:
         raise InputError("gap", f"of {gap:g} s leaves nothing to choose with", "a shorter gap or fewer folds")
-    return found
+    return folds
 
 
 def correlation(predicted: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson r per column over the second-last axis; 0 where either does not vary.
+    """Return Pearson's r per column over the second-last axis; 0 where either does not vary.
 
     Shapes (..., n, V) and (n, V) -> (..., V).
     """
+    # r = sum p m / sqrt(sum p^2 sum m^2) of centred p and m.
     p = predicted - predicted.mean(axis=-2, keepdims=True)
     m = measured - measured.mean(axis=-2, keepdims=True)
     scale = np.sqrt((p**2).sum(axis=-2) * (m**2).sum(axis=-2))
     product = (p * m).sum(axis=-2)
-    found = np.divide(product, scale, out=np.zeros_like(product), where=scale > 1e-12)
-    return np.asarray(found, np.float64)
+    r = np.divide(product, scale, out=np.zeros_like(product), where=scale > 1e-12)
+    return np.asarray(r, np.float64)

@@ -47,16 +47,17 @@ class PlsModel:
         """The share in [0, 1] of the variance of X (first row) and of Y (second) that each component explains
         (2, K): what ``plsregress`` returns as PCTVAR."""
         explained = [(part**2).sum(axis=0) for part in (self.x_loadings, self.y_loadings)]
-        return np.stack([one / (whole or 1.0) for one, whole in zip(explained, self.squares, strict=True)])
+        return np.stack([part / (whole or 1.0) for part, whole in zip(explained, self.squares, strict=True)])
 
     def coefficients(self, components: int | None = None) -> tuple[Floats, Floats]:
-        """Weights (D, V) and intercept (V,) of the first ``components`` (all unless told)."""
+        """Return weights (D, V) and intercept (V,) of the first ``components`` (default: all)."""
         k = self.n_components if components is None else min(components, self.n_components)
         weights = self.rotations[:, :k] @ self.y_loadings[:, :k].T
         return weights, self.y_mean - self.x_mean @ weights
 
     def path(self, predictors: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Predictions (K, m, V) of predictors (m, D) by the first 1, 2, ..., K components."""
+        # X R, and the prediction by k components as the cumulative sum of t_k q_k'.
         scores = (np.asarray(predictors, np.float64) - self.x_mean) @ self.rotations
         steps = scores.T[:, :, None] * self.y_loadings.T[:, None, :]
         return np.cumsum(steps, axis=0) + self.y_mean
@@ -65,7 +66,10 @@ class PlsModel:
 def fit_pls(
     predictors: NDArray[np.floating[Any]], responses: NDArray[np.floating[Any]], components: int
 ) -> PlsModel:
-    """SIMPLS (de Jong 1993) with the conventions of MATLAB's ``plsregress``.
+    """Fit SIMPLS (de Jong 1993) with the conventions of MATLAB's ``plsregress``.
+
+    Our own because scikit-learn has NIPALS only: other components for several responses, and 165 times as
+    long for the fits of one subject (docs/speed.md).
 
     Predictors (n, D) and responses (n, V) are centred, not scaled. Each component is the leading left
     singular vector of the deflated X'Y; scores have unit length; X'Y is deflated by the loading, which is
@@ -83,9 +87,9 @@ def fit_pls(
         )
     x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
     x0, y0 = x - x_mean, y - y_mean
-    found = _extract(x0, y0, most)
+    extracted = _extract(x0, y0, most)
     squares = float((x0**2).sum()), float((y0**2).sum())
-    return PlsModel(x_mean, y_mean, *found, _y_scores(y0, found[2], found[3]), squares)
+    return PlsModel(x_mean, y_mean, *extracted, _y_scores(y0, extracted[2], extracted[3]), squares)
 
 
 def _extract(x0: Floats, y0: Floats, components: int) -> tuple[Floats, Floats, Floats, Floats]:
@@ -97,15 +101,19 @@ def _extract(x0: Floats, y0: Floats, components: int) -> tuple[Floats, Floats, F
     for index in range(components):
         if np.linalg.norm(covariance) <= NOTHING_LEFT * whole:
             break
+        # r = leading left singular vector of S = X0'Y0, deflated so far.
         direction = leading_left_vector(covariance)
+        # Score t = X0 r at unit length; r is scaled with it.
         score = x0 @ direction
         length = np.linalg.norm(score)
         score /= length
+        # Loadings p = X0't and q = Y0't.
         loading = x0.T @ score
         rotations.append(direction / length)
         scores.append(score)
         x_loadings.append(loading)
         y_loadings.append(y0.T @ score)
+        # v = p made orthogonal to the earlier loadings; S <- S - v v'S, once more against rounding.
         basis[:, index] = _orthonormal(loading, basis[:, :index])
         covariance -= np.outer(basis[:, index], basis[:, index] @ covariance)
         earlier = basis[:, : index + 1]

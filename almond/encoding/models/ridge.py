@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.encoding.models.folds import Fold
-from almond.encoding.models.ridge_cv import ridge_families
+from almond.encoding.models.ridge_cv import fit_nested_ridge
 from almond.encoding.models.solvers.backend import make_backend
-from almond.encoding.models.solvers.training_sets import make_plan
+from almond.encoding.models.solvers.training_sets import make_training_sets
 from almond.errors import InputError
 from almond.progress import Silent
 from almond.typing import Floats
@@ -28,9 +28,9 @@ class RidgeModel:
 
 
 def relative_penalties(predictors: NDArray[np.floating[Any]], factors: Sequence[float]) -> Floats:
-    """Penalties as multiples of the mean eigenvalue of X0'X0, so that they do not depend on units or
-    length."""
+    """Return penalties as multiples of the mean eigenvalue of X0'X0, free of units and length."""
     x = np.asarray(predictors, np.float64)
+    # trace(X0'X0) / D, the mean of the D eigenvalues.
     scale = float(((x - x.mean(axis=0)) ** 2).sum() / x.shape[1])
     return np.asarray(factors, np.float64) * (scale or 1.0)
 
@@ -47,10 +47,14 @@ def fit_ridge(
 ) -> RidgeModel:
     """Minimise |Y0 - X0 B|^2 + a |B|^2 per target, with the intercept free.
 
-    Predictors (n, D), responses (n, V), candidate penalties (P,) above 0. With one candidate it is used; with
-    more, each target takes the one with the least squared error summed over ``folds`` (positions within the
-    rows given); the first of equals.
+    With one candidate penalty it is used; with more, each target takes the one with the least squared error
+    summed over the folds; the first of equals.
 
+    :param predictors: (n, D); ``responses``: (n, V).
+    :param penalties: candidates (P,), above 0.
+    :param folds: row numbers to choose on; needed for several penalties.
+    :param backend: see :func:`almond.encoding.models.solvers.backend.make_backend`, as ``device``,
+        ``precision``.
     :raises InputError: row counts differ, no penalty above 0, or several penalties without folds.
     """
     x, y = np.asarray(predictors), np.asarray(responses)
@@ -61,9 +65,9 @@ def fit_ridge(
         raise InputError("penalties", f"are {grid.tolist()}", "one or more numbers above 0")
     if len(grid) > 1 and not folds:
         raise InputError("penalties", "several to choose from, but no folds to choose with", "inner folds")
-    plan = make_plan(len(x), (), (lambda _: folds) if len(grid) > 1 else None, final=True)
+    training = make_training_sets(len(x), (), (lambda _: folds) if len(grid) > 1 else None, final=True)
     engine = make_backend(backend, device, precision)
-    found = next(ridge_families(engine, x, y, plan, lambda _: grid.tolist(), Silent()))
-    if found.weights is None or found.intercept is None:
+    fit = next(fit_nested_ridge(engine, x, y, training, lambda _: grid.tolist(), progress=Silent()))
+    if fit.weights is None or fit.intercept is None:
         raise InputError("penalties", "gave no model", "rows to fit")
-    return RidgeModel(found.weights, found.intercept, found.penalties)
+    return RidgeModel(fit.weights, fit.intercept, fit.penalties)

@@ -1,1 +1,1 @@
-"""Two families of encoders that learn from several subjects at once."""
+"""Families of encoders, which learn from several subjects at once: the shared space and the flow model."""

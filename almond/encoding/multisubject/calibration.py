@@ -22,8 +22,10 @@ BINS = 10
 
 
 def crps_of_samples(samples: Floats, measured: Floats) -> Floats:
-    """CRPS (...) of samples (n, ...): E|X - y| - E|X - X'| / 2, without bias for n >= 2 samples."""
+    """Return the CRPS (...) of samples (n, ...): E|X - y| - E|X - X'| / 2, without bias for n >= 2
+    samples."""
     n = len(samples)
+    # sum over i < j of |x_i - x_j| = sum (2 i - n - 1) x_(i); E|X - X'| / 2 is that over n (n - 1).
     ordered = np.sort(samples, axis=0)
     weights = 2 * np.arange(1, n + 1) - n - 1
     differences = np.tensordot(weights, ordered, axes=1) / (n * (n - 1))
@@ -31,25 +33,27 @@ def crps_of_samples(samples: Floats, measured: Floats) -> Floats:
 
 
 def crps_of_gaussian(mean: Floats, spread: Floats, measured: Floats) -> Floats:
-    """CRPS of a normal distribution in closed form (Gneiting & Raftery 2007)."""
+    """Return the CRPS of a normal distribution in closed form (Gneiting & Raftery 2007)."""
+    # sd (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi)), z = (y - mean) / sd.
     z = (measured - mean) / spread
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     return np.asarray(spread * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi)), np.float64)
 
 
 def calibration(samples: Floats, measured: Floats) -> dict[str, Any]:
-    """Plain numbers from samples (n, T, V) and what was measured (T, V)."""
-    return summary([piece(samples, measured)])
+    """Return the calibration of samples (n, T, V) for measured responses (T, V), as plain numbers."""
+    return calibration_summary([calibration_sums(samples, measured)])
 
 
-def piece(samples: Floats, measured: Floats) -> dict[str, Floats]:
-    """What can be summed over pieces of a recording, so that samples need not be kept."""
+def calibration_sums(samples: Floats, measured: Floats) -> dict[str, Floats]:
+    """Return sums that add up over pieces of a recording, so that samples need not be stored."""
     n = len(samples)
     edges = [(1 - level) / 2 for level in LEVELS] + [(1 + level) / 2 for level in LEVELS]
     bounds = np.quantile(samples, edges, axis=0)
     half = len(LEVELS)
     inside = (bounds[:half] <= measured) & (measured <= bounds[half:])
     below = (samples < measured).sum(axis=0)
+    # PIT of the measured value: (number of samples below + 1/2) / (n + 1), in BINS bins.
     ranks = np.minimum((below + 0.5) / (n + 1) * BINS, BINS - 1).astype(int)
     return {
         "count": np.array(measured.size, np.float64),
@@ -62,10 +66,11 @@ def piece(samples: Floats, measured: Floats) -> dict[str, Floats]:
     }
 
 
-def summary(pieces: Sequence[dict[str, Floats]]) -> dict[str, Any]:
-    """Coverage, spread-skill ratio, CRPS and PIT over all pieces."""
+def calibration_summary(pieces: Sequence[dict[str, Floats]]) -> dict[str, Any]:
+    """Return coverage, spread-skill ratio, CRPS and PIT over all pieces."""
     total = {name: sum(part[name] for part in pieces) for name in pieces[0] if name != "samples"}
     n, count = float(pieces[0]["samples"]), total["count"]
+    # sqrt((n + 1) / n) sqrt(mean variance / mean squared error).
     ratio = np.sqrt((n + 1) / n) * np.sqrt(total["variance"] / total["error"])
     return {
         "coverage": {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from almond.encoding.multisubject.interface import SubjectArrays
+from almond.encoding.multisubject.subject_arrays import SubjectArrays
 from almond.typing import Rows
 
 LENGTH_TOLERANCE = 0.02
@@ -17,15 +17,16 @@ SAME = 0.9
 
 
 def same_film(first: SubjectArrays, second: SubjectArrays) -> bool:
-    """Whether two subjects saw the same thing at the same times, judged by their features."""
+    """Tell whether two subjects saw the same at the same times, by the correlation of their features."""
     if len(first.lengths) != len(second.lengths):
         return False
     pairs = list(zip(first.lengths, second.lengths, strict=True))
     if any(abs(a - b) > LENGTH_TOLERANCE * max(a, b) for a, b in pairs):
         return False
-    rows = [_common(one.lengths, [min(pair) for pair in pairs]) for one in (first, second)]
+    rows = [_common(arrays.lengths, [min(pair) for pair in pairs]) for arrays in (first, second)]
     a, b = first.x[rows[0]], second.x[rows[1]]
     a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    # Pearson's r of each feature between the two subjects; their mean decides.
     scale = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
     varies = scale > 0
     if not varies.any():
@@ -33,22 +34,23 @@ def same_film(first: SubjectArrays, second: SubjectArrays) -> bool:
     return float(((a * b).sum(axis=0)[varies] / scale[varies]).mean()) >= SAME
 
 
-def _common(lengths: Sequence[int], kept: Sequence[int]) -> Rows:
-    """The first ``kept`` rows of every run."""
+def _common(lengths: Sequence[int], counts: Sequence[int]) -> Rows:
+    """Return the first ``counts`` rows of every run."""
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    parts = [start + np.arange(count) for start, count in zip(starts, kept, strict=True)]
+    parts = [start + np.arange(count) for start, count in zip(starts, counts, strict=True)]
     return np.concatenate(parts).astype(np.int64)
 
 
 def allowed_rows(target: SubjectArrays, train: Rows, other: SubjectArrays) -> Rows:
-    """The rows of ``other``, who saw the same film, at the moments of the target's training rows.
+    """Return the rows of ``other``, who saw the same film, at the moments of the target's training rows.
 
     Volumes that a longer run has beyond the target's are left out.
     """
-    chosen = np.zeros(sum(target.lengths), bool)
-    chosen[train] = True
-    found, mine, theirs = [], 0, 0
+    training = np.zeros(sum(target.lengths), bool)
+    training[train] = True
+    allowed, mine, theirs = [], 0, 0
+    # Row i of run j of one subject is the same moment as row i of run j of the other.
     for own, others in zip(target.lengths, other.lengths, strict=True):
-        found.append(theirs + np.flatnonzero(chosen[mine : mine + own][:others]))
+        allowed.append(theirs + np.flatnonzero(training[mine : mine + own][:others]))
         mine, theirs = mine + own, theirs + others
-    return np.concatenate(found).astype(np.int64)
+    return np.concatenate(allowed).astype(np.int64)

@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
-from almond.encoding.multisubject.flow_training import Checkpoint, Course, Plan, torch_generator, train
+from almond.encoding.multisubject.flow_training import (
+    Checkpoint,
+    TrainingSchedule,
+    TrainingState,
+    torch_generator,
+    train,
+)
 from almond.progress import Progress
 
 FREEDOM = 0.03
@@ -28,45 +34,47 @@ FREEDOM = 0.03
 
 
 @dataclass(frozen=True)
-class Window:
+class KernelWindow:
     """Which volumes a convolution sees: ``taps`` of them, the last one ``lead`` after the volume itself."""
 
     taps: int
     lead: int
 
     @classmethod
-    def of(cls, kernel: float, lead: float, tr: float) -> Window:
-        """Seconds to volumes: at least one tap, and the volume itself always inside."""
+    def of(cls, kernel: float, lead: float, tr: float) -> KernelWindow:
+        """Convert seconds to volumes: at least one tap, and the volume itself always inside."""
         taps = max(1, round(kernel / tr))
         return cls(taps, min(round(lead / tr), taps - 1))
 
 
-def expected_response(window: Window, response: NDArray[np.float64] | None) -> Tensor:
-    """The kernel's prior shape (taps,), the earliest volume first, of unit length.
+def expected_response(window: KernelWindow, response: NDArray[np.float64] | None) -> Tensor:
+    """Make the kernel's prior shape (taps,), the earliest volume first, of unit length.
 
-    ``response`` is the haemodynamic response from lag 0 on, one value per TR; None for features that are
+    :param response: the haemodynamic response from lag 0 on, one value per TR; None for features that are
     convolved with one already: then the volume itself.
     """
+    # e(tau) = h(lag tau) / |h| within the window, 0 after the volume.
     shape = torch.zeros(window.taps, dtype=torch.float32)
     lagged = np.ones(1) if response is None else response[: window.taps - window.lead]
     shape[window.taps - window.lead - len(lagged) : window.taps - window.lead] = torch.tensor(
         lagged[::-1].copy(), dtype=torch.float32
     )
-    found: Tensor = shape / shape.norm()
-    return found
+    expected: Tensor = shape / shape.norm()
+    return expected
 
 
 @dataclass(frozen=True)
 class Film:
     """Standardised features (1, D, T) of all runs, with silence between them so that no run sees another;
-    ``rows`` (n,) are the places of the volumes."""
+    ``rows`` (n,) are the positions of the volumes."""
 
-    laid: Tensor
+    padded: Tensor
     rows: Tensor
 
 
-def lay(features: Tensor, lengths: Sequence[int], window: Window) -> Film:
-    """Features (n, D), already standardised so that 0 means nothing unusual, of runs of these lengths."""
+def pad_runs(features: Tensor, lengths: Sequence[int], window: KernelWindow) -> Film:
+    """Put runs one after the other with zeros between; features (n, D) are standardised, so that 0 is the
+    mean."""
     before, after = window.taps - 1 - window.lead, window.lead
     dimension = features.shape[1]
     pieces, rows, place = [], [], 0
@@ -99,29 +107,32 @@ class Anchor(nn.Module):
 
     def kernel(self) -> Tensor:
         """(H, D, taps), the earliest volume first."""
+        # k(h, d, tau) = w(h, d) e(tau) + FREEDOM delta(h, d, tau).
         shaped = self.trunk[:, :, None] * self.expected
         return shaped + FREEDOM * self.departure if self.departure.numel() else shaped
 
     def courses(self, film: Film) -> Tensor:
-        """The shared time courses (n, H) of a film."""
-        return conv1d(film.laid, self.kernel())[0].T[film.rows]
+        """Return the shared time courses (n, H) of a film."""
+        # z(h, t) = sum over d and tau of k(h, d, tau) x(d, t + tau).
+        return conv1d(film.padded, self.kernel())[0].T[film.rows]
 
     def read(self, courses: Tensor, subject: int) -> Tensor:
-        """(n, H) -> standardised responses (n, V) of a subject."""
-        found: Tensor = courses @ self.readouts[subject].T + self.biases[subject]
-        return found
+        """Map time courses (n, H) to the standardised responses (n, V) of a subject."""
+        responses: Tensor = courses @ self.readouts[subject].T + self.biases[subject]
+        return responses
 
     def size(self) -> Tensor:
-        """Squared weights, per voxel and per shared time course: what the decay multiplies."""
+        """Return the squared weights, per voxel and per shared time course, which the decay multiplies."""
+        # mean over subjects of |U|^2 / V, plus (|w|^2 + |delta|^2) / H.
         readouts = torch.stack([readout.square().sum(dim=1).mean() for readout in self.readouts]).mean()
         trunk = self.trunk.square().sum() + self.departure.square().sum()
         return readouts + trunk / len(self.trunk)
 
 
 @dataclass(frozen=True)
-class Watched:
-    """What one subject saw and answered: the number of the film, responses (n, V) standardised, ``rows`` to
-    train on and ``held`` rows to judge on (may be none)."""
+class SubjectResponses:
+    """Responses of one subject to a film (its number): (n, V), standardised; ``rows`` to train on and
+    ``held`` rows to validate on (may be none)."""
 
     film: int
     responses: Tensor
@@ -129,21 +140,23 @@ class Watched:
     held: Tensor
 
 
-def errors(anchor: Anchor, films: Sequence[Film], watched: Sequence[Watched], *, held: bool) -> Tensor:
-    """Mean squared error (S,) of each subject on its training or its held rows."""
+def squared_errors(
+    anchor: Anchor, films: Sequence[Film], watched: Sequence[SubjectResponses], *, held: bool
+) -> Tensor:
+    """Return the mean squared error (S,) of each subject on its training or its held rows."""
     courses = [anchor.courses(film) for film in films]
-    found = []
-    for subject, one in enumerate(watched):
-        rows = one.held if held else one.rows
-        predicted = anchor.read(courses[one.film][rows], subject)
-        found.append((one.responses[rows] - predicted).square().mean())
-    return torch.stack(found)
+    losses = []
+    for subject, observed in enumerate(watched):
+        rows = observed.held if held else observed.rows
+        predicted = anchor.read(courses[observed.film][rows], subject)
+        losses.append((observed.responses[rows] - predicted).square().mean())
+    return torch.stack(losses)
 
 
 def train_anchor(
     films: Sequence[Film],
-    watched: Sequence[Watched],
-    plan: Plan,
+    watched: Sequence[SubjectResponses],
+    schedule: TrainingSchedule,
     *,
     width: int,
     decay: float,
@@ -152,29 +165,30 @@ def train_anchor(
     checkpoint: Checkpoint | None,
     progress: Progress,
     name: str,
-) -> tuple[Anchor, Course]:
+) -> tuple[Anchor, TrainingState]:
     """Minimise the mean over subjects of the squared error, plus ``decay`` times the squared weights.
 
     Stops early on the held rows, where there are any. One step over all data per epoch.
     """
-    dimension = int(films[0].laid.shape[1])
-    voxels = [int(one.responses.shape[1]) for one in watched]
-    device = films[0].laid.device
+    dimension = int(films[0].padded.shape[1])
+    voxels = [int(observed.responses.shape[1]) for observed in watched]
+    device = films[0].padded.device
     anchor = Anchor(dimension, width, expected, voxels, torch_generator(seed, "anchor")).to(device)
 
     def losses(epoch: int) -> Iterator[Tensor]:
-        yield errors(anchor, films, watched, held=False).mean() + decay * anchor.size()
+        # L = mean over subjects of |y - (U z + b)|^2 + decay |weights|^2.
+        yield squared_errors(anchor, films, watched, held=False).mean() + decay * anchor.size()
 
     def validate() -> float:
         with torch.no_grad():
-            return float(errors(anchor, films, watched, held=True).mean())
+            return float(squared_errors(anchor, films, watched, held=True).mean())
 
-    judged = all(len(one.held) for one in watched)
+    validated = all(len(observed.held) for observed in watched)
     course = train(
         anchor,
         losses,
-        plan,
-        validate=validate if judged else None,
+        schedule,
+        validate=validate if validated else None,
         checkpoint=checkpoint,
         progress=progress,
         name=name,

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from almond.digest import canonical_json, digest_files
 from almond.encoding.artifacts.artifact import is_intact, keep_under_digest
-from almond.encoding.multisubject.flow_anchor import Anchor, Window
+from almond.encoding.multisubject.flow_anchor import Anchor, KernelWindow
 from almond.encoding.multisubject.flow_matching import Velocity
-from almond.encoding.multisubject.flow_model import FlowModel, Voice
-from almond.encoding.multisubject.spread import Spread
+from almond.encoding.multisubject.flow_model import FlowModel, SubjectParameters
+from almond.encoding.multisubject.residual_covariance import ResidualCovariance
 from almond.errors import DigestMismatch, InputError
 from almond.files import new_folder, write_atomically
 
@@ -50,13 +50,13 @@ class FlowArtifact:
     digest: str = ""
 
     def predict(self, features: NDArray[np.floating], subject: str) -> NDArray[np.float64]:
-        """The mean response (n, V) of all the subject's voxels: see ``FlowModel.predict``."""
+        """Predict the mean response (n, V) of all the subject's voxels: see ``FlowModel.predict``."""
         return self.model.predict(features, subject)
 
     def sample(
         self, features: NDArray[np.floating], subject: str, n: int, *, steps: int = 25, seed: int = 0
     ) -> NDArray[np.float64]:
-        """Samples (n, T, V): see ``FlowModel.sample``."""
+        """Draw samples (n, T, V): see ``FlowModel.sample``."""
         return self.model.sample(features, subject, n, steps=steps, seed=seed)
 
     def to_json(self) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def load_flow(path: Path, device: str = "cpu") -> FlowArtifact:
 
 
 def read_flow_json(path: Path) -> dict[str, Any]:
-    """The description alone, without checking digests."""
+    """Read the description alone, without checking digests."""
     missing = [name for name in FILES if not (path / name).is_file()]
     if missing:
         raise InputError(path, f"has no {' and no '.join(missing)}", "the folder of a flow model")
@@ -146,36 +146,36 @@ def read_flow_json(path: Path) -> dict[str, Any]:
 
 def _tensors(artifact: FlowArtifact) -> dict[str, Tensor]:
     model = artifact.model
-    found = {
+    tensors = {
         "feature_mean": model.feature_mean,
         "feature_scale": model.feature_scale,
         "context": model.context,
         "offset": model.offset,
     }
-    found |= {f"anchor/{name}": tensor for name, tensor in model.anchor.state_dict().items()}
-    found |= {f"velocity/{name}": tensor for name, tensor in model.velocity.state_dict().items()}
-    for name, voice in zip(model.subjects, model.voices, strict=True):
+    tensors |= {f"anchor/{name}": tensor for name, tensor in model.anchor.state_dict().items()}
+    tensors |= {f"velocity/{name}": tensor for name, tensor in model.velocity.state_dict().items()}
+    for name, own in zip(model.subjects, model.parameters, strict=True):
         here = f"subject/{name}"
-        spread = voice.spread
-        found |= {f"{here}/mean": voice.mean, f"{here}/scale": voice.scale}
-        found |= {f"{here}/spread/{part}": getattr(spread, part) for part in SPREAD}
-        found[f"{here}/temperature"] = torch.tensor(voice.temperature, dtype=torch.float64)
-        found[f"{here}/voxels"] = torch.from_numpy(np.asarray(artifact.voxels[name], np.int64))
+        tensors |= {f"{here}/mean": own.mean, f"{here}/scale": own.scale}
+        tensors |= {f"{here}/spread/{part}": getattr(own.covariance, part) for part in COVARIANCE}
+        tensors[f"{here}/temperature"] = torch.tensor(own.temperature, dtype=torch.float64)
+        tensors[f"{here}/voxels"] = torch.from_numpy(np.asarray(artifact.voxels[name], np.int64))
         for region, columns in artifact.columns[name].items():
-            found[f"{here}/columns/{region}"] = torch.from_numpy(np.asarray(columns, np.int64))
-    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in found.items()}
+            tensors[f"{here}/columns/{region}"] = torch.from_numpy(np.asarray(columns, np.int64))
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
 
 
-SPREAD = ("scale", "directions", "variances", "rest")
+COVARIANCE = ("scale", "directions", "variances", "rest")
 
 
 def _model(shape: Mapping[str, Any], subjects: list[str], tensors: Mapping[str, Tensor]) -> FlowModel:
     nothing = torch.Generator()
-    spreads = [
-        Spread(**{part: tensors[f"subject/{name}/spread/{part}"] for part in SPREAD}) for name in subjects
+    covariances = [
+        ResidualCovariance(**{part: tensors[f"subject/{name}/spread/{part}"] for part in COVARIANCE})
+        for name in subjects
     ]
     dimension = len(tensors["feature_mean"])
-    voxels = [len(spread.scale) for spread in spreads]
+    voxels = [len(covariance.scale) for covariance in covariances]
     anchor = Anchor(dimension, shape["width"], tensors["anchor/expected"], voxels, nothing)
     bases = [tensors[f"velocity/basis_{number}"] for number in range(len(subjects))]
     velocity = Velocity(bases, len(tensors["offset"]), shape["hidden"], nothing)
@@ -184,25 +184,25 @@ def _model(shape: Mapping[str, Any], subjects: list[str], tensors: Mapping[str, 
             {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         )
         module.to(tensors["offset"].device)
-    voices = [
-        Voice(
+    parameters = [
+        SubjectParameters(
             tensors[f"subject/{name}/mean"],
             tensors[f"subject/{name}/scale"],
-            spread,
+            covariance,
             float(tensors[f"subject/{name}/temperature"]),
         )
-        for name, spread in zip(subjects, spreads, strict=True)
+        for name, covariance in zip(subjects, covariances, strict=True)
     ]
     return FlowModel(
         tuple(subjects),
-        Window(shape["taps"], shape["lead"]),
+        KernelWindow(shape["taps"], shape["lead"]),
         tensors["feature_mean"],
         tensors["feature_scale"],
         anchor,
         tensors["context"],
         tensors["offset"],
         velocity,
-        tuple(voices),
+        tuple(parameters),
         shape["samples"],
         shape["steps"],
         shape["seed"],

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from almond.encoding.multisubject.flow_anchor import Anchor, Film, Window, lay
+from almond.encoding.multisubject.flow_anchor import Anchor, Film, KernelWindow, pad_runs
 from almond.encoding.multisubject.flow_matching import Velocity, integrate
 from almond.encoding.multisubject.flow_training import torch_generator
-from almond.encoding.multisubject.spread import Spread
+from almond.encoding.multisubject.residual_covariance import ResidualCovariance
 from almond.errors import InputError
 from almond.typing import Floats
 
@@ -22,14 +22,14 @@ ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
-class Voice:
-    """What is a subject's own beside the networks: BOLD ``mean`` and ``scale`` (V,), the spread of the
-    residuals, and the ``temperature`` by which noise is widened so that samples spread as held-out residuals
+class SubjectParameters:
+    """What is a subject's own beside the networks: BOLD ``mean`` and ``scale`` (V,), the covariance of the
+    residuals, and the ``temperature`` by which noise is widened so that samples vary as held-out residuals
     did (Euler steps narrow them by some per cent)."""
 
     mean: Tensor
     scale: Tensor
-    spread: Spread
+    covariance: ResidualCovariance
     temperature: float = 1.0
 
 
@@ -39,14 +39,14 @@ class FlowModel:
     (H, C) and ``offset`` (C,) turn the anchor's time courses into the stimulus context."""
 
     subjects: tuple[str, ...]
-    window: Window
+    window: KernelWindow
     feature_mean: Tensor
     feature_scale: Tensor
     anchor: Anchor
     context: Tensor
     offset: Tensor
     velocity: Velocity
-    voices: tuple[Voice, ...]
+    parameters: tuple[SubjectParameters, ...]
     samples: int
     steps: int
     seed: int
@@ -54,9 +54,13 @@ class FlowModel:
     def predict(
         self, features: NDArray[np.floating], subject: str, lengths: Sequence[int] | None = None
     ) -> Floats:
-        """The mean response (n, V), in the units of the BOLD, to features (n, D), one row per volume.
+        """Predict the mean response (n, V), in the units of the BOLD.
 
-        Runs of these ``lengths`` (one run unless told) do not see each other. The anchor's prediction plus
+        :param features: (n, D), one row per volume.
+        :param subject: one of the trained subjects.
+        :param lengths: volumes of each run, which do not see each other (default: one run).
+
+        The anchor's prediction plus
         the mean of ``samples`` residuals, drawn in pairs of opposite noise: what of them is linear in the
         noise cancels. Always the same for the same features.
         """
@@ -67,6 +71,7 @@ class FlowModel:
         total = torch.zeros_like(anchor)
         for _ in range(half):
             noise = torch.randn(anchor.shape, generator=rng).to(anchor.device)
+            # Antithetic pair x0, -x0: terms linear in the noise cancel in the mean.
             total += self._residuals(number, noise, context, self.steps)
             total += self._residuals(number, -noise, context, self.steps)
         return self._in_units(number, anchor + total / (2 * half))
@@ -74,7 +79,7 @@ class FlowModel:
     def predict_anchor(
         self, features: NDArray[np.floating], subject: str, lengths: Sequence[int] | None = None
     ) -> Floats:
-        """The first stage alone (n, V): linear in the features."""
+        """Predict (n, V) by the first stage alone, which is linear in the features."""
         number = self._number(subject)
         return self._in_units(number, self._stage_one(features, number, lengths)[0])
 
@@ -89,10 +94,15 @@ class FlowModel:
         lengths: Sequence[int] | None = None,
         rows: NDArray[np.int64] | None = None,
     ) -> Floats:
-        """``n`` possible responses (n, T, V) to features (T, D), by ``steps`` Euler steps; of ``rows`` only.
+        """Draw ``n`` possible responses (n, T, V) to features (T, D).
+
+        :param steps: Euler steps of the integration (default: the model's).
+        :param seed: equal seeds give equal samples.
+        :param lengths: volumes of each run (default: one run).
+        :param rows: the volumes to sample (default: all).
 
         Voxels fluctuate together as they do in the data; volumes are drawn independently of each other given
-        the features. Equal seeds give equal samples.
+        the features.
 
         :raises InputError: an unknown subject, features of another dimension, or no sample asked for.
         """
@@ -103,12 +113,12 @@ class FlowModel:
         if rows is not None:
             anchor, context = anchor[rows], context[rows]
         rng = torch_generator(seed, "sample", subject)
-        found = np.empty((n, *anchor.shape), np.float64)
+        samples = np.empty((n, *anchor.shape), np.float64)
         for index in range(n):
             noise = torch.randn(anchor.shape, generator=rng).to(anchor.device)
             residuals = self._residuals(number, noise, context, steps or self.steps)
-            found[index] = self._in_units(number, anchor + residuals)
-        return found
+            samples[index] = self._in_units(number, anchor + residuals)
+        return samples
 
     def _number(self, subject: str) -> int:
         if subject not in self.subjects:
@@ -121,6 +131,7 @@ class FlowModel:
     ) -> tuple[Tensor, Tensor]:
         film = self.film(features, lengths or [len(features)])
         courses = self.anchor.courses(film)
+        # y = U z + b, and the context z C + c.
         return self.anchor.read(courses, number), courses @ self.context + self.offset
 
     def film(self, features: NDArray[np.floating], lengths: Sequence[int]) -> Film:
@@ -131,19 +142,20 @@ class FlowModel:
         if sum(lengths) != len(features):
             raise InputError("lengths", f"sum to {sum(lengths)}", f"{len(features)}, the rows of features")
         values = torch.tensor(features, dtype=torch.float32, device=self.feature_mean.device)
-        return lay((values - self.feature_mean) / self.feature_scale, lengths, self.window)
+        return pad_runs((values - self.feature_mean) / self.feature_scale, lengths, self.window)
 
     def _residuals(self, number: int, noise: Tensor, context: Tensor, steps: int) -> Tensor:
-        """Standard normal noise (T, V) to residuals in units of the standardised BOLD."""
-        voice = self.voices[number]
+        """Integrate standard normal noise (T, V) to residuals in units of the standardised BOLD."""
+        own = self.parameters[number]
         pieces = [
-            integrate(self.velocity, number, voice.temperature * white, about, steps)
+            integrate(self.velocity, number, own.temperature * white, about, steps)
             for white, about in zip(
                 *(torch.split(part, ROWS_AT_ONCE) for part in (noise, context)), strict=True
             )
         ]
-        return voice.spread.coloured(torch.cat(pieces))
+        # Residuals of the subject's covariance from whitened ones.
+        return own.covariance.coloured(torch.cat(pieces))
 
     def _in_units(self, number: int, standardised: Tensor) -> Floats:
-        voice = self.voices[number]
-        return np.asarray((standardised * voice.scale + voice.mean).cpu().numpy(), np.float64)
+        own = self.parameters[number]
+        return np.asarray((standardised * own.scale + own.mean).cpu().numpy(), np.float64)

@@ -2,8 +2,8 @@
 
 The second stage must learn residuals such as new stimuli will leave, and the anchor fits the rows that it was
 trained on too well. So the anchor is trained once per inner block without that block, and its misses there
-are what the second stage learns from. These trainings also say how many epochs are enough; the anchor that is
-kept is then trained on all rows for so many. The last inner block judges the second stage and its spread.
+are what the second stage learns from. These trainings also say how many epochs are enough; the final anchor
+is then trained on all rows for so many. The last inner block validates the second stage and its covariance.
 """
 
 from __future__ import annotations
@@ -24,17 +24,21 @@ from almond.encoding.models.folds import Fold, inner_folds
 from almond.encoding.multisubject.flow_anchor import (
     Anchor,
     Film,
-    Watched,
-    Window,
+    KernelWindow,
+    SubjectResponses,
     expected_response,
-    lay,
+    pad_runs,
     train_anchor,
 )
 from almond.encoding.multisubject.flow_matching import Residuals, integrate, train_velocity
-from almond.encoding.multisubject.flow_model import FlowModel, Voice
-from almond.encoding.multisubject.flow_training import Checkpoint, Plan, torch_generator
-from almond.encoding.multisubject.interface import SubjectArrays
-from almond.encoding.multisubject.spread import Spread, find_spread, leading_directions
+from almond.encoding.multisubject.flow_model import FlowModel, SubjectParameters
+from almond.encoding.multisubject.flow_training import Checkpoint, TrainingSchedule, torch_generator
+from almond.encoding.multisubject.residual_covariance import (
+    ResidualCovariance,
+    choose_covariance,
+    leading_directions,
+)
+from almond.encoding.multisubject.subject_arrays import SubjectArrays
 from almond.errors import InputError
 from almond.progress import Part, Progress
 from almond.typing import Floats, Rows
@@ -50,7 +54,7 @@ TEMPERATURE_SAMPLES = 16
 
 
 @dataclass(frozen=True)
-class Setting:
+class StageSettings:
     """What every training of a fit shares. ``convolved``: the features have a haemodynamic response already;
     ``folder`` holds the checkpoints (None: none are written)."""
 
@@ -68,7 +72,7 @@ class Setting:
 class _Data:
     """All subjects as tensors: the films, standardised BOLD, training rows, inner blocks per subject."""
 
-    window: Window
+    window: KernelWindow
     expected: Tensor
     feature_mean: Tensor
     feature_scale: Tensor
@@ -80,33 +84,37 @@ class _Data:
     rows: list[Tensor]
     inner: list[list[tuple[Tensor, Tensor]]]
 
-    def watched(self, parts: Sequence[tuple[Tensor, Tensor]]) -> list[Watched]:
+    def watched(self, parts: Sequence[tuple[Tensor, Tensor]]) -> list[SubjectResponses]:
         return [
-            Watched(film, responses, train, held)
+            SubjectResponses(film, responses, train, held)
             for film, responses, (train, held) in zip(self.film_of, self.responses, parts, strict=True)
         ]
 
 
 def train_stages(
-    subjects: Sequence[SubjectArrays], rows: Sequence[Rows], setting: Setting, progress: Progress
+    subjects: Sequence[SubjectArrays], rows: Sequence[Rows], setting: StageSettings, progress: Progress
 ) -> FlowModel:
-    """A model from these training rows of each subject."""
+    """Train both stages on these rows of each subject.
+
+    :param subjects: the prepared data; ``rows``: training rows of each.
+    :param setting: what all trainings of a fit share.
+    """
     data = _prepare(subjects, rows, setting)
-    kept, residuals, contexts = _anchors(data, setting, Part(progress, 0.0, 0.6))
-    anchor, context, offset = kept
+    whole, residuals, contexts = _anchors(data, setting, Part(progress, 0.0, 0.6))
+    anchor, context, offset = whole
     parts = [blocks[-1] for blocks in data.inner]
-    voices, learned = [], []
-    for one in range(len(subjects)):
-        train, held = parts[one]
-        spread = find_spread(residuals[one], train, held)
-        basis = leading_directions(residuals[one][train], spread, REFINED)
-        white = spread.whitened(residuals[one])
-        learned.append(Residuals(white, contexts[one], basis, train, held))
-        voices.append(Voice(data.means[one], data.scales[one], spread))
+    parameters, learned = [], []
+    for number, (train, held) in enumerate(parts):
+        # z = C^(-1/2) (y - anchor): the second stage learns whitened residuals, in their leading directions.
+        covariance = choose_covariance(residuals[number], train, held)
+        basis = leading_directions(residuals[number][train], covariance, REFINED)
+        white = covariance.whitened(residuals[number])
+        learned.append(Residuals(white, contexts[number], basis, train, held))
+        parameters.append(SubjectParameters(data.means[number], data.scales[number], covariance))
     settings = setting.settings
     velocity, _ = train_velocity(
         learned,
-        Plan(settings.flow_epochs, settings.patience, settings.flow_lr),
+        TrainingSchedule(settings.flow_epochs, settings.patience, settings.flow_lr),
         hidden=settings.hidden,
         batch=settings.batch,
         seed=settings.seed,
@@ -114,7 +122,7 @@ def train_stages(
         progress=Part(progress, 0.6, 1.0),
     )
     model = FlowModel(
-        tuple(one.subject for one in subjects),
+        tuple(arrays.subject for arrays in subjects),
         data.window,
         data.feature_mean,
         data.feature_scale,
@@ -122,7 +130,7 @@ def train_stages(
         context,
         offset,
         velocity,
-        tuple(voices),
+        tuple(parameters),
         settings.samples,
         settings.steps,
         settings.seed,
@@ -131,35 +139,36 @@ def train_stages(
 
 
 def train_first_stage(
-    subjects: Sequence[SubjectArrays], rows: Sequence[Rows], setting: Setting, progress: Progress
+    subjects: Sequence[SubjectArrays], rows: Sequence[Rows], setting: StageSettings, progress: Progress
 ) -> list[NDArray[np.float64]]:
-    """The anchor alone, for controls: predictions (n, V) of every volume of each subject."""
+    """Train the anchor alone, for controls; predict (n, V) every volume of each subject."""
     data = _prepare(subjects, rows, setting)
     anchor = _anchors(data, setting, progress)[0][0]
     with torch.no_grad():
         courses = [anchor.courses(film) for film in data.films]
         return [
-            np.asarray(anchor.read(courses[film], one).cpu().numpy(), np.float64)
-            for one, film in enumerate(data.film_of)
+            np.asarray(anchor.read(courses[film], subject).cpu().numpy(), np.float64)
+            for subject, film in enumerate(data.film_of)
         ]
 
 
-def _prepare(subjects: Sequence[SubjectArrays], rows: Sequence[Rows], setting: Setting) -> _Data:
+def _prepare(subjects: Sequence[SubjectArrays], rows: Sequence[Rows], setting: StageSettings) -> _Data:
     tr, settings, device = subjects[0].tr, setting.settings, setting.device
-    window = Window.of(settings.kernel, settings.lead, tr)
+    window = KernelWindow.of(settings.kernel, settings.lead, tr)
     pairs = list(zip(subjects, rows, strict=True))
     mean, scale = _feature_scale(pairs)
     films: dict[str, int] = {}
     laid: list[Film] = []
     film_of = []
-    for one in subjects:
-        key = f"{digest_array(one.x)} {one.lengths}"
+    for arrays in subjects:
+        key = f"{digest_array(arrays.x)} {arrays.lengths}"
         if key not in films:
             films[key] = len(laid)
-            laid.append(lay(_tensor((one.x - mean) / scale, device), one.lengths, window))
+            laid.append(pad_runs(_tensor((arrays.x - mean) / scale, device), arrays.lengths, window))
         film_of.append(films[key])
-    means = [one.bold[chosen].mean(axis=0) for one, chosen in pairs]
-    spreads = [one.bold[chosen].std(axis=0) for one, chosen in pairs]
+    # Standardised BOLD (y - m) / s with mean and standard deviation of the training rows.
+    means = [arrays.bold[training].mean(axis=0) for arrays, training in pairs]
+    spreads = [arrays.bold[training].std(axis=0) for arrays, training in pairs]
     scales = [np.where(spread > 0, spread, 1.0) for spread in spreads]
     return _Data(
         window=window,
@@ -169,36 +178,38 @@ def _prepare(subjects: Sequence[SubjectArrays], rows: Sequence[Rows], setting: S
         films=laid,
         film_of=film_of,
         responses=[
-            _tensor((one.bold - m) / s, device) for one, m, s in zip(subjects, means, scales, strict=True)
+            _tensor((arrays.bold - m) / s, device)
+            for arrays, m, s in zip(subjects, means, scales, strict=True)
         ],
         means=[_tensor(m, device) for m in means],
         scales=[_tensor(s, device) for s in scales],
-        rows=[torch.tensor(chosen, device=device) for chosen in rows],
-        inner=[_inner(one, chosen, setting) for one, chosen in pairs],
+        rows=[torch.tensor(training, device=device) for training in rows],
+        inner=[_inner(arrays, training, setting) for arrays, training in pairs],
     )
 
 
 def _feature_scale(pairs: Sequence[tuple[SubjectArrays, Rows]]) -> tuple[Floats, float]:
-    """Mean (D,) and one spread for all features, so that they keep their sizes relative to each other."""
-    count = sum(len(chosen) for _, chosen in pairs)
-    mean = np.sum([one.x[chosen].sum(axis=0) for one, chosen in pairs], axis=0) / count
-    squares = sum(float(((one.x[chosen] - mean) ** 2).sum()) for one, chosen in pairs)
+    """Return the means (D,) and one standard deviation for all features, which so stay in proportion."""
+    count = sum(len(training) for _, training in pairs)
+    # m = sum x / N; s^2 = sum |x - m|^2 / (N D), over the training rows of all subjects.
+    mean = np.sum([arrays.x[training].sum(axis=0) for arrays, training in pairs], axis=0) / count
+    squares = sum(float(((arrays.x[training] - mean) ** 2).sum()) for arrays, training in pairs)
     return np.asarray(mean, np.float64), float(np.sqrt(squares / count / len(mean))) or 1.0
 
 
-def _inner(one: SubjectArrays, chosen: Rows, setting: Setting) -> list[tuple[Tensor, Tensor]]:
-    everything = Fold(chosen, chosen[:0])
-    blocks = inner_folds(everything, one.lengths, n_folds=INNER_FOLDS, gap=setting.gap, tr=one.tr)
+def _inner(arrays: SubjectArrays, training: Rows, setting: StageSettings) -> list[tuple[Tensor, Tensor]]:
+    everything = Fold(training, training[:0])
+    blocks = inner_folds(everything, arrays.lengths, n_folds=INNER_FOLDS, gap=setting.gap, tr=arrays.tr)
     if len(blocks) < INNER_FOLDS:
         raise InputError(
-            f"sub-{one.subject}",
-            f"has {len(chosen)} volumes to train on, too few for {INNER_FOLDS} inner blocks",
+            f"sub-{arrays.subject}",
+            f"has {len(training)} volumes to train on, too few for {INNER_FOLDS} inner blocks",
             "longer runs or a shorter gap",
         )
     return [
         (
-            torch.tensor(chosen[block.train], device=setting.device),
-            torch.tensor(chosen[block.test], device=setting.device),
+            torch.tensor(training[block.train], device=setting.device),
+            torch.tensor(training[block.test], device=setting.device),
         )
         for block in blocks
     ]
@@ -217,27 +228,31 @@ class _Context:
     scale: Tensor
 
     def of(self, anchor: Anchor) -> tuple[Tensor, Tensor]:
-        """(H, C) and (C,): from an anchor's time courses to the context."""
+        """Return (H, C) and (C,), which take an anchor's time courses to the context."""
+        # c = (U z + b)'M / s = z (U'M / s) + b'M / s.
         readouts, biases = torch.cat(list(anchor.readouts)), torch.cat(list(anchor.biases))
         return (readouts.T @ self.mixture) / self.scale, (biases @ self.mixture) / self.scale
 
 
 def _anchors(
-    data: _Data, setting: Setting, progress: Progress
+    data: _Data, setting: StageSettings, progress: Progress
 ) -> tuple[tuple[Anchor, Tensor, Tensor], list[Tensor], list[Tensor]]:
-    """The anchor that is kept with its context, and from the inner blocks, per subject: residuals and
-    contexts (zero in rows outside training)."""
+    """Train the final anchor; return it with its context, and from the inner blocks, per subject, residuals
+    and contexts (zero in rows outside training)."""
     count = INNER_FOLDS
     inner, epochs = [], []
     for number in range(count):
         parts = [blocks[number] for blocks in data.inner]
         part = Part(progress, number / (count + 1), (number + 1) / (count + 1))
-        anchor, best = _anchor(data, setting, parts, None, f"anchor-{number + 1}", part)
+        anchor, best = _anchor(data, setting, parts, name=f"anchor-{number + 1}", progress=part)
         inner.append(anchor)
         epochs.append(best)
     whole = [(rows, rows[:0]) for rows in data.rows]
+    # Epochs of the final anchor: the median of the best epochs of the inner trainings.
     length = max(1, int(np.median(epochs)))
-    anchor, _ = _anchor(data, setting, whole, length, "anchor", Part(progress, count / (count + 1), 1.0))
+    anchor, _ = _anchor(
+        data, setting, whole, name="anchor", progress=Part(progress, count / (count + 1), 1.0), epochs=length
+    )
     with torch.no_grad():
         context = _find_context(anchor, data)
         return (anchor, *context.of(anchor)), *_heldout(data, inner, context)
@@ -245,17 +260,18 @@ def _anchors(
 
 def _anchor(
     data: _Data,
-    setting: Setting,
+    setting: StageSettings,
     parts: Sequence[tuple[Tensor, Tensor]],
-    epochs: int | None,
+    *,
     name: str,
     progress: Progress,
+    epochs: int | None = None,
 ) -> tuple[Anchor, int]:
     settings = setting.settings
     anchor, course = train_anchor(
         data.films,
         data.watched(parts),
-        Plan(epochs or settings.epochs, settings.patience, settings.lr),
+        TrainingSchedule(epochs or settings.epochs, settings.patience, settings.lr),
         width=settings.width,
         decay=settings.decay,
         expected=data.expected,
@@ -268,10 +284,13 @@ def _anchor(
 
 
 def _find_context(anchor: Anchor, data: _Data) -> _Context:
+    # The leading left singular vectors of all subjects' read-outs U (sum of V, H) mix predictions to a
+    # context.
     left = torch.linalg.svd(torch.cat(list(anchor.readouts)), full_matrices=False)[0][:, :CONTEXT]
     raw = _Context(left, torch.ones((), device=left.device))
     matrix, offset = raw.of(anchor)
     films = [anchor.courses(film) @ matrix + offset for film in data.films]
+    # One scale for all: the largest standard deviation of a context over all subjects' training rows.
     spread = torch.cat([films[film][rows] for film, rows in zip(data.film_of, data.rows, strict=True)]).std(
         dim=0
     )
@@ -285,35 +304,37 @@ def _heldout(data: _Data, inner: Sequence[Anchor], context: _Context) -> tuple[l
     for number, anchor in enumerate(inner):
         matrix, offset = context.of(anchor)
         courses = [anchor.courses(film) for film in data.films]
-        for one, film in enumerate(data.film_of):
-            held = data.inner[one][number][1]
-            predicted = anchor.read(courses[film][held], one)
-            residuals[one][held] = data.responses[one][held] - predicted
-            contexts[one][held] = courses[film][held] @ matrix + offset
+        for subject, film in enumerate(data.film_of):
+            held = data.inner[subject][number][1]
+            # What the anchor that never saw these rows misses: residual y - (U z + b), and its context.
+            predicted = anchor.read(courses[film][held], subject)
+            residuals[subject][held] = data.responses[subject][held] - predicted
+            contexts[subject][held] = courses[film][held] @ matrix + offset
     return residuals, contexts
 
 
 @torch.no_grad()
 def _tempered(model: FlowModel, learned: Sequence[Residuals]) -> FlowModel:
-    """Widen the noise so that samples spread on the judging block as the residuals there do."""
-    voices = []
-    for number, (voice, one) in enumerate(zip(model.voices, learned, strict=True)):
+    """Widen the noise so that samples vary on the validation block as the residuals there do."""
+    widened = []
+    for number, (own, residuals) in enumerate(zip(model.parameters, learned, strict=True)):
         rng = torch_generator(model.seed, "temperature", model.subjects[number])
-        context = one.context[one.held]
+        context = residuals.context[residuals.held]
         drawn = []
         for _ in range(TEMPERATURE_SAMPLES):
-            noise = torch.randn(one.values[one.held].shape, generator=rng).to(context.device)
+            noise = torch.randn(residuals.values[residuals.held].shape, generator=rng).to(context.device)
             drawn.append(
-                _relative(voice.spread, integrate(model.velocity, number, noise, context, model.steps))
+                _relative(own.covariance, integrate(model.velocity, number, noise, context, model.steps))
             )
         samples = torch.stack(drawn)
-        missed = _relative(voice.spread, one.values[one.held]) - samples.mean(dim=0)
-        # The mean of n samples is off by the variance over n, which is no fault of the spread.
+        missed = _relative(own.covariance, residuals.values[residuals.held]) - samples.mean(dim=0)
+        # tau^2 = mean (y - mean of samples)^2 / (variance of samples (1 + 1/n)): the mean of n samples is off
+        # by the variance over n, which is no fault of the covariance.
         ratio = missed.square().mean() / (samples.var(dim=0).mean() * (1 + 1 / TEMPERATURE_SAMPLES))
-        voices.append(replace(voice, temperature=float(ratio.sqrt())))
-    return replace(model, voices=tuple(voices))
+        widened.append(replace(own, temperature=float(ratio.sqrt())))
+    return replace(model, parameters=tuple(widened))
 
 
-def _relative(spread: Spread, white: Tensor) -> Tensor:
-    """Whitened residuals as shares of each voxel's spread."""
-    return spread.coloured(white) / spread.deviation
+def _relative(covariance: ResidualCovariance, white: Tensor) -> Tensor:
+    """Turn whitened residuals into residuals in units of each voxel's standard deviation."""
+    return covariance.coloured(white) / covariance.deviation

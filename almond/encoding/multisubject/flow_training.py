@@ -23,14 +23,14 @@ EVERY = 10
 
 
 def torch_generator(seed: int, *purpose: str | int) -> torch.Generator:
-    """A generator of torch for a purpose: see ``almond.rng.derive_seed``. It lives on the CPU, so that every
-    device draws the same numbers."""
+    """Return a generator of torch for a purpose: see ``almond.rng.derive_seed``. It lives on the CPU, so that
+    every device draws the same numbers."""
     return torch.Generator().manual_seed(derive_seed(seed, *purpose))
 
 
 @dataclass
-class Course:
-    """How far a training is. ``best`` are the weights of ``best_epoch``, counted from 1 (0: untrained)."""
+class TrainingState:
+    """The state of a training. ``best`` are the weights of ``best_epoch``, counted from 1 (0: untrained)."""
 
     epoch: int = 0
     best_epoch: int = 0
@@ -49,18 +49,18 @@ class Checkpoint:
 
     path: Path
 
-    def write(self, module: nn.Module, optimiser: torch.optim.Adam, course: Course) -> None:
+    def write(self, module: nn.Module, optimiser: torch.optim.Adam, state: TrainingState) -> None:
         tensors = {f"now/{name}": tensor for name, tensor in module.state_dict().items()}
-        tensors |= {f"best/{name}": tensor for name, tensor in course.best.items()}
-        for index, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"adam/{index}/{name}": tensor for name, tensor in state.items()}
+        tensors |= {f"best/{name}": tensor for name, tensor in state.best.items()}
+        for index, moments in optimiser.state_dict()["state"].items():
+            tensors |= {f"adam/{index}/{name}": tensor for name, tensor in moments.items()}
         solid = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-        write_atomically(self.path, save(solid, metadata={"course": json.dumps(course.numbers())}))
+        write_atomically(self.path, save(solid, metadata={"course": json.dumps(state.numbers())}))
 
-    def read(self, module: nn.Module, optimiser: torch.optim.Adam) -> Course:
-        """Put the module and its optimiser back; a fresh course when nothing was written yet."""
+    def read(self, module: nn.Module, optimiser: torch.optim.Adam) -> TrainingState:
+        """Restore the module and its optimiser; a fresh state where nothing was written yet."""
         if not self.path.is_file():
-            return Course()
+            return TrainingState()
         parts: dict[str, dict[str, Tensor]] = {"now": {}, "best": {}, "adam": {}}
         with safe_open(self.path, framework="pt") as stored:
             numbers = json.loads(stored.metadata()["course"])
@@ -68,16 +68,16 @@ class Checkpoint:
                 part, name = key.split("/", 1)
                 parts[part][name] = stored.get_tensor(key)
         module.load_state_dict(parts["now"])
-        state: dict[int, dict[str, Tensor]] = {}
+        moments: dict[int, dict[str, Tensor]] = {}
         for key, tensor in parts["adam"].items():
             index, name = key.split("/")
-            state.setdefault(int(index), {})[name] = tensor
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-        return Course(**numbers, best=parts["best"])
+            moments.setdefault(int(index), {})[name] = tensor
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+        return TrainingState(**numbers, best=parts["best"])
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingSchedule:
     """At most ``epochs``, fewer when ``patience`` of them pass without gain; Adam with ``lr``."""
 
     epochs: int
@@ -88,40 +88,42 @@ class Plan:
 def train(
     module: nn.Module,
     losses: Callable[[int], Iterator[Tensor]],
-    plan: Plan,
+    schedule: TrainingSchedule,
     *,
     validate: Callable[[], float] | None,
     checkpoint: Checkpoint | None,
     progress: Progress,
     name: str,
-) -> Course:
+) -> TrainingState:
     """Train in place; the module ends with the weights of the best epoch.
 
     ``losses(epoch)`` yields the losses of an epoch's batches and draws its random numbers from the number of
     the epoch alone: that makes a resumed training equal to one that was never stopped. Without ``validate``
     all epochs are run and the last counts. Progress is reported, and cancelling possible, once per epoch.
     """
-    optimiser = torch.optim.Adam(module.parameters(), lr=plan.lr)
-    course = checkpoint.read(module, optimiser) if checkpoint else Course()
-    if course.epoch == 0 and validate:  # training may turn out to help nothing
-        course.best_loss, course.best = validate(), copy.deepcopy(dict(module.state_dict()))
-    while not course.done:
-        progress.report(course.epoch / plan.epochs, f"{name}, epoch {course.epoch + 1}")
-        for loss in losses(course.epoch):
+    optimiser = torch.optim.Adam(module.parameters(), lr=schedule.lr)
+    state = checkpoint.read(module, optimiser) if checkpoint else TrainingState()
+    if state.epoch == 0 and validate:  # training may turn out to help nothing
+        state.best_loss, state.best = validate(), copy.deepcopy(dict(module.state_dict()))
+    while not state.done:
+        progress.report(state.epoch / schedule.epochs, f"{name}, epoch {state.epoch + 1}")
+        for loss in losses(state.epoch):
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-        _judge(module, course, validate, plan)
-        if checkpoint and (course.done or course.epoch % EVERY == 0):
-            checkpoint.write(module, optimiser, course)
-    module.load_state_dict(course.best)
-    return course
+        _validate(module, state, validate, schedule)
+        if checkpoint and (state.done or state.epoch % EVERY == 0):
+            checkpoint.write(module, optimiser, state)
+    module.load_state_dict(state.best)
+    return state
 
 
-def _judge(module: nn.Module, course: Course, validate: Callable[[], float] | None, plan: Plan) -> None:
-    course.epoch += 1
-    loss = validate() if validate else course.best_loss
-    if validate is None or loss < course.best_loss:
-        course.best_epoch, course.best_loss = course.epoch, loss
-        course.best = copy.deepcopy(dict(module.state_dict()))
-    course.done = course.epoch >= plan.epochs or course.epoch - course.best_epoch >= plan.patience
+def _validate(
+    module: nn.Module, state: TrainingState, validate: Callable[[], float] | None, schedule: TrainingSchedule
+) -> None:
+    state.epoch += 1
+    loss = validate() if validate else state.best_loss
+    if validate is None or loss < state.best_loss:
+        state.best_epoch, state.best_loss = state.epoch, loss
+        state.best = copy.deepcopy(dict(module.state_dict()))
+    state.done = state.epoch >= schedule.epochs or state.epoch - state.best_epoch >= schedule.patience

@@ -34,7 +34,7 @@ VOXEL_PENALTY = 1.0
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainingPart:
     """One training subject: predictors (n, D), responses (n, V), and folds within these rows."""
 
     x: Floats
@@ -54,13 +54,15 @@ class SharedSpace:
         return int(self.weights.shape[1])
 
     def evened(self) -> SharedSpace:
-        """The same space with orthonormal columns: a ridge in it shrinks as one on the features would, and
-        with as many dimensions as features it *is* that ridge."""
+        """Return the same space with orthonormal columns: a ridge in it shrinks as one on the features would,
+        and with as many dimensions as features it *is* that ridge."""
         return SharedSpace(np.linalg.qr(self.weights)[0], self.variance)
 
 
-def space_from_features(parts: Sequence[Part], dimensions: int, factors: Sequence[float]) -> SharedSpace:
-    """The subspace of features in which the subjects' predicted responses vary most.
+def space_from_features(
+    parts: Sequence[TrainingPart], dimensions: int, factors: Sequence[float]
+) -> SharedSpace:
+    """Find the subspace of features in which the subjects' predicted responses vary most.
 
     Each subject counts alike, however many voxels it has. The columns of the result are the principal
     directions of all subjects' weights under the predictors' covariance, scaled as these weights spread: a
@@ -73,30 +75,33 @@ def space_from_features(parts: Sequence[Part], dimensions: int, factors: Sequenc
     variance = np.zeros((root.shape[1], root.shape[1]))
     for part in parts:
         course = (part.x - part.x.mean(axis=0)) @ root
+        # L'(sum over subjects of X0'X0 / n / S) L with L L' = B B'; its eigenvectors are the directions.
         variance += course.T @ course / (len(course) * len(parts))
     values, vectors = np.linalg.eigh(variance)
     return _leading(root, values[::-1], vectors[:, ::-1], dimensions)
 
 
-def _ridge_weights(parts: Sequence[Part], factors: Sequence[float]) -> list[Floats]:
-    """Weights (D, V) of each part over the root of V; parts with the same predictors are solved at once."""
-    groups: dict[str, list[Part]] = {}
+def _ridge_weights(parts: Sequence[TrainingPart], factors: Sequence[float]) -> list[Floats]:
+    """Return ridge weights (D, V) of each part over the root of V; parts with the same predictors are solved
+    at once."""
+    groups: dict[str, list[TrainingPart]] = {}
     for part in parts:
         groups.setdefault(digest_array(part.x), []).append(part)
-    found = []
+    weights = []
     for group in groups.values():
         x, y = group[0].x, np.concatenate([part.y / np.sqrt(part.y.shape[1]) for part in group], axis=1)
-        found.append(fit_ridge(x, y, relative_penalties(x, factors), group[0].folds).weights)
-    return found
+        weights.append(fit_ridge(x, y, relative_penalties(x, factors), group[0].folds).weights)
+    return weights
 
 
 def _square_root(weights: Floats) -> Floats:
-    """L (D, r) with L L' = B B', r no more than D."""
+    """Return L (D, r) with L L' = B B', r no more than D."""
     if weights.shape[1] <= len(weights):
         return weights
+    # B B' = U diag(l) U': L = U sqrt(l), without directions of rounding.
     values, vectors = np.linalg.eigh(weights @ weights.T)
-    kept = values > values[-1] * RANK_TOLERANCE
-    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]), np.float64)
+    positive = values > values[-1] * RANK_TOLERANCE
+    return np.asarray(vectors[:, positive] * np.sqrt(values[positive]), np.float64)
 
 
 def _leading(root: Floats, values: Floats, vectors: Floats, dimensions: int) -> SharedSpace:
@@ -109,8 +114,8 @@ def _leading(root: Floats, values: Floats, vectors: Floats, dimensions: int) -> 
     return SharedSpace(root @ vectors[:, :dimensions], values[:dimensions] / total)
 
 
-def space_from_film(parts: Sequence[Part], dimensions: int, factors: Sequence[float]) -> SharedSpace:
-    """The space of the time courses that all subjects' voxels share; the rows of all parts are the same
+def space_from_film(parts: Sequence[TrainingPart], dimensions: int, factors: Sequence[float]) -> SharedSpace:
+    """Find the space of the time courses that all subjects' voxels share; the rows of all parts are the same
     moments of one film.
 
     :raises InputError: the parts have unlike numbers of rows, or ``dimensions`` is too large.
@@ -120,12 +125,13 @@ def space_from_film(parts: Sequence[Part], dimensions: int, factors: Sequence[fl
     courses, values = shared_time_courses([part.y for part in parts], dimensions)
     x = np.mean([part.x for part in parts], axis=0)
     penalties = relative_penalties(x, factors)
+    # Ridge from the features to S; columns scaled by the root of the share that subjects explain.
     weights = fit_ridge(x, courses, penalties, parts[0].folds).weights
     return SharedSpace(weights * np.sqrt(values), values / values.sum())
 
 
 def shared_time_courses(responses: Sequence[Floats], dimensions: int) -> tuple[Floats, Floats]:
-    """S (n, k), orthonormal, and the mean share of each that the subjects' ridge maps explain (k,).
+    """Return S (n, k), orthonormal, and the mean share of each that the subjects' ridge maps explain (k,).
 
     S minimises the sum over subjects of min_G |S - Y G|^2 + a |G|^2: the leading left singular vectors of the
     subjects' Y (Y'Y + a)^(-1/2) side by side.
@@ -133,6 +139,7 @@ def shared_time_courses(responses: Sequence[Floats], dimensions: int) -> tuple[F
     whitened = []
     for y in responses:
         centred = y - y.mean(axis=0)
+        # Y = U s V': Y (Y'Y + a)^(-1/2) = U (s / sqrt(s^2 + a)) V', whose left singular vectors need no V'.
         left, values, _ = np.linalg.svd(centred, full_matrices=False)
         penalty = VOXEL_PENALTY * float((values**2).sum()) / y.shape[1]
         whitened.append(left * (values / np.sqrt(values**2 + penalty)))
@@ -148,12 +155,14 @@ def shared_time_courses(responses: Sequence[Floats], dimensions: int) -> tuple[F
 def fit_map(
     space: SharedSpace, x: Floats, y: Floats, factors: Sequence[float], folds: Sequence[Fold]
 ) -> Fitted:
-    """A subject's encoder: ridge from the shared time courses to voxels, as weights (D, V) of the features.
+    """Fit a subject's encoder: ridge from the shared time courses to voxels, as weights (D, V) of the
+    features.
 
     ``factors`` are penalties in units of the mean eigenvalue of the shared time courses' Gram matrix; with
     several, each voxel takes its own over ``folds``.
     """
     courses = x @ space.weights
+    # A = argmin |Y0 - (X W)0 A|^2 + a |A|^2; the encoder is W A.
     model = fit_ridge(courses, y, relative_penalties(courses, factors), folds)
-    chosen = {"dimensions": space.dimensions, "penalty_median": float(np.median(model.penalties))}
-    return Fitted(space.weights @ model.weights, model.intercept, chosen)
+    hyperparameters = {"dimensions": space.dimensions, "penalty_median": float(np.median(model.penalties))}
+    return Fitted(space.weights @ model.weights, model.intercept, hyperparameters)

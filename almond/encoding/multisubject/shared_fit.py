@@ -20,23 +20,22 @@ from almond.encoding.artifacts.artifact import EncoderArtifact, save_artifact
 from almond.encoding.artifacts.fit_index import Entry, FittedRegion
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.multisubject import SharedSettings
-from almond.encoding.evaluation.heldout import heldout_metrics
+from almond.encoding.evaluation.heldout import FoldScheme, heldout_metrics
 from almond.encoding.evaluation.noise_features import KIND
-from almond.encoding.models.estimators import Fitted, Solved
-from almond.encoding.models.folds import Fold, Folds, inner_folds, make_folds
+from almond.encoding.models.estimators import Fitted, RegionFit
+from almond.encoding.models.folds import Fold, Folds, inner_folds
 from almond.encoding.multisubject.films import allowed_rows, same_film
-from almond.encoding.multisubject.interface import SubjectArrays
 from almond.encoding.multisubject.shared import (
-    Part,
     SharedSpace,
+    TrainingPart,
     fit_map,
     space_from_features,
     space_from_film,
 )
+from almond.encoding.multisubject.subject_arrays import SubjectArrays
 from almond.errors import InputError
-from almond.progress import Part as Share
+from almond.progress import Part as Part
 from almond.progress import Progress
-from almond.rng import generator
 from almond.typing import Floats, Rows
 
 MODEL = "shared"
@@ -58,49 +57,49 @@ class Spaces:
     known: dict[str, SharedSpace] = field(default_factory=dict)
 
     def without(self, target: SubjectArrays, train: Rows) -> SharedSpace:
-        """The space from which nothing about the target's rows outside ``train`` can be learned."""
-        chosen = []
-        for one in self.training:
-            if one.subject == target.subject:
-                chosen.append((one, train))
-            elif same_film(target, one):
-                chosen.append((one, allowed_rows(target, train, one)))
+        """Return the space from which nothing about the target's rows outside ``train`` can be learned."""
+        allowed = []
+        for arrays in self.training:
+            if arrays.subject == target.subject:
+                allowed.append((arrays, train))
+            elif same_film(target, arrays):
+                allowed.append((arrays, allowed_rows(target, train, arrays)))
             else:
-                chosen.append((one, np.arange(len(one.x))))
-        return self._space(chosen)
+                allowed.append((arrays, np.arange(len(arrays.x))))
+        return self._space(allowed)
 
     def whole(self) -> SharedSpace:
-        """The space from everything that the training subjects have."""
-        return self._space([(one, np.arange(len(one.x))) for one in self.training])
+        """Return the space from all rows of the training subjects."""
+        return self._space([(arrays, np.arange(len(arrays.x))) for arrays in self.training])
 
     @property
     def training(self) -> list[SubjectArrays]:
-        return [one for one in self.data if one.subject not in self.settings.new_subjects]
+        return [arrays for arrays in self.data if arrays.subject not in self.settings.new_subjects]
 
-    def _space(self, chosen: Sequence[tuple[SubjectArrays, Rows]]) -> SharedSpace:
-        key = digest_json([[one.subject, digest_array(rows)] for one, rows in chosen])
+    def _space(self, rows_of_subjects: Sequence[tuple[SubjectArrays, Rows]]) -> SharedSpace:
+        key = digest_json([[arrays.subject, digest_array(rows)] for arrays, rows in rows_of_subjects])
         if key not in self.known:
             find = space_from_film if self.settings.space == "film" else space_from_features
-            parts = [self._part(one, rows) for one, rows in chosen]
+            parts = [self._part(arrays, rows) for arrays, rows in rows_of_subjects]
             space = find(parts, self.settings.dimensions, self.factors)
             self.known[key] = space.evened() if self.settings.prior == "even" else space
         return self.known[key]
 
-    def _part(self, one: SubjectArrays, rows: Rows) -> Part:
-        folds = self.inner(one, rows)
-        return Part(self.predictors[one.subject][rows], one.bold[rows], folds)
+    def _part(self, arrays: SubjectArrays, rows: Rows) -> TrainingPart:
+        folds = self.inner(arrays, rows)
+        return TrainingPart(self.predictors[arrays.subject][rows], arrays.bold[rows], folds)
 
-    def inner(self, one: SubjectArrays, rows: Rows) -> list[Fold]:
-        """Blocks within the rows, to choose penalties on."""
+    def inner(self, arrays: SubjectArrays, rows: Rows) -> list[Fold]:
+        """Split the rows into blocks, to choose penalties on."""
         if len(self.factors) == 1:
             return []
         fold = Fold(rows, rows[:0])
-        return inner_folds(fold, one.lengths, n_folds=INNER_FOLDS, gap=self.gap, tr=one.tr)
+        return inner_folds(fold, arrays.lengths, n_folds=INNER_FOLDS, gap=self.gap, tr=arrays.tr)
 
-    def map(self, space: SharedSpace, one: SubjectArrays, rows: Rows) -> Fitted:
-        """The encoder (D, V) of all voxels of a subject from these rows of it."""
-        x = self.predictors[one.subject][rows]
-        return fit_map(space, x, one.bold[rows], self.factors, self.inner(one, rows))
+    def map(self, space: SharedSpace, arrays: SubjectArrays, rows: Rows) -> Fitted:
+        """Fit the encoder (D, V) of all voxels of a subject on these rows of it."""
+        x = self.predictors[arrays.subject][rows]
+        return fit_map(space, x, arrays.bold[rows], self.factors, self.inner(arrays, rows))
 
 
 def fit_shared(
@@ -112,181 +111,185 @@ def fit_shared(
         or features with several columns per feature (delays, derivatives).
     """
     settings = config.shared
-    check(settings, subjects)
+    check_subjects(settings, subjects)
     factors = settings.penalties or config.penalties
     inputs = {
         "config": config.settings(MODEL),
         "shared": {**settings.to_json(), "penalties": list(factors)},
-        "data": {one.subject: digests(one) for one in subjects},
+        "data": {arrays.subject: data_digests(arrays) for arrays in subjects},
     }
     entries = {
-        (one.subject, region): Entry(out, one.subject, region, MODEL, inputs)
-        for one in subjects
-        for region in one.columns
+        (arrays.subject, region): Entry(out, arrays.subject, region, MODEL, inputs)
+        for arrays in subjects
+        for region in arrays.columns
     }
-    found = {key: entry.find() for key, entry in entries.items()}
-    spaces = Spaces(subjects, {one.subject: one.x for one in subjects}, settings, factors, config.gap)
+    fitted = {key: entry.find() for key, entry in entries.items()}
+    spaces = Spaces(
+        subjects, {arrays.subject: arrays.x for arrays in subjects}, settings, factors, config.gap
+    )
     noise = _noise(spaces)
-    for number, one in enumerate(subjects):
-        share = Share(progress, number / len(subjects), (number + 1) / len(subjects))
-        waiting = [region for region in one.columns if found[one.subject, region] is None]
+    for number, arrays in enumerate(subjects):
+        share = Part(progress, number / len(subjects), (number + 1) / len(subjects))
+        waiting = [region for region in arrays.columns if fitted[arrays.subject, region] is None]
         if waiting:
-            job = _Job(config, spaces, noise, one, inputs)
-            for made in job.run(waiting, out, share):
-                entries[one.subject, made.region].remember(made.digest)
-                found[one.subject, made.region] = made
+            for made in _SubjectFit(config, spaces, noise, arrays, inputs).run(waiting, out, share):
+                entries[arrays.subject, made.region].remember(made.digest)
+                fitted[arrays.subject, made.region] = made
     progress.report(1.0, f"shared: {len(subjects)} subjects")
-    return [item for item in found.values() if item is not None]
+    return [item for item in fitted.values() if item is not None]
 
 
-def check(settings: SharedSettings, subjects: Sequence[SubjectArrays]) -> None:
-    names = [one.subject for one in subjects]
+def check_subjects(settings: SharedSettings, subjects: Sequence[SubjectArrays]) -> None:
+    """Check that the settings name subjects there are, and that their data fit the kind of space."""
+    names = [arrays.subject for arrays in subjects]
     unknown = [name for name in settings.new_subjects if name not in names]
     if unknown:
         raise InputError("shared.new_subjects", f"{unknown[0]} has no run", f"among {', '.join(names)}")
     if set(names) <= set(settings.new_subjects):
         raise InputError("shared.new_subjects", "names every subject", "at least one to learn the space from")
-    training = [one for one in subjects if one.subject not in settings.new_subjects]
-    for one in training[1:] if settings.space == "film" else ():
-        if one.lengths != training[0].lengths or not same_film(training[0], one):
+    training = [arrays for arrays in subjects if arrays.subject not in settings.new_subjects]
+    for arrays in training[1:] if settings.space == "film" else ():
+        if arrays.lengths != training[0].lengths or not same_film(training[0], arrays):
             raise InputError(
                 "shared.space",
-                f"is film, but sub-{one.subject} saw another film than sub-{training[0].subject}, or has "
+                f"is film, but sub-{arrays.subject} saw another film than sub-{training[0].subject}, or has "
                 "another number of volumes",
                 "features, which needs no common film",
             )
-    for one in subjects:
-        dimension = one.feature_space.dimension
-        if one.x.shape[1] != dimension:
+    for arrays in subjects:
+        dimension = arrays.feature_space.dimension
+        if arrays.x.shape[1] != dimension:
             raise InputError(
                 "model",
-                f"shared has one weight per feature, but the {dimension} features have {one.x.shape[1]} "
+                f"shared has one weight per feature, but the {dimension} features have {arrays.x.shape[1]} "
                 "columns (delays or derivatives)",
                 "hrf: spm or none",
             )
-        if one.subject in settings.new_subjects and (settings.volumes or 0) > len(one.x):
+        if arrays.subject in settings.new_subjects and (settings.volumes or 0) > len(arrays.x):
             raise InputError(
-                "shared.volumes", f"is {settings.volumes}", f"at most the {len(one.x)} of sub-{one.subject}"
+                "shared.volumes",
+                f"is {settings.volumes}",
+                f"at most the {len(arrays.x)} of sub-{arrays.subject}",
             )
 
 
-def digests(one: SubjectArrays) -> dict[str, Any]:
-    """What the numbers of a subject are, for the index: equal data are not fitted twice."""
-    arrays = {"x": one.x, "bold": one.bold, "voxels": one.voxels}
-    found: dict[str, Any] = {name: digest_array(array) for name, array in arrays.items()}
-    found["columns"] = {name: digest_array(columns) for name, columns in one.columns.items()}
-    found["masks"] = dict(one.mask_digests)
-    found["lengths"], found["tr"] = list(one.lengths), one.tr
-    found["features"], found["provenance"] = one.feature_space.digest, dict(one.provenance)
-    if one.null_x is not None:
-        found["null_x"] = digest_array(one.null_x)
-    return found
+def data_digests(arrays: SubjectArrays) -> dict[str, Any]:
+    """Return digests of the numbers of a subject, for the fit index: equal data are not fitted twice."""
+    values = {"x": arrays.x, "bold": arrays.bold, "voxels": arrays.voxels}
+    described: dict[str, Any] = {name: digest_array(array) for name, array in values.items()}
+    described["columns"] = {name: digest_array(columns) for name, columns in arrays.columns.items()}
+    described["masks"] = dict(arrays.mask_digests)
+    described["lengths"], described["tr"] = list(arrays.lengths), arrays.tr
+    described["features"], described["provenance"] = arrays.feature_space.digest, dict(arrays.provenance)
+    if arrays.null_x is not None:
+        described["null_x"] = digest_array(arrays.null_x)
+    return described
 
 
 def _noise(spaces: Spaces) -> Spaces | None:
-    """The same fit with noise for features, where every subject brings some."""
-    noise = {one.subject: one.null_x for one in spaces.data if one.null_x is not None}
+    """Return the same spaces with noise for features, where every subject brings some."""
+    noise = {arrays.subject: arrays.null_x for arrays in spaces.data if arrays.null_x is not None}
     if len(noise) < len(spaces.data):
         return None
     return Spaces(spaces.data, noise, spaces.settings, spaces.factors, spaces.gap)
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One subject."""
+class _SubjectFit:
+    """The fit of one subject's regions."""
 
     config: FitConfig
     spaces: Spaces
     noise: Spaces | None
-    one: SubjectArrays
+    arrays: SubjectArrays
     inputs: Mapping[str, Any]
 
     def run(self, regions: Sequence[str], out: Path, progress: Progress) -> list[FittedRegion]:
         folds = self._folds()
-        solved = self._heldout(self.spaces, folds, Share(progress, 0.0, 0.5))
-        noise = self._heldout(self.noise, folds, Share(progress, 0.5, 0.9)) if self.noise else None
-        progress.report(0.9, f"sub-{self.one.subject}: final shared")
-        final = self.spaces.map(self.spaces.whole(), self.one, self.own_rows(np.arange(len(self.one.x))))
+        solved = self._heldout(self.spaces, folds, Part(progress, 0.0, 0.5))
+        noise = self._heldout(self.noise, folds, Part(progress, 0.5, 0.9)) if self.noise else None
+        progress.report(0.9, f"sub-{self.arrays.subject}: final shared")
+        final = self.spaces.map(
+            self.spaces.whole(), self.arrays, self.own_rows(np.arange(len(self.arrays.x)))
+        )
         made = []
         for region in regions:
             metrics = self._metrics(region, solved, folds)
             if noise is not None and self.noise is not None:
                 metrics["null_control"] = {
                     "heldout_r": self._metrics(region, noise, folds)["heldout_r"]["mean"],
-                    "features": int(self.noise.predictors[self.one.subject].shape[1]),
+                    "features": int(self.noise.predictors[self.arrays.subject].shape[1]),
                     "kind": KIND,
                 }
             made.append(self._save(region, final, metrics, out))
         return made
 
     def _folds(self) -> Folds:
-        config = self.config
-        return make_folds(
-            config.crossvalidation,
-            self.one.lengths,
-            n_folds=config.folds,
-            gap=config.gap,
-            tr=self.one.tr,
-            rng=generator(config.seed, "folds", self.one.subject),
-        )
+        arrays = self.arrays
+        return FoldScheme.of(self.config, arrays.subject, arrays.lengths, arrays.tr).folds
 
     def own_rows(self, rows: Rows, test: Rows | None = None) -> Rows:
-        """Which of the rows the subject's own map may use: of a new subject so many as ``volumes`` says.
+        """Return which of the rows the subject's own map may use: of a new subject so many as ``volumes``
+        says.
 
         They follow the test block, and go on at the beginning where the recording ends.
         """
         count = self.spaces.settings.volumes
-        if count is None or self.one.subject not in self.spaces.settings.new_subjects:
+        if count is None or self.arrays.subject not in self.spaces.settings.new_subjects:
             return rows
         if count > len(rows):
             raise InputError(
                 "shared.volumes", f"is {count}", f"at most {len(rows)}, the training volumes of a fold"
             )
+        # The first ``volumes`` rows after the test block, cyclically.
         first = 0 if test is None else int(np.searchsorted(rows, test[-1]))
         return np.sort(np.roll(rows, -first)[:count])
 
-    def _heldout(self, spaces: Spaces, folds: Folds, progress: Progress) -> Solved:
-        """Predictions (n_test, V) of all voxels in every fold."""
-        predictions, chosen = [], []
-        x = spaces.predictors[self.one.subject]
+    def _heldout(self, spaces: Spaces, folds: Folds, progress: Progress) -> RegionFit:
+        """Predict (n_test, V) all voxels in every fold."""
+        predictions, hyperparameters = [], []
+        x = spaces.predictors[self.arrays.subject]
         for number, fold in enumerate(folds.folds):
-            progress.report(number / len(folds.folds), f"sub-{self.one.subject}: shared, fold {number + 1}")
-            space = spaces.without(self.one, fold.train)
-            fitted = spaces.map(space, self.one, self.own_rows(fold.train, fold.test))
+            progress.report(
+                number / len(folds.folds), f"sub-{self.arrays.subject}: shared, fold {number + 1}"
+            )
+            # W from all that may be seen, A from the subject's own training rows: predictions X_test W A + b.
+            space = spaces.without(self.arrays, fold.train)
+            fitted = spaces.map(space, self.arrays, self.own_rows(fold.train, fold.test))
             predictions.append(fitted.predict(x[fold.test]))
-            chosen.append(fitted.chosen)
-        return Solved(predictions, chosen, None)
+            hyperparameters.append(fitted.hyperparameters)
+        return RegionFit(predictions, hyperparameters, None)
 
-    def _metrics(self, region: str, solved: Solved, folds: Folds) -> dict[str, Any]:
-        columns = self.one.columns[region]
-        own = Solved(
-            [predicted[:, columns] for predicted in solved.predictions], solved.chosen_in_folds, None
+    def _metrics(self, region: str, solved: RegionFit, folds: Folds) -> dict[str, Any]:
+        columns = self.arrays.columns[region]
+        own = RegionFit(
+            [predicted[:, columns] for predicted in solved.predictions], solved.fold_hyperparameters, None
         )
-        return heldout_metrics(own, self.one.bold[:, columns], folds, self.config.gap)
+        return heldout_metrics(own, self.arrays.bold[:, columns], folds, self.config.gap)
 
     def _save(self, region: str, final: Fitted, metrics: dict[str, Any], out: Path) -> FittedRegion:
-        one, columns = self.one, self.one.columns[region]
-        dropped = one.dropped.get(region, np.empty((0, 3), np.int64))
-        new = one.subject in self.spaces.settings.new_subjects
-        extra: dict[str, Any] = {} if one.grid is None else {"grid": one.grid}
+        arrays, columns = self.arrays, self.arrays.columns[region]
+        dropped = arrays.dropped.get(region, np.empty((0, 3), np.int64))
+        new = arrays.subject in self.spaces.settings.new_subjects
+        extra: dict[str, Any] = {} if arrays.grid is None else {"grid": arrays.grid}
         counts = {
             "n_voxels": len(columns),
             "n_dropped": len(dropped),
-            "n_volumes": len(self.own_rows(np.arange(len(one.x)))),
+            "n_volumes": len(self.own_rows(np.arange(len(arrays.x)))),
         }
         artifact = EncoderArtifact(
-            subject=one.subject,
+            subject=arrays.subject,
             region=region,
             model=MODEL,
-            feature_space=one.feature_space,
+            feature_space=arrays.feature_space,
             weights=final.weights[:, columns],
             intercept=final.intercept[columns],
-            voxels=one.voxels[columns],
+            voxels=arrays.voxels[columns],
             dropped=dropped,
-            mask_digest=one.mask_digests[region],
+            mask_digest=arrays.mask_digests[region],
             config=self.inputs["config"],
             provenance={
-                **one.provenance,
+                **arrays.provenance,
                 "shared": {
                     **self.inputs["shared"],
                     "trained_on": [item.subject for item in self.spaces.training],
@@ -294,8 +297,8 @@ class _Job:
                     "data": digest_json(self.inputs["data"]),
                 },
             },
-            metrics={**metrics, **counts, "chosen": final.chosen},
+            metrics={**metrics, **counts, "chosen": final.hyperparameters},
             **extra,
         )
         digest, path = save_artifact(out, artifact)
-        return FittedRegion(one.subject, region, MODEL, digest, path, dict(artifact.metrics))
+        return FittedRegion(arrays.subject, region, MODEL, digest, path, dict(artifact.metrics))

@@ -45,23 +45,23 @@ class SubjectData:
         """Which columns of ``bold`` are the region's voxels that vary; ``InputError`` when none does."""
         place = {tuple(voxel): index for index, voxel in enumerate(self.voxels.tolist())}
         inside = np.array([place[tuple(voxel)] for voxel in region.voxels.tolist()])
-        kept = inside[~self.dropped[inside]]
-        if len(kept) == 0:
+        varying = inside[~self.dropped[inside]]
+        if len(varying) == 0:
             raise InputError(
                 region.path, f"every voxel of {region.name} is constant in sub-{subject}", "measured data"
             )
-        return np.asarray(kept, np.int64)
+        return np.asarray(varying, np.int64)
 
 
 def scan_of(config: FitConfig, run: Run) -> Scan:
     """A run's time axis with its censored volumes and confounds, before its BOLD is read."""
     tr, measured = repetition_time(run, config.tr), number_of_volumes(run)
-    kept = None if config.censor is None else read_censor(run, config.censor.path, config.censor.mode)
-    volumes = measured if kept is None else len(kept)
+    uncensored = None if config.censor is None else read_censor(run, config.censor.path, config.censor.mode)
+    volumes = measured if uncensored is None else len(uncensored)
     confounds = None
     if config.confounds is not None:
         confounds = read_confounds(run, config.confounds.columns, config.confounds.path, volumes)
-    return Scan(run, volumes, tr, kept, confounds)
+    return Scan(run, volumes, tr, uncensored, confounds)
 
 
 def check_one_tr(scans: Sequence[Scan]) -> None:
@@ -101,7 +101,7 @@ def read_subject(
         progress.report(number / len(scans), f"sub-{scan.run.subject}: reading {scan.run.name}")
         part = bold[first : first + scan.n_uncensored]
         bases.append(nuisance_of(config, scan))
-        _read_run(config, scan, voxels, bases[-1], part, dropped)
+        _read_run(config, scan, voxels, bases[-1], part=part, dropped=dropped)
         first += scan.n_uncensored
     x = prepared_predictors(config, scans, predictors, bases)
     times = np.concatenate([_times(scan) for scan in scans])
@@ -118,6 +118,7 @@ def _read_run(
     scan: Scan,
     voxels: NDArray[np.int64],
     basis: Floats,
+    *,
     part: Floats,
     dropped: NDArray[np.bool_],
 ) -> None:
@@ -146,11 +147,11 @@ def prepared_predictors(
     bases: Sequence[Floats] | None = None,
 ) -> Floats:
     """Predictors (n, K D) of all runs, the nuisance taken out: column k D + d, all spaces side by side."""
-    found = aligned(config, scans, predictors)
-    chosen = bases if bases is not None else [nuisance_of(config, scan) for scan in scans]
+    rows_of_runs = aligned(config, scans, predictors)
+    nuisances = bases if bases is not None else [nuisance_of(config, scan) for scan in scans]
     parts, first = [], 0
-    for scan, basis in zip(scans, chosen, strict=True):
-        rows = found[first : first + scan.n_volumes]
+    for scan, basis in zip(scans, nuisances, strict=True):
+        rows = rows_of_runs[first : first + scan.n_volumes]
         parts.append(without(rows if scan.uncensored is None else rows[scan.uncensored], basis))
         first += scan.n_volumes
     return np.concatenate(parts)
@@ -158,10 +159,10 @@ def prepared_predictors(
 
 def aligned(config: FitConfig, scans: Sequence[Scan], predictors: Mapping[str, Predictors]) -> Floats:
     """Predictors (n, K D) at every volume of the runs' time axes, one run after the other."""
-    spaces = [_of_space(config, scans, one) for one in predictors.values()]
+    spaces = [_of_space(config, scans, space) for space in predictors.values()]
     if len(spaces) == 1:
         return spaces[0]
-    widths = [one.card.dimension for one in predictors.values()]
+    widths = [space.card.dimension for space in predictors.values()]
     responses = spaces[0].shape[1] // widths[0]
     columns = [
         values[:, k * width : (k + 1) * width]

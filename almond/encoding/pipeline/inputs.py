@@ -55,11 +55,11 @@ class Inputs:
 
     @property
     def grid_json(self) -> dict[str, Any]:
-        """Of the BOLD: shape and affine (voxel indices to millimetres)."""
+        """Return the shape and affine (voxel indices to millimetres) of the BOLD."""
         return {"shape": list(self.grid.shape), "affine": self.grid.affine.tolist()}
 
     def noise(self) -> NoisePredictors | None:
-        """What the control needs, if the configuration has one."""
+        """Make the noise predictors, if the configuration has the control."""
         if not self.config.null_control:
             return None
         rng = generator(self.config.seed, "null features", self.subject)
@@ -68,16 +68,17 @@ class Inputs:
         return NoisePredictors(x, bands(made), self.config.null_control, constant)
 
     def release(self) -> None:
-        """Give back the features, hundreds of megabytes for a film, when predictors are made."""
+        """Free the feature arrays, hundreds of megabytes for a film, once predictors are made."""
         self.predictors.clear()
 
 
 def gather_inputs(
     config: FitConfig, subject: str, *, out: Path, progress: Progress, runs: Sequence[Run] | None = None
 ) -> Inputs:
-    """Look at a subject's files: regions on the grid of its BOLD, features of its runs, nuisance regressors.
+    """Read a subject's regions on the grid of its BOLD, features of its runs and nuisance regressors.
 
-    ``runs``: of all subjects, where they were found before. ``out/features`` keeps what networks gave.
+    :param out: folder of the artifacts; ``out/features`` caches the features of networks.
+    :param runs: those of all subjects (default: searched for).
 
     :raises InputError: anything about the files that does not fit.
     """
@@ -101,7 +102,7 @@ def gather_inputs(
         device=config.device,
     )
     predictors = extract_predictors(config.spaces, presentation)
-    found = provenance.of_subject(config, scans, predictors)
+    described = provenance.of_subject(config, scans, predictors)
     return Inputs(
         config,
         subject,
@@ -111,7 +112,7 @@ def gather_inputs(
         predictors,
         joined_card(predictors),
         bands(predictors),
-        found,
+        described,
     )
 
 

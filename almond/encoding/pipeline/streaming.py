@@ -1,7 +1,9 @@
 """Whole-brain encoding with bounded memory: BOLD comes in chunks of voxels, and only numbers per voxel stay.
 
 What depends on the predictors alone is computed once for all voxels: the eigenvectors of every row set for
-ridge. PLS shares components among the voxels of a parcel, so that parcels stream instead.
+ridge. PLS shares components among the voxels of a parcel, so that parcels stream instead. Our own because
+libraries take all voxels at once: a whole brain then needs more memory than a desk computer has
+(docs/speed.md).
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from almond.encoding.evaluation.heldout import explained
+from almond.encoding.evaluation.heldout import r_squared
 from almond.encoding.models.estimators import Pls, Problem, solve
 from almond.encoding.models.folds import Fold, correlation
-from almond.encoding.models.ridge_cv import relative
+from almond.encoding.models.ridge_cv import penalty_grid
 from almond.encoding.models.solvers.backend import Array, Backend, make_backend
-from almond.encoding.models.solvers.gram import rows_of
+from almond.encoding.models.solvers.gram import select_rows
 from almond.encoding.models.solvers.ridge_systems import Spectral, System, Systems, make_systems
-from almond.encoding.models.solvers.training_sets import Family, Plan, make_plan
+from almond.encoding.models.solvers.training_sets import NestedSets, TrainingSets, make_training_sets
 from almond.errors import InputError
 from almond.files import new_folder
 from almond.progress import Part, Progress
@@ -47,17 +49,17 @@ class VoxelResults:
 
     r: Floats
     r2: Floats
-    chosen: Floats
+    selected: Floats
 
 
 def stream_ridge(
     x: Floats,
     reader: Reader,
     n_voxels: int,
+    *,
     folds: Sequence[Fold],
     inner: InnerFolds,
     factors: Sequence[float],
-    *,
     weights: Path | None = None,
     chunk: int = CHUNK,
     backend: str = "numpy",
@@ -65,35 +67,39 @@ def stream_ridge(
     precision: str = "float64",
     progress: Progress,
 ) -> VoxelResults:
-    """Ridge of every voxel: the same numbers as :func:`almond.encoding.models.estimators.solve` gives for
-    all at once.
+    """Fit ridge to every voxel, to the same numbers as :func:`almond.encoding.models.estimators.solve`.
 
-    ``x`` (n, D); ``inner`` gives positions within a fold's training rows. ``weights``: a ``.npy`` file (D +
-    1, V) in float32, the intercept last, that is written through a memory map and appears when it is
-    complete.
+    :param x: predictors (n, D).
+    :param reader: reads BOLD (n, k) of k of the ``n_voxels`` voxels.
+    :param folds: outer folds; ``inner`` gives inner folds as positions within a fold's training rows.
+    :param factors: candidate penalties as multiples of the mean eigenvalue of X'X.
+    :param weights: a ``.npy`` file (D + 1, V) in float32, the intercept last, that is written through a
+        memory map and appears when it is complete (default: none).
+    :param chunk: voxels at a time; ``backend``, ``device``, ``precision`` as in ``solve``.
 
     :raises InputError: no voxels, no folds, penalties of 0 or less, or BOLD of another shape than asked for.
     """
     if n_voxels < 1 or not folds or chunk < 1:
         raise InputError("voxels", f"are {n_voxels}, in {len(folds)} folds", "one or more of both")
     engine = make_backend(backend, device, precision)
-    plan = make_plan(len(x), folds, inner if len(factors) > 1 else None, final=True)
-    job = _RidgeJob(engine, x, reader, n_voxels, chunk, plan, sorted(factors))
+    training = make_training_sets(len(x), folds, inner if len(factors) > 1 else None, final=True)
+    stream = _RidgeStream(engine, x, reader, n_voxels, training, chunk=chunk, factors=sorted(factors))
     if weights is None:
-        job.run(None, progress)
+        stream.run(None, progress)
     else:
         with new_folder(weights.parent) as scratch:
             shape = (x.shape[1] + 1, n_voxels)
-            kept = open_memmap(scratch / weights.name, mode="w+", dtype=np.float32, shape=shape)
-            job.run(kept, progress)
-            kept.flush()
-            del kept
+            columns = open_memmap(scratch / weights.name, mode="w+", dtype=np.float32, shape=shape)
+            stream.run(columns, progress)
+            columns.flush()
+            del columns
             os.replace(scratch / weights.name, weights)
-    return VoxelResults(job.r / len(folds), job.r2 / len(folds), job.penalties)
+    return VoxelResults(stream.r / len(folds), stream.r2 / len(folds), stream.penalties)
 
 
-class _RidgeJob:
-    """Families of row sets in portions whose eigenvectors fit; chunks of voxels within."""
+class _RidgeStream:
+    """Outer folds with their inner folds in portions whose eigenvectors fit in memory; chunks of voxels
+    within."""
 
     def __init__(
         self,
@@ -101,67 +107,75 @@ class _RidgeJob:
         x: Floats,
         reader: Reader,
         n_voxels: int,
+        training: TrainingSets,
+        *,
         chunk: int,
-        plan: Plan,
         factors: Sequence[float],
     ) -> None:
-        self.backend, self.reader, self.n_voxels, self.plan = backend, reader, n_voxels, plan
+        self.backend, self.reader, self.n_voxels, self.training = backend, reader, n_voxels, training
         self.n_rows, self.x_mean = len(x), np.asarray(x.mean(axis=0, dtype=np.float64), np.float64)
-        self.systems = make_systems(backend, backend.array(x - self.x_mean), plan.sets)
-        self.grid = relative(factors)
+        self.systems = make_systems(backend, backend.array(x - self.x_mean), training.sets)
+        self.grid = penalty_grid(factors)
         self.chunks = [np.arange(at, min(at + chunk, n_voxels)) for at in range(0, n_voxels, chunk)]
         self.size = backend.itemsize * min(x.shape) ** 2
         self.r, self.r2, self.penalties = (np.zeros(n_voxels) for _ in range(3))
 
-    def run(self, kept: NDArray[np.float32] | None, progress: Progress) -> None:
+    def run(self, stored: NDArray[np.float32] | None, progress: Progress) -> None:
         portions = self._portions()
         steps = len(portions) * (len(self.chunks) + 1)
-        for number, families in enumerate(portions):
+        for number, portion in enumerate(portions):
             first = number * (len(self.chunks) + 1)
             progress.report(first / steps, f"ridge: factorising, part {number + 1} of {len(portions)}")
-            ready = [self._prepared(family) for family in families]
+            ready = [self._prepared(nested) for nested in portion]
             for index, voxels in enumerate(self.chunks):
                 progress.report((first + 1 + index) / steps, f"ridge: voxels from {voxels[0]}")
-                self._chunk(ready, voxels, kept)
+                self._chunk(ready, voxels, stored)
 
-    def _portions(self) -> list[list[Family]]:
-        families = list(self.plan.families)
-        each = (1 + max(len(family.inner) for family in families)) * self.size
+    def _portions(self) -> list[list[NestedSets]]:
+        folds = list(self.training.nested)
+        each = (1 + max(len(nested.inner) for nested in folds)) * self.size
         size = max(1, FACTOR_BYTES // each)
-        return [families[at : at + size] for at in range(0, len(families), size)]
+        return [folds[at : at + size] for at in range(0, len(folds), size)]
 
-    def _prepared(self, family: Family) -> _Ready:
-        outer = self._solved(family.outer)
-        inner = [self._solved(number) for number in family.inner]
-        self.systems.forget(family.outer)
-        final = family is self.plan.families[-1]
-        return _Ready(self.backend, self.systems, outer, inner, self.grid(outer.system.scale or 1.0), final)
+    def _prepared(self, nested: NestedSets) -> _PreparedFold:
+        outer = self._solved(nested.outer)
+        inner = [self._solved(number) for number in nested.inner]
+        self.systems.forget(nested.outer)
+        final = nested is self.training.nested[-1]
+        return _PreparedFold(
+            self.backend, self.systems, outer, inner, self.grid(outer.system.scale or 1.0), final
+        )
 
-    def _solved(self, number: int) -> _Solved:
+    def _solved(self, number: int) -> _FactorisedSet:
         system = self.systems.of(number)
-        return _Solved(number, self.plan.sets[number].test, system, Spectral(self.backend, system.matrix))
+        return _FactorisedSet(
+            number, self.training.sets[number].test, system, Spectral(self.backend, system.matrix)
+        )
 
-    def _chunk(self, ready: Sequence[_Ready], voxels: Columns, kept: NDArray[np.float32] | None) -> None:
+    def _chunk(
+        self, ready: Sequence[_PreparedFold], voxels: Columns, stored: NDArray[np.float32] | None
+    ) -> None:
         bold = read_chunk(self.reader, voxels, self.n_rows)
         level = bold.mean(axis=0)
         y = self.backend.array(bold - level)
-        for one in ready:
-            chosen = one.choose(y)
-            if not one.final:
-                measured, predicted = bold[one.outer.test], one.predictions(y, chosen) + level
+        for fold in ready:
+            selected = fold.choose(y)
+            if not fold.final:
+                measured, predicted = bold[fold.outer.test], fold.predictions(y, selected) + level
                 self.r[voxels] += correlation(predicted, measured)
-                self.r2[voxels] += explained(predicted, measured)
+                self.r2[voxels] += r_squared(predicted, measured)
                 continue
-            self.penalties[voxels] = np.asarray(one.penalties)[chosen]
-            if kept is not None:
-                weights = one.weights(y, chosen)
-                kept[:-1, voxels[0] : voxels[-1] + 1] = weights
-                intercept = one.y_mean(y) + level - (self.x_mean + one.x_mean) @ weights
-                kept[-1, voxels[0] : voxels[-1] + 1] = intercept
+            self.penalties[voxels] = np.asarray(fold.penalties)[selected]
+            if stored is not None:
+                # W, and b = mean(y) - mean(x) W, both means over the training rows.
+                weights = fold.weights(y, selected)
+                stored[:-1, voxels[0] : voxels[-1] + 1] = weights
+                intercept = fold.y_mean(y) + level - (self.x_mean + fold.x_mean) @ weights
+                stored[-1, voxels[0] : voxels[-1] + 1] = intercept
 
 
 @dataclass(frozen=True)
-class _Solved:
+class _FactorisedSet:
     number: int
     test: Columns
     system: System
@@ -169,44 +183,47 @@ class _Solved:
 
 
 @dataclass(frozen=True)
-class _Ready:
-    """A family with everything factorised: what is left is to multiply by responses (n, k), centred over all
-    rows."""
+class _PreparedFold:
+    """An outer fold with everything factorised: what is left is to multiply by responses (n, k), centred over
+    all rows."""
 
     backend: Backend
     systems: Systems
-    outer: _Solved
-    inner: Sequence[_Solved]
+    outer: _FactorisedSet
+    inner: Sequence[_FactorisedSet]
     penalties: Sequence[float]
     final: bool
 
     def choose(self, y: Array) -> Columns:
-        """The number of the penalty (k,) of each voxel; the first of equals."""
+        """Choose each voxel's penalty by the least squared error over the inner folds; return its number
+        (k,)."""
         errors = np.zeros((len(self.penalties), int(y.shape[1])))
-        for one in self.inner:
-            measured = rows_of(y, one.test) - self.systems.y_mean(one.number, y)
-            found = one.factors.predictions(one.system.test, one.system.right(y), self.penalties)
-            for index, predicted in enumerate(found):
+        for inner in self.inner:
+            measured = select_rows(y, inner.test) - self.systems.y_mean(inner.number, y)
+            predictions = inner.factors.predictions(inner.system.test, inner.system.right(y), self.penalties)
+            for index, predicted in enumerate(predictions):
                 errors[index] += self.backend.host(((measured - predicted) ** 2).sum(axis=0))
         return np.asarray(errors.argmin(axis=0), np.int64)
 
-    def _coefficients(self, y: Array, chosen: Columns) -> Iterator[tuple[Columns, Array]]:
-        requests = [(self.penalties[index], np.flatnonzero(chosen == index)) for index in np.unique(chosen)]
-        found = self.outer.factors.coefficients(self.outer.system.right(y), requests)
-        for (_, voxels), of_voxels in zip(requests, found, strict=True):
+    def _coefficients(self, y: Array, selected: Columns) -> Iterator[tuple[Columns, Array]]:
+        requests = [
+            (self.penalties[index], np.flatnonzero(selected == index)) for index in np.unique(selected)
+        ]
+        solutions = self.outer.factors.coefficients(self.outer.system.right(y), requests)
+        for (_, voxels), of_voxels in zip(requests, solutions, strict=True):
             yield voxels, of_voxels
 
-    def predictions(self, y: Array, chosen: Columns) -> Floats:
+    def predictions(self, y: Array, selected: Columns) -> Floats:
         predicted = np.empty((len(self.outer.test), int(y.shape[1])))
-        for voxels, found in self._coefficients(y, chosen):
-            predicted[:, voxels] = self.backend.host(self.outer.system.test @ found)
+        for voxels, solution in self._coefficients(y, selected):
+            predicted[:, voxels] = self.backend.host(self.outer.system.test @ solution)
         return predicted + self.y_mean(y)
 
-    def weights(self, y: Array, chosen: Columns) -> Floats:
-        found = np.empty((len(self.x_mean), int(y.shape[1])))
-        for voxels, of_voxels in self._coefficients(y, chosen):
-            found[:, voxels] = self.backend.host(self.outer.system.weights(of_voxels))
-        return found
+    def weights(self, y: Array, selected: Columns) -> Floats:
+        weights = np.empty((len(self.x_mean), int(y.shape[1])))
+        for voxels, of_voxels in self._coefficients(y, selected):
+            weights[:, voxels] = self.backend.host(self.outer.system.weights(of_voxels))
+        return weights
 
     def y_mean(self, y: Array) -> Floats:
         return self.backend.host(self.systems.y_mean(self.outer.number, y))
@@ -217,7 +234,7 @@ class _Ready:
 
 
 def read_chunk(reader: Reader, voxels: Columns, n_rows: int) -> Floats:
-    """BOLD (n, k) in float64; ``InputError`` when it has another shape or holds what is no number."""
+    """Read BOLD (n, k) in float64; ``InputError`` when it has another shape or holds what is no number."""
     bold = np.asarray(reader(voxels), np.float64)
     if bold.shape != (n_rows, len(voxels)):
         raise InputError("BOLD", f"has the shape {bold.shape}", f"({n_rows}, {len(voxels)})")
@@ -231,32 +248,35 @@ def stream_pls(
     reader: Reader,
     n_voxels: int,
     parcels: Sequence[Columns],
+    *,
     folds: Sequence[Fold],
     inner: InnerFolds,
     components: Sequence[int],
-    *,
     chunk: int = CHUNK,
     backend: str = "numpy",
     device: str = "cpu",
     precision: str = "float64",
     progress: Progress,
 ) -> VoxelResults:
-    """PLS of every parcel (voxel numbers; each voxel in one parcel at most), as many at a time as hold
-    ``chunk`` voxels.
+    """Fit PLS to every parcel, as many at a time as hold ``chunk`` voxels.
+
+    :param parcels: voxel numbers; each voxel in one parcel at most.
+    :param components: candidate numbers of components. The other parameters are those of
+        :func:`stream_ridge`.
 
     :raises InputError: no parcels, voxels in two of them, or BOLD of another shape than asked for.
     """
     every = np.concatenate([*parcels, np.zeros(0, np.int64)])
     if not len(every) or len(np.unique(every)) != len(every) or every.min() < 0 or every.max() >= n_voxels:
         raise InputError("parcels", "are missing, overlap, or name voxels that are not there", "a partition")
-    r, r2, chosen = np.full(n_voxels, np.nan), np.full(n_voxels, np.nan), np.zeros(n_voxels)
+    r, r2, selected = np.full(n_voxels, np.nan), np.full(n_voxels, np.nan), np.zeros(n_voxels)
     estimator, done = Pls(tuple(components)), 0
     for group in _groups(parcels, chunk):
         voxels = np.concatenate(group)
         bold = read_chunk(reader, voxels, len(x))
         borders = np.cumsum([0, *(len(parcel) for parcel in group)])
         columns = [np.arange(first, last) for first, last in pairwise(borders)]
-        found = solve(
+        fits = solve(
             estimator,
             Problem(x, bold, columns, folds, inner),
             backend=backend,
@@ -264,16 +284,16 @@ def stream_pls(
             precision=precision,
             progress=Part(progress, done / len(parcels), (done + len(group)) / len(parcels)),
         )
-        for parcel, places, one in zip(group, columns, found, strict=True):
+        for parcel, own, fit in zip(group, columns, fits, strict=True):
             pairs = [
-                (predicted, bold[np.ix_(fold.test, places)])
-                for predicted, fold in zip(one.predictions, folds, strict=True)
+                (predicted, bold[np.ix_(fold.test, own)])
+                for predicted, fold in zip(fit.predictions, folds, strict=True)
             ]
             r[parcel] = np.mean([correlation(*pair) for pair in pairs], axis=0)
-            r2[parcel] = np.mean([explained(*pair) for pair in pairs], axis=0)
-            chosen[parcel] = one.final.chosen["components"] if one.final else 0
+            r2[parcel] = np.mean([r_squared(*pair) for pair in pairs], axis=0)
+            selected[parcel] = fit.final.hyperparameters["components"] if fit.final else 0
         done += len(group)
-    return VoxelResults(r, r2, chosen)
+    return VoxelResults(r, r2, selected)
 
 
 def _groups(parcels: Sequence[Columns], chunk: int) -> Iterator[list[Columns]]:

@@ -1,10 +1,10 @@
-"""The models of one subject: what was fitted before is found again, the rest is fitted and written."""
+"""Fits of one subject: artifacts of the same inputs are reused, all others are fitted and written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +14,43 @@ from numpy.typing import NDArray
 from almond.encoding.artifacts import provenance
 from almond.encoding.artifacts.artifact import EncoderArtifact, save_artifact
 from almond.encoding.artifacts.fit_index import Entry, FittedRegion
-from almond.encoding.config.model import FAMILIES
-from almond.encoding.evaluation.cross_validate import Noise, Trial
-from almond.encoding.evaluation.heldout import Design, Engine
-from almond.encoding.evaluation.repeats import repeats_of
-from almond.encoding.models.estimators import Fitted
-from almond.encoding.models.folds import make_folds
+from almond.encoding.config.encoding_models import ENCODING_MODELS
+from almond.encoding.evaluation.cross_validate import CrossValidation, NoiseControl
+from almond.encoding.evaluation.heldout import Engine, FoldScheme
+from almond.encoding.evaluation.noise_ceiling import repeats_of
+from almond.encoding.models.estimators import Estimator, Fitted
 from almond.encoding.pipeline.design_matrix import SubjectData, read_subject
+from almond.encoding.pipeline.encoders.base import SubjectModel
 from almond.encoding.pipeline.inputs import Inputs, NoisePredictors
-from almond.encoding.pipeline.make_estimator import make_estimator, most_components
 from almond.encoding.regions.resolve import Region
 from almond.progress import Part, Progress
-from almond.rng import generator
 from almond.typing import Columns, Floats
 
 
 @dataclass(frozen=True)
-class Job:
-    """Every model of one subject that learns from this subject alone."""
+class _Group:
+    """Regions that one estimator fits; ``voxels`` is the number of the first region's."""
+
+    estimator: Estimator
+    voxels: int
+    regions: list[Region]
+
+
+@dataclass(frozen=True)
+class SubjectFit:
+    """The fits of all models that learn from one subject alone."""
 
     inputs: Inputs
     out: Path
 
-    @property
-    def models(self) -> list[str]:
-        return [model for model in self.inputs.config.models if model not in FAMILIES]
+    @cached_property
+    def models(self) -> dict[str, SubjectModel]:
+        """The configuration's models of one subject, by name."""
+        loaded = {name: ENCODING_MODELS.load(name) for name in self.inputs.config.models}
+        return {name: model for name, model in loaded.items() if isinstance(model, SubjectModel)}
 
     def entry(self, model: str, region: Region) -> Entry:
-        """Where it is remembered what was made from exactly these inputs."""
+        """Return the entry of the fit index for exactly these inputs."""
         inputs = {
             "mask": region.digest,
             "config": self.inputs.config.settings(model),
@@ -50,14 +59,14 @@ class Job:
         return Entry(self.out, self.inputs.subject, region.name, model, inputs)
 
     def run(self, progress: Progress) -> list[FittedRegion]:
-        """Every model on every region: found, or fitted and written. BOLD is read once, if at all."""
+        """Fit every model on every region that the index does not hold; BOLD is read once, if at all."""
         regions, subject = self.inputs.regions, self.inputs.subject
         keys = [(model, region.name) for model in self.models for region in regions]
         known = {
-            (model, region.name): found
+            (model, region.name): fitted
             for model in self.models
             for region in regions
-            if (found := self.entry(model, region).find()) is not None
+            if (fitted := self.entry(model, region).find()) is not None
         }
         waiting = {
             model: [region for region in regions if (model, region.name) not in known]
@@ -76,91 +85,88 @@ class Job:
             noise = self.inputs.noise()
             self.inputs.release()
             parts = [
-                (model, part)
+                (model, group)
                 for model, of_model in waiting.items()
-                for part in self._alike(model, regions, data)
-                if any(region in of_model for region in part)
+                for group in self._groups(model, regions, data)
+                if any(region in of_model for region in group.regions)
             ]
-            for number, (model, part) in enumerate(parts):
+            for number, (model, group) in enumerate(parts):
                 borders = [0.2 + 0.8 * place / len(parts) for place in (number, number + 1)]
-                ready = self._fit(model, part, data, noise, Part(progress, *borders))
-                for region, save in zip(part, ready, strict=True):
+                ready = self._fit(model, group, data, noise, Part(progress, *borders))
+                for region, save in zip(group.regions, ready, strict=True):
                     if region in waiting[model]:
                         known[model, region.name] = save()
         progress.report(1.0, f"sub-{subject}: done")
         return [known[key] for key in keys]
 
-    def _alike(self, model: str, regions: Sequence[Region], data: SubjectData) -> list[list[Region]]:
-        """Regions that one call fits: all of them, but for those with fewer voxels than components."""
-        found: dict[int | None, list[Region]] = {}
+    def _groups(self, model: str, regions: Sequence[Region], data: SubjectData) -> list[_Group]:
+        """Put regions with equal estimators together: one call fits them."""
+        groups: list[_Group] = []
         for region in regions:
             voxels = len(data.columns(region, self.inputs.subject))
-            limit = most_components(self.inputs.config, voxels) if model == "pls" else None
-            found.setdefault(limit, []).append(region)
-        return list(found.values())
+            estimator = self.models[model].make_estimator(self.inputs.config, self.inputs.bands, voxels)
+            group = next((group for group in groups if group.estimator == estimator), None)
+            if group is None:
+                group = _Group(estimator, voxels, [])
+                groups.append(group)
+            group.regions.append(region)
+        return groups
 
     def _fit(
         self,
         model: str,
-        regions: Sequence[Region],
+        group: _Group,
         data: SubjectData,
         noise: NoisePredictors | None,
         progress: Progress,
     ) -> list[Callable[[], FittedRegion]]:
-        """Each region fitted, ready to be saved."""
+        """Fit each region; return for each the call that saves it."""
         config = self.inputs.config
-        columns = [data.columns(region, self.inputs.subject) for region in regions]
+        columns = [data.columns(region, self.inputs.subject) for region in group.regions]
         bold, parts = data.bold, columns
         if config.target == "mean":
-            bold = np.stack([data.bold[:, chosen].mean(axis=1) for chosen in columns], axis=1)
+            bold = np.stack([data.bold[:, voxels].mean(axis=1) for voxels in columns], axis=1)
             parts = [np.array([place]) for place in range(len(columns))]
-        results = self._trial(model, data, bold, parts, noise).run(progress)
+        control = None if noise is None else self._control(model, group.voxels, noise)
+        results = self._cross_validation(group.estimator, data, bold, parts, control).run(progress)
         return [
-            partial(self._save, model, region, data, fitted, chosen, metrics)
-            for region, chosen, (fitted, metrics) in zip(regions, columns, results, strict=True)
+            partial(self._save, model, region, data, fitted=fitted, columns=voxels, metrics=metrics)
+            for region, voxels, (fitted, metrics) in zip(group.regions, columns, results, strict=True)
         ]
 
-    def _trial(
+    def _cross_validation(
         self,
-        model: str,
+        estimator: Estimator,
         data: SubjectData,
         bold: Floats,
         columns: Sequence[Columns],
-        noise: NoisePredictors | None,
-    ) -> Trial:
+        noise: NoiseControl | None,
+    ) -> CrossValidation:
         config, subject = self.inputs.config, self.inputs.subject
-        most = most_components(config, len(columns[0])) if model == "pls" else None
-        folds = make_folds(
-            config.crossvalidation,
-            data.lengths,
-            n_folds=config.folds,
-            gap=config.gap,
-            tr=data.tr,
-            rng=generator(config.seed, "folds", subject),
-        )
-        return Trial(
+        return CrossValidation(
             subject=subject,
-            estimator=make_estimator(model, config, self.inputs.bands, most),
+            estimator=estimator,
             x=data.x,
             bold=bold,
             columns=columns,
-            design=Design(folds, data.lengths, config.gap, data.tr),
+            scheme=FoldScheme.of(config, subject, data.lengths, data.tr),
             engine=Engine(config.backend, config.device, config.precision),
             seed=config.seed,
-            noise=None if noise is None else self._noise(model, most, noise),
+            noise=noise,
             repeats=repeats_of(config.repeats, self.inputs.scans) if config.repeats else None,
             permutations=config.permutations,
         )
 
-    def _noise(self, model: str, most: int | None, noise: NoisePredictors) -> Noise:
-        estimator = make_estimator(model, self.inputs.config, noise.bands, most)
-        return Noise(noise.x, estimator, noise.features, noise.time_constant)
+    def _control(self, model: str, voxels: int, noise: NoisePredictors) -> NoiseControl:
+        estimator = self.models[model].make_estimator(self.inputs.config, noise.bands, voxels)
+        return NoiseControl(noise.x, estimator, noise.features, noise.time_constant)
 
     def _save(
         self,
         model: str,
         region: Region,
         data: SubjectData,
+        *,
         fitted: Fitted,
         columns: Columns,
         metrics: dict[str, Any],
@@ -168,7 +174,7 @@ class Job:
         config, inputs = self.inputs.config, self.inputs
         dropped = dropped_voxels(region, data.voxels[columns])
         counts = {"n_voxels": len(columns), "n_dropped": len(dropped), "n_volumes": len(data.x)}
-        weights, basis = responses(fitted.weights, inputs.card.dimension, config.hrf)
+        weights, basis = response_weights(fitted.weights, inputs.card.dimension, config.hrf)
         artifact = EncoderArtifact(
             subject=inputs.subject,
             region=region.name,
@@ -185,7 +191,7 @@ class Job:
                 "region": provenance.of_region(region, config.dataset or config.base),
                 "engine": {"backend": config.backend, "device": config.device},
             },
-            metrics={**metrics, **counts, **region.notes(), "chosen": fitted.chosen},
+            metrics={**metrics, **counts, **region.notes(), "chosen": fitted.hyperparameters},
             grid=inputs.grid_json,
             basis_weights=basis,
         )
@@ -194,15 +200,15 @@ class Job:
         return FittedRegion(inputs.subject, region.name, model, digest, path, dict(artifact.metrics))
 
 
-def dropped_voxels(region: Region, kept: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The region's voxels (K, 3) that take no part."""
-    known = {tuple(voxel) for voxel in kept.tolist()}
+def dropped_voxels(region: Region, varying: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the region's voxels (K, 3) that are constant in a run and take no part."""
+    known = {tuple(voxel) for voxel in varying.tolist()}
     dropped = [voxel for voxel in region.voxels.tolist() if tuple(voxel) not in known]
     return np.array(dropped, np.int64).reshape(-1, 3)
 
 
-def responses(weights: Floats, dimension: int, hrf: str) -> tuple[Floats, Floats | None]:
-    """From weights (K D, V), rows k D + d, the response (D, V) used for scores and all (K, D, V).
+def response_weights(weights: Floats, dimension: int, hrf: str) -> tuple[Floats, Floats | None]:
+    """Reduce weights (K D, V), rows k D + d, to those used for scores (D, V); also return all as (K, D, V).
 
     The sum over the delays of a finite impulse response; the canonical response of a basis with derivatives.
     None in place of the second where K is 1.

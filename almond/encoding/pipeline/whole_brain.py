@@ -23,16 +23,14 @@ from almond.encoding.bold.nifti import read_masked, write_map
 from almond.encoding.bold.select import all_runs, subjects_of
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.whole_brain import BrainSettings
-from almond.encoding.evaluation.heldout import Design, quartiles
+from almond.encoding.evaluation.heldout import FoldScheme, quartiles
 from almond.encoding.features.run_features import Scan
-from almond.encoding.models.folds import make_folds
 from almond.encoding.pipeline.design_matrix import nuisance_of, prepare_courses, prepared_predictors
 from almond.encoding.pipeline.inputs import Inputs, gather_inputs
 from almond.encoding.pipeline.streaming import VoxelResults, stream_ridge
 from almond.errors import InputError
 from almond.files import new_folder, write_atomically
 from almond.progress import Part, Progress
-from almond.rng import generator
 from almond.typing import Floats
 
 FORMAT = "almond-brain-map/1"
@@ -40,7 +38,8 @@ REGION = "brain"
 
 
 def map_brain(config: FitConfig, *, out: Path, progress: Progress) -> list[dict[str, Any]]:
-    """Maps of every subject below ``out/sub-<subject>``; what was mapped before from the same inputs stays.
+    """Write maps of every subject below ``out/sub-<subject>``; what was mapped before from the same inputs
+    stays.
 
     Each folder holds ``r.nii.gz`` and ``r2.nii.gz`` (held-out, averaged over folds; NaN outside the mask and
     in voxels that are constant in a run), ``penalty.nii.gz``, ``r_noise.nii.gz`` where the noise control is
@@ -55,13 +54,13 @@ def map_brain(config: FitConfig, *, out: Path, progress: Progress) -> list[dict[
         raise InputError("model", f"is {', '.join(config.models)}", "ridge, which fits each voxel by itself")
     own = config.model_copy(update={"regions": {**config.regions, REGION: settings.mask}})
     runs, subjects = all_runs(own), subjects_of(own)
-    found = []
+    results = []
     for number, subject in enumerate(subjects):
         part = Part(progress, number / len(subjects), (number + 1) / len(subjects))
         inputs = gather_inputs(own, subject, out=config.output, progress=Part(part, 0.0, 0.1), runs=runs)
-        found.append(_subject(inputs, settings, out / f"sub-{subject}", Part(part, 0.1, 1.0)))
+        results.append(_subject(inputs, settings, out / f"sub-{subject}", Part(part, 0.1, 1.0)))
     progress.report(1.0, f"maps of {len(subjects)} subjects in {out}")
-    return found
+    return results
 
 
 def _subject(inputs: Inputs, settings: BrainSettings, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -93,10 +92,10 @@ def _known(folder: Path, key: str) -> dict[str, Any] | None:
     if not folder.exists():
         return None
     path = folder / "result.json"
-    found = json.loads(path.read_bytes()) if path.is_file() else {}
-    if found.get("format") != FORMAT:
+    stored = json.loads(path.read_bytes()) if path.is_file() else {}
+    if stored.get("format") != FORMAT:
         raise InputError(folder, "is there already and holds no maps", "another folder")
-    return found if found["inputs"] == key else None
+    return stored if stored["inputs"] == key else None
 
 
 @dataclass(frozen=True)
@@ -114,26 +113,21 @@ class _Brain:
         lengths = tuple(scan.n_uncensored for scan in scans)
         bold = np.memmap(file, np.float32, "w+", shape=(sum(lengths), len(self.voxels)))
         constant = self._read(bold, scans, Part(progress, 0.0, 0.2))
-        kept = np.flatnonzero(~constant)
-        if len(kept) == 0:
+        varying = np.flatnonzero(~constant)
+        if len(varying) == 0:
             raise InputError(self.settings.mask.files()[0], "every voxel is constant", "measured data")
-        folds = make_folds(
-            config.crossvalidation,
-            lengths,
-            n_folds=config.folds,
-            gap=config.gap,
-            tr=scans[0].tr,
-            rng=generator(config.seed, "folds", self.inputs.subject),
-        )
-        design = Design(folds, lengths, config.gap, scans[0].tr)
+        scheme = FoldScheme.of(config, self.inputs.subject, lengths, scans[0].tr)
+        folds = scheme.folds
         x = prepared_predictors(config, scans, self.inputs.predictors)
         noise = self.inputs.noise()
         self.inputs.release()
         share = 0.6 if noise is not None else 1.0
-        real = self._ridge(x, bold, kept, design, self._weights(), Part(progress, 0.2, share))
-        maps = {"r": real.r, "r2": real.r2, "penalty": real.chosen}
+        real = self._ridge(
+            x, bold, varying, scheme, weights=self._weights(), progress=Part(progress, 0.2, share)
+        )
+        maps = {"r": real.r, "r2": real.r2, "penalty": real.selected}
         summary: dict[str, Any] = {
-            "voxels": len(kept),
+            "voxels": len(varying),
             "constant_voxels": int(constant.sum()),
             "heldout_r": quartiles(real.r),
             "heldout_r2": quartiles(real.r2),
@@ -141,7 +135,7 @@ class _Brain:
             **({"warning": folds.warning} if folds.warning else {}),
         }
         if noise is not None:
-            null = self._ridge(noise.x, bold, kept, design, None, Part(progress, share, 1.0))
+            null = self._ridge(noise.x, bold, varying, scheme, progress=Part(progress, share, 1.0))
             maps["r_noise"] = null.r
             summary["null_control"] = {
                 "heldout_r": float(null.r.mean()),
@@ -152,9 +146,9 @@ class _Brain:
         for scratch in self.scratch.glob("*.float32"):
             scratch.unlink()
         for name, values in maps.items():
-            self._save(name, values, kept)
+            self._save(name, values, varying)
         if self.settings.weights:
-            write_atomically(self.scratch / "voxels.csv", _as_csv(self.voxels[kept]))
+            write_atomically(self.scratch / "voxels.csv", _as_csv(self.voxels[varying]))
         return summary
 
     def _weights(self) -> Path | None:
@@ -172,10 +166,10 @@ class _Brain:
             measured = self._measured(scan, rows)
             basis = nuisance_of(self.inputs.config, scan)
             for begin in range(0, len(self.voxels), self.settings.chunk):
-                chosen = slice(begin, begin + self.settings.chunk)
-                part = np.asarray(self._kept(scan, measured[:, chosen]), np.float64)
-                prepare_courses(self.inputs.config, basis, part, constant[chosen])
-                rows[:, chosen] = part
+                chunk = slice(begin, begin + self.settings.chunk)
+                part = np.asarray(self._kept(scan, measured[:, chunk]), np.float64)
+                prepare_courses(self.inputs.config, basis, part, constant[chunk])
+                rows[:, chunk] = part
             first += scan.n_uncensored
         return constant
 
@@ -199,19 +193,20 @@ class _Brain:
         self,
         x: Floats,
         bold: NDArray[np.float32],
-        kept: NDArray[np.int64],
-        design: Design,
-        weights: Path | None,
+        varying: NDArray[np.int64],
+        scheme: FoldScheme,
+        *,
+        weights: Path | None = None,
         progress: Progress,
     ) -> VoxelResults:
         config = self.inputs.config
         return stream_ridge(
             x,
-            lambda voxels: bold[:, kept[voxels]],
-            len(kept),
-            design.folds.folds,
-            design.inner,
-            config.penalties,
+            lambda voxels: bold[:, varying[voxels]],
+            len(varying),
+            folds=scheme.folds.folds,
+            inner=scheme.inner,
+            factors=config.penalties,
             weights=weights,
             chunk=self.settings.chunk,
             backend=config.backend,
@@ -220,8 +215,8 @@ class _Brain:
             progress=progress,
         )
 
-    def _save(self, name: str, values: Floats, kept: NDArray[np.int64]) -> None:
-        write_map(self.scratch / f"{name}.nii.gz", values, self.voxels[kept], self.inputs.grid)
+    def _save(self, name: str, values: Floats, varying: NDArray[np.int64]) -> None:
+        write_map(self.scratch / f"{name}.nii.gz", values, self.voxels[varying], self.inputs.grid)
 
 
 def _as_csv(voxels: NDArray[np.int64]) -> bytes:

@@ -101,13 +101,15 @@ class NumpyBackend:
         return values, vectors
 
     def orthonormal(self, matrix: Array) -> tuple[Array, Array]:
-        found, triangle = scipy.linalg.qr(matrix, mode="economic", check_finite=False)
-        return found, triangle
+        q, r = scipy.linalg.qr(matrix, mode="economic", check_finite=False)
+        return q, r
 
 
 def make_backend(backend: str = "numpy", device: str = "cpu", precision: str = "float64") -> Backend:
-    """The backend of that name.
+    """Return the backend of that name.
 
+    :param backend: ``numpy`` (default) or ``torch``; ``device``: ``cpu`` (default) or ``cuda``;
+        ``precision``: ``float64`` (default) or ``float32``.
     :raises InputError: an unknown name, ``cuda`` with numpy, or ``cuda`` where torch finds no such device.
     """
     for field, value, options in (
@@ -122,7 +124,7 @@ def make_backend(backend: str = "numpy", device: str = "cpu", precision: str = "
             raise InputError("device", f"is {device}, which numpy cannot use", "backend: torch")
         return NumpyBackend(precision)
     from almond.encoding.models.solvers.backend_torch import (
-        open_torch,  # loading torch takes seconds and 200 MB
+        make_torch_backend,  # loading torch takes seconds and 200 MB
     )
 
-    return open_torch(device, precision)
+    return make_torch_backend(device, precision)

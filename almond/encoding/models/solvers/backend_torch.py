@@ -51,12 +51,12 @@ class TorchBackend:
         return values, vectors
 
     def orthonormal(self, matrix: Array) -> tuple[Array, Array]:
-        found, triangle = torch.linalg.qr(matrix)
-        return found, triangle
+        q, r = torch.linalg.qr(matrix)
+        return q, r
 
 
-def open_torch(device: str, precision: str) -> Backend:
-    """``cpu`` or ``cuda``.
+def make_torch_backend(device: str, precision: str) -> Backend:
+    """Return the torch backend on ``cpu`` or ``cuda``.
 
     :raises InputError: ``cuda`` where torch finds no such device.
     """

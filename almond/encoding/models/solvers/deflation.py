@@ -24,29 +24,28 @@ LARGEST = 2500
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a deflation is made of: Y0'X0 (V_all, D) of a row set, the fit's columns of V_all, and its basis
-    (K, D), whose rows are filled by the caller."""
+class SimplsCovariance:
+    """The covariance of one SIMPLS fit: the ``full`` Y0'X0 (V_all, D) of a training set, the fit's columns of
+    V_all, and its basis (K, D), whose rows are filled by the caller."""
 
     backend: Backend
-    covariance: Array
+    full: Array
     columns: NDArray[np.int64]
     basis: Array
 
     @property
     def own(self) -> Array:
         """The fit's rows of Y0'X0 (V, D)."""
-        whole = len(self.columns) == int(self.covariance.shape[0])
-        return (
-            self.covariance if whole and (np.diff(self.columns) == 1).all() else self.covariance[self.columns]
-        )
+        whole = len(self.columns) == int(self.full.shape[0])
+        return self.full if whole and (np.diff(self.columns) == 1).all() else self.full[self.columns]
 
     def deflated(self, step: int) -> Array:
         """(V, D) less what the first ``step`` rows of the basis span; twice against rounding."""
-        found = self.own
+        deflated = self.own
         for _ in range(2 if step else 0):
-            found = found - (found @ self.basis[:step].T) @ self.basis[:step]
-        return found
+            # S' <- S' - (S'B') B with the rows of B orthonormal.
+            deflated = deflated - (deflated @ self.basis[:step].T) @ self.basis[:step]
+        return deflated
 
     @property
     def nothing(self) -> float:
@@ -70,99 +69,107 @@ class Deflated(Protocol):
 
 
 def shared_gram(backend: Backend, covariance: Array, columns: Sequence[NDArray[np.int64]]) -> Floats | None:
-    """The Gram matrix of all voxels of a row set, where its fits overlap so much that it saves work."""
+    """Return the Gram matrix of all voxels of a training set where its fits overlap so much that it saves
+    work."""
     every = int(covariance.shape[0])
-    if every > LARGEST or sum(len(chosen) ** 2 for chosen in columns) < every**2:
+    if every > LARGEST or sum(len(own) ** 2 for own in columns) < every**2:
         return None
     return backend.host(covariance @ covariance.T)
 
 
-def make_deflated(parts: Parts, shared: Floats | None) -> Deflated:
-    """The cheapest kind for a fit's shape; ``shared``: see :func:`shared_gram`."""
-    voxels, features = len(parts.columns), int(parts.covariance.shape[1])
+def make_deflated(covariance: SimplsCovariance, shared: Floats | None) -> Deflated:
+    """Return the cheapest kind for a fit's shape; ``shared``: see :func:`shared_gram`."""
+    voxels, features = len(covariance.columns), int(covariance.full.shape[1])
     if min(voxels, features) > LARGEST:
-        return Operator(parts)
+        return CovarianceOperator(covariance)
     if voxels > features:
-        return FeatureSide(parts)
-    return VoxelSide(parts, None if shared is None else shared[np.ix_(parts.columns, parts.columns)])
+        return FeatureGram(covariance)
+    return VoxelGram(
+        covariance, None if shared is None else shared[np.ix_(covariance.columns, covariance.columns)]
+    )
 
 
-class VoxelSide:
+class VoxelGram:
     """Through S'S (V, V) of the deflated S = X'Y."""
 
-    def __init__(self, parts: Parts, gram: Floats | None) -> None:
-        self.parts = parts
-        self.gram = parts.product(parts.own) if gram is None else gram
+    def __init__(self, covariance: SimplsCovariance, gram: Floats | None) -> None:
+        self.covariance = covariance
+        self.gram = covariance.product(covariance.own) if gram is None else gram
         self.whole = self.reference = float(np.trace(self.gram))
 
     def lead(self, step: int) -> tuple[float, Floats] | None:
         left = float(np.trace(self.gram))
         if left <= REFRESH * self.reference:
-            self.gram = self.parts.product(self.parts.deflated(step))
+            self.gram = self.covariance.product(self.covariance.deflated(step))
             left = self.reference = float(np.trace(self.gram))
-        if left <= self.parts.nothing * self.whole:
+        if left <= self.covariance.nothing * self.whole:
             return None
         return leading_eigenvector(self.gram)
 
     def deflate(self, removed: Floats, basis: Array) -> None:
+        # S'(I - bb')S = S'S - (S'b)(S'b)'.
         self.gram -= np.outer(removed, removed)
 
 
-class FeatureSide:
+class FeatureGram:
     """Through SS' (D, D), for more voxels than features."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
+    def __init__(self, covariance: SimplsCovariance) -> None:
+        self.covariance = covariance
         self.gram = self._fresh(0)
         self.whole = self.reference = float(np.trace(self.gram))
 
     def _fresh(self, step: int) -> Floats:
-        return self.parts.product(self.parts.deflated(step).T)
+        return self.covariance.product(self.covariance.deflated(step).T)
 
     def lead(self, step: int) -> tuple[float, Floats] | None:
         left = float(np.trace(self.gram))
         if left <= REFRESH * self.reference:
             self.gram = self._fresh(step)
             left = self.reference = float(np.trace(self.gram))
-        if left <= self.parts.nothing * self.whole:
+        if left <= self.covariance.nothing * self.whole:
             return None
         value, direction = leading_eigenvector(self.gram)
-        known = self.parts.backend.host(self.parts.basis[:step])
+        known = self.covariance.backend.host(self.covariance.basis[:step])
+        # The direction made orthogonal to B, and the voxels' weights w = S'r / |S'r|.
         for _ in range(2):
             direction = direction - (known @ direction) @ known
-        weights = self.parts.backend.host(self.parts.own @ self.parts.backend.array(direction))
+        weights = self.covariance.backend.host(self.covariance.own @ self.covariance.backend.array(direction))
         return value, weights / (np.linalg.norm(weights) or 1.0)
 
     def deflate(self, removed: Floats, basis: Array) -> None:
-        vector = self.parts.backend.host(basis)
+        vector = self.covariance.backend.host(basis)
+        # (I - bb')G(I - bb') = G - b u' - u b' with u = G b - (b'G b / 2) b.
         image = self.gram @ vector
         image -= 0.5 * float(vector @ image) * vector
         self.gram -= np.outer(vector, image) + np.outer(image, vector)
 
 
-class Operator:
+class CovarianceOperator:
     """Through products with S alone, where both Gram matrices are large."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        own = parts.own
+    def __init__(self, covariance: SimplsCovariance) -> None:
+        self.covariance = covariance
+        own = covariance.own
         self.whole = float((own**2).sum())
         self.removed = 0.0
 
     def lead(self, step: int) -> tuple[float, Floats] | None:
-        own, backend, basis = self.parts.own, self.parts.backend, self.parts.basis[:step]
+        own, backend, basis = self.covariance.own, self.covariance.backend, self.covariance.basis[:step]
         if self.whole - self.removed <= REFRESH * self.whole:
-            left = float((self.parts.deflated(step) ** 2).sum())
-            if left <= self.parts.nothing * self.whole:
+            left = float((self.covariance.deflated(step) ** 2).sum())
+            if left <= self.covariance.nothing * self.whole:
                 return None
 
         def multiply(vector: Floats) -> Floats:
+            # v -> S'(I - B'B)S v without either Gram matrix.
             image = backend.array(vector) @ own
             for _ in range(2 if step else 0):
                 image = image - (basis @ image) @ basis
             return backend.host(own @ image)
 
-        return lanczos(multiply, len(self.parts.columns))
+        return lanczos(multiply, len(self.covariance.columns))
 
     def deflate(self, removed: Floats, basis: Array) -> None:
+        # |(I - bb')S|^2 = |S|^2 - |S'b|^2.
         self.removed += float(removed @ removed)

@@ -15,7 +15,8 @@ CHECK_EVERY = 5
 
 
 def leading_eigenvector(symmetric: Floats) -> tuple[float, Floats]:
-    """The largest eigenvalue of a positive semidefinite matrix (m, m), and its eigenvector of length 1."""
+    """Return the largest eigenvalue of a positive semidefinite matrix (m, m), and its eigenvector of length
+    1."""
     last = len(symmetric) - 1
     if last + 1 > DENSE:
         return lanczos(lambda vector: symmetric @ vector, last + 1)
@@ -24,7 +25,7 @@ def leading_eigenvector(symmetric: Floats) -> tuple[float, Floats]:
 
 
 def lanczos(multiply: Callable[[Floats], Floats], size: int) -> tuple[float, Floats]:
-    """The same for a matrix that is only multiplied by vectors (Lanczos 1950, fully orthogonalised).
+    """Do the same for a matrix that is only multiplied by vectors (Lanczos 1950, fully orthogonalised).
 
     Stops when the residual is at the level of rounding, or when the space is exhausted. The start is fixed.
     """
@@ -35,6 +36,7 @@ def lanczos(multiply: Callable[[Floats], Floats], size: int) -> tuple[float, Flo
     beside: list[float] = []
     while True:
         count = len(diagonal) + 1
+        # a_j = v_j'A v_j; u = A v_j less its parts along v_1 ... v_j; b_j = |u|, v_{j+1} = u / b_j.
         image = multiply(basis[count - 1])
         diagonal.append(float(basis[count - 1] @ image))
         for _ in range(2):
@@ -43,6 +45,7 @@ def lanczos(multiply: Callable[[Floats], Floats], size: int) -> tuple[float, Flo
         scale = max(diagonal) or 1.0
         over = count == size or length <= 1e-15 * scale
         if over or count % CHECK_EVERY == 0:
+            # Ritz pair (value, V s) of the tridiagonal matrix of a and b; its residual is b_j |s_j|.
             value, weights = _ritz(diagonal, beside)
             if over or length * abs(weights[-1]) <= 4e-16 * value:
                 vector = weights @ basis[:count]

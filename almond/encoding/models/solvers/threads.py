@@ -13,8 +13,8 @@ from threadpoolctl import ThreadpoolController
 @cache
 def _libraries() -> tuple[Any, ...]:
     """The BLAS of numpy and that of scipy."""
-    found = ThreadpoolController().select(user_api="blas")
-    return tuple(found.lib_controllers)
+    blas = ThreadpoolController().select(user_api="blas")
+    return tuple(blas.lib_controllers)
 
 
 @contextmanager

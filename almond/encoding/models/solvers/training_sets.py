@@ -1,5 +1,4 @@
-"""Which rows train and which are held out, for everything that one job fits: folds, folds within folds, all
-rows."""
+"""Nested cross-validation as sets of rows: outer folds, inner folds within each, all rows."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from almond.typing import Rows
 
 
 @dataclass(frozen=True)
-class RowSet:
+class TrainingSet:
     """Row numbers to train on and to predict; all of ``train`` lies in that of the set ``parent``."""
 
     train: Rows
@@ -22,45 +21,49 @@ class RowSet:
 
 
 @dataclass(frozen=True)
-class Family:
-    """One model that is wanted: its row set, and the sets within its training rows to choose on."""
+class NestedSets:
+    """One outer fold, or all rows: the number of its training set, and those of the inner folds within it, on
+    which hyperparameters are chosen."""
 
     outer: int
     inner: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All row sets of a job. The first holds every row; the last family is that of all rows if ``final``."""
+class TrainingSets:
+    """Every training set of one fit. The first set is all rows; so is the last of ``nested`` if ``final``."""
 
-    sets: tuple[RowSet, ...]
-    families: tuple[Family, ...]
+    sets: tuple[TrainingSet, ...]
+    nested: tuple[NestedSets, ...]
     final: bool
 
 
-def make_plan(
+def make_training_sets(
     n_rows: int,
     folds: Sequence[Fold],
     inner: Callable[[Fold], Sequence[Fold]] | None,
     final: bool,
-) -> Plan:
-    """Row sets of every fold and, if ``final``, of all rows, each with its inner folds if there are any.
+) -> TrainingSets:
+    """Make the training sets of every fold and, if ``final``, of all rows, each with its inner folds if any.
 
-    ``inner`` gives positions within a fold's training rows; the row sets hold row numbers.
+    :param inner: gives the inner folds of a fold as positions within its training rows; None for none.
     """
     everything = Fold(np.arange(n_rows), np.arange(0))
-    sets, families = [RowSet(everything.train, everything.test)], []
+    sets, families = [TrainingSet(everything.train, everything.test)], []
     for number, fold in enumerate((*folds, everything) if final else tuple(folds)):
         if number < len(folds):
-            sets.append(RowSet(fold.train, fold.test, 0))
+            sets.append(TrainingSet(fold.train, fold.test, 0))
         place = len(sets) - 1 if number < len(folds) else 0
-        found = list(inner(fold)) if inner else []
+        inner_folds = list(inner(fold)) if inner else []
         first = len(sets)
-        sets += [RowSet(fold.train[one.train], fold.train[one.test], place) for one in found]
-        families.append(Family(place, tuple(range(first, len(sets)))))
-    return Plan(tuple(sets), tuple(families), final)
+        sets += [
+            TrainingSet(fold.train[inner_fold.train], fold.train[inner_fold.test], place)
+            for inner_fold in inner_folds
+        ]
+        families.append(NestedSets(place, tuple(range(first, len(sets)))))
+    return TrainingSets(tuple(sets), tuple(families), final)
 
 
-def left_out(child: RowSet, parent: RowSet) -> Rows:
+def left_out(child: TrainingSet, parent: TrainingSet) -> Rows:
     """The parent's training rows that the child does not train on."""
     return np.setdiff1d(parent.train, child.train, assume_unique=True)

@@ -1,21 +1,16 @@
-"""What the families of multi-subject models are given and give back."""
+"""The prepared data of each subject, from which multi-subject models are fitted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.artifacts.fit_index import FittedRegion
-from almond.encoding.config.fit_config import FitConfig
-from almond.encoding.config.model import FAMILIES
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
-from almond.progress import Progress
 from almond.typing import Floats
 
 
@@ -60,46 +55,21 @@ class SubjectArrays:
             )
 
 
-def fit_family(
-    model: str, config: FitConfig, data: Sequence[SubjectArrays], out: Path, progress: Progress
-) -> list[FittedRegion]:
-    """Fit the family ``model`` (``shared`` or ``flow``) to all subjects at once; artifacts below ``out``.
-
-    What was made from exactly these numbers and settings before is found and returned. ``shared`` writes an
-    ordinary encoder per subject and region, ``flow`` one folder (``almond-flow/1``) that all of them name.
-
-    :raises InputError: an unknown family, no subject, or data that do not fit together.
-    """
-    if model not in FAMILIES:
-        raise InputError("model", f"is {model!r}", f"one of {', '.join(FAMILIES)}")
-    check_together(data)
-    if config.target != "voxels":
-        raise InputError("target", f"is {config.target}, but {model} maps to voxels", "voxels")
-    if model == "shared":
-        from almond.encoding.multisubject.shared_fit import fit_shared
-
-        return fit_shared(config, data, out, progress)
-    # Late, because torch takes seconds to load and no other model needs it.
-    from almond.encoding.multisubject.flow_fit import fit_flow
-
-    return fit_flow(config, data, out, progress)
-
-
 def check_together(data: Sequence[SubjectArrays]) -> None:
-    """One feature space, one TR, each subject once."""
+    """Check that subjects have one feature space and one TR, and that none occurs twice."""
     if not data:
         raise InputError("subjects", "none to fit", "one or more")
-    names = [one.subject for one in data]
+    names = [arrays.subject for arrays in data]
     if len(set(names)) < len(names):
         raise InputError("subjects", f"{', '.join(names)} repeat", "each subject once")
     first = data[0]
-    for one in data[1:]:
-        if one.feature_space != first.feature_space or one.x.shape[1] != first.x.shape[1]:
+    for arrays in data[1:]:
+        if arrays.feature_space != first.feature_space or arrays.x.shape[1] != first.x.shape[1]:
             raise InputError(
-                f"sub-{one.subject}",
-                f"has features {one.feature_space.name} ({one.x.shape[1]} columns), unlike "
+                f"sub-{arrays.subject}",
+                f"has features {arrays.feature_space.name} ({arrays.x.shape[1]} columns), unlike "
                 f"sub-{first.subject} with {first.feature_space.name} ({first.x.shape[1]})",
                 "one feature space for all subjects",
             )
-        if abs(one.tr - first.tr) > 1e-3:
-            raise InputError(f"sub-{one.subject}", f"has a TR of {one.tr:g} s", f"{first.tr:g} s")
+        if abs(arrays.tr - first.tr) > 1e-3:
+            raise InputError(f"sub-{arrays.subject}", f"has a TR of {arrays.tr:g} s", f"{first.tr:g} s")
