@@ -12,8 +12,8 @@ from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
 from almond.progress import Progress
-from jobs import registry
 from jobs.models import FINISHED, Job, State
+from jobs.registry import KINDS
 from jobs.services import claims
 from jobs.services.dispatch import hand_over
 from jobs.services.execution import execute
@@ -27,7 +27,7 @@ def enqueue(
 
     The job reaches a worker when the surrounding transaction commits. ``InputError`` for an unknown kind.
     """
-    registry.check_kind(kind)
+    KINDS.check(kind)
     with transaction.atomic():
         job, made = _get_or_make(kind, dict(arguments), by, key or "", max_attempts)
         if made:

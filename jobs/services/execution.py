@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from almond.errors import AlmondError, Cancelled
 from almond.progress import Progress, Silent
-from jobs import registry
 from jobs.models import Job
+from jobs.registry import KINDS
 from jobs.services.claims import BEAT, MESSAGE_LENGTH, Claim
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def execute(claim: Claim, *, stopping: Callable[[], bool] = never, also: Progres
     logger.info("%s: attempt %d begins", job, claim.attempt)
     try:
         with beating(claim):
-            result = registry.load(job.kind)(running)
+            result = KINDS.load(job.kind)(running)
         running.flush()
         with transaction.atomic():
             claim.done(result)
