@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from almond.errors import InputError
+from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.rng import derive_seed
 from almond.world import lab
 
@@ -30,7 +31,7 @@ class DemoSettings:
     choice_trials: int = 24
     lists: int = 8
     permutations: int = 2000
-    generator: str = "analytic"
+    generator: str = DEFAULT_GENERATOR
 
     def __post_init__(self) -> None:
         for name, least in (("participants", 4), ("subjects", 2), ("permutations", 99)):

@@ -20,7 +20,7 @@ import torch
 from almond.digest import digest_array, digest_json
 from almond.guidance.backends.base import Condition, Prediction, rms, seeded_noise
 from almond.guidance.backends.posterior import Bank, Locality, posterior_mean
-from almond.guidance.defaults import ANALYTIC
+from almond.guidance.generators import defaults_of
 from almond.guidance.schedulers import DDIM, Step
 from almond.rng import derive_seed
 from almond.rng import generator as random_generator
@@ -81,7 +81,7 @@ class AnalyticGenerator:
     ) -> None:
         self.codec = copy.deepcopy(load_codec()).to(dtype)
         self.rule, self.locality, self.dtype = rule or BankRule(), locality, dtype
-        self.defaults = ANALYTIC
+        self.defaults = defaults_of(self.name)
         self.scheduler = DDIM()
         side = self.image_size // PATCH
         self.latent_shape = (self.codec.components, side, side)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from almond.guidance.defaults import Defaults
+from almond.guidance.generators import Defaults
 from almond.guidance.schedulers import Scheduler, Step
 from almond.rng import derive_seed
 

@@ -19,7 +19,7 @@ from almond.digest import digest_files, digest_json
 from almond.errors import InputError
 from almond.guidance.backends.base import Condition, Prediction, rms, seeded_noise
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
-from almond.guidance.defaults import UNCALIBRATED, Defaults
+from almond.guidance.generators import UNCALIBRATED, Defaults
 from almond.guidance.levels import x0_from_output
 from almond.guidance.schedulers import Step
 
