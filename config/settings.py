@@ -30,7 +30,7 @@ HTTPS = env.bool("ALMOND_HTTPS", default=False)
 
 
 def read_secret_key() -> str:
-    """The key in the environment, or else the one made for this machine, kept readable by its owner alone."""
+    """Return the key in the environment, or else the one made for this machine (its owner alone reads it)."""
     if given := env.str("ALMOND_SECRET_KEY", default=""):
         if len(given) < 40:
             raise ImproperlyConfigured("ALMOND_SECRET_KEY: expected at least 40 characters")
@@ -95,7 +95,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 
 def read_database() -> dict[str, Any]:
-    """SQLite in the lab's folder unless ``DATABASE_URL`` names another.
+    """Use SQLite in the lab's folder unless ``DATABASE_URL`` names another.
 
     SQLite runs in WAL mode with IMMEDIATE transactions and full synchronisation: with Django's default
     options about a tenth of concurrent posts were lost as "database is locked", with these none.
@@ -151,7 +151,7 @@ LOGGING = {
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Almond",
     "SITE_HEADER": "Almond",
-    "SITE_SUBHEADER": "From brain data to judgements",
+    "SITE_SUBHEADER": "From brain data to human ratings",
     "SITE_SYMBOL": "neurology",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icon.svg")}],
     "SHOW_HISTORY": True,

@@ -45,7 +45,7 @@ class Outcome:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """One thread per process, the default database unless told otherwise."""
+    """Set one thread per process and the default database."""
     quiet = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     kept = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     return {**kept, **quiet, **more}

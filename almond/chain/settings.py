@@ -14,8 +14,8 @@ from almond.world import lab
 class DemoSettings:
     """Sizes of one run of the whole chain. The defaults finish in a few minutes on two cores.
 
-    ``subjects`` brains are simulated; the first half guides, the second half judges what was guided.
-    ``null``: judgements do not depend on the manipulation; nothing else changes.
+    ``subjects`` brains are simulated; the first half guides, the second half is held out as judges.
+    ``null``: responses do not depend on the manipulation; nothing else changes.
     """
 
     seed: int = 1
@@ -43,5 +43,5 @@ class DemoSettings:
         return lab.PROMPTS
 
     def stream(self, *purpose: str | int) -> int:
-        """The seed of one purpose of this run, in [0, 2**53): JSON keeps it exactly, wherever it is read."""
+        """Derive the seed of one purpose of this run, in [0, 2**53), which JSON keeps exactly."""
         return derive_seed(self.seed, "demo", *purpose) >> 10

@@ -91,7 +91,7 @@ def _is_image_name(name: str) -> bool:
 
 
 def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
-    """The images anywhere in a zip file, by their last name; nothing is unpacked to where it says."""
+    """List the images anywhere in a zip file, by their last name; nothing is unpacked to where it says."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if _is_wanted(entry)]

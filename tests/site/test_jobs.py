@@ -265,7 +265,7 @@ def test_a_job_is_given_up_after_its_last_attempt() -> None:
     claims.take_back_lost()
     job.refresh_from_db()
     assert job.state == State.FAILED
-    assert "stopped once in the middle of this job" in job.error
+    assert "stopped once while it ran this job" in job.error
 
 
 def test_a_lost_job_that_was_to_be_cancelled_is() -> None:
@@ -316,7 +316,7 @@ def test_a_done_job_is_not_tried_again() -> None:
 def test_a_job_whose_key_was_taken_since_is_not_tried_again() -> None:
     job = services.cancel(job=services.enqueue(kind="test.count", arguments={}, by=None, key="k"), by=None)
     services.enqueue(kind="test.count", arguments={}, by=None, key="k")
-    with pytest.raises(InputError, match="asked for again since"):
+    with pytest.raises(InputError, match="queued again since"):
         services.retry(job=job, by=None)
 
 

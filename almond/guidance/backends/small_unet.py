@@ -55,7 +55,7 @@ class CodecDecoder:
 
 
 def load_small_unet(folder: Path = FOLDER) -> DiffusionGenerator:
-    """The shipped network; a changed file is a ``DigestMismatch``, a missing one an ``InputError``."""
+    """Load the shipped network; a changed file is a ``DigestMismatch``, a missing one an ``InputError``."""
     files = recorded_digests(folder)
     for name in files:
         checked(name, folder)
