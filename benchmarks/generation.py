@@ -219,7 +219,7 @@ def diversity(pictures: Sequence[np.ndarray]) -> float:
 
 
 def recognisability(bench: Bench, count: int) -> dict[str, dict[str, float]]:
-    """Return the judge's accuracy per attribute that a full caption names, on generated and rendered scenes."""
+    """Return the judge's accuracy per attribute of a full caption, in generated and rendered scenes."""
     rng = random_generator(2, "benchmark prompts")
     drawn = [scenes.draw_scene(rng) for _ in range(count)]
     wanted = [parse_prompt(caption(scene)).fixed for scene in drawn]

@@ -51,7 +51,7 @@ class RoomView:
 
 
 CHAIN = (
-    Room("Encoding", "neurology", "Encoding models of BOLD runs; mean weights of regions are targets.", (
+    Room("Encoding", "neurology", "Encoding models of BOLD; targets are mean weights of regions.", (
         Item("Datasets", "database", "encoder.Dataset"),
         Item("Regions", "select_all", "encoder.Region"),
         Item("Feature spaces", "blur_on", "encoder.FeatureSpace"),
