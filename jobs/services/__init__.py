@@ -25,7 +25,7 @@ def enqueue(
 ) -> Job:
     """Queue a job; it reaches a worker when the surrounding transaction commits.
 
-    :param kind: a name in ``jobs.services.registry.KINDS``.
+    :param kind: a name in ``jobs.registry.KINDS``.
     :param arguments: JSON data for the run function.
     :param key: a job of this key that waits or runs is returned instead of a second one.
     :param max_attempts: how often a job whose worker stopped is started before it fails.
