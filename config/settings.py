@@ -31,10 +31,10 @@ HTTPS = env.bool("ALMOND_HTTPS", default=False)
 
 def read_secret_key() -> str:
     """Return the key in the environment, or else the one made for this machine (its owner alone reads it)."""
-    if given := env.str("ALMOND_SECRET_KEY", default=""):
-        if len(given) < 40:
+    if key := env.str("ALMOND_SECRET_KEY", default=""):
+        if len(key) < 40:
             raise ImproperlyConfigured("ALMOND_SECRET_KEY: expected at least 40 characters")
-        return given
+        return key
     path = ALMOND_HOME / "secret_key"
     if not path.exists():
         path.touch(mode=0o600)
@@ -100,14 +100,14 @@ def read_database() -> dict[str, Any]:
     SQLite runs in WAL mode with IMMEDIATE transactions and full synchronisation: with Django's default
     options about a tenth of concurrent posts were lost as "database is locked", with these none.
     """
-    chosen: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{ALMOND_HOME / 'db.sqlite3'}")
-    if chosen["ENGINE"] == "django.db.backends.sqlite3":
-        chosen["OPTIONS"] = {
+    database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{ALMOND_HOME / 'db.sqlite3'}")
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=30000;",
         }
-    return chosen
+    return database
 
 
 DATABASES = {"default": read_database()}

@@ -14,14 +14,8 @@ if TYPE_CHECKING:
 GENERATORS: Registry[Callable[[], Generator]] = Registry(
     "generator",
     {
-        "analytic": (
-            "almond.guidance.backends.analytic:AnalyticGenerator",
-            "closed-form denoiser of the simulated world",
-        ),
-        "small-unet": (
-            "almond.guidance.backends.small_unet:load_small_unet",
-            "small diffusion model trained on the simulated world",
-        ),
+        "analytic": ("almond.guidance.backends.analytic:AnalyticGenerator", "closed-form denoiser"),
+        "small-unet": ("almond.guidance.backends.small_unet:load_small_unet", "small diffusion model"),
     },
 )
 """What comes with Almond, under the names that recipes use: generators of the simulated world, which know its

@@ -55,10 +55,7 @@ class Generator(Protocol):
         """Return the noise schedule and its solver."""
 
     def encode_prompt(self, prompt: str, seeds: Sequence[int]) -> Condition:
-        """Encode the condition of one batch.
-
-        :param seeds: one entry per image; a backend may draw its layout from it.
-        """
+        """Encode the condition of one batch, one seed per image; a backend may draw its layout from it."""
 
     def initial_latent(self, seed: int) -> torch.Tensor:
         """Draw standard normal (C, h, w): the same seed always gives the same noise."""
