@@ -1,4 +1,4 @@
-"""The people who run the lab's studies, and what each of them did."""
+"""Experimenters, and the audit log of what each of them did."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.db import models
 
 
 class User(AbstractUser):
-    """An experimenter. Our own model from the first migration, so that it can grow fields."""
+    """An experimenter. A model of its own from the first migration, so that fields can be added."""
 
 
 class AuditEvent(models.Model):
-    """One deed: who did which verb to what, when. Written by services, never changed."""
+    """One action: actor, verb, subject and time. Written by services, never changed."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(

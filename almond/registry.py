@@ -37,13 +37,21 @@ class Registry(Generic[Entry]):
         """List (name, label), as the choices of a form; nothing is loaded."""
         return list(self._labels.items())
 
-    def load(self, name: str) -> Entry:
-        """Import and give what a name stands for.
+    def check(self, name: str) -> str:
+        """Return a name that is known, without loading anything.
 
-        :raises InputError: where there is no such name.
+        :raises InputError: where there is no such name; it lists the names that there are.
         """
         if name not in self._paths:
             raise InputError(self.noun, f"{name!r} is not known", f"one of {', '.join(self._paths)}")
+        return name
+
+    def load(self, name: str) -> Entry:
+        """Import and return what a name stands for.
+
+        :raises InputError: where there is no such name.
+        """
+        self.check(name)
         module, _, attribute = self._paths[name].partition(":")
         return cast(Entry, getattr(importlib.import_module(module), attribute))
 

@@ -1,7 +1,7 @@
 """The chain's figures over many seeds, in the world and in its null.
 
 ``python -m benchmarks.demo --seeds 10 --json`` prints one JSON object. Both worlds of a seed share brains and
-images; only the judgements differ.
+images; only the responses differ.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""The embedded generator and guidance, judged by a network that guided nothing: ``python -m
-benchmarks.generation``.
+"""The embedded generator and guidance, evaluated by a held-out network: ``python -m benchmarks.generation``.
 
 Prints (with ``--json`` as one JSON object): CPU seconds per image; how often the held-out judge recovers a
 prompt's attributes from generated and from rendered scenes; what guidance moves, at what distance from the
 scenes that the generator knows, beside guidance done badly and beside best-of-N without gradients. Scores
-that guide come from linear readings of the feature network; they never judge.
+that guide are linear readouts of the feature network; they never evaluate.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from almond.world.raters import CONSTRUCTS
 REFERENCE = 800
 RIDGE = 300.0
 NOTICEABLE = 0.5
-"""A judged difference between high and low of half a standard deviation of scenes counts as success."""
+"""A held-out difference between high and low of half a standard deviation of scenes counts as success."""
 
 
 def construct_matrix() -> np.ndarray:
@@ -53,7 +52,7 @@ def construct_matrix() -> np.ndarray:
 
 
 class Judge:
-    """The held-out network's judgement of every target's construct, in standard deviations of rendered
+    """The held-out network's readout of every target's construct, in standard deviations of rendered
     scenes."""
 
     def __init__(self, pictures: np.ndarray) -> None:
@@ -221,8 +220,7 @@ def diversity(pictures: Sequence[np.ndarray]) -> float:
 
 
 def recognisability(bench: Bench, count: int) -> dict[str, dict[str, float]]:
-    """Accuracy of the judge for every attribute that a full caption names, on generated and on rendered
-    scenes."""
+    """Return the judge's accuracy per attribute of a full caption, in generated and rendered scenes."""
     rng = random_generator(2, "benchmark prompts")
     drawn = [scenes.draw_scene(rng) for _ in range(count)]
     wanted = [parse_prompt(caption(scene)).fixed for scene in drawn]

@@ -11,7 +11,7 @@ from celery.signals import worker_ready
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from jobs.services.dispatch import ring_again  # noqa: E402  (needs the apps to be loaded)
+from jobs.services.dispatch import hand_over_waiting  # noqa: E402  (needs the apps to be loaded)
 from jobs.tasks import app  # noqa: E402
 
 __all__ = ["app"]
@@ -19,5 +19,5 @@ __all__ = ["app"]
 
 @worker_ready.connect
 def ring_for_waiting_jobs(**signal: Any) -> None:
-    """A worker that starts brings what waits, also when its message was lost with a broker."""
-    ring_again()
+    """Enqueue again what waits when a worker starts: its message may have been lost with a broker."""
+    hand_over_waiting()

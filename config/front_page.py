@@ -51,7 +51,7 @@ class RoomView:
 
 
 CHAIN = (
-    Room("Encoding", "neurology", "BOLD runs become weights per region, weights become targets.", (
+    Room("Encoding", "neurology", "Encoding models of BOLD; targets are mean weights of regions.", (
         Item("Datasets", "database", "encoder.Dataset"),
         Item("Regions", "select_all", "encoder.Region"),
         Item("Feature spaces", "blur_on", "encoder.FeatureSpace"),
@@ -60,22 +60,22 @@ CHAIN = (
         Item("Reports", "summarize", "encoder.EncoderReport"),
         Item("Targets", "target", "encoder.Target"),
     )),
-    Room("Generation", "burst_mode", "Images of one scene are pushed along targets, then matched.", (
+    Room("Generation", "burst_mode", "Images of one scene are guided along targets, then matched in pairs.", (
         Item("Recipes", "receipt_long", "generation.Recipe"),
         Item("Batches", "burst_mode", "generation.Batch"),
         Item("Stimuli", "image", "generation.Stimulus"),
         Item("Matched sets", "compare", "generation.MatchedSet"),
         Item("Image sets", "photo_library", "generation.ImageSet"),
     )),
-    Room("Studies", "science", "Questions, blocks, and a plan that is frozen before the first answer.", (
+    Room("Studies", "science", "Constructs, blocks, and a plan that is frozen before the first response.", (
         Item("Studies", "science", "studies.Study"),
         Item("Constructs", "linear_scale", "studies.Construct"),
     )),
-    Room("Data", "groups", "People rate and choose; every answer is one row, kept once.", (
+    Room("Data", "groups", "Participants rate and choose; every response is stored once.", (
         Item("Participants", "groups", "ratings.Participant"),
         Item("Responses", "touch_app", "ratings.Response"),
     )),
-    Room("Analysis", "query_stats", "Exports that carry their evidence, and reports made from them alone.", (
+    Room("Analysis", "query_stats", "Exports with full provenance, and reports computed from them alone.", (
         Item("Exports", "inventory_2", "analysis.Export"),
         Item("Analysis runs", "query_stats", "analysis.AnalysisRun"),
     )),
@@ -84,12 +84,12 @@ CHAIN = (
 SYSTEM = Room("System", "settings", "", (
     Item("Jobs", "manufacturing", "jobs.Job"),
     Item("People", "badge", "accounts.User"),
-    Item("Deeds", "history", "accounts.AuditEvent"),
+    Item("Audit log", "history", "accounts.AuditEvent"),
 ))  # fmt: skip
 
 
 def visible(request: HttpRequest, name: str) -> type[Model] | None:
-    """The model, where the admin shows it and this person may look at it."""
+    """Return the model, where the admin shows it and this person may view it."""
     model: type[Model] = apps.get_model(name)
     meta = model._meta
     allowed = request.user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
@@ -101,7 +101,7 @@ def address(model: type[Model]) -> str:
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The side bar's groups, in the order in which data walk through the rooms."""
+    """List the side bar's groups, in the order in which data pass through them."""
     return [
         {
             "title": room.title,

@@ -30,11 +30,11 @@ HTTPS = env.bool("ALMOND_HTTPS", default=False)
 
 
 def read_secret_key() -> str:
-    """The key in the environment, or else the one made for this machine, kept readable by its owner alone."""
-    if given := env.str("ALMOND_SECRET_KEY", default=""):
-        if len(given) < 40:
+    """Return the key in the environment, or else the one made for this machine (its owner alone reads it)."""
+    if key := env.str("ALMOND_SECRET_KEY", default=""):
+        if len(key) < 40:
             raise ImproperlyConfigured("ALMOND_SECRET_KEY: expected at least 40 characters")
-        return given
+        return key
     path = ALMOND_HOME / "secret_key"
     if not path.exists():
         path.touch(mode=0o600)
@@ -95,19 +95,19 @@ TEMPLATES: list[dict[str, Any]] = [
 
 
 def read_database() -> dict[str, Any]:
-    """SQLite in the lab's folder unless ``DATABASE_URL`` names another.
+    """Use SQLite in the lab's folder unless ``DATABASE_URL`` names another.
 
     SQLite runs in WAL mode with IMMEDIATE transactions and full synchronisation: with Django's default
     options about a tenth of concurrent posts were lost as "database is locked", with these none.
     """
-    chosen: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{ALMOND_HOME / 'db.sqlite3'}")
-    if chosen["ENGINE"] == "django.db.backends.sqlite3":
-        chosen["OPTIONS"] = {
+    database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{ALMOND_HOME / 'db.sqlite3'}")
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=30000;",
         }
-    return chosen
+    return database
 
 
 DATABASES = {"default": read_database()}
@@ -151,7 +151,7 @@ LOGGING = {
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Almond",
     "SITE_HEADER": "Almond",
-    "SITE_SUBHEADER": "From brain data to judgements",
+    "SITE_SUBHEADER": "From brain data to human ratings",
     "SITE_SYMBOL": "neurology",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icon.svg")}],
     "SHOW_HISTORY": True,

@@ -1,4 +1,4 @@
-"""Recipes, the images made from them or brought in, and the matched sets chosen among them."""
+"""Recipes, the images made from them or imported, and the matched sets selected among them."""
 
 from __future__ import annotations
 
@@ -11,41 +11,44 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.text import slugify
 
+from almond.guidance.generators import DEFAULT_GENERATOR
+from almond.guidance.rules import DEFAULT_RULE, RULES
 from encoder.models import DIGEST_LENGTH, Target
 
 
 def stimulus_path(digest: str, suffix: str) -> Path:
-    """Where the bytes of an image lie: ``ALMOND_HOME/stimuli/<first two>/<digest>.<suffix>``."""
+    """Return the path of an image's bytes: ``ALMOND_HOME/stimuli/<first two>/<digest>.<suffix>``."""
     return Path(settings.ALMOND_HOME) / "stimuli" / digest[:2] / f"{digest}.{suffix}"
 
 
-class Recipe(models.Model):
-    """What to draw: a prompt, seeds, and which targets to push it along, how far, in which window."""
+def rule_choices() -> list[tuple[str, str]]:
+    """List the guidance rules of the registry: a further one needs no migration."""
+    return RULES.choices()
 
-    class Rule(models.TextChoices):
-        THROUGH = "through", "gradient through the denoiser"
-        X0 = "x0", "gradient of the x0 prediction only"
+
+class Recipe(models.Model):
+    """What to draw: a prompt, seeds, and the targets that guide it, how strongly, in which window."""
 
     name = models.CharField(max_length=120, unique=True)
     prompt = models.CharField(max_length=300)
     seeds = models.JSONField(default=list, help_text="Whole numbers; one base scene each.")
     targets = models.ManyToManyField(Target, related_name="recipes", help_text="Guides only.")
     contrast = models.BooleanField(
-        "against the others", default=True, help_text="Push each target up while holding the others down."
+        "against the others", default=True, help_text="Guide each target relative to the mean of the others."
     )
-    both_signs = models.BooleanField(default=True, help_text="Also push each target down.")
+    both_signs = models.BooleanField(default=True, help_text="Also guide towards lower scores.")
     strengths = models.JSONField(default=list, help_text="In units of the text guidance; each above 0.")
     window_low = models.FloatField(help_text="Guidance is on while alpha-bar is between these two.")
     window_high = models.FloatField()
     ramp = models.FloatField(
         default=0.0, help_text="Share of the window over which guidance fades in and out."
     )
-    rule = models.CharField(max_length=8, choices=Rule.choices, default=Rule.THROUGH)
+    rule = models.CharField(max_length=60, choices=rule_choices, default=DEFAULT_RULE)
     steps = models.PositiveIntegerField()
     generator = models.CharField(
         max_length=1000,
-        default="analytic",
-        help_text="analytic, small-unet, or the folder of a diffusers pipeline.",
+        default=DEFAULT_GENERATOR,
+        help_text="An embedded generator, or the folder of a diffusers pipeline.",
     )
     digest = models.CharField(max_length=DIGEST_LENGTH, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -66,12 +69,12 @@ class Recipe(models.Model):
         return self.name
 
     def base_scene(self, seed: int) -> str:
-        """The name of what all images of one prompt and seed have in common."""
+        """Name what all images of one prompt and seed have in common."""
         return base_scene_name(self.prompt, seed)
 
     @property
     def images(self) -> int:
-        """How many images a batch of this recipe makes: the unguided base, and every push of it."""
+        """Count the images of a batch of this recipe: the unguided bases, and the guided versions of each."""
         signs = 2 if self.both_signs else 1
         return len(self.seeds) * (1 + self.targets.count() * signs * len(self.strengths))
 
@@ -81,7 +84,7 @@ def base_scene_name(prompt: str, seed: int) -> str:
 
 
 class Batch(models.Model):
-    """One run of recipes: the images that it made, or found already made."""
+    """The images of some recipes: those made for it, and those that existed already."""
 
     name = models.CharField(max_length=120, unique=True)
     recipes = models.ManyToManyField(Recipe, related_name="batches")
@@ -101,7 +104,7 @@ class Batch(models.Model):
 
 
 class ImageSet(models.Model):
-    """Natural images brought in from a folder or a zip file, with their norms where there are any."""
+    """Natural images imported from a folder or a zip file, with their norms where there are any."""
 
     name = models.CharField(max_length=120, unique=True)
     folder = models.CharField(max_length=1000, help_text="Where the images came from.")
@@ -122,7 +125,7 @@ class ImageSet(models.Model):
 
 class StimulusQuerySet(models.QuerySet["Stimulus"]):
     def bases(self) -> StimulusQuerySet:
-        """Unguided images: what each guided one was pushed away from."""
+        """Filter unguided images: the base image of each scene."""
         return self.filter(direction=0, image_set=None)
 
     def guided(self) -> StimulusQuerySet:
@@ -209,7 +212,7 @@ class Stimulus(models.Model):
 
     @property
     def url(self) -> str:
-        """The public address of the bytes."""
+        """Return the public address of the bytes."""
         return reverse("stimulus_image", args=[self.digest, self.suffix])
 
 
@@ -236,7 +239,7 @@ class MatchedSet(models.Model):
         max_length=8,
         choices=Target.Role.choices,
         default=Target.Role.GUIDE,
-        help_text="Whose scores choose the pairs. Judges that choose can no longer judge what was chosen.",
+        help_text="Whose scores select the pairs. Judges that select pairs are no longer held out.",
     )
     balance = models.JSONField(default=list, editable=False)
     job = models.ForeignKey(
@@ -272,11 +275,11 @@ class MatchedSet(models.Model):
         return self.state == self.State.FROZEN
 
     def stimuli(self) -> models.QuerySet[Stimulus]:
-        """Every image of the set: both sides of each pair, each once."""
+        """Filter the images of the set: both sides of each pair, each once."""
         return Stimulus.objects.filter(Q(high_in__matched_set=self) | Q(low_in__matched_set=self)).distinct()
 
     def bases(self) -> models.QuerySet[Stimulus]:
-        """The unguided image of each base scene in the set."""
+        """Filter the unguided image of each base scene in the set."""
         scenes = self.pairs.values("base_scene")
         return Stimulus.objects.filter(
             direction=0, image_set=None, base_scene__in=scenes, batches__in=self.batches.all()
@@ -284,7 +287,7 @@ class MatchedSet(models.Model):
 
 
 class MatchedPair(models.Model):
-    """Two images of one base scene: one pushed up a target, the other down it."""
+    """Two images of one base scene: one with a high and one with a low score of a target."""
 
     matched_set = models.ForeignKey(MatchedSet, on_delete=models.CASCADE, related_name="pairs")
     base_scene = models.CharField(max_length=340)
@@ -306,7 +309,7 @@ class MatchedPair(models.Model):
 
 
 def score_difference(pair: MatchedPair, name: str) -> float | None:
-    """High minus low score of a target, in standard deviations of the reference images."""
+    """Return the high minus the low score of a target, in standard deviations of the reference images."""
     high: Any = pair.high.scores.get(name)
     low: Any = pair.low.scores.get(name)
     return None if high is None or low is None else float(high) - float(low)

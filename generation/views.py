@@ -17,7 +17,7 @@ FOR_EVER = "public, max-age=31536000, immutable"
 
 @require_safe
 def stimulus_image(request: HttpRequest, digest: str, suffix: str) -> HttpResponseBase:
-    """The image's bytes, cached for ever; 404 for any other digest, suffix or form of address."""
+    """Return the image's bytes, cached for ever; 404 for any other digest, suffix or form of address."""
     if suffix not in CONTENT_TYPES or not DIGEST.fullmatch(digest):
         raise Http404("no such image")
     path = stimulus_path(digest, suffix)

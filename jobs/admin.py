@@ -1,4 +1,4 @@
-"""The jobs page: what runs, what went wrong and why; cancel and retry."""
+"""The jobs page: progress, errors, cancel and retry."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class JobAdmin(ModelAdmin):
     list_filter = ["state", "kind"]
     search_fields = ["kind", "message", "error", "key"]
     list_select_related = ["requested_by"]
-    actions = ["cancel_chosen", "retry_chosen"]
+    actions = ["cancel_selected", "retry_selected"]
     change_form_outer_before_template = "admin/jobs/job.html"
     fieldsets = [
-        ("What was asked", {"fields": ["kind", "arguments", "requested_by", "created_at"]}),
-        ("How it went", {"fields": ["started_at", "finished_at", "attempts", "max_attempts", "result"]}),
-        ("For whoever mends it", {"fields": ["traceback", "worker", "heartbeat", "key"]}),
+        ("Request", {"fields": ["kind", "arguments", "requested_by", "created_at"]}),
+        ("Outcome", {"fields": ["started_at", "finished_at", "attempts", "max_attempts", "result"]}),
+        ("Diagnostics", {"fields": ["traceback", "worker", "heartbeat", "key"]}),
     ]
 
     @display(description="job", ordering="pk")
@@ -80,24 +80,24 @@ class JobAdmin(ModelAdmin):
         return bool(request.user.has_perm("jobs.change_job"))
 
     @action(description="Cancel", permissions=["act"])
-    def cancel_chosen(self, request: HttpRequest, queryset: JobQuerySet) -> None:
-        self._each(request, queryset, services.cancel, "cancelled or asked to stop")
+    def cancel_selected(self, request: HttpRequest, queryset: JobQuerySet) -> None:
+        self._each(request, queryset, services.cancel, "cancelled or stopping")
 
     @action(description="Try again", permissions=["act"])
-    def retry_chosen(self, request: HttpRequest, queryset: JobQuerySet) -> None:
+    def retry_selected(self, request: HttpRequest, queryset: JobQuerySet) -> None:
         self._each(request, queryset, services.retry, "waiting again")
 
-    def _each(self, request: HttpRequest, jobs: JobQuerySet, verb: Verb, said: str) -> None:
+    def _each(self, request: HttpRequest, jobs: JobQuerySet, verb: Verb, outcome: str) -> None:
         for job in jobs.order_by("pk"):
-            self._one(request, job, verb, said)
+            self._one(request, job, verb, outcome)
 
-    def _one(self, request: HttpRequest, job: Job, verb: Verb, said: str) -> None:
+    def _one(self, request: HttpRequest, job: Job, verb: Verb, outcome: str) -> None:
         try:
             verb(job=job, by=request.user if isinstance(request.user, User) else None)
         except InputError as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, f"{job}: {said}.")
+            messages.success(request, f"{job}: {outcome}.")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -114,15 +114,15 @@ class JobAdmin(ModelAdmin):
         return JsonResponse(get_object_or_404(Job, pk=pk).state_json())
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._deed(request, pk, services.cancel, "cancelled or asked to stop")
+        return self._act(request, pk, services.cancel, "cancelled or stopping")
 
     def retry_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._deed(request, pk, services.retry, "waiting again")
+        return self._act(request, pk, services.retry, "waiting again")
 
-    def _deed(self, request: HttpRequest, pk: int, verb: Verb, said: str) -> HttpResponse:
+    def _act(self, request: HttpRequest, pk: int, verb: Verb, outcome: str) -> HttpResponse:
         if not self.has_act_permission(request):
             raise PermissionDenied
-        self._one(request, get_object_or_404(Job, pk=pk), verb, said)
+        self._one(request, get_object_or_404(Job, pk=pk), verb, outcome)
         return redirect("admin:jobs_job_change", pk)
 
     def change_view(

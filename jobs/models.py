@@ -1,4 +1,4 @@
-"""Long work as rows: what was asked, who does it now, how far it is, how it ended."""
+"""Long work as rows: kind and arguments, worker, progress, outcome."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FINISHED = (State.DONE, State.FAILED, State.CANCELLED)
 
 class JobQuerySet(models.QuerySet["Job"]):
     def queued(self) -> JobQuerySet:
-        """Waiting jobs, the oldest first."""
+        """Filter waiting jobs, the oldest first."""
         return self.filter(state=State.QUEUED).order_by("pk")
 
     def running(self) -> JobQuerySet:
@@ -35,7 +35,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(state__in=ACTIVE)
 
     def held(self, job_id: int, worker: str, attempt: int) -> JobQuerySet:
-        """The job, if that worker holds it for that attempt; every write of a worker goes through here."""
+        """Filter the job if that worker holds it for that attempt; every write of a worker uses this."""
         return self.running().filter(pk=job_id, worker=worker, attempts=attempt)
 
 
@@ -55,8 +55,8 @@ class Job(models.Model):
     progress = models.FloatField(default=0.0, help_text="share of the work that is done, 0 to 1")
     message = models.CharField(max_length=300, blank=True, default="")
     log = models.TextField(blank=True, default="")
-    error = models.TextField(blank=True, default="", help_text="what went wrong, for the person who asked")
-    traceback = models.TextField(blank=True, default="", help_text="what went wrong, for whoever mends it")
+    error = models.TextField(blank=True, default="", help_text="what went wrong, in plain words")
+    traceback = models.TextField(blank=True, default="", help_text="where it went wrong, for developers")
     result = models.JSONField(null=True, blank=True)
     worker = models.CharField(max_length=200, blank=True, default="")
     heartbeat = models.DateTimeField(null=True, blank=True)
@@ -117,13 +117,13 @@ class Job(models.Model):
         return int(100 * self.progress)
 
     def duration(self, now: datetime | None = None) -> timedelta | None:
-        """From start to end, or to ``now`` while it runs; None before the start."""
+        """Return the time from start to end, or to ``now`` while it runs; None before the start."""
         if self.started_at is None:
             return None
         return (self.finished_at or now or timezone.now()) - self.started_at
 
     def state_json(self) -> dict[str, Any]:
-        """What a page that watches the job needs."""
+        """Return what a page that watches the job shows."""
         return {
             "state": self.state,
             "active": self.active,

@@ -31,7 +31,7 @@ app.conf.update(
 
 @app.task(name="jobs.tasks.run_job")  # type: ignore[untyped-decorator]  # Celery has no types
 def run_job(job_id: int) -> None:
-    """Run one job if it still waits; a job whose worker died is taken up again first."""
+    """Run one job if it still waits; jobs of dead workers are queued again first."""
     take_back_lost()
     job = Job.objects.filter(pk=job_id, state=State.QUEUED).first()
     if job and (taken := claim(job, Worker.this_process())):

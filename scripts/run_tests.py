@@ -45,10 +45,10 @@ class Outcome:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """One thread per process, the default database unless told otherwise."""
+    """Set one thread per process and the default database."""
     quiet = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    kept = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    return {**kept, **quiet, **more}
+    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return {**inherited, **quiet, **more}
 
 
 def run(name: str, words: list[str], **more: str) -> Outcome:
@@ -76,7 +76,7 @@ def check_scripts() -> Outcome:
 
 def checks() -> list[Callable[[], Outcome]]:
     manage = [sys.executable, "manage.py"]
-    found: list[Callable[[], Outcome]] = [
+    steps: list[Callable[[], Outcome]] = [
         lambda: run("ruff check", [str(BIN / "ruff"), "check", "."]),
         lambda: run("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
         lambda: run("import contracts", [str(BIN / "lint-imports"), "--no-logo"]),
@@ -85,9 +85,9 @@ def checks() -> list[Callable[[], Outcome]]:
         lambda: run("manage.py check", [*manage, "check", "--fail-level", "WARNING"]),
     ]
     if shutil.which("node"):
-        found.append(check_scripts)
-    found.append(lambda: run("pytest", PYTEST))
-    return found
+        steps.append(check_scripts)
+    steps.append(lambda: run("pytest", PYTEST))
+    return steps
 
 
 def test_on_postgresql() -> Outcome | None:

@@ -24,8 +24,8 @@ class Tool:
     used_for: str
 
     def find(self) -> Path | None:
-        if found := shutil.which(self.program):
-            return Path(found).resolve()
+        if program := shutil.which(self.program):
+            return Path(program).resolve()
         hidden = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{self.program}"))
         return hidden[-1] if hidden else None
 

@@ -33,10 +33,10 @@ def say(text: str) -> None:
 
 
 def digest(*paths: Path, more: str = "") -> str:
-    found = hashlib.sha256(more.encode())
+    hashed = hashlib.sha256(more.encode())
     for path in paths:
-        found.update(path.read_bytes())
-    return found.hexdigest()
+        hashed.update(path.read_bytes())
+    return hashed.hexdigest()
 
 
 def is_fresh(stamp: Path, wanted: str) -> bool:
@@ -48,8 +48,8 @@ def find_python() -> str:
     if sys.version_info >= OLDEST:
         return sys.executable
     for minor in range(19, OLDEST[1] - 1, -1):
-        if found := shutil.which(f"python3.{minor}"):
-            return found
+        if python := shutil.which(f"python3.{minor}"):
+            return python
     here = ".".join(str(part) for part in sys.version_info[:3])
     raise Missing(
         f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, this is {here} (Debian: python3; or PYTHON=...)"

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from almond.guidance.generators import known_generators
 from almond.rng import derive_seed, generator
 from almond.world.networks import load_network
 from almond.world.prompts import caption, parse_prompt
@@ -84,9 +85,7 @@ def recovered(draw: Draw, prompts: Sequence[str], per_prompt: int, seed: int) ->
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument(
-        "--generator", help="analytic, small-unet, or a folder; rendered scenes if left out"
-    )
+    arguments.add_argument("--generator", help=f"{known_generators('a folder')}; rendered scenes if left out")
     arguments.add_argument("--prompts", type=int, default=60)
     arguments.add_argument("--per-prompt", type=int, default=4)
     arguments.add_argument("--seed", type=int, default=1)

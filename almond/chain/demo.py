@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from almond.chain.draw import Pool, draw_pool, judged_shifts, match, on_and_off
+from almond.chain.draw import Pool, draw_pool, heldout_shifts, match, on_and_off
 from almond.chain.encode import Encoders, Targets, fit_brains, make_targets
 from almond.chain.plan import demo_plan
 from almond.chain.settings import DemoSettings
@@ -20,7 +20,7 @@ from almond.stimuli.matching import MatchedPairs
 
 @dataclass(frozen=True)
 class Stimuli:
-    """Everything before the first judgement; the same for the null world."""
+    """Everything before the first response; the same for the null world."""
 
     encoders: Encoders
     targets: Targets
@@ -29,7 +29,7 @@ class Stimuli:
 
 
 def prepare(settings: DemoSettings, folder: Path, progress: Progress) -> Stimuli:
-    """BOLD, encoders, targets, images, matched pairs."""
+    """Make BOLD, encoders, targets, images and matched pairs."""
     encoders = fit_brains(settings, folder, Part(progress, 0.0, 0.3))
     space = open_world()
     targets = make_targets(settings, encoders, space, folder / "targets")
@@ -46,7 +46,7 @@ def prepare(settings: DemoSettings, folder: Path, progress: Progress) -> Stimuli
 
 
 def run_study(settings: DemoSettings, stimuli: Stimuli, export: Path, progress: Progress) -> dict[str, Any]:
-    """Study, export, verification and analysis; returns the demonstration's result."""
+    """Run study, export, verification and analysis, and return the demonstration's result."""
     plan = demo_plan(settings, stimuli.pool, stimuli.pairs.pairs)
     tables = hold_study(settings, plan, stimuli.pool, Part(progress, 0.0, 0.2))
     export_study(
@@ -64,10 +64,10 @@ def run_study(settings: DemoSettings, stimuli: Stimuli, export: Path, progress: 
 
 
 def demo_summary(
-    settings: DemoSettings, stimuli: Stimuli, judged: Mapping[str, float | None]
+    settings: DemoSettings, stimuli: Stimuli, analysed: Mapping[str, float | None]
 ) -> dict[str, Any]:
-    """One flat object: what was fitted, moved, and judged."""
-    shifts = judged_shifts(stimuli.pool, stimuli.pairs)
+    """Return one flat object: sizes, held-out r, shifts of scores, and the results of the analysis."""
+    shifts = heldout_shifts(stimuli.pool, stimuli.pairs)
     on, off = on_and_off(shifts)
     return {
         "seed": settings.seed,
@@ -81,18 +81,18 @@ def demo_summary(
         "off_target_shift": off,
         "shifts": shifts,
         "balance": float(stimuli.pairs.balance["after"].abs().max()),
-        **judged,
+        **analysed,
     }
 
 
 def run_demo(settings: DemoSettings, folder: Path, *, progress: Progress) -> dict[str, Any]:
-    """BOLD to evidence in ``folder``; everything that was made stays there."""
+    """Run from BOLD to evidence in ``folder``; everything that was made stays there."""
     stimuli = prepare(settings, folder, Part(progress, 0.0, 0.75))
     return run_study(settings, stimuli, folder / "export", Part(progress, 0.75, 1.0))
 
 
 def run_both(settings: DemoSettings, folder: Path, *, progress: Progress) -> list[dict[str, Any]]:
-    """The world and its null, judged by the same people on the same images."""
+    """Run the world and its null, with the same people and images."""
     stimuli = prepare(settings, folder, Part(progress, 0.0, 0.6))
     worlds = [replace(settings, null=False), replace(settings, null=True)]
     return [

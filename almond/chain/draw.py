@@ -1,4 +1,4 @@
-"""From targets to matched pairs: the pool of guided images and the choice from it."""
+"""From targets to matched pairs: the pool of guided images and the selection from it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Pool:
 
     @property
     def bases(self) -> dict[str, str]:
-        """Base scene -> the stimulus that nothing pushed."""
+        """Map base scenes to their unguided stimuli."""
         rows = self.table[self.table["direction"] == 0]
         return dict(zip(rows["base_scene"], rows["stimulus_id"], strict=True))
 
@@ -48,7 +48,7 @@ def scene_name(prompt: str, seed: int) -> str:
 
 
 def recipes_of(settings: DemoSettings, generator: Generator, guides: Sequence[Target]) -> list[Recipe]:
-    """For every scene the unguided image, and one per target, direction and strength."""
+    """Write recipes of every scene: the unguided image, and one per target, direction and strength."""
     digests = {target.name: target.digest for target in guides}
     usual = generator.defaults
     recipes = []
@@ -78,12 +78,12 @@ def recipes_of(settings: DemoSettings, generator: Generator, guides: Sequence[Ta
 
 
 def intended(recipe: Recipe) -> str:
-    """The target with the largest weight; empty for an unguided image."""
+    """Return the target with the largest weight; empty for an unguided image."""
     return max(recipe.objective, key=lambda name: recipe.objective[name]) if recipe.direction else ""
 
 
 def stimulus_row(made: Generated, png: bytes) -> dict[str, Any]:
-    """One row of the stimuli table."""
+    """Return one row of the stimuli table."""
     recipe = made.recipe
     scene, target = scene_name(recipe.prompt, recipe.seed), intended(recipe)
     side = {1: "high", -1: "low", 0: "base"}[recipe.direction]
@@ -111,7 +111,7 @@ def draw_pool(
     judges: Sequence[Target],
     progress: Progress,
 ) -> Pool:
-    """Draw every image. Guides steer; judges only score what was drawn."""
+    """Draw every image. Guides guide; judges only score what was drawn."""
     scorer = Scorer(space, [*guides, *judges])
     recipes = recipes_of(settings, generator, guides)
     rows, images, pngs, recipe_values = [], {}, {}, {}
@@ -125,15 +125,15 @@ def draw_pool(
 
 
 def match(pool: Pool, progress: Progress) -> MatchedPairs:
-    """One pair per scene and target, chosen by the guides' own scores: judges take no part in the choice."""
+    """Select one pair per scene and target by the guides' own scores: judges take no part in it."""
     return choose_pairs(pool.table, progress=progress)
 
 
-def judged_shifts(pool: Pool, pairs: MatchedPairs) -> dict[str, dict[str, float]]:
-    """High minus low of the chosen pairs, read by subjects that did not guide.
+def heldout_shifts(pool: Pool, pairs: MatchedPairs) -> dict[str, dict[str, float]]:
+    """Compute high minus low of the selected pairs, scored by subjects that did not guide.
 
     For every intended target the mean over scenes of every target's difference, in standard deviations of
-    the reference images: ``{intended: {read: shift}}``.
+    the reference images: ``{intended: {scored: shift}}``.
     """
     table = pool.table.set_index("stimulus_id")
     columns = [f"score_{name}{JUDGE}" for name in lab.TARGETS]
@@ -146,7 +146,7 @@ def judged_shifts(pool: Pool, pairs: MatchedPairs) -> dict[str, dict[str, float]
 
 
 def on_and_off(shifts: Mapping[str, Mapping[str, float]]) -> tuple[float, float]:
-    """Mean shift of the intended targets, and of the others."""
-    on = [read[target] for target, read in shifts.items()]
-    off = [value for target, read in shifts.items() for name, value in read.items() if name != target]
+    """Return the mean shift of the intended targets, and of the others."""
+    on = [scored[target] for target, scored in shifts.items()]
+    off = [value for target, scored in shifts.items() for name, value in scored.items() if name != target]
     return sum(on) / len(on), sum(off) / len(off)

@@ -1,4 +1,4 @@
-"""From simulated BOLD to targets: half of the subjects guide, the other half judges."""
+"""From simulated BOLD to targets: one half of the subjects guides, the other is held out as judges."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def fit_brains(settings: DemoSettings, folder: Path, progress: Progress) -> Enco
 
 
 def reference_features(settings: DemoSettings, space: FeatureSpace) -> NDArray[np.float32]:
-    """Features (n, D) of scenes of the world: their scores have mean 0 and standard deviation 1."""
+    """Extract features (n, D) of scenes of the world: their scores have mean 0 and standard deviation 1."""
     rng = generator(settings.stream("reference"))
     return space.extract([render(draw_scene(rng)) for _ in range(settings.reference_scenes)])
 
 
 def make_targets(settings: DemoSettings, encoders: Encoders, space: FeatureSpace, folder: Path) -> Targets:
-    """Mean weights of each target region over the guiding, and over the judging subjects."""
+    """Make mean weights of each target region over the guiding, and over the judging subjects."""
     reference = reference_features(settings, space)
     half = len(encoders.subjects) // 2
     guiding, judging = encoders.subjects[:half], encoders.subjects[half:]

@@ -14,7 +14,7 @@ from almond.world import lab
 
 
 def demo_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyPlan:
-    """The plan as an experimenter would freeze it, before anybody answers."""
+    """Write the plan as an experimenter would freeze it, before anybody answers."""
     shown = sorted({*pairs["high"], *pairs["low"]})
     rows = pool.table.set_index("stimulus_id")
     stimuli = tuple(planned_stimulus(name, rows.loc[name].to_dict(), pool) for name in shown)

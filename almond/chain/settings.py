@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from almond.errors import InputError
+from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.rng import derive_seed
 from almond.world import lab
 
@@ -13,8 +14,8 @@ from almond.world import lab
 class DemoSettings:
     """Sizes of one run of the whole chain. The defaults finish in a few minutes on two cores.
 
-    ``subjects`` brains are simulated; the first half guides, the second half judges what was guided.
-    ``null``: judgements do not depend on the manipulation; nothing else changes.
+    ``subjects`` brains are simulated; the first half guides, the second half is held out as judges.
+    ``null``: responses do not depend on the manipulation; nothing else changes.
     """
 
     seed: int = 1
@@ -30,7 +31,7 @@ class DemoSettings:
     choice_trials: int = 24
     lists: int = 8
     permutations: int = 2000
-    generator: str = "analytic"
+    generator: str = DEFAULT_GENERATOR
 
     def __post_init__(self) -> None:
         for name, least in (("participants", 4), ("subjects", 2), ("permutations", 99)):
@@ -42,5 +43,5 @@ class DemoSettings:
         return lab.PROMPTS
 
     def stream(self, *purpose: str | int) -> int:
-        """The seed of one purpose of this run, in [0, 2**53): JSON keeps it exactly, wherever it is read."""
+        """Derive the seed of one purpose of this run, in [0, 2**53), which JSON keeps exactly."""
         return derive_seed(self.seed, "demo", *purpose) >> 10

@@ -29,7 +29,7 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 def percepts_of(
     settings: DemoSettings, plan: StudyPlan, pool: Pool, progress: Progress
 ) -> dict[str, Latents]:
-    """What raters see: the images' own pixels, or in the null world the unguided image of their scene."""
+    """Read what raters see: the images themselves, or in the null world the unguided one of their scene."""
     scenes = {stimulus.id: stimulus.base_scene for stimulus in plan.stimuli}
     if not settings.null:
         return read_percepts({name: pool.images[name] for name in scenes}, progress=progress)
@@ -40,7 +40,7 @@ def percepts_of(
 
 
 def hold_study(settings: DemoSettings, plan: StudyPlan, pool: Pool, progress: Progress) -> dict[str, Any]:
-    """The tables of an export, answered by simulated people."""
+    """Return the tables of an export, with the responses of simulated people."""
     percepts = percepts_of(settings, plan, pool, progress)
     return dict(
         simulate_study(
@@ -65,7 +65,7 @@ def export_study(
     artifact_root: Path,
     score_targets: Mapping[str, str],
 ) -> Path:
-    """The study with everything that it rests on, as one folder."""
+    """Write the study with everything that it rests on into one folder."""
     shown = {stimulus.id for stimulus in plan.stimuli} | set(pool.bases.values())
     stimuli: pd.DataFrame = pool.table[pool.table["stimulus_id"].isin(shown)]
     return write_export(

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from almond.errors import InputError
+from almond.guidance.generators import DEFAULT_GENERATOR, known_generators
 from almond.progress import Console, Silent
 
 
@@ -18,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--null", action="store_true", help="a world in which judgements do not depend on the manipulation"
     )
-    parser.add_argument("--generator", default="analytic", help="analytic (default), small-unet, or a folder")
+    parser.add_argument(
+        "--generator", default=DEFAULT_GENERATOR, help=f"{known_generators('a folder')} (default %(default)s)"
+    )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep what was made here")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 

@@ -31,12 +31,12 @@ class NoiseLevel:
 
     @property
     def scale(self) -> float:
-        """Standard deviation of the noisy latent when that of the clean one is 1."""
+        """Return the standard deviation of the noisy latent when that of the clean one is 1."""
         return math.hypot(self.signal, self.noise)
 
     @property
     def alpha_bar(self) -> float:
-        """Share of the signal in the variance, in [0, 1]: 0 is pure noise, 1 the clean image."""
+        """Return the share of the signal in the variance, in [0, 1]: 0 is pure noise, 1 the clean image."""
         return self.signal**2 / (self.signal**2 + self.noise**2)
 
 
@@ -53,8 +53,7 @@ def flow_matching(sigma: float) -> NoiseLevel:
 
 
 def x0_from_output(output: torch.Tensor, x: torch.Tensor, level: NoiseLevel, prediction: str) -> torch.Tensor:
-    """The clean latent that a denoiser's ``output`` means for the noisy latent ``x`` (unscaled, as in the
-    loop)."""
+    """Return the clean latent that a denoiser's ``output`` means for the unscaled noisy latent ``x``."""
     signal, noise, scale = level.signal, level.noise, level.scale
     if prediction == "sample":
         return output
@@ -68,7 +67,7 @@ def x0_from_output(output: torch.Tensor, x: torch.Tensor, level: NoiseLevel, pre
 
 
 def output_from_x0(x0: torch.Tensor, x: torch.Tensor, level: NoiseLevel, prediction: str) -> torch.Tensor:
-    """What a denoiser would have put out, had it predicted the clean latent ``x0``: inverts
+    """Return what a denoiser would have put out, had it predicted the clean latent ``x0``: inverts
     :func:`x0_from_output`."""
     signal, noise, scale = level.signal, level.noise, level.scale
     if prediction == "sample":

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, Strict
 
 from almond.digest import digest_json
 from almond.errors import InputError
-from almond.guidance.rules import RULES
+from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP, Schedule, Window
 from almond.shapes import Number, Shape, Text, Whole, read
 
@@ -41,7 +41,7 @@ class Recipe(Shape):
     strength: Annotated[Number, Field(ge=0)] = 0.0
     window: tuple[Number, Number] = (0.0, 0.0)
     ramp: Annotated[Number, Field(ge=0, le=LARGEST_RAMP)] = 0.0
-    rule: Annotated[str, AfterValidator(_known_rule)] = "through"
+    rule: Annotated[str, AfterValidator(_known_rule)] = DEFAULT_RULE
     steps: Annotated[int, Strict(), Field(ge=1, le=MAX_STEPS)] = 25
 
     def contradictions(self) -> Iterable[tuple[str, str]]:

@@ -62,7 +62,7 @@ def generate(
     """Generate the images of recipes, in the order of the recipes.
 
     A recipe for another generator or target version is a ``DigestMismatch``, one with a target that the
-    scorer does not have an ``InputError``; both before the first image. ``progress`` is told after every
+    scorer does not have an ``InputError``; both before the first image. ``progress`` is reported after every
     step.
     """
     report = progress or Silent()
@@ -154,8 +154,7 @@ def _predict(
     step: Step,
     weights: torch.Tensor,
 ) -> tuple[torch.Tensor, list[dict[str, Any]]]:
-    """The clean latent that the step is to take, guided where the window is open, and one trace entry per
-    image."""
+    """Predict the clean latent of a step, guided where the window is open, and one trace entry per image."""
     alpha_bar = step.level.alpha_bar
     strengths = [recipe.schedule.weight(alpha_bar) if recipe.guided else 0.0 for recipe in recipes]
     entries: list[dict[str, Any]] = [
@@ -181,8 +180,7 @@ def _finish(
     x: torch.Tensor,
     traces: Sequence[list[dict[str, Any]]],
 ) -> list[Generated]:
-    """Images as bytes, and their scores measured on those bytes: what a participant sees is what is
-    scored."""
+    """Round images to bytes and score those bytes: what a participant sees is what is scored."""
     with torch.no_grad():
         pixels = (generator.decode(x) * 255.0).round().to(torch.uint8)
         scores = scorer(pixels.to(torch.float32) / 255.0)

@@ -38,7 +38,7 @@ class Trajectory(Protocol):
     def advance(
         self, x: torch.Tensor, x0: torch.Tensor, step: Step, noise: Sequence[torch.Generator]
     ) -> torch.Tensor:
-        """The next latent after ``x`` (B, C, h, w), when the clean latent is taken to be ``x0``.
+        """Return the next latent after ``x`` (B, C, h, w), when the clean latent is taken to be ``x0``.
 
         ``noise`` has one generator per image, for solvers that add noise.
         """
@@ -58,7 +58,7 @@ MAX_BETA = 0.999
 
 
 def cosine_alpha_bars(count: int = TRAINING_STEPS) -> list[float]:
-    """Cumulative alpha-bars of the squared-cosine schedule (Nichol & Dhariwal 2021), betas capped at
+    """Compute cumulative alpha-bars of the squared-cosine schedule (Nichol & Dhariwal 2021), betas capped at
     0.999."""
 
     def bar(fraction: float) -> float:

@@ -20,7 +20,7 @@ COMPRESSION = 6
 
 
 def read_image(source: Path | bytes, *, name: str | None = None) -> ImageArray:
-    """The pixels (H, W, 3) uint8 of an image file or of its bytes.
+    """Read the pixels (H, W, 3) uint8 of an image file or of its bytes.
 
     Turned as its EXIF orientation says, transparency over white, in RGB. ``name`` is what an error calls
     it. Anything that is no readable image, or is missing or cut short, is an ``InputError``.
@@ -42,7 +42,7 @@ def read_image(source: Path | bytes, *, name: str | None = None) -> ImageArray:
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """RGB, with transparent pixels shown over white as a browser page would."""
+    """Convert to RGB, with transparent pixels over white as a browser page would."""
     if "A" not in image.getbands() and "transparency" not in image.info:
         return image.convert("RGB")
     layer = image.convert("RGBA")
@@ -51,7 +51,7 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 
 def png_bytes(image: np.ndarray[Any, Any]) -> bytes:
-    """PNG of an RGB image (H, W, 3) uint8: no metadata and no time, so equal pixels give equal bytes."""
+    """Encode an RGB image (H, W, 3) uint8 as PNG without metadata or time: equal pixels give equal bytes."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError(
             "image", f"an array of shape {image.shape} and type {image.dtype}", "(H, W, 3) uint8"
@@ -71,7 +71,7 @@ def write_png(path: Path, image: np.ndarray[Any, Any]) -> str:
 def contact_sheet(
     images: Sequence[np.ndarray[Any, Any]], columns: int = 8, *, gap: int = 2, scale: int = 1
 ) -> ImageArray:
-    """Images of one size (H, W, 3) uint8 in rows of ``columns``, ``gap`` white pixels apart, enlarged
+    """Arrange images of one size (H, W, 3) uint8 in rows of ``columns``, ``gap`` white pixels apart, enlarged
     ``scale`` times.
 
     An empty sequence, or images of different sizes, is an ``InputError``.
@@ -94,7 +94,7 @@ def contact_sheet(
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images directly in a folder, by name; ``InputError`` when there is none."""
+    """List the images directly in a folder, by name; ``InputError`` when there is none."""
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "a folder of images")
     paths = sorted(
@@ -108,7 +108,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 class LazyImages(Sequence[ImageArray]):
-    """Image files that are read when they are asked for, so that few are in memory at a time."""
+    """Image files that are read when they are indexed, so that few are in memory at a time."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)

@@ -27,13 +27,13 @@ POWER_FLOOR = 1e-12
 
 
 def luminance(image: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Luminance (H, W) in [0, 1] of an RGB image (H, W, 3) uint8."""
+    """Compute luminance (H, W) in [0, 1] of an RGB image (H, W, 3) uint8."""
     weighted: np.ndarray[Any, np.dtype[np.float64]] = (image.astype(np.float64) / 255.0) @ LUMA
     return weighted
 
 
 def band_power(plane: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Mean spectral power of a plane (H, W) at radii in (0, 6) and above 24 cycles per image.
+    """Compute the mean spectral power of a plane (H, W) at radii in (0, 6) and above 24 cycles per image.
 
     The power is ``|fft2(plane - mean)|**2 / (H*W)**2``, so that it does not depend on the number of pixels; a
     band in which the image has no frequencies (it is too small) has no power.
@@ -48,13 +48,13 @@ def band_power(plane: np.ndarray[Any, Any]) -> tuple[float, float]:
 
 
 def edge_energy(plane: np.ndarray[Any, Any]) -> float:
-    """Mean magnitude of the luminance gradient (central differences), in luminance per image width."""
+    """Compute the mean magnitude of the luminance gradient (central differences), per image width."""
     rows, columns = np.gradient(plane)
     return float(np.hypot(rows * plane.shape[0], columns * plane.shape[1]).mean())
 
 
 def measure(image: np.ndarray[Any, Any]) -> dict[str, float]:
-    """All features of an RGB image (H, W, 3) uint8, at least 2 x 2 pixels.
+    """Measure all features of an RGB image (H, W, 3) uint8, at least 2 x 2 pixels.
 
     ``median_*`` and ``luminance`` (mean) in [0, 1]; ``contrast`` is the standard deviation of luminance (RMS
     contrast) in [0, 0.5]; ``power_*`` is log10 of the mean power in a band of spatial frequency;

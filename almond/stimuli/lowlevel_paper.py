@@ -29,7 +29,7 @@ NAMES = ("median_red", "median_green", "median_blue", "power_low", "power_high")
 
 
 def at_published_size(image: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """An RGB image (H, W, 3) uint8 at 227 x 227, bicubic with antialiasing, aspect ratio lost.
+    """Resize an RGB image (H, W, 3) uint8 to 227 x 227, bicubic with antialiasing, aspect ratio lost.
 
     MATLAB's ``imresize`` uses the same kernel and widens it when it shrinks, as Pillow does; single pixels
     differ by a grey level where the two round differently.
@@ -45,7 +45,7 @@ def at_published_size(image: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[n
 
 
 def measure_as_published(image: np.ndarray[Any, Any]) -> dict[str, float]:
-    """The five features of an RGB image (H, W, 3) uint8, which is resized to 227 x 227 first.
+    """Measure the five features of an RGB image (H, W, 3) uint8, which is resized to 227 x 227 first.
 
     ``median_*`` in pixels (of 51529), ``power_*`` in squared grey levels (0 to 255) of the unnormalised
     transform.
@@ -58,7 +58,7 @@ def measure_as_published(image: np.ndarray[Any, Any]) -> dict[str, float]:
 
 
 def blue_power(pixels: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Mean power of the blue channel at radii below 6 and above 24 about (113.5, 113.5), with the mean."""
+    """Compute the blue channel's mean power at radii below 6 and above 24 about (113.5, 113.5)."""
     spectrum = np.fft.fftshift(np.fft.fft2(pixels[..., 2].astype(np.float64)))
     power = spectrum.real**2 + spectrum.imag**2
     axis = np.arange(1, SIDE + 1) - CENTRE

@@ -1,7 +1,7 @@
-"""Matched pairs: for every base scene and target one image pushed up and one pushed down.
+"""Matched pairs: for every base scene and target one image with a high and one with a low score.
 
-The choice is an integer programme (mixed-integer linear, HiGHS through ``scipy.optimize.milp``): maximise the
-summed difference of target contrasts between the chosen images, such that over the base scenes of a target
+The selection is a mixed-integer linear programme (HiGHS through ``scipy.optimize.milp``): maximise the
+summed difference of target contrasts between the selected images, such that over the base scenes of a target
 the mean of every low-level feature differs between high and low images by at most ``tolerance`` standard
 deviations. Targets share no images, so each is a programme of its own.
 """
@@ -25,10 +25,10 @@ from almond.typing import Floats
 SCORE_PREFIX = "score_"
 COLUMNS = ("stimulus_id", "base_scene", "intended_target", "direction")
 RELAXATION = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 20.0, 40.0)
-"""Factors by which an unreachable tolerance is widened, one after the other; then none is asked for."""
+"""Factors by which an unreachable tolerance is widened, one after the other; then there is none."""
 
 REUSED = 50.0
-"""What it costs, in standardised scores, to take a picture that another target shows already."""
+"""What it costs, in standardised scores, to select a picture that another target shows already."""
 
 GAP = 1e-4
 NODES = 20_000
@@ -37,14 +37,14 @@ NODES = 20_000
 
 @dataclass(frozen=True)
 class MatchedPairs:
-    """The chosen pairs, and how well they are balanced.
+    """The selected pairs, and how well they are balanced.
 
     ``pairs``: one row per base scene and target: ``base_scene, intended_target, high, low`` (stimulus ids),
     ``contrast`` (difference of the target contrast, high minus low).
     ``balance``: one row per target and feature: ``before`` and ``after``, the difference of means between
-    high and low images in standard deviations of the pool, over all candidates and over the chosen ones.
+    high and low images in standard deviations of the pool, over all candidates and over the selected ones.
     ``reached``: the tolerance that could be met, per target; infinite when none of the relaxed ones could.
-    ``kept``: per target, the share of the largest possible contrast that the matched choice keeps.
+    ``kept``: per target, the share of the largest possible contrast that the matched selection keeps.
     """
 
     pairs: pd.DataFrame
@@ -55,11 +55,11 @@ class MatchedPairs:
 
     @property
     def relaxed(self) -> tuple[str, ...]:
-        """Targets for which the tolerance that was asked for could not be met."""
+        """List the targets for which the wanted tolerance could not be met."""
         return tuple(name for name, value in self.reached.items() if value > self.tolerance)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; an infinite tolerance is ``None``."""
+        """Return plain JSON values; an infinite tolerance is ``None``."""
         return {
             "tolerance": self.tolerance,
             "reached": {k: (float(v) if np.isfinite(v) else None) for k, v in self.reached.items()},
@@ -120,7 +120,7 @@ def choose_pairs(
 
 
 def _checked(pool: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
-    """The guided rows, in an order that does not depend on that of the pool."""
+    """Return the guided rows, in an order that does not depend on that of the pool."""
     missing = [name for name in (*COLUMNS, *features) if name not in pool.columns]
     if missing:
         raise InputError(
@@ -167,7 +167,7 @@ def _gain(
     targets: Sequence[str],
     contrasts: Mapping[str, Mapping[str, float]] | None,
 ) -> Floats:
-    """What choosing each image adds: the target contrast, signed by the image's direction."""
+    """Return what selecting each image adds: the target contrast, signed by the image's direction."""
     if contrasts is not None and target in contrasts:
         weights = dict(contrasts[target])
     else:
@@ -183,7 +183,7 @@ def _gain(
 
 
 def _standardised(part: pd.DataFrame, features: Sequence[str], spread: Floats) -> Floats:
-    """Features (n, F) in standard deviations of the whole pool; one that does not vary is all zeros."""
+    """Return features (n, F) in standard deviations of the whole pool; zeros for one that does not vary."""
     values = part[list(features)].to_numpy(dtype=float)
     safe = np.where(spread > 1e-12, spread, np.inf)
     scaled: Floats = (values - values.mean(axis=0)) / safe
@@ -191,7 +191,7 @@ def _standardised(part: pd.DataFrame, features: Sequence[str], spread: Floats) -
 
 
 def _cells(part: pd.DataFrame) -> Iterator[Floats]:
-    """One 0/1 row (n,) per base scene and direction: exactly one of its images is chosen."""
+    """One 0/1 row (n,) per base scene and direction: exactly one of its images is selected."""
     for _, group in part.groupby(["base_scene", "direction"], sort=True):
         row = np.zeros(len(part))
         row[group.index.to_numpy()] = 1.0
@@ -199,7 +199,7 @@ def _cells(part: pd.DataFrame) -> Iterator[Floats]:
 
 
 def _pictures(part: pd.DataFrame) -> np.ndarray[Any, Any]:
-    """What tells pictures apart (n,): their digests, or else the names of their stimuli."""
+    """Identify pictures (n,): their digests, or else the names of their stimuli."""
     name = "image_sha256" if "image_sha256" in part.columns else "stimulus_id"
     return part[name].astype(str).to_numpy()
 
@@ -209,7 +209,7 @@ def _reused(part: pd.DataFrame, used: set[str]) -> Floats:
 
 
 def _same_picture(part: pd.DataFrame) -> Iterator[Floats]:
-    """One 0/1 row (n,) per high and low image of a scene that are the same picture: at most one is chosen."""
+    """One 0/1 row (n,) per high and low image of a scene that are one picture: at most one is selected."""
     shown = part.assign(picture=_pictures(part), row=np.arange(len(part)))
     for _, group in shown.groupby(["base_scene", "picture"], sort=True):
         if group["direction"].nunique() > 1:
@@ -221,7 +221,7 @@ def _same_picture(part: pd.DataFrame) -> Iterator[Floats]:
 def _solve(
     part: pd.DataFrame, gain: Floats, nuisance: Floats, tolerance: float
 ) -> tuple[np.ndarray[Any, Any], float]:
-    """Indices of the chosen images, and the tolerance that was reached."""
+    """Return indices of the selected images, and the tolerance that was reached."""
     one_per_cell = csr_array(np.array(list(_cells(part))))
     sign = np.sign(part["direction"].to_numpy(dtype=float))
     scenes = part["base_scene"].nunique()
@@ -246,7 +246,7 @@ def _solve(
 
 
 def _contrast_share(part: pd.DataFrame, gain: Floats, selection: np.ndarray[Any, Any]) -> float:
-    """Contrast of the choice over that of the best choice without balance (1 when that is not positive)."""
+    """Return the contrast of the selection over the best without balance (1 when that is not positive)."""
     best = sum(float(gain[row > 0].max()) for row in _cells(part))
     return float(gain[selection].sum()) / best if best > 0 else 1.0
 

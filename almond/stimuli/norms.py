@@ -59,13 +59,13 @@ class Rows:
     cells: tuple[Line, ...]
 
     def column(self, wanted: str) -> int | None:
-        """The place of a column by name, without regard to capitals; None when there is none."""
+        """Return the place of a column by name, without regard to capitals; None when there is none."""
         names = [name.lower() for name in self.header]
         return names.index(wanted.lower()) if wanted.lower() in names else None
 
 
 def image_key(name: str) -> str:
-    """How an image is called in a table: without folder, suffix, spaces around it, or capitals."""
+    """Return how an image is called in a table: without folder, suffix, spaces around it, or capitals."""
     last = PurePosixPath(name.strip().replace("\\", "/")).name
     suffix = PurePosixPath(last).suffix
     stem = last[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES else last
@@ -73,7 +73,7 @@ def image_key(name: str) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text of a table with line ends as LF; Latin-1 where it is not UTF-8.
+    """Read the text of a table with line ends as LF; Latin-1 where it is not UTF-8.
 
     :raises InputError: the file cannot be read.
     """
@@ -97,7 +97,7 @@ def read_norms(
     arousal: str | None = None,
     repeated: str = "error",
 ) -> Norms:
-    """Valence and arousal of images from a table.
+    """Read valence and arousal of images from a table.
 
     :param images: names of the images (files, say) for which norms are wanted; None is every row.
     :param name: the column that names the images; None is the first of ``COLUMNS`` that the header has.
@@ -106,9 +106,9 @@ def read_norms(
     :raises InputError: columns are missing; or, reported together with the names: images without a row or
         with two, cells that are no numbers.
     """
-    columns_asked = {"name": name, "valence": valence, "arousal": arousal}
-    rows = _table(path, columns_asked)
-    places = _places(path, rows, columns_asked)
+    named = {"name": name, "valence": valence, "arousal": arousal}
+    rows = _table(path, named)
+    places = _places(path, rows, named)
     lines = _by_key(rows, places["name"])
     wanted = _wanted(images, lines, places["name"])
     problems = [f"two images are called {item!r}" for item in _doubled(images or ())]
@@ -130,7 +130,7 @@ def read_norms(
 
 
 def _wanted(images: Sequence[str] | None, lines: Mapping[str, Sequence[Line]], place: int) -> dict[str, str]:
-    """Key -> name of the images; without any, of every row as the table writes it."""
+    """Map keys to names of the images; without any, of every row as the table writes it."""
     if images is not None:
         return {image_key(item): item for item in images}
     return {key: own[0][1][place] for key, own in lines.items()}
@@ -148,7 +148,7 @@ def _no_numbers(
 
 
 def number_of(cell: str) -> float:
-    """The number in a cell; NaN where there is none (or one that is not finite)."""
+    """Return the number in a cell; NaN where there is none (or one that is not finite)."""
     try:
         value = float(cell)
     except ValueError:
@@ -157,7 +157,7 @@ def number_of(cell: str) -> float:
 
 
 def listed(problems: Sequence[str]) -> str:
-    """Problems as one text: the first dozen, then how many more."""
+    """Join problems to one text: the first dozen, then how many more."""
     shown = list(problems[:SHOWN])
     more = len(problems) - len(shown)
     head = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -169,25 +169,25 @@ def _doubled(images: Sequence[str]) -> list[str]:
     return [item for index, item in enumerate(images) if keys[index] in keys[:index]]
 
 
-def _table(path: Path, columns_asked: Mapping[str, str | None]) -> Rows:
-    """The header is the first line in which a valence and an arousal column can be recognised."""
+def _table(path: Path, named: Mapping[str, str | None]) -> Rows:
+    """Read a table whose header is the first line with recognisable valence and arousal columns."""
     lines = read_text(path).split("\n")
     for index, line in enumerate(lines):
         cells = split(line, separator := separator_of(line))
         rows = Rows(cells, ())
-        if all(_place(rows, kind, columns_asked[kind]) is not None for kind in RATINGS):
+        if all(_place(rows, kind, named[kind]) is not None for kind in RATINGS):
             return _body(path, lines, index, separator)
-    wanted = " and ".join(columns_asked[kind] or "/".join(COLUMNS[kind][:3]) for kind in RATINGS)
+    wanted = " and ".join(named[kind] or "/".join(COLUMNS[kind][:3]) for kind in RATINGS)
     raise InputError(path, "has no header line with columns of valence and arousal", f"columns {wanted}")
 
 
 def separator_of(line: str) -> str:
-    """What separates the cells of a line: a tab, a semicolon, a comma, or else runs of spaces."""
+    """Return what separates the cells of a line: a tab, a semicolon, a comma, or else runs of spaces."""
     return next((mark for mark in ("\t", ";", ",") if mark in line), " ")
 
 
 def split(line: str, separator: str) -> tuple[str, ...]:
-    """The cells of a line, trimmed; quotes hold separators as in CSV."""
+    """Split the cells of a line, trimmed; quotes hold separators as in CSV."""
     if separator == " ":
         return tuple(re.split(r"\s+", line.strip()))
     return tuple(cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=separator), []))
@@ -215,11 +215,9 @@ def _place(rows: Rows, kind: str, column: str | None) -> int | None:
     return next((place for name in names if (place := rows.column(name)) is not None), None)
 
 
-def _places(path: Path, rows: Rows, columns_asked: Mapping[str, str | None]) -> dict[str, int]:
-    places = {kind: _place(rows, kind, columns_asked[kind]) for kind in COLUMNS}
-    missing = [
-        columns_asked[kind] or "/".join(COLUMNS[kind]) for kind, place in places.items() if place is None
-    ]
+def _places(path: Path, rows: Rows, named: Mapping[str, str | None]) -> dict[str, int]:
+    places = {kind: _place(rows, kind, named[kind]) for kind in COLUMNS}
+    missing = [named[kind] or "/".join(COLUMNS[kind]) for kind, place in places.items() if place is None]
     if missing:
         shown = ", ".join(name for name in rows.header if name)
         raise InputError(path, f"has no column {' or '.join(missing)}", f"one of its columns: {shown}")
@@ -227,7 +225,7 @@ def _places(path: Path, rows: Rows, columns_asked: Mapping[str, str | None]) -> 
 
 
 def _by_key(rows: Rows, place: int) -> dict[str, list[Line]]:
-    """Image key -> its rows."""
+    """Group rows by image key."""
     lines: dict[str, list[Line]] = {}
     for number, cells in rows.cells:
         lines.setdefault(image_key(cells[place]), []).append((number, cells))

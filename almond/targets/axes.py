@@ -41,7 +41,7 @@ class PrincipalAxes:
 def principal_axes(
     targets: Sequence[Target], reference_features: Features, *, prefix: str = "axis", count: int | None = None
 ) -> PrincipalAxes:
-    """The principal components of the targets' scores over reference images (n, D).
+    """Make the principal components of the targets' scores over reference images (n, D).
 
     Found from predictions alone, before anybody rated anything. The sign is such that the largest loading is
     positive. Axes without variance are left out.
@@ -77,7 +77,7 @@ def image_axis(
     feature_space_digest: str,
     shrinkage: float = 0.1,
 ) -> Target:
-    """From images that lack something to images that have it: the discriminant of two sets of features.
+    """Make the discriminant of two sets of features: the axis from images that lack something to others.
 
     ``low`` (n, D) and ``high`` (m, D). The direction is S^-1 (mean high - mean low) with the pooled
     covariance S shrunk towards a multiple of the identity by ``shrinkage`` in (0, 1]; at 1 it is the
@@ -104,7 +104,7 @@ def image_axis(
 
 
 def _shrunk_solve(within: Floats, difference: Floats, shrinkage: float) -> Floats:
-    """((1 - g) W'W + g m I)^-1 d with m the mean variance, by Woodbury in the space of the rows of W."""
+    """Solve ((1 - g) W'W + g m I) x = d with m the mean variance, by Woodbury in the space of W's rows."""
     ridge = shrinkage * max(float((within**2).sum() / within.shape[1]), np.finfo(float).tiny)
     scaled = np.sqrt(1 - shrinkage) * within
     inner = np.eye(len(scaled)) + scaled @ scaled.T / ridge
@@ -115,7 +115,7 @@ def _shrunk_solve(within: Floats, difference: Floats, shrinkage: float) -> Float
 def selective_target(
     name: str, target: Target, others: Sequence[Target], reference_features: Features
 ) -> Target:
-    """What a region's score says that the others' do not: its residual on their scores over the reference.
+    """Make the target of a region's own part: the residual of its score on the others' over the reference.
 
     The score is uncorrelated with each of ``others`` over the reference images (n, D), n above len(others) +
     1, by ordinary least squares.
@@ -123,7 +123,7 @@ def selective_target(
     :raises InputError: no others, too few images, or a score that the others determine.
     """
     if not others:
-        raise InputError(f"target {name}", "no other target to be told from", "one or more")
+        raise InputError(f"target {name}", "there is no other target", "one or more")
     if len(reference_features) <= len(others) + 1:
         raise InputError(f"target {name}", f"{len(reference_features)} reference images", "more images")
     own = scores(target, reference_features)
@@ -142,7 +142,7 @@ def selective_target(
 def leave_one_subject_out(
     name: str, artifacts: Sequence[EncoderArtifact], reference_features: Features
 ) -> dict[str, Target]:
-    """For each subject the region's target made of all *other* subjects: to judge what that subject guided.
+    """Make per subject the region's target of all *other* subjects: the judge of what that subject guided.
 
     :raises InputError: fewer than two subjects, or two artifacts of one.
     """

@@ -21,7 +21,7 @@ def predict_table(
     *,
     leave_one_out: bool = True,
 ) -> pd.DataFrame:
-    """One row per image, model, subject and region, for features (n, D) of the n ``images``.
+    """Tabulate one row per image, model, subject and region, for features (n, D) of the n ``images``.
 
     ``score`` is features . mean beta of the region, without the intercept (Jang & Kragel 2025,
     ``predict_activations_*``), in BOLD units per feature unit; ``score_z`` the same standardised over these

@@ -45,17 +45,17 @@ class Scorer:
 
     @property
     def digests(self) -> dict[str, str]:
-        """Target name -> digest, for recipes."""
+        """Map target names to digests, for recipes."""
         return {target.name: target.digest for target in self.targets}
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) in [0, 1] -> standardised scores (B, T) of the images' dtype."""
+        """Score images (B, 3, H, W) in [0, 1]: standardised scores (B, T) of the images' dtype."""
         features = self.feature_space.forward(images)
         # In float64: raw scores are large numbers against their spread, and float32 would round it away.
         scores = features.double() @ self._weights.to(features.device) - self._offset.to(features.device)
         return scores.to(images.dtype)
 
     def score_images(self, images: Sequence[ImageArray]) -> NDArray[np.float64]:
-        """Images (H, W, 3) uint8 -> standardised scores (n, T)."""
+        """Score images (H, W, 3) uint8: standardised scores (n, T)."""
         features = self.feature_space.extract(images)
         return np.stack([scores(target, features) for target in self.targets], axis=1)

@@ -85,7 +85,7 @@ def raw_scores(weights: NDArray[np.float64], features: NDArray[np.floating[Any]]
 
 
 def scores(target: Target, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Standardised scores (n,) of features (n, D); 0 is the mean of the reference images, 1 their sd."""
+    """Compute scores (n,) of features (n, D); 0 is the mean of the reference images, 1 their sd."""
     return (raw_scores(target.weights, features) - target.mean) / target.sd
 
 
@@ -97,7 +97,7 @@ def standardised_target(
     feature_space_digest: str,
     sources: Sequence[str],
 ) -> Target:
-    """A target from weights (D,): mean and sd (ddof 1) over reference features (n, D), n of 2 or more."""
+    """Make a target from weights (D,), with mean and sd (ddof 1) over 2 or more reference features (n, D)."""
     if len(reference_features) < 2:
         raise InputError(f"target {name}", f"{len(reference_features)} reference images", "two or more")
     raw = raw_scores(weights, reference_features)
@@ -109,7 +109,7 @@ def standardised_target(
 def region_target(
     name: str, artifacts: Sequence[EncoderArtifact], reference_features: NDArray[np.floating[Any]]
 ) -> Target:
-    """The predicted response of a region: mean beta over voxels within, then over, the artifacts (subjects).
+    """Make a region's target: mean beta over the voxels within, then over, the artifacts (subjects).
 
     Every subject counts the same, however many voxels it has.
 
@@ -135,7 +135,7 @@ def contrast_target(
     parts: Mapping[str, tuple[Target, float]],
     reference_features: NDArray[np.floating[Any]],
 ) -> Target:
-    """A weighted sum of *standardised* targets, standardised again: sum_k c_k (S_k - mean_k) / sd_k.
+    """Make a weighted sum of *standardised* targets, standardised again: sum_k c_k (S_k - mean_k) / sd_k.
 
     ``parts`` maps a name to a target and its coefficient c_k.
     """

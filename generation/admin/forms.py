@@ -1,4 +1,4 @@
-"""What an experimenter fills in to make, match and bring in images; checked where it is typed."""
+"""The forms with which images are made, matched and imported; errors are shown beside the fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unfold.widgets import (
 )
 
 from almond.errors import InputError
-from almond.guidance.defaults import defaults_of
+from almond.guidance.generators import defaults_of, known_generators
 from encoder.models import Target
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
 from generation.services.checks import MOST_SEEDS, check_matching, check_norms, check_recipe, check_source
@@ -26,13 +26,13 @@ LARGEST_UPLOAD = 1 << 30
 
 
 def read_seeds(text: str) -> list[int]:
-    """``1-4, 9`` -> [1, 2, 3, 4, 9]."""
+    """Read ``1-4, 9`` as [1, 2, 3, 4, 9]."""
     seeds: list[int] = []
     for part in filter(None, re.split(r"[,\s]+", text)):
-        found = re.fullmatch(r"(\d{1,12})(?:[-–](\d{1,12}))?", part)
-        if not found:
+        ends = re.fullmatch(r"(\d{1,12})(?:[-–](\d{1,12}))?", part)
+        if not ends:
             raise InputError("seeds", f"{part!r}", "whole numbers and ranges such as 1-4, 9")
-        first, last = int(found[1]), int(found[2] or found[1])
+        first, last = int(ends[1]), int(ends[2] or ends[1])
         if last - first >= MOST_SEEDS:
             raise InputError("seeds", f"{part!r} is too many", f"at most {MOST_SEEDS}")
         seeds += range(first, last + 1)
@@ -40,11 +40,16 @@ def read_seeds(text: str) -> list[int]:
 
 
 def read_numbers(text: str, field: str) -> list[float]:
-    """``0.5, 1`` -> [0.5, 1.0]."""
+    """Read ``0.5, 1`` as [0.5, 1.0]."""
     try:
         return [float(part) for part in filter(None, re.split(r"[,;\s]+", text))]
     except ValueError as error:
         raise InputError(field, f"{text!r}", "numbers separated by commas") from error
+
+
+def _calibrated(step: str) -> UnfoldAdminDecimalFieldWidget:
+    """Make the widget of a number that may be left empty: the generator's calibration then holds."""
+    return UnfoldAdminDecimalFieldWidget(attrs={"step": step, "placeholder": "as calibrated"})
 
 
 class RecipeForm(RowForm):
@@ -56,14 +61,14 @@ class RecipeForm(RowForm):
     strengths = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated for the generator"}),
-        help_text="For example 0.1, 0.2. Unit-free: 1 pushes as hard as the text does.",
+        help_text="For example 0.1, 0.2. Unit-free: 1 is as strong as the text guidance.",
     )
     window_low = forms.FloatField(
         label="Window from",
         required=False,
         min_value=0,
         max_value=1,
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "placeholder": "as calibrated"}),
+        widget=_calibrated("0.01"),
         help_text="In alpha-bar: 0 is noise, 1 the finished image.",
     )
     window_high = forms.FloatField(
@@ -71,21 +76,17 @@ class RecipeForm(RowForm):
         required=False,
         min_value=0,
         max_value=1,
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "placeholder": "as calibrated"}),
-        help_text="Guidance is released here, so that it paints no texture.",
+        widget=_calibrated("0.01"),
+        help_text="Guidance ends here, before the steps that only add texture.",
     )
     ramp = forms.FloatField(
         required=False,
         min_value=0,
         max_value=0.5,
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "placeholder": "as calibrated"}),
+        widget=_calibrated("0.01"),
         help_text="Share of the window over which guidance fades in and out.",
     )
-    steps = forms.IntegerField(
-        required=False,
-        min_value=1,
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "1", "placeholder": "as calibrated"}),
-    )
+    steps = forms.IntegerField(required=False, min_value=1, widget=_calibrated("1"))
 
     class Meta:
         model = Recipe
@@ -97,6 +98,7 @@ class RecipeForm(RowForm):
         if "targets" in self.fields:
             guides = Target.objects.filter(role=Target.Role.GUIDE).exclude(digest="")
             self.fields["targets"].queryset = guides  # type: ignore[attr-defined]
+            self.fields["generator"].help_text = known_generators("the folder of a diffusers pipeline") + "."
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -110,7 +112,7 @@ class RecipeForm(RowForm):
         return data
 
     def _check(self, data: dict[str, Any]) -> None:
-        """Fill what was left empty with the generator's own settings, then look at the whole."""
+        """Fill what was left empty with the generator's calibration, then check the whole."""
         usual = defaults_of(data["generator"])
         data["strength_list"] = data["strength_list"] or list(usual.strengths)
         low, high, ramp, steps = (data[name] for name in ("window_low", "window_high", "ramp", "steps"))
@@ -127,6 +129,7 @@ class RecipeForm(RowForm):
             window=(data["window_low"], data["window_high"]),
             ramp=data["ramp"],
             steps=data["steps"],
+            rule=data["rule"],
         )
 
 
@@ -200,16 +203,12 @@ class ImageSetForm(RowForm):
             if not zipfile.is_zipfile(archive):
                 self.add_error("archive", f"{archive.name}: is not a zip file (expected one of images)")
             archive.seek(0)
-        try:
-            if data.get("folder"):
+        if data.get("folder"):
+            with said_in(self, at="folder"):
                 check_source(Path(data["folder"]), "folder")
-        except InputError as error:
-            self.add_error("folder", str(error))
-        try:
-            if data.get("norms_file"):
+        if data.get("norms_file"):
+            with said_in(self, at="norms_file"):
                 check_norms(Path(data["norms_file"]))
-        except InputError as error:
-            self.add_error("norms_file", str(error))
         return data
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from lab.svg import Axes, dot, number, padded, picture, polyline, ticks
@@ -13,51 +13,64 @@ from lab.svg import Axes, dot, number, padded, picture, polyline, ticks
 DIRECTIONS = {-1: "down", 0: "base", 1: "up"}
 
 
+def _rows(count: int, marks: Sequence[float], *, width: int, margin: int, row: int, **sides: int) -> Axes:
+    """Make axes of ``count`` rows from top to bottom, ``row`` pixels each, plus ``margin`` in all."""
+    return Axes(
+        width=width,
+        height=margin + row * max(count, 1),
+        x_range=(marks[0], marks[-1]),
+        y_range=(count - 0.5, -0.5),
+        top=6,
+        bottom=36,
+        **sides,
+    )
+
+
+def _shaded(axes: Axes, low: float, high: float, *, css: str = "al-band", title: str = "") -> SafeString:
+    """Shade the whole height between two values of x; ``title`` is what hovering shows."""
+    return format_html(
+        '<rect class="{}" x="{}" y="{}" width="{}" height="{}">{}</rect>',
+        css,
+        axes.x(low),
+        axes.top,
+        number(float(axes.x(high)) - float(axes.x(low))),
+        number(axes.height - axes.top - axes.bottom),
+        format_html("<title>{}</title>", title) if title else "",
+    )
+
+
+def _row_name(axes: Axes, place: float, name: str, *, css: str = "") -> SafeString:
+    """Write a row's name to the left of the axis."""
+    return format_html(
+        '<text class="al-tick al-name{}" x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>',
+        css,
+        axes.left - 8,
+        axes.y(place),
+        name,
+    )
+
+
 def score_bars(scores: Mapping[str, float], *, intended: str = "") -> SafeString:
-    """One bar per target from 0, the mean of the reference images, in their standard deviations.
+    """Draw one bar per target from 0, the mean of the reference images, in their standard deviations.
 
     The shaded band is one standard deviation of the reference images to either side.
     """
     names = list(scores)
     low, high = padded(scores.values(), include=(-1.2, 1.2))
     marks = ticks(low, high)
-    axes = Axes(
-        width=420,
-        height=46 + 26 * max(len(names), 1),
-        x_range=(marks[0], marks[-1]),
-        y_range=(len(names) - 0.5, -0.5),
-        left=92,
-        right=44,
-        top=6,
-        bottom=36,
-    )
-    parts = [_band(axes), axes.x_grid(marks), axes.x_title("score (SD of reference images)")]
+    axes = _rows(len(names), marks, width=420, margin=46, row=26, left=92, right=44)
+    parts = [_shaded(axes, -1, 1), axes.x_grid(marks), axes.x_title("score (SD of reference images)")]
     for place, name in enumerate(names):
         parts.append(_bar(axes, place, name, scores[name], name == intended or name == f"{intended}_judge"))
     return picture(axes, "scores of all targets", parts)
 
 
-def _band(axes: Axes) -> SafeString:
-    return format_html(
-        '<rect class="al-band" x="{}" y="{}" width="{}" height="{}"/>',
-        axes.x(-1),
-        axes.top,
-        number(float(axes.x(1)) - float(axes.x(-1))),
-        number(axes.height - axes.top - axes.bottom),
-    )
-
-
 def _bar(axes: Axes, place: int, name: str, value: float, marked: bool) -> SafeString:
     start, stop = sorted((float(axes.x(0)), float(axes.x(value))))
     label_x, anchor = (stop + 5, "start") if value >= 0 else (start - 5, "end")
-    return format_html(
-        '<text class="al-tick al-name{}" x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>'
+    return _row_name(axes, place, label_of(name), css=" al-strong" if marked else "") + format_html(
         '<rect class="al-bar al-bar-{}{}" x="{}" y="{}" width="{}" height="14" rx="2"/>'
         '<text class="al-tick" x="{}" y="{}" dy="0.32em" text-anchor="{}">{}</text>',
-        " al-strong" if marked else "",
-        axes.left - 8,
-        axes.y(place),
-        label_of(name),
         "up" if value >= 0 else "down",
         "" if marked else " al-faint",
         number(start),
@@ -71,23 +84,24 @@ def _bar(axes: Axes, place: int, name: str, value: float, marked: bool) -> SafeS
 
 
 def label_of(score_name: str) -> str:
-    """``LB_judge`` reads as ``LB, judge``."""
+    """Write ``LB_judge`` as ``LB, judge``."""
     return f"{score_name.removesuffix('_judge')}, judge" if score_name.endswith("_judge") else score_name
 
 
 def trace_plot(trace: Sequence[Mapping[str, Any]], window: tuple[float, float], intended: str) -> SafeString:
-    """Scores of the predicted clean image over alpha-bar, a line per target; the window is shaded.
+    """Draw the scores of the predicted clean image over alpha-bar, a line per target; the window is shaded.
 
-    The line of the intended target stands out; judges, which do not steer, are left out.
+    The line of the intended target is emphasised; judges, which do not guide, are left out.
     """
     lines = _trace_lines(trace)
     if not lines:
         return SafeString("")
     marks = ticks(*padded((y for points in lines.values() for _, y in points), include=(0.0,)))
     axes = Axes(width=420, height=220, x_range=(0.0, 1.0), y_range=(marks[0], marks[-1]), right=44)
-    parts = [_window(axes, window), axes.y_grid(marks), axes.x_grid([0, 0.2, 0.4, 0.6, 0.8, 1.0])]
+    window_shade = _shaded(axes, *window, css="al-window", title="guidance is on")
+    parts = [window_shade, axes.y_grid(marks), axes.x_grid([0, 0.2, 0.4, 0.6, 0.8, 1.0])]
     places = spread_out({name: float(axes.y(points[-1][1])) for name, points in lines.items()}, 12.0)
-    for name in sorted(lines, key=lambda found: found == intended):
+    for name in sorted(lines, key=lambda line: line == intended):
         parts.append(_trace_line(axes, name, lines[name], places[name], name == intended))
     parts += [axes.x_title("alpha-bar (noise to image)"), axes.y_title("score (SD)")]
     return picture(axes, "scores of the predicted image over the steps", parts)
@@ -102,23 +116,13 @@ def _trace_lines(trace: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[flo
     return lines
 
 
-def _window(axes: Axes, window: tuple[float, float]) -> SafeString:
-    return format_html(
-        '<rect class="al-window" x="{}" y="{}" width="{}" height="{}"><title>guidance is on</title></rect>',
-        axes.x(window[0]),
-        axes.top,
-        number(float(axes.x(window[1])) - float(axes.x(window[0]))),
-        number(axes.height - axes.top - axes.bottom),
-    )
-
-
 def spread_out(places: Mapping[str, float], apart: float) -> dict[str, float]:
-    """Places on an axis moved so that neighbours are at least ``apart`` from each other; order is kept."""
-    found: dict[str, float] = {}
+    """Move places on an axis until neighbours are at least ``apart`` from each other, in the same order."""
+    moved: dict[str, float] = {}
     last = -float("inf")
     for name, place in sorted(places.items(), key=lambda item: item[1]):
-        last = found[name] = max(place, last + apart)
-    return found
+        last = moved[name] = max(place, last + apart)
+    return moved
 
 
 def _trace_line(
@@ -140,29 +144,13 @@ def _trace_line(
 
 
 def score_strips(rows: Mapping[str, Sequence[tuple[int, float, str]]], *, title: str) -> SafeString:
-    """Per row a strip of (direction, score, label): down, base and up as three lanes with their means."""
+    """Draw per row (direction, score, label) of images: down, base and up as three lanes with their means."""
     values = [value for dots in rows.values() for _, value, _ in dots]
     marks = ticks(*padded(values, include=(0.0,)))
-    axes = Axes(
-        width=460,
-        height=44 + 54 * max(len(rows), 1),
-        x_range=(marks[0], marks[-1]),
-        y_range=(len(rows) - 0.5, -0.5),
-        left=62,
-        top=6,
-        bottom=36,
-    )
+    axes = _rows(len(rows), marks, width=460, margin=44, row=54, left=62)
     parts = [axes.x_grid(marks), axes.x_title(title)]
     for place, (name, dots) in enumerate(rows.items()):
-        parts.append(
-            format_html(
-                '<text class="al-tick al-name al-strong" x="{}" y="{}" dy="0.32em"'
-                ' text-anchor="end">{}</text>',
-                axes.left - 8,
-                axes.y(place),
-                name,
-            )
-        )
+        parts.append(_row_name(axes, place, name, css=" al-strong"))
         parts += [_lane(axes, place, sign, dots) for sign in (1, 0, -1)]
         if place:
             edge = axes.y(place - 0.5)
@@ -172,15 +160,15 @@ def score_strips(rows: Mapping[str, Sequence[tuple[int, float, str]]], *, title:
 
 
 def _lane(axes: Axes, place: int, sign: int, dots: Sequence[tuple[int, float, str]]) -> SafeString:
-    mine = [(value, label) for direction, value, label in dots if direction == sign]
-    if not mine:
+    scored = [(value, label) for direction, value, label in dots if direction == sign]
+    if not scored:
         return SafeString("")
     height = place - 0.24 * sign
     drawn = SafeString("")
-    for value, label in mine:
+    for value, label in scored:
         css = f"al-spot al-spot-{DIRECTIONS[sign]}"
         drawn += dot(axes.x(value), axes.y(height), 3.2, css, f"{label}: {value:+.2f}")
-    mean = axes.x(sum(value for value, _ in mine) / len(mine))
+    mean = axes.x(sum(value for value, _ in scored) / len(scored))
     return drawn + format_html(
         '<line class="al-mean" x1="{}" x2="{}" y1="{}" y2="{}"/>',
         mean,
@@ -191,44 +179,26 @@ def _lane(axes: Axes, place: int, sign: int, dots: Sequence[tuple[int, float, st
 
 
 def balance_plot(rows: Iterable[Mapping[str, Any]], tolerance: float) -> SafeString:
-    """Standardised differences of low-level features, high minus low: hollow before, filled after."""
+    """Draw standardised differences of low-level features, high minus low: hollow before, filled after."""
     table = list(rows)
     features = list(dict.fromkeys(row["feature"] for row in table))
     values = [float(row[when]) for row in table for when in ("before", "after")]
     marks = ticks(*padded(values, include=(-tolerance, tolerance)))
-    axes = Axes(
-        width=460,
-        height=44 + 24 * max(len(features), 1),
-        x_range=(marks[0], marks[-1]),
-        y_range=(len(features) - 0.5, -0.5),
-        left=104,
-        top=6,
-        bottom=36,
-    )
-    shade = format_html(
-        '<rect class="al-band" x="{}" y="{}" width="{}" height="{}"><title>tolerance</title></rect>',
-        axes.x(-tolerance),
-        axes.top,
-        number(float(axes.x(tolerance)) - float(axes.x(-tolerance))),
-        number(axes.height - axes.top - axes.bottom),
-    )
-    names = format_html_join(
-        "",
-        '<text class="al-tick al-name" x="{}" y="{}" dy="0.32em" text-anchor="end">{}</text>',
-        ((axes.left - 8, axes.y(i), feature.replace("_", " ")) for i, feature in enumerate(features)),
-    )
+    axes = _rows(len(features), marks, width=460, margin=44, row=24, left=104)
+    shade = _shaded(axes, -tolerance, tolerance, title="tolerance")
+    names = [_row_name(axes, i, feature.replace("_", " ")) for i, feature in enumerate(features)]
     spots = SafeString("")
     for row in table:
         y = axes.y(features.index(row["feature"]))
         for when, css, radius in (("before", "al-hollow", 5), ("after", "al-dot", 3.5)):
             title = f"{row['intended_target']}, {when}: {float(row[when]):+.3f}"
             spots += dot(axes.x(float(row[when])), y, radius, css, title)
-    parts = [shade, axes.x_grid(marks), names, spots, axes.x_title("high − low (SD of the pool)")]
+    parts = [shade, axes.x_grid(marks), *names, spots, axes.x_title("high − low (SD of the pool)")]
     return picture(axes, "balance of low-level features before and after matching", parts)
 
 
 def scatter(points: Sequence[tuple[float, float, str]], *, x_title: str, y_title: str) -> SafeString:
-    """Scores against norms: (x, y, label) each."""
+    """Draw scores against norms: (x, y, label) each."""
     x_marks = ticks(*padded(x for x, _, _ in points))
     y_marks = ticks(*padded(y for _, y, _ in points))
     axes = Axes(width=380, height=260, x_range=(x_marks[0], x_marks[-1]), y_range=(y_marks[0], y_marks[-1]))

@@ -1,4 +1,4 @@
-"""Stimuli arranged for looking at: contact sheets, score strips, pairs side by side."""
+"""Stimuli arranged in tables: contact sheets, score strips, pairs side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """The images of one base scene and target, from most down to most up."""
+    """The images of one base scene and target, from the strongest downwards to the strongest upwards."""
 
     target: str
     cells: list[Cell]
@@ -38,7 +38,7 @@ class SceneSheet:
 
 
 def contact_sheet(stimuli: Iterable[Stimulus], *, judged: bool) -> list[SceneSheet]:
-    """Base scene x target x direction x strength; the unguided base stands in the middle of each line."""
+    """Arrange base scene x target x direction x strength; the unguided base is in the middle of each line."""
     scenes: dict[str, list[Stimulus]] = {}
     for stimulus in stimuli:
         scenes.setdefault(stimulus.base_scene, []).append(stimulus)
@@ -46,14 +46,15 @@ def contact_sheet(stimuli: Iterable[Stimulus], *, judged: bool) -> list[SceneShe
 
 
 def _scene_sheet(name: str, images: Sequence[Stimulus], judged: bool) -> SceneSheet:
-    places = sorted({one.direction * one.strength for one in images} | {0.0})
-    targets = sorted({one.intended_target for one in images if one.intended_target})
-    found = {(one.intended_target, one.direction * one.strength): one for one in images}
-    base = found.get(("", 0.0))
+    places = sorted({image.direction * image.strength for image in images} | {0.0})
+    targets = sorted({image.intended_target for image in images if image.intended_target})
+    by_place = {(image.intended_target, image.direction * image.strength): image for image in images}
+    base = by_place.get(("", 0.0))
     lines = []
     for target in targets:
-        row = [base if place == 0 else found.get((target, place)) for place in places]
-        lines.append(Line(target, [Cell(one, own_score(one, target, judged), one is base) for one in row]))
+        row = [base if place == 0 else by_place.get((target, place)) for place in places]
+        cells = [Cell(image, own_score(image, target, judged), image is base) for image in row]
+        lines.append(Line(target, cells))
     if not targets:
         lines.append(Line("", [Cell(base, None, True)]))
     return SceneSheet(name, images[0].prompt, images[0].seed, [_heading(place) for place in places], lines)
@@ -64,7 +65,7 @@ def _heading(place: float) -> str:
 
 
 def own_score(stimulus: Stimulus | None, target: str, judged: bool) -> float | None:
-    """The score by the held-out judge of a target where there is one, else by the guide."""
+    """Return the score by the held-out judge of a target where there is one, else by the guide."""
     if stimulus is None:
         return None
     names = [f"{target}_judge", target] if judged else [target]
@@ -72,20 +73,20 @@ def own_score(stimulus: Stimulus | None, target: str, judged: bool) -> float | N
 
 
 def strips(stimuli: Iterable[Stimulus], *, judged: bool) -> dict[str, list[tuple[int, float, str]]]:
-    """Per target (direction, score, label) of the images pushed up it, pushed down it, and of the bases."""
+    """List per target (direction, score, label) of the images that it guided up or down, and of the bases."""
     images = list(stimuli)
-    targets = sorted({one.intended_target for one in images if one.intended_target})
+    targets = sorted({image.intended_target for image in images if image.intended_target})
     rows: dict[str, list[tuple[int, float, str]]] = {}
     for target in targets:
-        mine = [one for one in images if one.intended_target in ("", target)]
-        scored = [(one, own_score(one, target, judged)) for one in mine]
-        rows[target] = [(one.direction, score, str(one)) for one, score in scored if score is not None]
+        shown = [image for image in images if image.intended_target in ("", target)]
+        scored = [(image, own_score(image, target, judged)) for image in shown]
+        rows[target] = [(image.direction, score, str(image)) for image, score in scored if score is not None]
     return rows
 
 
 @dataclass(frozen=True)
 class PairView:
-    """A pair with the scores by which it was chosen."""
+    """A pair with the scores by which it was selected."""
 
     pair: MatchedPair
     high: float | None
@@ -94,7 +95,7 @@ class PairView:
 
 
 def pairs_by_target(matched_set: MatchedSet) -> dict[str, list[PairView]]:
-    """Target -> its pairs, each with the scores of the set's own kind (judge or guide)."""
+    """Group pairs by target, each with the scores by which the set was selected (judge or guide)."""
     judged = matched_set.scored_by == Target.Role.JUDGE
     grouped: dict[str, list[PairView]] = {}
     unseen = [f"{side}__{name}" for side in ("high", "low") for name in ("trace", "recipe_json")]
@@ -117,7 +118,7 @@ class BalanceCell:
 
 
 def balance_table(matched_set: MatchedSet) -> tuple[list[str], list[tuple[str, list[BalanceCell]]]]:
-    """The targets as columns, and per feature a row of cells."""
+    """Return the targets as columns, and per feature a row of cells."""
     targets = sorted({row["intended_target"] for row in matched_set.balance})
     limit = matched_set.tolerance + 1e-9
     cells = {
@@ -134,9 +135,9 @@ def balance_table(matched_set: MatchedSet) -> tuple[list[str], list[tuple[str, l
 
 
 def norm_points(stimuli: Iterable[Stimulus], norm: str, score: str) -> list[tuple[float, float, str]]:
-    """(norm, score, name) of the images that have both."""
+    """List (norm, score, name) of the images that have both."""
     return [
-        (float(one.norms[norm]), float(one.scores[score]), one.name)
-        for one in stimuli
-        if one.norms.get(norm) is not None and score in one.scores
+        (float(image.norms[norm]), float(image.scores[score]), image.name)
+        for image in stimuli
+        if image.norms.get(norm) is not None and score in image.scores
     ]

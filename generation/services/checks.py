@@ -1,4 +1,4 @@
-"""What may be asked for: each check raises ``InputError`` that names the field and what would be right."""
+"""Checks of what a person entered: each raises an ``InputError`` that names the field and what is valid."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from django.conf import settings
 
 from almond.errors import InputError
+from almond.guidance.generators import GENERATORS, known_generators
+from almond.guidance.rules import RULES
 from almond.world.prompts import parse_prompt
 from encoder.models import Target
 from generation.models import Batch
 
 MOST_SEEDS = 1000
-EMBEDDED = ("analytic", "small-unet")
 
 
 def check_recipe(
@@ -28,7 +29,12 @@ def check_recipe(
     window: tuple[float, float],
     ramp: float,
     steps: int,
+    rule: str,
 ) -> None:
+    """Check a recipe as a whole; parameters as in :func:`generation.services.create_recipe`.
+
+    :raises InputError: the first of its fields that is wrong.
+    """
     if not seeds or len(set(seeds)) != len(seeds) or len(seeds) > MOST_SEEDS or min(seeds) < 0:
         raise InputError(
             "seeds", f"{list(seeds)[:5]}…", f"1 to {MOST_SEEDS} different whole numbers, none below 0"
@@ -37,12 +43,11 @@ def check_recipe(
         raise InputError("strengths", f"{list(strengths)}", "one or more numbers above 0")
     if not prompt.strip():
         raise InputError("prompt", "is empty", "a description of the scene")
-    if generator not in EMBEDDED and not os.path.isdir(generator):
-        raise InputError(
-            "generator", f"is {generator!r}", "analytic, small-unet, or the folder of a pipeline"
-        )
-    if generator in EMBEDDED:
+    if generator in GENERATORS.names():
         parse_prompt(prompt)  # the embedded generators know the words of the simulated world alone
+    elif not os.path.isdir(generator):
+        raise InputError("generator", f"is {generator!r}", known_generators("the folder of a pipeline"))
+    RULES.check(rule)
     low, high = window
     if not 0 <= low < high <= 1:
         raise InputError("window", f"{low:g} to {high:g}", "two values of alpha-bar, 0 <= low < high <= 1")
@@ -55,7 +60,11 @@ def check_recipe(
     for target in targets:
         if target.role != Target.Role.GUIDE or not target.digest:
             raise InputError("targets", f"{target} cannot guide", "guides whose weights have been made")
-    names = [target.name for target in targets]
+    check_distinct([target.name for target in targets])
+
+
+def check_distinct(names: Sequence[str]) -> None:
+    """Check that no two targets have one name: scores are stored by name."""
     if len(set(names)) != len(names):
         raise InputError(
             "targets", f"two are called the same ({', '.join(names)})", "targets of different names"
@@ -63,14 +72,15 @@ def check_recipe(
 
 
 def check_matching(*, batches: Sequence[Batch], tolerance: float, scored_by: str | None) -> str:
-    """Whose scores choose, guides' unless told: judges that choose can no longer judge what was chosen.
+    """Return the role of the targets whose scores select the pairs: guides where ``scored_by`` is empty.
 
-    ``InputError`` when judges are asked for and a batch has none.
+    Judges that select pairs are no longer held out from what was selected.
+
+    :raises InputError: no batch, a wrong tolerance, or selection by judges where a batch has none.
     """
     if not batches:
         raise InputError("batches", "none were chosen", "one or more")
-    if not (math.isfinite(tolerance) and tolerance > 0):
-        raise InputError("tolerance", f"is {tolerance}", "a number above 0, in standard deviations")
+    check_tolerance(tolerance)
     judged = all(batch.judges.exists() for batch in batches)
     role = str(scored_by or Target.Role.GUIDE)
     if role == Target.Role.JUDGE and not judged:
@@ -78,8 +88,14 @@ def check_matching(*, batches: Sequence[Batch], tolerance: float, scored_by: str
     return role
 
 
+def check_tolerance(tolerance: float) -> None:
+    """Check a tolerance of matching: above 0, in standard deviations of the pool."""
+    if not (math.isfinite(tolerance) and tolerance > 0):
+        raise InputError("tolerance", f"is {tolerance}", "a number above 0, in standard deviations")
+
+
 def check_source(path: Path, what: str) -> Path:
-    """The resolved path; ``InputError`` unless it exists under one of the data folders."""
+    """Return the resolved path; an ``InputError`` unless it exists under one of the data folders."""
     resolved = path.resolve()
     roots = [Path(root).resolve() for root in settings.DATA_ROOTS]
     if not any(resolved.is_relative_to(root) for root in roots):
@@ -91,7 +107,7 @@ def check_source(path: Path, what: str) -> Path:
 
 
 def check_norms(path: Path) -> Path:
-    """The resolved path of a table of norms; ``InputError`` as for a source, or for a folder."""
+    """Return the resolved path of a table of norms; an ``InputError`` as for a source, or for a folder."""
     resolved = check_source(path, "file of norms")
     if not os.path.isfile(resolved):
         raise InputError(path, "is not a file", "a CSV of norms")

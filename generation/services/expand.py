@@ -1,4 +1,4 @@
-"""A recipe's row becomes the recipes of its single images. Light: no torch."""
+"""The recipes of the single images of a recipe's row. Light: no torch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from generation.models import Recipe
 
 
 def objective(target: Target, others: list[Target], contrast: bool) -> dict[str, float]:
-    """The target's score, less the mean of the others' where they are held against it."""
+    """Return the weight of each target: 1, and in a contrast minus the mean of the others."""
     if not contrast or not others:
         return {target.name: 1.0}
     return {target.name: 1.0, **{other.name: -1.0 / len(others) for other in others}}
 
 
 def image_recipes(recipe: Recipe, *, generator_digest: str) -> Iterator[tuple[str, ImageRecipe]]:
-    """(intended target, image recipe) of every image; per seed the unguided base first, target ``""``."""
+    """Yield (intended target, recipe) of every image; per seed the unguided base first, target ``""``."""
     targets = list(recipe.targets.order_by("pk"))
     digests = {target.name: target.digest for target in targets}
     signs = (1, -1) if recipe.both_signs else (1,)

@@ -19,15 +19,17 @@ POLL_SECONDS = 1.0
 def work(
     worker: Worker, *, stopping: Callable[[], bool], pause: Callable[[float], object], once: bool = False
 ) -> int:
-    """Run waiting jobs until ``stopping()`` or, with ``once``, until none waits; returns how many ran.
+    """Run waiting jobs, and return how many ran.
 
-    ``pause(seconds)`` waits when there is nothing to do, and should return early when the loop is to stop.
+    :param stopping: the loop ends when it returns True.
+    :param pause: waits so many seconds while there is no job; returns early when the loop is to end.
+    :param once: end as soon as no job waits.
     """
     ran = 0
     while not stopping():
-        found = step(worker, stopping)
-        ran += found
-        if not found:
+        worked = step(worker, stopping)
+        ran += worked
+        if not worked:
             if once:
                 break
             pause(POLL_SECONDS)
@@ -35,7 +37,7 @@ def work(
 
 
 def step(worker: Worker, stopping: Callable[[], bool]) -> bool:
-    """Take back lost jobs, then run one that waits; False when there was none."""
+    """Queue lost jobs again, then run one that waits; return False when there was none."""
     try:
         take_back_lost()
         taken = claim_next(worker)
@@ -43,7 +45,7 @@ def step(worker: Worker, stopping: Callable[[], bool]) -> bool:
             return False
         execute(taken, stopping=stopping)
     except DatabaseError:
-        # The database was away or busy: a job that was running keeps its row and is taken up again.
+        # The database was away or busy: a job that was running keeps its row and is started again.
         logger.exception("the database did not answer; trying again")
         close_old_connections()
         return False

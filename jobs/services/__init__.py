@@ -1,4 +1,4 @@
-"""Every change to jobs that people and other apps ask for."""
+"""Every change to jobs that people and other apps make."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
 from almond.progress import Progress
-from jobs import registry
 from jobs.models import FINISHED, Job, State
+from jobs.registry import KINDS
 from jobs.services import claims
 from jobs.services.dispatch import hand_over
 from jobs.services.execution import execute
@@ -23,11 +23,15 @@ from jobs.services.workers import Worker
 def enqueue(
     *, kind: str, arguments: Mapping[str, Any], by: User | None, key: str | None = None, max_attempts: int = 3
 ) -> Job:
-    """Ask for work. With a ``key``, a job of that key that waits or runs is returned instead of a second one.
+    """Queue a job; it reaches a worker when the surrounding transaction commits.
 
-    The job reaches a worker when the surrounding transaction commits. ``InputError`` for an unknown kind.
+    :param kind: a name in ``jobs.registry.KINDS``.
+    :param arguments: JSON data for the run function.
+    :param key: a job of this key that waits or runs is returned instead of a second one.
+    :param max_attempts: how often a job whose worker stopped is started before it fails.
+    :raises InputError: an unknown kind.
     """
-    registry.check_kind(kind)
+    KINDS.check(kind)
     with transaction.atomic():
         job, made = _get_or_make(kind, dict(arguments), by, key or "", max_attempts)
         if made:
@@ -55,7 +59,10 @@ def _get_or_make(
 
 @transaction.atomic
 def cancel(*, job: Job, by: User | None) -> Job:
-    """Cancel a waiting job; ask a running one to stop at its next report. ``InputError`` when finished."""
+    """Cancel a waiting job, or request that a running one stops at its next report.
+
+    :raises InputError: the job is finished.
+    """
     waiting = Job.objects.filter(pk=job.pk, state=State.QUEUED)
     now = timezone.now()
     if waiting.update(state=State.CANCELLED, cancel_requested=True, finished_at=now) == 0:
@@ -70,9 +77,12 @@ def cancel(*, job: Job, by: User | None) -> Job:
 
 @transaction.atomic
 def retry(*, job: Job, by: User | None) -> Job:
-    """Queue a failed or cancelled job again. ``InputError`` otherwise, or when its key is taken."""
+    """Queue a failed or cancelled job again.
+
+    :raises InputError: the job is in another state, or a job of its key waits or runs.
+    """
     if job.key and Job.objects.active().filter(key=job.key).exclude(pk=job.pk).exists():
-        raise InputError(job, "the same work was asked for again since", "no waiting or running job like it")
+        raise InputError(job, "the same work was queued again since", "no waiting or running job like it")
     again = Job.objects.filter(pk=job.pk, state__in=[State.FAILED, State.CANCELLED])
     changed = again.update(
         state=State.QUEUED, attempts=0, progress=0.0, message="", error="", traceback="",
@@ -87,9 +97,11 @@ def retry(*, job: Job, by: User | None) -> Job:
 
 
 def run_now(job: Job, *, also: Progress | None = None) -> Job:
-    """Run a waiting job in this process and return it as it ended; ``also`` hears its progress.
+    """Run a waiting job in this process and return it as it ended.
 
-    A job that a dead worker held is taken up again; one that a living worker holds is left to it.
+    A job that a dead worker held is started again; one that a living worker holds is left to it.
+
+    :param also: receives the job's progress too.
     """
     claims.take_back_lost()
     job.refresh_from_db()

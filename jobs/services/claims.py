@@ -1,4 +1,4 @@
-"""Taking jobs, giving them back, ending them: each a conditional UPDATE, believed only if one row changed."""
+"""Claiming, releasing and ending jobs: each a conditional UPDATE that holds only if one row changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobs.services.workers import Worker
 
 logger = logging.getLogger(__name__)
 
-# A worker that has not been heard of for this long is taken for dead. Hearts beat every BEAT seconds.
+# A worker without a heartbeat for this long counts as dead. A heartbeat is written every BEAT seconds.
 LEASE = timedelta(seconds=60)
 BEAT = 5.0
 MESSAGE_LENGTH = 300
@@ -31,7 +31,7 @@ class Claim:
     attempt: int
 
     def write(self, **fields: Any) -> bool:
-        """Change the job if it is still ours; False when it was taken from us."""
+        """Change the job if this claim still holds; return False when another worker has claimed it."""
         return Job.objects.held(self.job_id, self.worker, self.attempt).update(**fields) == 1
 
     def beat(self) -> bool:
@@ -58,12 +58,12 @@ class Claim:
         return self.write(state=State.CANCELLED, worker="", finished_at=timezone.now())
 
     def released(self) -> bool:
-        """Back to the queue by our own will: the attempt does not count."""
+        """Return the job to the queue because this worker stops: the attempt does not count."""
         return self.write(state=State.QUEUED, worker="", attempts=self.attempt - 1, message="")
 
 
 def claim(job: Job, worker: Worker) -> Claim | None:
-    """Take a queued job; None when another was faster or it is queued no more."""
+    """Claim a queued job; return None when another worker was faster or it is no longer queued."""
     now = timezone.now()
     attempt = job.attempts + 1
     changed = Job.objects.filter(pk=job.pk, state=State.QUEUED, attempts=job.attempts).update(
@@ -73,7 +73,7 @@ def claim(job: Job, worker: Worker) -> Claim | None:
 
 
 def claim_next(worker: Worker) -> Claim | None:
-    """Take the oldest queued job that no other worker takes first."""
+    """Claim the oldest queued job that no other worker claims first."""
     for job in Job.objects.queued().only("pk", "attempts")[:20]:
         if taken := claim(job, worker):
             return taken
@@ -81,7 +81,7 @@ def claim_next(worker: Worker) -> Claim | None:
 
 
 def take_back_lost() -> int:
-    """Give jobs of dead workers back to the queue, or fail them when they were tried often enough."""
+    """Return jobs of dead workers to the queue, or fail them after their last attempt; return how many."""
     lost = [job for job in Job.objects.running().defer("log", "result", "traceback") if is_lost(job)]
     return sum(take_back(job) for job in lost)
 
@@ -93,16 +93,16 @@ def is_lost(job: Job) -> bool:
 
 
 def take_back(job: Job) -> bool:
-    """True when it was still held as ``job`` says, and is no longer."""
+    """End the claim of a dead worker; return False when it had ended already."""
     held = Claim(job.pk, job.worker, job.attempts)
     logger.warning("%s: its worker %s is gone (attempt %d)", job, job.worker, job.attempts)
     if job.cancel_requested:
         return held.cancelled()
     if job.attempts < job.max_attempts:
-        return held.write(state=State.QUEUED, worker="", message="taken up again after its worker stopped")
+        return held.write(state=State.QUEUED, worker="", message="queued again after its worker stopped")
     times = "once" if job.attempts == 1 else f"{job.attempts} times"
     return held.failed(
-        f"The worker stopped {times} in the middle of this job, so it was given up. Memory may have run out;"
-        " the worker's own log says more.",
+        f"The worker stopped {times} while it ran this job, so the job failed. Memory may have run out;"
+        " see the worker's own log.",
         "",
     )

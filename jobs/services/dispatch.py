@@ -1,7 +1,7 @@
-"""How a committed job reaches a worker: three ways, chosen by ``settings.JOBS_DISPATCHER``.
+"""How a committed job reaches a worker, as ``settings.JOBS_DISPATCHER`` says.
 
-The row is the truth, and every way only rings a bell: polling workers look by themselves, Celery sends the
-job's number through the broker, inline runs it here and now.
+The row alone decides what runs; a dispatcher only notifies. Polling workers look for rows by themselves,
+Celery sends the job's number through the broker, inline runs it in this process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def wait_for_poll(job_id: int) -> None:
-    """A polling worker finds the row by itself."""
+    """Do nothing: a polling worker finds the row by itself."""
 
 
 def send_to_celery(job_id: int) -> None:
@@ -29,7 +29,7 @@ def send_to_celery(job_id: int) -> None:
     try:
         run_job.delay(job_id)
     except run_job.OperationalError:
-        # The row is committed: a polling worker or the next bell of any Celery worker brings it.
+        # The row is committed: a polling worker, or the next start of a Celery worker, runs it.
         logger.exception("job %d: the broker did not answer", job_id)
 
 
@@ -50,8 +50,8 @@ def hand_over(job_id: int) -> None:
     DISPATCHERS[settings.JOBS_DISPATCHER](job_id)
 
 
-def ring_again() -> None:
-    """Take back what dead workers held, and ring once more for every waiting job."""
+def hand_over_waiting() -> None:
+    """Queue again what dead workers held, and hand over every waiting job once more."""
     claims.take_back_lost()
     for job_id in list(Job.objects.queued().values_list("pk", flat=True)):
         hand_over(job_id)

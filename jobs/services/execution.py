@@ -1,4 +1,4 @@
-"""Running one claimed job: progress, heartbeat, and an end that is always written down."""
+"""Running one claimed job: progress, heartbeat, and an outcome that is always stored."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from django.utils import timezone
 
 from almond.errors import AlmondError, Cancelled
 from almond.progress import Progress, Silent
-from jobs import registry
 from jobs.models import Job
+from jobs.registry import KINDS
 from jobs.services.claims import BEAT, MESSAGE_LENGTH, Claim
 
 logger = logging.getLogger(__name__)
 
-# Progress is written at most this often; what is reported between two writes is only remembered.
+# Seconds between two writes of progress; what is reported between them is kept in memory.
 WRITE_EVERY = 0.5
 
 
@@ -32,7 +32,7 @@ class Released(Cancelled):
 
 
 class HoldLost(Cancelled):
-    """Another worker has taken the job, because this one was silent for too long."""
+    """Another worker has claimed the job, because this one wrote no heartbeat for too long."""
 
 
 def never() -> bool:
@@ -40,7 +40,7 @@ def never() -> bool:
 
 
 class RunningJob:
-    """What a run function is given; also an :class:`almond.progress.Progress`."""
+    """What a run function receives; also an :class:`almond.progress.Progress`."""
 
     def __init__(
         self, job: Job, claim: Claim, *, stopping: Callable[[], bool] = never, also: Progress | None = None
@@ -57,7 +57,11 @@ class RunningJob:
         return arguments
 
     def report(self, fraction: float, message: str = "") -> None:
-        """``fraction`` in [0, 1] is done. Raises ``Cancelled`` when asked to stop."""
+        """Report progress, and stop here when that was requested.
+
+        :param fraction: of the work that is done, in [0, 1].
+        :raises Cancelled: someone cancelled the job, or the worker is stopping.
+        """
         self.fraction = min(1.0, max(0.0, float(fraction)))
         self.message = message or self.message
         self.also.report(self.fraction, message)
@@ -75,7 +79,7 @@ class RunningJob:
             self.flush()
 
     def flush(self) -> None:
-        """Write progress and log; raises ``HoldLost`` when the job is no longer ours."""
+        """Write progress and log; raise ``HoldLost`` when another worker has claimed the job."""
         self.written = time.monotonic()
         ours = self.claim.write(
             progress=self.fraction, message=self.message[:MESSAGE_LENGTH], heartbeat=timezone.now()
@@ -87,7 +91,7 @@ class RunningJob:
             raise HoldLost(f"{self.job}: another worker has it")
 
     def end(self, write_end: Callable[[], bool]) -> None:
-        """Write what is left of progress and log, then how it ended; nothing if the job is no longer ours."""
+        """Write what is left of progress and log, then the outcome; nothing if another worker has the job."""
         with contextlib.suppress(HoldLost):
             self.flush()
             write_end()
@@ -95,21 +99,21 @@ class RunningJob:
 
 @contextlib.contextmanager
 def beating(claim: Claim) -> Iterator[None]:
-    """Renew the heartbeat from a thread of its own, so that one long step does not look like a death.
+    """Renew the heartbeat from a thread of its own, so that a worker in one long step does not count as dead.
 
-    Inside an open transaction nobody else sees that the job was taken, so nobody listens for a heart.
+    Inside an open transaction no other process sees the claim, so no heartbeat is needed.
     """
     if transaction.get_connection().in_atomic_block:
         yield
         return
     ended = threading.Event()
-    heart = threading.Thread(target=keep_beating, args=(claim, ended), name="heartbeat", daemon=True)
-    heart.start()
+    beats = threading.Thread(target=keep_beating, args=(claim, ended), name="heartbeat", daemon=True)
+    beats.start()
     try:
         yield
     finally:
         ended.set()
-        heart.join()
+        beats.join()
 
 
 def keep_beating(claim: Claim, ended: threading.Event) -> None:
@@ -117,25 +121,25 @@ def keep_beating(claim: Claim, ended: threading.Event) -> None:
         try:
             claim.beat()
         except DatabaseError:
-            # The next beat may succeed; if none does, the lease runs out and the job is taken up again.
+            # The next beat may succeed; if none does, the lease expires and the job is queued again.
             logger.exception("job %d: heartbeat not written", claim.job_id)
         finally:
             connections.close_all()
 
 
 def execute(claim: Claim, *, stopping: Callable[[], bool] = never, also: Progress | None = None) -> None:
-    """Run a claimed job to its end. Whatever the run function raises is written down, not raised."""
+    """Run a claimed job to its end. Whatever the run function raises is stored with the job, not raised."""
     job = Job.objects.get(pk=claim.job_id)
     running = RunningJob(job, claim, stopping=stopping, also=also)
     logger.info("%s: attempt %d begins", job, claim.attempt)
     try:
         with beating(claim):
-            result = registry.load(job.kind)(running)
+            result = KINDS.load(job.kind)(running)
         running.flush()
         with transaction.atomic():
             claim.done(result)
     except HoldLost:
-        logger.warning("%s: taken by another worker; this one lets go", job)
+        logger.warning("%s: claimed by another worker; this one stops", job)
     except Released:
         running.end(claim.released)
     except Cancelled:
@@ -152,8 +156,8 @@ def execute(claim: Claim, *, stopping: Callable[[], bool] = never, also: Progres
 
 
 def unexpected(error: Exception) -> str:
-    said = str(error)[:200] or "no message"
+    message = str(error)[:200] or "no message"
     return (
-        f"Something went wrong inside Almond ({type(error).__name__}: {said})."
-        " The traceback is kept with the job."
+        f"Something went wrong inside Almond ({type(error).__name__}: {message})."
+        " The traceback is stored with the job."
     )

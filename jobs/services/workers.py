@@ -1,4 +1,4 @@
-"""Who a worker is, and whether it still lives."""
+"""The identity of a worker, and whether its process is alive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil
 
 
 def this_machine() -> str:
-    """Host name and process namespace: two containers may share a host name, but not what a PID means."""
+    """Return host name and process namespace: containers may share a host name, but not their PIDs."""
     namespace = Path("/proc/self/ns/pid")
     inside = os.readlink(namespace).strip("pid:[]") if namespace.is_symlink() else "0"
     return f"{socket.gethostname()}/{inside}"
@@ -19,7 +19,7 @@ def this_machine() -> str:
 
 @dataclass(frozen=True)
 class Worker:
-    """A process: machine, PID and the time it began, which tells it from a later one with the same PID."""
+    """A process: machine, PID and start time, which distinguishes it from a later one with the same PID."""
 
     machine: str
     pid: int
@@ -38,7 +38,7 @@ class Worker:
         return f"{self.machine}:{self.pid}:{self.began}"
 
     def is_dead(self) -> bool:
-        """True only when it ran on this machine and is gone; of other machines only the heartbeat tells."""
+        """Return True only when it ran on this machine and is gone; elsewhere only the heartbeat can say."""
         if self.machine != this_machine():
             return False
         try:

@@ -27,6 +27,9 @@ def test_names_need_no_module() -> None:
 def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(InputError, match="root: 'eror' is not known \\(expected one of error, absent\\)"):
         ROOTS.load("eror")
+    with pytest.raises(InputError, match="'eror' is not known"):
+        ROOTS.check("eror")
+    assert ROOTS.check("absent") == "absent"  # without loading it
 
 
 def test_an_entry_can_be_added_for_a_while() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from almond.chain.draw import draw_pool, judged_shifts, match
+from almond.chain.draw import draw_pool, heldout_shifts, match
 from almond.chain.plan import demo_plan
 from almond.chain.settings import DemoSettings
 from almond.chain.study import check_and_analyse, export_study, hold_study
@@ -76,7 +76,7 @@ def record_chain(folder: Path) -> dict[str, Any]:
     return {
         "stimuli": json.loads(table.to_json(orient="records", double_precision=12)),
         "pairs": json.loads(pairs.pairs.to_json(orient="records", double_precision=12)),
-        "shifts": judged_shifts(pool, pairs),
+        "shifts": heldout_shifts(pool, pairs),
         "analysis": result.data,
         "bits": {
             "plan": plan.digest,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from jobs import registry
+from jobs.registry import KINDS
 
 TEXTS = {".py", ".md", ".toml", ".html", ".js", ".css", ".json", ".yml", ".yaml", ".txt"}
 OTHER_TEXTS = {"Makefile", ".importlinter", ".gitignore", "run"}
@@ -17,9 +17,9 @@ NOT_OURS = {"node_modules", "var", "vendor", "staticfiles", "build", "dist"}
 SOMEBODYS_MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home|Users)/\w+")
 
 
-@pytest.mark.parametrize("kind", sorted(registry.KINDS))
+@pytest.mark.parametrize("kind", sorted(KINDS.names()))
 def test_every_kind_of_job_can_be_loaded(kind: str) -> None:
-    assert callable(registry.load(kind))
+    assert callable(KINDS.load(kind))
 
 
 def our_texts(folder: Path) -> Iterator[Path]:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from almond.encoding.features.kinds.world import open_world
 from almond.rng import generator
 from almond.stimuli.images import png_bytes
 from almond.stimuli.lowlevel import measure
-from encoder.models import Encoder, Target
+from almond.targets.target import save_target, standardised_target
+from encoder.models import Encoder, Target, target_root
 from generation import services
 from generation.models import Batch, Recipe
 from generation.services.expand import image_recipes
@@ -29,6 +31,24 @@ def guides(encoder: Encoder | None = None) -> list[Target]:
 
 def judges(encoder: Encoder) -> list[Target]:
     return [add_target(encoder, name, "judge", 10 + number) for number, name in enumerate(NAMES)]
+
+
+def real_target(encoder: Encoder, name: str, role: str, seed: int) -> Target:
+    """A target with weights of its own, standardised on noise images."""
+    space = open_world()
+    rng = generator(seed, "weights of a test target")
+    images = [rng.integers(0, 255, (96, 96, 3)).astype(np.uint8) for _ in range(12)]
+    row = Target.objects.create(name=name, encoder=encoder, role=role, coefficients={name: 1.0})
+    made = standardised_target(
+        row.score_name,
+        rng.normal(size=space.dimension),
+        space.extract(images),
+        feature_space_digest=space.digest,
+        sources=(),
+    )
+    row.digest, row.path = made.digest, str(save_target(target_root(), made))
+    row.save()
+    return row
 
 
 def add_recipe(targets: list[Target], **given: Any) -> Recipe:

@@ -6,22 +6,30 @@ command line, each with these kinds registered.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from almond.errors import InputError
-from jobs import registry
+from jobs.registry import KINDS
 
 if TYPE_CHECKING:  # the models behind it can be loaded only once Django is set up
     from jobs.services.execution import RunningJob
 
-KINDS = {
-    f"test.{name}": f"tests.site.job_kinds.{name}"
-    for name in ("note", "wait", "mistake", "poison", "unpresentable", "count")
-}
+TEST_KINDS = ("note", "wait", "mistake", "poison", "unpresentable", "count")
+
+
+@contextlib.contextmanager
+def registered() -> Iterator[None]:
+    """Offer the kinds of this module as ``test.<function>``."""
+    with contextlib.ExitStack() as stack:
+        for name in TEST_KINDS:
+            stack.enter_context(KINDS.registered(f"test.{name}", f"tests.site.job_kinds:{name}"))
+        yield
 
 
 def note(job: RunningJob) -> dict[str, object]:
@@ -62,13 +70,13 @@ def count(job: RunningJob) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    registry.KINDS.update(KINDS)
-    if sys.argv[1] == "celery":
-        from celery.bin.celery import main
+    with registered():
+        if sys.argv[1] == "celery":
+            from celery.bin.celery import main
 
-        sys.argv = sys.argv[1:]
-        main()
-    else:
-        from django.core.management import execute_from_command_line
+            sys.argv = sys.argv[1:]
+            main()
+        else:
+            from django.core.management import execute_from_command_line
 
-        execute_from_command_line(sys.argv)
+            execute_from_command_line(sys.argv)

@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from accounts.models import User
-from almond.guidance.defaults import defaults_of
+from almond.guidance.generators import defaults_of
 from generation import services
 from generation.models import Batch, ImageSet, MatchedSet, Recipe, Stimulus
 from jobs.models import Job

@@ -12,7 +12,7 @@ from almond.errors import InputError
 from almond.progress import Silent
 from generation import services
 from generation.models import ImageSet, Stimulus
-from generation.runs.importing import read_source
+from generation.runs.image_source import read_source
 from jobs.services import run_now
 from tests.site.generation_rows import photograph, write_photographs
 
@@ -48,7 +48,7 @@ def test_norms_are_joined_by_name_whatever_the_line_ends(folder: Path, end: str)
     [
         (["Dog 1,Animal,6"], r"has no row for Lake 2\.png"),
         (["Dog 1,Animal,6", "Lake 2,Scenery,high"], r"row 3: Valence_mean is 'high' \(expected a number"),
-        (["Dog 1,Animal,6", "Lake 2,Scenery,5", "dog 1,Animal,6"], r"row 4: 'dog 1' stands there a second"),
+        (["Dog 1,Animal,6", "Lake 2,Scenery,5", "dog 1,Animal,6"], r"row 4: 'dog 1' is listed a second"),
         (["Dog 1,Animal,6", "Lake 2,Scenery"], r"row 3: has 2 cells \(expected 3"),
         (["a,b,1", "c,d,2"], r"no column holds the names of the images"),
         ([], r"has no rows"),

@@ -5,23 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from almond.digest import digest_file
 from almond.encoding.features.kinds.world import open_world
 from almond.errors import Cancelled
-from almond.rng import generator
 from almond.stimuli.images import read_image
 from almond.stimuli.lowlevel import NAMES, measure
-from almond.targets.target import load_target, save_target, scores, standardised_target
-from encoder.models import Encoder, Target, target_root
-from generation import runs, services
+from almond.targets.target import load_target, scores
+from encoder.models import Target
+from generation import services
 from generation.models import Batch, MatchedSet, Stimulus
+from generation.runs.matching import pool_of
 from jobs.models import Job
 from jobs.services import run_now
 from tests.site.encoder_rows import bare_encoder
-from tests.site.generation_rows import add_recipe, full_batch, write_photographs
+from tests.site.generation_rows import add_recipe, full_batch, real_target, write_photographs
 
 pytestmark = pytest.mark.django_db
 
@@ -31,24 +30,6 @@ def home(tmp_path: Path, settings: Any) -> Path:
     settings.ALMOND_HOME = tmp_path / "home"
     settings.DATA_ROOTS = [tmp_path]
     return tmp_path
-
-
-def real_target(encoder: Encoder, name: str, role: str, seed: int) -> Target:
-    """A target with weights of its own, standardised on noise images."""
-    space = open_world()
-    rng = generator(seed, "weights of a test target")
-    images = [rng.integers(0, 255, (96, 96, 3)).astype(np.uint8) for _ in range(12)]
-    row = Target.objects.create(name=name, encoder=encoder, role=role, coefficients={name: 1.0})
-    made = standardised_target(
-        row.score_name,
-        rng.normal(size=space.dimension),
-        space.extract(images),
-        feature_space_digest=space.digest,
-        sources=(),
-    )
-    row.digest, row.path = made.digest, str(save_target(target_root(), made))
-    row.save()
-    return row
 
 
 @pytest.fixture
@@ -184,7 +165,7 @@ def test_matching_pairs_every_scene_and_target(db: None) -> None:
 def test_matching_uses_the_scores_of_the_chosen_kind(db: None) -> None:
     batch = full_batch()
     stimuli = list(batch.stimuli.all())
-    guides, judges = runs.pool_of(stimuli, judged=False), runs.pool_of(stimuli, judged=True)
+    guides, judges = pool_of(stimuli, judged=False), pool_of(stimuli, judged=True)
     assert list(guides["score_LB"] * 0.5) == list(judges["score_LB"])
     scores = {name for name in map(str, judges) if name.startswith("score_")}
     assert scores == {"score_LB", "score_CM", "score_SF"}

@@ -9,7 +9,7 @@ import pytest
 
 from accounts.models import AuditEvent
 from almond.errors import InputError
-from almond.guidance.defaults import defaults_of
+from almond.guidance.generators import defaults_of
 from encoder.models import Target
 from generation import services
 from generation.models import Batch, MatchedSet, Recipe, Stimulus

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from almond.errors import Cancelled, InputError
-from jobs import registry, services
+from jobs import services
 from jobs.management.loop import work
 from jobs.models import Job, State
 from jobs.services import claims
@@ -27,9 +28,9 @@ ELSEWHERE = Worker("another-machine/1", 1, 1)
 
 
 @pytest.fixture(autouse=True)
-def test_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind, path in job_kinds.KINDS.items():
-        monkeypatch.setitem(registry.KINDS, kind, path)
+def test_kinds() -> Iterator[None]:
+    with job_kinds.registered():
+        yield
 
 
 def waiting(kind: str = "test.count", **fields: Any) -> Job:
@@ -67,7 +68,7 @@ def test_a_job_is_asked_for_by_someone_and_waits(experimenter: Any) -> None:
 
 
 def test_an_unknown_kind_is_refused_and_named() -> None:
-    with pytest.raises(InputError, match=r"'encoder.fitt' is no kind of job .*encoder\.fit,"):
+    with pytest.raises(InputError, match=r"kind of job: 'encoder.fitt' is not known .*encoder\.fit,"):
         services.enqueue(kind="encoder.fitt", arguments={}, by=None)
     assert not Job.objects.exists()
 
@@ -139,7 +140,7 @@ def test_a_result_that_is_no_json_fails_the_job() -> None:
 def test_a_kind_that_is_gone_fails_the_job_by_name() -> None:
     job = services.run_now(waiting("test.forgotten"))
     assert job.state == State.FAILED
-    assert "'test.forgotten' is no kind of job" in job.error
+    assert "'test.forgotten' is not known" in job.error
 
 
 def test_a_poison_job_does_not_stop_the_loop() -> None:
@@ -264,7 +265,7 @@ def test_a_job_is_given_up_after_its_last_attempt() -> None:
     claims.take_back_lost()
     job.refresh_from_db()
     assert job.state == State.FAILED
-    assert "stopped once in the middle of this job" in job.error
+    assert "stopped once while it ran this job" in job.error
 
 
 def test_a_lost_job_that_was_to_be_cancelled_is() -> None:
@@ -315,7 +316,7 @@ def test_a_done_job_is_not_tried_again() -> None:
 def test_a_job_whose_key_was_taken_since_is_not_tried_again() -> None:
     job = services.cancel(job=services.enqueue(kind="test.count", arguments={}, by=None, key="k"), by=None)
     services.enqueue(kind="test.count", arguments={}, by=None, key="k")
-    with pytest.raises(InputError, match="asked for again since"):
+    with pytest.raises(InputError, match="queued again since"):
         services.retry(job=job, by=None)
 
 

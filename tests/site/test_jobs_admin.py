@@ -63,11 +63,11 @@ def test_cancel_and_retry_are_posts(staff_client: Any, job: Job) -> None:
 
 def test_actions_of_the_list(staff_client: Any, job: Job) -> None:
     address = reverse("admin:jobs_job_changelist")
-    chosen = {"action": "cancel_chosen", "_selected_action": [job.pk]}
-    assert "asked to stop" in staff_client.post(address, chosen, follow=True).content.decode()
+    chosen = {"action": "cancel_selected", "_selected_action": [job.pk]}
+    assert "cancelled or stopping" in staff_client.post(address, chosen, follow=True).content.decode()
     job.refresh_from_db()
     assert job.cancel_requested
-    chosen["action"] = "retry_chosen"
+    chosen["action"] = "retry_selected"
     assert "is running" in staff_client.post(address, chosen, follow=True).content.decode()
 
 

@@ -22,10 +22,17 @@ from django.db import connection
 
 from jobs import services
 from jobs.models import Job, State
+from tests.site import job_kinds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PATIENCE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def test_kinds() -> Iterator[None]:
+    with job_kinds.registered():
+        yield
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> None:
@@ -174,10 +181,7 @@ def test_a_celery_worker_runs_what_the_broker_brings_and_what_it_lost(
     processes: Processes, broker: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from jobs.tasks import app
-    from tests.site import job_kinds
 
-    for kind, path in job_kinds.KINDS.items():
-        monkeypatch.setitem(services.registry.KINDS, kind, path)
     settings.JOBS_DISPATCHER = "celery"
     monkeypatch.setitem(app.conf, "broker_url", broker)
     unheard = waiting("test.note", file=tmp_path / "ran")  # no message was ever sent for this one

@@ -68,8 +68,8 @@ def align(
     :param hrf: ``spm``; with one or two derivatives (K = 2, 3; see ``hrf.basis``); ``fir``, the features at
         each of ``delays`` seconds before the volume (K delays, any number of seconds); ``none`` (K = 1). True
         and False stand for ``spm`` and ``none``.
-    :param order: ``default``: antialiased resampling to the TR, then convolution with the response at the true
-        sampling interval. The published orders stretch features onto volumes (see ``align_film``).
+    :param order: ``default``: antialiased resampling to the TR, then convolution with the response at the
+        true sampling interval. The published orders stretch features onto volumes (see ``align_film``).
     :param start: seconds from the first volume to the first row of features; below 0 when the stimulus began
         before: what was shown before the first volume then still has its response. At 0 the features must
         cover the run, to within one row or one TR.

@@ -20,7 +20,7 @@ import torch
 from almond.digest import digest_array, digest_json
 from almond.guidance.backends.base import Condition, Prediction, rms, seeded_noise
 from almond.guidance.backends.posterior import Bank, Locality, posterior_mean
-from almond.guidance.defaults import ANALYTIC
+from almond.guidance.generators import defaults_of
 from almond.guidance.schedulers import DDIM, Step
 from almond.rng import derive_seed
 from almond.rng import generator as random_generator
@@ -81,7 +81,7 @@ class AnalyticGenerator:
     ) -> None:
         self.codec = copy.deepcopy(load_codec()).to(dtype)
         self.rule, self.locality, self.dtype = rule or BankRule(), locality, dtype
-        self.defaults = ANALYTIC
+        self.defaults = defaults_of(self.name)
         self.scheduler = DDIM()
         side = self.image_size // PATCH
         self.latent_shape = (self.codec.components, side, side)
@@ -106,7 +106,7 @@ class AnalyticGenerator:
         return Condition(prompt, tuple(seeds), parsed.understood, parsed.ignored, banks)
 
     def bank(self, fixed: Mapping[str, str], seed: int) -> Bank:
-        """The bank of a prompt's attributes and a seed, kept in memory while it is among the last used."""
+        """Return the bank of a prompt's attributes and a seed; the last used are cached."""
         key = (digest_json(dict(fixed)), seed)
         if key not in self.banks:
             drawn = draw_bank(fixed, seed, self.rule)
@@ -118,7 +118,7 @@ class AnalyticGenerator:
         return self.banks[key]
 
     def encode(self, pictures: np.ndarray[Any, Any]) -> torch.Tensor:
-        """Latents (M, C, h, w) of pictures (M, H, W, 3) uint8."""
+        """Encode latents (M, C, h, w) of pictures (M, H, W, 3) uint8."""
         values = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(self.dtype) / 255.0
         with torch.no_grad():
             latents: torch.Tensor = self.codec.encode(values)
@@ -128,7 +128,7 @@ class AnalyticGenerator:
         return seeded_noise(seed, self.latent_shape).to(self.dtype)
 
     def predict(self, x: torch.Tensor, step: Step, condition: Condition) -> Prediction:
-        """Each image's prediction over its own bank; images that share a bank are computed together."""
+        """Predict each image over its own bank; images that share a bank are computed together."""
         parts = [
             (rows, posterior_mean(x[rows], bank, step.level, self.locality))
             for bank, rows in _rows_by_bank(condition.payload)
@@ -177,7 +177,7 @@ def draw_bank(fixed: Mapping[str, str], seed: int, rule: BankRule) -> DrawnBank:
 
 
 def spanning_groups(fixed: Mapping[str, str]) -> list[dict[str, str]]:
-    """Combinations of the spanning attributes that look different (without a person, posture does not show).
+    """List spanning attributes that look different together (without a person, posture does not show).
 
     A prompt that names a person keeps somebody in every picture.
     """
@@ -191,7 +191,7 @@ def spanning_groups(fixed: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def group_prior(group: Mapping[str, str], fixed: Mapping[str, str], rule: BankRule) -> float:
-    """Probability of a group, up to a factor: a value that the prompt does not name has its usual
+    """Return the probability of a group, up to a factor: a value that the prompt does not name has its usual
     frequency."""
     probability = 1.0
     for name in SPANNING:
@@ -207,7 +207,7 @@ def group_prior(group: Mapping[str, str], fixed: Mapping[str, str], rule: BankRu
 
 
 def _column(rng: np.random.Generator, name: str, fixed: Mapping[str, str], rule: BankRule) -> list[str]:
-    """Values of a local attribute for the scenes of one group: evenly spread, or mostly what the prompt
+    """List values of a local attribute for the scenes of one group: evenly spread, or mostly what the prompt
     names."""
     values = list(scenes.ATTRIBUTES[name])
     others = round(rule.departures * rule.each) if name in fixed else rule.each
@@ -219,7 +219,7 @@ def _column(rng: np.random.Generator, name: str, fixed: Mapping[str, str], rule:
 
 
 def renderer_digest() -> str:
-    """Digest of a few pictures, which any change of the renderer changes."""
+    """Return the digest of a few pictures, which any change of the renderer changes."""
     rng = random_generator(0, "probe scenes")
     probes = [
         scenes.draw_scene(rng, {"place": place, "presence": presence}, layout_seed=index)

@@ -1,5 +1,4 @@
-"""What the loop asks of a generator: the embedded analytic one, a small UNet, or a Stable Diffusion
-folder."""
+"""The interface of a generator: the embedded analytic one, a small UNet, or a Stable Diffusion folder."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
-from almond.guidance.defaults import Defaults
+from almond.guidance.generators import Defaults
 from almond.guidance.schedulers import Scheduler, Step
 from almond.rng import derive_seed
 
@@ -53,33 +52,32 @@ class Generator(Protocol):
 
     @property
     def scheduler(self) -> Scheduler:
-        """The noise schedule and its solver."""
+        """Return the noise schedule and its solver."""
 
     def encode_prompt(self, prompt: str, seeds: Sequence[int]) -> Condition:
-        """The condition for one batch; ``seeds`` has one entry per image (a backend may draw its layout from
-        it)."""
+        """Encode the condition of one batch, one seed per image; a backend may draw its layout from it."""
 
     def initial_latent(self, seed: int) -> torch.Tensor:
-        """Standard normal (C, h, w): the same seed always gives the same noise."""
+        """Draw standard normal (C, h, w): the same seed always gives the same noise."""
 
     def predict(self, x: torch.Tensor, step: Step, condition: Condition) -> Prediction:
         """Denoise (B, C, h, w); differentiable in ``x``."""
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) in [0, 1]; differentiable, clipped."""
+        """Decode to images (B, 3, H, W) in [0, 1]; differentiable, clipped."""
 
 
 def seeded_noise(seed: int, shape: tuple[int, int, int]) -> torch.Tensor:
-    """Standard normal latent (C, h, w) in float32 for a seed."""
+    """Draw a standard normal latent (C, h, w) in float32 for a seed."""
     source = torch.Generator().manual_seed(derive_seed(seed, "initial latent"))
     return torch.randn(shape, generator=source)
 
 
 def rms(values: torch.Tensor) -> torch.Tensor:
-    """Root mean square of every image of a batch: (B, ...) -> (B,)."""
+    """Compute the root mean square of every image of a batch: (B, ...) -> (B,)."""
     return values.square().flatten(1).mean(dim=1).sqrt()
 
 
 def per_image(values: torch.Tensor) -> torch.Tensor:
-    """(B,) -> (B, 1, 1, 1), to scale a batch of latents."""
+    """Reshape (B,) to (B, 1, 1, 1), to scale a batch of latents."""
     return values[:, None, None, None]

@@ -19,7 +19,7 @@ from almond.digest import digest_files, digest_json
 from almond.errors import InputError
 from almond.guidance.backends.base import Condition, Prediction, rms, seeded_noise
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
-from almond.guidance.defaults import UNCALIBRATED, Defaults
+from almond.guidance.generators import UNCALIBRATED, Defaults
 from almond.guidance.levels import x0_from_output
 from almond.guidance.schedulers import Step
 
@@ -149,8 +149,7 @@ class VaeDecoder:
 
 
 def load_folder(folder: Path, *, name: str, scheduler: str | None = None) -> DiffusionGenerator:
-    """A pipeline saved by diffusers (``model_index.json``): UNet2DConditionModel, AutoencoderKL, one CLIP
-    text model.
+    """Load a pipeline that diffusers saved: UNet2DConditionModel, AutoencoderKL, one CLIP text model.
 
     ``scheduler`` names another scheduler class of diffusers to drive the model with. A folder that is no such
     pipeline, or has parts of other classes, is an ``InputError``.
@@ -185,7 +184,7 @@ PARTS = {
 
 
 def read_index(folder: Path) -> dict[str, Any]:
-    """The folder's ``model_index.json``."""
+    """Read the folder's ``model_index.json``."""
     path = folder / "model_index.json"
     expected = "a folder written by a diffusers pipeline, with model_index.json"
     try:
@@ -210,7 +209,7 @@ def check_parts(folder: Path, index: dict[str, Any]) -> None:
 
 
 def load_scheduler(folder: Path, name: str) -> DiffusersScheduler:
-    """The folder's noise schedule with the solver ``name`` of diffusers."""
+    """Load the folder's noise schedule with the solver ``name`` of diffusers."""
     import diffusers
 
     solver = getattr(diffusers, name, None)
@@ -228,7 +227,7 @@ def load_part(folder: Path, kind: Any, name: str, **options: Any) -> Any:
 
 
 def folder_digest(folder: Path) -> str:
-    """Digest over the configuration and weight files of a model's folder."""
+    """Compute the digest over the configuration and weight files of a model's folder."""
     kinds = (".json", ".safetensors", ".bin", ".txt")
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds)
     return digest_files({path.relative_to(folder).as_posix(): path for path in files})

@@ -1,4 +1,4 @@
-"""Generators by name."""
+"""Generators by name, or from the folder of a diffusers pipeline."""
 
 from __future__ import annotations
 
@@ -6,27 +6,22 @@ from pathlib import Path
 
 from almond.errors import InputError
 from almond.guidance.backends.base import Generator
-
-EMBEDDED = ("analytic", "small-unet")
+from almond.guidance.generators import GENERATORS, known_generators
 
 
 def load_generator(name: str) -> Generator:
-    """``"analytic"``, ``"small-unet"``, or the path of a diffusers folder.
+    """Load a generator of ``GENERATORS``, or the model in a diffusers folder.
 
-    ``FOLDER#EulerDiscreteScheduler`` drives the folder's model with another scheduler. An unknown name is an
-    ``InputError``. Modules are loaded only for the generator that is asked for.
+    Modules are loaded only for the generator that is named.
+
+    :param name: ``FOLDER#EulerDiscreteScheduler`` drives the folder's model with another scheduler.
+    :raises InputError: neither a known name nor a folder.
     """
-    if name == "analytic":
-        from almond.guidance.backends.analytic import AnalyticGenerator
-
-        return AnalyticGenerator()
-    if name == "small-unet":
-        from almond.guidance.backends.small_unet import load_small_unet
-
-        return load_small_unet()
+    if name in GENERATORS.names():
+        return GENERATORS.load(name)()
     folder, _, scheduler = name.partition("#")
     if not Path(folder).is_dir():
-        raise InputError("generator", f"{name!r} is unknown", f"{', '.join(EMBEDDED)} or a diffusers folder")
+        raise InputError("generator", f"{name!r} is unknown", known_generators("a diffusers folder"))
     from almond.guidance.backends.diffusion import load_folder
 
     return load_folder(Path(folder), name=name, scheduler=scheduler or None)

@@ -7,8 +7,8 @@ return its own pictures; taken in a window around every cell it recombines their
 receptive field of a trained network does; a temperature above 1 at high noise keeps several pictures in play.
 
 Parts of one body must not come from different bodies. So the pictures stand in groups that agree on what
-spans the picture, and the posterior has two levels: which group, judged over the whole picture; and which
-picture of the group, judged in the window.
+spans the picture, and the posterior has two levels: which group, weighed over the whole picture; and which
+picture of the group, weighed in the window.
 """
 
 from __future__ import annotations
@@ -77,8 +77,7 @@ class Bank:
 
 
 def posterior_mean(x: torch.Tensor, bank: Bank, level: NoiseLevel, locality: Locality) -> torch.Tensor:
-    """The two-level posterior mean (B, C, h, w) of a noisy latent; differentiable in ``x``, in its float
-    type."""
+    """Compute the two-level posterior mean (B, C, h, w) of a noisy latent ``x``; differentiable."""
     count, channels, height, width = bank.shape
     batch = len(x)
     flat = x.permute(2, 3, 0, 1).reshape(height * width, batch, channels)
@@ -93,8 +92,7 @@ def posterior_mean(x: torch.Tensor, bank: Bank, level: NoiseLevel, locality: Loc
 def _weights(
     distance: torch.Tensor, prior: torch.Tensor, level: NoiseLevel, locality: Locality
 ) -> torch.Tensor:
-    """Weights of the pictures in every cell, (B, M, h, w), or (B, M, 1, 1) where the window is the whole
-    picture."""
+    """Compute the pictures' weights per cell (B, M, h, w); (B, M, 1, 1) where the window is all."""
     batch, count = distance.shape[:2]
     groups, variance, alpha_bar = len(prior), 2.0 * level.noise**2, level.alpha_bar
     whole = distance.sum(dim=(2, 3)).reshape(batch, groups, count // groups)
@@ -108,7 +106,7 @@ def _weights(
 
 
 def window_sum(values: torch.Tensor, side: int) -> torch.Tensor:
-    """Sums over a window of ``side`` x ``side`` cells around every cell of (B, M, h, w); 0 sums over all:
+    """Sum over a window of ``side`` x ``side`` cells around every cell of (B, M, h, w); 0 sums over all:
     (B, M, 1, 1).
 
     At an edge the mean over the cells inside stands for those outside.

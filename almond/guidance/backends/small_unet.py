@@ -17,7 +17,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from almond.digest import digest_json
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
 from almond.guidance.backends.diffusion import DiffusionGenerator, load_part
-from almond.guidance.defaults import SMALL_UNET
+from almond.guidance.generators import defaults_of
 from almond.world.patches import PATCH, PatchCodec, codec_digest, load_codec
 from almond.world.text import TextEncoder, WordTokenizer, load_text
 from almond.world.weights import checked, recorded_digests
@@ -55,7 +55,7 @@ class CodecDecoder:
 
 
 def load_small_unet(folder: Path = FOLDER) -> DiffusionGenerator:
-    """The shipped network; a changed file is a ``DigestMismatch``, a missing one an ``InputError``."""
+    """Load the shipped network; a changed file is a ``DigestMismatch``, a missing one an ``InputError``."""
     files = recorded_digests(folder)
     for name in files:
         checked(name, folder)
@@ -70,5 +70,5 @@ def load_small_unet(folder: Path = FOLDER) -> DiffusionGenerator:
         decoder=CodecDecoder(load_codec()),
         image_size=int(unet.config.sample_size) * PATCH,
         guidance_scale=GUIDANCE_SCALE,
-        defaults=SMALL_UNET,
+        defaults=defaults_of("small-unet"),
     )

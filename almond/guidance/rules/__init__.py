@@ -17,3 +17,5 @@ RULES: Registry[Rule] = Registry(
     },
 )
 """The rules under the names that recipes use. Light: torch is loaded with the first rule."""
+
+DEFAULT_RULE = "through"

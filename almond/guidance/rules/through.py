@@ -1,6 +1,6 @@
 """The gradient through decoder *and* denoiser, with respect to the noisy latent.
 
-The denoiser's Jacobian keeps the push among the images that it knows: it is the classifier guidance of
+The denoiser's Jacobian keeps the shift among the images that it knows: it is the classifier guidance of
 Dhariwal & Nichol (2021), ``e' = e - noise * grad_x log p(y | x)``, with the target's score on the predicted
 clean image in place of a noise-aware classifier (DPS, Chung et al. 2023) and FreeDoM's length.
 """

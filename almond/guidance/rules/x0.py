@@ -1,7 +1,7 @@
 """The gradient through the decoder only, with respect to the predicted clean latent.
 
-Cheaper, and nothing keeps the push among plausible images: late in the trajectory it paints texture that
-pleases the score (MPGD's shortcut without its manifold projection, He et al. 2024). Offered for comparison.
+Cheaper, and nothing keeps the shift among plausible images: late in the trajectory it adds texture that
+raises the score (MPGD's shortcut without its manifold projection, He et al. 2024). Offered for comparison.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``manage.py worker``: runs waiting jobs, one after the other, until it is told to stop."""
+"""``manage.py worker``: runs waiting jobs, one after the other, until a signal ends it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Runs waiting jobs until SIGTERM or Ctrl-C; the job at hand goes back to the queue."
+    help = "Runs waiting jobs until SIGTERM or Ctrl-C; a running job then returns to the queue."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="end when no job waits")

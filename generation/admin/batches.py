@@ -1,0 +1,68 @@
+"""The pages of batches: contact sheets and scores by direction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from generation import services
+from generation.admin import sheets
+from generation.admin.forms import BatchForm
+from generation.admin.pictures import score_strips
+from generation.models import Batch
+from lab.written_once import Deed, WrittenOnceAdmin, actor
+
+SCENES = 12
+"""Base scenes on one page of the contact sheet."""
+
+
+@admin.register(Batch)
+class BatchAdmin(WrittenOnceAdmin):
+    form = BatchForm
+    fields = ["name", "recipes", "judges"]
+    list_display = ["name", "made", "state", "created_at"]
+    list_select_related = ["job"]
+    search_fields = ["name"]
+    change_form_outer_before_template = "admin/generation/batch.html"
+
+    @display(description="images")
+    def made(self, row: Batch) -> str:
+        return f"{row.stimuli.count()} of {row.planned}"
+
+    @display(description="state")
+    def state(self, row: Batch) -> str:
+        return row.job.state if row.job else ""
+
+    def create(self, data: dict[str, Any], request: HttpRequest) -> Batch:
+        return services.start_batch(
+            name=data["name"], recipes=data["recipes"], judges=data["judges"] or None, by=actor(request)
+        )
+
+    def deeds(self) -> dict[str, Deed]:
+        return {"resume": self.resume}
+
+    def resume(self, request: HttpRequest, row: Batch) -> None:
+        services.resume_batch(batch=row, by=actor(request))
+        messages.success(request, "The missing images are being made.")
+
+    def page(self, request: HttpRequest, row: Batch) -> dict[str, Any]:
+        images = list(row.stimuli.in_sheet_order().defer("trace", "recipe_json"))
+        scenes = Paginator(sorted({image.base_scene for image in images}), SCENES).get_page(
+            request.GET.get("scenes")
+        )
+        shown = [image for image in images if image.base_scene in scenes.object_list]
+        judged = row.judges.exists()
+        rows = sheets.strips(images, judged=judged)
+        reading = "held-out judge" if judged else "guide"
+        return {
+            "made": len(images),
+            "sheet": sheets.contact_sheet(shown, judged=judged),
+            "scene_page": scenes,
+            "strips": score_strips(rows, title=f"score by the {reading} (SD)") if rows else "",
+            "reading": reading,
+            "matched_sets": row.matched_sets.all(),
+        }

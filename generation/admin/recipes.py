@@ -1,0 +1,81 @@
+"""The pages of recipes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from unfold.decorators import display
+
+from generation import services
+from generation.admin.forms import RecipeForm
+from generation.models import Recipe
+from lab.written_once import Deed, WrittenOnceAdmin, actor
+
+
+@admin.register(Recipe)
+class RecipeAdmin(WrittenOnceAdmin):
+    form = RecipeForm
+    list_display = ["name", "prompt", "target_names", "image_count", "generator", "created_at"]
+    search_fields = ["name", "prompt"]
+    change_form_outer_before_template = "admin/generation/recipe.html"
+
+    @display(description="targets")
+    def target_names(self, row: Recipe) -> str:
+        return ", ".join(target.name for target in row.targets.all())
+
+    @display(description="images")
+    def image_count(self, row: Recipe) -> int:
+        return row.images
+
+    @display(description="seeds")
+    def seed_list(self, row: Recipe) -> str:
+        return ", ".join(map(str, row.seeds))
+
+    @display(description="strengths")
+    def strength_list(self, row: Recipe) -> str:
+        return ", ".join(f"{value:g}" for value in row.strengths)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["seed_list", "strength_list"] if obj else []
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        seeds, strengths = ("seed_list", "strength_list") if obj else ("seeds", "strengths")
+        return [
+            (None, {"fields": ["name", "prompt", seeds, "generator"]}),
+            ("Targets", {"fields": ["targets", "contrast", "both_signs"]}),
+            (
+                "Guidance",
+                {"fields": [strengths, ("window_low", "window_high"), "ramp", "steps", "rule"]},
+            ),
+        ]
+
+    def create(self, data: dict[str, Any], request: HttpRequest) -> Recipe:
+        return services.create_recipe(
+            name=data["name"],
+            prompt=data["prompt"],
+            seeds=data["seed_list"],
+            targets=data["targets"],
+            strengths=data["strength_list"],
+            window=(data["window_low"], data["window_high"]),
+            ramp=data["ramp"],
+            contrast=data["contrast"],
+            both_signs=data["both_signs"],
+            rule=data["rule"],
+            steps=data["steps"],
+            generator=data["generator"],
+            by=actor(request),
+        )
+
+    def deeds(self) -> dict[str, Deed]:
+        return {"generate": self.generate}
+
+    def generate(self, request: HttpRequest, row: Recipe) -> HttpResponse:
+        batch = services.start_batch(recipes=[row], by=actor(request))
+        messages.success(request, f"{batch.planned} images are being made.")
+        return redirect(self.address(batch))
+
+    def page(self, request: HttpRequest, row: Recipe) -> dict[str, Any]:
+        return {"batches": row.batches.select_related("job")}

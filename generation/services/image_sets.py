@@ -1,0 +1,60 @@
+"""Image sets: photographs and their norms, imported in a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import record
+from almond.errors import InputError
+from generation.models import ImageSet, Stimulus
+from generation.services.checks import check_norms, check_source
+from generation.services.row_jobs import start_job
+
+
+@transaction.atomic
+def import_image_set(
+    *,
+    name: str,
+    folder: Path | str,
+    by: User | None,
+    norms: Path | str = "",
+) -> ImageSet:
+    """Import the PNG and JPEG images of a folder or zip file, with a CSV of norms, in a job.
+
+    Both must lie under one of the server's data folders (``ALMOND_DATA_ROOTS``).
+    """
+    source = check_source(Path(folder), "folder")
+    table = str(check_norms(Path(norms))) if norms else ""
+    image_set = ImageSet.objects.create(name=name, folder=str(source), norms_file=table)
+    start_job(image_set, "generation.import_images", {"image_set": image_set.pk}, by)
+    record(verb="import", subject=image_set, by=by, folder=str(source), norms=table)
+    return image_set
+
+
+@transaction.atomic
+def retry_import(*, image_set: ImageSet, by: User | None) -> ImageSet:
+    """Import again after a failure, once the files were corrected."""
+    if image_set.imported_at is not None:
+        raise InputError(image_set, "is already imported", "a set whose import failed")
+    start_job(image_set, "generation.import_images", {"image_set": image_set.pk}, by)
+    record(verb="import", subject=image_set, by=by, folder=image_set.folder)
+    return image_set
+
+
+@transaction.atomic
+def keep_images(
+    *, image_set: ImageSet, rows: Iterable[Stimulus], norms: Sequence[str], by: User | None
+) -> ImageSet:
+    """Write the rows of an imported set, all of them or none; a set already imported is left as it is."""
+    current = ImageSet.objects.select_for_update().get(pk=image_set.pk)
+    if current.imported_at is None:
+        made = Stimulus.objects.bulk_create(rows)
+        current.imported_at, current.norms = timezone.now(), list(norms)
+        current.save(update_fields=["imported_at", "norms"])
+        record(verb="keep_images", subject=current, by=by, images=len(made), norms=list(norms))
+    return current

@@ -1,0 +1,84 @@
+"""Recipes: what to draw, written down once under a digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.db import transaction
+
+from accounts.models import User
+from accounts.services import record
+from almond.digest import digest_json
+from almond.guidance.generators import DEFAULT_GENERATOR, defaults_of
+from almond.guidance.rules import DEFAULT_RULE
+from encoder.models import Target
+from generation.models import Recipe
+from generation.services.checks import check_recipe
+
+
+@transaction.atomic
+def create_recipe(
+    *,
+    name: str,
+    prompt: str,
+    seeds: Sequence[int],
+    targets: Iterable[Target],
+    by: User | None,
+    strengths: Sequence[float] | None = None,
+    window: tuple[float, float] | None = None,
+    ramp: float | None = None,
+    contrast: bool = True,
+    both_signs: bool = True,
+    rule: str = DEFAULT_RULE,
+    steps: int | None = None,
+    generator: str = DEFAULT_GENERATOR,
+) -> Recipe:
+    """Write a recipe down under the digest of its content.
+
+    :param seeds: one base scene each, 1 to ``checks.MOST_SEEDS`` different whole numbers from 0.
+    :param targets: guides whose weights have been made.
+    :param strengths: unit-free, each above 0; None is those with which the generator was calibrated.
+    :param window: lower and upper alpha-bar between which guidance acts; None as calibrated.
+    :param ramp: share of the window over which guidance fades in and out; None as calibrated.
+    :param contrast: guide each target's score relative to the mean of the others', instead of alone.
+    :param both_signs: guide towards lower scores too, instead of towards higher ones only.
+    :param rule: a name in ``almond.guidance.rules.RULES``.
+    :param steps: of the sampler; None as calibrated.
+    :param generator: a name in ``almond.guidance.generators.GENERATORS``, or the folder of a pipeline.
+    :raises InputError: names the field that is wrong.
+    """
+    usual = defaults_of(generator)
+    strengths = usual.strengths if strengths is None else strengths
+    window = usual.window if window is None else window
+    ramp = usual.ramp if ramp is None else ramp
+    steps = usual.steps if steps is None else steps
+    guides = list(targets)
+    check_recipe(
+        prompt=prompt,
+        generator=generator,
+        seeds=seeds,
+        targets=guides,
+        strengths=strengths,
+        window=window,
+        ramp=ramp,
+        steps=steps,
+        rule=rule,
+    )
+    content = {
+        "prompt": prompt,
+        "seeds": list(seeds),
+        "strengths": [float(value) for value in strengths],
+        "window_low": float(window[0]),
+        "window_high": float(window[1]),
+        "ramp": float(ramp),
+        "contrast": contrast,
+        "both_signs": both_signs,
+        "rule": rule,
+        "steps": steps,
+        "generator": generator,
+    }
+    digest = digest_json({**content, "targets": sorted(target.digest for target in guides)})
+    recipe = Recipe.objects.create(name=name, digest=digest, **content)
+    recipe.targets.set(guides)
+    record(verb="create", subject=recipe, by=by, digest=digest)
+    return recipe
