@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from almond.errors import InputError
 
@@ -28,6 +28,7 @@ class Registry(Generic[Entry]):
         for name, path in paths.items():
             self._paths[name] = path if isinstance(path, str) else path[0]
             self._labels[name] = name if isinstance(path, str) else path[1]
+        self._loaded: dict[str, Entry] = {}
 
     def names(self) -> tuple[str, ...]:
         """List the names, without loading anything."""
@@ -44,8 +45,10 @@ class Registry(Generic[Entry]):
         """
         if name not in self._paths:
             raise InputError(self.noun, f"{name!r} is not known", f"one of {', '.join(self._paths)}")
-        module, _, attribute = self._paths[name].partition(":")
-        return cast(Entry, getattr(importlib.import_module(module), attribute))
+        if name not in self._loaded:
+            module, _, attribute = self._paths[name].partition(":")
+            self._loaded[name] = getattr(importlib.import_module(module), attribute)
+        return self._loaded[name]
 
     def entries(self) -> dict[str, Entry]:
         """Load every entry, by name."""
@@ -61,3 +64,4 @@ class Registry(Generic[Entry]):
             yield
         finally:
             del self._paths[name], self._labels[name]
+            self._loaded.pop(name, None)

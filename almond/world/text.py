@@ -83,8 +83,8 @@ class TextEncoder(nn.Module):
         states = self.embedding(numbers) + self.places
         for layer in self.layers:
             states = layer(states)
-        found: torch.Tensor = self.norm(states)
-        return found
+        normalised: torch.Tensor = self.norm(states)
+        return normalised
 
 
 class TextLayer(nn.Module):
@@ -108,8 +108,8 @@ class TextLayer(nn.Module):
         split = self.mixed(x).view(batch, length, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)
         looks = (query @ key.transpose(2, 3) / (width // self.heads) ** 0.5).softmax(-1)
-        found: torch.Tensor = self.out((looks @ value).transpose(1, 2).reshape(batch, length, width))
-        return found
+        attended: torch.Tensor = self.out((looks @ value).transpose(1, 2).reshape(batch, length, width))
+        return attended
 
 
 def save_text(folder: Path, tokenizer: WordTokenizer, encoder: TextEncoder, dtype: torch.dtype) -> None:
