@@ -40,7 +40,7 @@ class ParticipantQuerySet(models.QuerySet["Participant"]):
 
 
 class Participant(models.Model):
-    """Somebody who consented. Known by a random name; only the digest of the token is kept."""
+    """Somebody who consented. Known by a random name; only the digest of the token is stored."""
 
     class Status(models.TextChoices):
         ACTIVE = "active", "active"

@@ -15,7 +15,7 @@ import pandas as pd
 
 from almond import __version__
 from almond.design.plan import StudyPlan
-from almond.design.trials.columns import Column, Table
+from almond.design.trials.columns import Column, TableSchema
 from almond.errors import InputError
 from almond.evidence.bundle import (
     ImageSource,
@@ -27,7 +27,7 @@ from almond.evidence.bundle import (
 )
 from almond.evidence.manifest import NAME, load_manifest, manifest_bytes, seal
 from almond.evidence.tables import codebook_bytes, csv_bytes, read_export_table, table_rows, write_time
-from almond.exchange.schema import tables
+from almond.exchange.schema import table_schemas
 from almond.files import new_folder
 
 Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
@@ -81,7 +81,7 @@ def write_export(
     folder = Path(folder)
     if folder.exists():
         raise InputError(folder, "exists already", "a new folder: an export is never written over")
-    schema = tables(plan.kinds)
+    schema = table_schemas(plan.kinds)
     if unknown := sorted(set(responses) - set(schema)):
         raise InputError("responses", f"have no table {unknown[0]!r} in this study", ", ".join(schema))
     rows = {**responses, "participants": participants, "stimuli": stimuli}
@@ -128,11 +128,11 @@ def read_tables(folder: Path, plan: StudyPlan) -> dict[str, pd.DataFrame]:
     """Read the tables of an export by name."""
     return {
         name: read_export_table(folder / "data" / f"{name}.csv", table)
-        for name, table in tables(plan.kinds).items()
+        for name, table in table_schemas(plan.kinds).items()
     }
 
 
-def as_frame(rows: Rows, table: Table) -> pd.DataFrame:
+def as_frame(rows: Rows, table: TableSchema) -> pd.DataFrame:
     """Make a frame of objects from rows, so that no whole number becomes a float beside an empty cell."""
     if isinstance(rows, pd.DataFrame):
         return rows
@@ -191,7 +191,7 @@ def add_provenance(
 
 
 def add_tables(
-    folder: Path, schema: Mapping[str, Table], frames: Mapping[str, pd.DataFrame]
+    folder: Path, schema: Mapping[str, TableSchema], frames: Mapping[str, pd.DataFrame]
 ) -> dict[str, int]:
     """Write the tables and their codebook; return the number of rows of each."""
     columns: dict[str, tuple[Column, ...]] = {}

@@ -17,7 +17,7 @@ from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.opened import Chain, response_in_words
 from almond.evidence.tables import codebook_bytes
-from almond.exchange.schema import table_columns, tables
+from almond.exchange.schema import table_columns, table_schemas
 from almond.targets.target import load_target
 
 LinkCheck = tuple[int, list[str]]
@@ -35,7 +35,7 @@ def plan_link(chain: Chain) -> LinkCheck:
 def codebook_link(chain: Chain) -> LinkCheck:
     columns = {
         name: table_columns(table, map(str, chain.tables[name]))
-        for name, table in tables(chain.plan.kinds).items()
+        for name, table in table_schemas(chain.plan.kinds).items()
     }
     same = (chain.folder / "codebook.csv").read_bytes() == codebook_bytes(columns)
     count = sum(map(len, columns.values()))

@@ -12,7 +12,7 @@ from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import PlannedTrial, Response
 from almond.errors import InputError
-from almond.exchange.schema import tables
+from almond.exchange.schema import table_schemas
 from almond.rng import generator
 from almond.world.raters import Latents, Rater, simulate_rater, style_of
 
@@ -45,7 +45,7 @@ def simulate_study(
         raise InputError(
             f"stimulus {missing[0]!r}", "has no percept", "latents of every stimulus of the plan"
         )
-    schema = {name: table for name, table in tables(plan.kinds).items() if name != "stimuli"}
+    schema = {name: table for name, table in table_schemas(plan.kinds).items() if name != "stimuli"}
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in schema}
     for number in range(n_participants):
         rng = generator(seed, "rater", number)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from almond.design.trials.columns import Column, Table
+from almond.design.trials.columns import Column, TableSchema
 from almond.errors import InputError
 from almond.exchange.schema import table_columns
 from almond.shapes import is_digest
@@ -28,7 +28,7 @@ SHOWN_PROBLEMS = 20
 NUMERIC = ("integer", "number", "flag")
 
 
-def check_columns(table: Table, present: Sequence[str]) -> tuple[Column, ...]:
+def check_columns(table: TableSchema, present: Sequence[str]) -> tuple[Column, ...]:
     """Return the columns of a table; raises ``InputError`` for missing, unknown or repeated ones.
 
     Unknown columns are refused, not dropped, so that nothing personal leaves the lab by accident.
@@ -45,7 +45,7 @@ def check_columns(table: Table, present: Sequence[str]) -> tuple[Column, ...]:
     return columns
 
 
-def table_rows(table: Table, frame: pd.DataFrame) -> tuple[tuple[Column, ...], list[list[str]]]:
+def table_rows(table: TableSchema, frame: pd.DataFrame) -> tuple[tuple[Column, ...], list[list[str]]]:
     """Return a table's columns and its cells as text, sorted; ``InputError`` names the wrong cells."""
     columns = check_columns(table, [str(name) for name in frame.columns])
     problems: list[str] = []
@@ -179,7 +179,7 @@ def codebook_bytes(tables: Mapping[str, Sequence[Column]]) -> bytes:
     return csv_bytes(["table", "column", "type", "unit", "range", "description"], rows)
 
 
-def read_export_table(path: Path, table: Table) -> pd.DataFrame:
+def read_export_table(path: Path, table: TableSchema) -> pd.DataFrame:
     """Read a table of an export with typed columns: text as str (empty: ""), numbers as float64 or Int64.
 
     Raises ``InputError`` when the file is missing, is no CSV, or its columns are not those of the table.

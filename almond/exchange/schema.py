@@ -1,7 +1,7 @@
 """The tables of an export: name, type, unit, range and meaning of every column, each said once.
 
 The table of a trial kind stands with its kind in ``almond.design.trials``; writer, reader and codebook take
-all of them from ``tables``.
+all of them from ``table_schemas``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from almond.design.trials.columns import (
     PARTICIPANT,
     STRENGTH,
     Column,
-    Table,
+    TableSchema,
 )
 
-PARTICIPANTS = Table(
+PARTICIPANTS = TableSchema(
     "participants",
     (
         PARTICIPANT,
@@ -41,7 +41,7 @@ PARTICIPANTS = Table(
     unique=("participant_id",),
 )
 
-STIMULI = Table(
+STIMULI = TableSchema(
     "stimuli",
     (
         Column("stimulus_id", "text", "Name of the image in the plan."),
@@ -83,7 +83,7 @@ SCORE, NORM = "score_", "norm_"
 """How the columns of predicted scores and of norms begin in stimuli.csv."""
 
 
-def tables(kinds: Iterable[str] = ()) -> dict[str, Table]:
+def table_schemas(kinds: Iterable[str] = ()) -> dict[str, TableSchema]:
     """Return the tables of an export by name, in order.
 
     :param kinds: names of the trial kinds in its plan. Ratings and choices have tables in every export.
@@ -95,7 +95,7 @@ def tables(kinds: Iterable[str] = ()) -> dict[str, Table]:
     return {table.name: table for table in (PARTICIPANTS, *responses, STIMULI)}
 
 
-def table_columns(table: Table, present: Iterable[str]) -> tuple[Column, ...]:
+def table_columns(table: TableSchema, present: Iterable[str]) -> tuple[Column, ...]:
     """Return the columns of a table; of stimuli.csv also those measurements that are ``present``."""
     return (*table.columns, *measurements(present)) if table is STIMULI else table.columns
 

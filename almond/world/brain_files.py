@@ -75,6 +75,7 @@ def write_run(
     subject: str,
     run: int,
     bold: NDArray[np.float32],
+    *,
     affine: NDArray[np.float64],
     tr: float,
     film: Sequence[ShownScene],

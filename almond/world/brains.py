@@ -304,7 +304,7 @@ class _Session:
         bold[inside] += baseline[inside][:, None].astype(np.float32)
         np.round(bold / np.float32(QUANTUM), out=bold)
         bold *= np.float32(QUANTUM)
-        write_run(self.root, subject, run, bold, grid_affine(), self.tr, film)
+        write_run(self.root, subject, run, bold, affine=grid_affine(), tr=self.tr, film=film)
 
 
 def _correlations(first: Floats, second: Floats) -> Floats:

@@ -233,6 +233,6 @@ def load_network(which: str) -> AttributeNetwork:
     return network.eval().requires_grad_(False)
 
 
-def network_digest(which: str) -> str:
+def shipped_network_digest(which: str) -> str:
     """Return the SHA-256 over the shipped weights of a network and its name."""
     return hashlib.sha256(which.encode() + checked(weights_file(which)).read_bytes()).hexdigest()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from almond.errors import InputError
 from almond.world.attributes import ALL_ATTRIBUTES, ATTRIBUTES, NUISANCE, PERSON_ATTRIBUTES, Scene
-from almond.world.drawing import draw
+from almond.world.drawing import draw_whole_scene
 
 __all__ = [
     "ALL_ATTRIBUTES",
@@ -85,7 +85,7 @@ def draw_scene(
 
 def render(scene: Scene, size: int = SIZE) -> NDArray[np.uint8]:
     """Render the scene's picture, (size, size, 3) RGB; the same scene always gives the same bytes."""
-    return draw(scene, size)
+    return draw_whole_scene(scene, size)
 
 
 def render_many(scenes: Iterable[Scene], size: int = SIZE) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from typing import Any
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import PlannedTrial
 from almond.design.trials.base import Response as StoredResponse
-from almond.exchange.schema import tables
+from almond.exchange.schema import table_schemas
 from ratings.models import Participant, Response
 from studies.models import Study
 
@@ -21,7 +21,7 @@ def export_tables(study: Study) -> dict[str, list[Row]]:
     Natural images have an empty ``intended_target``. ``InputError`` for a study that was never frozen.
     """
     plan = study.frozen_plan
-    schema = tables(plan.kinds)
+    schema = table_schemas(plan.kinds)
     rows = {
         kind.table.name: [
             row

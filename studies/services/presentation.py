@@ -1,4 +1,4 @@
-"""What a participant's browser is told about a study and its trials."""
+"""What a participant's browser receives about a study and its trials."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from almond.errors import DigestMismatch, InputError
 from almond.evidence.export import read_export
 from almond.evidence.tables import csv_bytes, read_export_table, table_rows, write_number
 from almond.evidence.verify import first_broken, verify
-from almond.exchange.schema import PARTICIPANTS, STIMULI, tables
+from almond.exchange.schema import PARTICIPANTS, STIMULI, table_schemas
 from tests.almond.design_plans import natural_plan
 from tests.almond.small_export import CREATED, SmallStudy
 
@@ -85,7 +85,7 @@ def test_every_column_is_in_the_codebook_and_the_reverse(study: SmallStudy):
 
 
 def test_every_column_says_what_it_means():
-    for columns in (table.columns for table in tables().values()):
+    for columns in (table.columns for table in table_schemas().values()):
         for column in columns:
             assert column.description.endswith(".")
             assert column.type in {"text", "integer", "number", "flag", "digest", "time"}

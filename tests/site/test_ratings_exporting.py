@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from almond.evidence.tables import table_rows
-from almond.exchange.schema import tables as table_schemas
+from almond.exchange.schema import table_schemas
 from almond.progress import Part, Silent
 from almond.world.raters import read_percepts
 from jobs.services import enqueue, retry, run_now

@@ -17,7 +17,7 @@ from pydantic import Field, PlainValidator, Strict
 
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
-from almond.design.trials.columns import Table
+from almond.design.trials.columns import TableSchema
 from almond.shapes import Number, Shape, shown
 
 if TYPE_CHECKING:  # raters draw scenes; a page that shows trials needs none of that
@@ -119,7 +119,7 @@ class TrialKind(ABC):
     repeats: ClassVar[bool] = True
     """Whether a block may show images a second time."""
     answer: ClassVar[type[Answer]]
-    table: ClassVar[Table]
+    table: ClassVar[TableSchema]
     in_every_export: ClassVar[bool] = False
     """Whether exports hold its table also where no block is of this kind."""
     shown_columns: ClassVar[tuple[tuple[str, str], ...]] = (("stimulus_id", "image_sha256"),)

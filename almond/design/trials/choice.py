@@ -13,7 +13,15 @@ from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.sides import balance_sides
 from almond.design.trials.base import Answer, PlannedTrial, Problem, Response, Row, TrialKind, TrialLists
-from almond.design.trials.columns import CONSTRUCT, INTENDED_TARGET, RECEIVED, RESPONSE, RT, Column, Table
+from almond.design.trials.columns import (
+    CONSTRUCT,
+    INTENDED_TARGET,
+    RECEIVED,
+    RESPONSE,
+    RT,
+    Column,
+    TableSchema,
+)
 
 if TYPE_CHECKING:
     from almond.world.raters import Latents, Rater
@@ -33,7 +41,7 @@ class ChoiceAnswer(Answer):
     chosen: Literal["left", "right"]
 
 
-class Choice(TrialKind):
+class ChoiceTrials(TrialKind):
     name = "choice"
     label = "choice between two"
     icon = "compare"
@@ -48,7 +56,7 @@ class Choice(TrialKind):
     keys = (
         "With the keyboard: F or the left arrow chooses the left picture, J or the right arrow the right one."
     )
-    table = Table(
+    table = TableSchema(
         "choices",
         (
             *RESPONSE,
@@ -173,4 +181,4 @@ def choice_trial(block: PlannedBlock, pair: PlannedPair, high_left: bool, index:
     )
 
 
-TRIAL_KIND = Choice()
+TRIAL_KIND = ChoiceTrials()

@@ -22,7 +22,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableSchema:
     """One table of an export: its columns in order, those it is sorted by, and those that name a row."""
 
     name: str

@@ -11,12 +11,12 @@ from pydantic import Field
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.trials.base import Answer, PlannedTrial, Problem, Response, Row, TrialKind, TrialLists
-from almond.design.trials.columns import CONSTRUCT, IMAGE_DIGEST, RECEIVED, RT, Column, Table
+from almond.design.trials.columns import CONSTRUCT, IMAGE_DIGEST, RECEIVED, RT, Column, TableSchema
 from almond.design.trials.single_image import (
     STIMULUS_COLUMNS,
+    shown_image_problems,
+    shown_image_row,
     single_image_lists,
-    stimulus_row,
-    stimulus_row_problems,
 )
 from almond.shapes import Number
 
@@ -38,7 +38,7 @@ class RatingAnswer(Answer):
     values: dict[str, Annotated[Number, Field(ge=0, le=100)]]
 
 
-class Rating(TrialKind):
+class RatingTrials(TrialKind):
     name = "rating"
     label = "rating"
     icon = "linear_scale"
@@ -51,7 +51,7 @@ class Rating(TrialKind):
         "With the keyboard: Tab moves from slider to slider, the arrow keys move a slider,"
         " Enter keeps it where it is."
     )
-    table = Table(
+    table = TableSchema(
         "ratings",
         (
             *STIMULUS_COLUMNS,
@@ -101,7 +101,7 @@ class Rating(TrialKind):
                 yield f"values.{name}", "is missing"
 
     def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
-        image = stimulus_row(plan, response)
+        image = shown_image_row(plan, response)
         return [
             {**image, "construct": name, "value": response.values[name]} for name in response.trial.constructs
         ]
@@ -109,11 +109,11 @@ class Rating(TrialKind):
     def row_problems(
         self, plan: StudyPlan, stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]
     ) -> Iterator[str]:
-        return stimulus_row_problems(stimuli, row)
+        return shown_image_problems(stimuli, row)
 
     def simulate(self, rater: Rater, trial: PlannedTrial, percepts: Mapping[str, Latents]) -> dict[str, Any]:
         rating = rater.rate(percepts[str(trial.stimulus)], trial.constructs)
         return {"values": dict(zip(trial.constructs, rating.values, strict=True)), "rt_ms": rating.rt_ms}
 
 
-TRIAL_KIND = Rating()
+TRIAL_KIND = RatingTrials()

@@ -86,7 +86,7 @@ def halves(
     return [[showing_of(stimuli[item], item) for item in first], second + again]
 
 
-def stimulus_row(plan: StudyPlan, response: Response) -> Row:
+def shown_image_row(plan: StudyPlan, response: Response) -> Row:
     """Fill the columns that say which image was shown."""
     stimulus = plan.stimulus_by_id[str(response.trial.stimulus)]
     return {
@@ -101,7 +101,7 @@ def stimulus_row(plan: StudyPlan, response: Response) -> Row:
     }
 
 
-def stimulus_row_problems(stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]) -> Iterator[str]:
+def shown_image_problems(stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a row says of its image otherwise than the row of the stimulus."""
     stimulus = stimuli.get(str(row["stimulus_id"]), {})
     for name in ("base_scene", "intended_target", "direction", "strength"):

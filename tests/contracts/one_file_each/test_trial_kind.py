@@ -21,19 +21,19 @@ from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import Answer, PlannedTrial, Response, Row, TrialKind, TrialLists
-from almond.design.trials.columns import CONSTRUCT, IMAGE_DIGEST, RECEIVED, RT, Column, Table
+from almond.design.trials.columns import CONSTRUCT, IMAGE_DIGEST, RECEIVED, RT, Column, TableSchema
 from almond.design.trials.single_image import (
     STIMULUS_COLUMNS,
+    shown_image_problems,
+    shown_image_row,
     single_image_lists,
-    stimulus_row,
-    stimulus_row_problems,
 )
 from almond.errors import InputError
 from almond.evidence.export import read_export
 from almond.evidence.simulated import simulate_study
 from almond.evidence.tables import table_rows
 from almond.evidence.verify import first_broken, verify
-from almond.exchange.schema import tables
+from almond.exchange.schema import table_schemas
 from almond.shapes import Flag, Shape
 from almond.world.raters import Latents, Rater
 from jobs.services import enqueue, run_now
@@ -62,7 +62,7 @@ class AgreementTrials(TrialKind):
     label = "agree or disagree"
     script = "js/trials/agreement.js"
     answer = AgreementAnswer
-    table = Table(
+    table = TableSchema(
         "agreements",
         (
             *STIMULUS_COLUMNS,
@@ -98,7 +98,7 @@ class AgreementTrials(TrialKind):
     def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
         return [
             {
-                **stimulus_row(plan, response),
+                **shown_image_row(plan, response),
                 "construct": response.trial.constructs[0],
                 "agrees": int(response.values["agrees"]),
             }
@@ -107,7 +107,7 @@ class AgreementTrials(TrialKind):
     def row_problems(
         self, plan: StudyPlan, stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]
     ) -> Iterator[str]:
-        return stimulus_row_problems(stimuli, row)
+        return shown_image_problems(stimuli, row)
 
     def simulate(self, rater: Rater, trial: PlannedTrial, percepts: Mapping[str, Latents]) -> dict[str, Any]:
         rating = rater.rate(percepts[str(trial.stimulus)], trial.constructs[:1])
@@ -171,7 +171,7 @@ def test_simulated_participants_answer_it_and_an_export_carries_it(tmp_path: Pat
 def test_an_export_without_it_has_no_table_of_it(tmp_path: Path) -> None:
     folder = SmallStudy(tmp_path).write()
     assert not (folder / "data" / "agreements.csv").exists()
-    assert set(tables()) == {"participants", "ratings", "choices", "stimuli"}
+    assert set(table_schemas()) == {"participants", "ratings", "choices", "stimuli"}
 
 
 def live_study() -> Study:
@@ -218,4 +218,4 @@ def test_answers_are_checked_and_stored_and_exported() -> None:
     assert job.state == "done", job.traceback
     exported = services.export_tables(study)
     assert len(exported["agreements"]) == 7
-    table_rows(tables(study.frozen_plan.kinds)["agreements"], pd.DataFrame(exported["agreements"]))
+    table_rows(table_schemas(study.frozen_plan.kinds)["agreements"], pd.DataFrame(exported["agreements"]))
