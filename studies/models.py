@@ -37,7 +37,7 @@ def images_by_name(names: Iterable[str]) -> dict[str, Stimulus]:
 
 def trial_kind_choices() -> list[tuple[str, str]]:
     """Return names and labels of the registered trial kinds."""
-    return [(name, kind.label) for name, kind in TRIAL_KINDS.entries().items()]
+    return TRIAL_KINDS.choices()
 
 
 class Construct(models.Model):

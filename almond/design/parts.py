@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from almond.design.questions import QUESTIONS
 from almond.design.trials import TRIAL_KINDS
@@ -99,12 +99,12 @@ class AnalysisPlan(Shape):
 
 def block_of_its_kind(value: object) -> object:
     """Validate a block by the shape of its trial kind; leave one of no known kind to ``PlannedBlock``."""
-    fields = value.model_dump() if isinstance(value, PlannedBlock) else value
+    fields = dict(value) if isinstance(value, PlannedBlock) else value
     name = fields.get("kind") if isinstance(fields, Mapping) else None
     if name not in TRIAL_KINDS.names():
         return fields
     return TRIAL_KINDS.load(str(name)).block.model_validate(fields)
 
 
-AnyBlock = Annotated[SerializeAsAny[PlannedBlock], BeforeValidator(block_of_its_kind)]
+AnyBlock = Annotated[PlannedBlock, BeforeValidator(block_of_its_kind)]
 """A block of any kind, with the fields and rules of that kind."""

@@ -32,6 +32,13 @@ from almond.shapes import Shape, ShapeError, Text, read
 __all__ = ["AnalysisPlan", "Construct", "PlannedBlock", "PlannedPair", "PlannedStimulus", "StudyPlan"]
 
 
+def plain(value: object) -> Any:
+    """Return a part of a plan as JSON values: shapes as objects, tuples as lists."""
+    if isinstance(value, Shape):
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+    return [plain(member) for member in value] if isinstance(value, tuple) else value
+
+
 class StudyPlan(Shape):
     """A whole study, immutable and consistent.
 
@@ -88,7 +95,8 @@ class StudyPlan(Shape):
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values; ``StudyPlan.from_json`` reads it back."""
-        return self.model_dump(mode="json")
+        values: dict[str, Any] = plain(self)
+        return values
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes whose SHA-256 is ``digest``."""

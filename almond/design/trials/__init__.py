@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 TRIAL_KINDS: Registry[TrialKind] = Registry(
     "trial kind",
     {
-        "rating": "almond.design.trials.rating:TRIAL_KIND",
-        "choice": "almond.design.trials.choice:TRIAL_KIND",
+        "rating": ("almond.design.trials.rating:TRIAL_KIND", "rating"),
+        "choice": ("almond.design.trials.choice:TRIAL_KIND", "choice between two"),
     },
 )

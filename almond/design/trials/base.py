@@ -105,8 +105,6 @@ class TrialKind(ABC):
     """One kind of trials."""
 
     name: ClassVar[str]
-    label: ClassVar[str]
-    """As experimenters choose it."""
     icon: ClassVar[str] = "quiz"
     """A name of Google's Material Symbols."""
     script: ClassVar[str]

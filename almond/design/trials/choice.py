@@ -43,7 +43,6 @@ class ChoiceAnswer(Answer):
 
 class ChoiceTrials(TrialKind):
     name = "choice"
-    label = "choice between two"
     icon = "compare"
     script = "js/trials/choice.js"
     shows = "pairs"

@@ -40,7 +40,6 @@ class RatingAnswer(Answer):
 
 class RatingTrials(TrialKind):
     name = "rating"
-    label = "rating"
     icon = "linear_scale"
     script = "js/trials/rating.js"
     question = "classification"

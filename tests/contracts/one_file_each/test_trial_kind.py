@@ -59,7 +59,6 @@ class AgreementAnswer(Answer):
 
 class AgreementTrials(TrialKind):
     name = "agreement"
-    label = "agree or disagree"
     script = "js/trials/agreement.js"
     answer = AgreementAnswer
     table = TableSchema(
@@ -119,7 +118,7 @@ TRIAL_KIND = AgreementTrials()
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    with TRIAL_KINDS.registered("agreement", f"{__name__}:TRIAL_KIND"):
+    with TRIAL_KINDS.registered("agreement", f"{__name__}:TRIAL_KIND", "agree or disagree"):
         yield
 
 
