@@ -233,6 +233,16 @@ def test_a_wrong_answer_is_refused_by_name_and_nothing_is_kept(case: str) -> Non
     assert (attempt.outcome, attempt.status) == ("refused", 400)
 
 
+def test_all_wrong_fields_are_named_at_once() -> None:
+    participant = services.join(study=make_study()).participant
+    body = answer_to(rating(participant), rt_ms=-1, values={"threat": 101, "urgency": 1}, mood=3)
+    with pytest.raises(Malformed) as caught:
+        services.record_response(participant=participant, body=body)
+    assert caught.value.source == "rt_ms"
+    for problem in ("is -1, not", "values.threat: is 101, not", "mood: unknown setting"):
+        assert problem in str(caught.value)
+
+
 def test_images_in_the_other_order_are_refused() -> None:
     participant = services.join(study=make_study()).participant
     trial = choice(participant)
