@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from almond.errors import InputError
 
@@ -28,6 +28,7 @@ class Registry(Generic[Entry]):
         for name, path in paths.items():
             self._paths[name] = path if isinstance(path, str) else path[0]
             self._labels[name] = name if isinstance(path, str) else path[1]
+        self._loaded: dict[str, Entry] = {}
 
     def names(self) -> tuple[str, ...]:
         """List the names, without loading anything."""
@@ -51,9 +52,10 @@ class Registry(Generic[Entry]):
 
         :raises InputError: where there is no such name.
         """
-        self.check(name)
-        module, _, attribute = self._paths[name].partition(":")
-        return cast(Entry, getattr(importlib.import_module(module), attribute))
+        if self.check(name) not in self._loaded:
+            module, _, attribute = self._paths[name].partition(":")
+            self._loaded[name] = getattr(importlib.import_module(module), attribute)
+        return self._loaded[name]
 
     def entries(self) -> dict[str, Entry]:
         """Load every entry, by name."""
@@ -69,3 +71,4 @@ class Registry(Generic[Entry]):
             yield
         finally:
             del self._paths[name], self._labels[name]
+            self._loaded.pop(name, None)

@@ -9,7 +9,7 @@ from typing import Any
 from almond.analysis.report import analyse_export, write_report
 from almond.errors import InputError
 from almond.evidence.export import write_export
-from almond.evidence.manifest import read_manifest
+from almond.evidence.manifest import load_manifest
 from almond.evidence.verify import first_broken, verify
 from almond.progress import Part
 from analysis import services
@@ -31,7 +31,7 @@ def export(job: RunningJob) -> dict[str, Any]:
     links = verify(folder, progress=Part(job, 0.5, 1.0))
     if broken := first_broken(links):
         raise InputError(folder.name, f"{broken.link} does not hold: {broken.problems[0]}")
-    manifest = read_manifest(folder)
+    manifest = load_manifest(folder)
     services.finish_export(
         export=row,
         folder=folder.name,
@@ -54,8 +54,7 @@ def write(row: Export, folder: Path, job: RunningJob) -> None:
         folder,
         plan=row.study.frozen_plan,
         participants=tables["participants"],
-        ratings=tables["ratings"],
-        choices=tables["choices"],
+        responses={name: rows for name, rows in tables.items() if name != "participants"},
         stimuli=gathering.stimulus_rows(images),
         image_bytes=gathering.image_files(images),
         recipes=gathering.recipes(images),
@@ -74,7 +73,7 @@ def analyse(job: RunningJob) -> dict[str, Any]:
     run = AnalysisRun.objects.select_related("export__study").get(pk=job.arguments["run"])
     if run.is_ready:
         return {"mode": run.mode}
-    if read_manifest(run.export.path)["digest"] != run.export.digest:
+    if load_manifest(run.export.path)["digest"] != run.export.digest:
         raise InputError(run.export, "its folder is not the one that was written", run.export.digest)
     result = analyse_export(run.export.path, permutations=run.permutations, progress=Part(job, 0.0, 0.9))
     folder = report_root() / f"{run.export.study.slug}-{run.pk}"

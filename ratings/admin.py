@@ -71,8 +71,8 @@ class ParticipantAdmin(LookOnly):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Participant]:
-        found: QuerySet[Participant] = super().get_queryset(request).with_progress()
-        return found
+        participants: QuerySet[Participant] = super().get_queryset(request).with_progress()
+        return participants
 
     @display(description="status", ordering="status", label=COLOURS)
     def status_label(self, row: Participant) -> str:
@@ -149,4 +149,7 @@ class ResponseAdmin(LookOnly):
 
     @display(description="answer")
     def answer(self, row: Response) -> str:
-        return row.chosen or ", ".join(f"{name} {value:g}" for name, value in sorted(row.values.items()))
+        return row.chosen or ", ".join(
+            f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
+            for name, value in sorted(row.values.items())
+        )

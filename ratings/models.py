@@ -17,37 +17,37 @@ from studies.models import AssignmentList, Study
 
 
 def token_digest(token: str) -> str:
-    """What is kept of a participant's token."""
+    """Return what is stored of a participant's token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 class ParticipantQuerySet(models.QuerySet["Participant"]):
-    def holding_a_place(self) -> ParticipantQuerySet:
+    def holding_a_slot(self) -> ParticipantQuerySet:
         return self.filter(status__in=Participant.HOLDING)
 
     def idle_since(self, moment: datetime) -> ParticipantQuerySet:
-        """Active ones from whom nothing came since then."""
+        """Return active participants from whom nothing came since then."""
         return self.filter(status=Participant.Status.ACTIVE, last_seen_at__lt=moment)
 
     def seen_since(self, moment: datetime) -> ParticipantQuerySet:
         return self.filter(status=Participant.Status.ACTIVE, last_seen_at__gte=moment)
 
     def with_progress(self) -> ParticipantQuerySet:
-        """Adds ``planned`` and ``done``: trials of the list, and responses stored."""
+        """Annotate with ``planned`` and ``done``: trials of the list, and responses stored."""
         return self.annotate(
             planned=Count("trials", distinct=True), done=Count("trials__response", distinct=True)
         )
 
 
 class Participant(models.Model):
-    """Somebody who consented. Known by a random name; only the digest of the token is kept."""
+    """Somebody who consented. Known by a random name; only the digest of the token is stored."""
 
     class Status(models.TextChoices):
         ACTIVE = "active", "active"
         FINISHED = "finished", "finished"
         WITHDRAWN = "withdrawn", "withdrawn"
         TIMED_OUT = "timed_out", "timed out"
-        # Came back after the place was given to somebody else, and answered every trial all the same.
+        # Came back after the slot was assigned to somebody else, and answered every trial all the same.
         FINISHED_LATE = "finished_late", "finished late"
 
     HOLDING = (Status.ACTIVE, Status.FINISHED)
@@ -124,7 +124,7 @@ class Trial(models.Model):
     index = models.PositiveIntegerField()
     name = models.CharField(max_length=60, unique=True)
     block = models.CharField(max_length=40)
-    kind = models.CharField(max_length=8)
+    kind = models.CharField(max_length=40)
     planned = models.JSONField(help_text="The planned trial of the list.")
     digests = models.JSONField(help_text="SHA-256 of the images to show, left to right.")
 
@@ -132,7 +132,7 @@ class Trial(models.Model):
         ordering = ["participant", "index"]
         constraints = [
             models.UniqueConstraint(fields=["participant", "index"], name="one_trial_per_place"),
-            models.CheckConstraint(condition=Q(kind__in=["rating", "choice"]), name="trial_kind_is_known"),
+            models.CheckConstraint(condition=~Q(kind=""), name="trial_has_a_kind"),
         ]
 
     def __str__(self) -> str:
@@ -141,7 +141,7 @@ class Trial(models.Model):
 
 class ResponseQuerySet(models.QuerySet["Response"]):
     def of_study(self, study: Study, kind: str) -> ResponseQuerySet:
-        """Responses to trials of one kind, in the order of an export."""
+        """Return responses to trials of one kind, in the order of an export."""
         return (
             self.filter(trial__participant__study=study, trial__kind=kind)
             .select_related("trial", "trial__participant")
@@ -154,11 +154,11 @@ class Response(models.Model):
 
     trial = models.OneToOneField(Trial, on_delete=models.CASCADE, related_name="response")
     response_id = models.UUIDField(unique=True)
-    values = models.JSONField(default=dict, help_text="Construct -> rating from 0 to 100.")
+    values = models.JSONField(default=dict, help_text="What was answered, by name: ratings from 0 to 100.")
     chosen = models.CharField(max_length=5, blank=True, help_text="left or right, of a pair.")
     rt_ms = models.FloatField(help_text="From the first paint of the images to the answer.")
     digests = models.JSONField(help_text="SHA-256 of the image bytes that the browser showed, left to right.")
-    late = models.BooleanField(default=False, help_text="Came after the participant's place had timed out.")
+    late = models.BooleanField(default=False, help_text="Came after the participant's slot had timed out.")
     received_at = models.DateTimeField(db_index=True)
 
     objects: ClassVar[models.Manager[Response]] = models.Manager.from_queryset(ResponseQuerySet)()
@@ -174,7 +174,7 @@ class Response(models.Model):
         return str(self.response_id)
 
     def receipt(self) -> dict[str, Any]:
-        """What the browser is told: which response is kept for the trial."""
+        """Return what the browser reads: which response is stored for the trial."""
         return {
             "trial_id": self.trial.name,
             "response_id": str(self.response_id),

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from django.db import transaction
 
+from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.base import PlannedTrial
 from almond.errors import InputError
 from almond.progress import Part
 from almond.rng import generator
@@ -17,7 +19,7 @@ from almond.world.raters import Latents, Rater, null_percepts, read_percepts, si
 from generation.models import Stimulus
 from jobs.services.execution import RunningJob
 from ratings import services
-from ratings.models import Recruitment, Trial
+from ratings.models import Recruitment
 from ratings.services import Recruit
 from studies.models import Study
 
@@ -32,7 +34,7 @@ def simulate(job: RunningJob) -> dict[str, Any]:
     study = Study.objects.get(pk=job.arguments["study"])
     seed, wanted = int(job.arguments["seed"]), int(job.arguments["participants"])
     careless = float(job.arguments.get("careless", CARELESS_SHARE))
-    percepts = see(study, seed, Part(job, 0.0, 0.3), null=bool(job.arguments.get("null")))
+    percepts = read_study_percepts(study, seed, Part(job, 0.0, 0.3), null=bool(job.arguments.get("null")))
     made = 0
     for number in range(wanted):
         recruit = Recruit("simulation", f"job {job.job.pk} participant {number}", {})
@@ -44,8 +46,8 @@ def simulate(job: RunningJob) -> dict[str, Any]:
     return {"study": study.pk, "participants": wanted, "made_now": made}
 
 
-def see(study: Study, seed: int, progress: Part, *, null: bool) -> dict[str, Latents]:
-    """What raters see in each image of the plan, by its name there; latents (16,)."""
+def read_study_percepts(study: Study, seed: int, progress: Part, *, null: bool) -> dict[str, Latents]:
+    """Compute what raters see in each image of the plan, by its name there; latents (16,)."""
     rows = study.planned_images()
     if not null:
         return read_percepts(pixels(rows), progress=progress)
@@ -71,25 +73,12 @@ def take_part(study: Study, recruit: Recruit, rater: Rater, percepts: Mapping[st
     """Join, answer every trial, finish."""
     joined = services.join(study=study, recruit=recruit, simulated=True)
     for trial in joined.participant.trials.order_by("index"):
+        kind = TRIAL_KINDS.load(trial.kind)
         body = {
             "response_id": str(uuid.uuid4()),
             "trial_id": trial.name,
             "images": trial.digests,
-            **judge(trial, rater, percepts),
+            **kind.simulate(rater, PlannedTrial.from_json(trial.planned), percepts),
         }
         services.record_response(participant=joined.participant, body=body)
     services.finish(participant=joined.participant)
-
-
-def judge(trial: Trial, rater: Rater, percepts: Mapping[str, Latents]) -> dict[str, Any]:
-    """What a rater answers to a trial: the part of a response that depends on the images."""
-    planned = trial.planned
-    if trial.kind == "rating":
-        rating = rater.rate(percepts[planned["stimulus"]], planned["constructs"])
-        return {
-            "values": dict(zip(planned["constructs"], rating.values, strict=True)),
-            "rt_ms": rating.rt_ms,
-        }
-    left, right = percepts[planned["left"]], percepts[planned["right"]]
-    choice = rater.choose(left, right, planned["constructs"][0])
-    return {"chosen": choice.side, "rt_ms": choice.rt_ms}

@@ -26,7 +26,7 @@ from ratings.services import Recruit, presentation
 from ratings.services.answers import LARGEST_BODY, read_body
 from ratings.services.refusals import Malformed, NotTheirs, Refused
 from studies.models import Study
-from studies.services.presentation import split
+from studies.services.presentation import paragraphs
 
 COOKIE_DAYS = 30
 PROLIFIC = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
@@ -104,7 +104,7 @@ def consent_page(
 ) -> HttpResponse:
     context = {
         "study": study,
-        "paragraphs": split(study.consent),
+        "paragraphs": paragraphs(study.consent),
         "going_on": token,
         "begin_token": signing.dumps(services.new_token(), salt=study.slug),
         "refusal": refusal,
@@ -147,14 +147,14 @@ def cookie_name(study: Study) -> str:
 
 def read_recruit(request: HttpRequest) -> Recruit | None:
     """Recruitment ids from the address: Prolific's, or ``id`` of a plain link; ``Malformed`` if too long."""
-    given = {name: request.GET[name] for name in (*PROLIFIC, "id") if request.GET.get(name)}
-    for name, value in given.items():
+    ids = {name: request.GET[name] for name in (*PROLIFIC, "id") if request.GET.get(name)}
+    for name, value in ids.items():
         if len(value) > LONGEST_ID or not value.isprintable():
             raise Malformed(name, f"has {len(value)} characters", f"at most {LONGEST_ID} printable ones")
-    if "PROLIFIC_PID" in given:
-        return Recruit("prolific", given.pop("PROLIFIC_PID"), given)
-    if "id" in given:
-        return Recruit("link", given.pop("id"), given)
+    if "PROLIFIC_PID" in ids:
+        return Recruit("prolific", ids.pop("PROLIFIC_PID"), ids)
+    if "id" in ids:
+        return Recruit("link", ids.pop("id"), ids)
     return None
 
 
@@ -180,7 +180,7 @@ def done(request: HttpRequest, participant: Participant, token: str) -> HttpResp
         return redirect("participant_study", token)
     context = {
         "study": participant.study,
-        "paragraphs": split(participant.study.debriefing),
+        "paragraphs": paragraphs(participant.study.debriefing),
         "code": participant.completion_code,
         "participant": participant,
     }

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cached_property
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
 from almond.design.plan import StudyPlan
+from almond.design.trials import TRIAL_KINDS
 from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
@@ -22,8 +25,19 @@ LARGEST_SEED = 2**53 - 1
 
 
 def stimulus_name(pk: int) -> str:
-    """The name of an image in a plan: ``s`` and the number of its row."""
+    """Return the name of an image in a plan: ``s`` and the number of its row."""
     return f"s{pk}"
+
+
+def images_by_name(names: Iterable[str]) -> dict[str, Stimulus]:
+    """Return the rows of images by their names in a plan, leaving out names of no row."""
+    numbers = [int(match[1]) for name in names if (match := STIMULUS_NAME.fullmatch(name))]
+    return {stimulus_name(pk): row for pk, row in Stimulus.objects.in_bulk(numbers).items()}
+
+
+def trial_kind_choices() -> list[tuple[str, str]]:
+    """Return names and labels of the registered trial kinds."""
+    return TRIAL_KINDS.choices()
 
 
 class Construct(models.Model):
@@ -116,7 +130,7 @@ class Study(models.Model):
         "time-out",
         default=60,
         validators=[MinValueValidator(5)],
-        help_text="A place is offered again after so many minutes without a sign of its participant.",
+        help_text="A slot is offered again after so many minutes without a sign of its participant.",
     )
     consent = models.TextField(default=texts.consent, help_text="An empty line begins a new paragraph.")
     debriefing = models.TextField(default=texts.debriefing, help_text="Shown with the completion code.")
@@ -185,16 +199,16 @@ class Study(models.Model):
 
     @property
     def join_path(self) -> str:
-        """Where participants begin."""
+        """Return where participants begin."""
         return reverse("participant_join", args=[self.slug])
 
     @cached_property
     def frozen_plan(self) -> StudyPlan:
-        """The plan as it was frozen; ``InputError`` while the study is a draft."""
+        """Return the plan as it was frozen; ``InputError`` while the study is a draft."""
         return StudyPlan.from_json(self.plan)
 
     def images(self) -> models.QuerySet[Stimulus]:
-        """The rows that a plan made now would show."""
+        """Return the rows that a plan made now would show."""
         if self.matched_set is not None:
             return self.matched_set.stimuli().order_by("id")
         if self.image_set is not None:
@@ -202,23 +216,16 @@ class Study(models.Model):
         return Stimulus.objects.none()
 
     def planned_images(self) -> dict[str, Stimulus]:
-        """Name in the frozen plan -> row, for every image of the plan."""
-        numbers = [
-            int(found[1]) for item in self.plan["stimuli"] if (found := STIMULUS_NAME.fullmatch(item["id"]))
-        ]
-        return {stimulus_name(pk): row for pk, row in Stimulus.objects.in_bulk(numbers).items()}
+        """Return name in the frozen plan -> row, for every image of the plan."""
+        return images_by_name(stimulus["id"] for stimulus in self.plan["stimuli"])
 
 
 class Block(models.Model):
-    """A run of trials of one kind: images rated on sliders, or pairs to choose from."""
-
-    class Kind(models.TextChoices):
-        RATING = "rating", "rating"
-        CHOICE = "choice", "choice between two"
+    """A sequence of trials of one kind, such as images rated on sliders, or pairs to choose from."""
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="blocks")
     order = models.PositiveSmallIntegerField(default=1)
-    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.RATING)
+    kind = models.CharField(max_length=40, choices=trial_kind_choices, default="rating")
     name = models.SlugField(max_length=40, help_text="For tables: ratings.")
     trials = models.PositiveIntegerField(
         null=True,
@@ -227,7 +234,7 @@ class Block(models.Model):
         help_text="Per participant, repeats included. Empty: every image or pair once.",
     )
     repeats = models.PositiveIntegerField(
-        default=0, help_text="So many images are rated a second time (rating blocks)."
+        default=0, help_text="Images shown a second time, where the kind of the block allows it."
     )
     instructions = models.TextField(blank=True, help_text="Shown before the block. Empty: the usual words.")
     constructs = models.ManyToManyField(Construct, related_name="blocks")
@@ -237,29 +244,28 @@ class Block(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["study", "order"], name="one_block_per_place"),
             models.UniqueConstraint(fields=["study", "name"], name="block_named_once_per_study"),
-            models.CheckConstraint(condition=Q(kind__in=["rating", "choice"]), name="block_kind_is_known"),
+            models.CheckConstraint(condition=~Q(kind=""), name="block_has_a_kind"),
             models.CheckConstraint(
                 condition=Q(trials__isnull=True) | Q(trials__gte=1), name="block_has_trials"
-            ),
-            models.CheckConstraint(
-                condition=Q(kind="rating") | Q(repeats=0),
-                name="only_rating_blocks_repeat",
-                violation_error_message="Only rating blocks repeat images.",
             ),
         ]
 
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        if self.repeats and self.kind in TRIAL_KINDS.names() and not TRIAL_KINDS.load(self.kind).repeats:
+            raise ValidationError({"repeats": f"Blocks of kind “{self.kind}” repeat no images."})
+
 
 class AssignmentListQuerySet(models.QuerySet["AssignmentList"]):
     def open(self) -> AssignmentListQuerySet:
-        """Lists with a free place, the emptiest first."""
+        """Return lists with a free slot, the emptiest first."""
         return self.filter(taken__lt=F("capacity")).order_by("taken", "number")
 
 
 class AssignmentList(models.Model):
-    """One of a study's lists of trials, and how many of its places are taken."""
+    """One of a study's lists of trials, and how many of its slots are taken."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="lists")
     number = models.PositiveIntegerField()

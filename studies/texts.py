@@ -25,27 +25,3 @@ def debriefing() -> str:
         " We want to know whether people experience pictures differently where the predictions differ.",
         "Your answers help to find out. Thank you.",
     )
-
-
-def rating_instructions(trials: int, sliders: int) -> str:
-    answers = "one slider" if sliders == 1 else f"{sliders} sliders"
-    return paragraphs(
-        f"You will see {trials} pictures, one at a time. With each there {'is' if sliders == 1 else 'are'}"
-        f" {answers}. Put every slider where it fits your impression, then go on.",
-        "Answer by your first impression.",
-    )
-
-
-def choice_instructions(trials: int) -> str:
-    return paragraphs(
-        f"You will see {trials} pairs of pictures. Read the question above them and choose one of the two.",
-        "Click or tap the picture you choose. Go by your first impression.",
-    )
-
-
-KEYS = {
-    "rating": "With the keyboard: Tab moves from slider to slider, the arrow keys move a slider,"
-    " Enter keeps it where it is.",
-    "choice": "With the keyboard: F or the left arrow chooses the left picture,"
-    " J or the right arrow the right one.",
-}

@@ -27,7 +27,7 @@ from almond.rng import derive_seed, generator
 from almond.world.patches import load_codec
 from almond.world.prompts import caption
 from almond.world.scenes import Scene, draw_scene, render_many
-from almond.world.text import TextConfig, TextEncoder, WordTokenizer, save_text, world_vocabulary
+from almond.world.text import SceneTextEncoder, TextConfig, WordTokenizer, save_text, world_vocabulary
 from almond.world.weights import record
 
 OUT = Path(__file__).parent.parent / "almond" / "guidance" / "weights" / "small-unet"
@@ -50,7 +50,7 @@ class Model(nn.Module):
 
     def __init__(self, words: int) -> None:
         super().__init__()
-        self.text = TextEncoder(TextConfig(words))
+        self.text = SceneTextEncoder(TextConfig(words))
         nn.init.normal_(self.text.places, std=0.02)
         self.unet = UNet2DConditionModel(
             sample_size=24,

@@ -164,7 +164,7 @@ def study_facts(data: StudyData, folder: Path) -> dict[str, Any]:
         "files": len(data.manifest["files"]),
         "created": data.manifest.get("created"),
         "exported_by": data.manifest.get("almond_version"),
-        "constructs": [dataclasses.asdict(item) for item in data.plan.constructs],
+        "constructs": [dict(construct) for construct in data.plan.constructs],
     }
 
 

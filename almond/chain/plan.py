@@ -9,7 +9,7 @@ import pandas as pd
 
 from almond.chain.draw import Pool
 from almond.chain.settings import DemoSettings
-from almond.design.plan import AnalysisPlan, Block, Construct, PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.plan import AnalysisPlan, Construct, PlannedBlock, PlannedPair, PlannedStimulus, StudyPlan
 from almond.world import lab
 
 
@@ -24,10 +24,22 @@ def demo_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyP
         title="Demonstration: do judgements tell the intended region?",
         seed=settings.stream("study"),
         participants=settings.participants,
-        constructs=tuple(Construct(c.name, c.question, c.low, c.high) for c in lab.CONSTRUCTS),
+        constructs=tuple(
+            Construct(name=c.name, question=c.question, low=c.low, high=c.high) for c in lab.CONSTRUCTS
+        ),
         blocks=(
-            Block("rating", "ratings", min(settings.rating_trials, len(stimuli)), names),
-            Block("choice", "choices", min(settings.choice_trials, len(planned)), names),
+            PlannedBlock(
+                kind="rating",
+                name="ratings",
+                trials=min(settings.rating_trials, len(stimuli)),
+                constructs=names,
+            ),
+            PlannedBlock(
+                kind="choice",
+                name="choices",
+                trials=min(settings.choice_trials, len(planned)),
+                constructs=names,
+            ),
         ),
         stimuli=stimuli,
         pairs=planned,

@@ -2,103 +2,149 @@
 
 from __future__ import annotations
 
-from almond.design.parts import Block, Construct, PlannedPair, PlannedStimulus
-from almond.design.reading import repeated
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from almond.design.parts import AnyBlock, Construct, PlannedBlock, PlannedPair, PlannedStimulus
+from almond.design.trials import TRIAL_KINDS
+
+Problem = tuple[str, str]
+PARTS: Mapping[str, TypeAdapter[Any]] = {
+    "constructs": TypeAdapter(Construct),
+    "blocks": TypeAdapter(AnyBlock),
+    "stimuli": TypeAdapter(PlannedStimulus),
+    "pairs": TypeAdapter(PlannedPair),
+}
 
 
+@dataclass(frozen=True)
 class Draft:
-    """Parts of a plan that may still contradict each other.
+    """Parts of a plan, by their number in its lists, that may still contradict each other.
 
     The known names include those of parts that could not be read, so that one broken stimulus is not also
     reported by every pair that shows it. ``whole`` is False when some part could not be read.
     """
 
-    def __init__(
-        self,
-        constructs: tuple[Construct, ...],
-        blocks: tuple[Block, ...],
-        stimuli: tuple[PlannedStimulus, ...],
-        pairs: tuple[PlannedPair, ...],
-    ) -> None:
-        self.constructs, self.blocks, self.stimuli, self.pairs = constructs, blocks, stimuli, pairs
-        self.known_constructs = {item.name for item in constructs}
-        self.known_stimuli = {item.id for item in stimuli}
-        self.whole = True
+    constructs: Mapping[int, Construct]
+    blocks: Mapping[int, PlannedBlock]
+    stimuli: Mapping[int, PlannedStimulus]
+    pairs: Mapping[int, PlannedPair]
+    known_constructs: frozenset[str]
+    known_stimuli: frozenset[str]
+    whole: bool = True
 
 
-def pairs_of(block: Block, pairs: tuple[PlannedPair, ...]) -> tuple[PlannedPair, ...]:
-    return tuple(pair for pair in pairs if not block.constructs or pair.construct in block.constructs)
+def draft_of(value: Mapping[str, Any]) -> Draft:
+    """Read those parts of a plan that can be read, from JSON values or from parts that exist."""
+    lists = {name: sequence(value.get(name)) for name in PARTS}
+    readable = {name: readable_parts(PARTS[name], values) for name, values in lists.items()}
+    return Draft(
+        **readable,
+        known_constructs=names_in(lists["constructs"], "name"),
+        known_stimuli=names_in(lists["stimuli"], "id"),
+        whole=all(len(readable[name]) == len(lists[name]) for name in PARTS),
+    )
 
 
-def consistency(draft: Draft) -> list[str]:
-    """Every contradiction between the parts, as ``path: problem``."""
-    found = [] if draft.stimuli or draft.known_stimuli else ["stimuli: there are none"]
-    found += [] if draft.blocks or not draft.whole else ["blocks: there are none"]
-    found += twice("constructs", "name", [item.name for item in draft.constructs])
-    found += twice("blocks", "name", [item.name for item in draft.blocks])
-    found += twice("stimuli", "id", [item.id for item in draft.stimuli])
-    found += twice("pairs", "id", [item.id for item in draft.pairs])
-    for number, stimulus in enumerate(draft.stimuli):
-        found += [f"stimuli[{number}].{text}" for text in stimulus_problems(stimulus)]
-    for number, pair in enumerate(draft.pairs):
-        found += [f"pairs[{number}].{text}" for text in pair_problems(pair, draft)]
-    for number, block in enumerate(draft.blocks):
-        found += [f"blocks[{number}].{text}" for text in block_problems(block, draft)]
-    return found
+def sequence(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
 
 
-def twice(part: str, name: str, values: list[str]) -> list[str]:
-    return [f"{part}: {name} {value!r} stands more than once" for value in repeated(values)]
+def readable_parts(shape: TypeAdapter[Any], values: Sequence[Any]) -> dict[int, Any]:
+    parts = {}
+    for number, value in enumerate(values):
+        try:
+            parts[number] = shape.validate_python(value)
+        except ValidationError:
+            continue  # its own errors are reported where the whole plan is read
+    return parts
 
 
-def stimulus_problems(stimulus: PlannedStimulus) -> list[str]:
+def names_in(values: Iterable[Any], key: str) -> frozenset[str]:
+    names = (value.get(key) if isinstance(value, Mapping) else getattr(value, key, None) for value in values)
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+def plan_contradictions(draft: Draft) -> Iterator[Problem]:
+    """Yield (path, problem) for every contradiction between the parts of a plan."""
+    if not draft.known_stimuli and not draft.stimuli:
+        yield "stimuli", "there are none"
+    if not draft.blocks and draft.whole:
+        yield "blocks", "there are none"
+    names = {
+        "constructs": ("name", [construct.name for construct in draft.constructs.values()]),
+        "blocks": ("name", [block.name for block in draft.blocks.values()]),
+        "stimuli": ("id", [stimulus.id for stimulus in draft.stimuli.values()]),
+        "pairs": ("id", [pair.id for pair in draft.pairs.values()]),
+    }
+    for part, (key, values) in names.items():
+        for name in repeated(values):
+            yield part, f"{key} {name!r} stands more than once"
+    for number, stimulus in draft.stimuli.items():
+        yield from below(f"stimuli[{number}]", stimulus_contradictions(stimulus))
+    by_id = {stimulus.id: stimulus for stimulus in draft.stimuli.values()}
+    for number, pair in draft.pairs.items():
+        yield from below(f"pairs[{number}]", pair_contradictions(pair, draft, by_id))
+    for number, block in draft.blocks.items():
+        yield from below(f"blocks[{number}]", block_contradictions(block, draft))
+
+
+def below(path: str, problems: Iterable[Problem]) -> Iterator[Problem]:
+    return ((f"{path}.{name}", problem) for name, problem in problems)
+
+
+def repeated(values: Iterable[str]) -> list[str]:
+    """List values that stand more than once, in order of their second appearance."""
+    seen: set[str] = set()
+    again: dict[str, None] = {}
+    for value in values:
+        if value in seen:
+            again[value] = None
+        seen.add(value)
+    return list(again)
+
+
+def stimulus_contradictions(stimulus: PlannedStimulus) -> Iterator[Problem]:
     if stimulus.target is None and stimulus.direction != 0:
-        return ["target: is missing, but the image is pushed in a direction"]
+        yield "target", "is missing, but the image was guided in a direction"
     if stimulus.target is not None and stimulus.direction == 0:
-        return ["direction: is 0, but the image has a target"]
-    return []
+        yield "direction", "is 0, but the image has a target"
 
 
-def pair_problems(pair: PlannedPair, draft: Draft) -> list[str]:
-    found = []
+def pair_contradictions(
+    pair: PlannedPair, draft: Draft, by_id: Mapping[str, PlannedStimulus]
+) -> Iterator[Problem]:
     if pair.construct not in draft.known_constructs:
-        found.append(f"construct: {pair.construct!r} is not a construct of the plan")
-    by_id = {stimulus.id: stimulus for stimulus in draft.stimuli}
-    for side, direction in (("high", 1), ("low", -1)):
-        name = getattr(pair, side)
-        stimulus = by_id.get(name)
-        if stimulus is None:
-            if name not in draft.known_stimuli:
-                found.append(f"{side}: {name!r} is not a stimulus of the plan")
-            continue
-        if stimulus.base_scene != pair.base_scene:
-            found.append(
-                f"{side}: {name!r} is of base scene {stimulus.base_scene!r}, not {pair.base_scene!r}"
-            )
-        if stimulus.target != pair.target:
-            found.append(f"{side}: {name!r} has target {stimulus.target!r}, not {pair.target!r}")
-        if stimulus.direction != direction:
-            found.append(f"{side}: {name!r} has direction {stimulus.direction}, not {direction}")
+        yield "construct", f"{pair.construct!r} is not a construct of the plan"
+    for side, name, direction in (("high", pair.high, 1), ("low", pair.low, -1)):
+        if name not in draft.known_stimuli:
+            yield side, f"{name!r} is not a stimulus of the plan"
+        elif name in by_id:
+            for problem in side_problems(by_id[name], pair, direction):
+                yield side, f"{name!r} {problem}"
     if pair.high in by_id and pair.low in by_id and by_id[pair.high].sha256 == by_id[pair.low].sha256:
-        found.append(f"high and low: {pair.high!r} and {pair.low!r} are the same picture")
-    return found
+        yield "high and low", f"{pair.high!r} and {pair.low!r} are the same picture"
 
 
-def block_problems(block: Block, draft: Draft) -> list[str]:
-    found = [
-        f"constructs: {name!r} is not a construct of the plan"
-        for name in block.constructs
-        if name not in draft.known_constructs
-    ]
-    rating = block.kind == "rating"
-    if rating and not block.constructs:
-        found.append("constructs: a rating block needs at least one")
-    if not rating and block.repeats:
-        found.append("repeats: only rating blocks repeat images")
+def side_problems(stimulus: PlannedStimulus, pair: PlannedPair, direction: int) -> Iterator[str]:
+    if stimulus.base_scene != pair.base_scene:
+        yield f"is of base scene {stimulus.base_scene!r}, not {pair.base_scene!r}"
+    if stimulus.target != pair.target:
+        yield f"has target {stimulus.target!r}, not {pair.target!r}"
+    if stimulus.direction != direction:
+        yield f"has direction {stimulus.direction}, not {direction}"
+
+
+def block_contradictions(block: PlannedBlock, draft: Draft) -> Iterator[Problem]:
+    for name in block.constructs:
+        if name not in draft.known_constructs:
+            yield "constructs", f"{name!r} is not a construct of the plan"
     if block.repeats > block.distinct:
-        found.append(f"repeats: is {block.repeats}, more than the {block.distinct} trials shown once before")
-    available = len(draft.stimuli) if rating else len(pairs_of(block, draft.pairs))
+        yield "repeats", f"is {block.repeats}, more than the {block.distinct} trials shown once before"
+    kind = TRIAL_KINDS.load(block.kind)
+    available = len(kind.items(block.constructs, tuple(draft.stimuli.values()), tuple(draft.pairs.values())))
     if draft.whole and block.distinct > available:
-        what = "stimuli" if rating else "pairs"
-        found.append(f"trials: asks for {block.distinct} different {what}, the plan has {available}")
-    return found
+        yield "trials", f"asks for {block.distinct} different {kind.shows}, the plan has {available}"

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from almond.design.plan import PlannedPair, PlannedStimulus
+from almond.design.parts import PlannedPair, PlannedStimulus
+from almond.typing import Indices
 
 Item = PlannedStimulus | PlannedPair
-Codes = np.ndarray[Any, np.dtype[np.int64]]
 PROPOSALS_PER_SHOWING = 40
 MOST_PROPOSALS = 200_000
 
 
 def cell_of(item: Item) -> str:
-    """What is manipulated in an item: its target, and for one image also the direction."""
+    """Return what is manipulated in an item: its target, and for a single image also the direction."""
     direction = item.direction if isinstance(item, PlannedStimulus) else ""
     return f"{item.target or ''}{direction}"
 
 
 def deal(items: Sequence[Item], n_lists: int, size: int, rng: np.random.Generator) -> list[list[int]]:
-    """``size`` different items (by number) for every list, each item equally often over the lists within one.
+    """Deal ``size`` different items (by number) to every list, over the lists equally often within 1.
 
     Within a list, targets, cells (target and direction) and base scenes come as evenly as swaps find.
     """
@@ -35,88 +34,89 @@ def deal(items: Sequence[Item], n_lists: int, size: int, rng: np.random.Generato
     lists = first_deal(factors, n_lists, size, rng)
     if size < len(items):
         proposals = min(PROPOSALS_PER_SHOWING * n_lists * size, MOST_PROPOSALS)
-        Spread(lists, factors).improve(proposals, rng)
+        SwapBalance(lists, factors).improve(proposals, rng)
     return lists
 
 
 def first_deal(
-    factors: Sequence[Codes], n_lists: int, size: int, rng: np.random.Generator
+    factors: Sequence[Indices], n_lists: int, size: int, rng: np.random.Generator
 ) -> list[list[int]]:
-    """Items dealt least often go first; among these, those of which the list has least; then chance."""
+    """Deal the items dealt least often; among these, those of which the list has least; then at random."""
     exposure = np.zeros(len(factors[0]), dtype=np.int64)
     lists = []
     for _ in range(n_lists):
         free = np.ones(len(exposure), dtype=bool)
         counts = [np.zeros(code.max() + 1, dtype=np.int64) for code in factors]
-        chosen: list[int] = []
+        dealt: list[int] = []
         for _ in range(size):
             lowest = np.flatnonzero(free & (exposure == exposure[free].min()))
             load = sum(count[code[lowest]] for count, code in zip(counts, factors, strict=True))
             pick = int(rng.choice(lowest[load == np.min(load)]))
             free[pick] = False
-            chosen.append(pick)
+            dealt.append(pick)
             for count, code in zip(counts, factors, strict=True):
                 count[code[pick]] += 1
-        exposure[chosen] += 1
-        lists.append(chosen)
+        exposure[dealt] += 1
+        lists.append(dealt)
     return lists
 
 
-class Spread:
-    """Evens out the lists by swapping items between them, which leaves every item's exposure within one.
+class SwapBalance:
+    """Lists evened out by swapping items between them, which leaves every item's exposure equal within 1.
 
-    The unevenness of a list is the sum of squares of its counts over the levels of every factor; a swap is
-    kept when the sum over both lists does not grow. Items dealt once less than others lie in one more list,
+    The unevenness of a list is the sum of squares of its counts over the levels of every factor; a swap
+    stands when the sum over both lists does not grow. Items dealt once less than others lie in one more list,
     whose unevenness does not count.
     """
 
-    def __init__(self, lists: list[list[int]], factors: Sequence[Codes]) -> None:
-        exposure = Counter(item for chosen in lists for item in chosen)
+    def __init__(self, lists: list[list[int]], factors: Sequence[Indices]) -> None:
+        exposure = Counter(item for items in lists for item in items)
         times = [exposure[item] for item in range(len(factors[0]))]
         self.often = {item for item, count in enumerate(times) if count == max(times)}
         self.aside = [item for item, count in enumerate(times) if count < max(times)]
         self.lists = lists
         self.levels = [[int(level) for level in code] for code in factors]
         self.counts = [
-            [Counter(levels[item] for item in chosen) for chosen in [*lists, self.aside]]
+            [Counter(levels[item] for item in items) for items in [*lists, self.aside]]
             for levels in self.levels
         ]
         self.floor = sum(
-            least_squares(len(chosen), len(set(levels))) for levels in self.levels for chosen in lists
+            least_squares(len(items), len(set(levels))) for levels in self.levels for items in lists
         )
         self.total = sum(
             count**2 for lists_of in self.counts for counts in lists_of[:-1] for count in counts.values()
         )
 
     def improve(self, proposals: int, rng: np.random.Generator) -> None:
-        """Propose swaps by chance until the lists are as even as can be, or ``proposals`` were tried."""
+        """Propose random swaps until the lists are as even as can be, or ``proposals`` were tried."""
         everywhere = [*self.lists, self.aside] if self.aside else self.lists
         for _ in range(proposals):
             if self.total <= self.floor:
                 return
             draw = rng.random(4)
-            one, other = int(draw[0] * len(self.lists)), int(draw[1] * len(everywhere))
-            place, there = int(draw[2] * len(everywhere[one])), int(draw[3] * len(everywhere[other]))
-            self.propose(one, place, other, there)
+            first, second = int(draw[0] * len(self.lists)), int(draw[1] * len(everywhere))
+            here, there = int(draw[2] * len(everywhere[first])), int(draw[3] * len(everywhere[second]))
+            self.propose(first, here, second, there)
 
-    def propose(self, one: int, place: int, other: int, there: int) -> None:
-        aside = other == len(self.lists)
-        here, place_of = self.lists[one], self.aside if aside else self.lists[other]
-        item, partner = here[place], place_of[there]
-        if one == other or partner in here or item in place_of or (aside and item not in self.often):
+    def propose(self, first: int, here: int, second: int, there: int) -> None:
+        """Swap place ``here`` of list ``first`` with place ``there`` of ``second``, where that evens out."""
+        aside = second == len(self.lists)
+        items, others = self.lists[first], self.aside if aside else self.lists[second]
+        item, partner = items[here], others[there]
+        if first == second or partner in items or item in others or (aside and item not in self.often):
             return
-        change = self.change(one, item, partner) + (0 if aside else self.change(other, partner, item))
+        change = self.change(first, item, partner) + (0 if aside else self.change(second, partner, item))
         if change > 0:
             return
-        here[place], place_of[there] = partner, item
+        items[here], others[there] = partner, item
         self.total += change
-        self.move(one, item, partner)
-        self.move(other, partner, item)
+        self.move(first, item, partner)
+        self.move(second, partner, item)
         if aside:
             self.often = self.often - {item} | {partner}
 
     def change(self, number: int, out: int, into: int) -> int:
-        """By how much a list's unevenness grows when one item leaves and another comes."""
+        """Compute by how much a list's unevenness grows when ``out`` leaves it and ``into`` comes."""
         grown = 0
         for levels, counts in zip(self.levels, self.counts, strict=True):
             if levels[out] != levels[into]:
@@ -131,32 +131,32 @@ class Spread:
 
 
 def least_squares(size: int, levels: int) -> int:
-    """The sum of squared counts of ``size`` items spread over ``levels`` levels as evenly as possible."""
+    """Return the sum of squared counts of ``size`` items spread evenly over ``levels`` levels."""
     share, rest = divmod(size, levels)
     return rest * (share + 1) ** 2 + (levels - rest) * share**2
 
 
 def deal_again(
-    items: Sequence[Item], shown: Sequence[Sequence[int]], size: int, rng: np.random.Generator
+    items: Sequence[Item], dealt: Sequence[Sequence[int]], size: int, rng: np.random.Generator
 ) -> list[list[int]]:
-    """Which items of each list are shown a second time: over the lists, those repeated least often first."""
+    """Choose the items of each list to show again: over the lists, those repeated least often first."""
     times: Counter[int] = Counter()
     lists = []
-    for once in shown:
-        chosen: list[int] = []
+    for first_showings in dealt:
+        again: list[int] = []
         cells: Counter[str] = Counter()
-        order = [int(item) for item in rng.permutation(np.array(once))]
+        order = [int(item) for item in rng.permutation(np.array(first_showings))]
         for _ in range(size):
-            rest = [item for item in order if item not in chosen]
+            rest = [item for item in order if item not in again]
             pick = min(rest, key=lambda item: (times[item], cells[cell_of(items[item])]))
-            chosen.append(pick)
+            again.append(pick)
             cells[cell_of(items[pick])] += 1
-        times.update(chosen)
-        lists.append(chosen)
+        times.update(again)
+        lists.append(again)
     return lists
 
 
-def codes(names: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Names as numbers 0, 1, ... in order of first appearance."""
+def codes(names: Sequence[str]) -> Indices:
+    """Number names 0, 1, ... in order of first appearance."""
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names], dtype=np.int64)

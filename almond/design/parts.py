@@ -1,41 +1,57 @@
-"""The parts of a study's plan, and how each is read from JSON."""
+"""The parts of a study's plan."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import warnings
+from collections.abc import Mapping
+from typing import Annotated
 
-from almond.design.reading import Fields
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
-KINDS = ("rating", "choice")
-ANALYSES = ("classification", "choices", "natural")
-MAX_SEED = 2**63 - 1
+from almond.design.questions import QUESTIONS
+from almond.design.trials import TRIAL_KINDS
+from almond.shapes import DifferentTexts, Digest, Number, Shape, Text, Whole, shown
+
+LARGEST_SEED = 2**63 - 1
 
 
-@dataclass(frozen=True)
-class Construct:
+def _known_kind(name: str) -> str:
+    if name not in TRIAL_KINDS.names():
+        raise ValueError(f"is {shown(name)}, not one of {', '.join(TRIAL_KINDS.names())}")
+    return name
+
+
+def _known_questions(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in QUESTIONS.names():
+            raise ValueError(f"{name!r} is not one of {', '.join(QUESTIONS.names())}")
+    return names
+
+
+Count = Annotated[Whole, Field(ge=1)]
+
+
+class Construct(Shape):
     """One judgement: a question, answered on a scale from ``low`` (0) to ``high`` (100)."""
 
-    name: str
-    question: str
-    low: str
-    high: str
+    name: Text
+    question: Text
+    low: Text
+    high: Text
 
 
-@dataclass(frozen=True)
-class Block:
-    """A run of trials of one kind.
+class PlannedBlock(Shape):
+    """A run of trials of one kind; a trial kind narrows this shape by its own rules.
 
-    ``trials`` counts all trials that one participant sees in it; ``repeats`` of them (rating blocks) show an
-    image a second time. A rating trial shows one image with all ``constructs`` as sliders; a choice trial
-    shows one pair with the question of its construct.
+    ``trials`` counts all trials that one participant sees in it; ``repeats`` of them show an image a second
+    time. ``constructs`` are the judgements asked for.
     """
 
-    kind: str
-    name: str
-    trials: int
-    constructs: tuple[str, ...] = ()
-    repeats: int = 0
+    kind: Annotated[Text, AfterValidator(_known_kind)]
+    name: Text
+    trials: Count
+    constructs: DifferentTexts = ()
+    repeats: Annotated[Whole, Field(ge=0)] = 0
 
     @property
     def distinct(self) -> int:
@@ -43,89 +59,52 @@ class Block:
         return self.trials - self.repeats
 
 
-@dataclass(frozen=True)
-class PlannedStimulus:
+class PlannedStimulus(Shape):
     """One image: named by ``id``, proven by ``sha256``. Natural and unguided images have no target."""
 
-    id: str
-    sha256: str
-    base_scene: str
-    prompt: str
-    target: str | None
-    direction: int
-    strength: float
-    width: int
-    height: int
+    id: Text
+    sha256: Digest
+    base_scene: Text
+    prompt: Annotated[str, Strict()] = ""
+    target: Text | None = None
+    direction: Annotated[Whole, Field(ge=-1, le=1)] = 0
+    strength: Annotated[Number, Field(ge=0)] = 0.0
+    width: Count
+    height: Count
 
 
-@dataclass(frozen=True)
-class PlannedPair:
-    """Two images of one base scene, pushed up (``high``) and down (``low``) along one target."""
+with warnings.catch_warnings():
+    # The field is older than pydantic's method of that name, which is deprecated and not used here.
+    warnings.filterwarnings("ignore", 'Field name "construct"')
 
-    id: str
-    base_scene: str
-    target: str
-    construct: str
-    question: str
-    high: str
-    low: str
+    class PlannedPair(Shape):
+        """Two images of one base scene, guided up (``high``) and down (``low``) along one target."""
+
+        id: Text
+        base_scene: Text
+        target: Text
+        construct: Text  # type: ignore[assignment]
+        question: Text
+        high: Text
+        low: Text
 
 
-@dataclass(frozen=True)
-class AnalysisPlan:
+class AnalysisPlan(Shape):
     """The confirmatory analysis: number of permutations, error level, and the primary tests by name."""
 
-    permutations: int = 2000
-    alpha: float = 0.05
-    primary: tuple[str, ...] = ("classification", "choices")
+    permutations: Count = 2000
+    alpha: Annotated[Number, Field(ge=0, le=1)] = 0.05
+    primary: Annotated[DifferentTexts, AfterValidator(_known_questions)] = ("classification", "choices")
 
 
-def read_construct(fields: Fields) -> Construct:
-    return Construct(*(fields.text(name) for name in ("name", "question", "low", "high")))
+def block_of_its_kind(value: object) -> object:
+    """Validate a block by the shape of its trial kind; leave one of no known kind to ``PlannedBlock``."""
+    fields = dict(value) if isinstance(value, PlannedBlock) else value
+    name = fields.get("kind") if isinstance(fields, Mapping) else None
+    if name not in TRIAL_KINDS.names():
+        return fields
+    return TRIAL_KINDS.load(str(name)).block.model_validate(fields)
 
 
-def read_block(fields: Fields) -> Block:
-    return Block(
-        kind=fields.one_of("kind", KINDS),
-        name=fields.text("name"),
-        trials=fields.integer("trials", low=1),
-        constructs=fields.texts("constructs"),
-        repeats=fields.integer("repeats", low=0, default=0),
-    )
-
-
-def read_stimulus(fields: Fields) -> PlannedStimulus:
-    return PlannedStimulus(
-        id=fields.text("id"),
-        sha256=fields.digest("sha256"),
-        base_scene=fields.text("base_scene"),
-        prompt=str(fields.get("prompt", "") or ""),
-        target=fields.optional_text("target"),
-        direction=fields.integer("direction", low=-1, high=1, default=0),
-        strength=fields.number("strength", low=0.0, default=0.0),
-        width=fields.integer("width", low=1),
-        height=fields.integer("height", low=1),
-    )
-
-
-def read_pair(fields: Fields) -> PlannedPair:
-    names = ("id", "base_scene", "target", "construct", "question", "high", "low")
-    return PlannedPair(*(fields.text(name) for name in names))
-
-
-def read_analysis(fields: Fields) -> AnalysisPlan:
-    usual = AnalysisPlan()
-    primary = fields.texts("primary", default=usual.primary)
-    for name in primary:
-        if name not in ANALYSES:
-            fields.note("primary", f"{name!r} is not one of {', '.join(ANALYSES)}")
-    return AnalysisPlan(
-        permutations=fields.integer("permutations", low=1, default=usual.permutations),
-        alpha=fields.number("alpha", low=0.0, high=1.0, default=usual.alpha),
-        primary=primary,
-    )
-
-
-def as_json(item: object) -> dict[str, Any]:
-    """A flat dataclass as a JSON object; tuples become lists."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(item).items()}
+AnyBlock = Annotated[PlannedBlock, BeforeValidator(block_of_its_kind)]
+"""A block of any kind, with the fields and rules of that kind."""

@@ -1,61 +1,64 @@
 """The plan of a study: what is shown, what is asked, and how it will be analysed, frozen under one digest.
 
 A plan is data. It is made before the first response, its canonical JSON is its identity, and a confirmatory
-analysis refuses any other. A ``StudyPlan`` that exists is consistent: making an inconsistent one raises one
-``InputError`` that lists every problem with its path.
+analysis refuses any other. A ``StudyPlan`` that exists is consistent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from almond.design.consistency import Draft, consistency, pairs_of
+from pydantic import Field, Strict
+
+from almond.design.consistency import draft_of, plan_contradictions
 from almond.design.parts import (
-    MAX_SEED,
+    LARGEST_SEED,
     AnalysisPlan,
-    Block,
+    AnyBlock,
     Construct,
+    Count,
+    PlannedBlock,
     PlannedPair,
     PlannedStimulus,
-    as_json,
-    read_analysis,
-    read_block,
-    read_construct,
-    read_pair,
-    read_stimulus,
 )
-from almond.design.reading import Fields
+from almond.design.trials import TRIAL_KINDS
 from almond.digest import canonical_json, digest_json
 from almond.errors import InputError
+from almond.shapes import Shape, ShapeError, Text, read
 
-__all__ = ["AnalysisPlan", "Block", "Construct", "PlannedPair", "PlannedStimulus", "StudyPlan"]
-
-FORMAT = "almond-plan/1"
+__all__ = ["AnalysisPlan", "Construct", "PlannedBlock", "PlannedPair", "PlannedStimulus", "StudyPlan"]
 
 
-@dataclass(frozen=True)
-class StudyPlan:
+def plain(value: object) -> Any:
+    """Return a part of a plan as JSON values: shapes as objects, tuples as lists."""
+    if isinstance(value, Shape):
+        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+    return [plain(member) for member in value] if isinstance(value, tuple) else value
+
+
+class StudyPlan(Shape):
     """A whole study, immutable and consistent.
 
-    Raises ``InputError`` with every problem when it is made from parts that contradict each other.
+    Made from parts it raises pydantic's ``ValidationError``, read by ``from_json`` a ``ShapeError``; both
+    list every problem with its path.
     """
 
-    title: str
-    seed: int
-    participants: int
-    constructs: tuple[Construct, ...]
-    blocks: tuple[Block, ...]
-    stimuli: tuple[PlannedStimulus, ...]
+    format: Literal["almond-plan/1"] = "almond-plan/1"
+    title: Text
+    seed: Annotated[int, Strict(), Field(ge=0, le=LARGEST_SEED)]
+    language: Text = "en"
+    participants: Count
+    constructs: tuple[Construct, ...] = ()
+    blocks: tuple[AnyBlock, ...] = ()
+    stimuli: tuple[PlannedStimulus, ...] = ()
     pairs: tuple[PlannedPair, ...] = ()
-    analysis: AnalysisPlan = field(default_factory=AnalysisPlan)
-    language: str = "en"
+    analysis: AnalysisPlan = AnalysisPlan()
 
-    def __post_init__(self) -> None:
-        refuse(self.title, consistency(Draft(self.constructs, self.blocks, self.stimuli, self.pairs)))
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        yield from plan_contradictions(draft_of(vars(self)))
 
     @cached_property
     def digest(self) -> str:
@@ -76,50 +79,43 @@ class StudyPlan:
         return tuple(sorted({stimulus.target for stimulus in self.stimuli if stimulus.target}))
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of the blocks, each once, in the order of the registry."""
+        used = {block.kind for block in self.blocks}
+        return tuple(name for name in TRIAL_KINDS.names() if name in used)
+
+    @property
     def trials(self) -> int:
         """Trials of one participant."""
         return sum(block.trials for block in self.blocks)
 
-    def pairs_of(self, block: Block) -> tuple[PlannedPair, ...]:
-        """Pairs that a choice block draws on: those that ask for one of its constructs."""
-        return pairs_of(block, self.pairs)
+    def items_of(self, block: PlannedBlock) -> tuple[PlannedStimulus, ...] | tuple[PlannedPair, ...]:
+        """Return the stimuli or the pairs that a block draws on."""
+        return TRIAL_KINDS.load(block.kind).items(block.constructs, self.stimuli, self.pairs)
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as JSON values; ``StudyPlan.from_json`` reads it back."""
-        return {
-            "format": FORMAT,
-            "title": self.title,
-            "seed": self.seed,
-            "language": self.language,
-            "participants": self.participants,
-            "constructs": [as_json(item) for item in self.constructs],
-            "blocks": [as_json(item) for item in self.blocks],
-            "stimuli": [as_json(item) for item in self.stimuli],
-            "pairs": [as_json(item) for item in self.pairs],
-            "analysis": as_json(self.analysis),
-        }
+        """Return the plan as JSON values; ``StudyPlan.from_json`` reads it back."""
+        values: dict[str, Any] = plain(self)
+        return values
 
     def to_bytes(self) -> bytes:
-        """The canonical bytes whose SHA-256 is ``digest``."""
+        """Return the canonical bytes whose SHA-256 is ``digest``."""
         return canonical_json(self.to_json())
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> StudyPlan:
-        """Read a plan; raises one ``InputError`` that lists every problem as ``path: problem``."""
-        problems: list[str] = []
-        fields = Fields(value, "", problems)
-        if fields.get("format") != FORMAT:
-            fields.note("format", f"is {fields.get('format')!r}, not {FORMAT!r}")
-        parts = read_parts(fields)
-        fields.close()
-        title = parts["title"] or "plan"
-        if problems:
-            draft = Draft(**{name: parts[name] for name in ("constructs", "blocks", "stimuli", "pairs")})
-            draft.known_constructs |= fields.names_in("constructs", "name")
-            draft.known_stimuli |= fields.names_in("stimuli", "id")
-            draft.whole = False
-            refuse(title, [*problems, *consistency(draft)])
-        return cls(**parts)
+    def from_json(cls, value: object, source: object = None) -> StudyPlan:
+        """Read a plan.
+
+        :param source: what an error names; the plan with its title by default.
+        :raises ShapeError: with every problem, also where only some of the parts can be read.
+        """
+        fields = value if isinstance(value, Mapping) else {}
+        source = source or f"study plan {str(fields.get('title') or 'plan')!r}"
+        try:
+            return read(cls, {"format": None, **fields} if fields else value, source=source)
+        except ShapeError as error:
+            further = [f"{path}: {problem}" for path, problem in plan_contradictions(draft_of(fields))]
+            raise ShapeError(source, list(dict.fromkeys([*error.problems, *further]))) from error
 
     @classmethod
     def from_bytes(cls, data: bytes, source: object = "plan.json") -> StudyPlan:
@@ -129,25 +125,3 @@ class StudyPlan:
         except ValueError as error:
             raise InputError(source, f"is not JSON: {error}", "the plan of a study") from error
         return cls.from_json(value)
-
-
-def read_parts(fields: Fields) -> dict[str, Any]:
-    analysis = Fields(fields.get("analysis", {}), "analysis", fields.problems)
-    parts = {
-        "title": fields.text("title"),
-        "seed": fields.integer("seed", low=0, high=MAX_SEED),
-        "language": fields.text("language", default="en"),
-        "participants": fields.integer("participants", low=1),
-        "constructs": fields.items("constructs", read_construct),
-        "blocks": fields.items("blocks", read_block),
-        "stimuli": fields.items("stimuli", read_stimulus),
-        "pairs": fields.items("pairs", read_pair),
-        "analysis": read_analysis(analysis),
-    }
-    analysis.close()
-    return parts
-
-
-def refuse(title: str, problems: list[str]) -> None:
-    if problems:
-        raise InputError(f"study plan {title!r}", "; ".join(problems))

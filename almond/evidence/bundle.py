@@ -17,20 +17,20 @@ SUFFIXES = ("png", "jpg")
 def add_images(folder: Path, digests: Iterable[str], images: Mapping[str, ImageSource]) -> dict[str, str]:
     """Write every image named by digest to ``stimuli/<digest>.<suffix>``; returns digest -> relative path.
 
-    Raises ``InputError`` for an image that is not given, ``DigestMismatch`` for bytes of another digest.
+    Raises ``InputError`` for a missing image, ``DigestMismatch`` for bytes of another digest.
     """
     files = {}
     for digest in sorted(set(digests)):
         if digest not in images:
-            raise InputError(f"image {digest[:12]}…", "is shown in the study but was not given")
+            raise InputError(f"image {digest[:12]}…", "is shown in the study but is missing")
         suffix, source = images[digest]
         suffix = suffix.lstrip(".").lower().replace("jpeg", "jpg")
         if suffix not in SUFFIXES:
             raise InputError(f"image {digest[:12]}…", f"has suffix {suffix!r}", "png or jpg")
         data = source if isinstance(source, bytes) else read_bytes(source)
-        found = digest_bytes(data)
-        if found != digest:
-            raise DigestMismatch(f"image {digest[:12]}…", digest, found)
+        actual = digest_bytes(data)
+        if actual != digest:
+            raise DigestMismatch(f"image {digest[:12]}…", digest, actual)
         files[digest] = f"stimuli/{digest}.{suffix}"
         put(folder / files[digest], data)
     return files
@@ -41,18 +41,18 @@ def add_recipes(folder: Path, digests: Iterable[str], recipes: Mapping[str, Mapp
     targets: set[str] = set()
     for digest in sorted(set(digests)):
         if digest not in recipes:
-            raise InputError(f"recipe {digest[:12]}…", "an image was made from it but it was not given")
+            raise InputError(f"recipe {digest[:12]}…", "an image was made from it but it is missing")
         recipe = recipes[digest]
-        found = digest_json(recipe)
-        if found != digest:
-            raise DigestMismatch(f"recipe {digest[:12]}…", digest, found)
+        actual = digest_json(recipe)
+        if actual != digest:
+            raise DigestMismatch(f"recipe {digest[:12]}…", digest, actual)
         put(folder / "recipes" / f"{digest}.json", canonical_json(recipe))
         targets |= set(recipe_targets(recipe).values())
     return targets
 
 
 def recipe_targets(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """Target name -> digest of everything that pushed the image: empty for an unguided one."""
+    """Return target name -> digest of everything that guided the image: empty for an unguided image."""
     return {str(name): str(digest) for name, digest in dict(recipe.get("target_digests") or {}).items()}
 
 
@@ -73,7 +73,7 @@ def add_targets(folder: Path, digests: Iterable[str], source: Path | None) -> tu
 
 
 def target_sources(path: Path) -> list[str]:
-    """Digests of the encoder artifacts that a target was made from, as its file states them."""
+    """Read the digests of the encoder artifacts that a target was made from, as its file states them."""
     try:
         sources = json.loads(path.read_bytes())["sources"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from almond import __version__
 from almond.design.plan import StudyPlan
+from almond.design.trials.columns import Column, TableSchema
 from almond.errors import InputError
 from almond.evidence.bundle import (
     ImageSource,
@@ -24,9 +25,9 @@ from almond.evidence.bundle import (
     add_targets,
     put,
 )
-from almond.evidence.manifest import NAME, manifest_bytes, read_manifest, seal
-from almond.evidence.tables import codebook_bytes, csv_bytes, read_table, table_rows, write_time
-from almond.exchange.schema import FIXED, Column
+from almond.evidence.manifest import NAME, load_manifest, manifest_bytes, seal
+from almond.evidence.tables import codebook_bytes, csv_bytes, read_export_table, table_rows, write_time
+from almond.exchange.schema import table_schemas
 from almond.files import new_folder
 
 Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
@@ -39,10 +40,7 @@ class Export:
     folder: Path
     manifest: dict[str, Any]
     plan: StudyPlan
-    participants: pd.DataFrame
-    ratings: pd.DataFrame
-    choices: pd.DataFrame
-    stimuli: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
 
     @property
     def digest(self) -> str:
@@ -55,8 +53,7 @@ def write_export(
     *,
     plan: StudyPlan,
     participants: Rows,
-    ratings: Rows,
-    choices: Rows,
+    responses: Mapping[str, Rows],
     stimuli: Rows,
     image_bytes: Mapping[str, ImageSource],
     recipes: Mapping[str, Mapping[str, Any]],
@@ -67,30 +64,44 @@ def write_export(
     """Write the export to a new ``folder``, whole or not at all, and return it.
 
     Tables are frames or rows with the columns of ``almond.exchange.schema`` (those of ``stimuli`` may leave
-    out ``file``). ``image_bytes`` maps the digest of each image to its suffix and its file or bytes,
-    ``recipes`` maps digests to recipes' JSON values. ``meta`` holds ``created`` (a time with its offset), and
-    may hold ``study`` (a name), ``score_targets`` (score column without ``score_`` -> target digest) and
-    further facts, which the manifest repeats under ``about``. Without ``target_folder`` (``artifact_root``)
-    the manifest lists the targets (artifacts) that were left out.
+    out ``file``).
 
-    Raises ``InputError`` for an existing folder, tables that are not as the codebook says, rows that name
-    things which are not in the export, and missing files; ``DigestMismatch`` for bytes that changed.
+    :param responses: rows by the table of their trial kind: ``ratings``, ``choices``; a missing one is empty.
+    :param image_bytes: digest of each image -> its suffix, and its file or bytes.
+    :param recipes: digest -> the recipe's JSON value.
+    :param target_folder: where targets lie; None leaves them out, and the manifest lists them.
+    :param artifact_root: where encoder artifacts lie; None leaves them out in the same way.
+    :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
+        column without ``score_`` -> target digest) and further facts, which the manifest repeats under
+        ``about``.
+    :raises InputError: for an existing folder, tables that are not as the codebook says, rows that name
+        things which are not in the export, and missing files.
+    :raises DigestMismatch: for bytes that changed.
     """
     folder = Path(folder)
     if folder.exists():
         raise InputError(folder, "exists already", "a new folder: an export is never written over")
-    frames = {
-        "participants": as_frame(participants, "participants"),
-        "ratings": as_frame(ratings, "ratings"),
-        "choices": as_frame(choices, "choices"),
-    }
-    shown = as_frame(stimuli, "stimuli").drop(columns="file", errors="ignore")
+    schema = table_schemas(plan.kinds)
+    if unknown := sorted(set(responses) - set(schema)):
+        raise InputError("responses", f"have no table {unknown[0]!r} in this study", ", ".join(schema))
+    rows = {**responses, "participants": participants, "stimuli": stimuli}
+    frames = {name: as_frame(rows.get(name, ()), table) for name, table in schema.items()}
+    stimuli_shown = frames["stimuli"].drop(columns="file", errors="ignore")
     with new_folder(folder.parent) as scratch:
-        files = add_images(scratch, texts(shown, "image_sha256"), image_bytes)
-        frames["stimuli"] = shown.assign(file=[files[digest] for digest in shown["image_sha256"]])
-        check_references(plan, frames)
-        absent = add_provenance(scratch, frames["stimuli"], recipes, target_folder, artifact_root, meta)
-        counts = add_tables(scratch, frames)
+        files = add_images(scratch, texts(stimuli_shown, "image_sha256"), image_bytes)
+        frames["stimuli"] = stimuli_shown.assign(
+            file=[files[digest] for digest in stimuli_shown["image_sha256"]]
+        )
+        check_export_references(plan, frames)
+        absent = add_provenance(
+            scratch,
+            frames["stimuli"],
+            recipes=recipes,
+            target_folder=target_folder,
+            artifact_root=artifact_root,
+            score_targets=dict(meta.get("score_targets") or {}),
+        )
+        counts = add_tables(scratch, schema, frames)
         put(scratch / "plan.json", plan.to_bytes())
         facts = {**manifest_facts(plan, meta), "counts": counts, "absent": absent}
         put(scratch / NAME, manifest_bytes(seal(scratch, facts)))
@@ -104,34 +115,42 @@ def read_export(folder: Path) -> Export:
     Raises ``InputError`` when the manifest, the plan or a table cannot be read.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
+    manifest = load_manifest(folder)
     try:
-        plan = (folder / "plan.json").read_bytes()
+        plan_bytes = (folder / "plan.json").read_bytes()
     except OSError as error:
         raise InputError(folder / "plan.json", "cannot be read", "the plan of the study") from error
-    tables = {name: read_table(folder / "data" / f"{name}.csv", name) for name in FIXED}
-    return Export(folder, manifest, StudyPlan.from_bytes(plan, folder / "plan.json"), **tables)
+    plan = StudyPlan.from_bytes(plan_bytes, folder / "plan.json")
+    return Export(folder, manifest, plan, read_tables(folder, plan))
 
 
-def as_frame(rows: Rows, table: str) -> pd.DataFrame:
-    """Rows as a frame of objects, so that no whole number becomes a float beside an empty cell."""
+def read_tables(folder: Path, plan: StudyPlan) -> dict[str, pd.DataFrame]:
+    """Read the tables of an export by name."""
+    return {
+        name: read_export_table(folder / "data" / f"{name}.csv", table)
+        for name, table in table_schemas(plan.kinds).items()
+    }
+
+
+def as_frame(rows: Rows, table: TableSchema) -> pd.DataFrame:
+    """Make a frame of objects from rows, so that no whole number becomes a float beside an empty cell."""
     if isinstance(rows, pd.DataFrame):
         return rows
-    found = list(rows)
-    if not found:
-        return pd.DataFrame(columns=[column.name for column in FIXED[table]], dtype=object)
-    return pd.DataFrame(found, dtype=object)
+    records = list(rows)
+    if not records:
+        return pd.DataFrame(columns=[column.name for column in table.columns], dtype=object)
+    return pd.DataFrame(records, dtype=object)
 
 
 def texts(frame: pd.DataFrame, column: str) -> list[str]:
-    """The non-empty values of a column that must exist."""
+    """Return the non-empty values of a column that must exist."""
     if column not in frame.columns:
         raise InputError("table stimuli", f"lacks {column}", "the columns of the codebook")
     return [str(value) for value in frame[column] if isinstance(value, str) and value]
 
 
-def check_references(plan: StudyPlan, frames: Mapping[str, pd.DataFrame]) -> None:
-    """Raise one ``InputError`` for rows that name a participant, stimulus, pair or construct nobody has."""
+def check_export_references(plan: StudyPlan, frames: Mapping[str, pd.DataFrame]) -> None:
+    """Raise one ``InputError`` for all rows that name an unknown participant, stimulus, pair or construct."""
     stimuli = frames["stimuli"]
     digests = dict(zip(stimuli["stimulus_id"], stimuli["image_sha256"], strict=True))
     problems = [
@@ -147,7 +166,7 @@ def check_references(plan: StudyPlan, frames: Mapping[str, pd.DataFrame]) -> Non
         "pair_id": set(plan.pair_by_id),
         "construct": {construct.name for construct in plan.constructs},
     }
-    for table in ("ratings", "choices"):
+    for table in (name for name in frames if name not in ("participants", "stimuli")):
         for column in sorted(set(known) & set(frames[table].columns)):
             strangers = sorted(set(map(str, frames[table][column])) - set(map(str, known[column])))
             problems += [f"{table}: {column} {name!r} is not known" for name in strangers[:5]]
@@ -158,26 +177,29 @@ def check_references(plan: StudyPlan, frames: Mapping[str, pd.DataFrame]) -> Non
 def add_provenance(
     folder: Path,
     stimuli: pd.DataFrame,
+    *,
     recipes: Mapping[str, Mapping[str, Any]],
     target_folder: Path | None,
     artifact_root: Path | None,
-    meta: Mapping[str, Any],
+    score_targets: Mapping[str, str],
 ) -> dict[str, list[str]]:
-    """Recipes, targets and artifacts that the stimuli rest on; returns the digests that were left out."""
+    """Add recipes, targets and artifacts that the stimuli rest on; return the digests that were left out."""
     targets = add_recipes(folder, texts(stimuli, "recipe_digest"), recipes)
-    targets |= set(dict(meta.get("score_targets") or {}).values())
+    targets |= set(score_targets.values())
     artifacts, absent_targets = add_targets(folder, targets, target_folder)
     return {"targets": absent_targets, "artifacts": add_artifacts(folder, artifacts, artifact_root)}
 
 
-def add_tables(folder: Path, frames: Mapping[str, pd.DataFrame]) -> dict[str, int]:
-    """Write the tables and their codebook; returns the number of rows of each."""
+def add_tables(
+    folder: Path, schema: Mapping[str, TableSchema], frames: Mapping[str, pd.DataFrame]
+) -> dict[str, int]:
+    """Write the tables and their codebook; return the number of rows of each."""
     columns: dict[str, tuple[Column, ...]] = {}
     counts = {}
-    for table in FIXED:
-        columns[table], rows = table_rows(table, frames[table])
-        put(folder / "data" / f"{table}.csv", csv_bytes([column.name for column in columns[table]], rows))
-        counts[table] = len(rows)
+    for name, table in schema.items():
+        columns[name], rows = table_rows(table, frames[name])
+        put(folder / "data" / f"{name}.csv", csv_bytes([column.name for column in columns[name]], rows))
+        counts[name] = len(rows)
     put(folder / "codebook.csv", codebook_bytes(columns))
     return counts
 

@@ -16,13 +16,14 @@ from almond.digest import digest_file, digest_files, digest_json
 from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.opened import Chain, response_in_words
-from almond.evidence.tables import codebook_bytes, columns_of
+from almond.evidence.tables import codebook_bytes
+from almond.exchange.schema import table_columns, table_schemas
 from almond.targets.target import load_target
 
-Found = tuple[int, list[str]]
+LinkCheck = tuple[int, list[str]]
 
 
-def plan_link(chain: Chain) -> Found:
+def plan_link(chain: Chain) -> LinkCheck:
     problems = []
     if chain.plan.digest != chain.manifest.get("plan_digest"):
         problems.append("plan.json: its digest is not the plan_digest of the manifest")
@@ -31,30 +32,33 @@ def plan_link(chain: Chain) -> Found:
     return 1, problems
 
 
-def codebook_link(chain: Chain) -> Found:
-    columns = {name: columns_of(name, list(map(str, frame))) for name, frame in chain.tables.items()}
+def codebook_link(chain: Chain) -> LinkCheck:
+    columns = {
+        name: table_columns(table, map(str, chain.tables[name]))
+        for name, table in table_schemas(chain.plan.kinds).items()
+    }
     same = (chain.folder / "codebook.csv").read_bytes() == codebook_bytes(columns)
     count = sum(map(len, columns.values()))
     return count, [] if same else ["codebook.csv: does not describe the columns of the tables"]
 
 
-def counts_link(chain: Chain) -> Found:
+def counts_link(chain: Chain) -> LinkCheck:
     expected = dict(chain.manifest.get("counts", {}))
-    found = {name: len(frame) for name, frame in chain.tables.items()}
+    counts = {name: len(frame) for name, frame in chain.tables.items()}
     problems = [
         f"data/{name}.csv: has {number} rows, the manifest says {expected.get(name)}"
-        for name, number in found.items()
+        for name, number in counts.items()
         if expected.get(name) != number
     ]
-    return sum(found.values()), problems
+    return sum(counts.values()), problems
 
 
-def participants_link(chain: Chain) -> Found:
+def participants_link(chain: Chain) -> LinkCheck:
     """Every response belongs to a participant, no trial was answered twice, and all are counted."""
     known = set(chain.tables["participants"]["participant_id"])
     problems, answered = [], Counter[str]()
     trials: dict[tuple[str, int], str] = {}
-    for row in responses(chain):
+    for row in response_rows(chain):
         who, where = str(row["participant_id"]), response_in_words(row)
         if who not in known:
             problems.append(f"{where}: the participant is not in participants.csv")
@@ -69,13 +73,14 @@ def participants_link(chain: Chain) -> Found:
     return len(trials), problems
 
 
-def responses(chain: Chain) -> Iterator[dict[Any, Any]]:
-    """One row per response: a rating with several constructs counts once."""
-    yield from chain.tables["ratings"].drop_duplicates("response_id").to_dict("records")
-    yield from chain.tables["choices"].to_dict("records")
+def response_rows(chain: Chain) -> Iterator[dict[Any, Any]]:
+    """Yield one row per response: a rating with several constructs counts once."""
+    for kind, frame in chain.responses():
+        one_each = frame if kind.table.unique == ("response_id",) else frame.drop_duplicates("response_id")
+        yield from one_each.to_dict("records")
 
 
-def images_seen_link(chain: Chain) -> Found:
+def images_seen_link(chain: Chain) -> LinkCheck:
     """The digest that the browser saw is that of the stimulus named in the response."""
     digests = {str(row["image_sha256"]) for row in chain.stimuli.values()}
     problems, count = [], 0
@@ -91,36 +96,18 @@ def images_seen_link(chain: Chain) -> Found:
     return count, problems
 
 
-def facts_link(chain: Chain) -> Found:
+def facts_link(chain: Chain) -> LinkCheck:
     """What responses repeat about their stimuli and pairs is what the stimuli and the plan say."""
-    problems = []
-    for row in chain.tables["ratings"].to_dict("records"):
-        stimulus = chain.stimuli.get(str(row["stimulus_id"]), {})
-        for name in ("base_scene", "intended_target", "direction", "strength"):
-            if row[name] != stimulus.get(name):
-                problems.append(f"{response_in_words(row)}: {name} is not that of its stimulus")
-    for row in chain.tables["choices"].to_dict("records"):
-        problems += [f"{response_in_words(row)}: {text}" for text in choice_problems(chain, row)]
-    return len(chain.tables["ratings"]) + len(chain.tables["choices"]), problems
+    problems, count = [], 0
+    for kind, frame in chain.responses():
+        count += len(frame)
+        for row in frame.to_dict("records"):
+            wrong = kind.row_problems(chain.plan, chain.stimuli, {str(name): row[name] for name in row})
+            problems += [f"{response_in_words(row)}: {problem}" for problem in wrong]
+    return count, problems
 
 
-def choice_problems(chain: Chain, row: dict[Any, Any]) -> Iterator[str]:
-    pair = chain.plan.pair_by_id.get(str(row["pair_id"]))
-    if pair is None:
-        yield f"pair {row['pair_id']!r} is not in the plan"
-        return
-    left, right = (pair.high, pair.low) if row["high_side"] == "left" else (pair.low, pair.high)
-    if (row["left_stimulus"], row["right_stimulus"]) != (left, right):
-        yield f"shows other images than pair {pair.id}, or on other sides"
-    stated = {"base_scene": pair.base_scene, "intended_target": pair.target, "construct": pair.construct}
-    for name, value in stated.items():
-        if row[name] != value:
-            yield f"{name} is not that of pair {pair.id}"
-    if int(row["aligned"]) != int(row["chosen"] == row["high_side"]):
-        yield "aligned does not follow from chosen and high_side"
-
-
-def stimuli_plan_link(chain: Chain) -> Found:
+def stimuli_plan_link(chain: Chain) -> LinkCheck:
     problems = []
     for planned in chain.plan.stimuli:
         row = chain.stimuli.get(planned.id)
@@ -143,7 +130,7 @@ def stimuli_plan_link(chain: Chain) -> Found:
     return len(chain.plan.stimuli), problems
 
 
-def image_bytes_link(chain: Chain) -> Found:
+def image_bytes_link(chain: Chain) -> LinkCheck:
     problems = []
     for name, row in chain.stimuli.items():
         path = chain.folder / str(row["file"])
@@ -154,7 +141,7 @@ def image_bytes_link(chain: Chain) -> Found:
     return len(chain.stimuli), problems
 
 
-def recipes_link(chain: Chain) -> Found:
+def recipes_link(chain: Chain) -> LinkCheck:
     """Every generated image has its recipe, which says of it what stimuli.csv says."""
     problems, count = [], 0
     for name, row in chain.stimuli.items():
@@ -176,8 +163,8 @@ def recipes_link(chain: Chain) -> Found:
     return count, problems
 
 
-def targets_link(chain: Chain) -> Found:
-    """Every target that pushed an image, or gave a score, is there with its own digest."""
+def targets_link(chain: Chain) -> LinkCheck:
+    """Every target that guided an image, or gave a score, is there with its own digest."""
     wanted = dict(chain.manifest.get("score_targets", {}))
     named = [(f"column score_{name}", str(digest)) for name, digest in wanted.items()]
     for recipe, content in chain.recipes.items():
@@ -194,13 +181,13 @@ def targets_link(chain: Chain) -> Found:
 
 def target_problems(path: Path, digest: str) -> list[str]:
     try:
-        found = load_target(path).digest
+        actual = load_target(path).digest
     except (AlmondError, ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         return [f"target {digest[:12]}…: {error}"]
-    return [] if found == digest else [f"target {digest[:12]}…: its content has digest {found[:12]}…"]
+    return [] if actual == digest else [f"target {digest[:12]}…: its content has digest {actual[:12]}…"]
 
 
-def artifacts_link(chain: Chain) -> Found:
+def artifacts_link(chain: Chain) -> LinkCheck:
     problems = []
     for target, path in chain.targets.items():
         for artifact in target_sources(path):
@@ -212,8 +199,8 @@ def artifacts_link(chain: Chain) -> Found:
     return len(chain.artifacts), problems
 
 
-def bold_link(chain: Chain) -> Found:
-    """Every artifact records the digests of the BOLD files it was fitted on; they are compared when given."""
+def bold_link(chain: Chain) -> LinkCheck:
+    """Check that artifacts record digests of their BOLD files, and compare those with a folder of BOLD."""
     problems: list[str] = []
     files: dict[tuple[str, str], str] = {}
     for digest, path in chain.artifacts.items():
@@ -234,7 +221,7 @@ def bold_link(chain: Chain) -> Found:
     return len(files), problems
 
 
-LINKS: tuple[tuple[str, Callable[[Chain], Found]], ...] = (
+LINKS: tuple[tuple[str, Callable[[Chain], LinkCheck]], ...] = (
     ("the plan is the frozen one", plan_link),
     ("the codebook describes every column", codebook_link),
     ("tables have the rows that were counted", counts_link),

@@ -15,28 +15,28 @@ NAME = "manifest.json"
 
 
 def files_in(folder: Path) -> list[str]:
-    """Relative paths of every file below a folder but its manifest, sorted, with forward slashes."""
+    """List relative paths of every file below a folder but its manifest, sorted, with forward slashes."""
     paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     names = (path.relative_to(folder).as_posix() for path in paths)
     return sorted(name for name in names if name != NAME)
 
 
 def seal(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest of a folder: ``facts``, the digest of every file, and its own digest over all of it."""
+    """Make the manifest of a folder: ``facts``, the digest of every file, and its own over all of it."""
     files = {name: digest_file(folder / name) for name in files_in(folder)}
     content = {"format": FORMAT, **facts, "files": files}
     return {**content, "digest": digest_json(content)}
 
 
 def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
-    """The one way in which a manifest is written: sorted keys, indented by one, a line feed at the end."""
+    """Write a manifest, in the one way: sorted keys, indented by one, a line feed at the end."""
     return (
         json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     ).encode()
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of an export, checked against its own digest.
+def load_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of an export and check it against its own digest.
 
     Raises ``InputError`` when it is missing, no JSON, of another format, or not as it was written.
     """

@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from almond.design.plan import StudyPlan
+from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.base import TrialKind
 from almond.evidence.bundle import recipe_targets, target_sources
-from almond.evidence.tables import read_table
-from almond.exchange.schema import FIXED
+from almond.evidence.export import read_tables
 
 
 class Chain:
@@ -30,7 +31,13 @@ class Chain:
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        return {name: read_table(self.folder / "data" / f"{name}.csv", name) for name in FIXED}
+        return read_tables(self.folder, self.plan)
+
+    def responses(self) -> Iterator[tuple[TrialKind, pd.DataFrame]]:
+        """Yield every trial kind that has a table in this export, with its table."""
+        for kind in TRIAL_KINDS.entries().values():
+            if kind.table.name in self.tables:
+                yield kind, self.tables[kind.table.name]
 
     @cached_property
     def stimuli(self) -> dict[str, dict[str, Any]]:
@@ -54,37 +61,33 @@ class Chain:
         return {path.name: path for path in sorted((self.folder / "artifacts").glob("*"))}
 
     def shown(self) -> Iterator[tuple[str, str, str]]:
-        """(response in words, stimulus id, digest the browser saw) for every image of every response."""
-        sides = {"ratings": ("",), "choices": ("left_", "right_")}
-        for table, prefixes in sides.items():
-            for row in self.tables[table].to_dict("records"):
-                for side in prefixes:
-                    stimulus = row[f"{side}stimulus" if side else "stimulus_id"]
-                    digest = row[f"{side}sha256" if side else "image_sha256"]
-                    yield response_in_words(row), str(stimulus), str(digest)
+        """Yield (response in words, stimulus id, digest the browser saw) for every image shown."""
+        for kind, frame in self.responses():
+            for row in frame.to_dict("records"):
+                for stimulus, digest in kind.shown_columns:
+                    yield response_in_words(row), str(row[stimulus]), str(row[digest])
 
     @cached_property
     def stimuli_on(self) -> dict[str, set[str]]:
         """Stimuli that rest on each file: image, recipe, targets and artifacts."""
-        found: dict[str, set[str]] = {}
+        stimuli_by_file: dict[str, set[str]] = {}
         for stimulus in self.stimuli:
             for name in self.files_under(stimulus):
-                found.setdefault(name, set()).add(stimulus)
-        return found
+                stimuli_by_file.setdefault(name, set()).add(stimulus)
+        return stimuli_by_file
 
     def responses_on(self, name: str) -> int:
-        """How many responses rest on a file of the export."""
-        resting = self.stimuli_on.get(name, set())
-        found: set[str] = set()
-        shows = {"ratings": ["stimulus_id"], "choices": ["left_stimulus", "right_stimulus"]}
-        for table, columns in shows.items():
-            frame = self.tables[table]
-            rests = frame[columns].isin(resting).any(axis=1)
-            found |= set(frame.loc[rests, "response_id"])
-        return len(found)
+        """Count the responses that rest on a file of the export."""
+        stimuli = self.stimuli_on.get(name, set())
+        responses: set[str] = set()
+        for kind, frame in self.responses():
+            columns = [stimulus for stimulus, _ in kind.shown_columns]
+            rests = frame[columns].isin(stimuli).any(axis=1)
+            responses |= set(frame.loc[rests, "response_id"])
+        return len(responses)
 
     def files_under(self, stimulus: str) -> Iterator[str]:
-        """Paths of what an image rests on: its bytes, recipe, targets and their artifacts."""
+        """Yield the paths of what an image rests on: its bytes, recipe, targets and their artifacts."""
         row = self.stimuli[stimulus]
         yield str(row["file"])
         recipe = str(row["recipe_digest"])

@@ -18,25 +18,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from almond.design.reading import is_digest
+from almond.design.trials.columns import Column, TableSchema
 from almond.errors import InputError
-from almond.exchange.schema import FIXED, SORTED_BY, UNIQUE, Column, stimulus_columns
+from almond.exchange.schema import table_columns
+from almond.shapes import is_digest
 
 OWN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SHOWN_PROBLEMS = 20
 NUMERIC = ("integer", "number", "flag")
 
 
-def columns_of(table: str, present: Sequence[str]) -> tuple[Column, ...]:
-    return stimulus_columns(present) if table == "stimuli" else FIXED[table]
-
-
-def check_columns(table: str, present: Sequence[str]) -> tuple[Column, ...]:
-    """The columns of a table; raises ``InputError`` for missing, unknown or repeated ones.
+def check_columns(table: TableSchema, present: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns of a table; raises ``InputError`` for missing, unknown or repeated ones.
 
     Unknown columns are refused, not dropped, so that nothing personal leaves the lab by accident.
     """
-    columns = columns_of(table, present)
+    columns = table_columns(table, present)
     names = [column.name for column in columns]
     missing = [name for name in names if name not in present]
     unknown = [name for name in present if name not in names]
@@ -44,12 +41,12 @@ def check_columns(table: str, present: Sequence[str]) -> tuple[Column, ...]:
     problems += [f"has unknown columns {', '.join(unknown)}"] if unknown else []
     problems += ["has a column twice"] if len(set(present)) < len(present) else []
     if problems:
-        raise InputError(f"table {table}", "; ".join(problems), "the columns of the codebook")
+        raise InputError(f"table {table.name}", "; ".join(problems), "the columns of the codebook")
     return columns
 
 
-def table_rows(table: str, frame: pd.DataFrame) -> tuple[tuple[Column, ...], list[list[str]]]:
-    """A table's columns and its cells as text, sorted; raises ``InputError`` naming the wrong cells."""
+def table_rows(table: TableSchema, frame: pd.DataFrame) -> tuple[tuple[Column, ...], list[list[str]]]:
+    """Return a table's columns and its cells as text, sorted; ``InputError`` names the wrong cells."""
     columns = check_columns(table, [str(name) for name in frame.columns])
     problems: list[str] = []
     rows = [
@@ -62,16 +59,16 @@ def table_rows(table: str, frame: pd.DataFrame) -> tuple[tuple[Column, ...], lis
         )
     ]
     names = [column.name for column in columns]
-    keys = [tuple(row[names.index(name)] for name in UNIQUE[table]) for row in rows]
-    problems += [f"{' + '.join(UNIQUE[table])} {' '.join(key)!r} stands twice" for key in twice(keys)]
+    keys = [tuple(row[names.index(name)] for name in table.unique) for row in rows]
+    problems += [f"{' + '.join(table.unique)} {' '.join(key)!r} stands twice" for key in repeated_keys(keys)]
     if problems:
         more = len(problems) - SHOWN_PROBLEMS
         text = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-        raise InputError(f"table {table}", text)
-    return columns, sorted(rows, key=lambda row: sort_key(row, columns, SORTED_BY[table]))
+        raise InputError(f"table {table.name}", text)
+    return columns, sorted(rows, key=lambda row: sort_key(row, columns, table.sorted_by))
 
 
-def twice(keys: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def repeated_keys(keys: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [] if len(set(keys)) == len(keys) else sorted({key for key in keys if keys.count(key) > 1})
 
 
@@ -81,7 +78,7 @@ def sort_key(row: Sequence[str], columns: Sequence[Column], by: Sequence[str]) -
 
 
 def cell(column: Column, value: object, where: str, problems: list[str]) -> str:
-    """One value as text; what is wrong with it is added to ``problems``."""
+    """Write one value as text; what is wrong with it is added to ``problems``."""
     if is_empty(value):
         if column.needed:
             problems.append(f"{where}: {column.name} is empty")
@@ -105,7 +102,7 @@ def is_empty(value: object) -> bool:
 
 
 def in_range(span: str, text: str) -> bool:
-    """Whether a cell lies in a range: ``a to b``, ``a or more``, or a list such as ``left or right``."""
+    """Tell whether a cell lies in a range: ``a to b``, ``a or more``, or a list such as ``left or right``."""
     if span.endswith(" or more"):
         return float(text) >= float(span.removesuffix(" or more"))
     if " to " in span:
@@ -173,7 +170,7 @@ def csv_bytes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
 
 
 def codebook_bytes(tables: Mapping[str, Sequence[Column]]) -> bytes:
-    """codebook.csv: one row per column of every table."""
+    """Write codebook.csv: one row per column of every table."""
     rows = [
         [table, column.name, column.type, column.unit, column.range, column.description]
         for table, columns in tables.items()
@@ -182,8 +179,8 @@ def codebook_bytes(tables: Mapping[str, Sequence[Column]]) -> bytes:
     return csv_bytes(["table", "column", "type", "unit", "range", "description"], rows)
 
 
-def read_table(path: Path, table: str) -> pd.DataFrame:
-    """A table of an export with typed columns: text as str (empty: ""), numbers as float64 or Int64.
+def read_export_table(path: Path, table: TableSchema) -> pd.DataFrame:
+    """Read a table of an export with typed columns: text as str (empty: ""), numbers as float64 or Int64.
 
     Raises ``InputError`` when the file is missing, is no CSV, or its columns are not those of the table.
     """
@@ -192,10 +189,10 @@ def read_table(path: Path, table: str) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be read as a table: {error}", "a CSV file of an export") from error
     columns = check_columns(table, list(frame.columns))
-    return pd.DataFrame({column.name: typed(frame[column.name], column, path) for column in columns})
+    return pd.DataFrame({column.name: typed_column(frame[column.name], column, path) for column in columns})
 
 
-def typed(cells: pd.Series[Any], column: Column, path: Path) -> pd.Series[Any]:
+def typed_column(cells: pd.Series[Any], column: Column, path: Path) -> pd.Series[Any]:
     if column.type not in NUMERIC:
         return cells
     try:

@@ -11,8 +11,8 @@ from typing import Any
 
 from almond.digest import digest_file
 from almond.errors import AlmondError
-from almond.evidence.links import LINKS, Found
-from almond.evidence.manifest import files_in, read_manifest
+from almond.evidence.links import LINKS, LinkCheck
+from almond.evidence.manifest import files_in, load_manifest
 from almond.evidence.opened import Chain
 from almond.progress import Progress, Silent
 
@@ -40,7 +40,7 @@ class Check:
 
 
 def verify(folder: Path, *, bold: Path | None = None, progress: Progress | None = None) -> list[Check]:
-    """Every link of an export's chain, in order from the files to the BOLD data.
+    """Check every link of an export's chain, in order from the files to the BOLD data.
 
     ``bold`` is the folder that the artifacts' BOLD paths start from; with it, those files are hashed again.
     Nothing is raised for a broken export: it is what the checks say. Once files do not fit the manifest, the
@@ -48,11 +48,11 @@ def verify(folder: Path, *, bold: Path | None = None, progress: Progress | None 
     """
     progress = progress or Silent()
     folder = Path(folder)
-    checks = [look("the manifest is as it was written", lambda: (1, no_problem(read_manifest(folder))))]
+    checks = [look("the manifest is as it was written", lambda: (1, no_problem(load_manifest(folder))))]
     names = [name for name, _ in LINKS]
     if not checks[0].ok:
         return [*checks, *(Check(name, 0, checked=False) for name in ("files have their bytes", *names))]
-    chain = Chain(folder, read_manifest(folder), bold)
+    chain = Chain(folder, load_manifest(folder), bold)
     checks.append(look("files have their bytes", lambda: files_link(chain, progress)))
     for number, (name, link) in enumerate(LINKS):
         progress.report(0.5 + 0.5 * number / len(LINKS), name)
@@ -63,12 +63,12 @@ def verify(folder: Path, *, bold: Path | None = None, progress: Progress | None 
 
 
 def first_broken(checks: Sequence[Check]) -> Check | None:
-    """The first link with a problem, if there is one."""
+    """Return the first link with a problem, if any."""
     return next((check for check in checks if check.problems), None)
 
 
-def look(name: str, link: Callable[[], Found]) -> Check:
-    """One link's check; an export that cannot even be read is a broken link, not a crash."""
+def look(name: str, link: Callable[[], LinkCheck]) -> Check:
+    """Check a link; an export that cannot even be read is a broken link, not a crash."""
     try:
         count, problems = link()
     except BROKEN as error:
@@ -80,8 +80,8 @@ def no_problem(_: object) -> list[str]:
     return []
 
 
-def files_link(chain: Chain, progress: Progress) -> Found:
-    """Every file has the bytes of the manifest, none is missing, none was added."""
+def files_link(chain: Chain, progress: Progress) -> LinkCheck:
+    """Check that every file has the bytes of the manifest, none is missing, none was added."""
     recorded = {str(name): str(digest) for name, digest in chain.manifest["files"].items()}
     present = set(files_in(chain.folder))
     problems = []
@@ -98,7 +98,7 @@ def files_link(chain: Chain, progress: Progress) -> Found:
 
 
 def resting(chain: Chain, name: str) -> str:
-    """How many responses rest on a file, in words, where the tables can still tell."""
+    """Say how many responses rest on a file, where the tables can still tell."""
     try:
         count = chain.responses_on(name)
     except BROKEN:

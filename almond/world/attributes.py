@@ -63,7 +63,7 @@ class Scene:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Scene:
-        """The scene written by :meth:`to_json`; raises ``InputError`` for missing or unknown fields."""
+        """Read the scene written by :meth:`to_json`; raises ``InputError`` for missing or unknown fields."""
         names = {field.name for field in fields(cls)}
         if set(value) != names:
             wrong = ", ".join(sorted(names ^ set(value)))

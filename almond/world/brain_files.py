@@ -38,7 +38,7 @@ class ShownScene:
 
 
 def write_head(root: Path, subjects: Sequence[str]) -> None:
-    """What BIDS wants at the top of a data set."""
+    """Write what BIDS wants at the top of a data set."""
     write_json(
         root / "dataset_description.json",
         {
@@ -60,7 +60,7 @@ def write_head(root: Path, subjects: Sequence[str]) -> None:
 
 
 def write_film(root: Path, runs: Sequence[Sequence[ShownScene]]) -> None:
-    """The pictures, and a table of what each of them shows."""
+    """Write the pictures, and a table of what each of them shows."""
     table: dict[str, Any] = {}
     for shown in (item for run in runs for item in run):
         path = root / STIMULI / shown.file
@@ -75,11 +75,12 @@ def write_run(
     subject: str,
     run: int,
     bold: NDArray[np.float32],
+    *,
     affine: NDArray[np.float64],
     tr: float,
     film: Sequence[ShownScene],
 ) -> Path:
-    """One run: BOLD (x, y, z, n), its sidecar and its events; returns the path of the BOLD file."""
+    """Write one run: BOLD (x, y, z, n), its sidecar and its events; return the path of the BOLD file."""
     folder = root / f"sub-{subject}" / "func"
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"sub-{subject}_task-{TASK}_run-{run}"
@@ -93,7 +94,7 @@ def write_run(
 
 
 def save_nifti(path: Path, data: NDArray[Any], affine: NDArray[np.float64], tr: float | None = None) -> None:
-    """A NIfTI-1 file in scanner space, in millimetres and, with ``tr``, seconds. Same data, same bytes."""
+    """Write a NIfTI-1 file in scanner space (mm, with ``tr`` also s); the same data give the same bytes."""
     image: Any = nibabel.Nifti1Image(data, affine)  # type: ignore[no-untyped-call]
     image.header.set_xyzt_units("mm", "sec" if tr else None)
     image.set_sform(affine, code=1)
@@ -107,7 +108,7 @@ def save_nifti(path: Path, data: NDArray[Any], affine: NDArray[np.float64], tr: 
 def write_masks(
     root: Path, masks: Mapping[str, NDArray[np.bool_]], brain: NDArray[np.bool_], affine: NDArray[np.float64]
 ) -> None:
-    """One mask per region in ``derivatives/regions``, and the brain mask beside them."""
+    """Write one mask per region in ``derivatives/regions``, and the brain mask beside them."""
     _write_derivative(root / "derivatives" / "regions", "Masks of the simulated regions")
     for name, mask in masks.items():
         save_nifti(root / "derivatives" / "regions" / f"{name}.nii.gz", mask.astype(np.uint8), affine)
@@ -116,7 +117,7 @@ def write_masks(
 
 
 def write_truth(root: Path, truth: Mapping[str, Any]) -> None:
-    """What the responses are made of, for the referee and nobody else."""
+    """Write the true weights of the responses, against which methods are compared."""
     _write_derivative(root / "derivatives" / "truth", "What the simulated responses are made of")
     write_json(root / "derivatives" / "truth" / "truth.json", truth)
 

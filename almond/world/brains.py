@@ -79,41 +79,41 @@ class SimulatedDataset:
 
 
 def region_weights(region: str) -> Floats:
-    """The truth of a region as a vector over ``LATENTS`` (16,)."""
+    """Return the true weights of a region as a vector over ``LATENTS`` (16,)."""
     return np.array([TRUTH[region].get(name, 0.0) for name in LATENTS])
 
 
 def region_masks() -> dict[str, NDArray[np.bool_]]:
-    """Masks (24, 28, 20) that do not overlap: the free voxels of the brain nearest to each centre."""
+    """Make masks (24, 28, 20) that do not overlap: the free voxels of the brain nearest to each centre."""
     positions = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"), axis=-1).reshape(-1, 3)
     free = brain_mask().ravel().copy()
     masks = {}
     for region in sorted(CENTRES, key=lambda name: SIZES[name]):
         distance = np.linalg.norm(positions - np.array(CENTRES[region]), axis=1)
-        chosen = np.argsort(np.where(free, distance, np.inf), kind="stable")[: SIZES[region]]
-        free[chosen] = False
+        nearest = np.argsort(np.where(free, distance, np.inf), kind="stable")[: SIZES[region]]
+        free[nearest] = False
         mask = np.zeros(free.shape, bool)
-        mask[chosen] = True
+        mask[nearest] = True
         masks[region] = mask.reshape(SHAPE)
     return {region: masks[region] for region in REGIONS}
 
 
 def brain_mask() -> NDArray[np.bool_]:
-    """An ellipsoid that leaves a margin of air."""
+    """Make an ellipsoid that leaves a margin of air."""
     axes = [(np.arange(side) - (side - 1) / 2) / (side / 2 - 1) for side in SHAPE]
     x, y, z = np.meshgrid(*axes, indexing="ij")
     return np.asarray(x**2 + y**2 + z**2 <= 1.0, np.bool_)
 
 
 def grid_affine() -> Floats:
-    """Voxel indices to millimetres, the middle of the grid at the origin."""
+    """Return the affine from voxel indices to millimetres, the middle of the grid at the origin."""
     affine = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
     affine[:3, 3] = -VOXEL_MM * (np.array(SHAPE) - 1) / 2
     return affine
 
 
 def haemodynamic_response(peak: float, undershoot: float, ratio: float) -> Floats:
-    """A difference of two gamma-shaped curves peaking at ``peak`` and ``undershoot`` seconds, on the grid
+    """Subtract two gamma-shaped curves that peak at ``peak`` and ``undershoot`` seconds, on the grid
     STEP."""
     time = np.arange(0.0, 30.0, STEP)
 
@@ -125,7 +125,7 @@ def haemodynamic_response(peak: float, undershoot: float, ratio: float) -> Float
 
 
 def draw_film(rng: np.random.Generator, run: int, seconds: float) -> list[ShownScene]:
-    """Scenes of 2 to 4 s, one after the other, between a lead-in and a lead-out of grey."""
+    """Draw scenes of 2 to 4 s, one after the other, between a lead-in and a lead-out of grey."""
     film: list[ShownScene] = []
     onset = LEAD_IN
     while True:
@@ -138,7 +138,7 @@ def draw_film(rng: np.random.Generator, run: int, seconds: float) -> list[ShownS
 
 
 def time_course(film: Sequence[ShownScene], n_volumes: int, tr: float) -> Floats:
-    """Latents over time on the grid STEP (n, 16), 0 during grey."""
+    """Return latents over time on the grid STEP (n, 16), 0 during grey."""
     course = np.zeros((round(n_volumes * tr / STEP), len(LATENTS)))
     for shown in film:
         first = round(shown.onset / STEP)
@@ -157,7 +157,7 @@ class Brain:
 
 
 def draw_brain(rng: np.random.Generator, masks: Mapping[str, NDArray[np.bool_]]) -> Brain:
-    """A subject: the truth, bent per subject and then per voxel."""
+    """Draw a subject: the true weights, varied per subject and then per voxel."""
     response = haemodynamic_response(rng.normal(5.4, 0.4), rng.normal(14.5, 0.8), rng.uniform(4.5, 7.0))
     weights = {}
     for region, mask in masks.items():
@@ -169,8 +169,8 @@ def draw_brain(rng: np.random.Generator, masks: Mapping[str, NDArray[np.bool_]])
     return Brain(weights, response, float(rng.uniform(0.3, 0.5)), float(rng.uniform(0.2, 0.4)))
 
 
-def responses(brain: Brain, course: Floats, n_volumes: int, tr: float) -> dict[str, Floats]:
-    """Noise-free responses (n, V) of every region at the times of the volumes, in latent units."""
+def bold_responses(brain: Brain, course: Floats, n_volumes: int, tr: float) -> dict[str, Floats]:
+    """Compute noise-free responses (n, V) of every region at the times of the volumes, in latent units."""
     convolved = lfilter(brain.response, [1.0], course, axis=0)
     rows = np.round(np.arange(n_volumes) * tr / STEP).astype(int)
     return {region: convolved[rows] @ weights for region, weights in brain.weights.items()}
@@ -183,7 +183,7 @@ CONTRAST_TO_NOISE: dict[str, float] = {"LB": 0.65, "CM": 0.6, "SF": 0.6, "AStr":
 def measured_noise(
     rng: np.random.Generator, brain: Brain, n_volumes: int, voxels: int
 ) -> NDArray[np.float32]:
-    """Noise (n, V) of unit variance but for the drift: serially correlated, partly shared by all voxels."""
+    """Draw noise (n, V) of unit variance without its drift: serially correlated, partly shared by voxels."""
     own = _autoregressive(rng, brain.persistence, n_volumes, voxels)
     common = _autoregressive(rng, 0.8, n_volumes, 1)
     time = np.linspace(-1.0, 1.0, n_volumes, dtype=np.float32)[:, None]
@@ -193,7 +193,7 @@ def measured_noise(
 
 
 def _autoregressive(rng: np.random.Generator, phi: float, n: int, columns: int) -> NDArray[np.float32]:
-    """AR(1) of unit variance from its stationary distribution."""
+    """Draw AR(1) noise of unit variance from its stationary distribution."""
     shocks = rng.standard_normal((n, columns), dtype=np.float32)
     shocks[1:] *= np.float32(np.sqrt(1 - phi**2))
     return np.asarray(
@@ -261,11 +261,11 @@ class _Session:
     tr: float
 
     def scan(self, subject: str, rng: np.random.Generator) -> dict[str, float]:
-        """Write the runs of one subject; returns the ceiling of each region."""
+        """Write the runs of one subject; return the noise ceiling of each region."""
         brain = draw_brain(rng, self.masks)
         baseline = BASELINE * rng.uniform(0.85, 1.15, SHAPE)
         courses = [time_course(film, self.n_volumes, self.tr) for film in self.films]
-        clean = [responses(brain, course, self.n_volumes, self.tr) for course in courses]
+        clean = [bold_responses(brain, course, self.n_volumes, self.tr) for course in courses]
         reached: list[dict[str, float]] = []
         for run, (film, signal) in enumerate(zip(self.films, clean, strict=True), start=1):
             noise = measured_noise(rng, brain, self.n_volumes, int(np.prod(SHAPE)))
@@ -280,15 +280,15 @@ class _Session:
         signal: Mapping[str, Floats],
         clean: Sequence[Mapping[str, Floats]],
     ) -> dict[str, float]:
-        """Add the responses in noise units, in place; returns their correlation with the sum, trends
+        """Add the responses in noise units, in place; return their correlation with the sum, trends
         aside."""
-        found = {}
+        ceilings = {}
         for region, mask in self.masks.items():
             spread = np.mean([part[region].std(axis=0).mean() for part in clean])
             scaled = signal[region] / spread * CONTRAST_TO_NOISE[region]
             bold[mask] += scaled.T.astype(np.float32)
-            found[region] = float(np.mean(_correlations(scaled, bold[mask].T.astype(np.float64))))
-        return found
+            ceilings[region] = float(np.mean(_correlations(scaled, bold[mask].T.astype(np.float64))))
+        return ceilings
 
     def _write(
         self,
@@ -304,11 +304,11 @@ class _Session:
         bold[inside] += baseline[inside][:, None].astype(np.float32)
         np.round(bold / np.float32(QUANTUM), out=bold)
         bold *= np.float32(QUANTUM)
-        write_run(self.root, subject, run, bold, grid_affine(), self.tr, film)
+        write_run(self.root, subject, run, bold, affine=grid_affine(), tr=self.tr, film=film)
 
 
 def _correlations(first: Floats, second: Floats) -> Floats:
-    """Per column, after taking the linear trend from both."""
+    """Correlate columns after removing the linear trend from both."""
     time = np.linspace(-1.0, 1.0, len(first))
     basis = np.linalg.qr(np.stack([np.ones_like(time), time], axis=1))[0]
     a, b = (part - basis @ (basis.T @ part) for part in (first, second))

@@ -62,6 +62,6 @@ CONSTRUCT_OF_TARGET = {"LB": "threat", "CM": "urgency", "SF": "social", "AStr": 
 
 
 def contrast_against_others(target: str) -> dict[str, float]:
-    """Coefficients of *this target rather than the others*: +1, and -1/3 for each of the other three."""
+    """Return the coefficients of *this target, not the others*: +1, and -1/3 for each of the other three."""
     others = [name for name in TARGETS if name != target]
     return {target: 1.0, **{name: -1.0 / len(others) for name in others}}

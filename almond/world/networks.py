@@ -27,7 +27,7 @@ FC7 = 256
 
 
 def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
-    """Convolution, batch normalisation, ReLU."""
+    """Stack convolution, batch normalisation, ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -49,25 +49,25 @@ class AttributeNetwork(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Logits (B, k) for each attribute."""
+        """Compute logits (B, k) for each attribute."""
 
     def heads_of(self, embedded: torch.Tensor) -> dict[str, torch.Tensor]:
         return {name: head(embedded) for name, head in self.heads.items()}
 
     def probabilities(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Probabilities (B, k) for each attribute, in the order of its values.
+        """Compute probabilities (B, k) for each attribute, in the order of its values.
 
         Those of persons' attributes are conditional on somebody being there.
         """
         return {name: logits.softmax(1) for name, logits in self.forward(images).items()}
 
     def read_latents(self, images: torch.Tensor) -> torch.Tensor:
-        """Expected latents (B, 16) in [0, 1], in the order of ``LATENTS``, from the probabilities."""
+        """Compute expected latents (B, 16) in [0, 1], in the order of ``LATENTS``, from the probabilities."""
         return expected_latents(self.probabilities(images))
 
 
 def prepared(images: torch.Tensor) -> torch.Tensor:
-    """Images of any size in [0, 1] as (B, 3, 96, 96) in [-1, 1]; raises ``InputError`` for other shapes."""
+    """Resize images in [0, 1] to (B, 3, 96, 96) in [-1, 1]; raises ``InputError`` for other shapes."""
     if images.ndim != 4 or images.shape[1] != CHANNELS:
         raise InputError("images", f"shape {tuple(images.shape)}", "(batch, 3, height, width)")
     if images.shape[-2:] != (SIZE, SIZE):
@@ -78,7 +78,7 @@ def prepared(images: torch.Tensor) -> torch.Tensor:
 
 
 def expected_latents(probabilities: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Latents (B, 16) of a scene known by the probabilities of its attributes' values.
+    """Compute the latents (B, 16) of a scene known by the probabilities of its attributes' values.
 
     The mirror of ``almond.world.scenes.latents``: each latent is a sum of probabilities of values, and
     those of persons are multiplied with the probability that somebody is there.
@@ -131,17 +131,17 @@ class FeatureNet(AttributeNetwork):
         self.latent_head = nn.Linear(FC7, len(LATENTS))
 
     def fc7(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 256): the last hidden layer before its nonlinearity."""
-        found: torch.Tensor = self.fc7_layer(self.stack(prepared(images)).flatten(1))
-        return found
+        """Compute (B, 256): the last hidden layer before its nonlinearity."""
+        features: torch.Tensor = self.fc7_layer(self.stack(prepared(images)).flatten(1))
+        return features
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         return self.heads_of(torch.relu(self.fc7(images)))
 
     def latents(self, images: torch.Tensor) -> torch.Tensor:
-        """Latents (B, 16) by regression; about [0, 1], not clipped."""
-        found: torch.Tensor = self.latent_head(self.fc7(images))
-        return found
+        """Compute latents (B, 16) by regression; about [0, 1], not clipped."""
+        latents: torch.Tensor = self.latent_head(self.fc7(images))
+        return latents
 
 
 class Residual(nn.Module):
@@ -161,7 +161,7 @@ class Residual(nn.Module):
 
 
 class Reader(AttributeNetwork):
-    """The raters' eyes: overlapping patches, residual blocks, the last map pooled to 4 x 4 places."""
+    """The raters' eyes: overlapping patches, residual blocks, the last map pooled to 4 x 4 positions."""
 
     def __init__(self) -> None:
         super().__init__(128)
@@ -175,7 +175,7 @@ class Reader(AttributeNetwork):
 
 
 class Judge(AttributeNetwork):
-    """The held-out judge: patches of 4 x 4 pixels as channels, then one place of attention per attribute."""
+    """The held-out judge: patches of 4 x 4 pixels as channels, then an attention position per attribute."""
 
     def __init__(self) -> None:
         super().__init__(2 * 96)
@@ -222,7 +222,7 @@ def load_network(which: Literal["judge"]) -> Judge: ...
 
 @functools.cache
 def load_network(which: str) -> AttributeNetwork:
-    """The shipped network, frozen and in evaluation mode; one object per process.
+    """Load the shipped network, frozen and in evaluation mode; one object per process.
 
     Raises ``InputError`` for an unknown name and ``DigestMismatch`` when its weights were changed.
     """
@@ -233,6 +233,6 @@ def load_network(which: str) -> AttributeNetwork:
     return network.eval().requires_grad_(False)
 
 
-def network_digest(which: str) -> str:
-    """SHA-256 over the shipped weights of a network and its name."""
+def shipped_network_digest(which: str) -> str:
+    """Return the SHA-256 over the shipped weights of a network and its name."""
     return hashlib.sha256(which.encode() + checked(weights_file(which)).read_bytes()).hexdigest()

@@ -46,20 +46,20 @@ class PatchCodec(nn.Module):
         return int(self.basis.shape[1])
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, C, H/4, W/4)."""
+        """Encode (B, 3, H, W) in [0, 1] -> (B, C, H/4, W/4)."""
         patches = nn.functional.pixel_unshuffle(images * 2.0 - 1.0, PATCH).permute(0, 2, 3, 1)
         latents: torch.Tensor = ((patches - self.mean) @ self.basis) / self.scale
         return latents.permute(0, 3, 1, 2)
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """(B, C, h, w) -> (B, 3, 4h, 4w), about [0, 1]; not clipped, so that gradients never vanish."""
+        """Decode (B, C, h, w) -> (B, 3, 4h, 4w), about [0, 1]; unclipped, so that gradients never vanish."""
         patches = (latents.permute(0, 2, 3, 1) * self.scale) @ self.basis.T + self.mean
         images: torch.Tensor = nn.functional.pixel_shuffle(patches.permute(0, 3, 1, 2), PATCH)
         return (images + 1.0) / 2.0
 
 
 def fit_codec(images: torch.Tensor, components: int) -> PatchCodec:
-    """The codec of a set of images (n, 3, H, W) in [0, 1]; signs are fixed (largest entry positive)."""
+    """Fit the codec of a set of images (n, 3, H, W) in [0, 1]; signs are fixed (largest entry positive)."""
     patches = nn.functional.pixel_unshuffle(images.double() * 2.0 - 1.0, PATCH)
     rows = patches.permute(0, 2, 3, 1).reshape(-1, CHANNELS * PATCH * PATCH)
     mean = rows.mean(0)
@@ -79,11 +79,11 @@ def save_codec(codec: PatchCodec, path: Path) -> None:
 
 @functools.cache
 def load_codec() -> PatchCodec:
-    """The shipped codec. Raises ``DigestMismatch`` when its file was changed."""
+    """Load the shipped codec. Raises ``DigestMismatch`` when its file was changed."""
     state = load_file(checked(FILE))
     return PatchCodec(state["mean"], state["basis"], state["scale"]).eval().requires_grad_(False)
 
 
 def codec_digest() -> str:
-    """SHA-256 of the shipped codec's file."""
+    """Return the SHA-256 of the shipped codec's file."""
     return digest_file(checked(FILE))

@@ -106,7 +106,7 @@ class ParsedPrompt:
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words of a text; hyphens separate, punctuation is dropped."""
+    """Split a text into lower-case words; hyphens separate, punctuation is dropped."""
     return WORD.findall(text.lower())
 
 
@@ -137,7 +137,7 @@ def parse_prompt(text: str) -> ParsedPrompt:
 
 
 def longest_phrase(words: Sequence[str], at: int) -> tuple[str, int]:
-    """The longest known phrase that starts at a word, and its length in words; ``("", 1)`` if none."""
+    """Return the longest known phrase that starts at a word, and its length in words; ``("", 1)`` if none."""
     for length in range(min(LONGEST, len(words) - at), 0, -1):
         phrase = " ".join(words[at : at + length])
         if phrase in PHRASES:
@@ -168,7 +168,7 @@ OBJECT_WORDS = {
 
 
 def caption(scene: Scene, rng: np.random.Generator | None = None, keep: float = 0.75) -> str:
-    """A sentence about a scene that ``parse_prompt`` reads back to (a part of) its attributes.
+    """Write a sentence about a scene that ``parse_prompt`` reads back to (a part of) its attributes.
 
     Without a generator every attribute that shows is named (nuisance never is). With one, each is named
     with probability ``keep``; place and presence, the frame of a sentence, a little more often. A scene's

@@ -100,7 +100,7 @@ class Rater:
         return Rating(tuple(float(value) for value in np.clip(np.round(values), 0, 100)), self.time(seconds))
 
     def choose(self, left: Latents, right: Latents, construct: str) -> Choice:
-        """Say which of two percepts (16,) has more of a construct."""
+        """Choose which of two percepts (16,) has more of a construct."""
         tired = self.tiredness()
         lead = self.gain * SPAN * (self.feel(right, construct) - self.feel(left, construct))
         evidence = lead + self.lean + math.sqrt(2) * self.noise * (1 + tired) * self.rng.standard_normal()
@@ -113,7 +113,7 @@ class Rater:
         )
 
     def feel(self, percept: Latents, construct: str) -> float:
-        """How much of a construct this rater finds in a percept; negative weights start from their middle."""
+        """Compute how much of a construct this rater sees; negative weights start from their middle."""
         if construct not in self.tastes:
             weights = construct_weights(construct)
             self.tastes[construct] = weights + TASTE_SD * self.rng.standard_normal(len(weights))
@@ -123,7 +123,7 @@ class Rater:
         return self.fatigue * self.answered / 100
 
     def time(self, median: float) -> float:
-        """A reaction time: lognormal, at least 150 ms, in tenths of a millisecond."""
+        """Draw a reaction time: lognormal, at least 150 ms, in tenths of a millisecond."""
         return round(max(150.0, median * math.exp(0.35 * self.rng.standard_normal())), 1)
 
 
@@ -155,10 +155,10 @@ def simulate_rater(rng: np.random.Generator, style: Style = "attentive") -> Rate
 
 
 def construct_weights(construct: str) -> Latents:
-    """The population's weights (16,) of a construct; raises ``InputError`` for one it cannot judge."""
+    """Return the population's weights (16,) of a construct; raises ``InputError`` for one it cannot judge."""
     if construct not in CONSTRUCTS:
         raise InputError(
-            f"construct {construct!r}", "is nothing that simulated raters can judge", ", ".join(CONSTRUCTS)
+            f"construct {construct!r}", "is none that simulated raters know", ", ".join(CONSTRUCTS)
         )
     return np.array([CONSTRUCTS[construct].get(name, 0.0) for name in LATENTS])
 
@@ -170,7 +170,11 @@ def negative_weight(construct: str) -> float:
 def read_percepts(
     images: Mapping[str, NDArray[np.uint8]], *, progress: Progress | None = None
 ) -> dict[str, Latents]:
-    """What raters see in images (H, W, 3) uint8, by id: latents (16,), read once per image in batches."""
+    """Compute what raters see in images: their latents, read once per image in batches.
+
+    :param images: (H, W, 3) uint8 by id.
+    :returns: latents (16,) in [0, 1] by id.
+    """
     import torch  # only here: everything else about raters is arithmetic
 
     from almond.world.networks import load_network
@@ -178,18 +182,18 @@ def read_percepts(
     progress = progress or Silent()
     reader = load_network("reader")
     percepts: dict[str, Latents] = {}
-    for batch in batches(images):
+    for batch in batches_of_one_size(images):
         pixels = np.stack([images[name] for name in batch]).transpose(0, 3, 1, 2)
         with torch.no_grad():
-            found = reader.read_latents(torch.from_numpy(pixels.astype(np.float32) / 255.0))
-        rows = np.asarray(found, np.float64)
+            latents = reader.read_latents(torch.from_numpy(pixels.astype(np.float32) / 255.0))
+        rows = np.asarray(latents, np.float64)
         percepts.update(zip(batch, rows, strict=True))
         progress.report(len(percepts) / len(images), f"{len(percepts)} of {len(images)} images read")
     return percepts
 
 
-def batches(images: Mapping[str, NDArray[np.uint8]]) -> Iterable[list[str]]:
-    """Ids in batches of images of one size."""
+def batches_of_one_size(images: Mapping[str, NDArray[np.uint8]]) -> Iterable[list[str]]:
+    """Yield ids in batches of images of one size."""
     by_shape: dict[tuple[int, ...], list[str]] = {}
     for name, image in images.items():
         by_shape.setdefault(image.shape, []).append(name)
@@ -201,7 +205,7 @@ def batches(images: Mapping[str, NDArray[np.uint8]]) -> Iterable[list[str]]:
 def null_percepts(
     bases: Mapping[str, Latents], scenes: Mapping[str, str], rng: np.random.Generator, *, sd: float = NULL_SD
 ) -> dict[str, Latents]:
-    """The null world: every stimulus is perceived as the unguided image of its scene, plus noise of its own.
+    """Make percepts of the null world: those of the unguided image of each scene, plus noise per stimulus.
 
     ``bases`` holds the percepts of unguided images by base scene, ``scenes`` the base scene of every stimulus
     id. The noise knows no target and no direction. Raises ``InputError`` for a scene without a base.
@@ -216,5 +220,5 @@ def null_percepts(
 
 
 def style_of(rng: np.random.Generator, careless_share: float) -> Style:
-    """Careless with the given probability."""
+    """Draw careless with probability ``careless_share``, else attentive."""
     return "careless" if rng.random() < careless_share else "attentive"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from almond.errors import InputError
 from almond.world.attributes import ALL_ATTRIBUTES, ATTRIBUTES, NUISANCE, PERSON_ATTRIBUTES, Scene
-from almond.world.drawing import draw
+from almond.world.drawing import draw_whole_scene
 
 __all__ = [
     "ALL_ATTRIBUTES",
@@ -66,26 +66,26 @@ THREATS = ("snake", "fire", "knife")
 def draw_scene(
     rng: np.random.Generator, fixed: Mapping[str, str] | None = None, layout_seed: int | None = None
 ) -> Scene:
-    """A random scene with the ``fixed`` attributes given and all others drawn independently.
+    """Draw a random scene with the ``fixed`` attributes and all others drawn independently.
 
     The same numbers are drawn whatever is fixed, so that one generator state gives comparable scenes.
     Raises ``InputError`` for an unknown attribute or value.
     """
-    given = dict(fixed or {})
-    unknown = sorted(set(given) - set(ALL_ATTRIBUTES))
+    fixed = dict(fixed or {})
+    unknown = sorted(set(fixed) - set(ALL_ATTRIBUTES))
     if unknown:
         raise InputError("scene", f"unknown attributes: {', '.join(unknown)}", ", ".join(ALL_ATTRIBUTES))
-    chosen: dict[str, str] = {}
+    attributes: dict[str, str] = {}
     for name, values in ALL_ATTRIBUTES.items():
         drawn = values[int(rng.choice(len(values), p=FREQUENCIES.get(name)))]
-        chosen[name] = given.get(name, drawn)
+        attributes[name] = fixed.get(name, drawn)
     drawn_seed = int(rng.integers(0, 2**31 - 1))
-    return Scene(**chosen, layout_seed=drawn_seed if layout_seed is None else layout_seed)
+    return Scene(**attributes, layout_seed=drawn_seed if layout_seed is None else layout_seed)
 
 
 def render(scene: Scene, size: int = SIZE) -> NDArray[np.uint8]:
-    """The scene's picture, (size, size, 3) RGB; the same scene always gives the same bytes."""
-    return draw(scene, size)
+    """Render the scene's picture, (size, size, 3) RGB; the same scene always gives the same bytes."""
+    return draw_whole_scene(scene, size)
 
 
 def render_many(scenes: Iterable[Scene], size: int = SIZE) -> NDArray[np.uint8]:

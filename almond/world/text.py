@@ -68,7 +68,7 @@ class TextConfig:
     heads: int = 4
 
 
-class TextEncoder(nn.Module):
+class SceneTextEncoder(nn.Module):
     """Word and place embeddings and a small transformer: (B, L) word numbers to hidden states (B, L, D)."""
 
     def __init__(self, config: TextConfig) -> None:
@@ -83,8 +83,8 @@ class TextEncoder(nn.Module):
         states = self.embedding(numbers) + self.places
         for layer in self.layers:
             states = layer(states)
-        found: torch.Tensor = self.norm(states)
-        return found
+        normalised: torch.Tensor = self.norm(states)
+        return normalised
 
 
 class TextLayer(nn.Module):
@@ -108,11 +108,11 @@ class TextLayer(nn.Module):
         split = self.mixed(x).view(batch, length, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)
         looks = (query @ key.transpose(2, 3) / (width // self.heads) ** 0.5).softmax(-1)
-        found: torch.Tensor = self.out((looks @ value).transpose(1, 2).reshape(batch, length, width))
-        return found
+        attended: torch.Tensor = self.out((looks @ value).transpose(1, 2).reshape(batch, length, width))
+        return attended
 
 
-def save_text(folder: Path, tokenizer: WordTokenizer, encoder: TextEncoder, dtype: torch.dtype) -> None:
+def save_text(folder: Path, tokenizer: WordTokenizer, encoder: SceneTextEncoder, dtype: torch.dtype) -> None:
     """Write configuration, vocabulary and weights (as ``dtype``) into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / CONFIG, canonical_json(asdict(encoder.config)) + b"\n")
@@ -121,7 +121,7 @@ def save_text(folder: Path, tokenizer: WordTokenizer, encoder: TextEncoder, dtyp
     save_file(state, folder / MODEL)
 
 
-def load_text(folder: Path) -> tuple[WordTokenizer, TextEncoder]:
+def load_text(folder: Path) -> tuple[WordTokenizer, SceneTextEncoder]:
     """The tokenizer and the frozen encoder (float32) of a folder; raises ``InputError`` if it is none."""
     try:
         settings: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -131,7 +131,7 @@ def load_text(folder: Path) -> tuple[WordTokenizer, TextEncoder]:
         raise InputError(
             folder, f"is no text encoder: {error}", f"{CONFIG}, {VOCABULARY}, {MODEL}"
         ) from error
-    encoder = TextEncoder(config)
+    encoder = SceneTextEncoder(config)
     state = {name: value.float() for name, value in load_file(folder / MODEL).items()}
     encoder.load_state_dict(state)
     return WordTokenizer(vocabulary, config.length), encoder.eval().requires_grad_(False)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from almond.design.plan import StudyPlan
+from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.base import PlannedTrial
+from almond.design.trials.base import Response as StoredResponse
+from almond.exchange.schema import table_schemas
 from ratings.models import Participant, Response
 from studies.models import Study
 
@@ -13,19 +16,25 @@ Row = dict[str, Any]
 
 
 def export_tables(study: Study) -> dict[str, list[Row]]:
-    """Rows of ``participants``, ``ratings`` and ``choices`` with the columns of the export's codebook.
+    """Return the rows of ``participants`` and of every trial kind's table, as the export's codebook has them.
 
     Natural images have an empty ``intended_target``. ``InputError`` for a study that was never frozen.
     """
     plan = study.frozen_plan
-    given = Response.objects.of_study(study, "rating").iterator(chunk_size=2000)
-    ratings = [row for response in given for row in rating_rows(response, plan)]
-    given = Response.objects.of_study(study, "choice").iterator(chunk_size=2000)
-    choices = [choice_row(response, plan) for response in given]
+    schema = table_schemas(plan.kinds)
+    rows = {
+        kind.table.name: [
+            row
+            for response in Response.objects.of_study(study, name).iterator(chunk_size=2000)
+            for row in kind.rows(plan, stored(response))
+        ]
+        for name, kind in TRIAL_KINDS.entries().items()
+        if kind.table.name in schema
+    }
     # Counted from the rows above, so that the tables agree also while answers still come in.
-    answered = {(row["participant_id"], row["trial_id"]) for row in (*ratings, *choices)}
+    answered = {(row["participant_id"], row["trial_id"]) for table in rows.values() for row in table}
     done = Counter(name for name, _ in answered)
-    return {"participants": participant_rows(study, done), "ratings": ratings, "choices": choices}
+    return {"participants": participant_rows(study, done), **rows}
 
 
 def participant_rows(study: Study, done: Counter[str]) -> list[Row]:
@@ -48,51 +57,21 @@ def iso(moment: Any) -> str:
     return str(moment.isoformat(timespec="milliseconds"))
 
 
-def response_part(response: Response) -> Row:
+def stored(response: Response) -> StoredResponse:
+    """Return a response as trial kinds make rows from it."""
     trial = response.trial
-    return {
-        "response_id": str(response.response_id),
-        "trial_id": trial.name,
-        "participant_id": trial.participant.name,
-        "trial_index": trial.index,
-        "block": trial.block,
-        "rt_ms": response.rt_ms,
-        "received_at": iso(response.received_at),
-    }
-
-
-def rating_rows(response: Response, plan: StudyPlan) -> list[Row]:
-    """One row per construct of the trial."""
-    planned = response.trial.planned
-    stimulus = plan.stimulus_by_id[planned["stimulus"]]
-    shown = {
-        **response_part(response),
-        "repeat": int(planned["repeat"]),
-        "stimulus_id": stimulus.id,
-        "base_scene": stimulus.base_scene,
-        "intended_target": stimulus.target or "",
-        "direction": stimulus.direction,
-        "strength": stimulus.strength,
-        "image_sha256": response.digests[0],
-    }
-    return [{**shown, "construct": name, "value": value} for name, value in sorted(response.values.items())]
-
-
-def choice_row(response: Response, plan: StudyPlan) -> Row:
-    planned = response.trial.planned
-    pair = plan.pair_by_id[planned["pair"]]
-    high_side = "left" if planned["left"] == pair.high else "right"
-    return {
-        **response_part(response),
-        "pair_id": pair.id,
-        "base_scene": pair.base_scene,
-        "intended_target": pair.target,
-        "construct": pair.construct,
-        "left_stimulus": planned["left"],
-        "right_stimulus": planned["right"],
-        "chosen": response.chosen,
-        "high_side": high_side,
-        "aligned": int(response.chosen == high_side),
-        "left_sha256": response.digests[0],
-        "right_sha256": response.digests[1],
-    }
+    return StoredResponse(
+        trial=PlannedTrial.from_json(trial.planned),
+        images=response.digests,
+        values=response.values,
+        chosen=response.chosen,
+        shared={
+            "response_id": str(response.response_id),
+            "trial_id": trial.name,
+            "participant_id": trial.participant.name,
+            "trial_index": trial.index,
+            "block": trial.block,
+            "rt_ms": response.rt_ms,
+            "received_at": iso(response.received_at),
+        },
+    )

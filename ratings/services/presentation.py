@@ -19,13 +19,13 @@ RATE_MINUTES = 30
 
 
 def addresses(token: str) -> dict[str, str]:
-    """The addresses of one participant's pages."""
+    """Return the addresses of one participant's pages."""
     names = ("study", "state", "responses", "events", "finish", "done", "withdraw")
     return {name: reverse(f"participant_{name}", args=[token]) for name in names}
 
 
 def state_json(participant: Participant) -> dict[str, Any]:
-    """Everything that the browser needs to go on: the trials, which of them are stored, images and words."""
+    """Return everything that the browser needs to go on: trials, which are stored, images and words."""
     study = participant.study
     plan = study.frozen_plan
     trials = list(participant.trials.select_related("response").order_by("index"))
@@ -49,7 +49,7 @@ def is_answered(trial: Trial) -> bool:
 
 
 def monitor_json(study: Study) -> dict[str, Any]:
-    """How a study goes: people by status, places per list, responses per minute of the last half hour."""
+    """Count people by status, slots per list, and responses per minute of the last half hour."""
     people = Participant.objects.filter(study=study)
     counts = dict(people.values_list("status").annotate(Count("pk")).order_by())
     now = timezone.now()
@@ -88,14 +88,14 @@ def lists_json(study: Study) -> list[dict[str, int]]:
 
 
 def responses_per_minute(study: Study) -> list[int]:
-    """Responses stored in each of the last 30 full or begun minutes, the present one last."""
+    """Count the responses stored in each of the last 30 full or begun minutes, the present one last."""
     this = timezone.now().replace(second=0, microsecond=0)
     first = this - timedelta(minutes=RATE_MINUTES - 1)
-    found = dict(
+    counts = dict(
         Response.objects.filter(trial__participant__study=study, received_at__gte=first)
         .annotate(minute=TruncMinute("received_at"))
         .values_list("minute")
         .annotate(Count("pk"))
         .order_by()
     )
-    return [found.get(first + timedelta(minutes=number), 0) for number in range(RATE_MINUTES)]
+    return [counts.get(first + timedelta(minutes=number), 0) for number in range(RATE_MINUTES)]

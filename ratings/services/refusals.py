@@ -8,7 +8,7 @@ from almond.errors import InputError
 
 
 class Refused(InputError):
-    """A request that cannot be granted. Nothing of it was kept, except that it was made."""
+    """A request that cannot be granted. Nothing of it was stored, except that it was made."""
 
     status = 400
 

@@ -1,6 +1,6 @@
-"""Places on a study's lists: taken by conditional updates, given back when somebody leaves.
+"""Slots on a study's lists: taken by conditional updates, released when somebody leaves.
 
-A place is held by every participant who is active or has finished. Balance is exact: under any burst of
+A slot is held by every participant who is active or has finished. Balance is exact: under any burst of
 joins the numbers taken on two lists with room differ by one at most, and who comes after somebody has left
 gets the emptiest list.
 """
@@ -19,11 +19,11 @@ from studies.models import AssignmentList, Study
 Status = Participant.Status
 
 
-def take_place(study: Study) -> AssignmentList | None:
-    """A place on the emptiest list; None when every list is full.
+def take_slot(study: Study) -> AssignmentList | None:
+    """Take a slot on the emptiest list; return None when every list is full.
 
-    The update succeeds only if nobody took a place of that list since it was read; else the lists are read
-    again. Each turn of the loop means that somebody else got a place, so it ends.
+    The update succeeds only if nobody took a slot of that list since it was read; else the lists are read
+    again. Each turn of the loop means that somebody else got a slot, so it ends.
     """
     while (candidate := AssignmentList.objects.filter(study=study).open().first()) is not None:
         if _add(candidate.pk, candidate.taken):
@@ -32,11 +32,11 @@ def take_place(study: Study) -> AssignmentList | None:
 
 
 class _Missed(Exception):
-    """Somebody else took a place of the list since it was read."""
+    """Somebody else took a slot of the list since it was read."""
 
 
 def _add(pk: int, seen: int) -> bool:
-    """One place more, if ``seen`` are still taken.
+    """Count a further slot as taken, if ``seen`` still are.
 
     An update that waited in vain leaves PostgreSQL holding the row's lock; rolled back to its savepoint it
     holds none, so that two joins never wait for each other.
@@ -50,14 +50,14 @@ def _add(pk: int, seen: int) -> bool:
     return True
 
 
-def take_again(participant: Participant) -> bool:
-    """A place on the list that the participant began with, if there is one."""
+def retake_slot(participant: Participant) -> bool:
+    """Take a slot on the list that the participant began with, if it has a free slot."""
     free = AssignmentList.objects.filter(pk=participant.assignment_id, taken__lt=F("capacity"))
     return free.update(taken=F("taken") + 1) == 1
 
 
-def give_back(participant: Participant, after: str, *, idle_since: datetime | None = None) -> bool:
-    """Make an active participant something else and open the place again.
+def release_slot(participant: Participant, after: str, *, idle_since: datetime | None = None) -> bool:
+    """Give an active participant another status and free the slot.
 
     False, and nothing changed, when no longer active, or when something came after ``idle_since``.
     """
@@ -71,26 +71,26 @@ def give_back(participant: Participant, after: str, *, idle_since: datetime | No
     return bool(left)
 
 
-def release_idle(study: Study) -> int:
-    """Open the places of those from whom nothing came for the study's time-out; how many.
+def release_idle_slots(study: Study) -> int:
+    """Free the slots of those from whom nothing came for the study's time-out; return how many.
 
     Each in a transaction of its own, so that two bursts never wait for each other's lists.
     """
     moment = timezone.now() - timedelta(minutes=study.timeout_minutes)
     idle = list(Participant.objects.filter(study=study).idle_since(moment))
-    return sum(give_back(participant, Status.TIMED_OUT, idle_since=moment) for participant in idle)
+    return sum(release_slot(participant, Status.TIMED_OUT, idle_since=moment) for participant in idle)
 
 
-def come_back(participant: Participant) -> bool:
-    """Give a timed-out participant an own place again, if one is free; True when they hold one.
+def reclaim_slot(participant: Participant) -> bool:
+    """Give a timed-out participant a slot again, if the list has a free one; True when they hold a slot.
 
-    Locks the participant before the list, as ``give_back`` does.
+    Locks the participant before the list, as ``release_slot`` does.
     """
     if participant.status in Participant.HOLDING:
         return True
     with transaction.atomic():
         current = Participant.objects.select_for_update().get(pk=participant.pk)
-        if current.status == Status.TIMED_OUT and take_again(current):
+        if current.status == Status.TIMED_OUT and retake_slot(current):
             current.status = Status.ACTIVE
             current.save(update_fields=["status"])
     participant.status = current.status

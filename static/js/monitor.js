@@ -7,8 +7,8 @@ function showNumbers(numbers) {
   const at = new Date(numbers.at).toLocaleTimeString();
   const highest = Math.max(...numbers.per_minute);
   for (const [name, value] of Object.entries({ ...numbers, at, highest })) {
-    const place = page.querySelector(`[data-number="${name}"]`);
-    if (place && typeof value !== "object") place.textContent = value;
+    const cell = page.querySelector(`[data-number="${name}"]`);
+    if (cell && typeof value !== "object") cell.textContent = value;
   }
 }
 
@@ -27,7 +27,7 @@ function listRow(list) {
   const said = document.createElement("span");
   said.className = "al-small al-soft al-number";
   said.textContent = `${list.finished} + ${list.taken - list.finished} of ${list.capacity}`;
-  said.title = "finished + under way of places";
+  said.title = "finished + under way, of all slots";
   row.append(name, bar, said);
   return row;
 }
@@ -35,10 +35,10 @@ function listRow(list) {
 function showRate(counts) {
   const highest = Math.max(1, ...counts);
   const width = 300 / counts.length;
-  const bars = counts.map((count, place) => {
+  const bars = counts.map((count, minute) => {
     const bar = document.createElementNS(SVG, "rect");
     const height = (92 * count) / highest;
-    const box = { x: place * width + 1, y: 98 - height, width: width - 2, height };
+    const box = { x: minute * width + 1, y: 98 - height, width: width - 2, height };
     for (const [key, value] of Object.entries(box)) bar.setAttribute(key, value.toFixed(2));
     return bar;
   });

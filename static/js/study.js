@@ -1,10 +1,14 @@
 // A participant's visit: send what waits, ask the server what is stored, load the images, go on at the first
 // open trial, and fetch the completion code when the server has every answer.
+//
+// How a trial looks is the matter of its kind: a script that the server names, in js/trials. It exports an object:
+//   info                   what its jsPsych plugin declares: parameters and data, rt and images among them
+//   plugin                 the jsPsych plugin
+//   trial(planned, study)  the plugin's parameters; study has the constructs by name, and the images of the trial
+//   answer(data)           the fields of the posted answer that only this kind has
 import { Events } from "./events.js";
 import { Outbox, post } from "./outbox.js";
 import { element } from "./painted.js";
-import { PairPlugin } from "./plugin-pair.js";
-import { RatingPlugin } from "./plugin-rating.js";
 import { preload } from "./preload.js";
 import { newId, pause, sleep } from "./waiting.js";
 
@@ -91,37 +95,40 @@ function introduction(block, number, blocks, resumed) {
   };
 }
 
-function trialNode(trial, state, images, onAnswer, events) {
-  const shown = trial.images.map((digest) => images.get(digest));
-  const common = {
+// The kinds of the blocks by name, each from its script.
+async function loadKinds(blocks) {
+  const load = async ({ kind, script }) => [kind, (await import(script)).default];
+  return Object.fromEntries(await Promise.all(blocks.map(load)));
+}
+
+function trialNode(trial, kind, study, onAnswer, events) {
+  const images = trial.images.map((digest) => study.images.get(digest));
+  return {
+    type: kind.plugin,
+    ...kind.trial(trial, { constructs: study.constructs, images }),
     on_start: () => {
       events.trialIndex = trial.index;
     },
-    on_finish: (data) => onAnswer(trial, data),
+    on_finish: (data) => onAnswer(trial, answerBody(trial, kind, data)),
     post_trial_gap: GAP_MS,
   };
-  if (trial.kind === "rating") {
-    const constructs = trial.constructs.map((name) => ({ name, ...state.constructs[name] }));
-    return { type: RatingPlugin, image: shown[0], constructs, ...common };
-  }
-  return { type: PairPlugin, question: trial.question, left: shown[0], right: shown[1], ...common };
 }
 
-function answerBody(trial, data) {
-  const body = { response_id: newId(), trial_id: trial.id, rt_ms: data.rt, images: data.images };
-  return trial.kind === "rating" ? { ...body, values: data.values } : { ...body, chosen: data.chosen };
+function answerBody(trial, kind, data) {
+  return { response_id: newId(), trial_id: trial.id, rt_ms: data.rt, images: data.images, ...kind.answer(data) };
 }
 
-async function run(state, open, images, onAnswer, events) {
+async function run(state, kinds, open, images, onAnswer, events) {
   const begunAlready = open.length < state.trials.length;
   const jsPsych = window.initJsPsych({ display_element: stage, auto_update_progress_bar: false });
+  const study = { constructs: state.constructs, images };
   const timeline = [];
   state.blocks.forEach((block, number) => {
     const trials = open.filter((trial) => trial.block === block.name);
     if (trials.length === 0) return;
     const resumed = begunAlready && timeline.length === 0;
     timeline.push(introduction(block, number, state.blocks.length, resumed));
-    timeline.push(...trials.map((trial) => trialNode(trial, state, images, onAnswer, events)));
+    timeline.push(...trials.map((trial) => trialNode(trial, kinds[block.kind], study, onAnswer, events)));
   });
   stage.replaceChildren();
   await jsPsych.run(timeline);
@@ -172,13 +179,14 @@ async function visit() {
     return;
   }
   if (open.length > 0) {
+    const kinds = await loadKinds(state.blocks);
     const images = await loadImages(state, open, events);
-    const onAnswer = (trial, data) => {
+    const onAnswer = (trial, answer) => {
       done += 1;
       showProgress(done, total);
-      if (!config.preview) outbox.add(answerBody(trial, data));
+      if (!config.preview) outbox.add(answer);
     };
-    await run(state, open, images, onAnswer, events);
+    await run(state, kinds, open, images, onAnswer, events);
   }
   await events.send(false);
   if (config.preview) say("End of the preview", ["Nothing was stored."], again("From the start"));

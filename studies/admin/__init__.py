@@ -15,19 +15,16 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.services import record
-from almond.design.assignment import make_lists
 from almond.design.plan import StudyPlan
 from almond.errors import InputError
-from generation.models import Stimulus
 from lab.written_once import Deed, RowForm, WrittenOnceAdmin, actor
 from studies import services
 from studies.admin.flow import minutes, steps
-from studies.models import Block, Construct, Study
+from studies.models import Block, Construct, Study, images_by_name
 from studies.services.plans import build_plan
-from studies.services.presentation import blocks_json, constructs_json, images_json, trial_json
+from studies.services.presentation import preview_state
 
 STATES = {"draft": "warning", "frozen": "info", "live": "success", "paused": "warning", "closed": "primary"}
-PREVIEWED_TRIALS = 3
 
 
 @admin.register(Construct)
@@ -53,19 +50,9 @@ class ConstructAdmin(ModelAdmin):
         record(verb="edit" if change else "create", subject=obj, by=actor(request))
 
 
-class BlockForm(RowForm):
-    """Says what is wrong with a block at its fields: the page shows no errors of a block as a whole."""
-
-    def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
-        if data.get("kind") == Block.Kind.CHOICE and data.get("repeats"):
-            self.add_error("repeats", "Only rating blocks repeat images.")
-        return data
-
-
 class BlockInline(StackedInline):
     model = Block
-    form = BlockForm
+    form = RowForm
     extra = 0
     fields = [("order", "kind", "name"), ("trials", "repeats"), "constructs", "instructions"]
 
@@ -169,12 +156,12 @@ class StudyAdmin(WrittenOnceAdmin):
             "join_address": request.build_absolute_uri(row.join_path),
         }
         if plan is not None:
-            images = image_rows(row, plan)
+            images = images_by_name(stimulus.id for stimulus in plan.stimuli)
             shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
         return {**shown, "lists": row.lists.all()}
 
     def plan_of(self, row: Study) -> tuple[StudyPlan | None, str]:
-        """The frozen plan, or the one that freezing would make, or what is in its way."""
+        """Return the frozen plan, or the one that freezing would make, or what is in its way."""
         if not row.is_draft:
             return row.frozen_plan, ""
         try:
@@ -197,7 +184,7 @@ class StudyAdmin(WrittenOnceAdmin):
         return row
 
     def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """A few trials of each block, as participants see them; nothing is stored."""
+        """Show a few trials of each block, as participants see them; nothing is stored."""
         row = self.readable(request, pk)
         plan, missing = self.plan_of(row)
         if plan is None:
@@ -207,7 +194,7 @@ class StudyAdmin(WrittenOnceAdmin):
         return render(request, "participant/study.html", {"study": row, "config": config})
 
     def plan_file(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The frozen plan, byte for byte what its digest was taken of."""
+        """Send the frozen plan, byte for byte what its digest was taken of."""
         row = self.readable(request, pk)
         plan, missing = self.plan_of(row)
         if plan is None:
@@ -218,32 +205,3 @@ class StudyAdmin(WrittenOnceAdmin):
 
     def address(self, row: Any) -> str:
         return reverse("admin:studies_study_change", args=[row.pk])
-
-
-def image_rows(row: Study, plan: StudyPlan) -> dict[str, Stimulus]:
-    """Name in the plan -> image."""
-    numbers = [int(stimulus.id[1:]) for stimulus in plan.stimuli]
-    return {f"s{pk}": image for pk, image in Stimulus.objects.in_bulk(numbers).items()}
-
-
-def preview_state(row: Study, plan: StudyPlan) -> dict[str, Any]:
-    """What the page of the trials is told, with the first trials of each block of the first list."""
-    planned = make_lists(plan, 1)[0]
-    chosen = [
-        trial
-        for block in plan.blocks
-        for trial in [one for one in planned if one.block == block.name][:PREVIEWED_TRIALS]
-    ]
-    digests = {name: stimulus.sha256 for name, stimulus in plan.stimulus_by_id.items()}
-    return {
-        "live": True,
-        "constructs": constructs_json(plan),
-        "images": images_json(image_rows(row, plan).values()),
-        "blocks": blocks_json(row, plan),
-        "trials": [
-            trial_json(
-                f"preview-{place}", trial.to_json(), [digests[name] for name in trial.stimuli], done=False
-            )
-            for place, trial in enumerate(chosen)
-        ],
-    }

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from almond.design.parts import Construct as PlannedConstruct
-from almond.design.plan import AnalysisPlan, PlannedPair, PlannedStimulus, StudyPlan
-from almond.design.plan import Block as PlannedBlock
+from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.trials import TRIAL_KINDS
 from almond.errors import InputError
+from almond.shapes import read
 from generation.models import MatchedPair, Stimulus
 from studies.models import Block, Construct, Study, stimulus_name
 
 
 def build_plan(study: Study) -> StudyPlan:
-    """The plan that freezing the study now would seal; ``InputError`` says everything that is in its way."""
+    """Make the plan that freezing the study now would seal; ``InputError`` says everything in its way."""
     images = distinct_images(study)
     blocks = list(study.blocks.prefetch_related("constructs").order_by("order"))
     if not blocks:
         raise InputError(f"study {study.title!r}", "has no blocks", "a rating block or a choice block")
+    stimuli = tuple(planned_stimulus(row) for row in images)
     pairs = planned_pairs(study, blocks)
-    return StudyPlan(
-        title=study.title,
-        seed=study.seed,
-        participants=study.participants_planned,
-        constructs=tuple(planned_construct(row) for row in constructs_of(blocks)),
-        blocks=tuple(planned_block(block, len(images), pairs) for block in blocks),
-        stimuli=tuple(planned_stimulus(row) for row in images),
-        pairs=pairs,
-        analysis=AnalysisPlan(permutations=study.permutations, primary=primary_tests(study, blocks)),
-    )
+    fields = {
+        "title": study.title,
+        "seed": study.seed,
+        "participants": study.participants_planned,
+        "constructs": [planned_construct(row) for row in constructs_of(blocks)],
+        "blocks": [planned_block(block, stimuli, pairs) for block in blocks],
+        "stimuli": stimuli,
+        "pairs": pairs,
+        "analysis": {"permutations": study.permutations, "primary": primary_tests(study, blocks)},
+    }
+    return read(StudyPlan, fields, source=f"study plan {study.title!r}")
 
 
 def distinct_images(study: Study) -> list[Stimulus]:
-    """The images to show, by row number; of natural images with the same bytes, the first.
+    """Return the images to show, by row number; of natural images with the same bytes, the first.
 
     ``InputError`` when there are none, or when a matched set could still change.
     """
@@ -58,57 +61,58 @@ def distinct_images(study: Study) -> list[Stimulus]:
 
 
 def constructs_of(blocks: Sequence[Block]) -> list[Construct]:
-    """Every construct of the blocks once, by name."""
-    found = {row.name: row for block in blocks for row in block.constructs.all()}
-    return [found[name] for name in sorted(found)]
+    """Return every construct of the blocks once, by name."""
+    constructs = {row.name: row for block in blocks for row in block.constructs.all()}
+    return [constructs[name] for name in sorted(constructs)]
 
 
-def planned_construct(row: Construct) -> PlannedConstruct:
-    return PlannedConstruct(row.name, row.question, row.low, row.high)
+def planned_construct(row: Construct) -> dict[str, str]:
+    return {"name": row.name, "question": row.question, "low": row.low, "high": row.high}
 
 
 def planned_stimulus(row: Stimulus) -> PlannedStimulus:
-    return PlannedStimulus(
-        id=stimulus_name(row.pk),
-        sha256=row.digest,
-        base_scene=row.base_scene,
-        prompt=row.prompt,
-        target=row.intended_target or None,
-        direction=row.direction,
-        strength=row.strength,
-        width=row.width,
-        height=row.height,
-    )
+    fields = {
+        "id": stimulus_name(row.pk),
+        "sha256": row.digest,
+        "base_scene": row.base_scene,
+        "prompt": row.prompt,
+        "target": row.intended_target or None,
+        "direction": row.direction,
+        "strength": row.strength,
+        "width": row.width,
+        "height": row.height,
+    }
+    return read(PlannedStimulus, fields, source=f"image {row}")
 
 
 def planned_pairs(study: Study, blocks: Sequence[Block]) -> tuple[PlannedPair, ...]:
-    """For every choice block and matched pair, the pair with the question of its target."""
-    asking = [block for block in blocks if block.kind == Block.Kind.CHOICE]
-    if not asking:
+    """Return, for every block of pairs and every matched pair, the pair with the question of its target."""
+    pair_blocks = [block for block in blocks if TRIAL_KINDS.load(block.kind).shows == "pairs"]
+    if not pair_blocks:
         return ()
     if study.matched_set is None:
         raise InputError(
-            f"block {asking[0].name!r}",
+            f"block {pair_blocks[0].name!r}",
             "chooses between pairs, but natural images have none",
             "a rating block",
         )
     rows = list(study.matched_set.pairs.all())
     targets = sorted({row.target for row in rows})
-    found: dict[str, PlannedPair] = {}
-    for block in asking:
+    pairs: dict[str, PlannedPair] = {}
+    for block in pair_blocks:
         questions = questions_of(block, targets)
         for row in rows:
             pair = planned_pair(row, questions[row.target])
-            found[pair.id] = pair
-    return tuple(found.values())
+            pairs[pair.id] = pair
+    return tuple(pairs.values())
 
 
 def questions_of(block: Block, targets: Sequence[str]) -> dict[str, Construct]:
-    """Target -> the one construct of the block that its pairs are asked about."""
-    chosen = list(block.constructs.all())
+    """Return target -> the one construct of the block that its pairs are asked about."""
+    constructs = list(block.constructs.all())
     questions = {}
     for target in targets:
-        asking = [row for row in chosen if row.target == target]
+        asking = [row for row in constructs if row.target == target]
         if len(asking) != 1:
             names = ", ".join(row.name for row in asking) or "no construct"
             raise InputError(
@@ -121,37 +125,37 @@ def questions_of(block: Block, targets: Sequence[str]) -> dict[str, Construct]:
 
 
 def planned_pair(row: MatchedPair, construct: Construct) -> PlannedPair:
-    return PlannedPair(
-        id=f"p{row.pk}-{construct.name}",
-        base_scene=row.base_scene,
-        target=row.target,
-        construct=construct.name,
-        question=construct.choice,
-        high=stimulus_name(row.high_id),
-        low=stimulus_name(row.low_id),
-    )
+    fields = {
+        "id": f"p{row.pk}-{construct.name}",
+        "base_scene": row.base_scene,
+        "target": row.target,
+        "construct": construct.name,
+        "question": construct.choice,
+        "high": stimulus_name(row.high_id),
+        "low": stimulus_name(row.low_id),
+    }
+    return read(PlannedPair, fields, source=f"pair {row}")
 
 
-def planned_block(block: Block, n_images: int, pairs: Sequence[PlannedPair]) -> PlannedBlock:
-    names = tuple(sorted(row.name for row in block.constructs.all()))
-    everything = (
-        n_images + block.repeats
-        if block.kind == Block.Kind.RATING
-        else sum(pair.construct in names for pair in pairs)
-    )
-    return PlannedBlock(
-        kind=block.kind,
-        name=block.name,
-        trials=everything if block.trials is None else block.trials,
-        constructs=names,
-        repeats=block.repeats,
-    )
+def planned_block(
+    block: Block, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
+) -> dict[str, Any]:
+    """Return a block's fields; one without a number of trials shows every image or pair once."""
+    names = sorted(row.name for row in block.constructs.all())
+    items = TRIAL_KINDS.load(block.kind).items(names, stimuli, pairs)
+    return {
+        "kind": block.kind,
+        "name": block.name,
+        "trials": len(items) + block.repeats if block.trials is None else block.trials,
+        "constructs": names,
+        "repeats": block.repeats,
+    }
 
 
 def primary_tests(study: Study, blocks: Sequence[Block]) -> tuple[str, ...]:
-    """The confirmatory tests that such a study allows."""
+    """Name the confirmatory tests that such a study allows."""
     if study.matched_set is None:
         return ("natural",)
-    kinds = {block.kind for block in blocks}
-    tests = {Block.Kind.RATING: "classification", Block.Kind.CHOICE: "choices"}
-    return tuple(test for kind, test in tests.items() if kind in kinds)
+    used = {block.kind for block in blocks}
+    questions = [kind.question for name, kind in TRIAL_KINDS.entries().items() if name in used]
+    return tuple(dict.fromkeys(question for question in questions if question is not None))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from almond.design.plan import Block, Construct, PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.plan import Construct, PlannedBlock, PlannedPair, PlannedStimulus, StudyPlan
 from almond.digest import digest_bytes
 
-THREAT = Construct("threat", "How threatening is this scene?", "not at all", "extremely")
-SOCIAL = Construct("social", "How much is it about others?", "not at all", "very much")
+THREAT = Construct(
+    name="threat", question="How threatening is this scene?", low="not at all", high="extremely"
+)
+SOCIAL = Construct(name="social", question="How much is it about others?", low="not at all", high="very much")
 
 
 def stimulus(scene: int, target: int, direction: int) -> PlannedStimulus:
@@ -27,13 +29,13 @@ def stimulus(scene: int, target: int, direction: int) -> PlannedStimulus:
 def pair(scene: int, target: int) -> PlannedPair:
     high, low = (stimulus(scene, target, direction).id for direction in (1, -1))
     return PlannedPair(
-        f"s{scene}-t{target}",
-        f"scene-{scene}",
-        f"T{target}",
-        "threat",
-        "Which is more threatening?",
-        high,
-        low,
+        id=f"s{scene}-t{target}",
+        base_scene=f"scene-{scene}",
+        target=f"T{target}",
+        construct="threat",
+        question="Which is more threatening?",
+        high=high,
+        low=low,
     )
 
 
@@ -55,8 +57,14 @@ def full_plan(
         participants=40,
         constructs=(THREAT, SOCIAL),
         blocks=(
-            Block("rating", "ratings", shown + repeats, ("threat", "social"), repeats),
-            Block("choice", "choices", len(cells) if choices is None else choices),
+            PlannedBlock(
+                kind="rating",
+                name="ratings",
+                trials=shown + repeats,
+                constructs=("threat", "social"),
+                repeats=repeats,
+            ),
+            PlannedBlock(kind="choice", name="choices", trials=len(cells) if choices is None else choices),
         ),
         stimuli=tuple(stimulus(*cell, direction) for cell in cells for direction in (1, -1)),
         pairs=tuple(pair(*cell) for cell in cells),
@@ -69,9 +77,11 @@ def natural_plan(images: int = 30, trials: int = 12) -> StudyPlan:
         seed=3,
         participants=10,
         constructs=(THREAT,),
-        blocks=(Block("rating", "ratings", trials, ("threat",)),),
+        blocks=(PlannedBlock(kind="rating", name="ratings", trials=trials, constructs=("threat",)),),
         stimuli=tuple(
-            PlannedStimulus(f"n{n}", digest_bytes(b"%d" % n), f"photo-{n}", "", None, 0, 0.0, 500, 400)
+            PlannedStimulus(
+                id=f"n{n}", sha256=digest_bytes(b"%d" % n), base_scene=f"photo-{n}", width=500, height=400
+            )
             for n in range(images)
         ),
     )

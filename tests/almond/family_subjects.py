@@ -17,11 +17,11 @@ from almond.rng import generator
 from almond.world.brains import (
     CONTRAST_TO_NOISE,
     STEP,
+    bold_responses,
     draw_brain,
     draw_film,
     measured_noise,
     region_masks,
-    responses,
     time_course,
 )
 from almond.world.scenes import LATENTS
@@ -42,7 +42,7 @@ def simulated(n_subjects, *, seed, n_runs=2, n_volumes=200, hrf="spm", voxels=6,
             for run in range(n_runs)
         ]
         courses = [time_course(film, n_volumes, TR) for film in films]
-        clean = [responses(brain, course, n_volumes, TR) for course in courses]
+        clean = [bold_responses(brain, course, n_volumes, TR) for course in courses]
         x = [
             align(course, interval=STEP, n_volumes=n_volumes, tr=TR, hrf=hrf, source="film")
             for course in courses

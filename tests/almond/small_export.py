@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from almond.design.assignment import PlannedTrial, make_lists
+from almond.design.assignment import make_lists
 from almond.design.plan import PlannedStimulus, StudyPlan
+from almond.design.trials.base import PlannedTrial
 from almond.digest import digest_bytes, digest_file
 from almond.encoding.artifacts.artifact import EncoderArtifact, save_artifact
 from almond.encoding.features.card import FeatureSpaceCard
@@ -39,8 +40,8 @@ class SmallStudy:
         draft = full_plan(2, 2)
         self.stimulus_rows = [self.make_stimulus(number, item) for number, item in enumerate(draft.stimuli)]
         digests = {row["stimulus_id"]: row["image_sha256"] for row in self.stimulus_rows}
-        stimuli = tuple(replace(item, sha256=digests[item.id]) for item in draft.stimuli)
-        self.plan: StudyPlan = replace(draft, stimuli=stimuli)
+        stimuli = tuple(item.model_copy(update={"sha256": digests[item.id]}) for item in draft.stimuli)
+        self.plan: StudyPlan = draft.model_copy(update={"stimuli": stimuli})
         self.lists = make_lists(self.plan, 3)
         self.participants = [self.participant(number) for number in range(3)]
         self.ratings = [row for number in range(3) for row in self.rating_rows(number)]
@@ -172,8 +173,7 @@ class SmallStudy:
         return {
             "plan": self.plan,
             "participants": self.participants,
-            "ratings": self.ratings,
-            "choices": self.choices,
+            "responses": {"ratings": self.ratings, "choices": self.choices},
             "stimuli": pd.DataFrame(self.stimulus_rows),
             "image_bytes": self.images,
             "recipes": self.recipes,
@@ -188,4 +188,8 @@ class SmallStudy:
         }
 
     def write(self, name: str = "export", **changes: Any) -> Path:
-        return write_export(self.root / name, **{**self.arguments(), **changes})
+        """Write the export; ``changes`` are arguments of ``write_export``, or the rows of one table."""
+        arguments = self.arguments()
+        tables = {table: changes.pop(table) for table in ("ratings", "choices") if table in changes}
+        arguments["responses"] |= tables
+        return write_export(self.root / name, **{**arguments, **changes})

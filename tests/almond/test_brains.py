@@ -17,6 +17,7 @@ from almond.world.brain_files import ShownScene
 from almond.world.brains import (
     SIZES,
     TRUTH,
+    bold_responses,
     brain_mask,
     draw_brain,
     draw_film,
@@ -24,7 +25,6 @@ from almond.world.brains import (
     measured_noise,
     region_masks,
     region_weights,
-    responses,
     simulate_dataset,
     time_course,
 )
@@ -129,7 +129,7 @@ def test_response_to_one_scene_is_late_and_of_the_right_size():
     film = [ShownScene(10.0, 2.0, scene, "x.png")]
     course = time_course(film, 40, 1.0)
     brain = draw_brain(generator(1, "brain"), region_masks())
-    response = responses(brain, course, 40, 1.0)["LB"].mean(axis=1)
+    response = bold_responses(brain, course, 40, 1.0)["LB"].mean(axis=1)
     assert np.abs(response[:11]).max() < 0.02 * np.abs(response).max()
     assert 14 <= int(np.abs(response).argmax()) <= 18
     curve = haemodynamic_response(5.0, 15.0, 6.0)

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from almond.design.assignment import PlannedTrial, make_lists, repeat_distance
+from almond.design.assignment import make_lists
 from almond.design.plan import StudyPlan
+from almond.design.trials.base import PlannedTrial
+from almond.design.trials.single_image import repeat_distance
 from almond.errors import InputError
 from tests.almond.design_plans import full_plan, natural_plan
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from almond.design.plan import StudyPlan
 from almond.digest import digest_bytes
 from almond.errors import InputError
+from almond.shapes import ShapeError
 from tests.almond.design_plans import full_plan, natural_plan
 
 
@@ -60,18 +61,19 @@ def test_every_single_value_is_under_the_digest():
 
 def test_a_plan_cannot_be_changed():
     plan = full_plan()
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(ValidationError, match="frozen"):
         plan.title = "another"  # type: ignore[misc]
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(ValidationError, match="frozen"):
         plan.stimuli[0].direction = 0  # type: ignore[misc]
 
 
 def test_a_study_without_stimuli_is_refused():
     values = {**full_plan().to_json(), "stimuli": [], "pairs": [], "blocks": []}
-    with pytest.raises(InputError, match="stimuli: there are none; blocks: there are none"):
+    with pytest.raises(InputError, match=r"stimuli: there are none\s+blocks: there are none"):
         StudyPlan.from_json(values)
-    with pytest.raises(InputError, match="stimuli: there are none"):
-        dataclasses.replace(full_plan(), stimuli=(), pairs=(), blocks=full_plan().blocks)
+    parts = {**dict(full_plan()), "stimuli": (), "pairs": ()}
+    with pytest.raises(ValidationError, match="stimuli: there are none"):
+        StudyPlan(**parts)
 
 
 def test_all_problems_are_named_at_once_with_their_paths():
@@ -94,13 +96,13 @@ def test_all_problems_are_named_at_once_with_their_paths():
     message = str(caught.value)
     for part in (
         "format: is 'almond-plan/9'",
-        "seed: is -1, not a whole number from 0 to",
+        "seed: is -1, not a number of at least 0",
         "participants: is 'forty'",
-        "colour: is not a field",
+        "colour: unknown setting",
         "stimuli[0].sha256: is 'not a digest'",
-        "stimuli[3].direction: is 2, not a whole number from -1 to 1",
+        "stimuli[3].direction: is 2, not a number of at most 1",
         "stimuli[4].strength: is nan",
-        "stimuli[5]: is 'an image', not an object",
+        "stimuli[5]: is 'an image', not a mapping",
         "pairs[1].high: 'nobody' is not a stimulus",
         "pairs[2].construct: 'disgust' is not a construct",
         "blocks[0].kind: is 'video'",
@@ -115,9 +117,9 @@ def test_all_problems_are_named_at_once_with_their_paths():
 def test_one_broken_stimulus_is_not_reported_again_by_its_pairs():
     values = full_plan().to_json()
     values["stimuli"][0]["width"] = 0
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(ShapeError) as caught:
         StudyPlan.from_json(values)
-    assert caught.value.problem == "stimuli[0].width: is 0, not a whole number of at least 1"
+    assert caught.value.problems == ("stimuli[0].width: is 0, not a number of at least 1",)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_one_broken_stimulus_is_not_reported_again_by_its_pairs():
         ("pairs", "high", "s0-t0-down", "has direction -1, not 1"),
         ("pairs", "low", "s0-t0-up", "has direction 1, not -1"),
         ("stimuli", "id", "s0-t0-down", "id 's0-t0-down' stands more than once"),
-        ("stimuli", "target", None, "target: is missing, but the image is pushed"),
+        ("stimuli", "target", None, "target: is missing, but the image was guided"),
         ("stimuli", "direction", 0, "direction: is 0, but the image has a target"),
         ("blocks", "trials", 99, "asks for 99 different stimuli, the plan has 24"),
         ("blocks", "repeats", 20, "more than the 4 trials shown once before"),

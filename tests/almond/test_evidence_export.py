@@ -19,9 +19,9 @@ from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
 from almond.evidence.export import read_export
-from almond.evidence.tables import csv_bytes, read_table, table_rows, write_number
+from almond.evidence.tables import csv_bytes, read_export_table, table_rows, write_number
 from almond.evidence.verify import first_broken, verify
-from almond.exchange.schema import FIXED
+from almond.exchange.schema import PARTICIPANTS, STIMULI, table_schemas
 from tests.almond.design_plans import natural_plan
 from tests.almond.small_export import CREATED, SmallStudy
 
@@ -52,11 +52,13 @@ def test_the_folder_holds_what_the_manifest_says(study: SmallStudy):
 def test_tables_read_back_as_they_were_written(study: SmallStudy):
     export = read_export(study.write())
     rows = {(row["response_id"], row["construct"]): row for row in study.ratings}
-    assert len(export.ratings) == len(rows)
-    for row in export.ratings.to_dict("records"):
+    assert len(export.tables["ratings"]) == len(rows)
+    for row in export.tables["ratings"].to_dict("records"):
         given_row = rows[row["response_id"], row["construct"]]
         assert {name: row[name] for name in given_row} == given_row
-    scores = dict(zip(export.stimuli["stimulus_id"], export.stimuli["score_T1"], strict=True))
+    scores = dict(
+        zip(export.tables["stimuli"]["stimulus_id"], export.tables["stimuli"]["score_T1"], strict=True)
+    )
     assert scores == {row["stimulus_id"]: row["score_T1"] for row in study.stimulus_rows}
 
 
@@ -83,7 +85,7 @@ def test_every_column_is_in_the_codebook_and_the_reverse(study: SmallStudy):
 
 
 def test_every_column_says_what_it_means():
-    for columns in FIXED.values():
+    for columns in (table.columns for table in table_schemas().values()):
         for column in columns:
             assert column.description.endswith(".")
             assert column.type in {"text", "integer", "number", "flag", "digest", "time"}
@@ -91,7 +93,9 @@ def test_every_column_says_what_it_means():
 
 def test_rows_are_sorted_by_participant_and_trial(study: SmallStudy):
     export = read_export(study.write())
-    order = list(zip(export.choices["participant_id"], export.choices["trial_index"], strict=True))
+    order = list(
+        zip(export.tables["choices"]["participant_id"], export.tables["choices"]["trial_index"], strict=True)
+    )
     assert order == sorted(order)
 
 
@@ -154,8 +158,8 @@ def test_missing_columns_and_double_rows_are_refused(study: SmallStudy):
 
 def test_what_stimuli_rest_on_must_be_given(study: SmallStudy):
     image, recipe = next(iter(study.images)), next(iter(study.recipes))
-    assert "was not given" in refused(study, image_bytes={})
-    assert "not given" in refused(study, recipes={})
+    assert "but is missing" in refused(study, image_bytes={})
+    assert "but it is missing" in refused(study, recipes={})
     assert "it was changed" in refused(study, image_bytes={**study.images, image: (".png", b"other")})
     changed = {**study.recipes[recipe], "seed": 99}
     assert "it was changed" in refused(study, recipes={**study.recipes, recipe: changed})
@@ -178,7 +182,7 @@ def test_the_time_of_export_has_its_offset(study: SmallStudy, created: str | Non
 def test_times_may_be_datetimes(study: SmallStudy):
     moment = datetime(2026, 3, 1, 12, tzinfo=UTC)
     study.participants[0]["started_at"] = moment
-    assert read_export(study.write()).participants["started_at"][0] == CREATED
+    assert read_export(study.write()).tables["participants"]["started_at"][0] == CREATED
 
 
 def test_targets_and_artifacts_may_be_left_out_and_are_then_listed(study: SmallStudy):
@@ -224,15 +228,15 @@ def test_natural_images_have_norms_and_no_recipe(study: SmallStudy):
     done = [{**row, "trials_done": 0, "finished_at": None, "status": "active"} for row in study.participants]
     folder = study.write(plan=plan, stimuli=rows, participants=done, meta={"created": CREATED}, **empty)
     export = read_export(folder)
-    assert list(export.stimuli["norm_valence_mean"]) == [row["norm_valence_mean"] for row in rows]
-    assert export.stimuli["seed"].isna().all()
-    assert set(export.participants["finished_at"]) == {""}
+    assert list(export.tables["stimuli"]["norm_valence_mean"]) == [row["norm_valence_mean"] for row in rows]
+    assert export.tables["stimuli"]["seed"].isna().all()
+    assert set(export.tables["participants"]["finished_at"]) == {""}
     assert first_broken(verify(folder)) is None
 
 
 def test_large_seeds_and_quoted_texts_survive(study: SmallStudy, tmp_path: Path):
     columns, rows = table_rows(
-        "stimuli",
+        STIMULI,
         pd.DataFrame(
             [
                 {
@@ -248,7 +252,7 @@ def test_large_seeds_and_quoted_texts_survive(study: SmallStudy, tmp_path: Path)
     )
     path = tmp_path / "stimuli.csv"
     path.write_bytes(csv_bytes([column.name for column in columns], rows))
-    read = read_table(path, "stimuli").set_index("stimulus_id")
+    read = read_export_table(path, STIMULI).set_index("stimulus_id")
     second = read.loc[study.stimulus_rows[1]["stimulus_id"]]
     assert second["seed"] == 2**63 - 1
     assert second["prompt"] == 'a "dark" street,\nat night; ü'
@@ -266,7 +270,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path, data: bytes):
     path = tmp_path / "participants.csv"
     path.write_bytes(data)
     with pytest.raises(InputError):
-        read_table(path, "participants")
+        read_export_table(path, PARTICIPANTS)
 
 
 def test_what_is_no_export_is_refused(tmp_path: Path):
@@ -281,8 +285,8 @@ def test_the_analysis_reads_what_the_export_writes(study: SmallStudy):
     folder = study.write()
     export, data = read_export(folder), read_study(folder)
     for table in ("participants", "ratings", "choices", "stimuli"):
-        ours, theirs = getattr(export, table), getattr(data, table)
+        ours, theirs = export.tables[table], getattr(data, table)
         assert list(ours.columns) == list(theirs.columns)
         assert len(ours) == len(theirs)
-    assert data.ratings["value"].equals(export.ratings["value"])
+    assert data.ratings["value"].equals(export.tables["ratings"]["value"])
     assert data.plan == export.plan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -178,8 +177,10 @@ def test_the_null_world_needs_the_unguided_image_of_every_scene():
 
 def lab_plan() -> StudyPlan:
     plan = full_plan(4, 2)
-    words = {c.name: Construct(c.name, c.question, c.low, c.high) for c in LAB_CONSTRUCTS}
-    return replace(plan, constructs=(words["threat"], words["social"]))
+    words = {
+        c.name: Construct(name=c.name, question=c.question, low=c.low, high=c.high) for c in LAB_CONSTRUCTS
+    }
+    return plan.model_copy(update={"constructs": (words["threat"], words["social"])})
 
 
 def moved_percepts(plan: StudyPlan) -> dict[str, Latents]:
@@ -227,7 +228,7 @@ def test_a_simulated_study_exports_and_verifies(tmp_path: Path):
     answers: dict[str, Any] = {**tables}
     folder = study.write(**answers)
     assert first_broken(verify(folder, bold=study.bold)) is None
-    assert len(read_export(folder).participants) == 5
+    assert len(read_export(folder).tables["participants"]) == 5
 
 
 def drawn(count: int) -> tuple[dict[str, Any], dict[str, Latents]]:

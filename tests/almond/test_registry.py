@@ -38,3 +38,11 @@ def test_an_entry_can_be_added_for_a_while() -> None:
         with pytest.raises(InputError, match="registered already"), ROOTS.registered("error", "x:y"):
             pass
     assert "registry" not in ROOTS.names()
+
+
+def test_a_name_that_is_registered_again_stands_for_its_new_path():
+    registry = Registry[object]("thing", {})
+    with registry.registered("thing", "math:pi"):
+        first = registry.load("thing")
+    with registry.registered("thing", "math:e"):
+        assert registry.load("thing") != first

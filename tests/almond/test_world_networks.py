@@ -12,11 +12,11 @@ from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
 from almond.rng import generator
 from almond.world import weights
-from almond.world.networks import NETWORKS, expected_latents, load_network, network_digest
+from almond.world.networks import NETWORKS, expected_latents, load_network, shipped_network_digest
 from almond.world.scenes import ALL_ATTRIBUTES, LATENTS, PERSON_ATTRIBUTES, draw_scene, latents, render_many
 from almond.world.text import (
+    SceneTextEncoder,
     TextConfig,
-    TextEncoder,
     WordTokenizer,
     load_text,
     save_text,
@@ -161,7 +161,7 @@ def test_records_agree_with_the_files_and_the_card():
 
 
 def test_networks_are_small_and_their_digests_differ():
-    assert len({network_digest(name) for name in NETWORKS}) == 3
+    assert len({shipped_network_digest(name) for name in NETWORKS}) == 3
     for name in NETWORKS:
         assert (weights.FOLDER / f"{name}.safetensors").stat().st_size <= 1_550_000
 
@@ -195,7 +195,7 @@ def test_tokenizer_pads_cuts_and_says_what_it_read():
 def test_text_encoder_round_trip(tmp_path):
     torch.manual_seed(1)
     tokenizer = WordTokenizer(world_vocabulary(), 12)
-    encoder = TextEncoder(
+    encoder = SceneTextEncoder(
         TextConfig(len(tokenizer.vocabulary), length=12, width=32, layers=1, heads=2)
     ).eval()
     save_text(tmp_path, tokenizer, encoder, torch.float32)
@@ -211,7 +211,7 @@ def test_text_encoder_round_trip(tmp_path):
 def test_word_order_matters_to_the_text_encoder():
     torch.manual_seed(2)
     tokenizer = WordTokenizer(world_vocabulary(), 8)
-    encoder = TextEncoder(TextConfig(len(tokenizer.vocabulary), length=8, width=32, layers=1, heads=2))
+    encoder = SceneTextEncoder(TextConfig(len(tokenizer.vocabulary), length=8, width=32, layers=1, heads=2))
     torch.nn.init.normal_(encoder.places)
     states = encoder(tokenizer(["dog room", "room dog"]))
     assert not torch.allclose(states[0, 0], states[1, 0])

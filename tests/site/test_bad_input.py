@@ -212,8 +212,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str | None, int, str, str]] = {
     "a forged token": ({}, "x" * 43, 403, "token", "the link given after consent"),
     "a token that is none": ({}, "admin", 403, "token", "the link given after consent"),
     "somebody else's trial": ({"trial_id": "theirs"}, None, 403, "trial_id", "a trial of this participant"),
-    "a negative reaction time": ({"rt_ms": -1}, None, 400, "rt_ms", "a number of milliseconds from 0"),
-    "a reaction time that is none": ({"rt_ms": "fast"}, None, 400, "rt_ms", "a number of milliseconds"),
+    "a negative reaction time": ({"rt_ms": -1}, None, 400, "rt_ms", "a number of at least 0"),
+    "a reaction time that is none": ({"rt_ms": "fast"}, None, 400, "rt_ms", "a number"),
 }
 
 

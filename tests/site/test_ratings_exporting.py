@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from almond.evidence.tables import table_rows
-from almond.exchange.schema import FIXED
+from almond.exchange.schema import table_schemas
 from almond.progress import Part, Silent
 from almond.world.raters import read_percepts
 from jobs.services import enqueue, retry, run_now
 from ratings import services
 from ratings.models import Participant, Recruitment, Response
-from ratings.runs import base_images, pixels, see
+from ratings.runs import base_images, pixels, read_study_percepts
 from studies.models import Study
 from studies.services import BlockSpec, close, create_study, freeze, open_study
 from tests.site.small_study import (
@@ -38,8 +38,8 @@ def test_the_tables_are_those_of_the_codebook() -> None:
     services.record_response(participant=people[1], body=answer_to(people[1].trials.get(index=0)))
     tables = services.export_tables(study)
     for name, rows in tables.items():
-        assert set(rows[0]) == {column.name for column in FIXED[name]}
-        table_rows(name, pd.DataFrame(rows))
+        assert set(rows[0]) == {column.name for column in table_schemas()[name].columns}
+        table_rows(table_schemas()[name], pd.DataFrame(rows))
     done = {row["participant_id"]: row["trials_done"] for row in tables["participants"]}
     assert done == {people[0].name: 7, people[1].name: 1}
     assert len(tables["ratings"]) == 5 * 2
@@ -79,7 +79,7 @@ def test_natural_images_have_no_target() -> None:
     assert {(row["intended_target"], row["direction"], row["strength"]) for row in tables["ratings"]} == {
         ("", 0, 0.0)
     }
-    table_rows("ratings", pd.DataFrame(tables["ratings"]))
+    table_rows(table_schemas()["ratings"], pd.DataFrame(tables["ratings"]))
     assert tables["choices"] == []
 
 
@@ -131,12 +131,12 @@ def test_an_interrupted_simulation_goes_on_without_doing_anybody_twice(experimen
 def test_in_the_null_world_both_images_of_a_pair_are_seen_as_their_base() -> None:
     study = make_study()
     part = Part(Silent(), 0.0, 1.0)
-    seen = see(study, 7, part, null=True)
+    seen = read_study_percepts(study, 7, part, null=True)
     bases = read_percepts(pixels(base_images(study)))
     rows = study.planned_images()
     differences = np.array([seen[name] - bases[rows[name].base_scene] for name in seen])
     assert np.abs(differences).mean() < 0.12
-    truth = see(study, 7, part, null=False)
+    truth = read_study_percepts(study, 7, part, null=False)
     assert np.abs(np.array([truth[name] - bases[rows[name].base_scene] for name in truth])).mean() > 0.12
     assert simulate(study, null=True).state == "done"
 

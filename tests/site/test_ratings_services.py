@@ -14,8 +14,7 @@ from django.utils import timezone
 from almond.errors import InputError
 from ratings import services
 from ratings.models import Attempt, Event, Participant, Recruitment, Response, Trial
-from ratings.services import Recruit
-from ratings.services import slots as places
+from ratings.services import Recruit, slots
 from ratings.services.refusals import Malformed, NotNow, NotTheirs, Unknown
 from studies.models import AssignmentList, Study
 from studies.services import close, delete_draft, open_study, pause
@@ -108,7 +107,7 @@ def test_who_times_out_opens_the_place_and_gets_it_back_if_it_is_free() -> None:
     study = make_study(participants_planned=1, n_lists=1)
     idle = services.join(study=study).participant
     make_idle(idle)
-    assert places.release_idle(study) == 1
+    assert slots.release_idle_slots(study) == 1
     assert taken(study) == [0]
     services.record_response(participant=idle, body=answer_to(idle.trials.get(index=0)))
     idle.refresh_from_db()
@@ -136,8 +135,8 @@ def test_somebody_active_keeps_the_place() -> None:
     study = make_study()
     participant = services.join(study=study).participant
     make_idle(participant, minutes=59)
-    assert places.release_idle(study) == 0
-    assert not places.give_back(
+    assert slots.release_idle_slots(study) == 0
+    assert not slots.release_slot(
         participant, Status.TIMED_OUT, idle_since=timezone.now() - timedelta(minutes=60)
     )
 
@@ -147,10 +146,10 @@ def test_places_taken_are_those_of_active_and_finished_participants() -> None:
     people = [services.join(study=study).participant for _ in range(6)]
     services.withdraw(participant=people[0])
     make_idle(people[1])
-    places.release_idle(study)
+    slots.release_idle_slots(study)
     answer_all(people[2])
     services.finish(participant=people[2])
-    holding = Counter(Participant.objects.holding_a_place().values_list("assignment__number", flat=True))
+    holding = Counter(Participant.objects.holding_a_slot().values_list("assignment__number", flat=True))
     assert taken(study) == [holding[number] for number in range(4)]
 
 
@@ -183,7 +182,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "negative reaction time": (
         rating,
         {"rt_ms": -1},
-        r"rt_ms: is -1 \(expected a number of milliseconds from 0",
+        r"rt_ms: is -1 \(expected a number of at least 0",
     ),
     "endless reaction time": (rating, {"rt_ms": float("inf")}, "rt_ms: is inf"),
     "no number at all": (rating, {"rt_ms": float("nan")}, "rt_ms: is nan"),
@@ -195,7 +194,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "value above": (
         rating,
         {"values": {"threat": 100.5, "urgency": 1}},
-        r"values.threat: is 100.5 \(expected a number",
+        r"values.threat: is 100.5 \(expected a number of at most 100",
     ),
     "value below": (rating, {"values": {"threat": 1, "urgency": -0.1}}, "values.urgency: is -0.1"),
     "value true": (rating, {"values": {"threat": True, "urgency": 1}}, "values.threat: is True"),
@@ -206,9 +205,9 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
         r"values.joy: is not asked here",
     ),
     "values missing": (rating, {"values": None}, "values: is missing"),
-    "a side for a rating": (rating, {"chosen": "left"}, "chosen: is 'left'"),
-    "values for a choice": (choice, {"values": {"threat": 1}}, "values: is {'threat': 1}"),
-    "no side": (choice, {"chosen": None}, r"chosen: is missing \(expected left or right\)"),
+    "a side for a rating": (rating, {"chosen": "left"}, "chosen: unknown setting"),
+    "values for a choice": (choice, {"values": {"threat": 1}}, "values: unknown setting"),
+    "no side": (choice, {"chosen": None}, r"chosen: is missing \(expected one of left, right\)"),
     "a third side": (choice, {"chosen": "middle"}, "chosen: is 'middle'"),
     "wrong image": (
         rating,
@@ -218,7 +217,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "too few images": (choice, {"images": []}, r"images: names 0 \(expected 2"),
     "images in words": (choice, {"images": "both"}, "images: is 'both'"),
     "no response id": (rating, {"response_id": "7"}, "response_id: is '7'"),
-    "unknown field": (rating, {"mood": 3}, "body: has an unknown field 'mood'"),
+    "unknown field": (rating, {"mood": 3}, "mood: unknown setting"),
     "no trial": (rating, {"trial_id": None}, "trial_id: is missing"),
 }
 
@@ -232,6 +231,16 @@ def test_a_wrong_answer_is_refused_by_name_and_nothing_is_kept(case: str) -> Non
     assert not Response.objects.exists()
     attempt = Attempt.objects.get()
     assert (attempt.outcome, attempt.status) == ("refused", 400)
+
+
+def test_all_wrong_fields_are_named_at_once() -> None:
+    participant = services.join(study=make_study()).participant
+    body = answer_to(rating(participant), rt_ms=-1, values={"threat": 101, "urgency": 1}, mood=3)
+    with pytest.raises(Malformed) as caught:
+        services.record_response(participant=participant, body=body)
+    assert caught.value.source == "rt_ms"
+    for problem in ("is -1, not", "values.threat: is 101, not", "mood: unknown setting"):
+        assert problem in str(caught.value)
 
 
 def test_images_in_the_other_order_are_refused() -> None:
@@ -329,7 +338,7 @@ def test_events_are_stored_once_however_often_they_are_sent() -> None:
         ({"events": [event(detail={"x": "y" * 2000})]}, r"events\[0\].detail"),
         ({"events": [3]}, r"events\[0\]: is 3"),
         ({"events": [event()] * 201}, "at most 200"),
-        ({"events": [], "more": 1}, "unknown field 'more'"),
+        ({"events": [], "more": 1}, "more: unknown setting"),
     ],
 )
 def test_wrong_events_are_refused_whole(body: dict[str, Any], message: str) -> None:

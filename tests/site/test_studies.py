@@ -202,6 +202,12 @@ def test_wrong_fields_are_named() -> None:
         services.create_study(title="A", slug="scenes", by=None)
     with pytest.raises(InputError, match="lists: 9 for 8 participants"):
         services.create_study(title="A", slug="a", n_lists=9, participants_planned=8, by=None)
+    for spec, problem in (
+        (BlockSpec("odd", "odd", ()), "kind: .*not a valid choice"),
+        (BlockSpec("choice", "choices", (), repeats=1), "repeats: Blocks of kind “choice” repeat no images"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            services.create_study(title="A", slug="b", blocks=[spec], by=None)
     with pytest.raises(InputError, match="two sources of images"):
         services.create_study(
             title="A", slug="a", matched_set=make_matched_set("other"), image_set=make_image_set(), by=None
@@ -232,7 +238,7 @@ def test_the_database_keeps_studies_sound(name: str) -> None:
 def test_the_database_keeps_blocks_constructs_and_lists_sound() -> None:
     study = make_study(state=State.FROZEN)
     choice = study.blocks.get(kind="choice")
-    for fields in ({"repeats": 1}, {"trials": 0}, {"kind": "odd"}, {"order": 1}, {"name": "ratings"}):
+    for fields in ({"trials": 0}, {"kind": ""}, {"order": 1}, {"name": "ratings"}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Block.objects.filter(pk=choice.pk).update(**fields)
     for fields in ({"low": ""}, {"choice": ""}):

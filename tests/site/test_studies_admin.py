@@ -122,7 +122,7 @@ def test_what_is_in_the_way_of_freezing_is_said(staff_client: Any) -> None:
         ({"seed": 2**53}, "less than or equal to"),
         ({"timeout_minutes": 1}, "greater than or equal to 5"),
         ({"completion_code": "a b"}, "Letters, digits and hyphens only."),
-        ({"blocks-0-kind": "choice", "blocks-0-repeats": 1}, "Only rating blocks repeat images."),
+        ({"blocks-0-kind": "choice", "blocks-0-repeats": 1}, "Blocks of kind “choice” repeat no images."),
         ({"title": ""}, "This field is required."),
     ],
 )

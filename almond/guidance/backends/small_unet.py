@@ -19,7 +19,7 @@ from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
 from almond.guidance.backends.diffusion import DiffusionGenerator, load_part
 from almond.guidance.generators import defaults_of
 from almond.world.patches import PATCH, PatchCodec, codec_digest, load_codec
-from almond.world.text import TextEncoder, WordTokenizer, load_text
+from almond.world.text import SceneTextEncoder, WordTokenizer, load_text
 from almond.world.weights import checked, recorded_digests
 
 FOLDER = Path(__file__).parent.parent / "weights" / "small-unet"
@@ -33,7 +33,7 @@ class WordText:
     """The world's words and their small transformer."""
 
     tokenizer: WordTokenizer
-    encoder: TextEncoder
+    encoder: SceneTextEncoder
 
     def encode(self, prompts: Sequence[str]) -> torch.Tensor:
         states: torch.Tensor = self.encoder(self.tokenizer(prompts))

@@ -19,8 +19,8 @@ __all__ = ["draw"]
 PLACES = {"room": draw_room, "doorway": draw_doorway, "street": draw_street, "park": draw_park}
 
 
-def draw(scene: Scene, size: int) -> NDArray[np.uint8]:
-    """(size, size, 3) RGB. Everything not named by an attribute comes from the layout seed alone."""
+def draw_whole_scene(scene: Scene, size: int) -> NDArray[np.uint8]:
+    """Draw a scene, (size, size, 3) RGB; what no attribute names comes from the layout seed alone."""
     layout = layout_of(scene.layout_seed)
     canvas = Canvas(size)
     PLACES[scene.place](canvas, layout, scene.light)

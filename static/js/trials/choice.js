@@ -1,12 +1,12 @@
-// A jsPsych plugin: two images side by side and a question; one of them is chosen by pointer or by keys.
-import { element, painted, picture } from "./painted.js";
+// Choices: two images side by side and a question; one of them is chosen by pointer or by keys.
+import { element, painted, picture } from "../painted.js";
 
 const { ParameterType } = window.jsPsychModule;
 const KEYS = { f: "left", arrowleft: "left", j: "right", arrowright: "right" };
 const SEEN_MS = 160; // so long the choice is marked before the next trial
 
 const info = {
-  name: "almond-pair",
+  name: "almond-choice",
   version: "1.0.0",
   parameters: {
     question: { type: ParameterType.STRING, default: undefined },
@@ -33,7 +33,7 @@ function side(name, key, image) {
   return { shown, button };
 }
 
-export class PairPlugin {
+class ChoicePlugin {
   static info = info;
 
   constructor(jsPsych) {
@@ -101,3 +101,10 @@ export class PairPlugin {
     });
   }
 }
+
+export default {
+  info,
+  plugin: ChoicePlugin,
+  trial: (planned, study) => ({ question: planned.question, left: study.images[0], right: study.images[1] }),
+  answer: (data) => ({ chosen: data.chosen }),
+};

@@ -1,6 +1,6 @@
-// A jsPsych plugin: one image, and a slider for each construct. A slider has no value, and no thumb, until it
-// is touched: nobody is led to the middle, and nothing that was not judged is stored.
-import { element, painted, picture } from "./painted.js";
+// Ratings: one image, and a slider for each construct. A slider has no value, and no thumb, until it is touched:
+// nobody is led to the middle, and nothing that was not judged is stored.
+import { element, painted, picture } from "../painted.js";
 
 const { ParameterType } = window.jsPsychModule;
 const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
@@ -62,7 +62,7 @@ function slider(construct, number, onTouch) {
   return { input, node: element("div", { class: "slider" }, label, input, ends) };
 }
 
-export class RatingPlugin {
+class RatingPlugin {
   static info = info;
 
   constructor(jsPsych) {
@@ -130,3 +130,13 @@ export class RatingPlugin {
     });
   }
 }
+
+export default {
+  info,
+  plugin: RatingPlugin,
+  trial: (planned, study) => ({
+    image: study.images[0],
+    constructs: planned.constructs.map((name) => ({ name, ...study.constructs[name] })),
+  }),
+  answer: (data) => ({ values: data.values }),
+};

@@ -1,0 +1,183 @@
+"""Choices (2AFC): the two images of a pair side by side, one question, one of them chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from almond.design.dealing import deal
+from almond.design.ordering import arrange, last_scene, showing_of
+from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
+from almond.design.plan import StudyPlan
+from almond.design.sides import balance_sides
+from almond.design.trials.base import Answer, PlannedTrial, Problem, Response, Row, TrialKind, TrialLists
+from almond.design.trials.columns import (
+    CONSTRUCT,
+    INTENDED_TARGET,
+    RECEIVED,
+    RESPONSE,
+    RT,
+    Column,
+    TableSchema,
+)
+
+if TYPE_CHECKING:
+    from almond.world.raters import Latents, Rater
+
+
+class ChoiceBlock(PlannedBlock):
+    """A block of choices; no pair is shown twice. Without constructs it draws on all pairs."""
+
+    def contradictions(self) -> Iterator[Problem]:
+        if self.repeats:
+            yield "repeats", "only rating blocks repeat images"
+
+
+class ChoiceAnswer(Answer):
+    """The side chosen."""
+
+    chosen: Literal["left", "right"]
+
+
+class ChoiceTrials(TrialKind):
+    name = "choice"
+    icon = "compare"
+    script = "js/trials/choice.js"
+    shows = "pairs"
+    question = "choices"
+    block = ChoiceBlock
+    repeats = False
+    answer = ChoiceAnswer
+    in_every_export = True
+    shown_columns = (("left_stimulus", "left_sha256"), ("right_stimulus", "right_sha256"))
+    keys = (
+        "With the keyboard: F or the left arrow chooses the left picture, J or the right arrow the right one."
+    )
+    table = TableSchema(
+        "choices",
+        (
+            *RESPONSE,
+            Column("pair_id", "text", "The pair shown: a pair of the plan."),
+            Column("base_scene", "text", "The scene of both images."),
+            INTENDED_TARGET,
+            CONSTRUCT,
+            Column("left_stimulus", "text", "The image on the left: a row of stimuli.csv."),
+            Column("right_stimulus", "text", "The image on the right: a row of stimuli.csv."),
+            Column("chosen", "text", "The side chosen.", range="left or right"),
+            Column("high_side", "text", "The side of the image pushed up.", range="left or right"),
+            Column("aligned", "flag", "1 when the image pushed up was chosen.", range="0 or 1"),
+            RT,
+            Column(
+                "left_sha256", "digest", "SHA-256 of the bytes shown on the left, as the browser saw them."
+            ),
+            Column(
+                "right_sha256", "digest", "SHA-256 of the bytes shown on the right, as the browser saw them."
+            ),
+            RECEIVED,
+        ),
+        sorted_by=("participant_id", "trial_index"),
+        unique=("response_id",),
+    )
+
+    def items(
+        self, constructs: Sequence[str], stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
+    ) -> tuple[PlannedPair, ...]:
+        return tuple(pair for pair in pairs if not constructs or pair.construct in constructs)
+
+    def make_lists(
+        self, plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
+    ) -> list[list[PlannedTrial]]:
+        pairs = self.items(block.constructs, plan.stimuli, plan.pairs)
+        dealt = deal(pairs, len(before), block.trials, rng)
+        high_left = balance_sides(pairs, dealt, rng)
+        lists = []
+        for number, (trials, items) in enumerate(zip(before, dealt, strict=True)):
+            showings = [showing_of(pairs[item], item) for item in items]
+            ordered = arrange([showings], last_scene(plan, trials[-1].stimuli if trials else ()), 0, rng)
+            lists.append(
+                [
+                    choice_trial(
+                        block, pairs[showing.item], high_left[number, showing.item], len(trials) + place
+                    )
+                    for place, showing in enumerate(ordered)
+                ]
+            )
+        return lists
+
+    def instructions(self, trials: int, constructs: int) -> str:
+        return (
+            f"You will see {trials} pairs of pictures. Read the question above them"
+            " and choose one of the two."
+            "\n\nClick or tap the picture you choose. Go by your first impression."
+        )
+
+    def seconds(self, constructs: int) -> float:
+        return 2.5
+
+    def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
+        pairs = self.items(block.constructs, plan.stimuli, plan.pairs)
+        asked = sorted({f"{pair.target}: {pair.construct}" for pair in pairs})
+        return [f"{block.trials} of {len(pairs)} pairs", ", ".join(asked)]
+
+    def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
+        trial = response.trial
+        pair = plan.pair_by_id[str(trial.pair)]
+        high_side = "left" if trial.left == pair.high else "right"
+        return [
+            {
+                **response.shared,
+                "pair_id": pair.id,
+                "base_scene": pair.base_scene,
+                "intended_target": pair.target,
+                "construct": pair.construct,
+                "left_stimulus": trial.left,
+                "right_stimulus": trial.right,
+                "chosen": response.chosen,
+                "high_side": high_side,
+                "aligned": int(response.chosen == high_side),
+                "left_sha256": response.images[0],
+                "right_sha256": response.images[1],
+            }
+        ]
+
+    def row_problems(
+        self, plan: StudyPlan, stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]
+    ) -> Iterator[str]:
+        pair = plan.pair_by_id.get(str(row["pair_id"]))
+        if pair is None:
+            yield f"pair {row['pair_id']!r} is not in the plan"
+            return
+        left, right = (pair.high, pair.low) if row["high_side"] == "left" else (pair.low, pair.high)
+        if (row["left_stimulus"], row["right_stimulus"]) != (left, right):
+            yield f"shows other images than pair {pair.id}, or on other sides"
+        stated = {"base_scene": pair.base_scene, "intended_target": pair.target, "construct": pair.construct}
+        for name, value in stated.items():
+            if row[name] != value:
+                yield f"{name} is not that of pair {pair.id}"
+        if int(row["aligned"]) != int(row["chosen"] == row["high_side"]):
+            yield "aligned does not follow from chosen and high_side"
+
+    def simulate(self, rater: Rater, trial: PlannedTrial, percepts: Mapping[str, Latents]) -> dict[str, Any]:
+        left, right = percepts[str(trial.left)], percepts[str(trial.right)]
+        choice = rater.choose(left, right, trial.constructs[0])
+        return {"chosen": choice.side, "rt_ms": choice.rt_ms}
+
+
+def choice_trial(block: PlannedBlock, pair: PlannedPair, high_left: bool, index: int) -> PlannedTrial:
+    """Plan the trial of one pair, with the image guided up on the left or on the right."""
+    left, right = (pair.high, pair.low) if high_left else (pair.low, pair.high)
+    return PlannedTrial(
+        index=index,
+        block=block.name,
+        kind=block.kind,
+        left=left,
+        right=right,
+        pair=pair.id,
+        constructs=(pair.construct,),
+        question=pair.question,
+    )
+
+
+TRIAL_KIND = ChoiceTrials()

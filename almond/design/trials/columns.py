@@ -1,0 +1,74 @@
+"""Columns and tables of an export, and the columns that the tables of all trial kinds share.
+
+Types: ``text`` (empty when it does not apply), ``integer``, ``number``, ``flag`` (0 or 1), ``digest``
+(SHA-256, 64 hexadecimal digits) and ``time`` (ISO 8601 with its offset from UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of one table. ``needed`` columns have no empty cells."""
+
+    name: str
+    type: str
+    description: str
+    unit: str = ""
+    range: str = ""
+    needed: bool = True
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """One table of an export: its columns in order, those it is sorted by, and those that name a row."""
+
+    name: str
+    columns: tuple[Column, ...]
+    sorted_by: tuple[str, ...]
+    unique: tuple[str, ...]
+
+
+PARTICIPANT = Column(
+    "participant_id", "text", "The study's own name of the participant; never a recruitment id."
+)
+BASE_SCENE = Column("base_scene", "text", "What all images of one prompt and seed have in common.")
+INTENDED_TARGET = Column(
+    "intended_target",
+    "text",
+    "Region whose predicted response the image was pushed along; empty for natural and unguided images.",
+    needed=False,
+)
+DIRECTION = Column("direction", "integer", "1 pushed up, -1 pushed down, 0 not pushed.", range="-1, 0 or 1")
+STRENGTH = Column(
+    "strength", "number", "Strength of the guidance, relative to the text guidance.", range="0 or more"
+)
+CONSTRUCT = Column("construct", "text", "The judgement asked for: a construct of the plan.")
+RESPONSE = (
+    Column("response_id", "text", "Name of the response; a rating trial has one row per construct."),
+    Column("trial_id", "text", "Name of the planned trial that was answered."),
+    PARTICIPANT,
+    Column(
+        "trial_index",
+        "integer",
+        "Place of the trial in the participant's list, counted from 0.",
+        range="0 or more",
+    ),
+    Column("block", "text", "Name of the block in the plan."),
+)
+RT = Column(
+    "rt_ms",
+    "number",
+    "Time from the images being shown to the answer, as the browser measured it.",
+    unit="ms",
+    range="0 or more",
+)
+RECEIVED = Column("received_at", "time", "When the server stored the response.")
+REPEAT = Column(
+    "repeat", "flag", "1 when the image was shown to this participant before in this block.", range="0 or 1"
+)
+IMAGE_DIGEST = Column(
+    "image_sha256", "digest", "SHA-256 of the image bytes that the participant's browser showed."
+)

@@ -1,0 +1,109 @@
+"""What the kinds share whose trials show one image: lists of trials, and what rows say of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from almond.design.dealing import deal, deal_again
+from almond.design.ordering import Showing, arrange, last_scene, showing_of
+from almond.design.parts import PlannedBlock, PlannedStimulus
+from almond.design.plan import StudyPlan
+from almond.design.trials.base import PlannedTrial, Response, Row, TrialLists
+from almond.design.trials.columns import (
+    BASE_SCENE,
+    DIRECTION,
+    INTENDED_TARGET,
+    REPEAT,
+    RESPONSE,
+    STRENGTH,
+    Column,
+)
+
+STIMULUS_COLUMNS = (
+    *RESPONSE,
+    REPEAT,
+    Column("stimulus_id", "text", "The image rated: a row of stimuli.csv."),
+    BASE_SCENE,
+    INTENDED_TARGET,
+    DIRECTION,
+    STRENGTH,
+)
+
+
+def repeat_distance(block: PlannedBlock) -> int:
+    """Return the least number of trials between an image's first showing and its second: a quarter block."""
+    return block.trials // 4
+
+
+def single_image_lists(
+    plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
+) -> list[list[PlannedTrial]]:
+    """Deal the plan's stimuli over the lists, one image a trial, ``block.repeats`` of them shown again."""
+    dealt = deal(plan.stimuli, len(before), block.distinct, rng)
+    again = deal_again(plan.stimuli, dealt, block.repeats, rng)
+    lists = []
+    for trials, first, second in zip(before, dealt, again, strict=True):
+        showings = halves(plan.stimuli, first, second, rng)
+        ordered = arrange(showings, last_scene(plan, shown_by(trials)), repeat_distance(block), rng)
+        lists.append(
+            [
+                PlannedTrial(
+                    index=len(trials) + number,
+                    block=block.name,
+                    kind=block.kind,
+                    stimulus=plan.stimuli[showing.item].id,
+                    constructs=block.constructs,
+                    repeat=showing.repeat,
+                )
+                for number, showing in enumerate(ordered)
+            ]
+        )
+    return lists
+
+
+def shown_by(trials: Sequence[PlannedTrial]) -> tuple[str, ...]:
+    return trials[-1].stimuli if trials else ()
+
+
+def halves(
+    stimuli: Sequence[PlannedStimulus],
+    first_showings: Sequence[int],
+    second_showings: Sequence[int],
+    rng: np.random.Generator,
+) -> list[list[Showing]]:
+    """Split a block: what is shown again stands in the first half, its second showing in the second."""
+    if not second_showings:
+        return [[showing_of(stimuli[item], item) for item in first_showings]]
+    once = [item for item in first_showings if item not in second_showings]
+    rest = [int(item) for item in rng.permutation(np.array(once, dtype=int))]
+    middle = (len(rest) + 1) // 2
+    first = [*second_showings, *rest[:middle]]
+    second = [showing_of(stimuli[item], item) for item in rest[middle:]]
+    again = [showing_of(stimuli[item], item, repeat=True) for item in second_showings]
+    return [[showing_of(stimuli[item], item) for item in first], second + again]
+
+
+def shown_image_row(plan: StudyPlan, response: Response) -> Row:
+    """Fill the columns that say which image was shown."""
+    stimulus = plan.stimulus_by_id[str(response.trial.stimulus)]
+    return {
+        **response.shared,
+        "repeat": int(response.trial.repeat),
+        "stimulus_id": stimulus.id,
+        "base_scene": stimulus.base_scene,
+        "intended_target": stimulus.target or "",
+        "direction": stimulus.direction,
+        "strength": stimulus.strength,
+        "image_sha256": response.images[0],
+    }
+
+
+def shown_image_problems(stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a row says of its image otherwise than the row of the stimulus."""
+    stimulus = stimuli.get(str(row["stimulus_id"]), {})
+    for name in ("base_scene", "intended_target", "direction", "strength"):
+        if row[name] != stimulus.get(name):
+            yield f"{name} is not that of its stimulus"

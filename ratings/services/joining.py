@@ -1,0 +1,128 @@
+"""Joining: somebody who consented gets a slot, its list, and the trials of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from almond.design.trials.base import PlannedTrial
+from ratings.models import Participant, Recruitment, Trial, token_digest
+from ratings.services import slots
+from ratings.services.refusals import NotNow
+from studies.models import AssignmentList, Study
+
+
+@dataclass(frozen=True)
+class Recruit:
+    """Where somebody came from: a source such as ``prolific``, their id there, and what else it sent."""
+
+    source: str
+    external_id: str
+    details: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Joined:
+    participant: Participant
+    token: str
+
+
+def new_token() -> str:
+    """Make a token of 256 random bits; the only key to a participant's pages."""
+    return secrets.token_urlsafe(32)
+
+
+def join(
+    *, study: Study, token: str | None = None, recruit: Recruit | None = None, simulated: bool = False
+) -> Joined:
+    """Let somebody who consented into a live study: a slot, a list, its trials.
+
+    The same ``token`` again gives the same participant. ``NotNow`` when the study is not live or full, or the
+    recruitment id already takes part.
+    """
+    token = token or new_token()
+    known = Participant.objects.filter(token_digest=token_digest(token), study=study).first()
+    if known is not None:
+        return Joined(known, token)
+    if not simulated:
+        slots.release_idle_slots(study)
+    with transaction.atomic():
+        study = check_live(study)
+        refuse_second_visit(study, recruit)
+        assignment = slots.take_slot(study)
+        if assignment is None:
+            raise NotNow(study.title, "has all its participants", "a study with free slots")
+        participant = add_participant(study, assignment, token, simulated)
+        if recruit is not None:
+            store_recruit(participant, recruit)
+    return Joined(participant, token)
+
+
+def check_live(study: Study) -> Study:
+    """Return the study as it is now; ``NotNow`` when it is not live."""
+    current = Study.objects.get(pk=study.pk)
+    if not current.is_live:
+        raise NotNow(current.title, f"is {current.state} and takes no answers now", "a study that is live")
+    return current
+
+
+def refuse_second_visit(study: Study, recruit: Recruit | None) -> None:
+    if recruit is None:
+        return
+    same = Recruitment.objects.filter(study=study, source=recruit.source, external_id=recruit.external_id)
+    if same.exists():
+        raise taken_part(recruit)
+
+
+def taken_part(recruit: Recruit) -> NotNow:
+    return NotNow(
+        f"{recruit.source} id",
+        "already takes part in this study",
+        "one visit; to go on, use the browser in which you began",
+    )
+
+
+def store_recruit(participant: Participant, recruit: Recruit) -> None:
+    try:
+        with transaction.atomic():
+            Recruitment.objects.create(
+                study=participant.study,
+                participant=participant,
+                source=recruit.source,
+                external_id=recruit.external_id,
+                details=dict(recruit.details),
+            )
+    except IntegrityError as error:
+        raise taken_part(recruit) from error
+
+
+def add_participant(study: Study, assignment: AssignmentList, token: str, simulated: bool) -> Participant:
+    now = timezone.now()
+    participant = Participant.objects.create(
+        study=study,
+        name=f"{'sim' if simulated else 'p'}-{secrets.token_hex(6)}",
+        token_digest=token_digest(token),
+        assignment=assignment,
+        simulated=simulated,
+        consented_at=now,
+        last_seen_at=now,
+    )
+    stimuli = study.frozen_plan.stimulus_by_id
+    planned = [PlannedTrial.from_json(value) for value in assignment.trials]
+    Trial.objects.bulk_create(
+        Trial(
+            participant=participant,
+            index=trial.index,
+            name=f"{participant.name}-t{trial.index:03d}",
+            block=trial.block,
+            kind=trial.kind,
+            planned=trial.to_json(),
+            digests=[stimuli[name].sha256 for name in trial.stimuli],
+        )
+        for trial in planned
+    )
+    return participant

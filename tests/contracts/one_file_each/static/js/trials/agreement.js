@@ -1,0 +1,56 @@
+// Agreements: one image, a question, and two buttons. Written by a lab; nothing else knows of it.
+import { element, painted, picture } from "/static/js/painted.js";
+
+const { ParameterType } = window.jsPsychModule;
+
+const info = {
+  name: "lab-agreement",
+  version: "1.0.0",
+  parameters: {
+    image: { type: ParameterType.OBJECT, default: undefined },
+    question: { type: ParameterType.STRING, default: undefined },
+  },
+  data: {
+    rt: { type: ParameterType.FLOAT },
+    agrees: { type: ParameterType.BOOL },
+    images: { type: ParameterType.STRING, array: true },
+  },
+};
+
+class AgreementPlugin {
+  static info = info;
+
+  constructor(jsPsych) {
+    this.jsPsych = jsPsych;
+  }
+
+  trial(display, trial, onLoad) {
+    const image = picture(trial.image, "The picture to judge");
+    const frame = element("div", { class: "agreement" }, element("h1", {}, trial.question), image);
+    let shown = null;
+    for (const [label, agrees] of [["Agree", true], ["Disagree", false]]) {
+      const button = element("button", { type: "button", class: "main" }, label);
+      button.addEventListener("click", () => {
+        if (shown === null) return;
+        this.jsPsych.finishTrial({ rt: performance.now() - shown, agrees, images: [trial.image.digest] });
+      });
+      frame.append(button);
+    }
+    display.replaceChildren(frame);
+    painted([image]).then((moment) => {
+      shown = moment;
+      frame.dataset.shown = "";
+    });
+    onLoad?.();
+  }
+}
+
+export default {
+  info,
+  plugin: AgreementPlugin,
+  trial: (planned, study) => ({
+    image: study.images[0],
+    question: study.constructs[planned.constructs[0]].question,
+  }),
+  answer: (data) => ({ values: { agrees: data.agrees } }),
+};
