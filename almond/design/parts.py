@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from almond.design.questions import QUESTIONS
 from almond.design.reading import Fields
 
 KINDS = ("rating", "choice")
-ANALYSES = ("classification", "choices", "natural")
 MAX_SEED = 2**63 - 1
 
 
@@ -117,8 +117,8 @@ def read_analysis(fields: Fields) -> AnalysisPlan:
     usual = AnalysisPlan()
     primary = fields.texts("primary", default=usual.primary)
     for name in primary:
-        if name not in ANALYSES:
-            fields.note("primary", f"{name!r} is not one of {', '.join(ANALYSES)}")
+        if name not in QUESTIONS.names():
+            fields.note("primary", f"{name!r} is not one of {', '.join(QUESTIONS.names())}")
     return AnalysisPlan(
         permutations=fields.integer("permutations", low=1, default=usual.permutations),
         alpha=fields.number("alpha", low=0.0, high=1.0, default=usual.alpha),

@@ -1,0 +1,26 @@
+"""The statistical questions that an analysis answers: one module and one line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from almond.registry import Registry
+
+QUESTIONS: Registry[Any] = Registry(
+    "statistical question",
+    {
+        "classification": "almond.analysis.questions.classification:QUESTION",
+        "choices": "almond.analysis.questions.choices:QUESTION",
+        "natural": "almond.analysis.questions.natural:QUESTION",
+    },
+)
+"""Those with a test: a plan may call it primary."""
+
+DESCRIPTIONS: Registry[Any] = Registry(
+    "description of ratings",
+    {
+        "profiles": "almond.analysis.questions.profiles:QUESTION",
+        "reliability": "almond.analysis.questions.reliability:QUESTION",
+    },
+)
+"""Those without a p value of their own."""
