@@ -1,4 +1,4 @@
-"""Reading an export for analysis: digests first, then the tables, checked cell by cell.
+"""The reader of exports for analysis: digests first, then the tables, checked cell by cell.
 
 Nothing is computed before every file of the export is shown to be the one that its manifest promises. The
 format is described in ``docs/export.md``.
@@ -163,9 +163,9 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
         raise InputError(path, f"lacks the columns {', '.join(missing)}", ", ".join(cells))
     problems: list[str] = []
     columns = {name: _typed_column(frame[name], kind, name, problems) for name, kind in cells.items()}
-    table_frame = pd.DataFrame(columns)
+    values = pd.DataFrame(columns)
     if not problems:
-        repeated = table_frame.duplicated(list(UNIQUE[table]))
+        repeated = values.duplicated(list(UNIQUE[table]))
         keys = " and ".join(UNIQUE[table])
         problems += [
             f"row {row + 2} repeats the {keys} of an earlier row" for row in np.flatnonzero(repeated)
@@ -174,7 +174,7 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
         more = len(problems) - SHOWN_PROBLEMS
         text = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
         raise InputError(path, text)
-    return table_frame
+    return values
 
 
 def _cells_of_table(table: str, present: list[str]) -> dict[str, Cells]:
@@ -226,17 +226,20 @@ def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: St
         ("choices", "left_stimulus", lambda cells: cells.isin(stimuli.index), "a row of stimuli.csv"),
         ("choices", "right_stimulus", lambda cells: cells.isin(stimuli.index), "a row of stimuli.csv"),
     ]
+    files = {table: folder / "data" / f"{table}.csv" for table in frames}
     for table, column, holds, expected in known:
-        _require(folder, table, column, frames[table], holds(frames[table][column]), expected)
+        cells = frames[table][column]
+        _require(files[table], cells, holds(cells), expected)
     ratings, choices = frames["ratings"], frames["choices"]
     for column in ("base_scene", "intended_target", "direction"):
         same = ratings[column] == ratings["stimulus_id"].map(stimuli[column])
-        _require(folder, "ratings", column, ratings, same, "what stimuli.csv says of this stimulus")
+        _require(files["ratings"], ratings[column], same, "what stimuli.csv says of this stimulus")
     same = choices["aligned"] == (choices["chosen"] == choices["high_side"]).astype(int)
-    _require(folder, "choices", "aligned", choices, same, "1 exactly when the chosen side is the high side")
+    expected = "1 exactly when the chosen side is the high side"
+    _require(files["choices"], choices["aligned"], same, expected)
     high = choices["left_stimulus"].where(choices["high_side"] == "left", choices["right_stimulus"])
-    upward = high.map(stimuli["direction"]) == 1
-    _require(folder, "choices", "high_side", choices, upward, "the side of the image with direction 1")
+    raised = high.map(stimuli["direction"]) == 1
+    _require(files["choices"], choices["high_side"], raised, "the side of the image with direction 1")
 
 
 def _check_planned_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) -> None:
@@ -250,12 +253,10 @@ def _check_planned_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) 
             raise DigestMismatch(f"stimulus {stimulus.id}", stimulus.sha256, digests[stimulus.id])
 
 
-def _require(
-    folder: Path, table: str, column: str, frame: pd.DataFrame, holds: pd.Series[bool], expected: str
-) -> None:
+def _require(path: Path, cells: pd.Series[Any], holds: pd.Series[bool], expected: str) -> None:
+    """Raise ``InputError`` for the first of the cells of which the rule does not hold."""
     rows = np.flatnonzero(~holds.to_numpy(dtype=bool))
     if rows.size:
-        value = frame[column].iloc[rows[0]]
         others = f" and {rows.size - 1} further rows" if rows.size > 1 else ""
-        problem = f"column {column}, row {rows[0] + 2}: {value!r}{others}"
-        raise InputError(folder / "data" / f"{table}.csv", problem, expected)
+        problem = f"column {cells.name}, row {rows[0] + 2}: {cells.iloc[rows[0]]!r}{others}"
+        raise InputError(path, problem, expected)

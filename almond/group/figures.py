@@ -19,10 +19,9 @@ from almond.report.figures_style import (
     MUTED,
     SECOND,
     dot_with_interval,
-    label_rows,
     mark_observed,
     new_figure,
-    reference_line,
+    new_forest,
     remove_frame,
     style,
 )
@@ -90,10 +89,7 @@ def _performance(result: Data) -> Figure:
     values = np.tanh(np.array(result["z"]["values"], dtype=float))
     rows = {row["region"]: row for row in result["performance"]}
     null = result["measures"].get("null_r")
-    figure = new_figure(0.9 + 0.5 * len(regions))
-    axes = figure.add_subplot()
-    label_rows(axes, list(regions))
-    reference_line(axes, 0.0)
+    figure, axes = new_forest(regions, 0.5, margin=0.9)
     offsets = 0.16 * np.sin(2.4 * np.arange(len(values)))  # so that equal values stay apart; always the same
     for y, region in enumerate(regions):
         axes.plot(values[:, y], y + offsets, "o", color=ACCENT, alpha=0.4, markersize=4.5, markeredgewidth=0)
@@ -111,21 +107,11 @@ def _performance(result: Data) -> Figure:
 def _differences(model: Data) -> Figure:
     """Draw contrasts, then pairs, with their intervals."""
     rows = [*model["contrasts"], *model["pairs"]]
-    figure = new_figure(0.8 + 0.3 * len(rows))
-    axes = figure.add_subplot()
-    label_rows(axes, [row["name"] for row in rows])
-    reference_line(axes, 0.0)
+    figure, axes = new_forest([row["name"] for row in rows], 0.3)
     for y, row in enumerate(rows):
         planned = y < len(model["contrasts"])
-        dot_with_interval(
-            axes,
-            y,
-            row["estimate"],
-            row["low"],
-            row["high"],
-            color=ACCENT if planned else SECOND,
-            hollow=not planned,
-        )
+        color, ends = ACCENT if planned else SECOND, (row["low"], row["high"])
+        dot_with_interval(axes, y, row["estimate"], *ends, color=color, hollow=not planned)
     if model["contrasts"]:
         axes.axhline(len(model["contrasts"]) - 0.5, color=GRID, linewidth=1.2)
     axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -168,24 +154,13 @@ def _on_off(tests: Data) -> Figure:
     """Draw half the difference on - off per region: mixed model (filled), published two stages (hollow)."""
     mixed = {row["region"]: row["test"] for row in tests["mixed"]}
     published = {row["region"]: row["test"] for row in tests["published"] or ()}
-    figure = new_figure(0.9 + 0.42 * len(mixed))
-    axes = figure.add_subplot()
-    label_rows(axes, list(mixed))
-    reference_line(axes, 0.0)
+    figure, axes = new_forest(list(mixed), 0.42, margin=0.9)
     for y, (region, test) in enumerate(mixed.items()):
         dot_with_interval(axes, y - 0.1, test["estimate"], test["low"], test["high"])
         other = published.get(region)
         if other is not None:
-            dot_with_interval(
-                axes,
-                y + 0.18,
-                other["mean"],
-                other["low"],
-                other["high"],
-                color=SECOND,
-                hollow=True,
-                size=5.5,
-            )
+            ends = other["mean"], other["low"], other["high"]
+            dot_with_interval(axes, y + 0.18, *ends, color=SECOND, hollow=True, size=5.5)
     axes.set_xlabel("on- against off-target, in SDs over images")
     return figure
 

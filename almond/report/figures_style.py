@@ -108,6 +108,18 @@ def label_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.grid(visible=True, axis="y")
 
 
+def new_forest(
+    labels: Sequence[str], row_height: float, *, margin: float = 0.8, reference: float | None = 0.0
+) -> tuple[Figure, Axes]:
+    """Make a figure of named rows, ``row_height`` inches each, with a dashed line at ``reference``."""
+    figure = new_figure(margin + row_height * len(labels))
+    axes = figure.add_subplot()
+    label_rows(axes, labels)
+    if reference is not None:
+        reference_line(axes, reference)
+    return figure, axes
+
+
 def mark_observed(axes: Axes, x: float, top: float, text: str) -> None:
     """Mark the observed value on a distribution whose bars reach up to ``top``; leave room for its name."""
     axes.plot([x] * 2, [0, top], color=ACCENT, linewidth=2.4, solid_capstyle="round")

@@ -20,14 +20,7 @@ from almond.analysis.questions.base import Context, NotApplicable, Question, Res
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
-from almond.report.figures_style import (
-    GRID,
-    SECOND,
-    dot_with_interval,
-    label_rows,
-    new_figure,
-    reference_line,
-)
+from almond.report.figures_style import GRID, SECOND, dot_with_interval, new_forest
 from almond.report.wording import p_cell, p_text, percent, signed, t_cell
 from almond.stats.classification import holm
 from almond.stats.mixed import MixedFit, RandomTerm, fit_binomial, likelihood_ratio
@@ -294,10 +287,7 @@ def _figures(result: Result) -> dict[str, Figure]:
     """Draw the tests with intervals of the mixed model, and base scenes as observed shares."""
     tests, scenes = _tests(result), result["overall"]["by_scene"]
     labels = ["all choices", *(name for name, _ in tests[1:]), *(row["name"] for row in scenes)]
-    figure = new_figure(0.8 + 0.27 * len(labels))
-    axes = figure.add_subplot()
-    label_rows(axes, labels)
-    reference_line(axes, 50.0)
+    figure, axes = new_forest(labels, 0.27, reference=50.0)
     for y, (_, row) in enumerate(tests):
         middle, low, high = (100 * row[f"probability{end}"] for end in ("", "_low", "_high"))
         dot_with_interval(axes, y, middle, low, high, size=8.5 if y == 0 else 6.5)

@@ -18,7 +18,7 @@ from almond.analysis.questions.base import Context, NotApplicable, Question, Res
 from almond.errors import InputError
 from almond.progress import Progress, Silent
 from almond.report.document import KeyNumber, Picture, Section, Table
-from almond.report.figures_style import dot_with_interval, label_rows, new_figure, reference_line
+from almond.report.figures_style import dot_with_interval, new_forest
 from almond.report.wording import p_cell, p_text, signed, span
 from almond.typing import Floats
 
@@ -284,10 +284,7 @@ def _figures(result: Result) -> dict[str, Figure]:
 def _forest(rows: Sequence[Result]) -> Figure:
     """Draw the correlations with each predictor, one row per pair, grouped by predictor."""
     ordered = sorted(rows, key=lambda row: (row["predictor"], row["construct"]))
-    figure = new_figure(0.8 + 0.27 * len(ordered))
-    axes = figure.add_subplot()
-    label_rows(axes, [f"{_predictor(row)} · {row['construct']}" for row in ordered])
-    reference_line(axes, 0.0)
+    figure, axes = new_forest([f"{_predictor(row)} · {row['construct']}" for row in ordered], 0.27)
     for y, row in enumerate(ordered):
         dot_with_interval(axes, y, row["r"], row["low"], row["high"], size=6.0)
     axes.set_xlim(-1.03, 1.03)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
 from almond.progress import Progress
 from almond.report.document import Picture, Section, Table
-from almond.report.figures_style import SECOND, dot_with_interval, label_rows, new_figure
+from almond.report.figures_style import SECOND, dot_with_interval, new_forest
 from almond.report.wording import decimal, span
 from almond.typing import Floats
 
@@ -213,9 +213,7 @@ def _figures(result: Result) -> dict[str, Figure]:
     halves = {row["construct"]: row for row in result["split_half"]}
     repeats = {row["construct"]: row for row in result["repeats"] if row["r"] is not None}
     names = list(dict.fromkeys([*halves, *repeats]))
-    figure = new_figure(0.8 + 0.36 * len(names))
-    axes = figure.add_subplot()
-    label_rows(axes, names)
+    figure, axes = new_forest(names, 0.36, reference=None)
     lowest = 0.0
     for y, name in enumerate(names):
         if name in halves:
