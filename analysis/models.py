@@ -121,5 +121,5 @@ class AnalysisRun(MadeByJob):
     @property
     def headline(self) -> list[str]:
         """The answer in plain sentences; empty until it is there."""
-        found: Any = self.result.get("headline", [])
-        return list(found)
+        sentences: Any = self.result.get("headline", [])
+        return list(sentences)

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from almond.analysis.report import analyse_export, write_report
+from almond.analysis.analyse import analyse_export
+from almond.analysis.report import write_report
 from almond.errors import InputError
 from almond.evidence.export import write_export
 from almond.evidence.manifest import load_manifest

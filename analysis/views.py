@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from django.contrib import admin
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.safestring import SafeString, mark_safe
+from django.urls import reverse
 
 from analysis.models import AnalysisRun, Export
 from analysis.services.archive import stream_zip
+from lab.reports import PAGE, stored_body
 
 REPORT_FILES = {
-    "report.html": "text/html; charset=utf-8",
+    PAGE: "text/html; charset=utf-8",
     "report.md": "text/markdown; charset=utf-8",
     "result.json": "application/json",
 }
@@ -36,24 +35,11 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
         **admin.site.each_context(request),
         "title": f"Report: {run.export.study}",
         "run": run,
-        "body": report_body(run.path),
+        "body": stored_body(run.path),
+        "page": reverse("analysis_report_file", args=[run.pk, PAGE]),
         "files": list(REPORT_FILES),
     }
     return render(request, "admin/analysis/report.html", context)
-
-
-def report_body(folder: Path) -> SafeString:
-    """What stands between ``<main>`` and ``</main>`` of the page that our own report writer made.
-
-    That writer escapes every text; the folder is ours and nobody uploads into it.
-    """
-    try:
-        page = (folder / "report.html").read_text(encoding="utf-8")
-    except OSError as error:
-        raise Http404("The report's folder is gone from this server.") from error
-    _, _, rest = page.partition("<main>")
-    body, _, _ = rest.rpartition("</main>")
-    return mark_safe(body)
 
 
 @staff_member_required

@@ -1,4 +1,4 @@
-"""The analysis of a study, from its export alone: which tests run, under which settings, with what result.
+"""The analysis of a study, from its export alone: the questions that run, their settings, their results.
 
 What runs is decided by what the export holds. Settings come from the frozen plan; any other setting turns the
 results exploratory, and the deviation is listed.
@@ -7,10 +7,9 @@ results exploratory, and the deviation is listed.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,15 @@ import pandas as pd
 import scipy
 
 from almond import __version__
-from almond.analysis.descriptive import Sample, summaries
-from almond.analysis.questions import Context, Settings, make_context, run_tests
+from almond.analysis.questions.base import (
+    Context,
+    NotApplicable,
+    Question,
+    Settings,
+    load_questions,
+    make_context,
+)
+from almond.analysis.sample import Sample, rating_summaries
 from almond.analysis.sentences import headline
 from almond.analysis.study_data import StudyData, read_study
 from almond.design.plan import StudyPlan
@@ -30,9 +36,10 @@ from almond.errors import InputError
 from almond.progress import Part, Progress, Silent
 from almond.stats.classification import holm
 
-FORMAT = "almond-analysis/1"
+KIND = "almond-analysis"
+FORMAT = f"{KIND}/1"
 DIGITS = 10
-"""Significant digits kept in results: beyond them, machines may differ in rounding."""
+"""Significant digits of results: beyond them, machines may differ in rounding."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +97,13 @@ def analyse_export(
         plan.alpha,
     )
     context = make_context(data, settings)
-    found = run_tests(context, Part(progress, 0.05, 0.95))
+    questions = load_questions()
+    results = _run_questions(questions, context, Part(progress, 0.05, 0.95))
     deviations = list_deviations(data.plan, settings, context.sample)
     result: dict[str, Any] = {
         "format": FORMAT,
-        "study": study_facts(data, Path(folder)),
-        "software": versions(),
+        "study": _study_facts(data, Path(folder)),
+        "software": _versions(),
         "settings": dataclasses.asdict(settings),
         "planned": {
             "permutations": plan.permutations,
@@ -106,25 +114,41 @@ def analyse_export(
         },
         "mode": "exploratory" if any(row["kind"] == "analysis" for row in deviations) else "confirmatory",
         "deviations": deviations,
-        "sample": sample_facts(context),
-        **found,
+        "sample": _sample_facts(context),
+        **results,
     }
-    result["tests"] = list_tests(result)
-    plain = to_json(result)
+    result["tests"] = list_tests(questions, result)
+    plain = rounded(result)
     plain["headline"] = headline(plain)
     progress.report(1.0, "analysed")
     return AnalysisResult(plain)
 
 
-def list_tests(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row per named test that ran: its p, whether the plan made it primary, Holm over primary ones."""
+def _run_questions(questions: Sequence[Question], context: Context, progress: Progress) -> dict[str, Any]:
+    """Answer every question that the export allows; the others stand in ``not_run`` with the reason."""
+    results: dict[str, Any] = {}
+    not_run = []
+    whole, done = sum(question.work for question in questions), 0.0
+    for question in questions:
+        part = Part(progress, done / whole, (done + question.work) / whole)
+        part.report(0.0, question.name)
+        done += question.work
+        try:
+            results[question.name] = plain_values(question.run(context, part))
+        except (NotApplicable, InputError) as reason:
+            results[question.name] = None
+            not_run.append({"analysis": question.name, "reason": str(reason)})
+    return {**results, "not_run": not_run}
+
+
+def list_tests(questions: Sequence[Question], result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the tests that ran: p, whether the plan made it primary, Holm's p over the primary ones."""
     p_values: dict[str, float] = {}
-    if result["classification"]:
-        p_values["classification"] = result["classification"]["lda"]["p"]
-    if result["choices"]:
-        p_values["choices"] = result["choices"]["overall"].p
-    if result["natural"] and result["natural"]["scores"]:
-        p_values["natural"] = min(row.p_max for row in result["natural"]["scores"].associations)
+    for question in questions:
+        answer = result[question.name]
+        p = question.p(answer) if question.p and answer else None
+        if p is not None:
+            p_values[question.name] = p
     primary = [name for name in result["planned"]["primary"] if name in p_values]
     adjusted = dict(zip(primary, holm([p_values[name] for name in primary]), strict=True))
     confirmatory = result["mode"] == "confirmatory"
@@ -142,7 +166,7 @@ def list_tests(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def list_deviations(plan: StudyPlan, settings: Settings, sample: Sample) -> list[dict[str, Any]]:
-    """Differences from the plan in the three kinds that matter: analysis, sample size, exclusions."""
+    """List differences from the plan in the three kinds that matter: analysis, sample size, exclusions."""
     pairs = [
         ("analysis", "permutations", plan.analysis.permutations, settings.permutations),
         ("analysis", "seed", plan.seed, settings.seed),
@@ -156,7 +180,7 @@ def list_deviations(plan: StudyPlan, settings: Settings, sample: Sample) -> list
     ]
 
 
-def study_facts(data: StudyData, folder: Path) -> dict[str, Any]:
+def _study_facts(data: StudyData, folder: Path) -> dict[str, Any]:
     return {
         "title": data.plan.title,
         "plan_digest": data.plan.digest,
@@ -168,7 +192,7 @@ def study_facts(data: StudyData, folder: Path) -> dict[str, Any]:
     }
 
 
-def sample_facts(context: Context) -> dict[str, Any]:
+def _sample_facts(context: Context) -> dict[str, Any]:
     people, sample = context.data.participants, context.sample
     return {
         "planned": context.data.plan.participants,
@@ -180,11 +204,11 @@ def sample_facts(context: Context) -> dict[str, Any]:
         "stimuli": len(context.data.stimuli),
         "scenes": context.data.stimuli["base_scene"].nunique(),
         "exclusions": sample.exclusions,
-        "ratings_summary": summaries(context.ratings, context.constructs),
+        "ratings_summary": rating_summaries(context.ratings, context.constructs),
     }
 
 
-def versions() -> dict[str, str]:
+def _versions() -> dict[str, str]:
     return {
         "almond": __version__,
         "python": platform.python_version(),
@@ -194,24 +218,27 @@ def versions() -> dict[str, str]:
     }
 
 
-def to_json(value: Any) -> Any:
-    """JSON values: dataclasses as objects, arrays as lists, floats to ten significant digits, no NaN."""
+def plain_values(value: Any) -> Any:
+    """Turn dataclasses into objects, arrays and tuples into lists, NaN and infinities into None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: plain_values(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): to_json(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return to_json(value.tolist())
+        return {str(name): plain_values(entry) for name, entry in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain_values(value.tolist())
     if isinstance(value, list | tuple):
-        return [to_json(item) for item in value]
-    if isinstance(value, np.generic):
-        return to_json(value.item())
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-    return value
+        return [plain_values(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def result_bytes(result: AnalysisResult) -> bytes:
-    """result.json: sorted keys, indented, the same bytes for the same result."""
-    text = json.dumps(result.data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
-    return (text + "\n").encode()
+def rounded(value: Any) -> Any:
+    """Turn values into plain ones with floats of ten significant digits."""
+
+    def digits(plain: Any) -> Any:
+        if isinstance(plain, dict):
+            return {name: digits(entry) for name, entry in plain.items()}
+        if isinstance(plain, list):
+            return [digits(entry) for entry in plain]
+        return float(f"{plain:.{DIGITS}g}") if isinstance(plain, float) else plain
+
+    return digits(plain_values(value))

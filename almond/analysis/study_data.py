@@ -1,4 +1,4 @@
-"""Reading an export for analysis: digests first, then the tables, checked cell by cell.
+"""The reader of exports for analysis: digests first, then the tables, checked cell by cell.
 
 Nothing is computed before every file of the export is shown to be the one that its manifest promises. The
 format is described in ``docs/export.md``.
@@ -7,6 +7,7 @@ format is described in ``docs/export.md``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ import numpy as np
 import pandas as pd
 
 from almond.design.plan import StudyPlan
+from almond.design.trials.columns import Column
 from almond.digest import digest_file, digest_json
 from almond.errors import DigestMismatch, InputError
+from almond.exchange.schema import table_schemas
 from almond.progress import Progress, Silent
 
 FORMAT = "almond-export/1"
@@ -46,81 +49,25 @@ class Cells:
         return " ".join([noun, " and ".join(bounds)]).strip()
 
 
-TEXT = Cells("text")
-MAYBE = Cells("text", empty=True)
-COUNT = Cells("integer", low=0)
-NUMBER = Cells("number", empty=True)
-DIRECTION = Cells("integer", low=-1, high=1)
-FLAG = Cells("integer", low=0, high=1)
-SIDE = Cells("text", allowed=("left", "right"))
-MILLISECONDS = Cells("number", low=0)
+MEASUREMENT = Cells("number", empty=True)
+"""Scores, norms and other measurements of stimuli: any number, empty where an image has none."""
 
-NEEDED: dict[str, dict[str, Cells]] = {
-    "participants": {
-        "participant_id": TEXT,
-        "list": COUNT,
-        "status": TEXT,
-        "started_at": MAYBE,
-        "finished_at": MAYBE,
-        "trials_planned": COUNT,
-        "trials_done": COUNT,
-    },
-    "ratings": {
-        "response_id": TEXT,
-        "trial_id": TEXT,
-        "participant_id": TEXT,
-        "trial_index": COUNT,
-        "block": TEXT,
-        "repeat": FLAG,
-        "stimulus_id": TEXT,
-        "base_scene": TEXT,
-        "intended_target": MAYBE,
-        "direction": DIRECTION,
-        "strength": Cells("number", low=0),
-        "construct": TEXT,
-        "value": Cells("number", low=0, high=100),
-        "rt_ms": MILLISECONDS,
-        "image_sha256": TEXT,
-        "received_at": TEXT,
-    },
-    "choices": {
-        "response_id": TEXT,
-        "trial_id": TEXT,
-        "participant_id": TEXT,
-        "trial_index": COUNT,
-        "block": TEXT,
-        "pair_id": TEXT,
-        "base_scene": TEXT,
-        "intended_target": MAYBE,
-        "construct": TEXT,
-        "left_stimulus": TEXT,
-        "right_stimulus": TEXT,
-        "chosen": SIDE,
-        "high_side": SIDE,
-        "aligned": FLAG,
-        "rt_ms": MILLISECONDS,
-        "left_sha256": TEXT,
-        "right_sha256": TEXT,
-        "received_at": TEXT,
-    },
-    "stimuli": {
-        "stimulus_id": TEXT,
-        "file": TEXT,
-        "image_sha256": TEXT,
-        "base_scene": TEXT,
-        "prompt": MAYBE,
-        "seed": Cells("integer", empty=True),
-        "intended_target": MAYBE,
-        "direction": DIRECTION,
-        "strength": Cells("number", low=0),
-        "recipe_digest": MAYBE,
-    },
-}
-UNIQUE: dict[str, tuple[str, ...]] = {
-    "participants": ("participant_id",),
-    "ratings": ("response_id", "construct"),
-    "choices": ("response_id",),
-    "stimuli": ("stimulus_id",),
+
+def cells_of(column: Column) -> Cells:
+    """Read from a column of the export's format what its cells may hold."""
+    if column.type in ("text", "digest", "time"):
+        allowed = tuple(re.split(r", | or ", column.range)) if column.range else ()
+        return Cells("text", allowed=allowed, empty=not column.needed)
+    ends = [float(number) for number in re.findall(r"-?[\d.]+", column.range)]
+    low = min(ends, default=-np.inf)
+    high = np.inf if column.range.endswith(" or more") else max(ends, default=np.inf)
+    kind = "number" if column.type == "number" else "integer"
+    return Cells(kind, low=low, high=high, empty=not column.needed)
+
+
+SCHEMAS = table_schemas()
+TABLES = {
+    name: {column.name: cells_of(column) for column in table.columns} for name, table in SCHEMAS.items()
 }
 
 
@@ -151,16 +98,16 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     ``DigestMismatch`` for a file, manifest or plan that was changed.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    check_files(folder, manifest["files"], progress or Silent())
-    plan = read_plan(folder, manifest)
-    frames = {name: read_table(folder / "data" / f"{name}.csv", name) for name in NEEDED}
-    check_references(folder, frames, plan)
-    check_images(folder, frames["stimuli"], plan)
+    manifest = _read_study_manifest(folder)
+    _check_digests(folder, manifest["files"], progress or Silent())
+    plan = _read_plan(folder, manifest)
+    frames = {name: _read_cells(folder / "data" / f"{name}.csv", name) for name in TABLES}
+    _check_rows_agree(folder, frames, plan)
+    _check_planned_images(folder, frames["stimuli"], plan)
     return StudyData(manifest, plan, **frames)
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def _read_study_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
         manifest = json.loads(path.read_bytes())
@@ -179,8 +126,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def check_files(folder: Path, files: Mapping[str, str], progress: Progress) -> None:
-    needed = ["plan.json", *(f"data/{name}.csv" for name in NEEDED)]
+def _check_digests(folder: Path, files: Mapping[str, str], progress: Progress) -> None:
+    needed = ["plan.json", *(f"data/{name}.csv" for name in TABLES)]
     missing = [name for name in needed if name not in files]
     if missing:
         raise InputError(folder / "manifest.json", f"does not name {', '.join(missing)}", "every file")
@@ -192,12 +139,12 @@ def check_files(folder: Path, files: Mapping[str, str], progress: Progress) -> N
             raise InputError(path, "is missing", "every file that the manifest names")
         if number % 20 == 0:
             progress.report(number / len(files), "checking digests")
-        found = digest_file(path)
-        if found != digest:
-            raise DigestMismatch(path, str(digest), found)
+        actual = digest_file(path)
+        if actual != digest:
+            raise DigestMismatch(path, str(digest), actual)
 
 
-def read_plan(folder: Path, manifest: Mapping[str, Any]) -> StudyPlan:
+def _read_plan(folder: Path, manifest: Mapping[str, Any]) -> StudyPlan:
     path = folder / "plan.json"
     plan = StudyPlan.from_bytes(path.read_bytes(), path)
     if manifest.get("plan_digest") != plan.digest:
@@ -205,8 +152,8 @@ def read_plan(folder: Path, manifest: Mapping[str, Any]) -> StudyPlan:
     return plan
 
 
-def read_table(path: Path, table: str) -> pd.DataFrame:
-    """One table with typed columns: text as str, whole numbers as int64, numbers as float64.
+def _read_cells(path: Path, table: str) -> pd.DataFrame:
+    """Read one table with typed columns: text as str, whole numbers as int64, numbers as float64.
 
     Row numbers in messages are those of a spreadsheet: the header is row 1.
     """
@@ -214,16 +161,16 @@ def read_table(path: Path, table: str) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False, encoding="utf-8")
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be read as a table: {error}", "a CSV file of an export") from error
-    cells = columns_of(table, [str(name) for name in frame.columns])
+    cells = _cells_of_table(table, [str(name) for name in frame.columns])
     missing = [name for name in cells if name not in frame.columns]
     if missing:
         raise InputError(path, f"lacks the columns {', '.join(missing)}", ", ".join(cells))
     problems: list[str] = []
-    columns = {name: typed(frame[name], kind, name, problems) for name, kind in cells.items()}
-    found = pd.DataFrame(columns)
+    columns = {name: _typed_column(frame[name], kind, name, problems) for name, kind in cells.items()}
+    values = pd.DataFrame(columns)
     if not problems:
-        repeated = found.duplicated(list(UNIQUE[table]))
-        keys = " and ".join(UNIQUE[table])
+        repeated = values.duplicated(list(SCHEMAS[table].unique))
+        keys = " and ".join(SCHEMAS[table].unique)
         problems += [
             f"row {row + 2} repeats the {keys} of an earlier row" for row in np.flatnonzero(repeated)
         ]
@@ -231,46 +178,46 @@ def read_table(path: Path, table: str) -> pd.DataFrame:
         more = len(problems) - SHOWN_PROBLEMS
         text = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
         raise InputError(path, text)
-    return found
+    return values
 
 
-def columns_of(table: str, present: list[str]) -> dict[str, Cells]:
-    """The columns read: those of the format, and in stimuli.csv every score, norm and other measurement."""
-    cells = dict(NEEDED[table])
+def _cells_of_table(table: str, present: list[str]) -> dict[str, Cells]:
+    """List the columns read: those of the format, and every measurement in stimuli.csv."""
+    cells = dict(TABLES[table])
     if table == "stimuli":
-        cells |= {name: NUMBER for name in present if name not in cells}
+        cells |= {name: MEASUREMENT for name in present if name not in cells}
     return cells
 
 
-def typed(column: pd.Series[str], cells: Cells, name: str, problems: list[str]) -> pd.Series[Any]:
-    """A column's values; what is wrong is added to ``problems`` with its row."""
+def _typed_column(column: pd.Series[str], cells: Cells, name: str, problems: list[str]) -> pd.Series[Any]:
+    """Convert a column's values; what is wrong is added to ``problems`` with its row."""
     empty = column == ""
     if not cells.empty:
-        note(problems, name, empty, column, cells)
+        _note(problems, name, empty, column, cells)
     if cells.kind == "text":
         if cells.allowed:
-            note(problems, name, ~empty & ~column.isin(cells.allowed), column, cells)
+            _note(problems, name, ~empty & ~column.isin(cells.allowed), column, cells)
         return column
     numbers = pd.to_numeric(column.where(~empty), errors="coerce").astype("float64")
     wrong = ~empty & ~np.isfinite(numbers)
     if cells.kind == "integer":
         wrong |= ~empty & (numbers % 1 != 0)
     wrong |= (numbers < cells.low) | (numbers > cells.high)
-    note(problems, name, wrong, column, cells)
+    _note(problems, name, wrong, column, cells)
     if cells.kind == "integer" and not cells.empty and not problems:
         return numbers.astype("int64")
     return numbers
 
 
-def note(
+def _note(
     problems: list[str], name: str, wrong: pd.Series[bool], column: pd.Series[str], cells: Cells
 ) -> None:
     for row in np.flatnonzero(wrong.to_numpy()):
         problems.append(f"column {name}, row {row + 2}: {column.iloc[row]!r} is not {cells.expected}")
 
 
-def check_references(folder: Path, frames: Mapping[str, pd.DataFrame], plan: StudyPlan) -> None:
-    """Rows must name participants and stimuli of the export, agree with stimuli.csv, and with themselves."""
+def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: StudyPlan) -> None:
+    """Check that rows name what the export holds, and agree with stimuli.csv and with themselves."""
     people = set(frames["participants"]["participant_id"])
     stimuli = frames["stimuli"].set_index("stimulus_id")
     constructs = {construct.name for construct in plan.constructs}
@@ -283,21 +230,24 @@ def check_references(folder: Path, frames: Mapping[str, pd.DataFrame], plan: Stu
         ("choices", "left_stimulus", lambda cells: cells.isin(stimuli.index), "a row of stimuli.csv"),
         ("choices", "right_stimulus", lambda cells: cells.isin(stimuli.index), "a row of stimuli.csv"),
     ]
+    files = {table: folder / "data" / f"{table}.csv" for table in frames}
     for table, column, holds, expected in known:
-        require(folder, table, column, frames[table], holds(frames[table][column]), expected)
+        cells = frames[table][column]
+        _require(files[table], cells, holds(cells), expected)
     ratings, choices = frames["ratings"], frames["choices"]
     for column in ("base_scene", "intended_target", "direction"):
         same = ratings[column] == ratings["stimulus_id"].map(stimuli[column])
-        require(folder, "ratings", column, ratings, same, "what stimuli.csv says of this stimulus")
+        _require(files["ratings"], ratings[column], same, "what stimuli.csv says of this stimulus")
     same = choices["aligned"] == (choices["chosen"] == choices["high_side"]).astype(int)
-    require(folder, "choices", "aligned", choices, same, "1 exactly when the chosen side is the high side")
+    expected = "1 exactly when the chosen side is the high side"
+    _require(files["choices"], choices["aligned"], same, expected)
     high = choices["left_stimulus"].where(choices["high_side"] == "left", choices["right_stimulus"])
-    upward = high.map(stimuli["direction"]) == 1
-    require(folder, "choices", "high_side", choices, upward, "the side of an image pushed up (direction 1)")
+    raised = high.map(stimuli["direction"]) == 1
+    _require(files["choices"], choices["high_side"], raised, "the side of the image with direction 1")
 
 
-def check_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) -> None:
-    """Every stimulus of the plan must be in stimuli.csv with the plan's digest."""
+def _check_planned_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) -> None:
+    """Check that every stimulus of the plan is in stimuli.csv with the plan's digest."""
     digests = dict(zip(stimuli["stimulus_id"], stimuli["image_sha256"], strict=True))
     for stimulus in plan.stimuli:
         if stimulus.id not in digests:
@@ -307,12 +257,10 @@ def check_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) -> None:
             raise DigestMismatch(f"stimulus {stimulus.id}", stimulus.sha256, digests[stimulus.id])
 
 
-def require(
-    folder: Path, table: str, column: str, frame: pd.DataFrame, holds: pd.Series[bool], expected: str
-) -> None:
+def _require(path: Path, cells: pd.Series[Any], holds: pd.Series[bool], expected: str) -> None:
+    """Raise ``InputError`` for the first of the cells of which the rule does not hold."""
     rows = np.flatnonzero(~holds.to_numpy(dtype=bool))
     if rows.size:
-        value = frame[column].iloc[rows[0]]
         others = f" and {rows.size - 1} further rows" if rows.size > 1 else ""
-        problem = f"column {column}, row {rows[0] + 2}: {value!r}{others}"
-        raise InputError(folder / "data" / f"{table}.csv", problem, expected)
+        problem = f"column {cells.name}, row {rows[0] + 2}: {cells.iloc[rows[0]]!r}{others}"
+        raise InputError(path, problem, expected)

@@ -28,7 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Analyse, write the report, say the answer."""
-    from almond.analysis.report import analyse_export, write_report
+    from almond.analysis.analyse import analyse_export
+    from almond.analysis.report import write_report
 
     export = Path(arguments.export)
     result = analyse_export(

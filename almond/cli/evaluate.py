@@ -33,7 +33,7 @@ def with_weights(config: FitConfig) -> tuple[str, ...] | None:
 def run(arguments: argparse.Namespace) -> int:
     """Test, write the report, say the answers and what did not run; returns 0."""
     from almond.group.evaluate import evaluate_group
-    from almond.group.sections import answers
+    from almond.group.sections import evaluation_answers
 
     config = load_config(arguments.config)
     settings = config.evaluation
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         json.dump(data, sys.stdout, indent=1, sort_keys=True, ensure_ascii=False)
         sys.stdout.write("\n")
         return 0
-    for sentence in answers(data):
+    for sentence in evaluation_answers(data):
         print(sentence)
     for row in data["not_run"]:
         print(f"did not run ({row['model']}): {row['analysis']}: {row['reason']}")

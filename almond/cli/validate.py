@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict, test, write the report, say the answer; returns 0."""
-    from almond.norms.sections import answers
+    from almond.norms.sections import validation_answers
     from almond.norms.validate import validate_norms
 
     config = load_config(arguments.config)
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         json.dump(data, sys.stdout, indent=1, sort_keys=True, ensure_ascii=False)
         sys.stdout.write("\n")
         return 0
-    for sentence in answers(data):
+    for sentence in validation_answers(data):
         print(sentence)
     print(f"Report: {out / 'report.html'}")
     return 0

@@ -1,4 +1,4 @@
-"""Names of the statistical questions that a plan may name as primary tests; nothing here loads them."""
+"""The statistical questions that an analysis answers: one module and one line each."""
 
 from __future__ import annotations
 
@@ -14,3 +14,13 @@ QUESTIONS: Registry[Any] = Registry(
         "natural": "almond.analysis.questions.natural:QUESTION",
     },
 )
+"""Those with a test: a plan may call it primary."""
+
+DESCRIPTIONS: Registry[Any] = Registry(
+    "description of ratings",
+    {
+        "profiles": "almond.analysis.questions.profiles:QUESTION",
+        "reliability": "almond.analysis.questions.reliability:QUESTION",
+    },
+)
+"""Those without a p value of their own."""

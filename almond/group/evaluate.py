@@ -13,7 +13,7 @@ from almond.encoding.artifacts.catalogue import Stored
 from almond.encoding.config.evaluation import EvaluationSettings
 from almond.encoding.config.fit_config import FitConfig
 from almond.errors import InputError
-from almond.files import new_folder
+from almond.group.figures import draw_evaluation
 from almond.group.model_summary import (
     Judgement,
     Record,
@@ -22,14 +22,16 @@ from almond.group.model_summary import (
     judge,
     subregions,
 )
-from almond.group.output import check_folder, write_pages
 from almond.group.random_splits import random_regions
 from almond.group.region_images.evaluate import judge_images
 from almond.group.region_images.images import JudgedImages, read_images
+from almond.group.sections import evaluation_document
 from almond.naming import slug
 from almond.progress import Part, Progress
+from almond.report.write import check_report_folder, report_folder, write_pages
 
-FORMAT = "almond-evaluation/1"
+KIND = "almond-evaluation"
+FORMAT = f"{KIND}/1"
 
 
 def evaluate_group(
@@ -46,15 +48,13 @@ def evaluate_group(
     :raises InputError: no encoders, names that they do not have, or a folder that holds something else.
     """
     settings = config.evaluation
-    check_folder(out)
+    check_report_folder(out, KIND)
     models = _models(stored, settings)
     images = None
     if settings.stimuli is not None:
         images = read_images(config, settings.stimuli, Part(progress, 0.0, 0.15))
     start = 0.15 if images is not None else 0.0
-    with new_folder(out.parent) as scratch:
-        fresh = scratch / "new"
-        fresh.mkdir()
+    with report_folder(out, KIND) as fresh:
         results, judgements, not_run = {}, {}, []
         for index, model in enumerate(models):
             share = (0.95 - start) / len(models)
@@ -74,10 +74,7 @@ def evaluate_group(
         }
         data: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
         progress.report(0.96, "report")
-        write_pages(data, judgements, fresh)
-        if out.exists():
-            out.rename(scratch / "earlier")
-        fresh.rename(out)
+        write_pages(fresh, evaluation_document(data), draw_evaluation(data, judgements), data)
     progress.report(1.0, str(out / "report.html"))
     return data
 

@@ -1,38 +1,46 @@
-"""What the report of an evaluation says, from its JSON values: answers, key numbers, sections."""
+"""The report of an evaluation, from its JSON values: answers, key numbers, sections."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from almond.group.figures import figure_name
 from almond.group.region_images.sections import image_answer, image_sections
-from almond.report.document import Section, Table
-from almond.report.wording import p_cell, p_text
+from almond.report.document import Document, KeyNumber, Picture, Section, Table
+from almond.report.wording import decimal, p_cell, p_text, r_of_z, signed, span
 
 Data = Mapping[str, Any]
+TITLE = "Encoding models over subjects"
+MODE = "No plan was frozen beforehand: every test here is exploratory."
 CONTROL_NAMES = {
     "performance_sd": "performance: SD of the parts’ means",
     "weight_dissimilarity": "weights: 1 − mean r between parts",
-    "target_accuracy": "accuracy with which targets are told",
+    "target_accuracy": "classification accuracy of targets",
 }
 
 
-def r_of(z: float) -> str:
-    return f"{float(np.tanh(z)):.3f}"
+def evaluation_document(data: Data) -> Document:
+    """Write the report of an evaluation; it names every figure that there could be."""
+    return Document(
+        title=TITLE,
+        mode="exploratory",
+        mode_text=MODE,
+        answers=tuple(evaluation_answers(data)),
+        lead=_lead(data),
+        key_numbers=_key_numbers(data),
+        sections=_sections(data),
+    )
 
 
-def answers(data: Data) -> list[str]:
-    """The main answers, in words; the first model's where there are several."""
+def evaluation_answers(data: Data) -> list[str]:
+    """Answer in words; for the first model where there are several."""
     model, result = next(iter(data["models"].items()))
-    found = [
-        text for maker in (_predicts, _differ, _beyond_chance_splits, image_answer) if (text := maker(result))
-    ]
-    if len(data["models"]) > 1 and found:
-        found[0] = f"{model}: {found[0]}"
-    return found or ["No test over subjects could be run; see what did not run, and why."]
+    makers = (_predicts, _differ, _beyond_chance_splits, image_answer)
+    answers = [text for maker in makers if (text := maker(result))]
+    if len(data["models"]) > 1 and answers:
+        answers[0] = f"{model}: {answers[0]}"
+    return answers or ["No test over subjects could be run; see what did not run, and why."]
 
 
 def _predicts(result: Data) -> str | None:
@@ -43,7 +51,7 @@ def _predicts(result: Data) -> str | None:
     best = max(rows, key=lambda row: float(row["z"]["mean"]))
     start = f"{len(above)} of {len(rows)} regions are predicted above zero over subjects"
     return (
-        f"{start}, {best['region']} best: held-out r = {r_of(best['z']['mean'])}, {p_text(best['z']['p'])}."
+        f"{start}, {best['region']} best: held-out r = {r_of_z(best['z']['mean'])}, {p_text(best['z']['p'])}."
     )
 
 
@@ -58,17 +66,16 @@ def _differ(result: Data) -> str | None:
 
 
 def _beyond_chance_splits(result: Data) -> str | None:
-    found = result.get("random_regions")
-    one = (found or {}).get("measures", {}).get("weight_dissimilarity")
-    if not one or one["p"] is None:
+    measures = (result.get("random_regions") or {}).get("measures", {})
+    measure = measures.get("weight_dissimilarity")
+    if not measure or measure["p"] is None:
         return None
-    words = "more" if one["p"] < 0.05 else "no more"
+    words = "more" if measure["p"] < 0.05 else "no more"
     start = f"The subregions’ weights differ {words} than those of random parts of the same sizes"
-    return f"{start}, {p_text(one['p'])}."
+    return f"{start}, {p_text(measure['p'])}."
 
 
-def lead(data: Data) -> str:
-    """Who and what."""
+def _lead(data: Data) -> str:
     parts = [
         f"{model}: {len(result['subjects'])} subjects, {len(result['regions'])} regions."
         for model, result in data["models"].items()
@@ -77,56 +84,38 @@ def lead(data: Data) -> str:
     return " ".join(parts) or "Encoders without held-out performance."
 
 
-def key_numbers(data: Data) -> list[tuple[str, str, str]]:
-    """The few main numbers as (name, value, note)."""
+def _key_numbers(data: Data) -> tuple[KeyNumber, ...]:
     result = next(iter(data["models"].values()))
-    found = []
     wanted = result.get("whole")
     rows = [row for row in result.get("performance", ()) if row["z"] is not None]
     rows.sort(key=lambda row: (row["region"] != wanted, -row["z"]["mean"]))
+    numbers = []
     for row in rows[:2]:
-        test = row["z"]
-        found.append(
-            (
-                f"held-out r, {row['region']}",
-                r_of(test["mean"]),
-                f"95 % {r_of(test['low'])} to {r_of(test['high'])}",
-            )
-        )
+        ends = f"95 % {r_of_z(row['z']['low'])} to {r_of_z(row['z']['high'])}"
+        numbers.append(KeyNumber(f"held-out r, {row['region']}", r_of_z(row["z"]["mean"]), ends))
     if rows and rows[0]["null_r"] is not None:
-        found.append(("noise features", f"{rows[0]['null_r']:.3f}", f"held-out r in {rows[0]['region']}"))
+        note = f"held-out r in {rows[0]['region']}"
+        numbers.append(KeyNumber("noise features", decimal(rows[0]["null_r"]), note))
     if result.get("subjects"):
-        found.append(("subjects", str(len(result["subjects"])), f"{len(result['regions'])} regions"))
-    return found
+        count = len(result["subjects"])
+        numbers.append(KeyNumber("subjects", str(count), f"{len(result['regions'])} regions"))
+    return tuple(numbers)
 
 
-def sections(data: Data, drawn: Sequence[str]) -> list[Section]:
-    """The report's sections; figures are named only where they were drawn."""
-    found: list[Section] = []
+def _sections(data: Data) -> tuple[Section, ...]:
+    sections: list[Section] = []
     several = len(data["models"]) > 1
     for model, result in data["models"].items():
         suffix = f" · {model}" if several else ""
-        own: list[Section] = []
         if "performance" in result:
-            own += [_performance(result, suffix, data, model), *_maps(result, suffix, data, model)]
-            own += [*_subregions(result, suffix, data, model), *_random(result, suffix, data, model)]
-        own += image_sections(result.get("stimuli"), suffix, data, model)
-        found += own
-    kept = [_only_drawn(section, drawn) for section in found]
-    return [*kept, _methods(data), _provenance(data)]
-
-
-def _only_drawn(section: Section, drawn: Sequence[str]) -> Section:
-    figures = tuple(item for item in section.figures if item[0] in drawn)
-    return Section(section.title, section.paragraphs, figures, section.items, section.tables, section.notes)
-
-
-def _number(value: Any, digits: int = 3) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
+            sections += [_performance(result, suffix, data, model), *_maps(result, suffix, data, model)]
+            sections += [*_subregions(result, suffix, data, model), *_random(result, suffix, data, model)]
+        sections += image_sections(result.get("stimuli"), suffix, data, model)
+    return (*sections, _not_run(data), _provenance(data))
 
 
 EXTRA = {"r2": "R²", "null_r": "noise r", "normalised_r": "r / ceiling"}
-"""What some fits know beside r."""
+"""Measures beside r that some fits have."""
 
 
 def _performance(result: Data, suffix: str, data: Data, model: str) -> Section:
@@ -138,14 +127,14 @@ def _performance(result: Data, suffix: str, data: Data, model: str) -> Section:
             ("", "", "", "", "")
             if test is None
             else (
-                r_of(test["mean"]),
-                f"{r_of(test['low'])} to {r_of(test['high'])}",
-                f"{test['t']:.2f}",
+                r_of_z(test["mean"]),
+                f"{r_of_z(test['low'])} to {r_of_z(test['high'])}",
+                decimal(test["t"], 2),
                 p_cell(test["p"]),
-                f"{test['d']:.2f}",
+                decimal(test["d"], 2),
             )
         )
-        extra = tuple(_number(row[name]) for name in known)
+        extra = tuple(decimal(row[name]) for name in known)
         rows.append((row["region"], str(row["subjects"]), f"{row['voxels']:.0f}", *tested, *extra))
     head = ("region", "n", "voxels", "r", "95 %", "t", "p", "d", *(EXTRA[name] for name in known))
     tables = [Table(head, tuple(rows))]
@@ -153,8 +142,8 @@ def _performance(result: Data, suffix: str, data: Data, model: str) -> Section:
         paired = tuple(
             (
                 f"{row['region']} − {row['control']}",
-                f"{row['mean']:+.3f}",
-                f"{row['low']:+.3f} to {row['high']:+.3f}",
+                signed(row["mean"], 3),
+                span(row["low"], row["high"], 3),
                 f"t({row['df']}) = {row['t']:.2f}",
                 p_cell(row["p"]),
             )
@@ -168,7 +157,7 @@ def _performance(result: Data, suffix: str, data: Data, model: str) -> Section:
             "region’s voxels per subject; t tests over subjects. The mean is shown as r.",
         ),
         figures=(
-            (
+            Picture(
                 figure_name("performance", model, data),
                 "Held-out r by region; a dot per subject, mean and 95 % interval.",
             ),
@@ -188,7 +177,7 @@ def _maps(result: Data, suffix: str, data: Data, model: str) -> list[Section]:
             region,
             str(row["tested"]),
             str(row["significant"]),
-            _number(row["threshold_t"], 2),
+            decimal(row["threshold_t"], 2),
             "" if row["peak"] is None else f"{row['peak']['t']:.2f}",
         )
         for region, row in result["maps"].items()
@@ -203,11 +192,10 @@ def _maps(result: Data, suffix: str, data: Data, model: str) -> list[Section]:
             paragraphs=(
                 "Per voxel a t test of Fisher’s z over subjects. False discoveries are held at "
                 f"{first['fdr']:g} over the voxels of each region’s map (Benjamini–Hochberg); no cluster "
-                "enters. "
-                f"Voxels with fewer than {first['least_subjects']} subjects are not tested.",
+                f"enters. Voxels with fewer than {first['least_subjects']} subjects are not tested.",
             ),
             figures=(
-                (
+                Picture(
                     figure_name("maps", model, data),
                     "t over subjects in axial slices; a dot marks voxels that pass the false discovery rate.",
                 ),
@@ -222,25 +210,24 @@ def _maps(result: Data, suffix: str, data: Data, model: str) -> list[Section]:
 
 
 def _subregions(result: Data, suffix: str, data: Data, model: str) -> list[Section]:
-    found = result["subregions"]
-    if not found:
+    fit = result["subregions"]
+    if not fit:
         return []
-    ratio = found["likelihood_ratio"]
-    singular = " The variance between subjects was estimated as zero." if found["singular"] else ""
-    left = f" Left out, with one subregion each: {', '.join(found['left_out'])}." if found["left_out"] else ""
+    ratio = fit["likelihood_ratio"]
+    singular = " The variance between subjects was estimated as zero." if fit["singular"] else ""
+    left = f" Left out, with one subregion each: {', '.join(fit['left_out'])}." if fit["left_out"] else ""
     return [
         Section(
             title=f"Do subregions differ?{suffix}",
             paragraphs=(
                 "Mixed model performance ~ subregion + (1 | subject) of Fisher’s z. Maximum likelihood "
-                "against "
-                f"the intercept: χ²({ratio['df']}) = {ratio['statistic']:.2f}, {p_text(ratio['p'])} "
-                "(liberal in "
-                f"small groups); REML: F({found['f_df'][0]:.0f}, {found['f_df'][1]:.1f}) = {found['f']:.2f}, "
-                f"{p_text(found['f_p'])}.{singular}{left}",
+                f"against the intercept: χ²({ratio['df']}) = {ratio['statistic']:.2f}, {p_text(ratio['p'])} "
+                "(liberal in small groups); REML: "
+                f"F({fit['f_df'][0]:.0f}, {fit['f_df'][1]:.1f}) = {fit['f']:.2f}, "
+                f"{p_text(fit['f_p'])}.{singular}{left}",
             ),
             figures=(
-                (
+                Picture(
                     figure_name("subregions", model, data),
                     "Planned contrasts (filled) and all pairs (hollow, simultaneous intervals).",
                 ),
@@ -248,15 +235,15 @@ def _subregions(result: Data, suffix: str, data: Data, model: str) -> list[Secti
             tables=(
                 Table(
                     ("mean", "Fisher z", "95 %", "t", "df", "p", "p adjusted"),
-                    _estimates(found["means"], False),
+                    _estimates(fit["means"], False),
                 ),
                 Table(
                     ("contrast", "Fisher z", "95 %", "t", "df", "p", "p adjusted"),
-                    _estimates(found["contrasts"], False) + _estimates(found["pairs"], True),
+                    _estimates(fit["contrasts"], False) + _estimates(fit["pairs"], True),
                 ),
             ),
             notes=(
-                f"p adjusted over the pairs: {found['correction'].capitalize()}. Degrees of freedom after "
+                f"p adjusted over the pairs: {fit['correction'].capitalize()}. Degrees of freedom after "
                 "Satterthwaite, from the REML fit.",
             ),
         )
@@ -267,10 +254,10 @@ def _estimates(rows: Sequence[Data], adjusted: bool) -> tuple[tuple[str, ...], .
     return tuple(
         (
             row["name"],
-            f"{row['estimate']:+.3f}",
-            f"{row['low']:+.3f} to {row['high']:+.3f}",
-            f"{row['t']:.2f}",
-            f"{row['df']:.1f}",
+            signed(row["estimate"], 3),
+            span(row["low"], row["high"], 3),
+            decimal(row["t"], 2),
+            decimal(row["df"], 1),
             p_cell(row["p"]),
             p_cell(row["p_adjusted"]) if adjusted else "",
         )
@@ -279,33 +266,37 @@ def _estimates(rows: Sequence[Data], adjusted: bool) -> tuple[tuple[str, ...], .
 
 
 def _random(result: Data, suffix: str, data: Data, model: str) -> list[Section]:
-    found = result["random_regions"]
-    if not found:
+    control = result["random_regions"]
+    if not control:
         return []
     rows = tuple(
         (
             CONTROL_NAMES.get(name, name),
-            _number(one["real"]),
-            _number(one["random"]["mean"]),
-            f"{one['random']['low']:.3f} to {one['random']['high']:.3f}",
-            "" if one["p"] is None else p_cell(one["p"]),
+            decimal(measure["real"]),
+            decimal(measure["random"]["mean"]),
+            span(measure["random"]["low"], measure["random"]["high"], 3, sign=""),
+            p_cell(measure["p"], absent=""),
         )
-        for name, one in found["measures"].items()
+        for name, measure in control["measures"].items()
     )
     real = (
-        f"Real subregions: {', '.join(found['real'])}; random parts have their sizes."
-        if found["real"]
+        f"Real subregions: {', '.join(control['real'])}; random parts have their sizes."
+        if control["real"]
         else "No subregions lie inside the region, so that there is no real split to compare."
     )
     return [
         Section(
             title=f"Random regions{suffix}",
             paragraphs=(
-                f"{found['voxels']} voxels of {found['of']} in {found['parts']} parts, {found['splits']} "
-                "random "
-                f"splits, each the same for every subject. {real}",
+                f"{control['voxels']} voxels of {control['of']} in {control['parts']} parts, "
+                f"{control['splits']} random splits, each the same for every subject. {real}",
             ),
-            figures=((figure_name("random", model, data), "Over random splits; the line is the real one."),),
+            figures=(
+                Picture(
+                    figure_name("random", model, data),
+                    "Distribution over random splits; the line is the real subregions.",
+                ),
+            ),
             tables=(Table(("measure", "subregions", "random", "central 95 %", "p"), rows),),
             notes=(
                 "Subregions are contiguous and BOLD is smooth, so that real parts differ more than scattered "
@@ -315,7 +306,7 @@ def _random(result: Data, suffix: str, data: Data, model: str) -> list[Section]:
     ]
 
 
-def _methods(data: Data) -> Section:
+def _not_run(data: Data) -> Section:
     items = tuple(
         f"{row['model']}: {row['analysis']} did not run: {row['reason']}" for row in data["not_run"]
     )
@@ -327,15 +318,15 @@ def _methods(data: Data) -> Section:
 
 
 def _provenance(data: Data) -> Section:
-    found = data["provenance"]
+    origin = data["provenance"]
     facts = (
-        ("artifacts", str(len(found["artifacts"]))),
+        ("artifacts", str(len(origin["artifacts"]))),
         ("seed", str(data["settings"]["seed"])),
-        ("software", ", ".join(f"{name} {number}" for name, number in found["software"].items())),
+        ("software", ", ".join(f"{name} {version}" for name, version in origin["software"].items())),
     )
-    digests = tuple((digest,) for digest in found["artifacts"])
+    digests = tuple((digest,) for digest in origin["artifacts"])
     return Section(
-        title="Where this comes from",
+        title="Provenance",
         paragraphs=("“python -m almond evaluate CONFIG” repeats it from the fitted encoders.",),
         tables=(
             Table(("what", "value"), facts, text=(0, 1), wrapped=(1,)),

@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy import stats
 from scipy.spatial import Delaunay, QhullError
 
-from almond.encoding.bold.nifti import volume_of
 from almond.norms.analyses import RATINGS, TESTED, Analysed
 from almond.norms.images import NormedSet
 from almond.norms.predictions import VoxelEffects
 from almond.norms.regression import PARTS, surface
 from almond.norms.regression import RATINGS as TERMS
-from almond.norms.sections_effects import words
+from almond.norms.sections_effects import term_label
 from almond.norms.voxelwise import VoxelMap
 from almond.report.figures_style import (
     ACCENT,
+    DIVERGING,
     MUTED,
     SECOND,
     dot_with_interval,
@@ -28,6 +29,7 @@ from almond.report.figures_style import (
     reference_line,
     style,
 )
+from almond.report.slices import VoxelRow, slice_figure
 from almond.typing import Floats
 
 Data = Mapping[str, Any]
@@ -36,34 +38,32 @@ VALENCE_GRID = np.arange(-2.5, 2.51, 0.1)
 AROUSAL_GRID = np.arange(-2.0, 2.01, 0.1)
 """z-scores, the range of the published surfaces."""
 
-DIVERGING = "RdBu_r"
-SLICES = 6
 
-
-def draw(
+def draw_validation(
     data: Data,
     sets: Sequence[NormedSet],
     analysed: Analysed,
+    *,
     effects: Mapping[str, VoxelEffects],
     maps: Mapping[str, Sequence[VoxelMap]],
 ) -> dict[str, Figure]:
-    """Every figure that the results allow, by name, in the order of the report."""
-    found: dict[str, Figure] = {}
+    """Draw every figure that the results allow, by name, in the order of the report."""
+    figures: dict[str, Figure] = {}
     with style():
-        found["correlations"] = correlation_panels(data)
+        figures["correlations"] = _correlation_panels(data)
         if data["deciles"]:
-            found["deciles"] = decile_panels(data, analysed)
+            figures["deciles"] = _decile_panels(data, analysed)
         if any(part == "all" for _, part in analysed.regressions):
-            found["coefficients"] = term_panels(data)
-            found["surfaces"] = surfaces(data, sets, analysed)
+            figures["coefficients"] = _term_panels(data)
+            figures["surfaces"] = _surfaces(data, sets, analysed)
         if any(part != "all" for _, part in analysed.regressions):
-            found["parts"] = part_panels(data)
+            figures["parts"] = _part_panels(data)
         if data["subregions"]:
-            found["subregions"] = subregion_panels(data, analysed)
-        shown = next((region for region in maps if effects[region].grid is not None), None)
-        if shown is not None:
-            found["maps"] = slices(maps[shown], effects[shown])
-    return found
+            figures["subregions"] = _subregion_panels(data, analysed)
+        mapped = next((region for region in maps if effects[region].grid is not None), None)
+        if mapped is not None:
+            figures["maps"] = _maps(maps[mapped], effects[mapped])
+    return figures
 
 
 def _panels(count: int, rows: int, share_x: bool = False) -> tuple[Figure, list[Axes]]:
@@ -73,7 +73,7 @@ def _panels(count: int, rows: int, share_x: bool = False) -> tuple[Figure, list[
 
 
 def _forest(axes: Axes, title: str, regions: Sequence[str], tests: Mapping[str, Data]) -> None:
-    """A row per region: subjects and images random above, subjects alone below."""
+    """Draw a row per region: subjects and images random above, subjects alone below."""
     axes.set_title(title)
     reference_line(axes, 0.0)
     for row, region in enumerate(regions):
@@ -100,8 +100,8 @@ def _forest(axes: Axes, title: str, regions: Sequence[str], tests: Mapping[str, 
     axes.locator_params(axis="x", nbins=4)
 
 
-def correlation_panels(data: Data) -> Figure:
-    """Slopes of z-scored predictions on each z-scored rating, which are correlations."""
+def _correlation_panels(data: Data) -> Figure:
+    """Draw the slopes of z-scored predictions on each z-scored rating, which are correlations."""
     figure, panels = _panels(len(RATINGS), len(data["regions"]), share_x=True)
     for axes, rating in zip(panels, RATINGS, strict=True):
         rows = [row for row in data["correlations"] if row["rating"] == rating]
@@ -112,22 +112,21 @@ def correlation_panels(data: Data) -> Figure:
 
 
 def _as_r(row: Data) -> dict[str, float]:
-    """The interval over subjects, of Fisher z, as correlations."""
-    found = row["fisher_z"]
-    return {key: float(np.tanh(found[key])) for key in ("estimate", "low", "high")}
+    """Give the interval over subjects, of Fisher z, as correlations."""
+    return {key: float(np.tanh(row["fisher_z"][key])) for key in ("estimate", "low", "high")}
 
 
-def term_panels(data: Data) -> Figure:
-    """Coefficients of the ratings, all images."""
+def _term_panels(data: Data) -> Figure:
+    """Draw the coefficients of the ratings, all images."""
     figure, panels = _panels(len(TERMS), len(data["regions"]), share_x=True)
     for axes, term in zip(panels, TERMS, strict=True):
-        _forest(axes, words(term), data["regions"], _tests(data, "all", term))
+        _forest(axes, term_label(term), data["regions"], _tests(data, "all", term))
         axes.set_xlabel("coefficient")
     return figure
 
 
-def part_panels(data: Data) -> Figure:
-    """The coefficient of valence among negative, neutral and positive images."""
+def _part_panels(data: Data) -> Figure:
+    """Draw the coefficient of valence among negative, neutral and positive images."""
     parts = [part for part in PARTS[1:] if any(row["part"] == part for row in data["regression"])]
     figure, panels = _panels(len(parts), len(data["regions"]), share_x=True)
     for axes, part in zip(panels, parts, strict=True):
@@ -140,8 +139,8 @@ def _tests(data: Data, part: str, term: str) -> dict[str, Data]:
     return {row["region"]: row for row in data["regression"] if row["part"] == part and row["name"] == term}
 
 
-def decile_panels(data: Data, analysed: Analysed) -> Figure:
-    """Mean prediction per decile with the 95 % interval over subjects; a line per image set."""
+def _decile_panels(data: Data, analysed: Analysed) -> Figure:
+    """Draw the mean prediction per decile with the 95 % interval over subjects; a line per image set."""
     regions = list(dict.fromkeys(region for _, region, _ in analysed.decile_means))
     figure = new_figure(0.7 + 1.15 * len(regions), 6.4)
     grid = figure.subplots(len(regions), len(RATINGS), sharex=True, sharey="row", squeeze=False)
@@ -172,25 +171,25 @@ def _band(axes: Axes, table: Floats, color: str, label: str) -> None:
     axes.set_xticks(x)
 
 
-def surfaces(data: Data, sets: Sequence[NormedSet], analysed: Analysed) -> Figure:
-    """The response that ratings alone predict, over the part of their plane where images are."""
+def _surfaces(data: Data, sets: Sequence[NormedSet], analysed: Analysed) -> Figure:
+    """Draw the response that ratings alone predict, over the part of their plane where images are."""
     regions = data["regions"]
     columns = min(3, len(regions))
     rows = -(-len(regions) // columns)
     figure = new_figure(0.6 + 1.9 * rows, 6.4)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    points = np.concatenate([np.stack([one.z_valence, one.z_arousal], axis=1) for one in sets])
-    inside = within(points, VALENCE_GRID, AROUSAL_GRID)
-    found = {}
+    points = np.concatenate([np.stack([images.z_valence, images.z_arousal], axis=1) for images in sets])
+    inside = _in_hull(points, VALENCE_GRID, AROUSAL_GRID)
+    responses = {}
     for region in regions:
         mean = analysed.regressions[region, "all"].coefficients.mean(axis=0)
-        found[region] = np.where(inside, surface(mean, VALENCE_GRID, AROUSAL_GRID), np.nan)
+        responses[region] = np.where(inside, surface(mean, VALENCE_GRID, AROUSAL_GRID), np.nan)
     # The scale is common to all regions and symmetric about no response.
-    limit = max(float(np.nanmax(np.abs(values))) for values in found.values()) or 1.0
+    limit = max(float(np.nanmax(np.abs(values))) for values in responses.values()) or 1.0
     levels = np.linspace(-limit, limit, 15)
-    shown = None
+    contours = None
     for axes, region in zip(grid.ravel(), regions, strict=False):
-        shown = axes.contourf(VALENCE_GRID, AROUSAL_GRID, found[region], levels=levels, cmap=DIVERGING)
+        contours = axes.contourf(VALENCE_GRID, AROUSAL_GRID, responses[region], levels=levels, cmap=DIVERGING)
         axes.plot(*points.T, ".", color=MUTED, markersize=1.6, alpha=0.6)
         axes.set_title(region)
     for number, axes in enumerate(grid.ravel()):
@@ -200,21 +199,15 @@ def surfaces(data: Data, sets: Sequence[NormedSet], analysed: Analysed) -> Figur
             axes.set_xlabel("z valence")
     for axes in grid[:, 0]:
         axes.set_ylabel("z arousal")
-    if shown is not None:
-        bar = figure.colorbar(shown, ax=grid, shrink=0.7, label="predicted response")
-        bar.locator = _few_ticks()
+    if contours is not None:
+        bar = figure.colorbar(contours, ax=grid, shrink=0.7, label="predicted response")
+        bar.locator = MaxNLocator(5)
         bar.update_ticks()
     return figure
 
 
-def _few_ticks() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(5)
-
-
-def within(points: Floats, valence: Floats, arousal: Floats) -> Any:
-    """Which grid points (A, V) lie in the convex hull of the images; all of them where there is no hull."""
+def _in_hull(points: Floats, valence: Floats, arousal: Floats) -> Any:
+    """Mark which grid points (A, V) lie in the convex hull of the images; all without a hull."""
     v, a = np.meshgrid(valence, arousal)
     try:
         hull = Delaunay(points)
@@ -223,8 +216,8 @@ def within(points: Floats, valence: Floats, arousal: Floats) -> Any:
     return hull.find_simplex(np.stack([v, a], axis=-1)) >= 0
 
 
-def subregion_panels(data: Data, analysed: Analysed) -> Figure:
-    """Each subject's coefficients over the subregions, joined; means as large dots."""
+def _subregion_panels(data: Data, analysed: Analysed) -> Figure:
+    """Draw each subject's coefficients over the subregions, joined; means as large dots."""
     figure = new_figure(2.7, 6.4)
     panels = figure.subplots(1, len(TESTED), squeeze=False)[0]
     for axes, term in zip(panels, TESTED, strict=True):
@@ -236,7 +229,7 @@ def subregion_panels(data: Data, analysed: Analysed) -> Figure:
         axes.plot(range(len(names)), values.mean(axis=0), "o", color=ACCENT, markersize=7)
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.4, len(names) - 0.6)
-        axes.set_title(words(term))
+        axes.set_title(term_label(term))
         axes.locator_params(axis="y", nbins=5)
     panels[0].set_ylabel("coefficient")
     return figure
@@ -247,41 +240,9 @@ def _column(analysed: Analysed, region: str, term: str) -> Floats:
     return result.coefficients[:, result.names.index(term)]
 
 
-def slices(maps: Sequence[VoxelMap], effects: VoxelEffects) -> Figure:
-    """t over subjects in axial slices of a region, one row per regressor."""
-    grid = effects.grid or {}
-    low, high = effects.voxels.min(axis=0), effects.voxels.max(axis=0)
-    heights = np.unique(effects.voxels[:, 2])
-    chosen = heights[
-        np.unique(np.linspace(0, len(heights) - 1, min(SLICES, len(heights))).round().astype(int))
-    ]
-    figure = new_figure(0.5 + 1.15 * len(maps), 6.4)
-    axes = figure.subplots(len(maps), len(chosen), squeeze=False)
-    limit = max(float(np.nanmax(np.abs(one.t), initial=0.0)) for one in maps) or 1.0
-    shown = None
-    for row, one in enumerate(maps):
-        whole = volume_of(one.t, effects.voxels, tuple(int(side) for side in grid["shape"]))
-        for column, height in enumerate(chosen):
-            part = whole[low[0] : high[0] + 1, low[1] : high[1] + 1, height].T
-            shown = axes[row, column].imshow(
-                part, origin="lower", cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest"
-            )
-            _bare(axes[row, column])
-            if row == 0:
-                axes[row, column].set_title(_millimetres(grid, int(height)), fontweight="normal")
-        axes[row, 0].set_ylabel(one.regressor)
-    if shown is not None:
-        figure.colorbar(shown, ax=axes, shrink=0.7, label="t over subjects")
-    return figure
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _millimetres(grid: Mapping[str, Any], height: int) -> str:
-    affine = np.asarray(grid["affine"], np.float64)
-    return f"z = {affine[2, 2] * height + affine[2, 3]:.0f}".replace("-", "\N{MINUS SIGN}")
+def _maps(maps: Sequence[VoxelMap], effects: VoxelEffects) -> Figure:
+    """Draw t over subjects in axial slices of a region, one row per regressor."""
+    affine = np.asarray((effects.grid or {})["affine"], np.float64)
+    rows = [VoxelRow(tested.regressor, effects.voxels, tested.t, affine) for tested in maps]
+    limit = max(float(np.nanmax(np.abs(row.t), initial=0.0)) for row in rows) or 1.0
+    return slice_figure(rows, limit)

@@ -1,32 +1,25 @@
-"""What a validation leaves on disk: a folder that appears whole."""
+"""The folder of a validation: tables, maps, pages; it appears whole."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from almond.encoding.bold.nifti import Grid, write_map
-from almond.errors import InputError
-from almond.files import new_folder
+from almond.naming import slug
 from almond.norms.analyses import Analysed
-from almond.norms.figures import draw
+from almond.norms.figures import draw_validation
 from almond.norms.images import LOW_LEVEL, NormedSet
 from almond.norms.predictions import Predictions, VoxelEffects
-from almond.norms.sections import answers, key_numbers, lead, sections
+from almond.norms.sections import validation_document
 from almond.norms.voxelwise import FDR, VoxelMap, passing
-from almond.report.figures_style import inline_svg, png_of, svg_of
-from almond.report.markdown import section_lines
-from almond.report.page import page
+from almond.report.write import report_folder, write_pages
 
-TITLE = "Predicted responses to images with norms"
-MODE = "The norms were known before the encoders were judged on them: nothing here is confirmatory."
+KIND = "almond-validation"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,120 +34,61 @@ class Results:
     maps: Mapping[str, Sequence[VoxelMap]]
 
 
-def check_folder(out: Path) -> None:
-    """``InputError`` unless ``out`` can become the folder of a validation: new, empty, or an earlier one."""
-    if not out.exists():
-        return
-    if not out.is_dir() or (any(out.iterdir()) and not _is_ours(out)):
-        raise InputError(out, "holds something else", "a new folder, or one of an earlier validation")
-
-
-def _is_ours(out: Path) -> bool:
-    try:
-        found = json.loads((out / "result.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and str(found.get("format", "")).startswith("almond-validation/")
-
-
 def write_results(results: Results, out: Path) -> None:
     """Write every file beside the final place, then move the folder there; an earlier one goes."""
-    check_folder(out)
-    with new_folder(out.parent) as scratch:
-        fresh = scratch / "new"
-        fresh.mkdir()
-        _write(results, fresh)
-        if out.exists():
-            out.rename(scratch / "earlier")
-        fresh.rename(out)
+    with report_folder(out, KIND) as folder:
+        (folder / "tables").mkdir()
+        for name, table in _tables(results).items():
+            table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+        for name, values, region in _volumes(results):
+            effects = results.effects[region]
+            if effects.grid is not None:
+                path = folder / "maps" / f"{name}.nii.gz"
+                write_map(path, values, effects.voxels, Grid.from_json(effects.grid))
+        figures = draw_validation(
+            results.data, results.sets, results.analysed, effects=results.effects, maps=results.maps
+        )
+        write_pages(folder, validation_document(results.data), figures, results.data)
 
 
-def _write(results: Results, folder: Path) -> None:
-    data = results.data
-    text = json.dumps(data, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    (folder / "result.json").write_text(text + "\n", encoding="utf-8")
-    (folder / "tables").mkdir()
-    for name, table in tables(results).items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
-    for name, values, region in volumes(results):
-        found = results.effects[region]
-        if found.grid is not None:
-            path = folder / "maps" / f"{name}.nii.gz"
-            write_map(path, values, found.voxels, Grid.from_json(found.grid))
-    _write_pages(results, folder)
-
-
-def _write_pages(results: Results, folder: Path) -> None:
-    drawn = draw(results.data, results.sets, results.analysed, results.effects, results.maps)
-    svgs = {name: svg_of(figure) for name, figure in drawn.items()}
-    (folder / "figures").mkdir()
-    for name, figure in drawn.items():
-        (folder / "figures" / f"{name}.svg").write_text(svgs[name], encoding="utf-8")
-        (folder / "figures" / f"{name}.png").write_bytes(png_of(figure))
-    found = sections(results.data, tuple(drawn))
-    captions = {name: caption for section in found for name, caption in section.figures}
-    html = page(
-        title=TITLE,
-        mode="exploratory",
-        mode_text=MODE,
-        answers=answers(results.data),
-        lead=lead(results.data),
-        key=key_numbers(results.data),
-        sections=found,
-        figures={name: inline_svg(svg, escape(captions[name], quote=True)) for name, svg in svgs.items()},
-    )
-    (folder / "report.html").write_text(html, encoding="utf-8")
-    lines = [
-        f"# {TITLE}",
-        "",
-        *(f"**{text}**\n" for text in answers(results.data)),
-        lead(results.data),
-        "",
-        MODE,
-    ]
-    for section in found:
-        lines += ["", *section_lines(section)]
-    (folder / "report.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-
-
-def tables(results: Results) -> dict[str, pd.DataFrame]:
-    """Every prediction, the images with ratings and features, coefficients, deciles: long tables."""
+def _tables(results: Results) -> dict[str, pd.DataFrame]:
+    """Make long tables of predictions, images with ratings and features, coefficients and deciles."""
     return {
         "predictions": _predictions(results),
-        "images": pd.concat([_images(one) for one in results.sets], ignore_index=True),
+        "images": pd.concat([_images(images) for images in results.sets], ignore_index=True),
         "coefficients": _coefficients(results),
         "deciles": _deciles(results),
     }
 
 
 def _predictions(results: Results) -> pd.DataFrame:
-    found = results.predictions
+    predictions = results.predictions
     parts = []
-    for one in results.sets:
-        for region in found.regions:
-            for index, subject in enumerate(found.subjects):
+    for images in results.sets:
+        for region in predictions.regions:
+            for index, subject in enumerate(predictions.subjects):
                 part = pd.DataFrame(
-                    {"set": one.name, "image": one.images, "subject": subject, "region": region}
+                    {"set": images.name, "image": images.images, "subject": subject, "region": region}
                 )
-                part["prediction"] = found.own[one.name][region][index]
-                part["prediction_by_others"] = found.others[one.name][region][index]
+                part["prediction"] = predictions.own[images.name][region][index]
+                part["prediction_by_others"] = predictions.others[images.name][region][index]
                 parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
 
-def _images(one: NormedSet) -> pd.DataFrame:
+def _images(images: NormedSet) -> pd.DataFrame:
     table = pd.DataFrame(
         {
-            "set": one.name,
-            "image": one.images,
-            "valence": one.valence,
-            "arousal": one.arousal,
-            "z_valence": one.z_valence,
-            "z_arousal": one.z_arousal,
+            "set": images.name,
+            "image": images.images,
+            "valence": images.valence,
+            "arousal": images.arousal,
+            "z_valence": images.z_valence,
+            "z_arousal": images.z_arousal,
         }
     )
-    for column, name in enumerate(LOW_LEVEL[: one.low_level.shape[1]]):
-        table[name] = one.low_level[:, column]
+    for column, name in enumerate(LOW_LEVEL[: images.low_level.shape[1]]):
+        table[name] = images.low_level[:, column]
     return table
 
 
@@ -179,20 +113,15 @@ def _deciles(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["set", "region", "rating", "subject", "decile", "mean"])
 
 
-def volumes(results: Results) -> Iterator[tuple[str, Any, str]]:
-    """(file name, values (V,), region) of every map: r, t, and t where a threshold is passed."""
+def _volumes(results: Results) -> Iterator[tuple[str, Any, str]]:
+    """Give (file name, values (V,), region) of every map: r, t, and t where a threshold is passed."""
     alpha = results.data["settings"]["alpha"]
-    for region, found in results.maps.items():
-        for one in found:
-            stem = f"{slug(region)}_{one.regressor}"
-            yield f"{stem}_r", one.mean_r, region
-            yield f"{stem}_t", one.t, region
-            yield f"{stem}_t_uncorrected", passing(one.t, one.p, alpha), region
-            yield f"{stem}_t_fdr", passing(one.t, one.q, FDR), region
-            if one.p_images is not None:
-                yield f"{stem}_t_images", passing(one.t, one.p_images, 0.05), region
-
-
-def slug(name: str) -> str:
-    """A region's name as part of a file name."""
-    return re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-") or "region"
+    for region, tests in results.maps.items():
+        for test in tests:
+            stem = f"{slug(region)}_{test.regressor}"
+            yield f"{stem}_r", test.mean_r, region
+            yield f"{stem}_t", test.t, region
+            yield f"{stem}_t_uncorrected", passing(test.t, test.p, alpha), region
+            yield f"{stem}_t_fdr", passing(test.t, test.q, FDR), region
+            if test.p_images is not None:
+                yield f"{stem}_t_images", passing(test.t, test.p_images, 0.05), region

@@ -1,101 +1,114 @@
-"""What the report of the validation on normed images says, from the JSON values of the analyses."""
+"""The report of the validation on normed images, from the JSON values of the analyses."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from almond.encoding.config.section import STORED_DEFAULT
 from almond.norms.sections_effects import (
     FOREST,
     Data,
-    against_control,
-    between_subregions,
-    drawn,
-    in_parts,
-    over_voxels,
-    p_of,
-    regressed,
-    t_of,
+    control_section,
+    parts_section,
+    regression_section,
+    subregion_section,
+    voxel_section,
 )
-from almond.report.document import Section, Table
-from almond.report.wording import p_text
+from almond.report.document import Document, KeyNumber, Picture, Section, Table
+from almond.report.wording import decimal, p_cell, p_text, signed, t_cell
 
+TITLE = "Predicted responses to images with norms"
+MODE = "The norms were known before the encoders were validated on them: nothing here is confirmatory."
 SIGNIFICANT = 0.05
 
 TRUST = (
-    "Trust the test with images random for anything said about images in general. The test over subjects "
+    "The test with images random is the one that holds for images in general. The test over subjects "
     "holds these very images fixed: every subject’s encoder sees the same features of the same images, so "
     "what is odd about an image is odd for all of them, and the test is significant far too often when "
-    "other images could have been chosen. It is shown because published analyses report it."
+    "other images could have been selected. It is shown because published analyses report it."
 )
 
 
-def answers(data: Data) -> list[str]:
-    """The main region's answer for valence, then for arousal."""
-    region = data["regions"][0]
-    rows = [row for row in data["correlations"] if row["region"] == region]
-    return [_answer(row) for row in rows]
+def validation_document(data: Data) -> Document:
+    """Write the report of a validation; it names every figure that there could be."""
+    makers = (_decile_section, regression_section, parts_section, control_section, subregion_section)
+    effects = [maker(data) for maker in (*makers, voxel_section)]
+    return Document(
+        title=TITLE,
+        mode="exploratory",
+        mode_text=MODE,
+        answers=tuple(validation_answers(data)),
+        lead=_lead(data),
+        key_numbers=_key_numbers(data),
+        sections=(
+            _correlation_section(data),
+            *(section for section in effects if section is not None),
+            _methods(data),
+            _provenance(data),
+        ),
+    )
+
+
+def validation_answers(data: Data) -> list[str]:
+    """Answer for the main region: valence, then arousal."""
+    return [_answer(row) for row in data["correlations"] if row["region"] == data["regions"][0]]
 
 
 def _answer(row: Data) -> str:
     p = row["p_images"] if row["p_images"] is not None else row["crossed"]["p"]
-    rises = "rose" if row["r"] > 0 else "fell"
+    sign = "positively" if row["r"] > 0 else "negatively"
     if p is None or p > SIGNIFICANT:
-        said = f"did not go with {row['rating']} beyond what a choice of images brings"
+        relation = f"did not correlate with {row['rating']} beyond what the selection of images explains"
     else:
-        said = f"{rises} with {row['rating']}"
+        relation = f"correlated {sign} with {row['rating']}"
     tested = "" if p is None else f", {p_text(p)} with images random"
-    return f"Predicted responses of {row['region']} {said}: mean r = {row['r']:+.2f}{tested}."
+    return f"Predicted responses of {row['region']} {relation}: mean r = {signed(row['r'])}{tested}."
 
 
-def lead(data: Data) -> str:
-    sets = " and ".join(f"{one['images']} images of {name}" for name, one in data["sets"].items())
+def _lead(data: Data) -> str:
+    sets = " and ".join(f"{facts['images']} images of {name}" for name, facts in data["sets"].items())
     return (
         f"Encoders ({data['model']}) of {len(data['regions'])} regions in {len(data['subjects'])} subjects "
         f"predicted {sets}."
     )
 
 
-def key_numbers(data: Data) -> list[tuple[str, str, str]]:
-    """The few main numbers as (name, value, note)."""
+def _key_numbers(data: Data) -> tuple[KeyNumber, ...]:
     region = data["regions"][0]
-    found = [
-        (f"{region}, {row['rating']}", f"{row['r']:+.2f}", f"r; by the other subjects {row['r_others']:+.2f}")
+    correlations = [
+        KeyNumber(
+            f"{region}, {row['rating']}",
+            signed(row["r"]),
+            f"r; by the other subjects {signed(row['r_others'])}",
+        )
         for row in data["correlations"]
         if row["region"] == region
     ]
-    images = sum(one["images"] for one in data["sets"].values())
-    found.append(("images", str(images), ", ".join(data["sets"])))
-    found.append(("subjects", str(len(data["subjects"])), f"{len(data['regions'])} regions each"))
-    return found
+    images = sum(facts["images"] for facts in data["sets"].values())
+    return (
+        *correlations,
+        KeyNumber("images", str(images), ", ".join(data["sets"])),
+        KeyNumber("subjects", str(len(data["subjects"])), f"{len(data['regions'])} regions each"),
+    )
 
 
-def sections(data: Data, figures: Sequence[str]) -> list[Section]:
-    """The report's sections; ``figures`` are the names of those that were drawn."""
-    makers = (correlated, by_decile, regressed, in_parts, against_control, between_subregions, over_voxels)
-    found = [section for maker in makers if (section := maker(data, figures))]
-    return [*found, methods(data), provenance(data)]
-
-
-def correlated(data: Data, figures: Sequence[str]) -> Section:
+def _correlation_section(data: Data) -> Section:
     rows = tuple(
         (
             row["region"],
             row["rating"],
-            f"{row['r']:+.3f}",
-            f"{row['r_others']:+.3f}",
-            p_of(row["crossed"]["p"]),
-            p_of(row["p_images"]),
-            f"{t_of(row['fisher_z'])}",
-            p_of(row["fisher_z"]["p"]),
+            signed(row["r"], 3),
+            signed(row["r_others"], 3),
+            p_cell(row["crossed"]["p"]),
+            p_cell(row["p_images"]),
+            t_cell(row["fisher_z"]["t"], row["fisher_z"]["df"]),
+            p_cell(row["fisher_z"]["p"]),
         )
         for row in data["correlations"]
     )
     head = ("region", "rating", "r", "r by others", "p crossed", "p images", "t subjects", "p subjects")
     return Section(
-        title="Do predicted responses go with the ratings?",
+        title="Do predicted responses correlate with the ratings?",
         paragraphs=(TRUST,),
-        figures=drawn("correlations", f"Correlation of predictions with each rating. {FOREST}", figures),
+        figures=(Picture("correlations", f"Correlation of predictions with each rating. {FOREST}"),),
         tables=(Table(head, rows, text=(0, 1)),),
         notes=(
             "r: mean over subjects and image sets (Fisher z). “By others”: predictions by the mean weights "
@@ -105,7 +118,7 @@ def correlated(data: Data, figures: Sequence[str]) -> Section:
     )
 
 
-def by_decile(data: Data, figures: Sequence[str]) -> Section | None:
+def _decile_section(data: Data) -> Section | None:
     if not data["deciles"]:
         return None
     rows = tuple(
@@ -113,12 +126,12 @@ def by_decile(data: Data, figures: Sequence[str]) -> Section | None:
             row["region"],
             row["rating"],
             row["set"],
-            p_of(row["contrast"]["p_images"]),
-            p_of(row["friedman"]["p_images"]),
-            t_of(row["contrast"]),
-            p_of(row["contrast"]["p"]),
-            f"{row['friedman']['statistic']:.1f}",
-            p_of(row["friedman"]["p"]),
+            p_cell(row["contrast"]["p_images"]),
+            p_cell(row["friedman"]["p_images"]),
+            t_cell(row["contrast"]["t"], row["contrast"]["df"]),
+            p_cell(row["contrast"]["p"]),
+            decimal(row["friedman"]["statistic"], 1),
+            p_cell(row["friedman"]["p"]),
         )
         for row in data["deciles"]
     )
@@ -142,20 +155,21 @@ def by_decile(data: Data, figures: Sequence[str]) -> Section | None:
     )
     return Section(
         title="How do predictions change over the deciles of a rating?",
-        figures=drawn(
-            "deciles",
-            "Mean prediction of each decile, with the 95 % interval over subjects. A line per image set.",
-            figures,
+        figures=(
+            Picture(
+                "deciles",
+                "Mean prediction of each decile, with the 95 % interval over subjects. A line per image set.",
+            ),
         ),
         tables=(Table(head, rows, text=(0, 1, 2), folded="Tests over the deciles"),),
         notes=(
-            f"{edges} † p with images permuted, the ones to trust; after them the linear trend’s t and "
-            "Friedman’s χ² with subjects as blocks.",
+            f"{edges} † p with images permuted, which hold for images in general; after them the linear "
+            "trend’s t and Friedman’s χ² with subjects as blocks.",
         ),
     )
 
 
-def methods(data: Data) -> Section:
+def _methods(data: Data) -> Section:
     used = data["settings"]
     low = {
         "paper": "Low-level features as published: medians of histogram counts, power of the blue channel "
@@ -180,15 +194,16 @@ def methods(data: Data) -> Section:
     )
 
 
-def provenance(data: Data) -> Section:
+def _provenance(data: Data) -> Section:
     facts = [
         (
             name,
-            f"{one['images']} images; norms {one['norms']} (SHA-256 {one['norms_digest'][:16]}…), columns "
-            + ", ".join(one["columns"].values())
-            + f"; {one['rows_without_image']} rows without an image",
+            f"{images['images']} images; norms {images['norms']} "
+            f"(SHA-256 {images['norms_digest'][:16]}…), columns "
+            + ", ".join(images["columns"].values())
+            + f"; {images['rows_without_image']} rows without an image",
         )
-        for name, one in data["sets"].items()
+        for name, images in data["sets"].items()
     ]
     space = data["provenance"]["feature_space"]
     facts += [
@@ -198,7 +213,7 @@ def provenance(data: Data) -> Section:
         ("code", data["provenance"]["code"]),
     ]
     return Section(
-        title="Where this comes from",
+        title="Provenance",
         paragraphs=(
             "Every prediction, rating and coefficient is in tables/; “python -m almond validate CONFIG” "
             "makes this again. Digests of all encoders are in result.json.",

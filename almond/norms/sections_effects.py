@@ -1,57 +1,35 @@
-"""The sections of the report that tell effects: coefficients, their differences, maps."""
+"""The sections of the report on effects: coefficients, their differences, maps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from almond.report.document import Section, Table
-from almond.report.wording import p_cell
+from almond.report.document import Picture, Section, Table
+from almond.report.wording import UNDEFINED, coefficient, coefficient_span, decimal, p_cell, signed, t_cell
 
 Data = Mapping[str, Any]
 
 
-def p_of(p: float | None) -> str:
-    return "not defined" if p is None else p_cell(p)
-
-
-def number(value: float) -> str:
-    """Two decimals, or two digits of a small number."""
-    return f"{value:+.2f}" if abs(value) >= 0.095 or value == 0 else f"{value:+.2g}"
-
-
-def words(term: str) -> str:
-    """A term of the regression as tables call it."""
+def term_label(term: str) -> str:
+    """Name a term of the regression as tables do."""
     return "interaction" if term == "valence:arousal" else term.replace("_", " ")
 
 
-def interval(test: Data) -> str:
-    low, high = (number(test[key]).removeprefix("+") for key in ("low", "high"))
-    return f"{low} to {high}"
-
-
-def drawn(name: str, caption: str, figures: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    return ((name, caption),) if name in figures else ()
-
-
 FOREST = "Filled: subjects and images random; hollow: subjects alone. 95 % intervals."
-
-
-def t_of(test: Data) -> str:
-    return "not defined" if test["t"] is None else f"{test['t']:.2f} ({test['df']:.0f})"
 
 
 def _test_rows(rows: Sequence[Data], *keys: str) -> tuple[tuple[str, ...], ...]:
     return tuple(
         (
             *(str(row[key]) for key in keys),
-            words(row["name"]),
-            number(row["crossed"]["estimate"]),
-            interval(row["crossed"]),
-            p_of(row["crossed"]["p"]),
-            p_of(row["p_images"]),
-            "not defined" if row["subjects"]["t"] is None else f"{row['subjects']['t']:.2f}",
-            p_of(row["subjects"]["p"]),
+            term_label(row["name"]),
+            coefficient(row["crossed"]["estimate"]),
+            coefficient_span(row["crossed"]["low"], row["crossed"]["high"]),
+            p_cell(row["crossed"]["p"]),
+            p_cell(row["p_images"]),
+            decimal(row["subjects"]["t"], 2, absent=UNDEFINED),
+            p_cell(row["subjects"]["p"]),
         )
         for row in rows
         if row["name"] != "intercept"
@@ -61,25 +39,25 @@ def _test_rows(rows: Sequence[Data], *keys: str) -> tuple[tuple[str, ...], ...]:
 TEST_HEAD = ("term", "b", "95 % interval", "p crossed", "p images", "t subj.", "p subj.")
 
 
-def regressed(data: Data, figures: Sequence[str]) -> Section | None:
+def regression_section(data: Data) -> Section | None:
+    """Write the section on coefficients over all images."""
     rows = [row for row in data["regression"] if row["part"] == "all"]
     if not rows:
         return None
     ratings = [row for row in rows if row["name"] in ("valence", "arousal", "valence:arousal")]
     low = ", ".join(name.replace("_", " ") for name in data["low_level"])
-    beside = f", with {low} beside them" if low else ""
+    covariates = f", with {low} as covariates" if low else ""
     return Section(
-        title="Valence, arousal and their interaction, low-level features held",
+        title="Valence, arousal and their interaction, controlling for low-level features",
         paragraphs=(
-            f"Per subject and image set: prediction ~ valence + arousal + interaction{beside}. Coefficients "
-            "are averaged over image sets.",
+            f"Per subject and image set: prediction ~ valence + arousal + interaction{covariates}. "
+            "Coefficients are averaged over image sets.",
         ),
         figures=(
-            *drawn("coefficients", f"Coefficients of the ratings. {FOREST}", figures),
-            *drawn(
+            Picture("coefficients", f"Coefficients of the ratings. {FOREST}"),
+            Picture(
                 "surfaces",
                 "What valence, arousal and their product predict, within the hull of the images (dots).",
-                figures,
             ),
         ),
         tables=(
@@ -108,7 +86,8 @@ def regressed(data: Data, figures: Sequence[str]) -> Section | None:
     )
 
 
-def in_parts(data: Data, figures: Sequence[str]) -> Section | None:
+def parts_section(data: Data) -> Section | None:
+    """Write the section on negative, neutral and positive images."""
     rows = [row for row in data["regression"] if row["part"] != "all"]
     if not rows:
         return None
@@ -117,16 +96,16 @@ def in_parts(data: Data, figures: Sequence[str]) -> Section | None:
         for part, sets in data["parts"].items()
         if part != "all"
     )
-    chosen = [row for row in rows if row["name"] in ("valence", "valence:arousal")]
+    tested = [row for row in rows if row["name"] in ("valence", "valence:arousal")]
     neutral = data["settings"]["neutral"]
     return Section(
         title="The same on negative, neutral and positive images",
         paragraphs=(f"z valence below 0, within ±{neutral:g}, above 0. Images: {counts}.",),
-        figures=drawn("parts", f"Coefficient of valence within each part. {FOREST}", figures),
+        figures=(Picture("parts", f"Coefficient of valence within each part. {FOREST}"),),
         tables=(
             Table(
                 ("region", "images", *TEST_HEAD),
-                _test_rows(chosen, "region", "part"),
+                _test_rows(tested, "region", "part"),
                 text=(0, 1, 2),
                 folded="Coefficients in the parts",
             ),
@@ -134,7 +113,8 @@ def in_parts(data: Data, figures: Sequence[str]) -> Section | None:
     )
 
 
-def against_control(data: Data, figures: Sequence[str]) -> Section | None:
+def control_section(data: Data) -> Section | None:
+    """Write the section on differences from the control region."""
     if not data["control"]:
         return None
     control = data["settings"]["control"]
@@ -155,30 +135,31 @@ def against_control(data: Data, figures: Sequence[str]) -> Section | None:
     )
 
 
-def between_subregions(data: Data, figures: Sequence[str]) -> Section | None:
+def subregion_section(data: Data) -> Section | None:
+    """Write the section on differences between subregions."""
     if not data["subregions"]:
         return None
     anova = tuple(
         (
-            words(row["term"]),
+            term_label(row["term"]),
             _f_of(row["anova"]),
-            p_of(row["anova"]["p"]),
-            f"{row['anova']['epsilon_gg']:.2f}",
-            p_of(row["anova"]["p_gg"]),
-            f"{row['anova']['eta_squared']:.2f}",
+            p_cell(row["anova"]["p"]),
+            decimal(row["anova"]["epsilon_gg"], 2),
+            p_cell(row["anova"]["p_gg"]),
+            decimal(row["anova"]["eta_squared"], 2),
         )
         for row in data["subregions"]
     )
     pairs = tuple(
         (
-            words(row["term"]),
+            term_label(row["term"]),
             f"{pair['first']} − {pair['second']}",
-            number(pair["test"]["estimate"]),
-            p_of(crossed["crossed"]["p"]),
-            p_of(crossed["p_holm"]),
-            t_of(pair["test"]),
-            p_of(pair["p_holm"]),
-            p_of(pair["p_tukey"]),
+            coefficient(pair["test"]["estimate"]),
+            p_cell(crossed["crossed"]["p"]),
+            p_cell(crossed["p_holm"]),
+            t_cell(pair["test"]["t"], pair["test"]["df"]),
+            p_cell(pair["p_holm"]),
+            p_cell(pair["p_tukey"]),
         )
         for row in data["subregions"]
         for pair, crossed in zip(row["pairs"], row["crossed_pairs"], strict=True)
@@ -195,8 +176,8 @@ def between_subregions(data: Data, figures: Sequence[str]) -> Section | None:
     )
     return Section(
         title="Do the subregions differ?",
-        figures=drawn(
-            "subregions", "Each subject’s coefficients, joined; large dots are means over subjects.", figures
+        figures=(
+            Picture("subregions", "Each subject’s coefficients, joined; large dots are means over subjects."),
         ),
         tables=(
             Table(("term", "F (df)", "p", "ε GG", "p GG", "partial η²"), anova),
@@ -211,12 +192,13 @@ def between_subregions(data: Data, figures: Sequence[str]) -> Section | None:
     )
 
 
-def _f_of(found: Data) -> str:
-    freedom = f"({found['df']:.0f}, {found['df_error']:.0f})"
-    return "not defined" if found["f"] is None else f"{found['f']:.2f} {freedom}"
+def _f_of(anova: Data) -> str:
+    freedom = f"({anova['df']:.0f}, {anova['df_error']:.0f})"
+    return UNDEFINED if anova["f"] is None else f"{anova['f']:.2f} {freedom}"
 
 
-def over_voxels(data: Data, figures: Sequence[str]) -> Section | None:
+def voxel_section(data: Data) -> Section | None:
+    """Write the section on maps."""
     if not data["voxelwise"]:
         return None
     rows = tuple(
@@ -224,7 +206,7 @@ def over_voxels(data: Data, figures: Sequence[str]) -> Section | None:
             row["region"],
             row["regressor"],
             str(row["voxels"]),
-            f"{row['mean_r']:+.3f}",
+            signed(row["mean_r"], 3),
             "not drawn" if row["family_wise"] is None else str(row["family_wise"]),
             str(row["uncorrected"]),
             str(row["fdr"]),
@@ -249,10 +231,10 @@ def over_voxels(data: Data, figures: Sequence[str]) -> Section | None:
             "Each voxel’s prediction was correlated with z valence, z arousal and their product; Fisher z, "
             "averaged over image sets, was tested over subjects.",
         ),
-        figures=drawn("maps", "t over subjects in axial slices (z in mm) of the first region.", figures),
+        figures=(Picture("maps", "t over subjects in axial slices (z in mm) of the first region."),),
         tables=(Table(head, rows, text=(0, 1, 7), folded="Voxels that pass each threshold"),),
         notes=(
-            "† Voxels with p < .05 family-wise over the region, images permuted: the count to trust for "
+            "† Voxels with p < .05 family-wise over the region, images permuted: the count that holds for "
             "images in general. p (uncorrected) and q (false discoveries) are those of t over subjects. "
             "NIfTI files are in maps/: r, t, and t where a threshold is passed.",
         ),

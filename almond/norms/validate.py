@@ -16,14 +16,15 @@ from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
 from almond.norms.analyses import analyse
 from almond.norms.images import LOW_LEVEL, NormedSet, read_sets
-from almond.norms.output import Results, check_folder, write_results
+from almond.norms.output import KIND, Results, write_results
 from almond.norms.predictions import VoxelEffects, choose, predict, regressors
 from almond.norms.voxelwise import VoxelMap, describe, voxel_maps
 from almond.progress import Part, Progress
+from almond.report.write import check_report_folder
 from almond.rng import generator
 from almond.stats.permutation import draw_orders
 
-FORMAT = "almond-validation/1"
+FORMAT = f"{KIND}/1"
 
 
 def validate_norms(
@@ -42,7 +43,7 @@ def validate_norms(
     settings = config.validation
     if settings is None:
         raise InputError("validation", "is missing from the configuration", "sets of images with norms")
-    check_folder(out)
+    check_report_folder(out, KIND)
     model = _model(stored, settings)
     regions = _regions(stored, model, settings)
     encoders = choose(stored, model, regions)

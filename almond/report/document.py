@@ -1,8 +1,27 @@
-"""The parts of a report: sections with paragraphs, figures, lists and tables."""
+"""The parts of a report, whatever it is about: the answers first, the main numbers, then sections."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Picture(NamedTuple):
+    """Where a figure stands: its name among the figures drawn, its caption, and whether it is kept narrow."""
+
+    name: str
+    caption: str
+    small: bool = False
+
+
+class KeyNumber(NamedTuple):
+    """One of the few main numbers of a report, with a note in small print."""
+
+    name: str
+    value: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -19,9 +38,38 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
+    """A heading with paragraphs, figures, a list, tables and notes, written in this order."""
+
     title: str
     paragraphs: tuple[str, ...] = ()
-    figures: tuple[tuple[str, str], ...] = ()
+    figures: tuple[Picture, ...] = ()
     items: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report as text.
+
+    ``answers`` are its first sentences; ``lead`` says who and what; ``mode`` is ``confirmatory`` or
+    ``exploratory``, with the reason in ``mode_text``.
+    """
+
+    title: str
+    mode: str
+    mode_text: str
+    answers: tuple[str, ...]
+    lead: str
+    key_numbers: tuple[KeyNumber, ...]
+    sections: tuple[Section, ...]
+
+    def with_figures(self, names: Collection[str]) -> Document:
+        """Leave out every figure that is not among ``names``, those that were drawn."""
+        sections = tuple(
+            dataclasses.replace(
+                section, figures=tuple(item for item in section.figures if item.name in names)
+            )
+            for section in self.sections
+        )
+        return dataclasses.replace(self, sections=sections)

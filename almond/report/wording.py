@@ -1,12 +1,17 @@
-"""How reports write numbers: p values, percentages."""
+"""How reports write numbers: p values, percentages, intervals, t statistics, correlations."""
 
 from __future__ import annotations
 
+import math
+
 SMALLEST_P = 0.0001
+UNDEFINED = "not defined"
 
 
-def p_cell(p: float) -> str:
-    """``.013``, ``< .0001``: no leading zero, two to four decimals."""
+def p_cell(p: float | None, absent: str = UNDEFINED) -> str:
+    """Write ``.013``, ``< .0001``: no leading zero, two to four decimals; ``absent`` for None."""
+    if p is None:
+        return absent
     if p < SMALLEST_P:
         return f"< {SMALLEST_P:.4f}".replace("0.", ".", 1)
     if p >= 0.995:
@@ -16,10 +21,46 @@ def p_cell(p: float) -> str:
 
 
 def p_text(p: float) -> str:
-    """``p = .013``, ``p < .0001``."""
+    """Write ``p = .013``, ``p < .0001``."""
     text = p_cell(p)
     return f"p {text}" if text[0] in "<>" else f"p = {text}"
 
 
 def percent(share: float) -> str:
+    """Write a share of one as ``71 %``."""
     return f"{100 * share:.0f} %"
+
+
+def decimal(value: float | None, digits: int = 3, absent: str = "") -> str:
+    """Write a number with fixed decimals; ``absent`` for None."""
+    return absent if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a number with its sign and fixed decimals."""
+    return f"{value:+.{digits}f}"
+
+
+def span(low: float, high: float, digits: int = 2, sign: str = "+") -> str:
+    """Write an interval, ``+0.12 to +0.34``; ``sign=""`` without plus signs."""
+    return f"{low:{sign}.{digits}f} to {high:{sign}.{digits}f}"
+
+
+def coefficient(value: float) -> str:
+    """Write a coefficient with two decimals, or a small one with two digits."""
+    return signed(value) if abs(value) >= 0.095 or value == 0 else f"{value:+.2g}"
+
+
+def coefficient_span(low: float, high: float) -> str:
+    """Write the interval of a coefficient."""
+    return " to ".join(coefficient(value).removeprefix("+") for value in (low, high))
+
+
+def t_cell(t: float | None, df: float) -> str:
+    """Write ``2.31 (11)``: t and its degrees of freedom."""
+    return UNDEFINED if t is None else f"{t:.2f} ({df:.0f})"
+
+
+def r_of_z(z: float) -> str:
+    """Write Fisher's z as the correlation tanh(z)."""
+    return f"{math.tanh(z):.3f}"

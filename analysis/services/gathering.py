@@ -36,12 +36,12 @@ def stimulus_rows(images: Mapping[str, Stimulus]) -> list[Row]:
 
 def measured(image: Stimulus) -> Row:
     """Scores, low-level features and norms by the names of their columns; only what was measured."""
-    found = {
+    values = {
         **{f"score_{name}": value for name, value in image.scores.items()},
         **image.lowlevel,
         **{f"norm_{name}": value for name, value in image.norms.items()},
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def image_files(images: Mapping[str, Stimulus]) -> dict[str, tuple[str, Path]]:
@@ -55,15 +55,15 @@ def recipes(images: Mapping[str, Stimulus]) -> dict[str, Row]:
 
 
 def score_targets(images: Mapping[str, Stimulus]) -> dict[str, str]:
-    """Score name -> digest of its target; ``InputError`` when two targets of one name scored the images."""
-    found: dict[str, str] = {}
+    """Map scores to the digests of their targets; ``InputError`` when two targets of one name gave scores."""
+    digests: dict[str, str] = {}
     for image in images.values():
         for name, digest in image.score_digests.items():
-            if found.setdefault(name, digest) != digest:
+            if digests.setdefault(name, digest) != digest:
                 raise InputError(
                     f"score {name}", "was read with different targets in one study", "one target per score"
                 )
-    return found
+    return digests
 
 
 def facts(study: Study) -> Row:

@@ -9,16 +9,16 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import URLPattern, path
-from django.utils.safestring import SafeString, mark_safe
+from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from encoder import services
 from encoder.admin import comparing, downloads, forms
 from encoder.models import EncoderReport
+from lab.reports import PAGE, stored_body
 from lab.written_once import Deed, WrittenOnceAdmin, actor
 
-OFFERED = ("report.html", "report.md", "result.json")
+OFFERED = (PAGE, "report.md", "result.json")
 TYPES = {".html": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8"}
 """Kept from running as a page of this site; the report is shown inside the admin instead."""
 
@@ -88,7 +88,7 @@ class EncoderReportAdmin(WrittenOnceAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         report = get_object_or_404(EncoderReport.objects.select_related("encoder"), pk=pk)
-        if not report.path or not (report.folder / "report.html").is_file():
+        if not report.path or not (report.folder / PAGE).is_file():
             raise Http404("The report is not written yet, or its folder is gone from this server.")
         return report
 
@@ -99,7 +99,8 @@ class EncoderReportAdmin(WrittenOnceAdmin):
             **self.admin_site.each_context(request),
             "title": report.name,
             "report": report,
-            "body": body_of(report),
+            "body": stored_body(report.folder),
+            "page": reverse("admin:encoder_encoderreport_file", args=[report.pk, PAGE]),
             "files": OFFERED,
             "tables": others(report),
         }
@@ -117,17 +118,6 @@ class EncoderReportAdmin(WrittenOnceAdmin):
             TYPES.get(suffix, kind),
             attach="" if shown else f"{report.kind}-{report.pk}-{name.rpartition('/')[2]}",
         )
-
-
-def body_of(report: EncoderReport) -> SafeString:
-    """What stands between ``<main>`` and ``</main>`` of the page that our own report writer made.
-
-    That writer escapes every text; the folder is ours and nobody uploads into it.
-    """
-    page = (report.folder / "report.html").read_text(encoding="utf-8")
-    _, _, rest = page.partition("<main>")
-    body, _, _ = rest.rpartition("</main>")
-    return mark_safe(body)
 
 
 def others(report: EncoderReport) -> list[str]:

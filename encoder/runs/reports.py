@@ -9,8 +9,8 @@ from typing import Any
 from almond.encoding.artifacts.artifact import read_artifact_json
 from almond.encoding.artifacts.catalogue import Stored
 from almond.group.evaluate import evaluate_group
-from almond.group.sections import answers as group_answers
-from almond.norms.sections import answers as norm_answers
+from almond.group.sections import evaluation_answers
+from almond.norms.sections import validation_answers
 from almond.norms.validate import validate_norms
 from encoder import services
 from encoder.models import Encoder, EncoderReport
@@ -23,12 +23,12 @@ Answers = Callable[[dict[str, Any]], list[str]]
 
 def evaluate(job: RunningJob) -> dict[str, Any]:
     """Performance, maps and subregions over subjects: ``almond.group``."""
-    return _write(job, evaluate_group, group_answers)
+    return _write(job, evaluate_group, evaluation_answers)
 
 
 def validate(job: RunningJob) -> dict[str, Any]:
     """Predicted responses to images with published norms: ``almond.norms``."""
-    return _write(job, validate_norms, norm_answers)
+    return _write(job, validate_norms, validation_answers)
 
 
 def _write(job: RunningJob, analyse: Analysis, answers: Answers) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from almond.analysis.choices import alignment, sign_flip
+from almond.analysis.questions.choices import alignment
 from almond.errors import InputError
+from almond.stats.sign_flip import sign_flip
 
 
 def choices(

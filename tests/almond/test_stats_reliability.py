@@ -7,9 +7,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from almond.analysis.natural import associations
-from almond.analysis.profiles import standardise, stimulus_profiles
-from almond.analysis.reliability import repeats, spearman_brown, split_correlations, split_half
+from almond.analysis.questions.natural import associations
+from almond.analysis.questions.reliability import (
+    repeat_agreement,
+    spearman_brown,
+    split_correlations,
+    split_half,
+)
+from almond.analysis.rating_profiles import standardise, stimulus_profiles
 from almond.errors import InputError
 
 
@@ -82,7 +87,7 @@ def test_split_half_is_seeded_and_needs_four_participants():
 
 def test_repeats_are_correlated_pair_by_pair():
     rows = standardise(ratings(people=12, noise=0.5))
-    found = repeats(rows, ["threat", "absent"])
+    found = repeat_agreement(rows, ["threat", "absent"])
     assert [row.construct for row in found] == ["threat"]
     keys = ["participant_id", "stimulus_id"]
     wide = rows[rows["stimulus_id"] < "s04"].pivot(index=keys, columns="repeat", values="z")

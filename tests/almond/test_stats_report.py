@@ -8,13 +8,15 @@ import re
 import pandas as pd
 import pytest
 
-from almond.analysis.descriptive import apply_exclusions
-from almond.analysis.figures import draw
-from almond.analysis.report import AnalysisResult, analyse_export, html_of, markdown_of, write_report
+from almond.analysis.analyse import AnalysisResult, analyse_export
+from almond.analysis.document import draw_study, study_document
+from almond.analysis.report import write_report
+from almond.analysis.sample import apply_exclusions
 from almond.analysis.study_data import read_study
 from almond.cli.main import main
 from almond.errors import InputError
 from almond.report.figures_style import inline_svg, svg_of
+from almond.report.render import render_html, render_markdown
 from almond.report.wording import p_cell, p_text
 from tests.almond.export_maker import make_export, reseal
 
@@ -32,9 +34,9 @@ def result(export):
 
 def test_the_answer_comes_first_and_in_plain_words(result):
     first, second = result.headline
-    assert first.startswith("Judgements told the intended region: accuracy 0.")
+    assert first.startswith("Classification of rating profiles identified the intended region: accuracy 0.")
     assert "(chance 0.25), p = .0050." in first
-    assert second.startswith("Choices followed the manipulation: the image pushed up was chosen in ")
+    assert second.startswith("Choices followed the manipulation: the image manipulated towards a higher ")
     assert result.confirmatory
     assert result.summary["chance"] == 0.25
     assert result.summary["choice_p"] == result.data["choices"]["overall"]["p"]
@@ -88,27 +90,31 @@ def test_other_settings_are_exploratory_and_listed(export):
         "deviations"
     ]
     assert {row["status"] for row in found.data["tests"]} == {"exploratory"}
-    assert "permutations 199 planned, 50 used" in html_of(found, svgs(found))
+    assert "permutations 199 planned, 50 used" in page_of(found)
     assert not analyse_export(export, permutations=50, seed=1).confirmatory
     with pytest.raises(InputError, match="permutations"):
         analyse_export(export, permutations=0)
 
 
 def svgs(found: AnalysisResult) -> dict[str, str]:
-    return {name: svg_of(figure) for name, figure in draw(found.data).items()}
+    return {name: svg_of(figure) for name, figure in draw_study(found.data).items()}
+
+
+def page_of(found: AnalysisResult) -> str:
+    return render_html(study_document(found.data), svgs(found))
 
 
 def test_the_page_needs_nothing_from_elsewhere(result):
-    page = html_of(result, svgs(result))
+    page = page_of(result)
     assert page.startswith("<!doctype html>")
-    assert page.count("<svg ") == len(draw(result.data)) == 5
+    assert page.count("<svg ") == len(draw_study(result.data)) == 5
     assert "prefers-color-scheme:dark" in page
     assert not re.search(r'(src|href)="(?!#)', page)
     assert not re.search(r"url\((?!#)", page)
     assert "<script" not in page
     for digest in (result.data["study"]["plan_digest"], result.data["study"]["manifest_sha256"]):
         assert digest in page
-    assert page.index("Judgements told") < page.index("<svg ")
+    assert page.index("Classification of rating profiles") < page.index("<svg ")
 
 
 def test_figures_follow_the_reader_s_colours(result):
@@ -121,13 +127,13 @@ def test_figures_follow_the_reader_s_colours(result):
 def test_titles_are_escaped(result):
     data = json.loads(json.dumps(result.data))
     data["study"]["title"] = "<script>alert(1)</script>"
-    page = html_of(AnalysisResult(data), svgs(result))
+    page = page_of(AnalysisResult(data))
     assert "<script" not in page
     assert "&lt;script&gt;" in page
 
 
 def test_markdown_says_the_same(result):
-    text = markdown_of(result)
+    text = render_markdown(study_document(result.data))
     assert text.startswith("# A made study\n")
     assert result.headline[0] in text
     assert "natural did not run" in text.lower()
@@ -137,7 +143,7 @@ def test_markdown_says_the_same(result):
 def test_natural_images_are_correlated_with_scores_and_norms(tmp_path):
     folder = make_export(tmp_path / "export", natural=True, scenes=20, predicted=1.0)
     found = analyse_export(folder)
-    assert found.headline[0].startswith("Predicted responses went with how people rated the images")
+    assert found.headline[0].startswith("Predicted responses correlated with how people rated the images")
     assert "LB and threat" in found.headline[0]
     assert {row["analysis"] for row in found.data["not_run"]} == {"classification", "choices", "profiles"}
     assert found.data["natural"]["norms"]["associations"][0]["predictor"] == "norm_valence"
@@ -179,7 +185,7 @@ def test_responses_to_other_images_are_left_out_by_rule(tmp_path):
 
 def test_the_command_writes_beside_the_export(export, capsys):
     assert main(["analyse", str(export), "--permutations", "50"]) == 0
-    assert "Judgements told the intended region" in capsys.readouterr().out
+    assert "Classification of rating profiles identified the intended region" in capsys.readouterr().out
     assert export.with_name("export-report").joinpath("report.html").is_file()
 
 

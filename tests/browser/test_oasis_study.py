@@ -204,6 +204,8 @@ def check_report(desk: Desk, run: AnalysisRun) -> None:
     desk.visit.shot("report-photographs")
     words = desk.page.locator(".al-report").inner_text()
     assert "Natural images: Pearson correlations over stimuli" in words
-    assert "Classification did not run: no rated image was pushed up along an intended target." in words
+    assert (
+        "Classification did not run: no rated image was manipulated towards a higher predicted response"
+    ) in words
     assert "Choices did not run: the export holds no choices." in words
     assert "Deviations from the plan: none." in words

@@ -267,6 +267,13 @@ def test_the_report_stands_inside_the_admin(staff_client: Any, run: AnalysisRun)
     assert "<!doctype html>" not in page.split("al-report", 1)[1]
 
 
+def test_a_report_stored_as_a_page_only_is_linked(staff_client: Any, run: AnalysisRun) -> None:
+    (run.path / "body.html").unlink()
+    page = staff_client.get(run.get_absolute_url()).content.decode()
+    assert "written by an earlier version" in page
+    assert reverse("analysis_report_file", args=[run.pk, "report.html"]) in page
+
+
 def test_the_reports_files_are_downloaded_and_no_others(staff_client: Any, run: AnalysisRun) -> None:
     for name in ("report.html", "report.md", "result.json"):
         answer = staff_client.get(reverse("analysis_report_file", args=[run.pk, name]))

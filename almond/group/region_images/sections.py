@@ -1,4 +1,4 @@
-"""What the report says of images that were made for regions."""
+"""The sections of a report about images that were made for regions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from almond.group.figures import figure_name
-from almond.report.document import Section, Table
-from almond.report.wording import p_cell, p_text, percent
+from almond.report.document import Picture, Section, Table
+from almond.report.wording import decimal, p_cell, p_text, percent, signed, span
 
 Data = Mapping[str, Any]
-JUDGES = {"others": "other subjects’ weights", "own": "the subject’s own weights (as published, circular)"}
+DECODERS = {"others": "other subjects’ weights", "own": "the subject’s own weights (as published, circular)"}
 
 
 def image_answer(result: Data) -> str | None:
-    """Whether targets are told by encoders that did not make the images."""
-    found = ((result.get("stimuli") or {}).get("classification") or {}).get("others")
-    if not found or found["null"] is None:
+    """Say whether encoders that did not make the images classify them by target."""
+    test = ((result.get("stimuli") or {}).get("classification") or {}).get("others")
+    if not test or test["null"] is None:
         return None
-    null = found["null"]
-    words = "tell" if null["p"] < 0.05 else "do not tell"
-    numbers = f"{percent(found['accuracy'])} against {percent(null['accuracy'])} under permuted targets"
-    start = f"Other subjects’ encoders {words} for which region an image was made"
+    null = test["null"]
+    words = "identified" if null["p"] < 0.05 else "did not identify"
+    numbers = f"{percent(test['accuracy'])} against {percent(null['accuracy'])} under permuted targets"
+    start = f"Classification by other subjects’ encoders {words} the region for which an image was made"
     return f"{start}: {numbers}, {p_text(null['p'])}."
 
 
 def image_sections(stimuli: Data | None, suffix: str, data: Data, model: str) -> list[Section]:
-    """Classification, on- and off-target, geometry."""
+    """Write the sections on classification, on- and off-target responses, and similarity."""
     if not stimuli:
         return []
     return [
@@ -37,87 +37,69 @@ def image_sections(stimuli: Data | None, suffix: str, data: Data, model: str) ->
 
 
 def _classification(stimuli: Data, suffix: str, figure: str) -> list[Section]:
-    found = stimuli["classification"]
-    if not found:
+    tests = stimuli["classification"]
+    if not tests:
         return []
-    rows = tuple(_classification_row(JUDGES[judge], one) for judge, one in found.items())
+    rows = tuple(_classification_row(DECODERS[weights], test) for weights, test in tests.items())
     merged = tuple(
-        f"Judged by {JUDGES[judge]}: " + "; ".join(" + ".join(group) for group in one["clusters"])
-        for judge, one in found.items()
-        if one["clusters"]
+        f"With {DECODERS[weights]}: " + "; ".join(" + ".join(group) for group in test["clusters"])
+        for weights, test in tests.items()
+        if test["clusters"]
     )
-    first = next(iter(found.values()))
+    first = next(iter(tests.values()))
+    head = ("weights", "accuracy", "chance", "p", "clusters", "accuracy merged", "chance merged", "p merged")
     return [
         Section(
             title=f"For which region was an image made?{suffix}",
             paragraphs=(
                 f"{stimuli['images']} images. Partial least squares discriminant analysis of the predicted "
-                "responses "
-                f"({first['components']} components), each subject’s images held out in turn; the largest "
-                "output "
-                "wins. Then the largest number of clusters (Ward) of which each is told from its most "
-                "confused rival "
-                "(binomial, .05, uncorrected). Targets are permuted within subjects and the classification "
-                "and "
-                "the clustering repeated every time: that is the chance to hold the numbers against.",
+                f"responses ({first['components']} components), each subject’s images held out in turn; the "
+                "largest output wins. Then the largest number of clusters (Ward) of which each is "
+                "distinguished from its most confused rival (binomial, .05, uncorrected). Targets are "
+                "permuted within subjects, and the classification and the clustering repeated every time: "
+                "this gives chance.",
             ),
-            figures=((figure, "Confusions: rows made for, columns predicted."),),
+            figures=(
+                Picture(figure, "Confusions: rows made for, columns predicted.", figure == "confusion"),
+            ),
             items=merged,
-            tables=(
-                Table(
-                    (
-                        "judged by",
-                        "accuracy",
-                        "chance",
-                        "p",
-                        "clusters",
-                        "accuracy merged",
-                        "chance merged",
-                        "p merged",
-                    ),
-                    rows,
-                ),
-            ),
+            tables=(Table(head, rows),),
         )
     ]
 
 
-def _classification_row(name: str, one: Data) -> tuple[str, ...]:
-    null = one["null"] or {"accuracy": None, "merged_accuracy": None, "p": None, "p_merged": None}
+NOT_PERMUTED = {"accuracy": None, "merged_accuracy": None, "p": None, "p_merged": None}
 
-    def share(value: float | None) -> str:
-        return "" if value is None else f"{value:.3f}"
 
-    def p(value: float | None) -> str:
-        return "" if value is None else p_cell(value)
-
-    number = "none" if one["number"] is None else str(one["number"])
-    merged = None if one["number"] is None else null["merged_accuracy"]
+def _classification_row(name: str, test: Data) -> tuple[str, ...]:
+    null = test["null"] or NOT_PERMUTED
+    number = "none" if test["number"] is None else str(test["number"])
+    merged = None if test["number"] is None else null["merged_accuracy"]
     return (
         name,
-        share(one["accuracy"]),
-        share(null["accuracy"]),
-        p(null["p"]),
+        decimal(test["accuracy"]),
+        decimal(null["accuracy"]),
+        p_cell(null["p"], absent=""),
         number,
-        share(one["merged_accuracy"]),
-        share(merged),
-        p(null["p_merged"]),
+        decimal(test["merged_accuracy"]),
+        decimal(merged),
+        p_cell(null["p_merged"], absent=""),
     )
 
 
 def _on_off(stimuli: Data, suffix: str, figure: str) -> list[Section]:
-    found = stimuli["on_off"]
-    rows = [_mixed_row(row) for row in found["mixed"] or ()]
-    if found["joint"]:
-        rows.append(_mixed_row(found["joint"]))
+    tests = stimuli["on_off"]
+    rows = [_mixed_row(row) for row in tests["mixed"] or ()]
+    if tests["joint"]:
+        rows.append(_mixed_row(tests["joint"]))
     stages = [
         row
         for name, words in (
             ("other_subjects", "two stages, other subjects"),
             ("published", "two stages, as published"),
         )
-        for one in found[name] or ()
-        if (row := _stage_row(one, words)) is not None
+        for test in tests[name] or ()
+        if (row := _stage_row(test, words)) is not None
     ]
     if not rows and not stages:
         return []
@@ -128,10 +110,11 @@ def _on_off(stimuli: Data, suffix: str, figure: str) -> list[Section]:
                 "Half the difference between the predicted response to images made for a region and to those "
                 "made for others, in standard deviations over images, with low-level features held constant "
                 f"({', '.join(stimuli['nuisance']) or 'none given'}). The mixed model has random encoder "
-                "subjects, images and scenes, and only other subjects’ weights judge an image; the published "
-                "two stages let a subject’s weights judge the images that they made.",
+                "subjects, images and scenes, and an image’s responses are predicted by other subjects’ "
+                "weights only; in the published two stages a subject’s weights predict the responses to the "
+                "images that they made.",
             ),
-            figures=((figure, "Mixed model (filled) and the published two stages (hollow)."),),
+            figures=(Picture(figure, "Mixed model (filled) and the published two stages (hollow)."),),
             tables=(
                 Table(("region", "test", "estimate", "95 %", "t", "df", "p"), (*rows, *stages), text=(0, 1)),
             ),
@@ -151,33 +134,34 @@ def _stage_row(row: Data, words: str) -> tuple[str, ...] | None:
 
 def _cells(estimate: float, test: Data) -> Sequence[str]:
     return (
-        f"{estimate:+.3f}",
-        f"{test['low']:+.3f} to {test['high']:+.3f}",
-        f"{test['t']:.2f}",
-        f"{test['df']:.0f}",
+        signed(estimate, 3),
+        span(test["low"], test["high"], 3),
+        decimal(test["t"], 2),
+        decimal(test["df"], 0),
         p_cell(test["p"]),
     )
 
 
 def _geometry(stimuli: Data, suffix: str, figure: str) -> list[Section]:
-    found = stimuli["geometry"]
-    if not found and not stimuli["picture"]:
+    geometry = stimuli["geometry"]
+    if not geometry and not stimuli["picture"]:
         return []
     rows = tuple(
-        (row["first"], row["second"], f"{row['rho']:+.3f}", p_cell(row["p"]))
-        for row in (found or {"comparisons": ()})["comparisons"]
+        (row["first"], row["second"], signed(row["rho"], 3), p_cell(row["p"]))
+        for row in (geometry or {"comparisons": ()})["comparisons"]
     )
     return [
         Section(
             title=f"What images have in common{suffix}",
             paragraphs=(
                 "Dissimilarity between images (1 − r) in pixels, features, predicted responses, target "
-                "region and "
-                "subject; matrices compared by Spearman’s correlation over pairs of images, p by permuting "
-                "images.",
+                "region and subject; matrices compared by Spearman’s correlation over pairs of images, p by "
+                "permuting images.",
             ),
             figures=(
-                (figure, "t-SNE of the predicted responses, by target: a picture to look at, no evidence."),
+                Picture(
+                    figure, "t-SNE of the predicted responses, by target: a picture to look at, no evidence."
+                ),
             ),
             tables=(Table(("matrix", "against", "rho", "p"), rows, text=(0, 1)),) if rows else (),
         )

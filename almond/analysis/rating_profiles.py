@@ -42,49 +42,49 @@ class Profiles:
     dropped: tuple[str, ...]
 
 
-def wide(ratings: pd.DataFrame, column: str, how: str, constructs: Sequence[str]) -> pd.DataFrame:
-    """A table of stimuli by constructs; cells without a rating are NaN."""
+def _wide(ratings: pd.DataFrame, column: str, how: str, constructs: Sequence[str]) -> pd.DataFrame:
+    """Make a table of stimuli by constructs; cells without a rating are NaN."""
     cells = ratings.groupby(["stimulus_id", "construct"])[column].agg(how)
     table = cells.reset_index().pivot(index="stimulus_id", columns="construct", values=column)
     return table.reindex(columns=list(constructs))
 
 
 def stimulus_profiles(ratings: pd.DataFrame, constructs: Sequence[str]) -> Profiles:
-    """Profiles of every stimulus, by first showings and repeats alike, from ratings with ``z``.
+    """Compute the profile of every stimulus, from first showings and repeats alike, of ratings with ``z``.
 
     Stimuli without a rating on some construct are left out and listed as ``dropped``.
     """
-    z = wide(ratings, "z", "mean", constructs)
-    raw = wide(ratings, "value", "mean", constructs)
-    counts = wide(ratings, "z", "count", constructs)
+    z = _wide(ratings, "z", "mean", constructs)
+    raw = _wide(ratings, "value", "mean", constructs)
+    counts = _wide(ratings, "z", "count", constructs)
     whole = z.notna().all(axis="columns").to_numpy()
     names = [str(name) for name in z.index]
-    kept = [name for name, complete in zip(names, whole, strict=True) if complete]
-    facts = ratings.drop_duplicates("stimulus_id").set_index("stimulus_id").loc[kept]
+    complete = [name for name, rated in zip(names, whole, strict=True) if rated]
+    facts = ratings.drop_duplicates("stimulus_id").set_index("stimulus_id").loc[complete]
     return Profiles(
-        stimuli=tuple(kept),
+        stimuli=tuple(complete),
         constructs=tuple(constructs),
         scenes=tuple(map(str, facts["base_scene"])),
         targets=tuple(map(str, facts["intended_target"])),
         directions=tuple(map(int, facts["direction"])),
         values=z.to_numpy(dtype=np.float64)[whole],
         raw=raw.to_numpy(dtype=np.float64)[whole],
-        ratings=int(counts.to_numpy()[whole].min()) if kept else 0,
-        dropped=tuple(sorted(set(names) - set(kept))),
+        ratings=int(counts.to_numpy()[whole].min()) if complete else 0,
+        dropped=tuple(sorted(set(names) - set(complete))),
     )
 
 
 def select(profiles: Profiles, rows: Sequence[int]) -> Profiles:
-    """The profiles of some stimuli, by index."""
-    chosen = [int(row) for row in rows]
+    """Select the profiles of some stimuli, by index."""
+    indices = [int(row) for row in rows]
     return Profiles(
-        stimuli=tuple(profiles.stimuli[row] for row in chosen),
+        stimuli=tuple(profiles.stimuli[row] for row in indices),
         constructs=profiles.constructs,
-        scenes=tuple(profiles.scenes[row] for row in chosen),
-        targets=tuple(profiles.targets[row] for row in chosen),
-        directions=tuple(profiles.directions[row] for row in chosen),
-        values=profiles.values[chosen],
-        raw=profiles.raw[chosen],
+        scenes=tuple(profiles.scenes[row] for row in indices),
+        targets=tuple(profiles.targets[row] for row in indices),
+        directions=tuple(profiles.directions[row] for row in indices),
+        values=profiles.values[indices],
+        raw=profiles.raw[indices],
         ratings=profiles.ratings,
         dropped=profiles.dropped,
     )

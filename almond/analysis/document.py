@@ -1,0 +1,133 @@
+"""The report of a study, from the JSON values of its analysis: for HTML and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from almond.analysis.questions.base import answered
+from almond.analysis.sentences import (
+    deviation_sentences,
+    exclusion_sentences,
+    mode_sentence,
+    sample_sentence,
+)
+from almond.report.document import Document, KeyNumber, Section, Table
+from almond.report.figures_style import style
+from almond.report.wording import p_cell
+
+Data = Mapping[str, Any]
+PREPARATION = (
+    "Ratings are standardised within participant and construct over all images that the participant "
+    "rated, without use of the labels. Exclusions follow rules that never look at an answer."
+)
+
+
+def study_document(data: Data) -> Document:
+    """Write the report of an analysis."""
+    return Document(
+        title=data["study"]["title"],
+        mode=data["mode"],
+        mode_text=mode_sentence(data),
+        answers=tuple(data["headline"]),
+        lead=sample_sentence(data),
+        key_numbers=_key_numbers(data),
+        sections=(*_answers(data), _participants(data), _methods(data), _provenance(data)),
+    )
+
+
+def draw_study(data: Data) -> dict[str, Figure]:
+    """Draw every figure that the results allow, by name."""
+    with style():
+        return {
+            name: figure
+            for question, result in answered(data)
+            for name, figure in question.figures(result).items()
+        }
+
+
+def _answers(data: Data) -> list[Section]:
+    questions = sorted(answered(data), key=lambda pair: pair[0].order)
+    sections = [question.section(question.title, result) for question, result in questions]
+    return [section for section in sections if section is not None]
+
+
+def _key_numbers(data: Data) -> tuple[KeyNumber, ...]:
+    numbers = [question.key_number(result) for question, result in answered(data)]
+    sample = data["sample"]
+    return (
+        *(number for number in numbers if number is not None),
+        KeyNumber("participants", str(sample["analysed"]), f"of {sample['joined']} who joined"),
+        KeyNumber("base scenes", str(sample["scenes"]), f"{sample['stimuli']} stimuli"),
+    )
+
+
+def _participants(data: Data) -> Section:
+    rows = tuple(
+        (
+            row["construct"],
+            str(row["ratings"]),
+            f"{row['mean']:.1f}",
+            f"{row['sd']:.1f}",
+            f"{row['median_rt_ms'] / 1000:.1f} s",
+        )
+        for row in data["sample"]["ratings_summary"]
+    )
+    status = ", ".join(f"{size} {name}" for name, size in data["sample"]["status"].items())
+    head = ("construct", "ratings", "mean", "SD", "median time")
+    return Section(
+        title="Participants and exclusions",
+        paragraphs=(
+            f"{data['sample']['joined']} joined ({status or 'nobody'}); "
+            f"{data['sample']['analysed']} are analysed.",
+        ),
+        items=tuple(exclusion_sentences(data)),
+        tables=(Table(head, rows),) if rows else (),
+    )
+
+
+def _methods(data: Data) -> Section:
+    tests = tuple(
+        (
+            row["test"],
+            p_cell(row["p"]),
+            "" if row["p_holm_primary"] is None else p_cell(row["p_holm_primary"]),
+            "primary" if row["primary"] else "secondary",
+            row["status"],
+        )
+        for row in data["tests"]
+    )
+    absent = tuple(f"{row['analysis'].capitalize()} did not run: {row['reason']}." for row in data["not_run"])
+    methods = (question.methods(data["settings"]) for question, _ in answered(data))
+    head = ("test", "p", "p Holm over primary", "in the plan", "status")
+    return Section(
+        title="Methods, and what did not run",
+        paragraphs=(PREPARATION, *methods),
+        tables=(Table(head, tests, text=(0, 3, 4)),) if tests else (),
+        items=(*absent, *deviation_sentences(data)),
+    )
+
+
+def _provenance(data: Data) -> Section:
+    study, planned, used = data["study"], data["planned"], data["settings"]
+    facts = (
+        ("plan", study["plan_digest"]),
+        ("export (SHA-256 of manifest.json)", study["manifest_sha256"]),
+        ("files checked", str(study["files"])),
+        ("exported", f"{study['created']} by almond {study['exported_by']}"),
+        ("permutations", f"{used['permutations']} (planned {planned['permutations']})"),
+        ("seed", f"{used['seed']} (planned {planned['seed']})"),
+        ("error level", f"{used['alpha']} (planned {planned['alpha']})"),
+        ("primary tests", ", ".join(planned["primary"])),
+        ("software", ", ".join(f"{name} {version}" for name, version in data["software"].items())),
+    )
+    return Section(
+        title="Provenance",
+        paragraphs=(
+            "Everything above was computed from the export alone; every file in it was checked against its "
+            "digest first. The command “python -m almond analyse EXPORT” repeats it.",
+        ),
+        tables=(Table(("what", "value"), facts, text=(0, 1), wrapped=(1,)),),
+    )

@@ -1,0 +1,127 @@
+"""What a statistical question is: what it needs, what it computes, and what a report says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from almond.analysis.rating_profiles import Profiles, standardise, stimulus_profiles
+from almond.analysis.sample import Sample, apply_exclusions
+from almond.analysis.study_data import StudyData
+from almond.design.questions import DESCRIPTIONS, QUESTIONS
+from almond.progress import Progress
+from almond.report.document import KeyNumber, Section
+from almond.rng import generator
+
+Result = Mapping[str, Any]
+"""The JSON values that one question leaves in result.json."""
+
+
+class NotApplicable(Exception):
+    """The export does not hold what a question needs; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the person who runs an analysis may set."""
+
+    permutations: int
+    seed: int
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Context:
+    """The data and settings that every question starts from; ``ratings`` hold the standardised ``z``."""
+
+    data: StudyData
+    sample: Sample
+    settings: Settings
+    ratings: pd.DataFrame
+    constructs: tuple[str, ...]
+    profiles: Profiles | None
+
+    def rng(self, *purpose: str) -> np.random.Generator:
+        """Open the stream of random numbers of one purpose."""
+        return generator(self.settings.seed, "analysis", *purpose)
+
+    def rated_profiles(self) -> Profiles:
+        """Return the profiles of all rated images.
+
+        :raises NotApplicable: nobody finished, or nothing was rated.
+        """
+        if not self.sample.participants:
+            raise NotApplicable("no participant completed every trial")
+        if self.profiles is None or not self.profiles.stimuli:
+            raise NotApplicable("the export holds no ratings")
+        return self.profiles
+
+
+@dataclass(frozen=True)
+class Question:
+    """One statistical question: the whole of what an analysis and its report know of it.
+
+    :param name: its key in result.json, and in a plan's primary tests.
+    :param title: the heading of its section.
+    :param order: where its section stands among the others; small numbers come first.
+    :param work: its part of the time that an analysis takes, in any unit common to all questions.
+    :param run: compute its result, as numbers, texts, dataclasses, arrays and collections of these; raises
+        ``NotApplicable`` for what the export lacks, ``InputError`` for what its data do not allow.
+    :param section: (title, result) -> its section, or None where there is nothing to show.
+    :param methods: settings of the run -> how it was done, one paragraph.
+    :param figures: result -> the figures that its section names.
+    :param p: result -> the p value of its test, None where the test did not run; absent for descriptions.
+    :param headline: (result, alpha) -> its answer in one sentence.
+    :param key_number: result -> its main number.
+    """
+
+    name: str
+    title: str
+    order: int
+    work: float
+    run: Callable[[Context, Progress], Mapping[str, Any]]
+    section: Callable[[str, Result], Section | None]
+    methods: Callable[[Result], str]
+    figures: Callable[[Result], dict[str, Figure]] = lambda _: {}
+    p: Callable[[Result], float | None] | None = None
+    headline: Callable[[Result, float], str | None] = lambda *_: None
+    key_number: Callable[[Result], KeyNumber | None] = lambda _: None
+
+
+def load_questions() -> list[Question]:
+    """Load every question, in the order of their runs: those with a test, then descriptions."""
+    return [*QUESTIONS.entries().values(), *DESCRIPTIONS.entries().values()]
+
+
+def answered(data: Mapping[str, Any]) -> list[tuple[Question, Result]]:
+    """List the questions that an analysis could answer, each with its result, in the order of their runs."""
+    return [(question, data[question.name]) for question in load_questions() if data.get(question.name)]
+
+
+def make_context(data: StudyData, settings: Settings) -> Context:
+    """Apply the exclusions and standardise the ratings that remain."""
+    sample = apply_exclusions(data)
+    ratings = standardise(sample.ratings)
+    asked = set(ratings["construct"])
+    constructs = tuple(item.name for item in data.plan.constructs if item.name in asked)
+    profiles = stimulus_profiles(ratings, constructs) if len(ratings) else None
+    return Context(data, sample, settings, ratings, constructs, profiles)
+
+
+def count_units(rows: pd.DataFrame, profiles: Profiles | None = None) -> dict[str, int]:
+    """Count the units behind a result: participants, base scenes, stimuli."""
+    units = {"participants": rows["participant_id"].nunique(), "scenes": rows["base_scene"].nunique()}
+    if profiles is not None:
+        units |= {"scenes": len(set(profiles.scenes)), "stimuli": len(profiles.stimuli)}
+    return units
+
+
+def units_text(units: Mapping[str, int]) -> str:
+    """Write ``40 participants, 12 base scenes, 48 stimuli``."""
+    stimuli = f", {units['stimuli']} stimuli" if "stimuli" in units else ""
+    return f"{units['participants']} participants, {units['scenes']} base scenes{stimuli}"

@@ -1,0 +1,278 @@
+"""How are the images of each target rated, and by how much does the manipulation shift ratings?
+
+Means have base scenes as units; shifts come from a mixed model with participants and base scenes random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
+from almond.analysis.rating_profiles import Profiles
+from almond.progress import Progress
+from almond.report.document import Picture, Section, Table
+from almond.report.figures_style import (
+    ACCENT,
+    MUTED,
+    SECOND,
+    dot_with_interval,
+    label_rows,
+    new_figure,
+    reference_line,
+)
+from almond.report.wording import p_cell, signed, span, t_cell
+from almond.stats.mixed import RandomTerm, fit_linear
+from almond.typing import Floats
+
+
+@dataclass(frozen=True)
+class SceneInterval:
+    """A mean over base scenes with its 95 percent t interval; bounds are None with fewer than two scenes."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    scenes: int
+
+
+def scene_interval(values: Floats) -> SceneInterval:
+    """Compute the mean and t interval of one value per base scene."""
+    count = len(values)
+    mean = float(values.mean())
+    if count < 2:
+        return SceneInterval(mean, None, None, count)
+    reach = float(stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count))
+    return SceneInterval(mean, mean - reach, mean + reach, count)
+
+
+@dataclass(frozen=True)
+class ProfileCell:
+    """Mean standardised rating of the images of one target and direction; unit: base scenes."""
+
+    target: str
+    direction: int
+    construct: str
+    z: SceneInterval
+    points: float
+
+
+def profile_cells(profiles: Profiles) -> list[ProfileCell]:
+    """Compute one cell per target, direction and construct, from stimulus means averaged within scene."""
+    frame = pd.DataFrame(
+        {"scene": profiles.scenes, "target": profiles.targets, "direction": profiles.directions}
+    )
+    cells = []
+    for target, direction in sorted(set(zip(profiles.targets, profiles.directions, strict=True))):
+        rows = frame[(frame["target"] == target) & (frame["direction"] == direction)]
+        index = rows.index.to_numpy()
+        for column, construct in enumerate(profiles.constructs):
+            by_scene = pd.Series(profiles.values[index, column]).groupby(rows["scene"].to_numpy()).mean()
+            cells.append(
+                ProfileCell(
+                    target,
+                    direction,
+                    construct,
+                    scene_interval(by_scene.to_numpy(dtype=np.float64)),
+                    float(profiles.raw[index, column].mean()),
+                )
+            )
+    return cells
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How much higher images of direction 1 are rated than those of direction -1, in participant SDs.
+
+    Linear mixed model of the standardised rating on direction (-1/2, 1/2); participants' slopes, base scenes'
+    intercepts and slopes random; t with df = min(participants, scenes) - 1.
+    """
+
+    target: str
+    construct: str
+    shift: float
+    se: float
+    t: float
+    df: float
+    p: float
+    low: float
+    high: float
+    singular: bool
+    participants: int
+    scenes: int
+    ratings: int
+
+
+def shifts(
+    ratings: pd.DataFrame, targets: Sequence[str], constructs: Sequence[str]
+) -> tuple[list[Shift], dict[str, str]]:
+    """Fit the shift of every construct by every target, from ratings with ``z``.
+
+    :returns: the shifts, and for each cell that cannot be fitted the reason.
+    """
+    fitted: list[Shift] = []
+    absent: dict[str, str] = {}
+    for target in targets:
+        for construct in constructs:
+            rows = ratings[(ratings["intended_target"] == target) & (ratings["construct"] == construct)]
+            rows = rows[rows["direction"] != 0]
+            if reason := _obstacle(rows):
+                absent[f"{construct} by {target}"] = reason
+            else:
+                fitted.append(fit_shift(rows, target, construct))
+    return fitted, absent
+
+
+def _obstacle(rows: pd.DataFrame) -> str | None:
+    if rows["direction"].nunique() < 2:
+        return "images of one direction only"
+    people, scenes = rows["participant_id"].nunique(), rows["base_scene"].nunique()
+    if people < 2 or scenes < 3:
+        return f"{people} participants and {scenes} base scenes; at least 2 and 3 are needed"
+    within = rows["z"] - rows.groupby("direction")["z"].transform("mean")
+    return "ratings do not vary" if float(within.abs().max()) < 1e-9 else None
+
+
+def fit_shift(rows: pd.DataFrame, target: str, construct: str) -> Shift:
+    direction = rows["direction"].to_numpy(dtype=np.float64) / 2.0
+    people, scenes = rows["participant_id"].to_numpy(), rows["base_scene"].to_numpy()
+    both = np.column_stack([np.ones(len(rows)), direction])
+    terms = [
+        RandomTerm("participant", people, direction[:, None], ("direction",)),
+        RandomTerm("base scene", scenes, both, ("intercept", "direction")),
+    ]
+    fit = fit_linear(rows["z"].to_numpy(dtype=np.float64), both, terms, names=["mean", "direction"])
+    test = fit.wald("direction")
+    return Shift(
+        target=target,
+        construct=construct,
+        shift=test.estimate,
+        se=test.se,
+        t=test.t,
+        df=test.df,
+        p=test.p,
+        low=test.low,
+        high=test.high,
+        singular=fit.singular,
+        participants=len(set(people)),
+        scenes=len(set(scenes)),
+        ratings=len(rows),
+    )
+
+
+def _run(context: Context, progress: Progress) -> dict[str, Any]:
+    rated = context.rated_profiles()
+    targets = sorted(set(rated.targets) - {""})
+    if not targets:
+        raise NotApplicable("no stimulus has an intended target")
+    cells = [cell for cell in profile_cells(rated) if cell.target]
+    fitted, absent = shifts(context.ratings, targets, context.constructs)
+    return {
+        "units": count_units(context.ratings, rated),
+        "unit": "base scene (intervals), participants and base scenes random (shifts)",
+        "cells": cells,
+        "shifts": fitted,
+        "absent": absent,
+    }
+
+
+def _section(title: str, result: Result) -> Section | None:
+    if not result["cells"]:
+        return None
+    rows = tuple(
+        (
+            row["target"],
+            row["construct"],
+            signed(row["shift"]),
+            span(row["low"], row["high"]),
+            t_cell(row["t"], row["df"]),
+            p_cell(row["p"]) + (" †" if row["singular"] else ""),
+        )
+        for row in result["shifts"]
+    )
+    head = ("target", "construct", "shift", "95 % interval", "t (df)", "p")
+    table = Table(head, rows, text=(0, 1), folded="Shifts of every rating by every target")
+    return Section(
+        title=title,
+        paragraphs=(f"{units_text(result['units'])}.",),
+        figures=(
+            Picture(
+                "profiles",
+                "Filled: images manipulated towards a higher predicted response; hollow: towards a lower "
+                "one. Means over base scenes with 95 % intervals.",
+            ),
+        ),
+        tables=(table,) if rows else (),
+        items=tuple(f"Not fitted: {name}: {reason}." for name, reason in result["absent"].items()),
+        notes=(
+            "Shift: mean rating of images manipulated towards a higher predicted response minus that of "
+            "images manipulated towards a lower one, in participants’ standard deviations; each interval and "
+            "p stands alone, without correction. † A variance was estimated as zero.",
+        ),
+    )
+
+
+def _figures(result: Result) -> dict[str, Figure]:
+    return {"profiles": _profile_panels(result["cells"])} if result["cells"] else {}
+
+
+def _profile_panels(cells: Sequence[Result]) -> Figure:
+    """Draw one panel per target: each construct's mean of images of direction 1 (filled) and -1 (hollow)."""
+    targets = sorted({cell["target"] for cell in cells})
+    constructs = list(dict.fromkeys(cell["construct"] for cell in cells))
+    columns = 2 if len(targets) > 1 else 1
+    lines = -(-len(targets) // columns)
+    figure = new_figure(0.9 + lines * (0.55 + 0.36 * len(constructs)))
+    panels = figure.subplots(lines, columns, sharex=True, squeeze=False)
+    reach = max(_extent(cell["z"]) for cell in cells) * 1.12 + 0.05
+    for number, axes in enumerate(panels.ravel()):
+        if number >= len(targets):
+            axes.set_visible(False)
+            continue
+        label_rows(axes, constructs if number % columns == 0 else [""] * len(constructs))
+        reference_line(axes, 0.0)
+        axes.set_title(targets[number])
+        _draw_cells(axes, [cell for cell in cells if cell["target"] == targets[number]], constructs)
+        axes.set_xlim(-reach, reach)
+    figure.supxlabel("mean rating, in participants’ standard deviations", color=MUTED, fontsize=9.5)
+    return figure
+
+
+def _draw_cells(axes: Axes, cells: Sequence[Result], constructs: Sequence[str]) -> None:
+    for cell in cells:
+        if cell["direction"] != 0:
+            up = cell["direction"] > 0
+            y = constructs.index(cell["construct"]) + (-0.14 if up else 0.14)
+            z, color = cell["z"], ACCENT if up else SECOND
+            dot_with_interval(axes, y, z["mean"], z["low"], z["high"], color=color, hollow=not up)
+
+
+def _extent(z: Mapping[str, float | None]) -> float:
+    return max(abs(value) for name in ("mean", "low", "high") if (value := z[name]) is not None)
+
+
+def _methods(_: Result) -> str:
+    return (
+        "Profiles: means over base scenes with t intervals. Shifts: linear mixed model (REML) of the "
+        "standardised rating on direction with participants' slopes and base scenes' intercepts and "
+        "slopes; t with degrees of freedom from the smaller factor, less one."
+    )
+
+
+QUESTION = Question(
+    name="profiles",
+    title="How were the images of each target rated?",
+    order=20,
+    work=0.1,
+    run=_run,
+    section=_section,
+    methods=_methods,
+    figures=_figures,
+)

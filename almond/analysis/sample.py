@@ -1,0 +1,84 @@
+"""Who took part, what was left out by which rule, and what the ratings look like before any test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from almond.analysis.study_data import StudyData
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """How many a declared rule left out. Rules never look at an answer."""
+
+    rule: str
+    what: str
+    count: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows that analyses use, after exclusions."""
+
+    ratings: pd.DataFrame
+    choices: pd.DataFrame
+    participants: tuple[str, ...]
+    exclusions: tuple[Exclusion, ...]
+
+
+def apply_exclusions(data: StudyData) -> Sample:
+    """Keep participants who completed every planned trial, and responses to the very images of the study."""
+    people = data.participants
+    done = (people["trials_done"] >= people["trials_planned"]) & (people["trials_planned"] > 0)
+    complete = tuple(people.loc[done, "participant_id"].map(str))
+    digests = data.stimuli.set_index("stimulus_id")["image_sha256"]
+    tables = {}
+    wrong = total = 0
+    for name, frame, shown in (
+        ("ratings", data.ratings, (("stimulus_id", "image_sha256"),)),
+        (
+            "choices",
+            data.choices,
+            (("left_stimulus", "left_sha256"), ("right_stimulus", "right_sha256")),
+        ),
+    ):
+        rows = frame[frame["participant_id"].isin(complete)]
+        right = np.ones(len(rows), dtype=bool)
+        for stimulus, digest in shown:
+            right &= (rows[stimulus].map(digests) == rows[digest]).to_numpy(dtype=bool)
+        wrong, total = wrong + int((~right).sum()), total + len(rows)
+        tables[name] = rows[right].reset_index(drop=True)
+    exclusions = (
+        Exclusion("completed only", "participants", len(people) - len(complete), len(people)),
+        Exclusion("the browser showed the image of the plan (SHA-256)", "responses", wrong, total),
+    )
+    return Sample(tables["ratings"], tables["choices"], complete, exclusions)
+
+
+@dataclass(frozen=True)
+class ConstructSummary:
+    """Ratings of one construct on the 0 to 100 scale, and the median response time in milliseconds."""
+
+    construct: str
+    ratings: int
+    mean: float
+    sd: float
+    median_rt_ms: float
+
+
+def rating_summaries(ratings: pd.DataFrame, constructs: Sequence[str]) -> list[ConstructSummary]:
+    """Describe the ratings of each construct that was asked."""
+    summaries = []
+    for construct in constructs:
+        rows = ratings[ratings["construct"] == construct]
+        if len(rows):
+            sd = float(rows["value"].std()) if len(rows) > 1 else 0.0
+            median = float(rows["rt_ms"].median())
+            mean = float(rows["value"].mean())
+            summaries.append(ConstructSummary(construct, len(rows), mean, sd, median))
+    return summaries

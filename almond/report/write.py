@@ -1,0 +1,83 @@
+"""The folders in which reports lie: they appear whole, and take the place of an earlier report only.
+
+A folder holds ``report.html``, ``body.html`` (what the page shows, to stand inside other pages),
+``report.md``, ``result.json`` and ``figures/``; whatever else belongs to a report its caller writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from almond.errors import InputError
+from almond.files import new_folder, write_atomically
+from almond.report.document import Document
+from almond.report.figures_style import png_of, svg_of
+from almond.report.render import render_body, render_html, render_markdown
+
+
+def check_report_folder(out: Path, kind: str) -> None:
+    """Make sure that ``out`` can become a report's folder: new, empty, or that of an earlier report.
+
+    :param kind: what ``format`` in result.json begins with, such as ``almond-analysis``.
+    :raises InputError: where it holds something else, or is a file.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir() or (any(out.iterdir()) and not _is_report(out, kind)):
+        expected = f"a new folder, or that of an earlier {kind.rpartition('-')[2]}"
+        raise InputError(out, "holds something else", expected)
+
+
+def _is_report(folder: Path, kind: str) -> bool:
+    try:
+        content = json.loads((folder / "result.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and str(content.get("format", "")).startswith(f"{kind}/")
+
+
+@contextlib.contextmanager
+def report_folder(out: Path, kind: str) -> Iterator[Path]:
+    """Give a scratch folder that becomes ``out`` when the block ends; an error leaves what was there before.
+
+    :raises InputError: as ``check_report_folder`` says.
+    """
+    check_report_folder(out, kind)
+    with new_folder(out.parent) as scratch:
+        fresh = scratch / "new"
+        fresh.mkdir()
+        yield fresh
+        if out.exists():
+            out.rename(scratch / "earlier")
+        fresh.rename(out)
+
+
+def write_pages(
+    folder: Path, document: Document, figures: Mapping[str, Figure], result: Mapping[str, Any]
+) -> None:
+    """Write the pages, the figures as SVG and PNG, and ``result`` as JSON into a report's folder.
+
+    :param figures: name -> figure, those that were drawn; the document may name more.
+    :param result: JSON values; the same values give the same bytes.
+    """
+    svgs = {name: svg_of(figure) for name, figure in figures.items()}
+    for name, figure in figures.items():
+        write_atomically(folder / "figures" / f"{name}.svg", svgs[name].encode())
+        write_atomically(folder / "figures" / f"{name}.png", png_of(figure))
+    shown = document.with_figures(svgs)
+    write_atomically(folder / "report.html", render_html(shown, svgs).encode())
+    write_atomically(folder / "body.html", render_body(shown, svgs).encode())
+    write_atomically(folder / "report.md", render_markdown(shown).encode())
+    write_atomically(folder / "result.json", result_bytes(result))
+
+
+def result_bytes(result: Mapping[str, Any]) -> bytes:
+    """Encode result.json: keys sorted, indented, without NaN."""
+    text = json.dumps(result, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode()
