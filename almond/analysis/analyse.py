@@ -28,7 +28,7 @@ from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import InputError
 from almond.progress import Part, Progress, Silent
-from almond.stats.classification import holm
+from almond.stats.multiple import holm
 
 FORMAT = "almond-analysis/1"
 DIGITS = 10

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import expit
 
 from almond.errors import InputError
+from almond.significance import p_of_count, reaches
 from almond.stats.mixed import MixedFit, RandomTerm, fit_binomial, likelihood_ratio
 from almond.typing import Floats
 
@@ -186,7 +187,7 @@ def sign_flip(differences: Floats, rng: np.random.Generator, seed: int, flips: i
     else:
         signs = rng.choice(np.array([1.0, -1.0]), size=(flips, count))
     null = np.abs(signs @ differences) / count
-    reached = int(np.sum(null >= observed - 1e-12))
+    reached = np.count_nonzero(reaches(null, observed))
     if exact:
         return SignFlip(reached / len(signs), len(signs), True, None)
-    return SignFlip((1 + reached) / (1 + flips), flips, False, seed)
+    return SignFlip(float(p_of_count(reached, flips)), flips, False, seed)

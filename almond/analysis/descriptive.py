@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from almond.analysis.profiles import Profiles
 from almond.analysis.study_data import StudyData
 from almond.stats.mixed import RandomTerm, fit_linear
+from almond.stats.ttest import one_sample
 from almond.typing import Floats
 
 
@@ -77,11 +77,10 @@ class Interval:
 def interval(values: Floats) -> Interval:
     """Mean and t interval of one value per base scene."""
     count = len(values)
-    mean = float(values.mean())
     if count < 2:
-        return Interval(mean, None, None, count)
-    reach = float(stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count))
-    return Interval(mean, mean - reach, mean + reach, count)
+        return Interval(float(values.mean()), None, None, count)
+    test = one_sample(values)
+    return Interval(test.estimate, test.low, test.high, count)
 
 
 @dataclass(frozen=True)

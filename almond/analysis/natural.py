@@ -15,6 +15,8 @@ import numpy as np
 
 from almond.errors import InputError
 from almond.progress import Progress, Silent
+from almond.significance import max_statistic_p, p_of_count, reaches
+from almond.stats.permutation import draw_orders
 from almond.typing import Floats
 
 Rows = np.ndarray[Any, np.dtype[np.bool_]]
@@ -88,9 +90,8 @@ def associations(
     null = permuted(left, right, permutations, rng, progress or Silent())
     low, high = bootstrap(left, right, resamples, rng)
     size = np.abs(observed)
-    reached = (1 + (np.abs(null) >= size - 1e-12).sum(axis=0)) / (1 + permutations)
-    largest = np.abs(null).max(axis=(1, 2))
-    family = (1 + (largest[:, None, None] >= size - 1e-12).sum(axis=0)) / (1 + permutations)
+    reached = p_of_count(reaches(np.abs(null), size).sum(axis=0), permutations)
+    family = max_statistic_p(np.abs(null).max(axis=(1, 2)), size)
     found = tuple(
         Association(
             construct=construct,
@@ -145,8 +146,7 @@ def permuted(
     found, done, count = [], 0, len(left)
     while done < permutations:
         size = min(BATCH, permutations - done)
-        order = rng.permuted(np.tile(np.arange(count), (size, 1)), axis=1)
-        found.append(left.T @ right[order])
+        found.append(left.T @ right[draw_orders(size, count, rng)])
         done += size
         progress.report(done / permutations, f"{done} of {permutations} permutations")
     return np.concatenate(found)

@@ -19,7 +19,8 @@ from almond.analysis.study_data import StudyData
 from almond.errors import InputError
 from almond.progress import Part, Progress
 from almond.rng import generator
-from almond.stats.classification import VARIANTS, Classification, classify_variants, holm
+from almond.stats.classification import VARIANTS, Classification, classify_variants
+from almond.stats.multiple import holm
 
 
 @dataclass(frozen=True)
