@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from almond.group.maps import GroupMap
-from almond.group.model_summary import Judgement
+from almond.group.model_summary import ModelPerformance
 from almond.group.performance import GroupMatrix
 from almond.naming import slug
 from almond.report.confusion import confusion
@@ -48,25 +48,29 @@ def figure_name(kind: str, model: str, data: Data) -> str:
     return kind if len(data["models"]) == 1 else f"{kind}-{slug(model)}"
 
 
-def draw(data: Data, judgements: Mapping[str, Judgement | None]) -> dict[str, Figure]:
+def draw(data: Data, performances: Mapping[str, ModelPerformance | None]) -> dict[str, Figure]:
     """Every figure that the results allow, by name, in the order of the report."""
     found: dict[str, Figure] = {}
     with style():
         for model, result in data["models"].items():
-            drawn = {**_of_group(result, judgements[model]), **_of_images(result.get("stimuli"))}
+            drawn = {**_of_group(result, performances[model]), **_of_images(result.get("stimuli"))}
             found |= {figure_name(kind, model, data): figure for kind, figure in drawn.items()}
     return found
 
 
-def _of_group(result: Data, judged: Judgement | None) -> dict[str, Figure]:
-    if judged is None:
+def _of_group(result: Data, model_performance: ModelPerformance | None) -> dict[str, Figure]:
+    if model_performance is None:
         return {}
     found = {"performance": performance(result)}
     if result["subregions"]:
         found["subregions"] = differences(result["subregions"])
-    shown = [name for name in judged.maps if judged.matrices[name].grid is not None][:MOST_MAPS]
+    shown = [name for name in model_performance.maps if model_performance.matrices[name].grid is not None][
+        :MOST_MAPS
+    ]
     if shown:
-        found["maps"] = slices([(judged.maps[name], judged.matrices[name]) for name in shown])
+        found["maps"] = slices(
+            [(model_performance.maps[name], model_performance.matrices[name]) for name in shown]
+        )
     if result["random_regions"]:
         found["random"] = random_panels(result["random_regions"])
     return found

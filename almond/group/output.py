@@ -11,7 +11,7 @@ from typing import Any
 from almond.errors import InputError
 from almond.files import write_atomically
 from almond.group.figures import draw
-from almond.group.model_summary import Judgement
+from almond.group.model_summary import ModelPerformance
 from almond.group.sections import answers, key_numbers, lead, sections
 from almond.report.figures_style import inline_svg, png_of, svg_of
 from almond.report.markdown import section_lines
@@ -37,9 +37,11 @@ def _is_ours(out: Path) -> bool:
     return isinstance(found, dict) and str(found.get("format", "")).startswith("almond-evaluation/")
 
 
-def write_pages(data: dict[str, Any], judgements: Mapping[str, Judgement | None], folder: Path) -> None:
+def write_pages(
+    data: dict[str, Any], performances: Mapping[str, ModelPerformance | None], folder: Path
+) -> None:
     """Write ``result.json``, ``figures/``, ``report.html`` and ``report.md`` from the JSON values."""
-    drawn = draw(data, judgements)
+    drawn = draw(data, performances)
     svgs = {name: svg_of(figure) for name, figure in drawn.items()}
     for name, figure in drawn.items():
         write_atomically(folder / "figures" / f"{name}.svg", svgs[name].encode())

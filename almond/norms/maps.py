@@ -15,15 +15,15 @@ from almond.typing import Floats
 
 
 def volume(values: Floats, voxels: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Values (V,) at their voxels (V, 3) in a volume of NaN.
+    """Return a volume of the grid's ``shape`` with values (V,) at their voxels (V, 3), NaN elsewhere.
 
     :raises InputError: a voxel outside the grid.
     """
     if len(voxels) and (voxels.min() < 0 or (voxels.max(axis=0) >= np.array(shape)).any()):
         raise InputError("grid", f"a voxel lies outside {shape}", "the grid of the BOLD")
-    found = np.full(shape, np.nan, np.float32)
-    found[tuple(voxels.T)] = values
-    return found
+    grid_values = np.full(shape, np.nan, np.float32)
+    grid_values[tuple(voxels.T)] = values
+    return grid_values
 
 
 def save_map(path: Path, values: Floats, voxels: NDArray[np.int64], grid: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from almond.stats.multiple import holm
+from almond.stats.multiple import holm, tukey_p
 from almond.stats.ttest import FLAT, TTest, one_sample
 from almond.typing import Floats
 
@@ -106,13 +106,8 @@ def post_hoc(values: Floats, names: Sequence[str]) -> list[Pair]:
         for a, b in combinations(range(levels), 2)
     ]
     corrected = holm([1.0 if pair.test.p is None else pair.test.p for pair in pairs])
+    tukey = [None if pair.test.t is None else tukey_p(pair.test.t, levels, subjects - 1) for pair in pairs]
     return [
-        Pair(pair.first, pair.second, pair.test, p, _tukey(pair.test.t, levels, subjects - 1))
-        for pair, p in zip(pairs, corrected, strict=True)
+        Pair(pair.first, pair.second, pair.test, p_holm, p_tukey)
+        for pair, p_holm, p_tukey in zip(pairs, corrected, tukey, strict=True)
     ]
-
-
-def _tukey(t: float | None, levels: int, df: int) -> float | None:
-    if t is None:
-        return None
-    return float(stats.studentized_range.sf(np.sqrt(2.0) * abs(t), levels, df))

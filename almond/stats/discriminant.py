@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from almond.stats.leave_one_out import held_out_rows
 from almond.typing import Floats, Ints
 
 SHRINKAGE = 0.2
@@ -110,8 +111,7 @@ def held_out_scores(
     batch, rows = labels.shape
     scores = np.empty((batch, rows, classes))
     membership = (labels[:, None, :] == np.arange(classes)[:, None]).astype(np.float64)
-    for scene in np.unique(scenes):
-        test = scenes == scene
+    for test in held_out_rows(scenes):
         training, testing = scale_by(values[~test], values[test])
         scores[:, test] = classifier(training, membership[:, :, ~test], testing)
     return scores

@@ -31,3 +31,9 @@ def benjamini_hochberg(p: Floats) -> Floats:
     if tested.any():
         adjusted[tested] = stats.false_discovery_control(p[tested])
     return adjusted
+
+
+def tukey_p(t: float, levels: int, df: float) -> float:
+    """Adjust the p of one t of a difference for all pairs of ``levels`` means, by the studentised range."""
+    # The range of two means over the standard error of one mean is sqrt(2) |t|.
+    return float(stats.studentized_range.sf(np.sqrt(2.0) * abs(t), levels, df))
