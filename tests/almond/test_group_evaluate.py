@@ -154,7 +154,7 @@ def test_maps_hold_the_t_values_on_the_grid_of_the_bold(whole, world):
     row = data["models"]["pls"]["maps"]["LB"]
     assert row["tested"] == 40
     assert row["significant"] > 20
-    with np.load(out / "maps" / "LB" / "voxel_fisher_z.npz") as stored:
+    with np.load(out / "maps" / "LB" / "fisher_z.npz") as stored:
         assert stored["z"].shape == (4, 40)
 
 
