@@ -53,7 +53,7 @@ class ImagePredictions:
 
     def covariates(self) -> Floats:
         """Scale the nuisance columns to z over images; constant ones are left out."""
-        # Not by zscore, whose sums round in another order: the search of the mixed model ends elsewhere by 1e-8.
+        # Not by zscore, whose sums round in another order: the search of the mixed model would end 1e-8 away.
         spread = self.nuisance.std(axis=0, ddof=1)
         varying = self.nuisance[:, spread > 1e-12]
         return np.asarray((varying - varying.mean(axis=0)) / spread[spread > 1e-12], np.float64)
