@@ -163,12 +163,14 @@ class PerformanceTable:
         return {"subjects": list(self.subjects), "regions": list(self.regions), "values": rows}
 
     def csv(self) -> bytes:
-        lines = [",".join(["subject", *self.regions])]
-        for subject, row in zip(self.subjects, self.values, strict=True):
-            lines.append(
-                ",".join([subject, *("" if np.isnan(value) else repr(float(value)) for value in row)])
-            )
-        return ("\n".join(lines) + "\n").encode()
+        return _csv(self.regions, self.subjects, self.values)
+
+
+def _csv(names: Sequence[str], subjects: Sequence[str], values: Floats) -> bytes:
+    """Write a row per subject of ``values`` (S, columns), NaN as an empty cell."""
+    rows = [["" if np.isnan(value) else repr(float(value)) for value in row] for row in values]
+    lines = [["subject", *names], *([subject, *row] for subject, row in zip(subjects, rows, strict=True))]
+    return "".join(",".join(line) + "\n" for line in lines).encode()
 
 
 def performance_table(performances: Sequence[Performance], measure: str = "z") -> PerformanceTable:
@@ -200,12 +202,7 @@ class GroupMatrix:
     def csv(self) -> bytes:
         """Write a row per subject; columns are named by their grid index, as in ``x16_y15_z6``."""
         names = [f"x{x}_y{y}_z{z}" for x, y, z in self.voxels.tolist()]
-        lines = [",".join(["subject", *names])]
-        for subject, row in zip(self.subjects, self.z, strict=True):
-            lines.append(
-                ",".join([subject, *("" if np.isnan(value) else repr(float(value)) for value in row)])
-            )
-        return ("\n".join(lines) + "\n").encode()
+        return _csv(names, self.subjects, self.z)
 
 
 def group_matrix(performances: Sequence[Performance]) -> GroupMatrix:
