@@ -131,18 +131,14 @@ def fit_linear(
     :param outcome: (n,). :param fixed: (n, p) of full rank with 0 < p < n, an intercept among them if wanted.
     :param terms: any number of crossed or nested random terms.
     :param names: (p,) of the columns of ``fixed``, default ``x0``, ``x1``, ...
-    :param reml: restricted maximum likelihood, for variances and tests; else maximum likelihood, for
-        likelihood ratios. ``criterion`` of the fit is the REML criterion on the original columns, or
-        -2 log-likelihood.
-    :raises InputError: values that are not finite, an outcome that does not vary, a deficient design, and
-        terms with one level.
+    :param reml: restricted maximum likelihood, for variances and tests, with the REML criterion on the original
+        columns; else maximum likelihood, for likelihood ratios, with -2 log-likelihood as ``criterion``.
+    :raises InputError: an outcome that is not finite or does not vary, a deficient design, one-level terms.
     """
     outcome = np.asarray(outcome, dtype=np.float64)
     rows = len(outcome)
     if not np.isfinite(outcome).all() or rows < 3 or np.ptp(outcome) == 0.0:
-        raise InputError(
-            "linear mixed model", "the outcome is not finite or does not vary", "finite, varying"
-        )
+        raise InputError("linear mixed model", "outcome is not finite or does not vary", "finite, varying")
     basis = FixedDesign(fixed, rows, names)
     if not 0 < basis.rank < rows:
         raise InputError("linear mixed model", f"{basis.rank} fixed effects for {rows} rows", "0 < p < n")
