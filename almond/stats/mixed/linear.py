@@ -131,8 +131,8 @@ def fit_linear(
     :param outcome: (n,). :param fixed: (n, p) of full rank with 0 < p < n, an intercept among them if wanted.
     :param terms: any number of crossed or nested random terms.
     :param names: (p,) of the columns of ``fixed``, default ``x0``, ``x1``, ...
-    :param reml: restricted maximum likelihood, for variances and tests, with the REML criterion on the original
-        columns; else maximum likelihood, for likelihood ratios, with -2 log-likelihood as ``criterion``.
+    :param reml: restricted maximum likelihood, for variances and tests, with the REML criterion on the
+        original columns; else maximum likelihood, for likelihood ratios, -2 log-likelihood as ``criterion``.
     :raises InputError: an outcome that is not finite or does not vary, a deficient design, one-level terms.
     """
     outcome = np.asarray(outcome, dtype=np.float64)
