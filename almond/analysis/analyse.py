@@ -34,7 +34,7 @@ from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import InputError
 from almond.progress import Part, Progress, Silent
-from almond.stats.classification import holm
+from almond.stats.multiple import holm
 
 KIND = "almond-analysis"
 FORMAT = f"{KIND}/1"

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from almond.group.model_summary import Judgement
+from almond.group.model_summary import ModelPerformance
 from almond.naming import slug
 from almond.report.confusion import confusion_figure
 from almond.report.figures_style import (
@@ -44,25 +44,26 @@ def figure_name(kind: str, model: str, data: Data) -> str:
     return kind if len(data["models"]) == 1 else f"{kind}-{slug(model)}"
 
 
-def draw_evaluation(data: Data, judgements: Mapping[str, Judgement | None]) -> dict[str, Figure]:
+def draw_evaluation(data: Data, performances: Mapping[str, ModelPerformance | None]) -> dict[str, Figure]:
     """Draw every figure that the results allow, by name, in the order of the report."""
     figures: dict[str, Figure] = {}
     with style():
         for model, result in data["models"].items():
-            drawn = {**_of_group(result, judgements[model]), **_of_images(result.get("stimuli"))}
+            drawn = {**_of_group(result, performances[model]), **_of_images(result.get("stimuli"))}
             figures |= {figure_name(kind, model, data): figure for kind, figure in drawn.items()}
     return figures
 
 
-def _of_group(result: Data, judged: Judgement | None) -> dict[str, Figure]:
-    if judged is None:
+def _of_group(result: Data, model_performance: ModelPerformance | None) -> dict[str, Figure]:
+    if model_performance is None:
         return {}
     figures = {"performance": _performance(result)}
     if result["subregions"]:
         figures["subregions"] = _differences(result["subregions"])
-    mapped = [name for name in judged.maps if judged.matrices[name].grid is not None][:MOST_MAPS]
+    matrices = model_performance.matrices
+    mapped = [name for name in model_performance.maps if matrices[name].grid is not None][:MOST_MAPS]
     if mapped:
-        figures["maps"] = _maps(judged, mapped)
+        figures["maps"] = _maps(model_performance, mapped)
     if result["random_regions"]:
         figures["random"] = _random_panels(result["random_regions"])
     return figures
@@ -119,11 +120,11 @@ def _differences(model: Data) -> Figure:
     return figure
 
 
-def _maps(judged: Judgement, regions: Sequence[str]) -> Figure:
+def _maps(performance: ModelPerformance, regions: Sequence[str]) -> Figure:
     """Draw t over subjects in axial slices, a row per region; dots on voxels that pass."""
     rows = []
     for region in regions:
-        tested, grid = judged.maps[region], judged.matrices[region].grid
+        tested, grid = performance.maps[region], performance.matrices[region].grid
         affine = None if grid is None else grid[1]
         rows.append(VoxelRow(region, tested.voxels, tested.t, affine, tested.significant))
     # The 95th percentile, so that one voxel whose subjects happen to agree does not bleach all others.

@@ -1,4 +1,4 @@
-"""One model's encoders over subjects: performance, maps, subregions, random regions.
+"""Summarise one model's encoders over subjects: performance, maps, subregions, controls.
 
 Every analysis either runs or says why not: ``Record.attempt`` keeps the reason of an ``InputError``.
 """
@@ -20,12 +20,12 @@ from almond.group.maps import GroupMap, t_map, write_group_maps, write_scanner_m
 from almond.group.performance import (
     GroupMatrix,
     Performance,
-    Scheme,
-    fisher_z,
+    PerformanceTable,
     group_matrix,
-    one_sample,
+    group_t_test,
     performance_of,
-    scheme,
+    performance_table,
+    voxel_fisher_z,
 )
 from almond.group.subregions import subregion_model
 from almond.naming import slug
@@ -38,12 +38,13 @@ MEASURES = ("r", "r2", "null_r", "null_r_blocks", "r_max", "normalised_r", "perm
 
 @dataclass
 class Record:
-    """What did not run, and why."""
+    """The analyses of a model that did not run, with their reasons."""
 
     model: str
     not_run: list[dict[str, str]] = field(default_factory=list)
 
     def attempt(self, analysis: str, work: Callable[[], T]) -> T | None:
+        """Run an analysis, or record why it cannot run and return None."""
         try:
             return work()
         except InputError as error:
@@ -51,50 +52,52 @@ class Record:
             return None
 
     def skip(self, analysis: str, reason: str) -> None:
+        """Record that an analysis does not run."""
         self.not_run.append({"model": self.model, "analysis": analysis, "reason": reason})
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What later analyses need: performances by region, matrices and maps of those that have them."""
+class ModelPerformance:
+    """The held-out performance of one model's encoders; matrices and maps of the regions that have them."""
 
     performances: tuple[Performance, ...]
-    table: Scheme
+    table: PerformanceTable
     matrices: dict[str, GroupMatrix]
     maps: dict[str, GroupMap]
 
-    def of(self, region: str) -> list[Performance]:
-        return [one for one in self.performances if one.region == region]
 
-
-def chosen_subregions(settings: EvaluationSettings, regions: Sequence[str]) -> tuple[str, ...]:
-    """Those of the settings; else the four published ones when the configuration has them all."""
+def subregion_names(settings: EvaluationSettings, regions: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the settings; else the four published ones when the configuration has them all."""
     if settings.subregions:
         return settings.subregions
     return PUBLISHED if set(PUBLISHED) <= set(regions) else ()
 
 
-def judge(
+def summarise_performance(
     stored: Sequence[Stored],
     settings: EvaluationSettings,
     folder: Path,
     record: Record,
     progress: Progress,
-) -> tuple[Judgement, dict[str, Any]]:
-    """Read one model's artifacts, write tables and maps into ``folder``; returns them and JSON values."""
-    found = []
-    for index, one in enumerate(stored):
-        progress.report(0.6 * index / len(stored), f"{one.model}: {one.region} of sub-{one.subject}")
-        found.append(performance_of(one.load()))
-    table = scheme(found)
+) -> tuple[ModelPerformance, dict[str, Any]]:
+    """Read one model's artifacts and write tables and maps into ``folder``; return them and JSON values."""
+    performances = []
+    for index, encoder in enumerate(stored):
+        progress.report(
+            0.6 * index / len(stored), f"{encoder.model}: {encoder.region} of sub-{encoder.subject}"
+        )
+        performances.append(performance_of(encoder.load()))
+    table = performance_table(performances)
     write_atomically(folder / "performance_z.csv", table.csv())
     data: dict[str, Any] = {
         "subjects": list(table.subjects),
         "regions": list(table.regions),
-        "performance": [_region_row(found, region) for region in table.regions],
+        "performance": [_region_row(performances, region) for region in table.regions],
         "z": table.to_json(),
-        "measures": _measures(found, folder),
-        "warnings": sorted({str(one.metrics["warning"]) for one in stored if "warning" in one.metrics}),
+        "measures": _measures(performances, folder),
+        "warnings": sorted(
+            {str(encoder.metrics["warning"]) for encoder in stored if "warning" in encoder.metrics}
+        ),
     }
     matrices: dict[str, GroupMatrix] = {}
     maps: dict[str, GroupMap] = {}
@@ -104,43 +107,46 @@ def judge(
             progress, 0.6 + 0.4 * index / len(table.regions), 0.6 + 0.4 * (index + 1) / len(table.regions)
         )
         part.report(0.0, f"{record.model}: map of {region}")
-        own = [one for one in found if one.region == region]
+        own = [performance for performance in performances if performance.region == region]
         matrix = record.attempt(f"group matrix of {region}", lambda own=own: group_matrix(own))  # type: ignore[misc]
         if matrix is None:
             continue
         matrices[region] = matrix
-        data["maps"][region] = _write_region(
-            matrix, own, settings, folder / "maps" / slug(region), record, maps
+        data["maps"][region], group_map = _write_region(
+            matrix, own, settings, folder / "maps" / slug(region), record
         )
-    return Judgement(tuple(found), table, matrices, maps), data
+        if group_map is not None:
+            maps[region] = group_map
+    return ModelPerformance(tuple(performances), table, matrices, maps), data
 
 
-def _region_row(found: Sequence[Performance], region: str) -> dict[str, Any]:
-    own = [one for one in found if one.region == region]
-    test = one_sample(np.array([one.z for one in own]))
+def _region_row(performances: Sequence[Performance], region: str) -> dict[str, Any]:
+    own = [performance for performance in performances if performance.region == region]
+    test = group_t_test(np.array([performance.z for performance in own]))
     row: dict[str, Any] = {
         "region": region,
         "subjects": len(own),
-        "voxels": float(np.mean([len(one.r) for one in own])),
-        "dropped_voxels": int(sum(one.dropped for one in own)),
+        "voxels": float(np.mean([len(performance.r) for performance in own])),
+        "dropped_voxels": int(sum(performance.dropped for performance in own)),
         "z": None if test is None else test.to_json(),
     }
+    every = [performance.numbers for performance in own]
     for name in MEASURES:
-        values = [one.numbers[name] for one in own if name in one.numbers]
+        values = [numbers[name] for numbers in every if name in numbers]
         row[name] = float(np.mean(values)) if values else None
-    both = [(one.numbers["r"], one.numbers["null_r"]) for one in own if {"r", "null_r"} <= set(one.numbers)]
-    against = one_sample(np.diff(fisher_z(np.array(both)[:, ::-1]), axis=1)[:, 0]) if both else None
+    both = [(numbers["r"], numbers["null_r"]) for numbers in every if {"r", "null_r"} <= set(numbers)]
+    against = group_t_test(np.diff(voxel_fisher_z(np.array(both)[:, ::-1]), axis=1)[:, 0]) if both else None
     row["against_null"] = None if against is None else against.to_json()
-    p = [one.numbers["permutation_p"] for one in own if "permutation_p" in one.numbers]
+    p = [numbers["permutation_p"] for numbers in every if "permutation_p" in numbers]
     row["permutation_significant"] = sum(value < 0.05 for value in p) if p else None
     return row
 
 
-def _measures(found: Sequence[Performance], folder: Path) -> dict[str, Any]:
-    """A table of subjects by regions for every number that some artifact has."""
+def _measures(performances: Sequence[Performance], folder: Path) -> dict[str, Any]:
+    """Write a table of subjects by regions for every number that some artifact has."""
     written = {}
     for name in MEASURES:
-        table = scheme(found, name)
+        table = performance_table(performances, name)
         if np.isfinite(table.values).any():
             write_atomically(folder / f"performance_{name}.csv", table.csv())
             written[name] = table.to_json()
@@ -153,69 +159,76 @@ def _write_region(
     settings: EvaluationSettings,
     folder: Path,
     record: Record,
-    maps: dict[str, GroupMap],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], GroupMap | None]:
     write_atomically(folder / "fisher_z.npz", matrix.npz())
     write_atomically(folder / "fisher_z.csv", matrix.csv())
     row: dict[str, Any] = {"voxels": len(matrix.voxels), "files": ["fisher_z.npz", "fisher_z.csv"]}
     if matrix.grid is not None:
-        for one in own:
-            if one.voxels is not None:
+        for performance in own:
+            if performance.voxels is not None:
                 write_scanner_map(
-                    folder / f"sub-{slug(one.subject)}_r.nii.gz", matrix.grid, one.voxels, one.r
+                    folder / f"sub-{slug(performance.subject)}_r.nii.gz",
+                    matrix.grid,
+                    performance.voxels,
+                    performance.r,
                 )
-                row["files"].append(f"sub-{slug(one.subject)}_r.nii.gz")
+                row["files"].append(f"sub-{slug(performance.subject)}_r.nii.gz")
     else:
         record.skip(
             f"NIfTI maps of {matrix.region}", "the artifacts do not say on which grid their voxels lie"
         )
-    found = record.attempt(
+    group_map = record.attempt(
         f"t map of {matrix.region}",
         lambda: t_map(matrix, rate=settings.fdr, least=settings.least_subjects),
     )
-    if found is None:
-        return row
-    maps[matrix.region] = found
+    if group_map is None:
+        return row, None
     if matrix.grid is not None:
-        row["files"] += list(write_group_maps(folder, found, matrix.grid).values())
-    return {**row, **_described(found)}
+        row["files"] += list(write_group_maps(folder, group_map, matrix.grid).values())
+    return {**row, **_described(group_map)}, group_map
 
 
-def _described(found: GroupMap) -> dict[str, Any]:
-    tested = np.isfinite(found.p)
-    best = int(np.nanargmax(np.abs(found.t))) if tested.any() else None
+def _described(group_map: GroupMap) -> dict[str, Any]:
+    tested = np.isfinite(group_map.p)
+    best = int(np.nanargmax(np.abs(group_map.t))) if tested.any() else None
     return {
         "tested": int(tested.sum()),
-        "significant": int(found.significant.sum()),
-        "fdr": found.rate,
-        "least_subjects": found.least,
-        "threshold_t": found.threshold,
+        "significant": int(group_map.significant.sum()),
+        "fdr": group_map.rate,
+        "least_subjects": group_map.least,
+        "threshold_t": group_map.threshold,
         "peak": None
         if best is None
-        else {"voxel": found.voxels[best].tolist(), "t": float(found.t[best]), "q": float(found.q[best])},
+        else {
+            "voxel": group_map.voxels[best].tolist(),
+            "t": float(group_map.t[best]),
+            "q": float(group_map.q[best]),
+        },
     }
 
 
-def subregions(judged: Judgement, names: Sequence[str], settings: EvaluationSettings) -> dict[str, Any]:
-    """JSON values of the model of subregions; ``InputError`` when it cannot be fitted."""
-    missing = [name for name in names if name not in judged.table.regions]
+def compare_subregions(
+    model: ModelPerformance, names: Sequence[str], settings: EvaluationSettings
+) -> dict[str, Any]:
+    """Fit the mixed model of subregions, as JSON values; ``InputError`` when it cannot be fitted."""
+    missing = [name for name in names if name not in model.table.regions]
     if len(names) < 2 or missing:
         problem = f"has no encoders of {', '.join(missing)}" if missing else "names fewer than two"
         raise InputError("evaluation.subregions", problem, "two or more fitted regions")
-    chosen = judged.table.of(names)
+    table = model.table.of(names)
     contrasts = settings.contrast_weights(names)
-    return subregion_model(chosen, contrasts, settings.correction).to_json()
+    return subregion_model(table, contrasts, settings.correction).to_json()
 
 
-def against_controls(judged: Judgement, controls: Sequence[str]) -> list[dict[str, Any]]:
-    """Paired t tests of every other region's Fisher z against each control's; n is 0 without pairs."""
+def compare_with_controls(model: ModelPerformance, controls: Sequence[str]) -> list[dict[str, Any]]:
+    """Test every other region's Fisher z against each control's by paired t, where there are pairs."""
     rows = []
     for control in controls:
-        for region in judged.table.regions:
+        for region in model.table.regions:
             if region in controls:
                 continue
-            differences: Floats = judged.table.column(region) - judged.table.column(control)
-            test = one_sample(differences)
+            differences: Floats = model.table.column(region) - model.table.column(control)
+            test = group_t_test(differences)
             if test is not None:
                 rows.append({"region": region, "control": control, **test.to_json()})
     return rows

@@ -1,4 +1,4 @@
-"""Do subregions differ in how well they are predicted? A mixed model with subjects' intercepts.
+"""Compare how well subregions are predicted by a mixed model with subjects' intercepts.
 
 ``performance ~ subregion + (1 | subject)``: maximum likelihood and a likelihood-ratio test against the
 intercept alone, then contrasts and comparisons in pairs (Jang & Kragel 2025, ``perform_anova_subregions.R``).
@@ -19,8 +19,10 @@ import numpy as np
 from scipy import stats
 
 from almond.errors import InputError
-from almond.group.performance import Scheme
+from almond.group.performance import PerformanceTable
 from almond.stats.mixed import LikelihoodRatio, MixedFit, RandomTerm, fit_linear, likelihood_ratio
+from almond.stats.multiple import holm, tukey_p
+from almond.stats.ttest import half_width, two_sided_p
 from almond.typing import Floats
 
 SUBJECT = "subject"
@@ -50,7 +52,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SubregionModel:
-    """The whole answer. ``f`` is the Wald F of the subregions in the REML fit with its degrees of freedom."""
+    """Means, contrasts and pairs of subregions; ``f`` is the Wald F of the subregions in the REML fit, with
+    its degrees of freedom."""
 
     regions: tuple[str, ...]
     subjects: int
@@ -74,7 +77,7 @@ class SubregionModel:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """The REML and ML fits with one column per subregion, and what Satterthwaite's formula needs."""
+    """The REML and ML fits with a column per subregion, and the data for Satterthwaite's formula."""
 
     reml: MixedFit
     ml: MixedFit
@@ -85,11 +88,11 @@ class _Fitted:
 
     @property
     def df_ml(self) -> int:
-        """Within subjects, as nlme counts them."""
+        """Count degrees of freedom within subjects, as nlme does."""
         return len(self.design) - self.subjects - (len(self.design[0]) - 1)
 
     def satterthwaite(self, contrast: Floats) -> float:
-        """2 v^2 / var(v), v the contrast's variance, by the expected information of the two variances."""
+        """Compute 2 v^2 / var(v), v the contrast's variance, by the expected information of two variances."""
         rows, width = self.design.shape
         between = float(self.reml.variances[0].covariance[0, 0])
         within = float(self.reml.residual_variance or 0.0)
@@ -107,6 +110,7 @@ class _Fitted:
         return min(2.0 * variance**2 / spread, float(rows - width) if self.reml.singular else np.inf)
 
     def estimate(self, name: str, contrast: Floats) -> Estimate:
+        """Test a contrast of the means in the REML fit."""
         value = float(contrast @ self.reml.estimates)
         se = float(np.sqrt(contrast @ self.reml.covariance @ contrast))
         df = self.satterthwaite(contrast)
@@ -115,27 +119,27 @@ class _Fitted:
         se_ml = float(np.sqrt(contrast @ self.ml.covariance @ contrast * rows / (rows - regions)))
         t_ml = float(contrast @ self.ml.estimates) / se_ml
         t = value / se
-        p = float(2 * stats.t.sf(abs(t), df))
-        reach = float(stats.t.ppf(0.5 + LEVEL / 2, df)) * se
+        p, reach = two_sided_p(t, df), half_width(se, df, LEVEL)
         return Estimate(name, value, se, t, df, p, p, value - reach, value + reach, t_ml, self.df_ml)
 
 
 def subregion_model(
-    table: Scheme, contrasts: Mapping[str, Mapping[str, float]], correction: str = "tukey"
+    table: PerformanceTable, contrasts: Mapping[str, Mapping[str, float]], correction: str = "tukey"
 ) -> SubregionModel:
-    """Fit and test; ``table`` holds the Fisher z of the subregions to compare.
+    """Fit the mixed model and test subregions against each other.
 
-    Missing cells are left out; so are subjects with a single cell, who tell nothing of differences.
-    ``contrasts`` give a weight to every subregion, summing to 0. ``correction`` of the pairs: ``tukey``
-    (studentised range; Kramer's version when cells are missing) or ``holm``.
+    Missing cells are left out; so are subjects with a single cell, who say nothing of differences.
 
+    :param table: Fisher z of the subregions to compare.
+    :param contrasts: name -> a weight for every subregion, summing to 0.
+    :param correction: of the pairs: ``tukey`` (studentised range; Kramer's with cells missing) or ``holm``.
     :raises InputError: fewer than two subregions, or fewer than three subjects with two or more of them.
     """
     fitted, left_out = _fit(table)
     rank = len(table.regions)
     weights = {
-        name: np.array([given.get(region, 0.0) for region in table.regions])
-        for name, given in contrasts.items()
+        name: np.array([weights.get(region, 0.0) for region in table.regions])
+        for name, weights in contrasts.items()
     }
     means = [fitted.estimate(name, row) for name, row in zip(table.regions, np.eye(rank), strict=True)]
     f, df, p = _wald_f(fitted)
@@ -158,10 +162,10 @@ def subregion_model(
     )
 
 
-def _fit(table: Scheme) -> tuple[_Fitted, tuple[str, ...]]:
+def _fit(table: PerformanceTable) -> tuple[_Fitted, tuple[str, ...]]:
     present = np.isfinite(table.values)
     enough = present.sum(axis=1) >= 2
-    left_out = tuple(name for name, kept in zip(table.subjects, enough, strict=True) if not kept)
+    left_out = tuple(name for name, complete in zip(table.subjects, enough, strict=True) if not complete)
     if len(table.regions) < 2 or int(enough.sum()) < 3:
         raise InputError(
             "subregion model",
@@ -183,7 +187,7 @@ def _fit(table: Scheme) -> tuple[_Fitted, tuple[str, ...]]:
 
 
 def _ratio(fitted: _Fitted) -> LikelihoodRatio:
-    """Equal means against free ones, both by ML."""
+    """Compare equal means with free ones, both fitted by ML."""
     rows = len(fitted.design)
     term = RandomTerm(SUBJECT, fitted.groups.argmax(axis=1))
     reduced = fit_linear(fitted.outcome, np.ones((rows, 1)), [term], names=("intercept",), reml=False)
@@ -191,7 +195,7 @@ def _ratio(fitted: _Fitted) -> LikelihoodRatio:
 
 
 def _wald_f(fitted: _Fitted) -> tuple[float, float, float]:
-    """F of equal means; its denominator's degrees of freedom are the mean over independent contrasts."""
+    """Test equal means by F, with the mean degrees of freedom of independent contrasts below."""
     rank = fitted.design.shape[1]
     basis = np.linalg.svd(np.eye(rank) - 1.0 / rank)[0][:, : rank - 1].T
     differences = basis @ fitted.reml.estimates
@@ -203,35 +207,31 @@ def _wald_f(fitted: _Fitted) -> tuple[float, float, float]:
 
 def _pairs(fitted: _Fitted, regions: Sequence[str], correction: str) -> tuple[Estimate, ...]:
     rank = len(regions)
-    found = []
+    pairs = []
     for first, second in combinations(range(rank), 2):
         contrast = np.zeros(rank)
         contrast[first], contrast[second] = 1.0, -1.0
-        found.append(fitted.estimate(f"{regions[first]} - {regions[second]}", contrast))
+        pairs.append(fitted.estimate(f"{regions[first]} - {regions[second]}", contrast))
     if correction == "holm":
-        adjusted = holm([one.p for one in found])
-        reaches = [float(stats.t.ppf(1 - (1 - LEVEL) / 2 / len(found), one.df)) * one.se for one in found]
+        adjusted = holm([pair.p for pair in pairs])
+        level = 1 - (1 - LEVEL) / len(pairs)
+        reaches = [half_width(pair.se, pair.df, level) for pair in pairs]
     else:
-        adjusted = [float(stats.studentized_range.sf(abs(one.t) * np.sqrt(2), rank, one.df)) for one in found]
-        reaches = [_tukey_reach(rank, round(one.df, 4)) * one.se for one in found]
-    return tuple(_replaced(one, p, reach) for one, p, reach in zip(found, adjusted, reaches, strict=True))
+        adjusted = [tukey_p(pair.t, rank, pair.df) for pair in pairs]
+        reaches = [_tukey_reach(rank, round(pair.df, 4)) * pair.se for pair in pairs]
+    return tuple(_replaced(pair, p, reach) for pair, p, reach in zip(pairs, adjusted, reaches, strict=True))
 
 
 @lru_cache(maxsize=256)
 def _tukey_reach(means: int, df: float) -> float:
-    """Standard errors of a difference in a simultaneous interval; slow to find, and often the same."""
+    """Return the half-width of a simultaneous interval in standard errors; slow, and often the same."""
     return float(stats.studentized_range.ppf(LEVEL, means, df)) / float(np.sqrt(2))
 
 
-def _replaced(one: Estimate, p: float, reach: float) -> Estimate:
-    changed = {"p_adjusted": p, "low": float(one.estimate - reach), "high": float(one.estimate + reach)}
-    return Estimate(**{**asdict(one), **changed})
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's (1979) adjusted p values, in the order given."""
-    order = np.argsort(p, kind="stable")
-    scaled = np.asarray(p)[order] * np.arange(len(p), 0, -1)
-    found = np.empty(len(p))
-    found[order] = np.minimum(1.0, np.maximum.accumulate(scaled))
-    return [float(value) for value in found]
+def _replaced(estimate: Estimate, p: float, reach: float) -> Estimate:
+    changed = {
+        "p_adjusted": p,
+        "low": float(estimate.estimate - reach),
+        "high": float(estimate.estimate + reach),
+    }
+    return Estimate(**{**asdict(estimate), **changed})

@@ -1,4 +1,4 @@
-"""All analyses of the validation on normed images, from predictions to plain JSON values."""
+"""Run all analyses of the validation on normed images, from predictions to plain JSON values."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from almond.norms.images import NormedSet
 from almond.norms.predictions import Predictions
 from almond.norms.regression import (
     PARTS,
-    Design,
+    RegressionDesign,
     RegressionResult,
-    choose_rows,
-    design,
     outcome_of,
     pair_difference,
     regress,
+    regression_design,
+    rows_of_part,
 )
 from almond.progress import Part, Progress
 from almond.rng import generator
 from almond.stats import anova
-from almond.stats.classification import holm
+from almond.stats.correlation import correlations, fisher_z
 from almond.stats.crossed import CoefficientTests, crossed_tests
+from almond.stats.multiple import holm
 from almond.stats.permutation import Order, correlation_p, draw_orders
-from almond.stats.ttest import correlations, fisher, one_sample
+from almond.stats.ttest import one_sample
 from almond.typing import Floats
 
 RATINGS = ("valence", "arousal")
@@ -40,8 +41,8 @@ TESTED = ("valence", "valence:arousal")
 
 @dataclass(frozen=True, eq=False)
 class Analysed:
-    """``data`` is JSON-able; ``regressions[region, part]`` and ``decile_means[set, region, rating]`` (S, K)
-    are what it was made of."""
+    """``data`` in JSON's types, and the arrays behind it: ``regressions[region, part]`` and
+    ``decile_means[set, region, rating]`` (S, K)."""
 
     data: dict[str, Any]
     regressions: Mapping[tuple[str, str], RegressionResult]
@@ -49,7 +50,7 @@ class Analysed:
 
 
 class _Analysis:
-    """The analyses share what was drawn and standardised once."""
+    """The analyses of one run: outcomes, designs and permutations are computed once and shared."""
 
     def __init__(
         self, sets: Sequence[NormedSet], predictions: Predictions, settings: ValidationSettings
@@ -59,49 +60,54 @@ class _Analysis:
         self.settings = settings
         self.outcomes = {
             region: {
-                one.name: outcome_of(predictions.own[one.name][region], settings.outcome) for one in sets
+                image_set.name: outcome_of(predictions.own[image_set.name][region], settings.outcome)
+                for image_set in sets
             }
             for region in predictions.regions
         }
         self.not_run: list[dict[str, str]] = []
         self.drawn: dict[str, dict[str, Order] | None] = {}
-        self.designs: dict[str, dict[str, Design]] = {}
+        self.designs: dict[str, dict[str, RegressionDesign]] = {}
         for part in PARTS:
             self._make_designs(part)
 
     def _make_designs(self, part: str) -> None:
-        """The designs of a part of every set; where one cannot be made, the reason is kept instead."""
+        """Make the designs of a part of every set, or record why they cannot be made."""
         try:
-            self.designs[part] = {one.name: design(one, part, self.settings.neutral) for one in self.sets}
+            self.designs[part] = {
+                image_set.name: regression_design(image_set, part, self.settings.neutral)
+                for image_set in self.sets
+            }
         except InputError as error:
             reason = f"{error.source}: {error.problem}"
             self.not_run.append({"analysis": f"regression on {part} images", "reason": reason})
 
     def orders(self, part: str) -> dict[str, Order] | None:
-        """Orders of the images of a part of each set, drawn once; None when no permutations are wanted."""
+        """Return orders of the images of a part of each set, drawn once; None without permutations."""
         if part not in self.drawn:
             self.drawn[part] = self._draw(part) if self.settings.permutations else None
         return self.drawn[part]
 
     def _draw(self, part: str) -> dict[str, Order]:
-        found = {}
-        for one in self.sets:
-            count = int(choose_rows(one, part, self.settings.neutral).sum())
-            rng = generator(self.settings.seed, "validation", one.name, part)
-            found[one.name] = draw_orders(self.settings.permutations, count, rng)
-        return found
+        orders = {}
+        for image_set in self.sets:
+            count = int(rows_of_part(image_set, part, self.settings.neutral).sum())
+            rng = generator(self.settings.seed, "validation", image_set.name, part)
+            orders[image_set.name] = draw_orders(self.settings.permutations, count, rng)
+        return orders
 
     def correlation(self, region: str, rating: str) -> dict[str, Any]:
-        """Correlation of predictions with a rating: over subjects, and with images random."""
-        ratings = {one.name: getattr(one, rating) for one in self.sets}
+        """Correlate predictions with a rating: tests over subjects, and with images random."""
+        ratings = {image_set.name: getattr(image_set, rating) for image_set in self.sets}
         own, others = self.predictions.own, self.predictions.others
-        z = {name: fisher(correlations(own[name][region], values)) for name, values in ratings.items()}
-        by_others = [fisher(correlations(others[name][region], values)) for name, values in ratings.items()]
+        z = {name: fisher_z(correlations(own[name][region], values)) for name, values in ratings.items()}
+        by_others = [fisher_z(correlations(others[name][region], values)) for name, values in ratings.items()]
         mean = np.mean(list(z.values()), axis=0)
         designs = [
-            np.stack([np.ones(len(one.images)), getattr(one, f"z_{rating}")], axis=1) for one in self.sets
+            np.stack([np.ones(len(image_set.images)), getattr(image_set, f"z_{rating}")], axis=1)
+            for image_set in self.sets
         ]
-        outcomes = [outcome_of(own[one.name][region], "z") for one in self.sets]
+        outcomes = [outcome_of(own[image_set.name][region], "z") for image_set in self.sets]
         crossed = crossed_tests(designs, outcomes, ("intercept", rating))[1]
         orders = self.orders("all")
         p_images = None
@@ -120,21 +126,21 @@ class _Analysis:
             "p_images": p_images,
         }
 
-    def decile(self, one: NormedSet, region: str, rating: str) -> tuple[dict[str, Any], Floats]:
-        """Deciles of a rating in one set: means (S, K) beside the tests."""
+    def decile(self, image_set: NormedSet, region: str, rating: str) -> tuple[dict[str, Any], Floats]:
+        """Test deciles of a rating in one set; beside the tests the means (S, K)."""
         settings = self.settings
-        values = getattr(one, rating)
+        values = getattr(image_set, rating)
         groups = deciles.members(values, settings.deciles, settings.decile_edges)
-        outcome = self.outcomes[region][one.name]
+        outcome = self.outcomes[region][image_set.name]
         table = deciles.means(outcome, groups)
         orders = self.orders("all")
         p_friedman = p_contrast = None
         if orders is not None:
-            p_friedman = deciles.friedman_p(outcome, groups, orders[one.name])
-            p_contrast = deciles.contrast_p(outcome, groups, settings.decile_edges, orders[one.name])
+            p_friedman = deciles.friedman_p(outcome, groups, orders[image_set.name])
+            p_contrast = deciles.contrast_p(outcome, groups, settings.decile_edges, orders[image_set.name])
         contrast = deciles.contrast(table, settings.decile_edges)
         row = {
-            "set": one.name,
+            "set": image_set.name,
             "region": region,
             "rating": rating,
             "images": [int(count) for count in groups.sum(axis=1)],
@@ -144,11 +150,13 @@ class _Analysis:
         }
         return row, table
 
-    def subregions(self, found: Mapping[tuple[str, str], RegressionResult], term: str) -> dict[str, Any]:
-        """Analysis of variance of a coefficient over the subregions; pairs, also with images random."""
+    def subregions(
+        self, regressions: Mapping[tuple[str, str], RegressionResult], term: str
+    ) -> dict[str, Any]:
+        """Analyse the variance of a coefficient over the subregions; pairs, also with images random."""
         names = self.settings.subregions
-        index = found[names[0], "all"].names.index(term)
-        values = np.stack([found[name, "all"].coefficients[:, index] for name in names], axis=1)
+        index = regressions[names[0], "all"].names.index(term)
+        values = np.stack([regressions[name, "all"].coefficients[:, index] for name in names], axis=1)
         pairs = [self._pair(pair, term) for pair in combinations(names, 2)]
         adjusted = holm([1.0 if test.crossed.p is None else test.crossed.p for test in pairs])
         crossed = [
@@ -167,9 +175,11 @@ class _Analysis:
     def _pair(self, pair: tuple[str, str], term: str) -> CoefficientTests:
         designs = self.designs["all"]
         difference = pair_difference(self.outcomes[pair[0]], self.outcomes[pair[1]])
-        chosen = [difference[name] for name in designs]
+        outcomes = [difference[name] for name in designs]
         names = next(iter(designs.values())).names
-        return crossed_tests([one.matrix for one in designs.values()], chosen, names)[names.index(term)]
+        return crossed_tests([design.matrix for design in designs.values()], outcomes, names)[
+            names.index(term)
+        ]
 
 
 def analyse(
@@ -179,7 +189,7 @@ def analyse(
     *,
     progress: Progress,
 ) -> Analysed:
-    """Correlations, deciles, regressions on all images and on parts of them, pairs, analyses of variance."""
+    """Run correlations, deciles, regressions on all images and on parts, pairs, analyses of variance."""
     job = _Analysis(sets, predictions, settings)
     regions = predictions.regions
     rows = [job.correlation(region, rating) for region in regions for rating in RATINGS]
@@ -200,7 +210,10 @@ def analyse(
             for test in result.tests
         ],
         "parts": {
-            part: {one.name: int(choose_rows(one, part, settings.neutral).sum()) for one in sets}
+            part: {
+                image_set.name: int(rows_of_part(image_set, part, settings.neutral).sum())
+                for image_set in sets
+            }
             for part in PARTS
         },
         "control": control,
@@ -214,14 +227,16 @@ def _all_deciles(
     job: _Analysis, progress: Progress
 ) -> tuple[list[dict[str, Any]], dict[tuple[str, str, str], Floats]]:
     rows, tables = [], {}
-    wanted = [(one, region, rating) for one in job.sets for region in job.outcomes for rating in RATINGS]
+    wanted = [
+        (image_set, region, rating) for image_set in job.sets for region in job.outcomes for rating in RATINGS
+    ]
     failed: dict[tuple[str, str], str] = {}
-    for number, (one, region, rating) in enumerate(wanted):
-        progress.report(number / len(wanted), f"{one.name}: deciles of {rating}, {region}")
+    for number, (image_set, region, rating) in enumerate(wanted):
+        progress.report(number / len(wanted), f"{image_set.name}: deciles of {rating}, {region}")
         try:
-            row, tables[one.name, region, rating] = job.decile(one, region, rating)
+            row, tables[image_set.name, region, rating] = job.decile(image_set, region, rating)
         except InputError as error:
-            failed[one.name, rating] = error.problem
+            failed[image_set.name, rating] = error.problem
         else:
             rows.append(row)
     job.not_run += [
@@ -232,18 +247,18 @@ def _all_deciles(
 
 
 def _all_regressions(job: _Analysis, progress: Progress) -> dict[tuple[str, str], RegressionResult]:
-    found = {}
+    regressions = {}
     wanted = [(region, part) for region in job.outcomes for part in job.designs]
     for number, (region, part) in enumerate(wanted):
         progress.report(number / len(wanted), f"regression on {part} images, {region}")
-        found[region, part] = regress(job.designs[part], job.outcomes[region], job.orders(part))
-    return found
+        regressions[region, part] = regress(job.designs[part], job.outcomes[region], job.orders(part))
+    return regressions
 
 
 def _against_control(
     job: _Analysis, regressions: Mapping[tuple[str, str], RegressionResult]
 ) -> list[dict[str, Any]]:
-    """Every region's coefficients minus those of the control region: paired over subjects, and crossed."""
+    """Test every region's coefficients minus the control region's: paired over subjects, and crossed."""
     control = job.settings.control
     if control is None or (control, "all") not in regressions:
         return []

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from almond.errors import InputError
-from almond.stats.permutation import Order, p_value
+from almond.significance import permutation_p
+from almond.stats.permutation import Order
 from almond.stats.ttest import TTest, one_sample
 from almond.typing import Floats
 
@@ -30,7 +31,7 @@ class Friedman:
 
 
 def members(rating: Floats, count: int, edges: str) -> Members:
-    """Which images (n,) belong to which of ``count`` groups of equal share: (count, n).
+    """Assign images by their ``rating`` (n,) to ``count`` groups of equal share: membership (count, n).
 
     Percentiles are MATLAB's (``prctile``: linear between the midpoints of steps, Hazen). ``default``: every
     image belongs to one group. ``paper``: strict inequalities at both ends, as in Jang & Kragel (2025), so
@@ -40,20 +41,20 @@ def members(rating: Floats, count: int, edges: str) -> Members:
     """
     bounds = np.percentile(rating, np.linspace(0.0, 100.0, count + 1), method="hazen")
     if edges == "paper":
-        found = (rating > bounds[:-1, None]) & (rating < bounds[1:, None])
+        membership = (rating > bounds[:-1, None]) & (rating < bounds[1:, None])
     else:
-        place = np.clip(np.searchsorted(bounds, rating, side="right") - 1, 0, count - 1)
-        found = place == np.arange(count)[:, None]
-    empty = int(np.count_nonzero(~found.any(axis=1)))
+        group = np.clip(np.searchsorted(bounds, rating, side="right") - 1, 0, count - 1)
+        membership = group == np.arange(count)[:, None]
+    empty = int(np.count_nonzero(~membership.any(axis=1)))
     if empty:
         raise InputError(
             "deciles", f"{empty} of {count} groups hold no image", "more images, or fewer groups (`deciles`)"
         )
-    return np.asarray(found, np.bool_)
+    return np.asarray(membership, np.bool_)
 
 
 def weights(count: int, edges: str) -> Floats:
-    """Weights of the linear contrast, -1 to 1.
+    """Return the weights of the linear contrast, -1 to 1.
 
     ``default``: equally spaced. ``paper``: -1 -4/5 ... -1/5 1/5 ... 1 for ten groups, whose middle step is
     twice as wide as the others.
@@ -67,24 +68,24 @@ def weights(count: int, edges: str) -> Floats:
 
 
 def means(outcomes: Floats, groups: Members) -> Floats:
-    """Mean outcome (S, count) of each group, for outcomes (S, n) and groups (count, n)."""
-    found: Floats = outcomes @ averaging(groups)
-    return found
+    """Average outcomes (S, n) over each of the groups (count, n): (S, count)."""
+    group_means: Floats = outcomes @ averaging_weights(groups)
+    return group_means
 
 
-def averaging(groups: Members) -> Floats:
-    """(n, count): what turns outcomes into means of groups."""
-    found: Floats = (groups / groups.sum(axis=1, keepdims=True)).T
-    return found
+def averaging_weights(groups: Members) -> Floats:
+    """Return the weights (n, count) by which outcomes (S, n) give means of groups."""
+    shares: Floats = (groups / groups.sum(axis=1, keepdims=True)).T
+    return shares
 
 
 def contrast(table: Floats, edges: str) -> TTest:
-    """One-sample t over subjects of the linear contrast of group means (S, count)."""
+    """Test the linear contrast of group means (S, count) over subjects by t."""
     return one_sample(table @ weights(table.shape[1], edges))
 
 
 def friedman_statistic(table: Floats) -> float:
-    """Chi-squared of a table (S, count) with average ranks and the correction for ties; 0 if all are tied."""
+    """Compute chi-squared of a table (S, count), average ranks corrected for ties; 0 if all are tied."""
     subjects, count = table.shape
     ranks = _ranks(table)
     sums = ranks.sum(axis=0) - subjects * (count + 1) / 2
@@ -93,7 +94,7 @@ def friedman_statistic(table: Floats) -> float:
 
 
 def _ranks(table: Floats) -> Floats:
-    """Average ranks within rows; scipy's, without its overhead where nothing is tied."""
+    """Rank within rows, ties by their average; scipy's, without its overhead where nothing is tied."""
     order = np.argsort(table, axis=1)
     ordered = np.take_along_axis(table, order, axis=1)
     if (ordered[:, 1:] == ordered[:, :-1]).any():
@@ -104,7 +105,7 @@ def _ranks(table: Floats) -> Floats:
 
 
 def friedman(table: Floats) -> Friedman:
-    """Friedman's test that ``count`` groups do not differ, subjects as blocks; ``table`` (S, count)."""
+    """Test by Friedman's chi-squared that groups do not differ, subjects as blocks; ``table`` (S, count)."""
     subjects, count = table.shape
     statistic = friedman_statistic(table)
     p = float(stats.chi2.sf(statistic, count - 1))
@@ -112,22 +113,22 @@ def friedman(table: Floats) -> Friedman:
 
 
 def friedman_p(outcomes: Floats, groups: Members, orders: Order) -> float:
-    """p of Friedman's chi-squared when images are permuted: the same for every subject, as images are.
+    """Test Friedman's chi-squared by permuting images, in the same order for every subject.
 
     ``outcomes`` (S, n), ``groups`` (count, n), ``orders`` (B, n).
     """
-    turn = averaging(groups)
+    shares = averaging_weights(groups)
     null = []
     for start in range(0, len(orders), CHUNK):
-        moved = turn[orders[start : start + CHUNK]]
-        flat = outcomes @ moved.transpose(1, 0, 2).reshape(len(turn), -1)
+        moved = shares[orders[start : start + CHUNK]]
+        flat = outcomes @ moved.transpose(1, 0, 2).reshape(len(shares), -1)
         tables = flat.reshape(len(outcomes), len(moved), -1).transpose(1, 0, 2)
         null += [friedman_statistic(table) for table in tables]
-    return p_value(friedman_statistic(outcomes @ turn), np.array(null))
+    return permutation_p(np.array(null), friedman_statistic(outcomes @ shares))
 
 
 def contrast_p(outcomes: Floats, groups: Members, edges: str, orders: Order) -> float:
-    """Two-sided p of the linear contrast of the mean over subjects when images are permuted."""
-    loading = averaging(groups) @ weights(len(groups), edges)
+    """Test the linear contrast of the mean over subjects, two-sided, by permuting images."""
+    loading = averaging_weights(groups) @ weights(len(groups), edges)
     mean = outcomes.mean(axis=0)
-    return p_value(abs(float(mean @ loading)), np.abs(mean[orders] @ loading))
+    return permutation_p(np.abs(mean[orders] @ loading), abs(float(mean @ loading)))

@@ -20,7 +20,7 @@ from almond.encoding.features.space import FeatureSpace, card_of_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.progress import Part, Progress
-from almond.stats.ttest import zscore
+from almond.stats.correlation import zscore
 from almond.stimuli import lowlevel, lowlevel_paper
 from almond.stimuli.images import LazyImages, image_files, read_image
 from almond.stimuli.norms import Norms, image_key, listed, read_norms
@@ -54,7 +54,7 @@ class NormedSet:
 def read_sets(
     config: FitConfig, settings: ValidationSettings, card: FeatureSpaceCard, *, progress: Progress
 ) -> list[NormedSet]:
-    """Every image set of the settings, with features of the space that the encoders were fitted on.
+    """Read every image set of the settings, with features of the space that the encoders were fitted on.
 
     :param card: the feature space that the encoders' artifacts name.
     :raises InputError: norms or images that are wrong or missing; features of another space.
@@ -64,13 +64,21 @@ def read_sets(
         spaces = _open(config, card)
     count = len(settings.sets)
     return [
-        _read(name, item, settings, spaces, card, config, Part(progress, index / count, (index + 1) / count))
+        _read(
+            name,
+            item,
+            settings,
+            spaces=spaces,
+            card=card,
+            config=config,
+            progress=Part(progress, index / count, (index + 1) / count),
+        )
         for index, (name, item) in enumerate(settings.sets.items())
     ]
 
 
 def _open(config: FitConfig, card: FeatureSpaceCard) -> list[FeatureSpace]:
-    """The network of each feature space, checked against what the encoders were fitted on."""
+    """Open the network of each feature space, checked against what the encoders were fitted on."""
     blind = [spec.kind for spec in config.spaces.values() if not spec.is_network]
     if blind or not config.spaces:
         raise InputError(
@@ -79,11 +87,11 @@ def _open(config: FitConfig, card: FeatureSpaceCard) -> list[FeatureSpace]:
             "a table of the same features of these images, with a column stim_file",
         )
     spaces = {name: open_space(spec, device=config.device) for name, spec in config.spaces.items()}
-    found = joined_card({name: Predictors(card_of_space(space), ()) for name, space in spaces.items()})
-    if found.digest != card.digest:
+    opened = joined_card({name: Predictors(card_of_space(space), ()) for name, space in spaces.items()})
+    if opened.digest != card.digest:
         raise InputError(
             "features",
-            f"{found.name} ({found.digest[:12]}…) is not {card.name} ({card.digest[:12]}…) of the encoders",
+            f"{opened.name} ({opened.digest[:12]}…) is not {card.name} ({card.digest[:12]}…) of the encoders",
             "the networks and weights that the encoders were fitted with",
         )
     return list(spaces.values())
@@ -93,6 +101,7 @@ def _read(
     name: str,
     item: ImageSet,
     settings: ValidationSettings,
+    *,
     spaces: Sequence[FeatureSpace],
     card: FeatureSpaceCard,
     config: FitConfig,
@@ -132,7 +141,7 @@ def _read(
 def _from_networks(
     spaces: Sequence[FeatureSpace], paths: Sequence[Path], cache: Path, progress: Progress
 ) -> Floats:
-    """Features (n, D) of all spaces side by side."""
+    """Extract features (n, D) of all spaces side by side."""
     digests = [digest_file(path) for path in paths]
     pictures = LazyImages(paths)
     parts = [
@@ -165,14 +174,14 @@ def _low_level(paths: Sequence[Path], kind: str, progress: Progress) -> Floats:
 
 
 def low_level_of(image: ImageArray, kind: str) -> list[float]:
-    """The five low-level features of an image (H, W, 3) uint8, ``default`` or as in the ``paper``."""
+    """Measure the five low-level features of an image (H, W, 3) uint8, ``default`` or as in the ``paper``."""
     measure = lowlevel_paper.measure_as_published if kind == "paper" else lowlevel.measure
     values = measure(image)
     return [values[name] for name in LOW_LEVEL]
 
 
 def _from_table(path: Path, images: Sequence[str], card: FeatureSpaceCard) -> Floats:
-    """Rows of a table of features made elsewhere, by the names of the images."""
+    """Select the rows of a table of features made elsewhere by the names of the images."""
     table = load_table(path)
     if table.values.shape[1] != card.dimension:
         raise InputError(

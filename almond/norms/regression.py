@@ -1,4 +1,4 @@
-"""Per subject regression of predictions on ratings and low-level features, then tests over subjects.
+"""Regress each subject's predictions on ratings and low-level features, and test the coefficients.
 
 prediction ~ valence + arousal + valence:arousal + median red, green, blue + high and low spatial frequency
 (Jang & Kragel 2025, ``perform_ttest_IAPS_OASIS_amygdala``, ``perform_regression_IAPS_OASIS``). Predictors are
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from almond.errors import InputError
 from almond.norms.images import LOW_LEVEL, NormedSet
+from almond.stats.correlation import zscore
 from almond.stats.crossed import CoefficientTests, coefficients, crossed_tests
 from almond.stats.permutation import Order, coefficient_p
-from almond.stats.ttest import zscore
 from almond.typing import Floats
 
 RATINGS = ("valence", "arousal", "valence:arousal")
@@ -27,8 +27,8 @@ PARTS = ("all", "negative", "neutral", "positive")
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
-    """The predictors (n, p) of chosen images of one set, an intercept first; ``rows`` (N,) chooses them."""
+class RegressionDesign:
+    """The predictors (n, p) of some images of a set, an intercept first; ``rows`` (N,) says which images."""
 
     names: tuple[str, ...]
     matrix: Floats
@@ -48,83 +48,86 @@ class RegressionResult:
     by_set: Mapping[str, Floats]
 
 
-def choose_rows(one: NormedSet, part: str, neutral: float) -> NDArray[np.bool_]:
-    """The images (N,) of a part."""
-    z = one.z_valence
-    chosen = {
+def rows_of_part(image_set: NormedSet, part: str, neutral: float) -> NDArray[np.bool_]:
+    """Select the images (N,) of a part; ``neutral`` is the largest absolute z valence of neutral ones."""
+    z = image_set.z_valence
+    parts = {
         "all": np.ones(len(z), bool),
         "negative": z < 0,
         "neutral": np.abs(z) < neutral,
         "positive": z > 0,
     }
-    return np.asarray(chosen[part], np.bool_)
+    return np.asarray(parts[part], np.bool_)
 
 
-def design(one: NormedSet, part: str = "all", neutral: float = 1.0) -> Design:
-    """The predictors of a part of a set.
+def regression_design(image_set: NormedSet, part: str = "all", neutral: float = 1.0) -> RegressionDesign:
+    """Make the predictors of a part of a set.
 
     :raises InputError: too few images, or predictors that are combinations of each other there.
     """
-    rows = choose_rows(one, part, neutral)
-    valence, arousal = one.z_valence, one.z_arousal
+    rows = rows_of_part(image_set, part, neutral)
+    valence, arousal = image_set.z_valence, image_set.z_arousal
     columns = [np.ones(len(valence)), valence, arousal, valence * arousal]
     names = ["intercept", *RATINGS]
-    if one.low_level.shape[1]:
-        columns += list(zscore(one.low_level.T))
+    if image_set.low_level.shape[1]:
+        columns += list(zscore(image_set.low_level.T))
         names += LOW_LEVEL
     matrix = np.stack(columns, axis=1)[rows]
     if len(matrix) <= len(names) + 1:
         raise InputError(
-            f"{one.name}, {part} images", f"{len(matrix)} for {len(names)} coefficients", "more images"
+            f"{image_set.name}, {part} images", f"{len(matrix)} for {len(names)} coefficients", "more images"
         )
     scale = np.linalg.norm(matrix, axis=0)
     if not (scale > 0).all() or np.linalg.matrix_rank(matrix / scale) < len(names):
         raise InputError(
-            f"{one.name}, {part} images",
+            f"{image_set.name}, {part} images",
             f"the predictors {', '.join(names[1:])} are combinations of each other",
             "images in which each varies on its own",
         )
-    return Design(tuple(names), matrix, rows)
+    return RegressionDesign(tuple(names), matrix, rows)
 
 
 def outcome_of(values: Floats, kind: str) -> Floats:
-    """Predictions (S, n) as the regression takes them: ``z`` per subject and set, or ``raw``."""
+    """Return predictions (S, n) as the regression takes them: ``z`` per subject and set, or ``raw``."""
     return zscore(values) if kind == "z" else values
 
 
 def regress(
-    designs: Mapping[str, Design], outcomes: Mapping[str, Floats], orders: Mapping[str, Order] | None
+    designs: Mapping[str, RegressionDesign],
+    outcomes: Mapping[str, Floats],
+    orders: Mapping[str, Order] | None,
 ) -> RegressionResult:
-    """Tests of every coefficient, averaged over the image sets.
+    """Test every coefficient, averaged over the image sets.
 
-    :param outcomes: per set (S, N) over all its images. :param orders: per set (B, n) orders of the chosen
-        images, or None for no permutation.
+    :param designs: per set the predictors of a part of its images.
+    :param outcomes: per set (S, N) over all its images.
+    :param orders: per set (B, n) orders of the part's images, or None for no permutation.
     """
     names = next(iter(designs.values())).names
-    matrices = [one.matrix for one in designs.values()]
-    chosen = [outcomes[name][:, one.rows] for name, one in designs.items()]
-    tests = crossed_tests(matrices, chosen, names)
+    matrices = [design.matrix for design in designs.values()]
+    selected = [outcomes[name][:, design.rows] for name, design in designs.items()]
+    tests = crossed_tests(matrices, selected, names)
     if orders is not None:
         drawn = [orders[name] for name in designs]
         tests = [tests[0]] + [
-            replace(test, p_images=coefficient_p(matrices, chosen, drawn, column))
+            replace(test, p_images=coefficient_p(matrices, selected, drawn, column))
             for column, test in enumerate(tests[1:], start=1)
         ]
     by_set = {
         name: coefficients(matrix, outcome)
-        for name, matrix, outcome in zip(designs, matrices, chosen, strict=True)
+        for name, matrix, outcome in zip(designs, matrices, selected, strict=True)
     }
     mean = np.asarray(np.mean(list(by_set.values()), axis=0), np.float64)
     return RegressionResult(names, tests, mean, by_set)
 
 
 def pair_difference(first: Mapping[str, Floats], second: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Differences of outcomes: their coefficients are the differences of coefficients."""
+    """Subtract outcomes (S, n) per set: their coefficients are the differences of coefficients."""
     return {name: first[name] - second[name] for name in first}
 
 
 def surface(coefficient: Sequence[float], valence: Floats, arousal: Floats) -> Floats:
-    """The response (A, V) that ratings alone predict, over a grid of z arousal (A,) and z valence (V,).
+    """Predict the response (A, V) from ratings alone, over a grid of z arousal (A,) and z valence (V,).
 
     Intercept + valence + arousal + valence:arousal, low-level features at their means.
     """

@@ -1,4 +1,4 @@
-"""The validation of fitted encoders on images with norms: everything from artifacts to a report."""
+"""Validate fitted encoders on images with norms, from artifacts to a report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from almond.errors import InputError
 from almond.norms.analyses import analyse
 from almond.norms.images import LOW_LEVEL, NormedSet, read_sets
 from almond.norms.output import KIND, Results, write_results
-from almond.norms.predictions import VoxelEffects, choose, predict, regressors
+from almond.norms.predictions import VoxelEffects, predict_sets, regressors, select_encoders
 from almond.norms.voxelwise import VoxelMap, describe, voxel_maps
 from almond.progress import Part, Progress
 from almond.report.write import check_report_folder
@@ -30,7 +30,7 @@ FORMAT = f"{KIND}/1"
 def validate_norms(
     config: FitConfig, stored: Sequence[Stored], *, out: Path, progress: Progress
 ) -> dict[str, Any]:
-    """Predict the images of ``config.validation`` with every encoder and test what goes with their norms.
+    """Predict the images of ``config.validation`` with every encoder and test associations with their norms.
 
     Writes into the folder ``out``: ``report.html``, ``report.md``, ``result.json``, ``figures/``,
     ``tables/*.csv`` and ``maps/*.nii.gz``. The folder appears whole, in the place of an earlier report of
@@ -46,12 +46,12 @@ def validate_norms(
     check_report_folder(out, KIND)
     model = _model(stored, settings)
     regions = _regions(stored, model, settings)
-    encoders = choose(stored, model, regions)
+    encoders = select_encoders(stored, model, regions)
     first = next(iter(encoders.values()))[0]
     card = FeatureSpaceCard(**read_artifact_json(first.path)["feature_space"])
     sets = read_sets(config, settings, card, progress=Part(progress, 0.0, 0.4))
     voxelwise = regions if settings.voxelwise else ()
-    predictions, effects = predict(encoders, sets, card, voxelwise, progress=Part(progress, 0.4, 0.5))
+    predictions, effects = predict_sets(encoders, sets, card, voxelwise, progress=Part(progress, 0.4, 0.5))
     analysed = analyse(sets, predictions, settings, progress=Part(progress, 0.5, 0.85))
     progress.report(0.85, "maps over voxels")
     maps = _maps(effects, sets, settings)
@@ -60,7 +60,7 @@ def validate_norms(
         "model": model,
         "regions": list(regions),
         "subjects": list(predictions.subjects),
-        "sets": {one.name: {"images": len(one.images), **one.source} for one in sets},
+        "sets": {image_set.name: {"images": len(image_set.images), **image_set.source} for image_set in sets},
         "low_level": list(LOW_LEVEL if sets[0].low_level.shape[1] else ()),
         "settings": settings_json(settings),
         **analysed.data,
@@ -75,8 +75,8 @@ def validate_norms(
 
 
 def _model(stored: Sequence[Stored], settings: ValidationSettings) -> str:
-    """The model that the settings name, or the first of the encoders'."""
-    models = list(dict.fromkeys(one.model for one in stored))
+    """Return the model that the settings name, or the first of the encoders'."""
+    models = list(dict.fromkeys(encoder.model for encoder in stored))
     if not models or (settings.model is not None and settings.model not in models):
         raise InputError(
             "validation.model",
@@ -87,8 +87,8 @@ def _model(stored: Sequence[Stored], settings: ValidationSettings) -> str:
 
 
 def _regions(stored: Sequence[Stored], model: str, settings: ValidationSettings) -> tuple[str, ...]:
-    """The regions to test, in the order of the settings, else of the encoders; the compared ones too."""
-    fitted = tuple(dict.fromkeys(one.region for one in stored if one.model == model))
+    """List the regions to test, in the order of the settings, else of the encoders; compared ones too."""
+    fitted = tuple(dict.fromkeys(encoder.region for encoder in stored if encoder.model == model))
     compared = [*settings.subregions, *([settings.control] if settings.control else [])]
     named = [*(settings.regions or fitted), *compared]
     unknown = [name for name in named if name not in fitted]
@@ -98,7 +98,7 @@ def _regions(stored: Sequence[Stored], model: str, settings: ValidationSettings)
 
 
 def settings_json(settings: ValidationSettings) -> dict[str, Any]:
-    """The settings that change numbers, without this machine's folders."""
+    """Return the settings that change numbers, without this machine's folders."""
     return {
         "control": settings.control,
         "subregions": list(settings.subregions),
@@ -111,25 +111,25 @@ def settings_json(settings: ValidationSettings) -> dict[str, Any]:
         "alpha": settings.alpha,
         "permutations": settings.permutations,
         "seed": settings.seed,
-        "repeated": {name: one.repeated for name, one in settings.sets.items()},
+        "repeated": {name: image_set.repeated for name, image_set in settings.sets.items()},
     }
 
 
 def _maps(
     effects: Mapping[str, VoxelEffects], sets: Sequence[NormedSet], settings: ValidationSettings
 ) -> dict[str, list[VoxelMap]]:
-    designs = {one.name: regressors(one) for one in sets}
+    designs = {image_set.name: regressors(image_set) for image_set in sets}
     orders = None
     if settings.permutations:
         orders = {
-            one.name: draw_orders(
+            image_set.name: draw_orders(
                 settings.permutations,
-                len(one.images),
-                generator(settings.seed, "validation", one.name, "voxels"),
+                len(image_set.images),
+                generator(settings.seed, "validation", image_set.name, "voxels"),
             )
-            for one in sets
+            for image_set in sets
         }
-    return {region: voxel_maps(found, orders, designs) for region, found in effects.items()}
+    return {region: voxel_maps(effect, orders, designs) for region, effect in effects.items()}
 
 
 def _voxelwise_rows(
@@ -138,9 +138,9 @@ def _voxelwise_rows(
     settings: ValidationSettings,
 ) -> list[dict[str, Any]]:
     return [
-        {"region": region, **describe(one, effects[region], settings.alpha)}
-        for region, found in maps.items()
-        for one in found
+        {"region": region, **describe(voxel_map, effects[region], settings.alpha)}
+        for region, region_maps in maps.items()
+        for voxel_map in region_maps
     ]
 
 
@@ -150,7 +150,7 @@ def _not_mapped(wanted: Sequence[str], effects: Mapping[str, VoxelEffects]) -> l
         {"analysis": f"maps of {region}", "reason": "its encoders predict means over voxels, not voxels"}
         for region in missing
     ]
-    flat = [region for region, found in effects.items() if found.grid is None]
+    flat = [region for region, effect in effects.items() if effect.grid is None]
     return rows + [
         {"analysis": f"NIfTI files of {region}", "reason": "its encoders do not say on which grid they lie"}
         for region in flat
@@ -162,7 +162,8 @@ def _provenance(
 ) -> dict[str, Any]:
     return {
         "encoders": {
-            region: {one.subject: one.digest for one in found} for region, found in encoders.items()
+            region: {encoder.subject: encoder.digest for encoder in stored}
+            for region, stored in encoders.items()
         },
         "feature_space": {"name": card.name, "digest": card.digest, "dimension": card.dimension},
         "fit": config.settings(),

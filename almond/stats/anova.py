@@ -1,4 +1,4 @@
-"""Repeated-measures analysis of variance over one factor, with post hoc comparisons."""
+"""Analyse the variance of repeated measures over one factor, with post hoc comparisons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from almond.stats.classification import holm
+from almond.stats.multiple import holm, tukey_p
 from almond.stats.ttest import FLAT, TTest, one_sample
 from almond.typing import Floats
 
@@ -56,7 +56,7 @@ class Pair:
 
 
 def repeated_measures(values: Floats) -> RepeatedMeasures:
-    """Analysis of variance of ``values`` (S, k): S >= 2 subjects, k >= 2 levels."""
+    """Analyse the variance of ``values`` (S, k): S >= 2 subjects, k >= 2 levels."""
     subjects, levels = values.shape
     grand = values.mean()
     by_level = values.mean(axis=0)
@@ -78,7 +78,7 @@ def repeated_measures(values: Floats) -> RepeatedMeasures:
 
 
 def greenhouse_geisser(values: Floats) -> float:
-    """Epsilon from the doubly centred covariance of the levels: between 1 / (k - 1) and 1."""
+    """Estimate epsilon from the doubly centred covariance of the levels: between 1 / (k - 1) and 1."""
     levels = values.shape[1]
     covariance = np.cov(values, rowvar=False)
     centred = (
@@ -91,7 +91,7 @@ def greenhouse_geisser(values: Floats) -> float:
 
 
 def huynh_feldt(epsilon: float, subjects: int, levels: int) -> float:
-    """Huynh & Feldt's epsilon from Greenhouse & Geisser's, at most 1."""
+    """Compute Huynh & Feldt's epsilon from Greenhouse & Geisser's, at most 1."""
     below = (levels - 1) * (subjects - 1 - (levels - 1) * epsilon)
     if below <= 0:
         return 1.0
@@ -99,20 +99,15 @@ def huynh_feldt(epsilon: float, subjects: int, levels: int) -> float:
 
 
 def post_hoc(values: Floats, names: Sequence[str]) -> list[Pair]:
-    """Every pair of levels of ``values`` (S, k): paired t, with Holm's and Tukey's correction."""
+    """Compare every pair of levels of ``values`` (S, k): paired t, with Holm's and Tukey's correction."""
     subjects, levels = values.shape
     pairs = [
         Pair(names[a], names[b], one_sample(values[:, a] - values[:, b]))
         for a, b in combinations(range(levels), 2)
     ]
     corrected = holm([1.0 if pair.test.p is None else pair.test.p for pair in pairs])
+    tukey = [None if pair.test.t is None else tukey_p(pair.test.t, levels, subjects - 1) for pair in pairs]
     return [
-        Pair(pair.first, pair.second, pair.test, p, _tukey(pair.test.t, levels, subjects - 1))
-        for pair, p in zip(pairs, corrected, strict=True)
+        Pair(pair.first, pair.second, pair.test, p_holm, p_tukey)
+        for pair, p_holm, p_tukey in zip(pairs, corrected, tukey, strict=True)
     ]
-
-
-def _tukey(t: float | None, levels: int, df: int) -> float | None:
-    if t is None:
-        return None
-    return float(stats.studentized_range.sf(np.sqrt(2.0) * abs(t), levels, df))

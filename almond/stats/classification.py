@@ -1,8 +1,7 @@
-"""Do judgements tell the intended region? Classification of rating profiles, base scenes held out.
+"""Classify rating profiles into intended targets, base scenes held out.
 
 Unit: the stimulus (its mean profile over participants). Labels are permuted *within base scene* and the whole
 cross-validation is repeated, so that neither scenes nor the shape of the folds can produce an effect.
-p = (1 + b) / (1 + B) after Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9(1), 39.
 """
 
 from __future__ import annotations
@@ -16,7 +15,10 @@ import numpy as np
 
 from almond.errors import InputError
 from almond.progress import Part, Progress, Silent
+from almond.significance import max_statistic_p, permutation_p
 from almond.stats.discriminant import METHODS, Classifier, held_out_scores
+from almond.stats.multiple import holm
+from almond.stats.permutation import shuffle_within
 from almond.typing import Floats, Ints
 
 BATCH = 500
@@ -27,13 +29,12 @@ VARIANTS: dict[str, tuple[str, bool]] = {
 }
 """Name -> (method, profiles centred within base scene). The first is primary, the others stand beside it."""
 
-TIES = 1e-9
-"""Null values this close below the observed one count as reaching it: rounding must not make p smaller."""
+Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
 class PairResult:
-    """Two classes told apart by the difference of their scores. ``p_max`` is family-wise (max statistic)."""
+    """Two classes separated by the difference of their scores. ``p_max`` is family-wise (max statistic)."""
 
     first: str
     second: str
@@ -61,7 +62,7 @@ class Classification:
     p: float
     permutations: int
     seed: int
-    confusion: np.ndarray[Any, np.dtype[np.int64]]
+    confusion: Counts
     recall: tuple[float, ...]
     scene_accuracy: dict[str, float]
     predicted: tuple[str, ...]
@@ -69,8 +70,14 @@ class Classification:
     null: Floats
 
 
+def confusion_matrix(predicted: Ints, true: Ints, classes: int) -> Counts:
+    """Count (C, C) how often ``predicted`` (n,) gives which class for ``true`` (n,): rows true, in 0..C-1."""
+    counts = np.bincount(true * classes + predicted, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
 def balanced_accuracy(predicted: Ints, labels: Ints, classes: int) -> Floats:
-    """Mean recall over classes for each row of (B, n) predictions and labels -> (B,)."""
+    """Compute the mean recall over classes for each row of (B, n) predictions and labels -> (B,)."""
     correct = predicted == labels
     recalls = []
     for index in range(classes):
@@ -81,30 +88,24 @@ def balanced_accuracy(predicted: Ints, labels: Ints, classes: int) -> Floats:
 
 
 def pair_accuracies(scores: Floats, labels: Ints, classes: int) -> Floats:
-    """For each pair of classes (B, pairs): the share of its stimuli that score higher on their own class."""
-    found = []
+    """Compute per pair of classes (B, pairs) the share of stimuli that score higher on their own class."""
+    accuracies = []
     for first, second in combinations(range(classes), 2):
         ahead = scores[:, :, first] > scores[:, :, second]
         ours, theirs = labels == first, labels == second
         right = (ahead & ours).sum(axis=1) / np.maximum(ours.sum(axis=1), 1)
         left = (~ahead & theirs).sum(axis=1) / np.maximum(theirs.sum(axis=1), 1)
-        found.append((right + left) / 2.0)
-    return np.stack(found, axis=1)
-
-
-def permute_within(labels: Ints, scenes: np.ndarray[Any, Any], count: int, rng: np.random.Generator) -> Ints:
-    """``count`` label vectors (count, n), each a shuffle of ``labels`` inside every scene."""
-    shuffled = np.tile(labels, (count, 1))
-    for scene in np.unique(scenes):
-        members = np.flatnonzero(scenes == scene)
-        shuffled[:, members] = rng.permuted(shuffled[:, members], axis=1)
-    return shuffled
+        accuracies.append((right + left) / 2.0)
+    return np.stack(accuracies, axis=1)
 
 
 def check_design(
     values: Floats, targets: Sequence[str], scenes: Sequence[str]
 ) -> tuple[Ints, np.ndarray[Any, Any], tuple[str, ...]]:
-    """Labels, scenes and classes; raises ``InputError`` when leave-one-scene-out is impossible."""
+    """Return labels (n,) in 0..C-1, scenes (n,) and classes (C,).
+
+    :raises InputError: values that are not finite, or a design in which no scene can be held out.
+    """
     classes, labels = np.unique(np.asarray(targets, dtype=str), return_inverse=True)
     scene_names, scene_codes = np.unique(np.asarray(scenes, dtype=str), return_inverse=True)
     if not np.isfinite(values).all():
@@ -135,10 +136,14 @@ def classify(
     method: str = "lda",
     progress: Progress | None = None,
 ) -> Classification:
-    """Classify profiles ``values`` (n, K) into ``targets`` (n,), each of ``scenes`` (n,) left out in turn.
+    """Classify profiles into intended targets, each base scene held out in turn, and test the accuracy.
 
-    ``rng`` draws the permutations; ``seed`` is only recorded, to name where ``rng`` came from.
-    Raises ``InputError`` for a design that cannot be cross-validated over scenes.
+    :param values: (n, K) mean rating profiles of n stimuli.
+    :param targets: (n,) intended target of each. :param scenes: (n,) base scene of each.
+    :param permutations: B shuffles of the targets within scenes.
+    :param rng: draws the permutations. :param seed: only recorded, to name where ``rng`` came from.
+    :param method: a name of ``METHODS``.
+    :raises InputError: a design that cannot be cross-validated over scenes.
     """
     labels, where, classes = check_design(values, targets, scenes)
     description, classifier = METHODS[method]
@@ -146,11 +151,16 @@ def classify(
     predicted = scores.argmax(axis=2)
     observed = float(balanced_accuracy(predicted, labels[None], len(classes))[0])
     pairs = pair_accuracies(scores, labels[None], len(classes))[0]
-    null, null_pairs = null_distribution(
-        values, labels, where, len(classes), classifier, permutations, rng, progress or Silent()
+    null, null_pairs = permuted_accuracies(
+        values,
+        labels,
+        where,
+        classes=len(classes),
+        classifier=classifier,
+        permutations=permutations,
+        rng=rng,
+        progress=progress or Silent(),
     )
-    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    np.add.at(confusion, (labels, predicted[0]), 1)
     right = predicted[0] == labels
     return Classification(
         method=method,
@@ -163,7 +173,7 @@ def classify(
         p=permutation_p(null, observed),
         permutations=permutations,
         seed=seed,
-        confusion=confusion,
+        confusion=confusion_matrix(predicted[0], labels, len(classes)),
         recall=tuple(float(right[labels == index].mean()) for index in range(len(classes))),
         scene_accuracy={str(scene): float(right[where == scene].mean()) for scene in np.unique(where)},
         predicted=tuple(classes[index] for index in predicted[0]),
@@ -172,21 +182,22 @@ def classify(
     )
 
 
-def null_distribution(
+def permuted_accuracies(
     values: Floats,
     labels: Ints,
     scenes: np.ndarray[Any, Any],
+    *,
     classes: int,
     classifier: Classifier,
     permutations: int,
     rng: np.random.Generator,
     progress: Progress,
 ) -> tuple[Floats, Floats]:
-    """Balanced accuracies (B,) and pairwise ones (B, pairs) with labels shuffled within scenes."""
+    """Cross-validate B shuffles of labels within scenes: balanced accuracies (B,), of pairs (B, pairs)."""
     accuracies, pairs, done = [], [], 0
     while done < permutations:
         size = min(BATCH, permutations - done)
-        shuffled = permute_within(labels, scenes, size, rng)
+        shuffled = shuffle_within(labels, scenes, size, rng)
         scores = held_out_scores(values, shuffled, scenes, classes, classifier)
         accuracies.append(balanced_accuracy(scores.argmax(axis=2), shuffled, classes))
         pairs.append(pair_accuracies(scores, shuffled, classes))
@@ -195,18 +206,15 @@ def null_distribution(
     return np.concatenate(accuracies), np.concatenate(pairs)
 
 
-def permutation_p(null: Floats, observed: float) -> float:
-    return float((1 + np.sum(null >= observed - TIES)) / (1 + len(null)))
-
-
 def quantiles(null: Floats) -> tuple[float, float, float]:
+    """Return the 2.5, 50 and 97.5 % quantiles."""
     low, middle, high = np.quantile(null, [0.025, 0.5, 0.975])
     return float(low), float(middle), float(high)
 
 
 def pair_results(classes: tuple[str, ...], observed: Floats, null: Floats) -> tuple[PairResult, ...]:
-    """Every pair with its own p, the family-wise p of the max statistic, and Holm's beside it."""
-    largest = null.max(axis=1)
+    """Test every pair by itself, family-wise by the max statistic, and by Holm's procedure."""
+    family_wise = max_statistic_p(null.max(axis=1), observed)
     own = [permutation_p(null[:, index], value) for index, value in enumerate(observed)]
     adjusted = holm(own)
     return tuple(
@@ -216,26 +224,15 @@ def pair_results(classes: tuple[str, ...], observed: Floats, null: Floats) -> tu
             accuracy=float(observed[index]),
             chance=float(null[:, index].mean()),
             p=own[index],
-            p_max=permutation_p(largest, float(observed[index])),
+            p_max=float(family_wise[index]),
             p_holm=adjusted[index],
         )
         for index, (first, second) in enumerate(combinations(range(len(classes)), 2))
     )
 
 
-def holm(values: Sequence[float]) -> list[float]:
-    """Holm's (1979) step-down adjustment of p values, in the order given."""
-    order = np.argsort(values)
-    adjusted = np.empty(len(values))
-    running = 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(values) - rank) * values[index]))
-        adjusted[index] = running
-    return [float(value) for value in adjusted]
-
-
 def centre_scenes(values: Floats, scenes: Sequence[str]) -> Floats:
-    """Profiles minus the mean profile of their base scene's images, without use of the labels."""
+    """Subtract from profiles (n, K) the mean profile of their base scene's images, without the labels."""
     where = np.asarray(scenes, dtype=str)
     centred = np.array(values, dtype=np.float64)
     for scene in np.unique(where):
@@ -253,11 +250,11 @@ def classify_variants(
     seed: int,
     progress: Progress,
 ) -> dict[str, Classification]:
-    """One classification per name of ``VARIANTS``, each with its own generator."""
-    found = {}
+    """Classify once per name of ``VARIANTS``, each with its own generator; see :func:`classify`."""
+    classifications = {}
     for index, (name, (method, centred)) in enumerate(VARIANTS.items()):
         part = Part(progress, index / len(VARIANTS), (index + 1) / len(VARIANTS))
-        found[name] = classify(
+        classifications[name] = classify(
             centre_scenes(values, scenes) if centred else values,
             targets,
             scenes,
@@ -267,4 +264,4 @@ def classify_variants(
             method=method,
             progress=part,
         )
-    return found
+    return classifications

@@ -1,4 +1,4 @@
-"""Tests of regression coefficients with subjects *and* images random.
+"""Test regression coefficients with subjects *and* images random.
 
 Every subject's encoder predicts every image, and the ratings belong to images. A t test over subjects holds
 these very images fixed: it asks whether the next subject would show the effect on the same pictures. The
@@ -47,14 +47,14 @@ class CoefficientTests:
 
 
 def coefficients(design: Floats, outcomes: Floats) -> Floats:
-    """Least-squares coefficients (S, p) of outcomes (S, n) on a design (n, p) of full rank."""
+    """Estimate least-squares coefficients (S, p) of outcomes (S, n) on a design (n, p) of full rank."""
     return np.asarray(np.linalg.lstsq(design, outcomes.T, rcond=None)[0].T, np.float64)
 
 
 def crossed_tests(
     designs: Sequence[Floats], outcomes: Sequence[Floats], names: Sequence[str]
 ) -> list[CoefficientTests]:
-    """Tests of every coefficient, averaged over image sets with equal weights.
+    """Test every coefficient, averaged over image sets with equal weights.
 
     :param designs: per image set (n, p), n above p, full rank.
     :param outcomes: per image set (S, n), the same S >= 2 subjects in each.
@@ -86,7 +86,7 @@ def _satterthwaite(terms: Sequence[tuple[float, float]], total: float) -> float:
 
 
 def _image_parts(design: Floats, outcome: Floats, each: Floats) -> list[tuple[int, Floats, float]]:
-    """(sign, variance of each coefficient (p,), degrees of freedom) of the images and of what is left."""
+    """Return (sign, variance of coefficients (p,), degrees of freedom) of the images and of the rest."""
     subjects, images = outcome.shape
     freedom = images - design.shape[1]
     unscaled = np.diag(np.linalg.inv(design.T @ design))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from almond.stats.leave_one_out import held_out_rows
 from almond.typing import Floats, Ints
 
 SHRINKAGE = 0.2
@@ -20,14 +21,14 @@ Classifier = Callable[[Floats, Floats, Floats], Floats]
 
 
 def scale_by(training: Floats, testing: Floats) -> tuple[Floats, Floats]:
-    """Both sets in units of the training set: its mean 0, its SD (n - 1) 1; constant columns stay 0."""
+    """Scale both sets so that the training set has mean 0 and SD (n - 1) 1; constant columns become 0."""
     middle, spread = training.mean(axis=0), training.std(axis=0, ddof=1)
     spread = np.where(spread > 1e-12, spread, 1.0)
     return (training - middle) / spread, (testing - middle) / spread
 
 
 def shrinkage_lda(training: Floats, membership: Floats, testing: Floats) -> Floats:
-    """Linear discriminant scores with a shrunken within-class covariance and equal prior probabilities.
+    """Score by linear discriminants with a shrunken within-class covariance and equal prior probabilities.
 
     ``training`` (n, K) scaled, ``membership`` (B, C, n) of 0 and 1, ``testing`` (m, K) -> scores (B, m, C).
     Covariance: (1 - s) S + s tr(S)/K I with S pooled over classes and divided by n, as in scikit-learn's
@@ -49,7 +50,7 @@ def shrinkage_lda(training: Floats, membership: Floats, testing: Floats) -> Floa
 
 
 def pls_da(training: Floats, membership: Floats, testing: Floats) -> Floats:
-    """Partial least squares discriminant analysis: largest predicted, z-scored class indicator wins.
+    """Score by partial least squares discriminant analysis: predicted, z-scored class indicators.
 
     Same shapes as ``shrinkage_lda``. PLS2 regression of the indicators with min(C - 1, K) components by the
     kernel algorithm on the cross-products (Lindgren, Geladi & Wold 1993, J. Chemometrics 7, 45-59), which
@@ -85,13 +86,13 @@ def pls_da(training: Floats, membership: Floats, testing: Floats) -> Floats:
 
 
 def regression(weights: Floats, loadings: Floats, responses: Floats) -> Floats:
-    """Coefficients (B, K, C) ``W (P'W)^-1 Q'``; a component that holds nothing takes no part."""
+    """Compute coefficients (B, K, C) ``W (P'W)^-1 Q'``; a component that holds nothing takes no part."""
     product = loadings.transpose(0, 2, 1) @ weights
     idle = np.abs(np.diagonal(product, axis1=1, axis2=2)) < 1e-12
     index = np.arange(product.shape[1])
     product[:, index, index] += idle
-    found: Floats = weights @ np.linalg.solve(product, responses.transpose(0, 2, 1))
-    return found
+    coefficients: Floats = weights @ np.linalg.solve(product, responses.transpose(0, 2, 1))
+    return coefficients
 
 
 METHODS: dict[str, tuple[str, Classifier]] = {
@@ -103,15 +104,14 @@ METHODS: dict[str, tuple[str, Classifier]] = {
 def held_out_scores(
     values: Floats, labels: Ints, scenes: np.ndarray[Any, Any], classes: int, classifier: Classifier
 ) -> Floats:
-    """Scores (B, n, C) of every stimulus from a classifier that saw no stimulus of its base scene.
+    """Score (B, n, C) every stimulus by a classifier that was fitted without the stimuli of its base scene.
 
     ``values`` (n, K), ``labels`` (B, n) in 0..C-1, ``scenes`` (n,).
     """
     batch, rows = labels.shape
     scores = np.empty((batch, rows, classes))
     membership = (labels[:, None, :] == np.arange(classes)[:, None]).astype(np.float64)
-    for scene in np.unique(scenes):
-        test = scenes == scene
+    for test in held_out_rows(scenes):
         training, testing = scale_by(values[~test], values[test])
         scores[:, test] = classifier(training, membership[:, :, ~test], testing)
     return scores

@@ -1,31 +1,52 @@
-"""Permutation tests over images: which image has which rating is shuffled, subjects stay as they are."""
+"""Shuffle labels, also within groups, and test what goes with images by shuffling images.
+
+The p values are those of ``almond.significance``. Tests of correlations and coefficients shuffle which image
+has which rating; subjects stay as they are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.stats.ttest import zscore
+from almond.significance import permutation_p
+from almond.stats.correlation import zscore
 from almond.typing import Floats
 
 Order = NDArray[np.int32]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def shuffles(values: NDArray[Scalar], count: int, rng: np.random.Generator) -> NDArray[Scalar]:
+    """Draw ``count`` random orders (count, n) of ``values`` (n,)."""
+    return rng.permuted(np.tile(values, (count, 1)), axis=1)
+
+
+def shuffle_within(
+    labels: NDArray[Scalar], groups: Sequence[Any] | NDArray[Any], count: int, rng: np.random.Generator
+) -> NDArray[Scalar]:
+    """Draw ``count`` label vectors (count, n), each a shuffle of ``labels`` (n,) inside every group.
+
+    :param groups: (n,) what must stay as it is, such as the base scene or the subject of each label.
+    """
+    codes = np.asarray(groups)
+    shuffled = np.tile(labels, (count, 1))
+    for group in np.unique(codes):
+        members = np.flatnonzero(codes == group)
+        shuffled[:, members] = shuffles(labels[members], count, rng)
+    return shuffled
 
 
 def draw_orders(count: int, images: int, rng: np.random.Generator) -> Order:
-    """Random orders (count, n) of n images."""
-    return rng.permuted(np.tile(np.arange(images, dtype=np.int32), (count, 1)), axis=1)
-
-
-def p_value(observed: float, null: Floats) -> float:
-    """(1 + permutations at least as large) / (1 + permutations); ties within rounding count as as large."""
-    reached = null >= observed - 1e-12 * max(1.0, abs(observed))
-    return float((1 + np.count_nonzero(reached)) / (1 + len(null)))
+    """Draw random orders (count, n) of n images."""
+    return shuffles(np.arange(images, dtype=np.int32), count, rng)
 
 
 def correlation_p(ratings: Sequence[Floats], outcomes: Sequence[Floats], orders: Sequence[Order]) -> float:
-    """Two-sided p of the correlation averaged over subjects and image sets.
+    """Test the correlation averaged over subjects and image sets, two-sided.
 
     :param ratings: per set (n,). :param outcomes: per set (S, n). :param orders: per set (B, n).
     """
@@ -35,13 +56,13 @@ def correlation_p(ratings: Sequence[Floats], outcomes: Sequence[Floats], orders:
         z = zscore(rating)
         observed += float(z @ mean)
         null += mean[order] @ z
-    return p_value(abs(observed), np.abs(null))
+    return permutation_p(np.abs(null), abs(observed))
 
 
 def coefficient_p(
     designs: Sequence[Floats], outcomes: Sequence[Floats], orders: Sequence[Order], column: int
 ) -> float:
-    """Two-sided p of one coefficient of the mean over subjects: Freedman & Lane (1983).
+    """Test one coefficient of the mean over subjects, two-sided, after Freedman & Lane (1983).
 
     The residuals of the model without the column are shuffled over images, so that what the other columns
     explain stays; the statistic is t over images, of the mean over image sets.
@@ -63,4 +84,4 @@ def coefficient_p(
         shuffled_squared += scale * (total - ((moved @ basis) ** 2).sum(axis=1))
     if squared <= 0:
         return 1.0
-    return p_value(abs(estimate) / np.sqrt(squared), np.abs(shuffled) / np.sqrt(shuffled_squared))
+    return permutation_p(np.abs(shuffled) / np.sqrt(shuffled_squared), abs(estimate) / np.sqrt(squared))

@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 
+from almond.significance import p_of_count, reaches
 from almond.typing import Floats
 
 MAX_EXACT_SCENES = 14
@@ -37,7 +38,7 @@ def sign_flip(differences: Floats, rng: np.random.Generator, seed: int, flips: i
     else:
         signs = rng.choice(np.array([1.0, -1.0]), size=(flips, count))
     null = np.abs(signs @ differences) / count
-    reached = int(np.sum(null >= observed - 1e-12))
+    reached = np.count_nonzero(reaches(null, observed))
     if exact:
         return SignFlip(reached / len(signs), len(signs), True, None)
-    return SignFlip((1 + reached) / (1 + flips), flips, False, seed)
+    return SignFlip(float(p_of_count(reached, flips)), flips, False, seed)

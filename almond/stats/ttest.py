@@ -1,9 +1,9 @@
-"""Tests over subjects: one-sample t, correlations, Fisher z, z-scores."""
+"""Test means and other estimates against zero by Student's t, two-sided, with their intervals."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -33,38 +33,54 @@ class TTest:
         return asdict(self)
 
 
+def two_sided_p(t: float, df: float) -> float:
+    """Return the probability of a t at least as far from zero with ``df`` degrees of freedom."""
+    return float(2.0 * stats.t.sf(abs(t), df))
+
+
+def half_width(se: float, df: float, level: float = 0.95) -> float:
+    """Return what an interval that holds the estimate with probability ``level`` extends to either side."""
+    return float(stats.t.ppf(0.5 + level / 2.0, df)) * se
+
+
 def t_test(estimate: float, se: float, df: float) -> TTest:
-    """The test of an estimate with a standard error and degrees of freedom."""
+    """Test an estimate with a standard error and degrees of freedom."""
     if not se > 0:
         return TTest(estimate, 0.0, None, df, None, estimate, estimate)
-    t = estimate / se
-    reach = float(stats.t.ppf(0.975, df)) * se
-    return TTest(estimate, se, t, df, float(2.0 * stats.t.sf(abs(t), df)), estimate - reach, estimate + reach)
+    t, reach = estimate / se, half_width(se, df)
+    return TTest(estimate, se, t, df, two_sided_p(t, df), estimate - reach, estimate + reach)
 
 
 def one_sample(values: Floats) -> TTest:
-    """One-sample t test over subjects; ``values`` (S,), two or more."""
+    """Test the mean of ``values`` (S,), two or more, against zero."""
     mean, spread = float(values.mean()), float(values.std(ddof=1))
     if spread <= FLAT * float(np.abs(values).max(initial=0.0)):
         spread = 0.0
     return t_test(mean, spread / np.sqrt(len(values)), len(values) - 1)
 
 
-def zscore(values: Floats) -> Floats:
-    """Mean 0 and standard deviation 1 (ddof 1) along the last axis; what does not vary becomes 0."""
-    centred = values - values.mean(axis=-1, keepdims=True)
-    spread = values.std(axis=-1, ddof=1, keepdims=True)
-    flat = spread <= FLAT * np.abs(values).max(axis=-1, keepdims=True)
-    found: Floats = np.where(flat, 0.0, centred / np.where(flat, 1.0, spread))
-    return found
+class ColumnTests(NamedTuple):
+    """One-sample t tests of V columns, each (V,): subjects ``n``, ``mean``, ``t``, two-sided ``p``."""
+
+    n: Floats
+    mean: Floats
+    t: Floats
+    p: Floats
 
 
-def correlations(first: Floats, second: Floats) -> Floats:
-    """Pearson's r along the last axis, broadcast; 0 where either does not vary."""
-    return np.asarray((zscore(first) * zscore(second)).sum(axis=-1) / (first.shape[-1] - 1), np.float64)
+def one_sample_columns(values: Floats, *, least: int = 2) -> ColumnTests:
+    """Test the mean of every column against zero, over the rows that have a value there.
 
-
-def fisher(r: Floats) -> Floats:
-    """atanh, with correlations of exactly one pulled in by the smallest step that floats have."""
-    edge = 1.0 - np.finfo(np.float64).epsneg
-    return np.asarray(np.arctanh(np.clip(r, -edge, edge)), np.float64)
+    :param values: (S, V), NaN where a row lacks the column.
+    :param least: rows that a column needs; columns with fewer, or without variance, have NaN for t and p.
+    """
+    present = np.isfinite(values)
+    n = present.sum(axis=0).astype(np.float64)
+    filled = np.where(present, values, 0.0)
+    mean = filled.sum(axis=0) / np.maximum(n, 1.0)
+    squares = np.where(present, (filled - mean) ** 2, 0.0).sum(axis=0)
+    se = np.sqrt(squares / np.maximum(n - 1.0, 1.0) / np.maximum(n, 1.0))
+    tested = (n >= least) & (se > 0)
+    t = np.where(tested, mean / np.where(tested, se, 1.0), np.nan)
+    p = np.where(tested, 2.0 * stats.t.sf(np.abs(t), np.maximum(n - 1.0, 1.0)), np.nan)
+    return ColumnTests(n, mean, t, p)

@@ -15,7 +15,7 @@ from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.pipeline.fit import fit, parse_config
 from almond.errors import Cancelled, InputError
 from almond.group.evaluate import evaluate_group
-from almond.group.performance import fisher_z
+from almond.group.performance import voxel_fisher_z
 from almond.progress import Silent
 from almond.rng import generator
 from almond.stimuli.images import write_png
@@ -102,7 +102,7 @@ def test_performance_is_what_the_artifacts_say(whole, world):
     for one in collect(config):
         r = np.array(one.metrics["heldout_r_voxels"])
         row, column = result["subjects"].index(one.subject), result["regions"].index(one.region)
-        assert table[row, column] == pytest.approx(np.nanmean(fisher_z(r)))
+        assert table[row, column] == pytest.approx(np.nanmean(voxel_fisher_z(r)))
     rows = {row["region"]: row for row in result["performance"]}
     for region, row in rows.items():
         expected = stats.ttest_1samp(table[:, result["regions"].index(region)], 0.0)

@@ -10,7 +10,7 @@ from almond.encoding.artifacts.mean_weight_files import as_csv
 from almond.errors import InputError
 from almond.group import random_regions as random
 from almond.group.performance import GroupMatrix
-from almond.group.region_images.on_off import Judged, crossed, joint, two_stage
+from almond.group.region_images.on_off import ImagePredictions, crossed, joint, two_stage
 from almond.progress import Silent
 from almond.rng import generator
 from almond.stats.dissimilarity import compare, dissimilarity, of_labels, tsne_picture
@@ -28,11 +28,11 @@ def whole(seed, subjects=5, voxels=40, features=30, structured=True):
     return rng, places, labels, encoders
 
 
-def test_splits_have_the_sizes_of_the_real_parts_and_are_the_same_for_everybody():
-    labels = np.array([0, 0, 0, 1, random.NOWHERE, 2, 2], np.int16)
-    found = random.shuffled(labels, 50, generator(1, "splits"))
+def test_parcellations_have_the_sizes_of_the_real_parts_and_are_the_same_for_everybody():
+    labels = np.array([0, 0, 0, 1, random.UNASSIGNED, 2, 2], np.int16)
+    found = random.shuffled_labels(labels, 50, generator(1, "splits"))
     assert found.shape == (50, 7)
-    assert (found[:, 4] == random.NOWHERE).all()
+    assert (found[:, 4] == random.UNASSIGNED).all()
     for split in found:
         assert np.bincount(split[split >= 0]).tolist() == [3, 1, 2]
     assert len({tuple(split) for split in found}) > 20
@@ -43,7 +43,7 @@ def test_splits_have_the_sizes_of_the_real_parts_and_are_the_same_for_everybody(
 def test_labels_of_voxels_in_two_parts_are_nobodys():
     voxels = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0]])
     found = random.part_labels(voxels, [voxels[:2], voxels[1:], np.array([[9, 9, 9]])])
-    assert found.tolist() == [0, random.NOWHERE, 1]
+    assert found.tolist() == [0, random.UNASSIGNED, 1]
 
 
 def test_weight_dissimilarity_is_that_of_the_mean_weights():
@@ -60,7 +60,7 @@ def test_real_parts_stand_out_only_where_they_are_real(structured):
     rng, places, labels, weights = whole(4, structured=structured)
     features = rng.normal(size=(120, 30))
     encoders = [random.whole_encoder(str(i), w, places, places, features) for i, w in enumerate(weights)]
-    splits = random.shuffled(labels, 60, generator(5, "splits"))
+    splits = random.shuffled_labels(labels, 60, generator(5, "splits"))
     r = np.where(labels == 0, 0.6, 0.2) if structured else np.full(40, 0.3)
     z = np.arctanh(r) + rng.normal(0, 0.05, (5, 40))
     matrix = GroupMatrix("whole", tuple("12345"), places, z, None)
@@ -82,18 +82,18 @@ def test_subjects_who_lack_voxels_count_with_those_they_have():
     _, places, labels, weights = whole(6, subjects=2)
     kept = np.arange(40) % 3 > 0
     full = random.whole_encoder("1", weights[0][:, kept], places[kept], places, None)
-    mean = random.averaging(full, labels, 4)
+    mean = random.part_mean_weights(full, labels, 4)
     expected = weights[0][:, kept & (labels == 2)].mean(axis=1)
     own = np.zeros((30, 40))
     own[:, kept] = weights[0][:, kept]
     np.testing.assert_allclose(own @ mean[:, 2], expected)
     none = random.whole_encoder("1", weights[0][:, labels > 0], places[labels > 0], places, None)
-    assert random.averaging(none, labels, 4) is None
+    assert random.part_mean_weights(none, labels, 4) is None
 
 
 def test_exported_betas_are_whole_named_as_published_and_the_mean_of_their_voxels(tmp_path):
     _, _, labels, weights = whole(7, subjects=2, voxels=12)
-    splits = random.shuffled(labels, 3, generator(8, "splits"))
+    splits = random.shuffled_labels(labels, 3, generator(8, "splits"))
     encoders = [(str(i + 1), w, splits) for i, w in enumerate(weights)]
     out = tmp_path / "betas"
     assert random.export_part_betas(out, iter(encoders), 4, Silent()) == 24
@@ -110,7 +110,7 @@ def test_exported_betas_are_whole_named_as_published_and_the_mean_of_their_voxel
     assert not (tmp_path / "other").exists()
 
 
-def judged(seed, effect, *, subjects=6, per=4, shared=0.8, own=0.0):
+def predicted(seed, effect, *, subjects=6, per=4, shared=0.8, own=0.0):
     """``per`` images per region and subject; ``shared``: what encoders agree on about one by chance."""
     rng = generator(seed, "judged")
     encoders = tuple(f"{number:02d}" for number in range(subjects))
@@ -123,11 +123,11 @@ def judged(seed, effect, *, subjects=6, per=4, shared=0.8, own=0.0):
     mine = own * (np.array(encoders)[:, None] == targets)[:, :, None] * on
     predictions = common + mine + rng.normal(0, 0.6, (subjects, n, 4))
     names = tuple(f"low_{k}" for k in range(5))
-    return Judged(encoders, REGIONS, predictions, tuple(regions), tuple(targets), nuisance, names)
+    return ImagePredictions(encoders, REGIONS, predictions, tuple(regions), tuple(targets), nuisance, names)
 
 
 def test_two_stages_equal_regressions_by_statsmodels():
-    data = judged(1, 0.8)
+    data = predicted(1, 0.8)
     found = two_stage(data)
     z = data.standardised()
     nuisance = (data.nuisance - data.nuisance.mean(axis=0)) / data.nuisance.std(axis=0, ddof=1)
@@ -143,14 +143,14 @@ def test_two_stages_equal_regressions_by_statsmodels():
 
 
 def test_effects_that_only_the_own_weights_see_are_not_seen_by_others():
-    data = judged(2, 0.0, shared=0.1, own=2.0)
+    data = predicted(2, 0.0, shared=0.1, own=2.0)
     assert all(row.test.mean > 0.1 for row in two_stage(data, own=True))
     assert all(abs(row.test.mean) < 0.1 for row in two_stage(data, own=False))
     assert all(abs(row.test.estimate) < 0.1 for row in crossed(data))
 
 
 def test_a_true_effect_is_found_with_its_size():
-    data = judged(3, 1.5, per=2)
+    data = predicted(3, 1.5, per=2)
     expected = 0.5 * 1.5 / data.predictions.std(axis=1, ddof=1).mean()
     for row in crossed(data):
         assert row.test.low < expected < row.test.high
@@ -165,7 +165,7 @@ def test_images_made_for_nothing_reject_at_the_nominal_rate_only_with_images_ran
     """Encoders of several subjects agree by chance on what an image drives: images must be random."""
     mixed, stages = [], []
     for seed in range(40):
-        data = judged(100 + seed, 0.0, subjects=5, per=2)
+        data = predicted(100 + seed, 0.0, subjects=5, per=2)
         mixed += [row.test.p < 0.05 for row in crossed(data)]
         stages += [row.test.p < 0.05 for row in two_stage(data, own=False)]
     assert np.mean(mixed) < 0.11
@@ -173,11 +173,11 @@ def test_images_made_for_nothing_reject_at_the_nominal_rate_only_with_images_ran
 
 
 def test_on_off_that_low_level_features_determine_is_refused():
-    data = judged(4, 0.5)
+    data = predicted(4, 0.5)
     nuisance = data.nuisance.copy()
     nuisance[:, 0] = data.on("a")
     with pytest.raises(InputError, match="determine it"):
-        two_stage(Judged(**{**data.__dict__, "nuisance": nuisance}))
+        two_stage(ImagePredictions(**{**data.__dict__, "nuisance": nuisance}))
 
 
 def test_dissimilarities_and_their_comparison():

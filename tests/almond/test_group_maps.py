@@ -9,16 +9,17 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from almond.errors import InputError
-from almond.group.maps import benjamini_hochberg, t_map, write_group_maps
+from almond.group.maps import t_map, write_group_maps
 from almond.group.performance import (
     GroupMatrix,
     Performance,
-    fisher_z,
     group_matrix,
-    one_sample,
-    scheme,
+    group_t_test,
+    performance_table,
+    voxel_fisher_z,
 )
 from almond.rng import generator
+from almond.stats.multiple import benjamini_hochberg
 
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
 GRID = ((4, 4, 4), AFFINE)
@@ -30,22 +31,22 @@ def performance(subject, voxels, r, grid=GRID, region="LB", **numbers):
 
 
 def test_fisher_z_of_zeros_and_undefined_values_is_missing():
-    z = fisher_z(np.array([0.5, -0.2, 0.0, np.nan, 1.0]))
+    z = voxel_fisher_z(np.array([0.5, -0.2, 0.0, np.nan, 1.0]))
     assert z[:2] == pytest.approx(np.arctanh([0.5, -0.2]))
     assert np.isnan(z[2:]).all()
 
 
 def test_one_sample_equals_scipy():
     values = generator(1, "values").normal(0.3, 1.0, 12)
-    found = one_sample(np.append(values, np.nan))
+    found = group_t_test(np.append(values, np.nan))
     expected = stats.ttest_1samp(values, 0.0)
     interval = expected.confidence_interval(0.95)
     assert (found.n, found.df) == (12, 11)
     assert (found.t, found.p) == pytest.approx((expected.statistic, expected.pvalue))
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
     assert found.d == pytest.approx(values.mean() / values.std(ddof=1))
-    assert one_sample(np.array([0.3])) is None
-    assert one_sample(np.array([0.3, 0.3])) is None
+    assert group_t_test(np.array([0.3])) is None
+    assert group_t_test(np.array([0.3, 0.3])) is None
 
 
 def test_matrix_is_aligned_by_grid_index():
@@ -72,8 +73,8 @@ def test_encoders_of_a_mean_have_no_map():
         group_matrix([performance("01", None, [0.2])])
 
 
-def test_scheme_is_the_mean_over_voxels():
-    found = scheme(
+def test_performance_table_is_the_mean_over_voxels():
+    found = performance_table(
         [
             performance("01", [(0, 0, 0), (1, 0, 0)], [0.5, 0.0], r2=0.25),
             performance("02", [(0, 0, 0)], [0.0]),

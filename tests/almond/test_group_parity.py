@@ -7,9 +7,10 @@ import pytest
 
 from almond.errors import InputError
 from almond.group.region_images.clusters import cluster_confusion, clustered_null, published_null
-from almond.group.region_images.plsda import Reclassifier, leave_one_subject_out_plsda, within_subjects
+from almond.group.region_images.plsda import Reclassifier, leave_one_subject_out_plsda
 from almond.progress import Silent
 from almond.rng import generator
+from almond.stats.permutation import shuffle_within
 
 FIXTURE = Path(__file__).parent / "fixtures" / "plsda_loso.npz"
 
@@ -54,14 +55,14 @@ def test_the_quick_way_for_permutations_is_the_same_classifier(reference):
     for components in (3, 7):
         quick = Reclassifier(x, subjects, components)
         assert (quick.hat is None) == (components == 3)
-        shuffled = within_subjects(labels, subjects, rng)
+        shuffled = shuffle_within(labels, subjects, 1, rng)[0]
         slow = leave_one_subject_out_plsda(x, shuffled, subjects, components)
         assert (quick.predict(shuffled, 7) == slow.predicted).all()
 
 
 def test_shuffling_keeps_every_subjects_labels(reference):
     labels, subjects = reference["da_lab"].astype(int) - 1, reference["da_subj"]
-    shuffled = within_subjects(labels, subjects, generator(4, "shuffle"))
+    shuffled = shuffle_within(labels, subjects, 1, generator(4, "shuffle"))[0]
     assert (shuffled != labels).any()
     for subject in np.unique(subjects):
         own = subjects == subject
@@ -91,7 +92,7 @@ def test_chance_as_published_is_above_one_in_seven():
     assert 0.18 < found.mean() < 0.30
 
 
-def test_nothing_is_told_apart_in_noise():
+def test_nothing_is_separable_in_noise():
     rng = generator(6, "noise")
     true = np.repeat(np.arange(5), 40)
     found = cluster_confusion(rng.permutation(true), true, 5)

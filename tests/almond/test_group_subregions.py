@@ -11,9 +11,10 @@ from statsmodels.stats.multitest import multipletests
 
 from almond.encoding.config.evaluation import PUBLISHED_CONTRASTS
 from almond.errors import InputError
-from almond.group.performance import Scheme
-from almond.group.subregions import holm, subregion_model
+from almond.group.performance import PerformanceTable
+from almond.group.subregions import subregion_model
 from almond.rng import generator
+from almond.stats.multiple import holm
 
 REGIONS = ("LB", "CM", "SF", "AStr")
 
@@ -21,7 +22,7 @@ REGIONS = ("LB", "CM", "SF", "AStr")
 def drawn(seed, subjects=20, effects=(0.06, 0.0, 0.0, -0.03), sd_subject=0.05, sd=0.03):
     rng = generator(seed, "performance")
     values = rng.normal(0, sd_subject, (subjects, 1)) + rng.normal(0.2, sd, (subjects, 4)) + effects
-    return Scheme(tuple(f"{number:02d}" for number in range(subjects)), REGIONS, values)
+    return PerformanceTable(tuple(f"{number:02d}" for number in range(subjects)), REGIONS, values)
 
 
 def long(table):
@@ -66,7 +67,7 @@ def test_likelihood_ratio_and_variances_equal_statsmodels_with_cells_missing():
     holes = table.values.copy()
     holes[[0, 3, 7, 7], [1, 2, 0, 3]] = np.nan
     # In tenths: statsmodels takes a variance below .01 for zero.
-    table = Scheme(table.subjects, table.regions, 10 * holes)
+    table = PerformanceTable(table.subjects, table.regions, 10 * holes)
     found = subregion_model(table, {})
     frame = long(table)
     models = {
@@ -113,7 +114,7 @@ def test_pairs_after_tukey_and_holm():
 def test_two_subregions_are_a_paired_t_test():
     rng = generator(6, "pairs")
     values = rng.normal(0, 1, (18, 1)) + rng.normal([0.5, 0.0], 0.4, (18, 2))
-    table = Scheme(tuple(map(str, range(18))), ("a", "b"), values)
+    table = PerformanceTable(tuple(map(str, range(18))), ("a", "b"), values)
     found = subregion_model(table, {"a vs b": {"a": 1.0, "b": -1.0}}).contrasts[0]
     paired = stats.ttest_rel(values[:, 0], values[:, 1])
     assert (found.t, found.df, found.p) == pytest.approx((paired.statistic, 17, paired.pvalue), rel=1e-5)
@@ -123,7 +124,7 @@ def test_subjects_with_one_subregion_are_named_and_left_out():
     table = drawn(7, subjects=6)
     values = table.values.copy()
     values[2, 1:] = np.nan
-    found = subregion_model(Scheme(table.subjects, REGIONS, values), {})
+    found = subregion_model(PerformanceTable(table.subjects, REGIONS, values), {})
     assert found.left_out == ("02",)
     assert (found.subjects, found.rows) == (5, 20)
 
@@ -136,7 +137,7 @@ def test_too_little_to_compare_is_refused():
     values = three.values.copy()
     values[:, 2] = np.nan
     with pytest.raises(InputError, match="nobody has SF"):
-        subregion_model(Scheme(three.subjects, REGIONS, values), {})
+        subregion_model(PerformanceTable(three.subjects, REGIONS, values), {})
 
 
 def test_without_variance_between_subjects_the_fit_is_singular_and_says_so():

@@ -16,11 +16,11 @@ from almond.stats.classification import (
     centre_scenes,
     check_design,
     classify,
-    holm,
     pair_accuracies,
-    permute_within,
 )
 from almond.stats.discriminant import METHODS, SHRINKAGE, held_out_scores
+from almond.stats.multiple import holm
+from almond.stats.permutation import shuffle_within
 
 TARGETS = ("AStr", "CM", "LB", "SF")
 
@@ -71,7 +71,7 @@ def test_a_batch_equals_one_label_vector_at_a_time(method):
     rng = np.random.default_rng(0)
     values, targets, scenes = study(rng)
     labels, where, _ = check_design(values, targets, scenes)
-    many = permute_within(labels, where, 20, rng)
+    many = shuffle_within(labels, where, 20, rng)
     together = held_out_scores(values, many, where, 4, METHODS[method][1])
     for index, row in enumerate(many):
         alone = held_out_scores(values, row[None], where, 4, METHODS[method][1])[0]
@@ -94,7 +94,7 @@ def test_p_approaches_that_of_all_permutations():
 def test_permutations_stay_inside_scenes():
     values, targets, scenes = study(np.random.default_rng(0))
     labels, where, _ = check_design(values, targets, scenes)
-    shuffled = permute_within(labels, where, 300, np.random.default_rng(0))
+    shuffled = shuffle_within(labels, where, 300, np.random.default_rng(0))
     for scene in np.unique(where):
         assert (np.sort(shuffled[:, where == scene], axis=1) == np.arange(4)).all()
     assert len(np.unique(shuffled, axis=0)) == 300

@@ -22,8 +22,8 @@ from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import GRID, SECOND, dot_with_interval, new_forest
 from almond.report.wording import p_cell, p_text, percent, signed, t_cell
-from almond.stats.classification import holm
 from almond.stats.mixed import MixedFit, RandomTerm, fit_binomial, likelihood_ratio
+from almond.stats.multiple import holm
 from almond.stats.sign_flip import SignFlip, sign_flip
 
 

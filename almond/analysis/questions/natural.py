@@ -20,6 +20,8 @@ from almond.progress import Progress, Silent
 from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import dot_with_interval, new_forest
 from almond.report.wording import p_cell, p_text, signed, span
+from almond.significance import max_statistic_p, p_of_count, reaches
+from almond.stats.permutation import draw_orders
 from almond.typing import Floats
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
@@ -96,9 +98,8 @@ def associations(
     null = _permuted(left, right, permutations, rng, progress or Silent())
     low, high = _bootstrap(left, right, resamples, rng)
     size = np.abs(observed)
-    reached = (1 + (np.abs(null) >= size - 1e-12).sum(axis=0)) / (1 + permutations)
-    largest = np.abs(null).max(axis=(1, 2))
-    family = (1 + (largest[:, None, None] >= size - 1e-12).sum(axis=0)) / (1 + permutations)
+    reached = p_of_count(reaches(np.abs(null), size).sum(axis=0), permutations)
+    family = max_statistic_p(np.abs(null).max(axis=(1, 2)), size)
     pairs = tuple(
         Association(
             construct=construct,
@@ -153,7 +154,7 @@ def _permuted(
     correlations, done, count = [], 0, len(left)
     while done < permutations:
         size = min(BATCH, permutations - done)
-        order = rng.permuted(np.tile(np.arange(count), (size, 1)), axis=1)
+        order = draw_orders(size, count, rng)
         correlations.append(left.T @ right[order])
         done += size
         progress.report(done / permutations, f"{done} of {permutations} permutations")

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
 from almond.analysis.rating_profiles import Profiles
@@ -30,6 +29,7 @@ from almond.report.figures_style import (
 )
 from almond.report.wording import p_cell, signed, span, t_cell
 from almond.stats.mixed import RandomTerm, fit_linear
+from almond.stats.ttest import one_sample
 from almond.typing import Floats
 
 
@@ -46,11 +46,10 @@ class SceneInterval:
 def scene_interval(values: Floats) -> SceneInterval:
     """Compute the mean and t interval of one value per base scene."""
     count = len(values)
-    mean = float(values.mean())
     if count < 2:
-        return SceneInterval(mean, None, None, count)
-    reach = float(stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / np.sqrt(count))
-    return SceneInterval(mean, mean - reach, mean + reach, count)
+        return SceneInterval(float(values.mean()), None, None, count)
+    test = one_sample(values)
+    return SceneInterval(test.estimate, test.low, test.high, count)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from almond.encoding.evaluation.heldout import mean_r
 from almond.encoding.models.estimators import RegionFit
 from almond.encoding.models.folds import Folds
 from almond.progress import Progress
+from almond.significance import permutation_p
 from almond.typing import Columns, Floats
 
 Solver = Callable[[Floats, Sequence[Columns]], list[RegionFit]]
@@ -67,9 +68,8 @@ def permutation_test(
 
 
 def _described(permuted: Floats, reached: float) -> dict[str, Any]:
-    as_high = int((permuted >= reached).sum())
     return {
-        "p": (1 + as_high) / (1 + len(permuted)),
+        "p": permutation_p(permuted, reached),
         "n": len(permuted),
         "heldout_r": {
             "mean": float(permuted.mean()),

@@ -1,8 +1,8 @@
-"""Which classes can be told apart? Clusters of a confusion matrix, and what chance makes of them.
+"""Cluster the classes of a confusion matrix, and test the accuracy of merged classes by permutations.
 
 Ward's tree on 1 - the mean of the two rates of confusion; at every number of clusters each cluster is tested
 against its most confused rival (two-sided binomial, uncorrected); the largest number whose clusters are all
-told apart is the solution (Jang & Kragel 2025; CANlab's ``cluster_confusion_matrix`` with ``pairwise``).
+separable is the solution (Jang & Kragel 2025; CANlab's ``cluster_confusion_matrix`` with ``pairwise``).
 Merging after looking raises accuracy, so that it must not be held against 1/k: :func:`clustered_null` repeats
 the classification and the clustering in every permutation.
 """
@@ -19,11 +19,13 @@ from scipy.spatial.distance import squareform
 from scipy.special import bdtr, bdtrc
 
 from almond.errors import InputError
-from almond.group.region_images.plsda import Reclassifier, confusion_of, within_subjects
+from almond.group.region_images.plsda import Reclassifier
 from almond.progress import Progress
+from almond.significance import permutation_p
+from almond.stats.classification import Counts, confusion_matrix
+from almond.stats.permutation import shuffle_within
 from almond.typing import Floats, Ints
 
-Counts = np.ndarray[Any, np.dtype[np.int64]]
 ALPHA = 0.05
 
 
@@ -31,7 +33,7 @@ ALPHA = 0.05
 class Level:
     """The classes merged into ``number`` clusters: ``members`` (C,) cluster of each class, from 0.
 
-    ``p`` (k,) of each cluster against its most confused rival, ``separable`` (k,) whether it is told apart
+    ``p`` (k,) of each cluster against its most confused rival, ``separable`` (k,) whether it is separable
     (p < .05 and more often itself than expected), ``accuracy`` of the merged classes.
     """
 
@@ -40,7 +42,7 @@ class Level:
     p: tuple[float, ...]
     separable: tuple[bool, ...]
     accuracy: float
-    confusion: np.ndarray[Any, np.dtype[np.int64]]
+    confusion: Counts
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class ConfusionClusters:
 
     @property
     def solution(self) -> Level | None:
+        """Return the level of ``number`` clusters."""
         return None if self.number is None else self.levels[self.number - 2]
 
 
@@ -62,13 +65,13 @@ def cluster_confusion(
 ) -> ConfusionClusters:
     """Cluster ``classes`` by how ``predicted`` (n,) confuses ``true`` (n,), both in 0..C-1.
 
-    ``against`` the most confused ``rival`` the solution is the largest number of clusters that are all told
-    apart. Against ``all`` others together (what CANlab's function does unless told) it is the number with the
+    ``against`` the most confused ``rival`` the solution is the largest number of clusters that are all
+    separable. Against ``all`` others together (the default of CANlab's function) it is the number with the
     largest share of such clusters, the largest of equals.
 
     :raises InputError: fewer than two classes, or a class without rows.
     """
-    counts = confusion_of(predicted, true, classes)
+    counts = confusion_matrix(predicted, true, classes)
     totals = counts.sum(axis=1)
     if classes < 2 or (totals == 0).any():
         raise InputError(
@@ -100,16 +103,16 @@ def _level(
     tests = [test(merged, index) for index in range(len(merged))]
     return Level(
         number,
-        tuple(int(one) for one in members),
+        tuple(int(cluster) for cluster in members),
         tuple(p for p, _ in tests),
-        tuple(told for _, told in tests) if len(merged) == number else (False,) * len(tests),
+        tuple(separable for _, separable in tests) if len(merged) == number else (False,) * len(tests),
         float(np.trace(merged) / merged.sum()),
         merged,
     )
 
 
 def _against_rival(counts: Counts, own: int) -> tuple[float, bool]:
-    """p of a cluster's hits among its hits and confusions with the worst rival; expected by their sizes."""
+    """Test a cluster's hits among its hits and confusions with the worst rival; expected by their sizes."""
     row = counts[own].astype(np.float64)
     row[own] = -1.0
     rival = int(row.argmax())
@@ -122,7 +125,7 @@ def _against_rival(counts: Counts, own: int) -> tuple[float, bool]:
 
 
 def _against_all(counts: Counts, own: int) -> tuple[float, bool]:
-    """p of a cluster's hits among all of its rows; expected by its share of all rows."""
+    """Test a cluster's hits among all of its rows; expected by its share of all rows."""
     trials = int(counts[own].sum())
     return _binomial(int(counts[own, own]), trials, trials / float(counts.sum()))
 
@@ -136,7 +139,7 @@ def _binomial(hits: int, trials: int, expected: float) -> tuple[float, bool]:
 
 @dataclass(frozen=True)
 class ClusteredNull:
-    """What permuted labels reach: ``accuracy`` (B,) of all classes; ``merged`` (B,) of as many clusters as
+    """The null distribution: ``accuracy`` (B,) of all classes; ``merged`` (B,) of as many clusters as
     observed, re-derived in every permutation; ``numbers`` (B,) of separable clusters, 0 for none.
 
     ``p`` of the observed accuracy, ``p_merged`` of that after merging, ``p_number`` of as many clusters;
@@ -162,7 +165,11 @@ def clustered_null(
     rng: np.random.Generator,
     progress: Progress,
 ) -> ClusteredNull:
-    """Shuffle labels within subjects; classify, cluster and merge again, every time."""
+    """Shuffle labels within subjects, and classify, cluster and merge again every time.
+
+    :param x: (n, P) predictors. :param labels: (n,) in 0..C-1. :param subjects: (n,) held out in turn.
+    :param components: of the discriminant analysis. :param observed: the clusters of the labels as they are.
+    """
     classes = len(observed.levels) + 1
     again = Reclassifier(x, subjects, components)
     number = observed.number or classes
@@ -174,36 +181,33 @@ def clustered_null(
     for index in range(permutations):
         if index % 50 == 0:
             progress.report(index / permutations, f"{index} of {permutations} permutations")
-        shuffled = within_subjects(labels, subjects, rng)
-        found = cluster_confusion(again.predict(shuffled, classes), shuffled, classes)
-        accuracy[index], merged[index] = found.accuracy, found.levels[number - 2].accuracy
-        numbers[index] = found.number or 0
-
-    def reached(null: Floats, value: float) -> float:
-        return float((1 + (null >= value - 1e-9).sum()) / (1 + permutations))
+        shuffled = shuffle_within(labels, subjects, 1, rng)[0]
+        clustered = cluster_confusion(again.predict(shuffled, classes), shuffled, classes)
+        accuracy[index], merged[index] = clustered.accuracy, clustered.levels[number - 2].accuracy
+        numbers[index] = clustered.number or 0
 
     solution = observed.solution
     return ClusteredNull(
         accuracy,
         merged,
         numbers,
-        reached(accuracy, observed.accuracy),
-        None if solution is None else reached(merged, solution.accuracy),
-        None if solution is None else reached(numbers.astype(np.float64), float(solution.number)),
+        permutation_p(accuracy, observed.accuracy),
+        None if solution is None else permutation_p(merged, solution.accuracy),
+        None if solution is None else permutation_p(numbers.astype(np.float64), float(solution.number)),
     )
 
 
 def published_null(rows: int, classes: int, *, iterations: int, rng: np.random.Generator) -> Floats:
-    """Accuracies (B,) of merged classes in noise, as AMOD's ``permutation_test_multiway_clusters`` has it.
+    """Draw accuracies (B,) of merged classes in noise as AMOD's ``permutation_test_multiway_clusters`` does.
 
-    True labels are uniform over the classes, predictions are the same labels shuffled, clusters are chosen
+    True labels are uniform over the classes, predictions are the same labels shuffled, clusters are tested
     ``against`` all. It knows neither the design nor the classifier: :func:`clustered_null` does.
     """
-    found = np.empty(iterations)
+    accuracies = np.empty(iterations)
     for index in range(iterations):
         true = rng.integers(0, classes, rows).astype(np.intp)
         while len(np.unique(true)) < classes:
             true = rng.integers(0, classes, rows).astype(np.intp)
         solution = cluster_confusion(rng.permutation(true), true, classes, against="all").solution
-        found[index] = solution.accuracy if solution is not None else np.nan
-    return found
+        accuracies[index] = solution.accuracy if solution is not None else np.nan
+    return accuracies

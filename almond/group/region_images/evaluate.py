@@ -1,4 +1,4 @@
-"""Images judged by the encoders of one model: which region were they made for, and do they drive it?"""
+"""Evaluate images made for regions by one model's encoders: classified targets, on against off target."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from almond.group.region_images.clusters import (
     cluster_confusion,
     clustered_null,
 )
-from almond.group.region_images.images import JudgedImages, check_space
-from almond.group.region_images.on_off import Judged, crossed, joint, two_stage
+from almond.group.region_images.images import TargetedImages, check_feature_space
+from almond.group.region_images.on_off import ImagePredictions, crossed, joint, two_stage
 from almond.group.region_images.plsda import PlsDa, leave_one_subject_out_plsda
 from almond.progress import Part, Progress
 from almond.rng import generator
 from almond.stats.dissimilarity import compare, dissimilarity, of_labels, tsne_picture
+from almond.stats.leave_one_out import means_of_others
 from almond.typing import Floats
 
 MOST_COMPARED = 600
 """Images up to which dissimilarity matrices are compared: permuting larger ones takes minutes."""
 
 
-def judged_images(
-    images: JudgedImages, stored: Sequence[Stored], settings: StimuliSettings, progress: Progress
-) -> Judged:
-    """Predictions (E, n, R) of every subject's encoders: features times mean weights, no intercept.
+def predict_images(
+    images: TargetedImages, stored: Sequence[Stored], settings: StimuliSettings, progress: Progress
+) -> ImagePredictions:
+    """Predict (E, n, R) by every subject's encoders: features times mean weights, no intercept.
 
     :raises InputError: a region or subject of the table without an encoder, or other features.
     """
     regions = settings.regions or tuple(dict.fromkeys(images.regions))
-    subjects = tuple(dict.fromkeys(one.subject for one in stored))
-    known = {(one.subject, one.region): one for one in stored}
+    subjects = tuple(dict.fromkeys(encoder.subject for encoder in stored))
+    known = {(encoder.subject, encoder.region): encoder for encoder in stored}
     for region in regions:
         if any((subject, region) not in known for subject in subjects):
             raise InputError("stimuli", f"region {region} has no encoder in every subject", "fitted regions")
@@ -51,9 +52,9 @@ def judged_images(
         progress.report(row / len(subjects), f"predictions of sub-{subject}")
         for column, region in enumerate(regions):
             artifact = known[subject, region].load()
-            check_space(images, artifact)
+            check_feature_space(images, artifact)
             predictions[row, :, column] = images.features @ artifact.mean_weights
-    return Judged(
+    return ImagePredictions(
         subjects,
         regions,
         predictions,
@@ -65,64 +66,68 @@ def judged_images(
     )
 
 
-def own_predictions(data: Judged) -> Floats:
-    """Each image's responses (n, R) by the subject for whom it was made, as published: circular."""
+def own_predictions(data: ImagePredictions) -> Floats:
+    """Select each image's responses (n, R) by the subject for whom it was made, as published: circular."""
+    return _of_target_subject(data, data.predictions)
+
+
+def others_predictions(data: ImagePredictions) -> Floats:
+    """Return each image's responses (n, R) by cross-subject weights: the mean of all other subjects'."""
+    return _of_target_subject(data, means_of_others(data.predictions))
+
+
+def _of_target_subject(data: ImagePredictions, values: Floats) -> Floats:
+    """Select (n, R) from values (E, n, R) of every subject those of the subject an image was made for."""
     rows = [data.encoders.index(subject) for subject in data.target_subjects]
-    found: Floats = data.predictions[rows, np.arange(len(rows))]
-    return found
+    return np.asarray(values[rows, np.arange(len(rows))], np.float64)
 
 
-def others_predictions(data: Judged) -> Floats:
-    """Each image's responses (n, R) by the mean weights of all other subjects."""
-    total = data.predictions.sum(axis=0)
-    found: Floats = (total - own_predictions(data)) / (len(data.encoders) - 1)
-    return found
-
-
-def judge_images(
-    images: JudgedImages,
+def evaluate_images(
+    images: TargetedImages,
     stored: Sequence[Stored],
     settings: StimuliSettings,
+    *,
     seed: int,
     record: Record,
     progress: Progress,
 ) -> dict[str, Any] | None:
-    """JSON values of every analysis of the images that can run."""
+    """Run every analysis of the images that can run; JSON values."""
     data = record.attempt(
         "images made for regions",
-        lambda: judged_images(images, stored, settings, Part(progress, 0.0, 0.1)),
+        lambda: predict_images(images, stored, settings, Part(progress, 0.0, 0.1)),
     )
     if data is None:
         return None
-    found: dict[str, Any] = {
+    analyses: dict[str, Any] = {
         "images": len(images.images),
         "regions": list(data.regions),
         "subjects": sorted(set(data.target_subjects)),
         "nuisance": list(data.nuisance_names),
         "classification": {},
     }
-    for index, judge in enumerate(("others", "own")):
-        x = others_predictions(data) if judge == "others" else own_predictions(data)
+    weights = (("others", "cross-subject weights"), ("own", "own weights"))
+    for index, (source, words) in enumerate(weights):
+        x = others_predictions(data) if source == "others" else own_predictions(data)
         part = Part(progress, 0.1 + 0.3 * index, 0.4 + 0.3 * index)
         result = record.attempt(
-            f"classification of targets, judged by {judge}",
+            f"classification of targets by {words}",
             lambda x=x, part=part: classified(x, data, settings, seed, part),  # type: ignore[misc]
         )
         if result is not None:
-            found["classification"][judge] = result
-    found["on_off"] = _on_off(data, record)
-    found["geometry"] = record.attempt(
+            analyses["classification"][source] = result
+    analyses["on_off"] = _on_off(data, record)
+    analyses["geometry"] = record.attempt(
         "dissimilarity matrices", lambda: _geometry(images, data, settings, seed)
     )
-    found["picture"] = record.attempt("t-SNE picture", lambda: _picture(data, seed))
-    progress.report(1.0, f"{len(images.images)} images judged")
-    return found
+    analyses["picture"] = record.attempt("t-SNE picture", lambda: _picture(data, seed))
+    progress.report(1.0, f"{len(images.images)} images evaluated")
+    return analyses
 
 
 def classified(
-    x: Floats, data: Judged, settings: StimuliSettings, seed: int, progress: Progress
+    x: Floats, data: ImagePredictions, settings: StimuliSettings, seed: int, progress: Progress
 ) -> dict[str, Any]:
-    """Discriminant analysis, clusters of its confusions, and both under permuted targets."""
+    """Classify targets, cluster the confusions, and test both by permuting targets; JSON values."""
     components = settings.components or x.shape[1]
     result = leave_one_subject_out_plsda(x, data.target_regions, data.target_subjects, components)
     clusters = cluster_confusion(result.predicted, result.true, len(result.classes))
@@ -151,8 +156,13 @@ def _classification_json(
         "accuracy": result.accuracy,
         "confusion": result.confusion.tolist(),
         "levels": [
-            {"number": one.number, "accuracy": one.accuracy, "members": list(one.members), "p": list(one.p)}
-            for one in clusters.levels
+            {
+                "number": level.number,
+                "accuracy": level.accuracy,
+                "members": list(level.members),
+                "p": list(level.p),
+            }
+            for level in clusters.levels
         ],
         "clusters": None if solution is None else _solution(result.classes, solution.members),
         "number": clusters.number,
@@ -177,22 +187,24 @@ def _solution(classes: Sequence[str], members: Sequence[int]) -> list[list[str]]
     return list(groups.values())
 
 
-def _on_off(data: Judged, record: Record) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _on_off(data: ImagePredictions, record: Record) -> dict[str, Any]:
+    tests: dict[str, Any] = {}
     for name, own in (("published", True), ("other_subjects", False)):
         rows = record.attempt(
             f"on- versus off-target, two stages ({name})",
             lambda own=own: two_stage(data, own=own),  # type: ignore[misc]
         )
-        found[name] = None if rows is None else [row.to_json() for row in rows]
+        tests[name] = None if rows is None else [row.to_json() for row in rows]
     mixed = record.attempt("on- versus off-target, mixed model", lambda: crossed(data))
-    found["mixed"] = None if mixed is None else [row.to_json() for row in mixed]
+    tests["mixed"] = None if mixed is None else [row.to_json() for row in mixed]
     whole = record.attempt("on- versus off-target, all regions in one model", lambda: joint(data))
-    found["joint"] = None if whole is None else whole.to_json()
-    return found
+    tests["joint"] = None if whole is None else whole.to_json()
+    return tests
 
 
-def _geometry(images: JudgedImages, data: Judged, settings: StimuliSettings, seed: int) -> dict[str, Any]:
+def _geometry(
+    images: TargetedImages, data: ImagePredictions, settings: StimuliSettings, seed: int
+) -> dict[str, Any]:
     if len(images.images) > MOST_COMPARED:
         raise InputError("dissimilarity", f"{len(images.images)} images", f"at most {MOST_COMPARED}")
     matrices = {"features": dissimilarity(images.features)}
@@ -208,6 +220,6 @@ def _geometry(images: JudgedImages, data: Judged, settings: StimuliSettings, see
     return {"names": list(matrices), "permutations": count, "comparisons": [asdict(row) for row in rows]}
 
 
-def _picture(data: Judged, seed: int) -> dict[str, Any]:
-    places = tsne_picture(others_predictions(data), generator(seed, "t-SNE"))
-    return {"x": places[:, 0].tolist(), "y": places[:, 1].tolist(), "regions": list(data.target_regions)}
+def _picture(data: ImagePredictions, seed: int) -> dict[str, Any]:
+    x, y = tsne_picture(others_predictions(data), generator(seed, "t-SNE")).T
+    return {"x": x.tolist(), "y": y.tolist(), "regions": list(data.target_regions)}

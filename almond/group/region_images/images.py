@@ -1,4 +1,4 @@
-"""Images made for regions of subjects: their table, features and low-level features.
+"""Read images made for regions of subjects: their table, features and low-level features.
 
 The table is a CSV or TSV with a row per image: ``image`` (file below the folder of images), ``region`` and
 ``subject`` for which it was made, and ``scene`` where several images share a base scene.
@@ -35,7 +35,7 @@ PIXELS = 64
 
 
 @dataclass(frozen=True)
-class JudgedImages:
+class TargetedImages:
     """n images: their names, targets, features (n, D), nuisance (n, K) and pixels (n, P) or None.
 
     ``space`` is the digest of the feature space, empty for a table of features made elsewhere.
@@ -52,17 +52,17 @@ class JudgedImages:
     space: str
 
 
-def read_images(config: FitConfig, settings: StimuliSettings, progress: Progress) -> JudgedImages:
-    """Everything about the images that does not depend on a model.
+def read_images(config: FitConfig, settings: StimuliSettings, progress: Progress) -> TargetedImages:
+    """Read everything about the images that does not depend on a model.
 
     :raises InputError: a table without the columns, files that are missing, features of other images.
     """
-    table = read_table(settings.table)
+    table = read_image_table(settings.table)
     names = tuple(table["image"])
     paths = _paths(settings, names)
     features, space = _features(config, settings, names, paths, Part(progress, 0.0, 0.8))
     nuisance, nuisance_names = _low_level(settings, paths, Part(progress, 0.8, 1.0))
-    return JudgedImages(
+    return TargetedImages(
         images=names,
         regions=tuple(table["region"]),
         subjects=tuple(table["subject"].str.removeprefix("sub-")),
@@ -75,8 +75,8 @@ def read_images(config: FitConfig, settings: StimuliSettings, progress: Progress
     )
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The rows as text; ``InputError`` for a missing column, an empty cell, or an image twice."""
+def read_image_table(path: Path) -> pd.DataFrame:
+    """Read the rows as text; ``InputError`` for a missing column, an empty cell, or an image twice."""
     try:
         table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=str)
     except (ValueError, OSError) as error:
@@ -136,16 +136,15 @@ def _features(
 
 
 def _from_table(path: Path, names: Sequence[str]) -> Floats:
-    """Rows by the names of the images; a table without names has its rows in the order of the images."""
+    """Select rows by the names of the images; a table without names has them in the order of the images."""
     table = load_table(path, expected_rows=len(names))
     if table.keys is None:
         return table.values
-    place = {key: row for row, key in enumerate(table.keys)}
-    missing = [name for name in names if name not in place]
+    row_of = {key: row for row, key in enumerate(table.keys)}
+    missing = [name for name in names if name not in row_of]
     if missing:
         raise InputError(path, f"has no features of {missing[0]}", "a row for every image")
-    found: Floats = table.values[[place[name] for name in names]]
-    return found
+    return np.asarray(table.values[[row_of[name] for name in names]], np.float64)
 
 
 def _low_level(
@@ -168,8 +167,8 @@ def _shrunk(path: Path) -> Floats:
     return np.asarray(small, np.float64).ravel()
 
 
-def check_space(images: JudgedImages, artifact: EncoderArtifact) -> None:
-    """``InputError`` unless an encoder takes the images' features."""
+def check_feature_space(images: TargetedImages, artifact: EncoderArtifact) -> None:
+    """Raise ``InputError`` unless an encoder takes the images' features."""
     card = artifact.feature_space
     if images.features.shape[1] != card.dimension or (images.space and images.space != card.digest):
         raise InputError(

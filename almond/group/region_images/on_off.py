@@ -1,10 +1,11 @@
-"""Do images made for a region drive that region's encoders more than images made for others?
+"""Compare the responses predicted to images made for a region (on target) and for others (off target).
 
-Two answers. The published one has two stages: per encoder subject a regression of the predicted response on
+The published test has two stages: per encoder subject a regression of the predicted response on
 on- versus off-target (+1, -1), the target subject and low-level features, then a t test of its coefficient
-over subjects (Jang & Kragel 2025, ``perform_ttest_artificial_stim_subregion``). It lets a subject's weights
-judge the images that they made, and takes images as fixed. The other is a mixed model in which encoder
-subjects, images (and base scenes) are random and only *other* subjects' weights judge an image.
+over subjects (Jang & Kragel 2025, ``perform_ttest_artificial_stim_subregion``). Its predictions for an image
+include those by the weights that generated it, which is circular, and it takes images as fixed. The other
+test is a mixed model of cross-subject predictions, in which encoder subjects, images (and base scenes) are
+random: an image is predicted only by the weights of *other* subjects than the one it was made for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from almond.errors import InputError
-from almond.group.performance import OneSample, one_sample
+from almond.group.performance import GroupTTest, group_t_test
+from almond.stats.correlation import zscore
 from almond.stats.mixed import RandomTerm, Wald, fit_linear
 from almond.typing import Floats
 
@@ -25,8 +27,8 @@ LARGEST_JOINT = 1500
 
 
 @dataclass(frozen=True)
-class Judged:
-    """n images judged by the encoders of E subjects for R regions.
+class ImagePredictions:
+    """Responses to n images predicted by the encoders of E subjects for R regions.
 
     ``predictions`` (E, n, R); ``target_regions`` and ``target_subjects`` (n,) say for whom an image was made;
     ``nuisance`` (n, K) with ``nuisance_names``; ``scenes`` (n,) or None.
@@ -42,23 +44,19 @@ class Judged:
     scenes: tuple[str, ...] | None = None
 
     def on(self, region: str) -> Floats:
-        """+1 for the images made for the region, -1 for the others (n,)."""
+        """Code images (n,): +1 made for the region, -1 made for another."""
         return np.where(np.array(self.target_regions) == region, 1.0, -1.0)
 
     def standardised(self) -> Floats:
-        """Predictions with mean 0 and standard deviation 1 over images, per encoder and region."""
-        middle = self.predictions.mean(axis=1, keepdims=True)
-        spread = self.predictions.std(axis=1, ddof=1, keepdims=True)
-        found: Floats = (self.predictions - middle) / np.where(spread > 0, spread, 1.0)
-        return found
+        """Scale predictions (E, n, R) to mean 0 and standard deviation 1 over images."""
+        return zscore(self.predictions, axis=1)
 
     def covariates(self) -> Floats:
-        """The nuisance columns, z-scored over images; constant ones are left out."""
-        spread = self.nuisance.std(axis=0, ddof=1) if self.nuisance.size else np.zeros(0)
-        kept = spread > 1e-12
-        centred = self.nuisance[:, kept] - self.nuisance[:, kept].mean(axis=0)
-        found: Floats = centred / spread[kept]
-        return found
+        """Scale the nuisance columns to z over images; constant ones are left out."""
+        # Not by zscore, whose sums round in another order: the search of the mixed model would end 1e-8 away.
+        spread = self.nuisance.std(axis=0, ddof=1)
+        varying = self.nuisance[:, spread > 1e-12]
+        return np.asarray((varying - varying.mean(axis=0)) / spread[spread > 1e-12], np.float64)
 
 
 @dataclass(frozen=True)
@@ -67,22 +65,22 @@ class TwoStage:
 
     region: str
     coefficients: Floats
-    test: OneSample | None
+    test: GroupTTest | None
 
     def to_json(self) -> dict[str, Any]:
         test = None if self.test is None else self.test.to_json()
         return {"region": self.region, "coefficients": self.coefficients.tolist(), "test": test}
 
 
-def two_stage(data: Judged, *, own: bool = True) -> list[TwoStage]:
-    """One test per region. ``own`` (as published) lets a subject's weights judge its own images too.
+def two_stage(data: ImagePredictions, *, own: bool = True) -> list[TwoStage]:
+    """Test each region in two stages; ``own`` (as published) includes a subject's own images.
 
     Predictions are z-scored per encoder subject; the coefficient is half the difference on - off in SDs.
 
-    :raises InputError: on- and off-target cannot be told from target subject and low-level features.
+    :raises InputError: target subject and low-level features determine what is on and off target.
     """
     z = data.standardised()
-    found = []
+    tests = []
     for column, region in enumerate(data.regions):
         on = data.on(region)
         if len(np.unique(on)) < 2:
@@ -93,16 +91,18 @@ def two_stage(data: Judged, *, own: bool = True) -> list[TwoStage]:
                 for row, encoder in enumerate(data.encoders)
             ]
         )
-        found.append(TwoStage(region, slopes, one_sample(slopes)))
-    return found
+        tests.append(TwoStage(region, slopes, group_t_test(slopes)))
+    return tests
 
 
-def _rows(data: Judged, encoder: str, own: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _rows(data: ImagePredictions, encoder: str, own: bool) -> np.ndarray[Any, np.dtype[np.bool_]]:
     subjects = np.array(data.target_subjects)
     return np.ones(len(subjects), np.bool_) if own else subjects != encoder
 
 
-def _coefficient(data: Judged, y: Floats, on: Floats, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> float:
+def _coefficient(
+    data: ImagePredictions, y: Floats, on: Floats, rows: np.ndarray[Any, np.dtype[np.bool_]]
+) -> float:
     subjects = np.array(data.target_subjects)[rows]
     dummies = (subjects[:, None] == np.unique(subjects)).astype(np.float64)
     others = np.column_stack([dummies, data.covariates()[rows]])
@@ -137,26 +137,29 @@ class Crossed:
         return asdict(self)
 
 
-def crossed(data: Judged) -> list[Crossed]:
-    """Per region: activation ~ on_off + nuisance + (on_off | encoder subject) + (1 | image) + (1 | scene).
+def crossed(data: ImagePredictions) -> list[Crossed]:
+    """Fit per region activation ~ on_off + nuisance + (on_off | encoder subject) + (1 | image) + (1 | scene).
 
-    Only encoders of other subjects than the image's target judge it; REML; t with degrees of freedom from the
-    random factor with the fewest units, less one. Within one region an image's effect is the image-by-region
-    effect, without which images that happen to suit a region would count as many independent observations.
+    Cross-subject predictions only: an image is not predicted by the subject it was made for. REML; t with
+    degrees of freedom from the random factor with the fewest units, less one. Within one region an image's
+    effect is the image-by-region effect, without which images that happen to suit a region would count as
+    many independent observations.
+
+    :raises InputError: no region has images of both kinds.
     """
-    found = []
+    models = []
     for region in data.regions:
         if len(np.unique(data.on(region))) == 2:
-            found.append(_fit(data, [region], region))
-    if not found:
+            models.append(_fit(data, [region], region))
+    if not models:
         raise InputError(
             "on- versus off-target", "no region has both kinds of images", "images for two regions"
         )
-    return found
+    return models
 
 
-def joint(data: Judged) -> Crossed:
-    """All regions in one model: the mean effect, with images by regions as a further random term.
+def joint(data: ImagePredictions) -> Crossed:
+    """Fit all regions in one model: the mean effect, with images by regions as a further random term.
 
     :raises InputError: more random effects than dense algebra handles in reasonable time.
     """
@@ -171,12 +174,12 @@ def joint(data: Judged) -> Crossed:
     return _fit(data, regions, "all regions")
 
 
-def _fit(data: Judged, regions: Sequence[str], name: str) -> Crossed:
+def _fit(data: ImagePredictions, regions: Sequence[str], name: str) -> Crossed:
     z, covariates = data.standardised(), data.covariates()
     encoders, images, columns = _cells(data, regions)
     on = np.stack([data.on(region) for region in regions], axis=1)[images, columns]
-    places = np.array([data.regions.index(region) for region in regions])
-    outcome = z[encoders, images, places[columns]]
+    region_columns = np.array([data.regions.index(region) for region in regions])
+    outcome = z[encoders, images, region_columns[columns]]
     ones = np.eye(len(regions))[columns]
     fixed = np.column_stack([on, ones, covariates[images]])
     names = (
@@ -202,14 +205,14 @@ def _fit(data: Judged, regions: Sequence[str], name: str) -> Crossed:
     return Crossed(name, fit.wald("on_off"), sd, fit.rows, dict(fit.levels), fit.singular)
 
 
-def _cells(data: Judged, regions: Sequence[str]) -> tuple[Any, Any, Any]:
-    """Encoder, image and region numbers of every judgement by another subject's encoder."""
+def _cells(data: ImagePredictions, regions: Sequence[str]) -> tuple[Any, Any, Any]:
+    """Number the encoder, image and region of every cross-subject prediction."""
     subjects = np.array(data.target_subjects)
     others = np.array(data.encoders)[:, None] != subjects
     encoders, images = np.nonzero(others)
     if len(np.unique(encoders)) < 2:
         raise InputError(
-            "on- versus off-target", "fewer than two judging subjects", "encoders of more subjects"
+            "on- versus off-target", "fewer than two encoder subjects", "encoders of more subjects"
         )
     count = len(regions)
     return np.repeat(encoders, count), np.repeat(images, count), np.tile(np.arange(count), len(images))

@@ -1,4 +1,4 @@
-"""Which region was an image made for? Partial least squares discriminant analysis, one subject held out.
+"""Classify the region that an image was made for by partial least squares, one subject held out.
 
 Class indicators are z-scored over all rows (n - 1); per encoder subject a PLS regression of the indicators on
 the predicted activations is fitted to all other subjects' images (SIMPLS, as MATLAB's ``plsregress``), and
@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from almond.encoding.models.pls import fit_pls
 from almond.errors import InputError
+from almond.stats.classification import Counts, confusion_matrix
+from almond.stats.correlation import zscore
+from almond.stats.leave_one_out import held_out_rows
 from almond.typing import Floats, Ints
 
 
@@ -35,24 +39,18 @@ class PlsDa:
 
     @property
     def accuracy(self) -> float:
+        """Return the share of rows whose class is predicted."""
         return float((self.predicted == self.true).mean())
 
     @property
-    def confusion(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        return confusion_of(self.predicted, self.true, len(self.classes))
-
-
-def confusion_of(predicted: Ints, true: Ints, classes: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Counts (C, C): rows true, columns predicted."""
-    found = np.bincount(true * classes + predicted, minlength=classes * classes)
-    return found.reshape(classes, classes).astype(np.int64)
+    def confusion(self) -> Counts:
+        """Return the counts (C, C): rows true, columns predicted."""
+        return confusion_matrix(self.predicted, self.true, len(self.classes))
 
 
 def z_indicators(labels: Ints, classes: int) -> Floats:
-    """Indicators (n, C) of classes, each to mean 0 and standard deviation (n - 1) 1 over all rows."""
-    hot = np.eye(classes)[labels]
-    found: Floats = (hot - hot.mean(axis=0)) / hot.std(axis=0, ddof=1)
-    return found
+    """Scale indicators (n, C) of classes to mean 0 and standard deviation (n - 1) 1 over all rows."""
+    return zscore(np.eye(classes)[labels], axis=0)
 
 
 def leave_one_subject_out_plsda(
@@ -78,12 +76,7 @@ def leave_one_subject_out_plsda(
         )
     if not 1 <= components <= values.shape[1]:
         raise InputError("components", f"is {components}", f"1 to {values.shape[1]}, the predicted regions")
-    outputs = z_indicators(codes.reshape(-1), len(classes))
-    scores = np.empty((rows, len(classes)))
-    for group in np.unique(groups):
-        test = groups == group
-        weights, intercept = fit_pls(values[~test], outputs[~test], components).coefficients()
-        scores[test] = values[test] @ weights + intercept
+    scores = _held_out_outputs(values, z_indicators(codes.reshape(-1), len(classes)), groups, components)
     return PlsDa(
         tuple(map(str, classes)),
         components,
@@ -93,14 +86,22 @@ def leave_one_subject_out_plsda(
     )
 
 
+def _held_out_outputs(x: Floats, outputs: Floats, groups: NDArray[Any], components: int) -> Floats:
+    """Predict the outputs (n, C) of every group's rows by a regression that was fitted to all others."""
+    scores = np.empty_like(outputs)
+    for test in held_out_rows(groups):
+        weights, intercept = fit_pls(x[~test], outputs[~test], components).coefficients()
+        scores[test] = x[test] @ weights + intercept
+    return scores
+
+
 def largest(scores: Floats) -> Ints:
-    """The column (n,) with the largest output of each row of (n, C)."""
-    found: Ints = np.argmax(scores, axis=1).astype(np.intp)
-    return found
+    """Return the column (n,) with the largest output of each row of (n, C)."""
+    return np.asarray(np.argmax(scores, axis=1), np.intp)
 
 
 class Reclassifier:
-    """The same classification for many label vectors of the same rows: what permutations need.
+    """Classify the same rows with many label vectors, as permutations do.
 
     With as many components as predictors the held-out outputs are one matrix times the indicators (least
     squares), worked out once; with fewer every fold is fitted again.
@@ -116,29 +117,14 @@ class Reclassifier:
         rows = len(self.x)
         hat = np.zeros((rows, rows))
         design = np.column_stack([np.ones(rows), self.x])
-        for group in np.unique(self.groups):
-            test = self.groups == group
+        for test in held_out_rows(self.groups):
+            # Least squares: the held-out outputs are D_test D_train^+ times the outputs of the training rows.
             hat[np.ix_(test, ~test)] = design[test] @ np.linalg.pinv(design[~test])
         return hat
 
     def predict(self, labels: Ints, classes: int) -> Ints:
-        """Held-out class numbers (n,) for labels (n,) in 0..C-1."""
+        """Predict the held-out class numbers (n,) for labels (n,) in 0..C-1."""
         outputs = z_indicators(labels, classes)
         if self.hat is not None:
             return largest(self.hat @ outputs)
-        scores = np.empty_like(outputs)
-        for group in np.unique(self.groups):
-            test = self.groups == group
-            weights, intercept = fit_pls(self.x[~test], outputs[~test], self.components).coefficients()
-            scores[test] = self.x[test] @ weights + intercept
-        return largest(scores)
-
-
-def within_subjects(labels: Ints, subjects: Sequence[Any], rng: np.random.Generator) -> Ints:
-    """The labels (n,) shuffled among the rows of each subject."""
-    groups = np.asarray(subjects)
-    found = labels.copy()
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
-        found[rows] = labels[rng.permutation(rows)]
-    return found
+        return largest(_held_out_outputs(self.x, outputs, self.groups, self.components))

@@ -1,8 +1,12 @@
-"""Mixed models with any number of crossed random intercepts and slopes, in numpy and scipy.
+"""Fit mixed models with any number of crossed random intercepts and slopes, in numpy and scipy.
 
 ``fit_linear`` is linear (profiled REML or ML), ``fit_binomial`` logistic (Laplace). Both report singular fits
 instead of hiding them, and test coefficients by t with degrees of freedom from the random factor with the
 fewest units, because scenes, not participants, usually limit what a study can tell.
+
+They are our own because statsmodels has no logistic model with crossed random effects by maximum likelihood
+(its variational Bayes has half the standard error that it should), and its ``MixedLM`` takes seconds for a
+crossed linear one where these take a tenth. The numbers are those of R's lme4, against which tests hold them.
 """
 
 from __future__ import annotations
@@ -38,6 +42,8 @@ class LikelihoodRatio:
 
 
 def likelihood_ratio(full: MixedFit, reduced: MixedFit) -> LikelihoodRatio:
+    """Compare nested models: ``full`` holds all fixed effects of ``reduced`` and the same random effects."""
+    # 2 (log L_full - log L_reduced), chi-squared with as many degrees of freedom as fixed effects more.
     statistic = max(0.0, 2.0 * (full.log_likelihood - reduced.log_likelihood))
     df = len(full.names) - len(reduced.names)
     return LikelihoodRatio(statistic, df, float(chi2.sf(statistic, df)))

@@ -1,4 +1,4 @@
-"""Binomial mixed models with a logit link, fitted by the Laplace approximation.
+"""Fit binomial mixed models with a logit link by the Laplace approximation.
 
 The conditional modes of the random effects are found by penalised Newton steps; fixed effects and the factors
 of the covariances are then optimised together with the exact gradient of the approximate log-likelihood.
@@ -31,7 +31,9 @@ SEPARATED = 12.0
 
 @dataclass
 class Modes:
-    """The conditional modes for one set of parameters, and what the gradient needs again."""
+    """At the conditional modes for one set of parameters: the negative log-likelihood ``value``, ``scaled``
+    Z Lambda (n, slots), ``residual`` mu - y, ``weights`` d mu / d eta, ``slope`` d weights / d eta (n,), and
+    the ``inverse`` (effects, effects) of the Hessian over u."""
 
     value: float
     scaled: Floats
@@ -50,12 +52,14 @@ class Laplace:
         self.evaluations = 0
 
     def penalised(self, offset: Floats, scaled: Floats, effects: Floats) -> tuple[float, Floats]:
+        """Return -log p(y | u) + u'u / 2 without its constant, and the logits (n,)."""
+        # eta = X gamma + Z Lambda u; -log p(y | u) = sum n_i log(1 + exp(eta_i)) - y_i eta_i
         logit = offset + self.design.times(scaled, effects)
         loss = self.trials @ np.logaddexp(0.0, logit) - self.counts @ logit
         return float(loss + 0.5 * effects @ effects), logit
 
     def modes(self, gamma: Floats, theta: Floats) -> Modes:
-        """Newton's method with step halving; the penalty keeps every matrix's eigenvalues at 1 or more."""
+        """Find the modes by Newton's method with step halving; the penalty holds eigenvalues at 1 or more."""
         self.evaluations += 1
         design, scaled, offset = self.design, self.design.scaled(theta), self.fixed @ gamma
         effects = self.effects
@@ -63,6 +67,7 @@ class Laplace:
         for _ in range(NEWTON_STEPS):
             mean = expit(logit)
             weights = self.trials * mean * (1.0 - mean)
+            # u <- u - H^-1 g with g = (Z Lambda)'(mu - y) + u and H = (Z Lambda)' W (Z Lambda) + I
             slope = design.transposed(scaled, self.trials * mean - self.counts) + effects
             step = cho_solve(self.factor(scaled, weights), slope)
             if slope @ step < 1e-18:
@@ -74,6 +79,7 @@ class Laplace:
         mean = expit(logit)
         weights = self.trials * mean * (1.0 - mean)
         factor = self.factor(scaled, weights)
+        # -log L = min over u of the penalised loss + log|H| / 2
         total = value + float(np.log(np.diag(factor[0])).sum())
         inverse = cho_solve(factor, np.eye(design.effects))
         return Modes(
@@ -83,16 +89,18 @@ class Laplace:
     def halved(
         self, offset: Floats, scaled: Floats, effects: Floats, value: float, step: Floats
     ) -> tuple[Floats, float, Floats, bool]:
+        """Halve the step until the penalised loss does not rise; the last value is whether one was found."""
         size = 1.0
         while size > 1e-6:
             tried = effects - size * step
-            found, logit = self.penalised(offset, scaled, tried)
-            if found <= value:
-                return tried, found, logit, True
+            loss, logit = self.penalised(offset, scaled, tried)
+            if loss <= value:
+                return tried, loss, logit, True
             size /= 2.0
         return effects, value, self.penalised(offset, scaled, effects)[1], False
 
     def factor(self, scaled: Floats, weights: Floats) -> tuple[Floats, bool]:
+        """Return the Cholesky factor of H = (Z Lambda)' W (Z Lambda) + I."""
         matrix = self.design.crossproduct(scaled, weights)
         matrix[np.diag_indices_from(matrix)] += 1.0
         if not np.isfinite(matrix).all():
@@ -101,21 +109,25 @@ class Laplace:
         return factor
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats]:
-        """Value and gradient at (gamma, theta)."""
+        """Return the negative log-likelihood and its gradient at (gamma, theta)."""
         p = self.fixed.shape[1]
         theta = parameters[p:]
-        found = self.modes(parameters[:p], theta)
+        modes = self.modes(parameters[:p], theta)
         design, u = self.design, self.effects
-        residual, weights, scaled = found.residual, found.weights, found.scaled
+        residual, weights, scaled = modes.residual, modes.weights, modes.scaled
         # spread[i, s] = (B H^-1)[i, index of slot s]; leverage = diag(B H^-1 B')
-        gathered = found.inverse[design.indices[:, :, None], design.indices[:, None, :]]
+        gathered = modes.inverse[design.indices[:, :, None], design.indices[:, None, :]]
         spread = np.einsum("ns,nst->nt", scaled, gathered)
         leverage = np.einsum("ns,ns->n", scaled, spread)
-        pull = 0.5 * leverage * found.slope
-        adjoint = found.inverse @ design.transposed(scaled, pull)
+        # d(log|H| / 2) / d eta = leverage dW / 2; the modes move with the parameters by -H^-1 dg, so that the
+        # adjoint a = H^-1 B' pull carries their part: rows = (mu - y) + pull - W B a.
+        pull = 0.5 * leverage * modes.slope
+        adjoint = modes.inverse @ design.transposed(scaled, pull)
         back = weights * design.times(scaled, adjoint)
         rows = residual + pull - back
         gradient = [self.fixed.T @ rows]
+        # By T[row, column], with z the covariate of row and u the effect of column, summed over rows of data:
+        # z (rows u + W (B H^-1)_column - (mu - y) a_column).
         slots = design.parameter_slots()
         own = [
             design.values[:, row]
@@ -126,7 +138,7 @@ class Laplace:
             )
             for row, column in slots
         ]
-        return found.value, np.concatenate([*gradient, np.array(own)])
+        return modes.value, np.concatenate([*gradient, np.array(own)])
 
 
 def fit_binomial(
@@ -139,11 +151,15 @@ def fit_binomial(
 ) -> MixedFit:
     """Fit ``counts ~ Binomial(trials, logit^-1(fixed @ beta + random effects))``.
 
-    ``counts`` (n,) and ``trials`` (n,) whole numbers with 0 <= counts <= trials (trials 1 if left out);
-    ``fixed`` (n, p), p may be 0. Standard errors come from the Hessian of the Laplace log-likelihood over all
-    parameters that are not on their bound. ``separated`` is True where the likelihood has no maximum, such as
-    when every choice was the same: standard errors mean nothing then. Raises ``InputError`` for values out of
-    range, a fixed design without full rank, and terms with one level.
+    Standard errors come from the Hessian of the Laplace log-likelihood over all parameters that are not on
+    their bound. ``separated`` of the fit is True where the likelihood has no maximum, such as when every
+    choice was the same: standard errors mean nothing then.
+
+    :param counts: (n,) whole numbers, 0 <= counts <= trials. :param fixed: (n, p), p may be 0.
+    :param terms: any number of crossed or nested random terms.
+    :param trials: (n,) whole numbers, default 1.
+    :param names: (p,) of the columns of ``fixed``, default ``x0``, ``x1``, ...
+    :raises InputError: values out of range, a fixed design without full rank, and terms with one level.
     """
     counts = np.asarray(counts, dtype=np.float64)
     trials = np.ones_like(counts) if trials is None else np.asarray(trials, dtype=np.float64)
@@ -153,6 +169,7 @@ def fit_binomial(
         )
     basis = FixedDesign(fixed, len(counts), names)
     whole = RandomDesign(terms, len(counts))
+    # log of the binomial coefficients n! / (y! (n - y)!)
     constant = float(np.sum(gammaln(trials + 1) - gammaln(counts + 1) - gammaln(trials - counts + 1)))
     likelihood = pooled_likelihood(counts, trials, basis.orthogonal, whole)
     best, evaluations = optimise(likelihood, basis.rank)
@@ -183,7 +200,7 @@ def is_separated(counts: Floats, trials: Floats, fixed: Floats, gamma: Floats) -
 
 
 def pooled_likelihood(counts: Floats, trials: Floats, fixed: Floats, whole: RandomDesign) -> Laplace:
-    """The likelihood over distinct rows: trials of one participant and one scene are one binomial count."""
+    """Pool equal rows: the trials of one participant and one scene are one binomial count."""
     key = np.hstack([fixed, whole.indices.astype(np.float64), whole.values])
     distinct, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
     group = group.reshape(-1)
@@ -201,34 +218,39 @@ def pooled_likelihood(counts: Floats, trials: Floats, fixed: Floats, whole: Rand
 
 
 def optimise(likelihood: Laplace, rank: int) -> tuple[Floats, int]:
-    """The best of a few starts: a variance of zero is a stationary point, so one start could stop there."""
+    """Return the best (gamma, theta) and the number of evaluations.
+
+    A variance of zero is a stationary point: a search that ends there begins once more beside it.
+    """
     design = likelihood.design
     bounds = [(-GAMMA_BOUND, GAMMA_BOUND)] * rank + [(-THETA_BOUND, THETA_BOUND)] * design.parameters
     for index in design.bounded:
         bounds[rank + index] = (0.0, THETA_BOUND)
     begin = np.concatenate([fixed_start(likelihood), design.start()])
-    best = search(likelihood, begin, bounds)
+    best = minimise_laplace(likelihood, begin, bounds)
     if design.is_singular(best[rank:]):
         again = best.copy()
         again[rank:] = np.where(np.abs(best[rank:]) < 0.2, 0.2 * design.start(), best[rank:])
-        second = search(likelihood, again, bounds)
+        second = minimise_laplace(likelihood, again, bounds)
         if likelihood(second)[0] < likelihood(best)[0]:
             best = second
     return best, likelihood.evaluations
 
 
-def search(likelihood: Laplace, begin: Floats, bounds: list[tuple[float, float]]) -> Floats:
+def minimise_laplace(likelihood: Laplace, begin: Floats, bounds: list[tuple[float, float]]) -> Floats:
+    """Minimise the negative log-likelihood over (gamma, theta) within ``bounds`` from ``begin``."""
     if not begin.size:
         return begin
     options = {"maxiter": 400, "ftol": 1e-13, "gtol": 1e-7}
-    found: Floats = minimize(likelihood, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
-    return found
+    best: Floats = minimize(likelihood, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    return best
 
 
 def fixed_start(likelihood: Laplace) -> Floats:
-    """A few steps of ordinary logistic regression; the penalty keeps separated outcomes finite."""
+    """Take a few steps of ordinary logistic regression; the penalty keeps separated outcomes finite."""
     fixed, gamma = likelihood.fixed, np.zeros(likelihood.fixed.shape[1])
     for _ in range(8 if gamma.size else 0):
+        # gamma <- gamma + (X'WX + I / 1000)^-1 X'(y - mu)
         mean = expit(fixed @ gamma)
         weights = likelihood.trials * mean * (1.0 - mean)
         matrix = fixed.T @ (weights[:, None] * fixed) + 1e-3 * np.eye(gamma.size)

@@ -1,4 +1,4 @@
-"""Fixed effects of mixed models, and what every fitted mixed model tells."""
+"""Fixed effects of mixed models, and the results of every fitted mixed model."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from almond.errors import InputError
 from almond.stats.mixed.random_effects import SINGULAR, RandomDesign
+from almond.stats.ttest import half_width, two_sided_p
 from almond.typing import Floats
 
 RANK_TOLERANCE = 1e-9
@@ -29,6 +29,7 @@ class FixedDesign:
         self.names = tuple(names) if names else tuple(f"x{index}" for index in range(self.rank))
         if len(self.names) != self.rank:
             raise InputError("fixed effects", f"{len(self.names)} names for {self.rank} columns")
+        # X = Q R; with Q sqrt(n) for X and gamma = R beta / sqrt(n) the fit is the same.
         basis, triangle = np.linalg.qr(fixed)
         lengths = np.linalg.norm(fixed, axis=0)
         for column in range(self.rank):
@@ -41,15 +42,17 @@ class FixedDesign:
         self.triangle: Floats = np.asarray(triangle / np.sqrt(rows), dtype=np.float64)
 
     def back(self, gamma: Floats) -> Floats:
-        """Coefficients of the original columns."""
+        """Transform coefficients ``gamma`` (p,) of the orthogonal columns to those of the original ones."""
         if not self.rank:
             return gamma
-        solved: Floats = np.linalg.solve(self.triangle, gamma).astype(np.float64)
-        return solved
+        coefficients: Floats = np.linalg.solve(self.triangle, gamma).astype(np.float64)
+        return coefficients
 
     def back_covariance(self, covariance: Floats) -> Floats:
+        """Transform the covariance (p, p) of ``gamma`` to that of the original columns' coefficients."""
         if not self.rank:
             return covariance
+        # cov(beta) = R^-1 cov(gamma) R^-T
         inverse = np.linalg.inv(self.triangle)
         whole: Floats = inverse @ covariance @ inverse.T
         return whole
@@ -65,6 +68,7 @@ class TermVariance:
 
     @property
     def sd(self) -> Floats:
+        """Return the standard deviations (k,) of the effects."""
         deviations: Floats = np.sqrt(np.diag(self.covariance))
         return deviations
 
@@ -109,25 +113,26 @@ class MixedFit:
 
     @property
     def se(self) -> Floats:
+        """Return the standard errors (p,) of the estimates."""
         errors: Floats = np.sqrt(np.diag(self.covariance))
         return errors
 
     def min_units_df(self) -> int:
-        """Degrees of freedom: units of the random factor with the fewest, less one."""
+        """Count degrees of freedom: units of the random factor with the fewest, less one."""
         return min(self.levels.values()) - 1
 
     def wald(self, name: str, *, df: float | None = None, level: float = 0.95) -> Wald:
-        """t test of one coefficient; ``df`` is ``min_units_df`` unless given."""
+        """Test one coefficient by t; ``df`` defaults to ``min_units_df``."""
         index = self.names.index(name)
         freedom = float(self.min_units_df() if df is None else df)
         estimate, se = float(self.estimates[index]), float(self.se[index])
         t = estimate / se
-        reach = float(stats.t.ppf(0.5 + level / 2.0, freedom)) * se
-        p = float(2.0 * stats.t.sf(abs(t), freedom))
-        return Wald(estimate, se, t, freedom, p, estimate - reach, estimate + reach)
+        reach = half_width(se, freedom, level)
+        return Wald(estimate, se, t, freedom, two_sided_p(t, freedom), estimate - reach, estimate + reach)
 
 
 def term_variances(design: RandomDesign, theta: Floats, scale: float) -> tuple[TermVariance, ...]:
+    """Return the covariance ``scale * T T'`` of each term's effects."""
     factors = [(block, block.factor(theta)) for block in design.blocks]
     return tuple(
         TermVariance(block.name, block.column_names, scale * factor @ factor.T) for block, factor in factors
@@ -137,33 +142,36 @@ def term_variances(design: RandomDesign, theta: Floats, scale: float) -> tuple[T
 def covariance_of(
     likelihood: Callable[[Floats], tuple[float, Floats]], best: Floats, rank: int, design: RandomDesign
 ) -> tuple[Floats, bool]:
-    """Covariance (rank, rank) of the fixed effects by central differences of the gradient.
+    """Estimate the covariance (rank, rank) of the fixed effects by central differences of the gradient.
 
-    Parameters on their bound are held there. Falls back to the fixed effects alone when the Hessian of all
-    free parameters is not positive definite; the second value says which it was.
+    Parameters on their bound are fixed there. Falls back to the fixed effects alone when the Hessian of all
+    free parameters is not positive definite; the second value is whether it was.
     """
     if not rank:
         return np.zeros((0, 0)), True
     held = {rank + index for index in design.bounded if best[rank + index] < SINGULAR}
     free = [index for index in range(len(best)) if index not in held]
-    for chosen, whole in ((free, True), (list(range(rank)), False)):
-        matrix = curvature(likelihood, best, chosen)
+    for varied, whole in ((free, True), (list(range(rank)), False)):
+        matrix = curvature(likelihood, best, varied)
         if np.linalg.eigvalsh(matrix)[0] > 1e-10 * max(1.0, float(np.abs(matrix).max())):
+            # cov = H^-1, H the Hessian of the negative log-likelihood; its first block is that of gamma.
             covariance: Floats = np.linalg.inv(matrix)[:rank, :rank].astype(np.float64)
             return covariance, whole
     return np.full((rank, rank), np.inf), False
 
 
 def curvature(
-    likelihood: Callable[[Floats], tuple[float, Floats]], best: Floats, chosen: list[int]
+    likelihood: Callable[[Floats], tuple[float, Floats]], best: Floats, varied: list[int]
 ) -> Floats:
+    """Compute the Hessian over the ``varied`` parameters from gradients a small step up and down."""
     rows = []
-    for index in chosen:
+    for index in varied:
+        # H[index] = (g(x + h e) - g(x - h e)) / (2 h)
         width = 1e-4 * max(1.0, abs(best[index]))
         up, down = best.copy(), best.copy()
         up[index] += width
         down[index] -= width
-        rows.append((likelihood(up)[1] - likelihood(down)[1])[chosen] / (2.0 * width))
+        rows.append((likelihood(up)[1] - likelihood(down)[1])[varied] / (2.0 * width))
     matrix = np.array(rows)
     symmetric: Floats = (matrix + matrix.T) / 2.0
     return symmetric

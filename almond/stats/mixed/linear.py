@@ -1,4 +1,4 @@
-"""Linear mixed models with crossed random effects, by profiled REML or maximum likelihood.
+"""Fit linear mixed models with crossed random effects, by profiled REML or maximum likelihood.
 
 The criterion is profiled over the fixed effects and the residual variance, so that only the factors of the
 random effects' covariances are searched: Bates et al. (2015), J. Stat. Softw. 67(1), equations 34 to 42.
@@ -23,8 +23,8 @@ THETA_BOUND = 1000.0
 
 
 @dataclass(frozen=True)
-class Solved:
-    """What one theta implies: deviance, fixed effects, their unscaled covariance, residual variance."""
+class ProfiledSolution:
+    """The solution at one theta: deviance, fixed effects, their unscaled covariance, residual variance."""
 
     deviance: float
     gamma: Floats
@@ -45,6 +45,7 @@ class Profile:
     def __init__(self, outcome: Floats, fixed: Floats, design: RandomDesign, reml: bool) -> None:
         self.design = design
         self.rows, self.rank = fixed.shape
+        # S = [Z X y]'[Z X y], by blocks: Z'Z, Z'[X y] and [X y]'[X y].
         right = np.column_stack([fixed, outcome])
         outer = np.column_stack([design.transposed(design.values, column) for column in right.T])
         inner = design.crossproduct(design.values, np.ones(self.rows))
@@ -52,6 +53,7 @@ class Profile:
         self.freedom = self.rows - self.rank if reml else self.rows
         with_x, with_y = design.effects + self.rank, design.effects + self.rank + 1
         # Size of a leading block -> weight of its log determinant.
+        # REML: (n - p) log|C(y)| + (1 - n + p) log|C(X)|; ML: n log|C(y)| - n log|C(X)| + log|C(Z)|.
         self.weights = {with_y: float(self.freedom)}
         if reml:
             self.weights[with_x] = 1.0 - self.freedom
@@ -60,7 +62,7 @@ class Profile:
         self.evaluations = 0
 
     def left(self, theta: Floats, matrix: Floats) -> Floats:
-        """``G' matrix``: each term's factor on its rows; rows of fixed effects and outcome stay."""
+        """Compute ``G' matrix``: each term's factor on its rows; rows of fixed effects and outcome stay."""
         parts = []
         for block in self.design.blocks:
             rows = matrix[block.start : block.stop].reshape(len(block.levels), block.width, -1)
@@ -69,7 +71,8 @@ class Profile:
         return np.vstack([*parts, matrix[self.design.effects :]])
 
     def system(self, theta: Floats) -> tuple[Floats, Floats]:
-        """``C`` and ``G'S``."""
+        """Compute ``C`` and ``G'S``."""
+        # C = G'SG + diag(I, 0); G'SG = G'(G'S)' since S is symmetric.
         half = self.left(theta, self.cross)
         matrix = self.left(theta, half.T.copy())
         index = np.arange(self.design.effects)
@@ -77,33 +80,37 @@ class Profile:
         return matrix, half
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
-        """Deviance without its constant, and its gradient."""
+        """Return the deviance without its constant, and its gradient over theta."""
         self.evaluations += 1
         matrix, half = self.system(theta)
         lower = np.linalg.cholesky(matrix)
         logs = 2.0 * np.log(np.diag(lower))
         value, gradient = 0.0, np.zeros(len(theta))
         for size, weight in self.weights.items():
+            # log|C(k)| = 2 sum log diag L; its derivative by T is 2 tr(C(k)^-1 (G'S)(k) dG).
             value += weight * float(logs[:size].sum())
             solved = cho_solve((lower[:size, :size], True), half[:size, : self.design.effects])
             gradient += 2.0 * weight * self.traces(solved)
         return value, gradient
 
     def traces(self, solved: Floats) -> Floats:
-        """For every T[row, column]: ``solved`` at (effect of column, effect of row), summed over levels."""
-        found = []
+        """Sum, for every T[row, column], ``solved`` at (effect of column, effect of row) over levels."""
+        traces = []
         for block in self.design.blocks:
             first = block.start + block.width * np.arange(len(block.levels))
-            found += [float(solved[first + column, first + row].sum()) for row, column in block.parameters]
-        return np.array(found)
+            traces += [float(solved[first + column, first + row].sum()) for row, column in block.parameters]
+        return np.array(traces)
 
-    def solve(self, theta: Floats) -> Solved:
+    def solve(self, theta: Floats) -> ProfiledSolution:
+        """Solve for the fixed effects and the residual variance at one theta."""
+        # The rows of L that belong to X and y: gamma = R^-T l, cov(gamma) / sigma^2 = R^-T R^-1,
+        # sigma^2 = l_yy^2 / freedom.
         lower = np.linalg.cholesky(self.system(theta)[0])
         triangle = lower[-1 - self.rank : -1, -1 - self.rank : -1]
         inverse = np.linalg.inv(triangle)
         variance = float(lower[-1, -1]) ** 2 / self.freedom
         constant = self.freedom * (1.0 + np.log(2.0 * np.pi) - np.log(self.freedom))
-        return Solved(
+        return ProfiledSolution(
             self(theta)[0] + constant,
             inverse.T @ lower[-1, -1 - self.rank : -1],
             inverse.T @ inverse,
@@ -121,16 +128,17 @@ def fit_linear(
 ) -> MixedFit:
     """Fit ``outcome = fixed @ beta + random effects + noise``.
 
-    ``outcome`` (n,), ``fixed`` (n, p) of full rank with 0 < p < n. ``criterion`` of the result is the REML
-    criterion on the original columns (``reml``) or -2 log-likelihood. Raises ``InputError`` for values that
-    are not finite, an outcome that does not vary, a deficient design, and terms with one level.
+    :param outcome: (n,). :param fixed: (n, p) of full rank with 0 < p < n, an intercept among them if wanted.
+    :param terms: any number of crossed or nested random terms.
+    :param names: (p,) of the columns of ``fixed``, default ``x0``, ``x1``, ...
+    :param reml: restricted maximum likelihood, for variances and tests, with the REML criterion on the
+        original columns; else maximum likelihood, for likelihood ratios, -2 log-likelihood as ``criterion``.
+    :raises InputError: an outcome that is not finite or does not vary, a deficient design, one-level terms.
     """
     outcome = np.asarray(outcome, dtype=np.float64)
     rows = len(outcome)
     if not np.isfinite(outcome).all() or rows < 3 or np.ptp(outcome) == 0.0:
-        raise InputError(
-            "linear mixed model", "the outcome is not finite or does not vary", "finite, varying"
-        )
+        raise InputError("linear mixed model", "outcome is not finite or does not vary", "finite, varying")
     basis = FixedDesign(fixed, rows, names)
     if not 0 < basis.rank < rows:
         raise InputError("linear mixed model", f"{basis.rank} fixed effects for {rows} rows", "0 < p < n")
@@ -143,7 +151,7 @@ def fit_linear(
         raise InputError("linear mixed model", "fixed effects fit the outcome exactly", "noise")
     profile = Profile(residual / spread, basis.orthogonal, design, reml)
     try:
-        theta = search(profile, design)
+        theta = minimise_deviance(profile, design)
         solved = profile.solve(theta)
     except LinAlgError as error:
         raise InputError("linear mixed model", f"cannot be solved: {error}", "more data") from error
@@ -151,6 +159,7 @@ def fit_linear(
     # Back from scaled residuals and orthogonal columns to the units given.
     criterion = solved.deviance + 2.0 * freedom * np.log(spread)
     if reml:
+        # log|X'X| of the original columns: X = Q R adds log|R'R| = 2 sum log|diag R|.
         criterion += 2.0 * float(np.log(np.abs(np.diag(basis.triangle))).sum())
     variance = solved.variance * spread**2
     return MixedFit(
@@ -171,8 +180,8 @@ def fit_linear(
     )
 
 
-def search(profile: Profile, design: RandomDesign) -> Floats:
-    """The best theta of two starts: with a variance of zero the criterion is flat in it."""
+def minimise_deviance(profile: Profile, design: RandomDesign) -> Floats:
+    """Return the best theta of two starts: with a variance of zero the criterion is flat in it."""
     if not design.parameters:
         return np.zeros(0)
     bounds = [(-THETA_BOUND, THETA_BOUND)] * design.parameters
@@ -181,10 +190,10 @@ def search(profile: Profile, design: RandomDesign) -> Floats:
     options = {"maxiter": 500, "ftol": 1e-14, "gtol": 1e-8}
 
     def run(begin: Floats) -> Floats:
-        found: Floats = minimize(
+        theta: Floats = minimize(
             profile, begin, method="L-BFGS-B", jac=True, bounds=bounds, options=options
         ).x
-        return found
+        return theta
 
     best = run(design.start())
     if design.is_singular(best):

@@ -1,4 +1,4 @@
-"""Random effects: which groups vary, in what, and the sparse algebra that mixed models do with them.
+"""Random effects of mixed models: their design, their covariance factors, and products with sparse rows.
 
 A model has any number of crossed terms. A term has one or more columns (1 for an intercept, a covariate for a
 slope) and one vector of effects per level. With ``T`` the lower-triangular factor of a term's covariance
@@ -36,8 +36,8 @@ class RandomTerm:
 
 
 @dataclass(frozen=True)
-class Block:
-    """A term as the algebra sees it: its levels, where its effects start in u, and its parameters."""
+class TermBlock:
+    """A term's part of u: its levels, where its effects start, and the elements of T that are in theta."""
 
     name: str
     column_names: tuple[str, ...]
@@ -52,7 +52,7 @@ class Block:
         return self.start + len(self.levels) * self.width
 
     def factor(self, theta: Floats) -> Floats:
-        """The lower-triangular factor T (k, k)."""
+        """Return the lower-triangular factor T (k, k)."""
         factor = np.zeros((self.width, self.width))
         for number, (row, column) in enumerate(self.parameters):
             factor[row, column] = theta[self.first_parameter + number]
@@ -66,7 +66,7 @@ class RandomDesign:
     """
 
     def __init__(self, terms: Sequence[RandomTerm], rows: int) -> None:
-        blocks: list[Block] = []
+        blocks: list[TermBlock] = []
         indices: list[Ints] = []
         values: list[Floats] = []
         start = parameter = 0
@@ -84,14 +84,14 @@ class RandomDesign:
         self.pairs()
 
     def pairs(self) -> None:
-        """Where each product of two slots of a row lands in the cross-product matrix (effects, effects)."""
+        """Index each product of two slots of a row in the cross-product matrix (effects, effects)."""
         slots = self.values.shape[1]
         self.first, self.second = np.triu_indices(slots)
         self.flat = self.indices[:, self.first] * self.effects + self.indices[:, self.second]
 
     @property
     def bounded(self) -> tuple[int, ...]:
-        """Parameters that are standard deviations, which cannot be negative: the diagonals of the factors."""
+        """List the parameters that cannot be negative, standard deviations: the diagonals of the factors."""
         return tuple(
             block.first_parameter + number
             for block in self.blocks
@@ -100,12 +100,14 @@ class RandomDesign:
         )
 
     def start(self) -> Floats:
+        """Return the theta at which a search begins: standard deviations 1, correlations 0."""
         theta = np.zeros(self.parameters)
         theta[list(self.bounded)] = 1.0
         return theta
 
     def scaled(self, theta: Floats) -> Floats:
-        """Values of Z Lambda (n, slots): each term's columns times its factor."""
+        """Compute the values of Z Lambda (n, slots): each term's columns times its factor."""
+        # Lambda is block-diagonal with T once per level, so that a row of Z Lambda is its columns times T.
         parts = []
         slot = 0
         for block in self.blocks:
@@ -114,40 +116,48 @@ class RandomDesign:
         return np.hstack(parts) if parts else self.values
 
     def crossproduct(self, scaled: Floats, weights: Floats) -> Floats:
-        """``B' W B`` (effects, effects) for B given by its ``scaled`` values and a diagonal W."""
+        """Compute ``B' W B`` (effects, effects), B by its ``scaled`` values (n, slots), W diagonal (n,)."""
         q = self.effects
+        # (B' W B)[j, k] = sum over rows i of w_i b_ij b_ik
         products = scaled[:, self.first] * scaled[:, self.second] * weights[:, None]
         sums = np.bincount(self.flat.ravel(), products.ravel(), minlength=q * q)
         upper: Floats = sums.astype(np.float64).reshape(q, q)
-        # Slots of one row are ordered by term, so everything lies on or above the diagonal.
+        # Slots of one row are ordered by term, so that every product lies on or above the diagonal.
         whole: Floats = upper + upper.T
         whole[np.diag_indices(q)] = np.diag(upper)
         return whole
 
     def times(self, scaled: Floats, effects: Floats) -> Floats:
-        """``B u`` (n,)."""
+        """Compute ``B u`` (n,)."""
         product: Floats = np.einsum("ns,ns->n", scaled, effects[self.indices])
         return product
 
     def transposed(self, scaled: Floats, rows: Floats) -> Floats:
-        """``B' v`` (effects,)."""
+        """Compute ``B' v`` (effects,)."""
         flat = (scaled * rows[:, None]).ravel()
         sums: Floats = np.bincount(self.indices.ravel(), flat, minlength=self.effects).astype(np.float64)
         return sums
 
     def parameter_slots(self) -> list[tuple[int, int]]:
-        """For each parameter T[row, column]: the slot of its covariate (row) and of its effect (column)."""
-        found, slot = [], 0
+        """List for each parameter T[row, column] the slots of its covariate (row) and its effect (column)."""
+        slots, slot = [], 0
         for block in self.blocks:
-            found += [(slot + row, slot + column) for row, column in block.parameters]
+            slots += [(slot + row, slot + column) for row, column in block.parameters]
             slot += block.width
-        return found
+        return slots
 
     def is_singular(self, theta: Floats) -> bool:
+        """Whether some variance is zero, as far as ``SINGULAR`` can tell."""
         return bool(np.any(theta[list(self.bounded)] < SINGULAR)) if self.parameters else False
 
 
-def make_block(term: RandomTerm, rows: int, start: int, first_parameter: int) -> tuple[Block, Ints, Floats]:
+def make_block(
+    term: RandomTerm, rows: int, start: int, first_parameter: int
+) -> tuple[TermBlock, Ints, Floats]:
+    """Return a term's block, the level (n,) of each row, and its columns (n, k).
+
+    :raises InputError: labels or columns that do not fit the rows, or a term with one level.
+    """
     groups = np.asarray(term.groups)
     columns = np.ones((rows, 1)) if term.columns is None else np.asarray(term.columns, dtype=np.float64)
     if groups.shape != (rows,) or columns.ndim != 2 or columns.shape[0] != rows:
@@ -162,8 +172,8 @@ def make_block(term: RandomTerm, rows: int, start: int, first_parameter: int) ->
         raise InputError(f"random term {term.name}", f"has {len(levels)} level", "two or more")
     width = columns.shape[1]
     lower = [(row, column) for column in range(width) for row in range(column, width)]
-    parameters = tuple(place for place in lower if term.correlated or place[0] == place[1])
-    block = Block(
+    parameters = tuple((row, column) for row, column in lower if term.correlated or row == column)
+    block = TermBlock(
         term.name, term.column_names, tuple(levels.tolist()), width, start, parameters, first_parameter
     )
     return block, codes.astype(np.intp).reshape(-1), columns
