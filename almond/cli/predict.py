@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.images is not None:
         settings = settings.model_copy(update={"images": arguments.images.resolve(), "table": None})
     out = arguments.out or settings.out or config.output / "predictions.csv"
-    table = predict_images(config, settings, progress=Console())
+    table = _predict_images(config, settings, progress=Console())
     write_atomically(out, table.to_csv(index=False).encode())
     print(
         json.dumps(predictions_json(table, out), indent=2) if arguments.json else predictions_text(table, out)
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def predict_images(config: FitConfig, settings: PredictionSettings, *, progress: Progress) -> pd.DataFrame:
+def _predict_images(config: FitConfig, settings: PredictionSettings, *, progress: Progress) -> pd.DataFrame:
     """Make the table of :func:`predict_table` for the configuration's encoders and the section's images."""
     artifacts = [stored.load() for stored in collect(config)]
     names, features = _features(config, settings, artifacts, Part(progress, 0.0, 0.9))
@@ -82,7 +82,7 @@ def _of_images(
     spaces = [open_space(spec, device=config.device) for spec in config.spaces.values()]
     digests = [digest_file(path) for path in paths]
     if len(spaces) == 1:
-        check_feature_space(spaces[0].digest, spaces[0].name, artifacts)
+        _check_feature_space(spaces[0].digest, spaces[0].name, artifacts)
     parts = [
         extract_cached(
             space,
@@ -96,7 +96,7 @@ def _of_images(
     return [path.name for path in paths], np.concatenate(parts, axis=1)
 
 
-def check_feature_space(digest: str, name: str, artifacts: Sequence[EncoderArtifact]) -> None:
+def _check_feature_space(digest: str, name: str, artifacts: Sequence[EncoderArtifact]) -> None:
     """Check that the encoders were fitted on this very feature space.
 
     :raises InputError: naming both.

@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the schema or the table; returns 0."""
-    from almond.encoding.config.tables import json_schema, markdown_table
+    from almond.cli.settings_tables import json_schema, markdown_table
 
     if arguments.markdown is None:
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import transaction
 
@@ -64,21 +65,25 @@ def create_recipe(
         steps=steps,
         rule=rule,
     )
-    content = {
-        "prompt": prompt,
-        "seeds": list(seeds),
-        "strengths": [float(value) for value in strengths],
-        "window_low": float(window[0]),
-        "window_high": float(window[1]),
-        "ramp": float(ramp),
-        "contrast": contrast,
-        "both_signs": both_signs,
-        "rule": rule,
-        "steps": steps,
-        "generator": generator,
-    }
+    content = _content(
+        prompt=prompt,
+        seeds=list(seeds),
+        strengths=[float(value) for value in strengths],
+        window=window,
+        ramp=float(ramp),
+        contrast=contrast,
+        both_signs=both_signs,
+        rule=rule,
+        steps=steps,
+        generator=generator,
+    )
     digest = digest_json({**content, "targets": sorted(target.digest for target in guides)})
     recipe = Recipe.objects.create(name=name, digest=digest, **content)
     recipe.targets.set(guides)
     record(verb="create", subject=recipe, by=by, digest=digest)
     return recipe
+
+
+def _content(*, window: tuple[float, float], **fields: Any) -> dict[str, Any]:
+    """Return the columns that a recipe's digest is taken of."""
+    return {**fields, "window_low": float(window[0]), "window_high": float(window[1])}

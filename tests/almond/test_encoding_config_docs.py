@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from almond.cli.main import main
+from almond.cli.settings_tables import json_schema, markdown_table, section_names
 from almond.encoding.config.encoding_models import ENCODING_MODELS
 from almond.encoding.config.features import FEATURE_KINDS, every_feature_key
 from almond.encoding.config.fit_config import FitConfig, load_config, parse_config
 from almond.encoding.config.model import PRESETS
 from almond.encoding.config.regions import region_keys
-from almond.encoding.config.tables import json_schema, markdown_table, section_names
 from almond.errors import InputError
 from almond.shapes import ShapeError, keys_of
 

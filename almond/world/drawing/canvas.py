@@ -40,7 +40,7 @@ class Canvas:
         self.pen = ImageDraw.Draw(self.image)
 
     def rectangle(
-        self, left: float, top: float, right: float, bottom: float, colour: Colour, lit: int = 0
+        self, left: float, top: float, right: float, bottom: float, colour: Colour, *, lit: int = 0
     ) -> None:
         w = self.width
         box = [left * w, top * w, max(left, right) * w, max(top, bottom) * w]
@@ -64,30 +64,23 @@ class Canvas:
         for point in (points[0], points[-1]):
             self.ellipse(point, width / 2, width / 2, colour)
 
-    def arc(
-        self, centre: Point, rx: float, ry: float, start: float, end: float, width: float, colour: Colour
-    ) -> None:
-        """Part of an ellipse's outline; degrees clockwise from the right."""
-        pixels = max(1, round(width * self.width))
-        self.pen.arc(self.box(centre, rx, ry), start, end, fill=(*colour, 0), width=pixels)
-
-    def slice(self, centre: Point, rx: float, ry: float, start: float, end: float, colour: Colour) -> None:
+    def slice(self, centre: Point, rx: float, ry: float, *, start: float, end: float, colour: Colour) -> None:
         """Part of an ellipse cut off by a chord; degrees clockwise from the right."""
         self.pen.chord(self.box(centre, rx, ry), start, end, fill=(*colour, 0))
 
     def gradient(self, top: float, bottom: float, first: Colour, second: Colour, lit: int = 0) -> None:
         """Over the whole width, from one colour at the top to another at the bottom."""
-        self.gradient_box(0.0, top, 1.0, bottom, first, second, lit)
+        self.gradient_box(0.0, top, 1.0, bottom, first=first, second=second, lit=lit)
 
     def gradient_box(
-        self, left: float, top: float, right: float, bottom: float, first: Colour, second: Colour, lit: int
+        self, left: float, top: float, right: float, bottom: float, *, first: Colour, second: Colour, lit: int
     ) -> None:
         """Horizontal bands, one for each pixel row of the picture, from one colour to another."""
         rows = max(1, round((bottom - top) * self.size))
         for row in range(rows):
             start = top + (bottom - top) * row / rows
             colour = mix(first, second, row / rows)
-            self.rectangle(left, start, right, start + (bottom - top) / rows, colour, lit)
+            self.rectangle(left, start, right, start + (bottom - top) / rows, colour, lit=lit)
 
     def averaged(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Colours (size, size, 3) and emission (size, size, 1), both in [0, 1]."""

@@ -19,7 +19,7 @@ def draw_hair_behind(canvas: Canvas, head: Point, radius: float, look: Look) -> 
         canvas.ellipse((x, y - 0.12 * radius), 1.06 * radius, 1.0 * radius, look.hair)
 
 
-def draw_face(canvas: Canvas, head: Point, radius: float, look: Look, scene: Scene, looks_to: int) -> None:
+def draw_face(canvas: Canvas, head: Point, radius: float, look: Look, scene: Scene, *, looks_to: int) -> None:
     """A head of the given radius. Averted: pupils and features turn to ``looks_to`` (-1 left, +1 right)."""
     x, y = head
     canvas.ellipse(head, radius, radius, shade(look.skin, 0.78))
@@ -35,7 +35,7 @@ def draw_face(canvas: Canvas, head: Point, radius: float, look: Look, scene: Sce
 
 def draw_fringe(canvas: Canvas, head: Point, radius: float, look: Look) -> None:
     x, y = head
-    canvas.slice(head, 1.02 * radius, 1.03 * radius, 205, 335, look.hair)
+    canvas.slice(head, 1.02 * radius, 1.03 * radius, start=205, end=335, colour=look.hair)
     if look.long_hair:
         for side in (-1, 1):
             canvas.ellipse(
@@ -74,13 +74,13 @@ def draw_nose(canvas: Canvas, middle: Point, radius: float, skin: Colour) -> Non
 def draw_mouth(canvas: Canvas, middle: Point, radius: float, expression: str) -> None:
     x, y = middle[0], middle[1] + 0.48 * radius
     if expression == "smile":
-        canvas.slice((x, y - 0.1 * radius), 0.44 * radius, 0.38 * radius, 0, 180, MOUTH)
+        canvas.slice((x, y - 0.1 * radius), 0.44 * radius, 0.38 * radius, start=0, end=180, colour=MOUTH)
         canvas.rectangle(x - 0.34 * radius, y - 0.09 * radius, x + 0.34 * radius, y + 0.02 * radius, WHITE)
     elif expression == "fear":
         canvas.ellipse((x, y + 0.08 * radius), 0.22 * radius, 0.29 * radius, MOUTH)
         canvas.ellipse((x, y + 0.12 * radius), 0.15 * radius, 0.19 * radius, shade(MOUTH, 0.5))
     elif expression == "anger":
-        canvas.slice((x, y + 0.26 * radius), 0.4 * radius, 0.34 * radius, 180, 360, MOUTH)
+        canvas.slice((x, y + 0.26 * radius), 0.4 * radius, 0.34 * radius, start=180, end=360, colour=MOUTH)
         canvas.rectangle(x - 0.27 * radius, y + 0.12 * radius, x + 0.27 * radius, y + 0.2 * radius, WHITE)
     else:
         canvas.line(

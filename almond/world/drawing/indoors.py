@@ -36,7 +36,7 @@ def draw_window(canvas: Canvas, x: float, light: str, curtain: Colour) -> None:
     left, right, top, bottom = x - 0.13, x + 0.13, 0.09, 0.40
     canvas.rectangle(left - 0.02, top - 0.02, right + 0.02, bottom + 0.02, FRAME)
     glow = {"bright": 160, "dim": 170, "night": 120}[light]
-    canvas.rectangle(left, top, right, bottom, SKY_SEEN[light], glow)
+    canvas.rectangle(left, top, right, bottom, SKY_SEEN[light], lit=glow)
     if light == "night":
         canvas.ellipse((x + 0.06, 0.17), 0.028, 0.028, (236, 236, 220), 255)
     else:
@@ -133,14 +133,16 @@ def draw_opening(canvas: Canvas, layout: Layout, light: str, ground: float) -> N
     x, half, top = layout.door_x, 0.21, 0.10
     canvas.rectangle(x - half - 0.035, top - 0.035, x + half + 0.035, ground, FRAME)
     if layout.light_behind:
-        canvas.gradient_box(x - half, top, x + half, ground, (255, 232, 168), (240, 190, 110), 235)
+        canvas.gradient_box(
+            x - half, top, x + half, ground, first=(255, 232, 168), second=(240, 190, 110), lit=235
+        )
         canvas.polygon(
             [(x - half, ground), (x + half, ground), (x + half + 0.1, 0.99), (x - half - 0.1, 0.99)],
             (236, 206, 150),
             110,
         )
     else:
-        canvas.gradient_box(x - half, top, x + half, ground, (22, 20, 26), (48, 42, 46), 0)
+        canvas.gradient_box(x - half, top, x + half, ground, first=(22, 20, 26), second=(48, 42, 46), lit=0)
     hinge = x + half if layout.looks_to > 0 else x - half
     edge = hinge + layout.looks_to * 0.13
     leaf = [(hinge, top), (edge, top - 0.05), (edge, ground + 0.05), (hinge, ground)]

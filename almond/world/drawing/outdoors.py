@@ -68,7 +68,7 @@ def draw_house(canvas: Canvas, house: House, base: float, light: str) -> None:
         shines = lit and light != "bright"
         canvas.rectangle(x - 0.042, y - 0.042, x + 0.042, y + 0.05, (236, 232, 224))
         pane: Colour = LIT_WINDOW if shines else (96, 120, 142)
-        canvas.rectangle(x - 0.033, y - 0.033, x + 0.033, y + 0.041, pane, 245 if shines else 0)
+        canvas.rectangle(x - 0.033, y - 0.033, x + 0.033, y + 0.041, pane, lit=245 if shines else 0)
         canvas.rectangle(x - 0.004, y - 0.033, x + 0.004, y + 0.041, (236, 232, 224))
 
 

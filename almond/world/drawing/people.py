@@ -66,7 +66,7 @@ def draw_person(canvas: Canvas, figure: Figure, scene: Scene, looks_to: int) -> 
             draw_raised_arms(canvas, figure)
         else:
             draw_hanging_arms(canvas, figure)
-    draw_face(canvas, head, radius, figure.look, scene, looks_to)
+    draw_face(canvas, head, radius, figure.look, scene, looks_to=looks_to)
     if scene.posture == "arms-raised":
         draw_hands(canvas, figure, 0.34, 0.97, 0.062)
 
