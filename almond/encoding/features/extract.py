@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from almond.digest import digest_array, digest_file, digest_json
-from almond.encoding.bold.bids import Run, read_events
+from almond.encoding.bold.bids import Run
+from almond.encoding.bold.events import read_events
 from almond.encoding.config.features import FeatureSpec
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.film import film_features
