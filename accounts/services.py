@@ -10,7 +10,7 @@ from accounts.models import AuditEvent, User
 
 
 def record(*, verb: str, subject: models.Model, by: User | None, **detail: Any) -> AuditEvent:
-    """Keep one audit event; call it inside the transaction of the deed. ``by=None`` means the system."""
+    """Keep one audit event; call it inside the transaction of the change. ``by=None`` means the system."""
     return AuditEvent.objects.create(
         actor=by, verb=verb, subject_type=subject._meta.label_lower, subject_id=str(subject.pk), detail=detail
     )

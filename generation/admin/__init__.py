@@ -20,7 +20,7 @@ from generation import services
 from generation.admin import forms, sheets
 from generation.admin.pictures import DIRECTIONS, balance_plot, scatter, score_bars, score_strips, trace_plot
 from generation.models import Batch, ImageSet, MatchedSet, Recipe, Stimulus
-from lab.written_once import Deed, WrittenOnceAdmin, actor
+from lab.append_only import Action, AppendOnlyAdmin, actor
 
 SHOWN = 240
 SCENES = 12
@@ -32,7 +32,7 @@ def one_of(wanted: str | None, known: Sequence[str]) -> str:
 
 
 @admin.register(Recipe)
-class RecipeAdmin(WrittenOnceAdmin):
+class RecipeAdmin(AppendOnlyAdmin):
     form = forms.RecipeForm
     list_display = ["name", "prompt", "target_names", "image_count", "generator", "created_at"]
     search_fields = ["name", "prompt"]
@@ -85,7 +85,7 @@ class RecipeAdmin(WrittenOnceAdmin):
             by=actor(request),
         )
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"generate": self.generate}
 
     def generate(self, request: HttpRequest, row: Recipe) -> HttpResponse:
@@ -98,7 +98,7 @@ class RecipeAdmin(WrittenOnceAdmin):
 
 
 @admin.register(Batch)
-class BatchAdmin(WrittenOnceAdmin):
+class BatchAdmin(AppendOnlyAdmin):
     form = forms.BatchForm
     fields = ["name", "recipes", "judges"]
     list_display = ["name", "made", "state", "created_at"]
@@ -119,7 +119,7 @@ class BatchAdmin(WrittenOnceAdmin):
             name=data["name"], recipes=data["recipes"], judges=data["judges"] or None, by=actor(request)
         )
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"resume": self.resume}
 
     def resume(self, request: HttpRequest, row: Batch) -> None:
@@ -146,7 +146,7 @@ class BatchAdmin(WrittenOnceAdmin):
 
 
 @admin.register(Stimulus)
-class StimulusAdmin(WrittenOnceAdmin):
+class StimulusAdmin(AppendOnlyAdmin):
     list_display = ["thumbnail", "name", "intended_target", "pushed", "strength", "source", "digest_start"]
     list_display_links = ["thumbnail", "name"]
     list_filter = ["intended_target", "direction", "batches", "image_set"]
@@ -195,7 +195,7 @@ class StimulusAdmin(WrittenOnceAdmin):
 
 
 @admin.register(MatchedSet)
-class MatchedSetAdmin(WrittenOnceAdmin):
+class MatchedSetAdmin(AppendOnlyAdmin):
     form = forms.MatchedSetForm
     fields = ["name", "batches", "tolerance", "scored_by"]
     list_display = ["name", "state_label", "pair_count", "tolerance", "created_at"]
@@ -214,7 +214,7 @@ class MatchedSetAdmin(WrittenOnceAdmin):
     def create(self, data: dict[str, Any], request: HttpRequest) -> MatchedSet:
         return services.start_matching(by=actor(request), **data)
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"freeze": self.freeze, "rematch": self.rematch}
 
     def freeze(self, request: HttpRequest, row: MatchedSet) -> None:
@@ -243,7 +243,7 @@ class MatchedSetAdmin(WrittenOnceAdmin):
 
 
 @admin.register(ImageSet)
-class ImageSetAdmin(WrittenOnceAdmin):
+class ImageSetAdmin(AppendOnlyAdmin):
     form = forms.ImageSetForm
     list_display = ["name", "image_count", "norm_names", "state", "created_at"]
     list_select_related = ["job"]
@@ -274,7 +274,7 @@ class ImageSetAdmin(WrittenOnceAdmin):
             norms = services.keep_upload(data=data["norms_upload"].read(), suffix="csv")
         return services.import_image_set(name=data["name"], folder=folder, norms=norms, by=actor(request))
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"score": self.score, "retry": self.retry}
 
     def score(self, request: HttpRequest, row: ImageSet) -> None:

@@ -20,7 +20,7 @@ from almond.guidance.defaults import defaults_of
 from encoder.models import Target
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
 from generation.services.checks import MOST_SEEDS, check_matching, check_norms, check_recipe, check_source
-from lab.written_once import RowForm, said_in
+from lab.append_only import RowForm, errors_shown_on
 
 LARGEST_UPLOAD = 1 << 30
 
@@ -100,12 +100,12 @@ class RecipeForm(RowForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        with said_in(self):
+        with errors_shown_on(self):
             data["seed_list"] = read_seeds(data.get("seeds", ""))
-        with said_in(self):
+        with errors_shown_on(self):
             data["strength_list"] = read_numbers(data.get("strengths", ""), "strengths")
         if not self.errors:
-            with said_in(self):
+            with errors_shown_on(self):
                 self._check(data)
         return data
 
@@ -156,7 +156,7 @@ class MatchedSetForm(RowForm):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         if not self.errors:
-            with said_in(self):
+            with errors_shown_on(self):
                 check_matching(
                     batches=list(data["batches"]), tolerance=data["tolerance"], scored_by=data["scored_by"]
                 )

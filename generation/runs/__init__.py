@@ -20,7 +20,7 @@ from almond.stimuli.lowlevel import NAMES
 from almond.stimuli.matching import choose_pairs
 from almond.targets.scorer import Scorer
 from encoder.models import Target
-from encoder.runs.fits import load_scorer
+from encoder.runs.features import load_scorer
 from generation import services
 from generation.models import Batch, ImageSet, MatchedSet, Recipe, Stimulus
 from generation.runs.importing import read_source

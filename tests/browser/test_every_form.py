@@ -15,7 +15,7 @@ from django.urls import reverse
 from accounts.models import User
 from encoder import services
 from encoder.models import Encoder, FeatureSpace
-from lab.conditional_fields import Condition
+from lab.conditional_fields import Condition, ConditionalFields
 from tests.browser.admin_forms import AdminForm, Control, Values
 from tests.browser.conftest import Visit, log_in
 from tests.browser.oasis_lab import Desk
@@ -62,7 +62,8 @@ def without_blanks(values: Values) -> Values:
 @pytest.mark.parametrize("model", addable(), ids=lambda model: model._meta.label)
 def test_each_field_arrives_with_its_own_value(here: Visit, model: type[Model], tmp_path: Path) -> None:
     add_every_row()
-    conditions = getattr(admin.site._registry[model].form, "shown_when", {})
+    form = admin.site._registry[model].form
+    conditions = form.conditions_shown() if issubclass(form, ConditionalFields) else {}
     form = AdminForm(here.page, add_address(here, model), tmp_path)
     form.add_inlines()
     deciding = form.controlling()

@@ -105,7 +105,7 @@ def test_every_field_becomes_a_setting(staff_client: Any, form: dict[str, Any]) 
     ("given", "field", "words"),
     [
         ({"hrf": "fir"}, "delays", "hrf: fir needs delays"),
-        ({"hrf": "fir", "delays": "soon"}, "delays", "are no numbers"),
+        ({"hrf": "fir", "delays": "soon"}, "delays", "numbers separated by commas"),
         ({"hrf": "spm+derivative", "order": "paper-amygdala"}, "hrf", "defined for spm only"),
         ({"high_pass": "-1"}, "high_pass", "not a number above 0"),
         ({"model": "banded"}, "model", "needs several feature spaces"),
@@ -117,7 +117,7 @@ def test_every_field_becomes_a_setting(staff_client: Any, form: dict[str, Any]) 
         ({"further": "dataset: /x"}, "of_dataset", "is decided by the encoder itself"),
         ({"further": "folds: 3", "folds": "4"}, "further", "folds has a field of its own"),
         ({"further": "evaluation: {}"}, "further", "is decided by the encoder itself"),
-        ({"regions": []}, "regions", "none were chosen"),
+        ({"regions": []}, "regions", "none is selected"),
         ({"of_dataset": ""}, "of_dataset", "This field is required."),
         ({"more_spaces": "own"}, "more_spaces", "are for banded ridge"),
     ],

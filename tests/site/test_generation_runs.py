@@ -15,7 +15,8 @@ from almond.rng import generator
 from almond.stimuli.images import read_image
 from almond.stimuli.lowlevel import NAMES, measure
 from almond.targets.target import load_target, save_target, scores, standardised_target
-from encoder.models import Encoder, Target, target_root
+from encoder.folders import target_root
+from encoder.models import Encoder, Target
 from generation import runs, services
 from generation.models import Batch, MatchedSet, Stimulus
 from jobs.models import Job
