@@ -191,6 +191,7 @@ def draw_slices(image: Any, background: Background, path: Path, *, centre: Float
         threshold=SMALLEST / 2,
         vmin=-limit,
         vmax=limit,
+        cbar_tick_format="%.3g",
         dim=DIM,
         resampling_interpolation="nearest",
         figure=figure,

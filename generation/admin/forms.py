@@ -21,6 +21,7 @@ from encoder.models import Target
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
 from generation.services.checks import MOST_SEEDS, check_matching, check_norms, check_recipe, check_source
 from lab.append_only import RowForm, errors_shown_on
+from lab.typed_values import read_numbers
 
 LARGEST_UPLOAD = 1 << 30
 
@@ -37,14 +38,6 @@ def read_seeds(text: str) -> list[int]:
             raise InputError("seeds", f"{part!r} is too many", f"at most {MOST_SEEDS}")
         seeds += range(first, last + 1)
     return seeds
-
-
-def read_numbers(text: str, field: str) -> list[float]:
-    """``0.5, 1`` -> [0.5, 1.0]."""
-    try:
-        return [float(part) for part in filter(None, re.split(r"[,;\s]+", text))]
-    except ValueError as error:
-        raise InputError(field, f"{text!r}", "numbers separated by commas") from error
 
 
 class RecipeForm(RowForm):
@@ -200,16 +193,12 @@ class ImageSetForm(RowForm):
             if not zipfile.is_zipfile(archive):
                 self.add_error("archive", f"{archive.name}: is not a zip file (expected one of images)")
             archive.seek(0)
-        try:
+        with errors_shown_on(self, at="folder"):
             if data.get("folder"):
                 check_source(Path(data["folder"]), "folder")
-        except InputError as error:
-            self.add_error("folder", str(error))
-        try:
+        with errors_shown_on(self, at="norms_file"):
             if data.get("norms_file"):
                 check_norms(Path(data["norms_file"]))
-        except InputError as error:
-            self.add_error("norms_file", str(error))
         return data
 
 

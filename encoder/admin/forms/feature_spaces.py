@@ -42,6 +42,11 @@ def declared_keys(kind: str) -> tuple[str, ...]:
     return (*choices.feature_keys(kind), "interval") if kind == TABLE else choices.feature_keys(kind)
 
 
+def other_keys(kind: str) -> set[str]:
+    """List the keys of a kind that no field asks for."""
+    return set(choices.feature_keys(kind)) - {"path", *map(key_of, TYPED)}
+
+
 def has_folder(kind: str) -> bool:
     """Whether the path of a kind is the folder of a model; that of a table is a file."""
     return kind != TABLE and "path" in choices.feature_keys(kind)
@@ -75,7 +80,7 @@ class FeatureSpaceForm(ConditionalFields, RowForm):
     every = whole_field("Use every n-th frame. Empty: 5, as published.", least=1, label="Every n-th frame")
 
     further = lines_field(
-        "Any other key of this kind, one per line as in a configuration, such as filter: bilinear.",
+        "Keys of this kind that have no field here, one per line as in a configuration.",
         label="Further keys",
         placeholder="filter: bilinear",
         rows=2,
@@ -98,6 +103,7 @@ class FeatureSpaceForm(ConditionalFields, RowForm):
             "path": when("kind", TABLE),
             "folder": when("kind", *filter(has_folder, kinds)),
             "every": filled("video"),
+            "further": when("kind", *filter(other_keys, kinds)),
         }
 
     def clean(self) -> dict[str, Any]:
@@ -127,7 +133,7 @@ class FeatureSpaceForm(ConditionalFields, RowForm):
             typed["path"] = data.get("folder", "")
         keys = declared_keys(kind)
         own = {key: read_key(key, value) for key, value in typed.items() if key in keys}
-        return merged(own, read_settings(data.get("further") or ""))
+        return merged(own, read_settings(data.get("further") or "")) if other_keys(kind) else own
 
 
 def read_key(key: str, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A name added to a registry of the library is offered by the forms of the site, with no change to the site."""
+"""A name added to a registry of the library is offered by the site, with no change to the site."""
 
 from __future__ import annotations
 
