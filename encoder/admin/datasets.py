@@ -24,11 +24,11 @@ class DatasetAdmin(AppendOnlyAdmin):
     change_form_outer_before_template = "admin/encoder/dataset.html"
     deletable = True
 
-    @display(description="subjects")
+    @display(description="subjects")  # type: ignore[untyped-decorator]
     def subject_count(self, row: Dataset) -> int:
         return len(row.subjects)
 
-    @display(description="regions")
+    @display(description="regions")  # type: ignore[untyped-decorator]
     def region_names(self, row: Dataset) -> str:
         return ", ".join(region.name for region in row.regions.all())
 

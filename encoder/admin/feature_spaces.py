@@ -22,7 +22,7 @@ class FeatureSpaceAdmin(AppendOnlyAdmin):
     change_form_outer_before_template = "admin/encoder/feature_space.html"
     deletable = True
 
-    @display(description="digest")
+    @display(description="digest")  # type: ignore[untyped-decorator]
     def short_digest(self, row: FeatureSpace) -> str:
         return row.digest[:12]
 

@@ -31,7 +31,7 @@ class RegionAdmin(AppendOnlyAdmin):
     class Media:
         js = ["js/labels.js"]
 
-    @display(description="definition")
+    @display(description="definition")  # type: ignore[untyped-decorator]
     def made_of(self, row: Region) -> str:
         return region_values.in_words(row)
 

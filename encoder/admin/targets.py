@@ -34,11 +34,11 @@ class TargetAdmin(AppendOnlyAdmin):
             ("Units of the scores", {"fields": reference}),
         ]
 
-    @display(description="subjects")
+    @display(description="subjects")  # type: ignore[untyped-decorator]
     def subject_names(self, row: Target) -> str:
         return ", ".join(row.subjects)
 
-    @display(description="state", label={"computed": "success", "waiting": "warning"})
+    @display(description="state", label={"computed": "success", "waiting": "warning"})  # type: ignore[untyped-decorator]
     def state(self, row: Target) -> str:
         return "computed" if row.digest else "waiting"
 

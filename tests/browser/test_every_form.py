@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from accounts.models import User
-from encoder import services
+from encoder import choices, services
 from encoder.models import Encoder, FeatureSpace
 from lab.conditional_fields import Condition, ConditionalFields
 from tests.browser.admin_forms import AdminForm, Control, Values
@@ -21,6 +21,8 @@ from tests.browser.conftest import Visit, log_in
 from tests.browser.oasis_lab import Desk
 from tests.site.encoder_rows import add_dataset, bare_encoder, write_bids
 from tests.site.every_row import add_every_row
+
+BANDED = dict(choices.encoder_models())["banded"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -118,7 +120,7 @@ def test_an_encoder_is_made_of_the_regions_that_were_clicked(
     desk = Desk(here)
     desk.open(reverse("admin:encoder_encoder_add"))
     desk.fill(name="two regions")
-    desk.choose(model="banded ridge, several feature spaces", of_dataset="tiny", feature_space="scenes")
+    desk.choose(model=BANDED, of_dataset="tiny", feature_space="scenes")
     for name, rows in (("regions", ["LB", "SF"]), ("more_spaces", ["words"])):
         boxes = here.page.locator(f"#id_{name}")
         for row in rows:
@@ -137,13 +139,13 @@ def test_a_hidden_field_with_an_error_is_shown(here: Visit) -> None:
     desk = Desk(here)
     desk.open(reverse("admin:encoder_encoder_add"))
     desk.fill(name="no banded ridge")
-    desk.choose(model="banded ridge, several feature spaces", of_dataset="bare", feature_space="world-fc7")
+    desk.choose(model=BANDED, of_dataset="bare", feature_space="world-fc7")
     here.page.locator("#id_regions").get_by_label("LB").click()
     here.page.locator("#id_more_spaces").get_by_label("words").click()
     desk.choose(model="ridge regression")
     assert not here.page.locator("#id_more_spaces").is_visible()
     desk.press("Save", exact=True)
-    here.page.get_by_text("are for banded ridge, each once").wait_for()
+    here.page.get_by_text("are for banded ridge regression, each once").wait_for()
     assert here.page.locator("#id_more_spaces").get_by_label("words").is_checked()
     assert here.page.locator("#id_more_spaces").is_visible()
     assert list(Encoder.objects.all()) == [encoder]

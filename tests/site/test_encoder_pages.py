@@ -157,13 +157,13 @@ def test_two_encoders_are_compared_subject_by_subject(encoder: Encoder, staff_cl
     page = staff_client.get(
         reverse("admin:encoder_encoder_compare"), {"a": encoder.pk, "b": other.pk}
     ).content.decode()
-    assert "16 voxels of all subjects" in page
+    assert "16 voxels, all subjects" in page
     assert page.count("<svg") == 4
     pair = [one.versions.get(subject="01", region__name="LB") for one in (encoder, other)]
     page = staff_client.get(
         reverse("admin:encoder_encoderversion_compare"), {"a": pair[0].pk, "b": pair[1].pk}
     ).content.decode()
-    assert "8 voxels that both have" in page
+    assert "8 shared voxels" in page
     for address in ("encoder", "encoderversion"):
         wrong = reverse(f"admin:encoder_{address}_compare")
         assert staff_client.get(wrong, {"a": "x", "b": "1"}).status_code == 404
