@@ -64,8 +64,8 @@ def without_blanks(values: Values) -> Values:
 @pytest.mark.parametrize("model", addable(), ids=lambda model: model._meta.label)
 def test_each_field_arrives_with_its_own_value(here: Visit, model: type[Model], tmp_path: Path) -> None:
     add_every_row()
-    form = admin.site._registry[model].form
-    conditions = form.conditions_shown() if issubclass(form, ConditionalFields) else {}
+    form_class = admin.site._registry[model].form
+    conditions = form_class.conditions_shown() if issubclass(form_class, ConditionalFields) else {}
     form = AdminForm(here.page, add_address(here, model), tmp_path)
     form.add_inlines()
     deciding = form.controlling()

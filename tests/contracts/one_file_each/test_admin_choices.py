@@ -85,8 +85,8 @@ def test_no_migration_holds_a_list_of_names() -> None:
         (EncoderVersion, "model"),
         (EncoderReport, "kind"),
     ):
-        deconstructed = model._meta.get_field(field).deconstruct()[3]
-        assert callable(deconstructed["choices"])
+        column: Any = model._meta.get_field(field)
+        assert callable(column.deconstruct()[3]["choices"])
 
 
 def test_services_refuse_names_that_nobody_registered() -> None:
