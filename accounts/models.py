@@ -12,11 +12,15 @@ class User(AbstractUser):
 
 
 class AuditEvent(models.Model):
-    """One action: actor, verb, subject and time. Written by services, never changed."""
+    """One entry of the audit log: who did what to which row, and when. Append-only, by services."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="deeds"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="audit_events",
     )
     verb = models.CharField(max_length=80)
     subject_type = models.CharField(max_length=80)
@@ -25,6 +29,8 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-at", "-id"]
+        verbose_name = "audit event"
+        verbose_name_plural = "audit log"
         indexes = [models.Index(fields=["subject_type", "subject_id"], name="audit_subject")]
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from almond.progress import Part
 from analysis import services
 from analysis.models import AnalysisRun, Export, export_root, report_root
 from analysis.services import gathering
-from encoder.models import artifact_root, target_root
+from encoder.folders import artifact_root, target_root
 from jobs.services.execution import RunningJob
 from ratings.services import export_tables
 

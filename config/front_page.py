@@ -51,7 +51,7 @@ class RoomView:
 
 
 CHAIN = (
-    Room("Encoding", "neurology", "Encoding models of BOLD; targets are mean weights of regions.", (
+    Room("Encoding", "neurology", "Encoding models are fitted to BOLD runs; their weights become targets.", (
         Item("Datasets", "database", "encoder.Dataset"),
         Item("Regions", "select_all", "encoder.Region"),
         Item("Feature spaces", "blur_on", "encoder.FeatureSpace"),
@@ -60,22 +60,22 @@ CHAIN = (
         Item("Reports", "summarize", "encoder.EncoderReport"),
         Item("Targets", "target", "encoder.Target"),
     )),
-    Room("Generation", "burst_mode", "Images of one scene are guided along targets, then matched in pairs.", (
+    Room("Generation", "burst_mode", "Images are guided along targets, scored by judges, then matched.", (
         Item("Recipes", "receipt_long", "generation.Recipe"),
         Item("Batches", "burst_mode", "generation.Batch"),
         Item("Stimuli", "image", "generation.Stimulus"),
         Item("Matched sets", "compare", "generation.MatchedSet"),
         Item("Image sets", "photo_library", "generation.ImageSet"),
     )),
-    Room("Studies", "science", "Constructs, blocks, and a plan that is frozen before the first response.", (
+    Room("Studies", "science", "Questions, blocks, and a plan that is frozen before the first response.", (
         Item("Studies", "science", "studies.Study"),
         Item("Constructs", "linear_scale", "studies.Construct"),
     )),
-    Room("Data", "groups", "Participants rate and choose; every response is stored once.", (
+    Room("Data", "groups", "Ratings and choices of participants; each response is stored exactly once.", (
         Item("Participants", "groups", "ratings.Participant"),
         Item("Responses", "touch_app", "ratings.Response"),
     )),
-    Room("Analysis", "query_stats", "Exports with full provenance, and reports computed from them alone.", (
+    Room("Analysis", "query_stats", "Exports with their evidence, and reports made from exports alone.", (
         Item("Exports", "inventory_2", "analysis.Export"),
         Item("Analysis runs", "query_stats", "analysis.AnalysisRun"),
     )),

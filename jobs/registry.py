@@ -16,8 +16,8 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
     {
         "encoder.fit": "encoder.runs.fits:fit",
         "encoder.fit_group": "encoder.runs.fits:fit_group",
-        "encoder.draw": "encoder.runs.drawing:draw",
-        "encoder.make_target": "encoder.runs.fits:make_target",
+        "encoder.draw": "encoder.runs.maps:draw",
+        "encoder.make_target": "encoder.runs.targets:make_target",
         "encoder.import_betas": "encoder.runs.weights:import_betas",
         "encoder.evaluate": "encoder.runs.reports:evaluate",
         "encoder.validate": "encoder.runs.reports:validate",

@@ -54,10 +54,15 @@ class ConditionalFields:
     class Media:
         js = [Script("js/conditional_fields.js", type="module")]
 
+    @classmethod
+    def conditions_shown(cls) -> Mapping[str, Condition]:
+        """Return field -> condition; overridden where conditions depend on what is registered."""
+        return cls.shown_when
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields = self.fields  # type: ignore[attr-defined]
-        for name, condition in self.shown_when.items():
+        for name, condition in self.conditions_shown().items():
             if name in fields and condition.field in fields:
                 widget = fields[name].widget
                 inner = getattr(widget, "widget", widget)  # the admin wraps those of related rows

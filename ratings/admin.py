@@ -17,7 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from almond.errors import InputError
-from lab.written_once import actor
+from lab.append_only import actor
 from ratings import services
 from ratings.models import Participant, Response
 from ratings.services.presentation import monitor_json

@@ -15,7 +15,7 @@ from unfold.decorators import display
 from analysis import services
 from analysis.admin import forms
 from analysis.models import AnalysisRun, Export
-from lab.written_once import Deed, WrittenOnceAdmin, actor
+from lab.append_only import Action, AppendOnlyAdmin, actor
 
 COLOURS = {
     "ready": "success",
@@ -27,7 +27,7 @@ COLOURS = {
 
 
 @admin.register(Export)
-class ExportAdmin(WrittenOnceAdmin):
+class ExportAdmin(AppendOnlyAdmin):
     form = forms.ExportForm
     list_display = [
         "study",
@@ -67,7 +67,7 @@ class ExportAdmin(WrittenOnceAdmin):
     def create(self, data: dict[str, Any], request: HttpRequest) -> Export:
         return services.request_export(study=data["study"], by=actor(request))
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"analyse": self.analyse}
 
     def analyse(self, request: HttpRequest, row: Export) -> HttpResponse:
@@ -80,7 +80,7 @@ class ExportAdmin(WrittenOnceAdmin):
 
 
 @admin.register(AnalysisRun)
-class AnalysisRunAdmin(WrittenOnceAdmin):
+class AnalysisRunAdmin(AppendOnlyAdmin):
     form = forms.AnalysisRunForm
     list_display = ["study", "shown_standing", "shown_mode", "answer", "created_at", "report"]
     list_filter = ["mode", "export__study"]

@@ -1,4 +1,4 @@
-"""Files that leave the encoding pages: artifacts, mean weights, maps. Reads numpy files and no image."""
+"""Downloads of the encoding pages: artifacts, mean weights, maps. Loads no image library."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from django.http import FileResponse, Http404
 
@@ -22,6 +23,7 @@ MAP_TYPES = {
 
 
 def zipped(files: Sequence[tuple[str, bytes]], name: str) -> FileResponse:
+    """Send (name, bytes) of each file as a zip file."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for inner, data in files:
@@ -31,17 +33,17 @@ def zipped(files: Sequence[tuple[str, bytes]], name: str) -> FileResponse:
 
 
 def artifact_zip(version: EncoderVersion) -> FileResponse:
-    """The artifact's folder as a zip file named by its digest."""
+    """Send the artifact's folder as a zip file named by its digest."""
     folder = Path(version.path)
     if not folder.is_dir():
         raise Http404("the artifact's folder is not on this server")
-    files = sorted(found for found in folder.iterdir() if found.is_file())
+    files = sorted(file for file in folder.iterdir() if file.is_file())
     name = f"{version.region.name}-sub-{version.subject}-{version.digest[:12]}.zip"
     return zipped([(f"{version.digest}/{file.name}", file.read_bytes()) for file in files], name)
 
 
 def betas_zip(versions: Sequence[EncoderVersion], name: str) -> FileResponse:
-    """Mean weights of each version as the published analysis names and writes them.
+    """Send the mean weights of each version in the file format of the published analysis.
 
     :raises InputError: no version, a model without weights per feature, or an artifact that changed.
     """
@@ -57,7 +59,7 @@ def betas_zip(versions: Sequence[EncoderVersion], name: str) -> FileResponse:
 
 
 def file_of(folder: Path, name: str, content_type: str, *, attach: str = "") -> FileResponse:
-    """One file of a folder of ours; 404 for a name that leads out of it or is not there."""
+    """Send one file of a folder; 404 for a name that leads out of the folder or does not exist."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise Http404
@@ -67,15 +69,25 @@ def file_of(folder: Path, name: str, content_type: str, *, attach: str = "") -> 
 
 
 def maps_zip(versions: Sequence[EncoderVersion], name: str) -> FileResponse:
-    """Every map of r that is drawn, as NIfTI."""
+    """Send every map of held-out r as NIfTI.
+
+    :raises InputError: no map is drawn yet.
+    """
     files = [
         (
-            f"sub-{one.subject}_{one.region.name}_heldout_r.nii.gz",
-            (one.pictures / "heldout_r.nii.gz").read_bytes(),
+            f"sub-{version.subject}_{version.region.name}_heldout_r.nii.gz",
+            (version.pictures / "heldout_r.nii.gz").read_bytes(),
         )
-        for one in versions
-        if (one.pictures / "heldout_r.nii.gz").is_file()
+        for version in versions
+        if (version.pictures / "heldout_r.nii.gz").is_file()
     ]
     if not files:
         raise InputError("maps", "none are drawn yet", "fitted regions whose maps were drawn")
     return zipped(files, name)
+
+
+def row_number(text: Any) -> int:
+    """Read a row's number from an address; 404 for anything else."""
+    if not str(text).isdigit():
+        raise Http404
+    return int(text)

@@ -1,4 +1,4 @@
-"""What an artifact says of where it came from, as rows of a table."""
+"""Provenance of an artifact, as rows of a table."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ FILES = ("bold", "events", "betas")
 
 
 def rows(artifact: Mapping[str, Any], subject: str) -> Rows:
-    """(what, digest or value): files by their digests, runs, region, grid, features, and the code."""
-    found: Mapping[str, Any] = artifact.get("provenance", {})
-    if "subjects" in found:  # a model of all subjects keeps everyone's
-        found = {**found, **found["subjects"].get(subject, {})}
+    """List (name, digest or value): files by their digests, runs, region, grid, features, and the code."""
+    sources: Mapping[str, Any] = artifact.get("provenance", {})
+    if "subjects" in sources:  # a model of all subjects stores those of each
+        sources = {**sources, **sources["subjects"].get(subject, {})}
     return [
-        *_files(found),
-        *_runs(found),
-        *_region(artifact, found),
+        *_files(sources),
+        *_runs(sources),
+        *_region(artifact, sources),
         *_features(artifact),
         *_grid(artifact),
-        *_words(found),
+        *_words(sources),
     ]
 
 
-def _files(found: Mapping[str, Any]) -> Rows:
-    return [(name, digest) for kind in FILES for name, digest in sorted(found.get(kind, {}).items())]
+def _files(sources: Mapping[str, Any]) -> Rows:
+    return [(name, digest) for kind in FILES for name, digest in sorted(sources.get(kind, {}).items())]
 
 
-def _runs(found: Mapping[str, Any]) -> Rows:
+def _runs(sources: Mapping[str, Any]) -> Rows:
     shown = []
-    for run in found.get("runs", []):
-        said = [f"{run['volumes']} volumes", f"TR {run['tr']:g} s"]
+    for run in sources.get("runs", []):
+        facts = [f"{run['volumes']} volumes", f"TR {run['tr']:g} s"]
         if "censored" in run:
-            said.append(f"{run['censored']} censored ({run['censor'][:12]}…)")
+            facts.append(f"{run['censored']} censored ({run['censor'][:12]}…)")
         if "confounds" in run:
             confounds = run["confounds"]
-            said.append(f"{confounds['columns']} confound regressors ({confounds['values'][:12]}…)")
-        shown.append((f"run {run['run']}", ", ".join(said)))
+            facts.append(f"{confounds['columns']} confound regressors ({confounds['values'][:12]}…)")
+        shown.append((f"run {run['run']}", ", ".join(facts)))
     return shown
 
 
-def _region(artifact: Mapping[str, Any], found: Mapping[str, Any]) -> Rows:
-    region = found.get("region") or {}
+def _region(artifact: Mapping[str, Any], sources: Mapping[str, Any]) -> Rows:
+    region = sources.get("region") or {}
     shown = [("mask", str(artifact["mask_digest"]))] if artifact.get("mask_digest") else []
     if region.get("path"):
         shown.append(("region from", f"{region['path']}{', resampled' if region.get('resampled') else ''}"))
@@ -67,24 +67,24 @@ def _grid(artifact: Mapping[str, Any]) -> Rows:
     return [("grid", f"{' × '.join(map(str, grid['shape']))} voxels of {size} mm")]
 
 
-def _words(found: Mapping[str, Any]) -> Rows:
+def _words(sources: Mapping[str, Any]) -> Rows:
     shown = [
         (name.replace("_", " "), value)
-        for name, value in sorted(found.items())
+        for name, value in sorted(sources.items())
         if isinstance(value, str) and name not in ("features", "feature_rows")
     ]
     for name in ("preprocessing", "engine"):
-        inner = found.get(name) or {}
-        shown += [(key.replace("_", " "), _said(value)) for key, value in inner.items() if value is not None]
+        inner = sources.get(name) or {}
+        shown += [(key.replace("_", " "), _text(value)) for key, value in inner.items() if value is not None]
     return shown
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def simple_metrics(metrics: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The metrics that are one number or word each, also inside a group such as ``heldout_r``."""
+    """List the metrics that are one number or word each, also inside a group such as ``heldout_r``."""
     plain: list[tuple[str, Any]] = []
     for name, value in metrics.items():
         if name == "warning":

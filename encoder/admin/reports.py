@@ -1,4 +1,4 @@
-"""Reports over the subjects of an encoder: asked for, watched, read by staff."""
+"""The pages of reports over the subjects of an encoder."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from encoder import services
-from encoder.admin import comparing, downloads, forms
+from encoder.admin import comparison, downloads
+from encoder.admin.forms.reports import ReportForm
 from encoder.models import EncoderReport
+from lab.append_only import Action, AppendOnlyAdmin, actor
 from lab.reports import PAGE, stored_body
-from lab.written_once import Deed, WrittenOnceAdmin, actor
 
 OFFERED = (PAGE, "report.md", "result.json")
 TYPES = {".html": "text/plain; charset=utf-8", ".md": "text/plain; charset=utf-8"}
-"""Kept from running as a page of this site; the report is shown inside the admin instead."""
+"""Served as text, so that no file runs as a page of this site; the report is shown inside the admin."""
 
 
 @admin.register(EncoderReport)
-class EncoderReportAdmin(WrittenOnceAdmin):
-    form = forms.ReportForm
+class EncoderReportAdmin(AppendOnlyAdmin):
+    form = ReportForm
     list_display = ["name", "kind", "encoder", "state", "created_at"]
     list_filter = ["kind", "encoder"]
     list_select_related = ["encoder", "job"]
@@ -45,7 +46,7 @@ class EncoderReportAdmin(WrittenOnceAdmin):
             (None, {"fields": ["name", "encoder", "kind", *images]}),
             ("Regions", {"fields": ["whole", "subregions", "controls", "control"]}),
             (
-                "How it is tested",
+                "Statistics",
                 {"fields": [("fdr", "correction"), "splits", ("low_level", "outcome"), "further"]},
             ),
         ]
@@ -59,7 +60,7 @@ class EncoderReportAdmin(WrittenOnceAdmin):
             by=actor(request),
         )
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"again": self.again}
 
     def again(self, request: HttpRequest, row: EncoderReport) -> None:
@@ -71,8 +72,8 @@ class EncoderReportAdmin(WrittenOnceAdmin):
             "written": services.is_written(row),
             "answers": (row.job.result or {}).get("answers", []) if row.job else [],
             "settings": [
-                (name, comparing.shown(value))
-                for name, value in comparing.flat(row.config.get(row.kind, {})).items()
+                (name, comparison.shown(value))
+                for name, value in comparison.flat(row.config.get(row.kind, {})).items()
             ],
         }
 
@@ -89,11 +90,11 @@ class EncoderReportAdmin(WrittenOnceAdmin):
             raise PermissionDenied
         report = get_object_or_404(EncoderReport.objects.select_related("encoder"), pk=pk)
         if not report.path or not (report.folder / PAGE).is_file():
-            raise Http404("The report is not written yet, or its folder is gone from this server.")
+            raise Http404("The report is not written yet, or its folder is no longer on this server.")
         return report
 
     def read(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The report in the admin's looks."""
+        """Show the report as a page of the admin."""
         report = self._written(request, pk)
         context = {
             **self.admin_site.each_context(request),
@@ -107,7 +108,7 @@ class EncoderReportAdmin(WrittenOnceAdmin):
         return render(request, "admin/encoder/report.html", context)
 
     def file(self, request: HttpRequest, pk: int, name: str) -> FileResponse:
-        """A file of the report's folder: figures as they are, everything else to keep."""
+        """Send a file of the report's folder: figures to show, everything else to download."""
         report = self._written(request, pk)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         shown = kind in ("image/png", "image/svg+xml")
@@ -121,6 +122,6 @@ class EncoderReportAdmin(WrittenOnceAdmin):
 
 
 def others(report: EncoderReport) -> list[str]:
-    """Tables and maps of the report, by their names below its folder."""
-    found = sorted(file for file in report.folder.rglob("*") if file.name.endswith((".csv", ".nii.gz")))
-    return [file.relative_to(report.folder).as_posix() for file in found]
+    """List the tables and maps of the report, by their paths inside its folder."""
+    files = sorted(file for file in report.folder.rglob("*") if file.name.endswith((".csv", ".nii.gz")))
+    return [file.relative_to(report.folder).as_posix() for file in files]

@@ -1,4 +1,4 @@
-"""Feature spaces as workers use them: loaded, and held to what they were when first used. Loads torch."""
+"""Feature spaces in workers: loaded, and compared with their first use. Loads torch."""
 
 from __future__ import annotations
 
@@ -19,42 +19,48 @@ from encoder.services import feature_values
 
 
 def load_features(space: FeatureSpace) -> Features:
-    """The network behind a feature space; ``InputError`` for one that knows only its own rows, and when
-    the network is no longer what it was when it was first used."""
+    """Load the network of a feature space.
+
+    :raises InputError: no network, or one that has changed since its first use.
+    """
     if not space.is_network:
         raise InputError(
-            space.name, "is a table and cannot look at new images", "a feature space with a network"
+            space.name, "cannot compute features of new images", "a feature space with a network"
         )
     files = feature_values.check_unchanged(space)
     spec = feature_values.read_value(space.value)
-    found = open_space(spec)
+    features = open_space(spec)
     services.note_feature_space(
-        space=space, digest=found.digest, dimension=found.dimension, files=files, by=None
+        space=space, digest=features.digest, dimension=features.dimension, files=files, by=None
     )
-    return found
+    return features
 
 
 def load_scorer(targets: Sequence[Target]) -> Scorer:
-    """A scorer of targets, named by their score names; each is checked against its digest."""
+    """Load a scorer of targets by their score names; each is checked against its digest."""
     if not targets:
-        raise InputError("targets", "none were given", "one or more")
+        raise InputError("targets", "there are none", "one or more")
     return Scorer(
         load_features(targets[0].encoder.feature_space), [load_target(Path(t.path)) for t in targets]
     )
 
 
 def spaces_of(encoder: Encoder) -> list[FeatureSpace]:
+    """List all feature spaces of an encoder, the first one first."""
     return [encoder.feature_space, *encoder.more_spaces.order_by("pk")]
 
 
 def check_spaces(encoder: Encoder) -> dict[int, dict[str, str]]:
-    """Before a fit: space's number -> digests of its files, none of them changed since it was first used."""
-    found = {}
+    """Check before a fit that no file of the feature spaces has changed since its first use.
+
+    Returns the row number of each space -> path -> digest.
+    """
+    digests = {}
     for space in spaces_of(encoder):
-        if space.kind == FeatureSpace.Kind.TABLE and space.digest:
+        if space.is_table and space.digest:
             _check_table(space)
-        found[space.pk] = feature_values.check_unchanged(space)
-    return found
+        digests[space.pk] = feature_values.check_unchanged(space)
+    return digests
 
 
 def _check_table(space: FeatureSpace) -> None:
@@ -64,20 +70,20 @@ def _check_table(space: FeatureSpace) -> None:
 
 
 def note_spaces(encoder: Encoder, card: dict[str, Any], files: dict[int, dict[str, str]]) -> None:
-    """After a fit: what the artifacts say of the one feature space; of several only their files' digests.
+    """Note the feature spaces after a fit: of one its digest and dimension, of several their files' digests.
 
-    :raises InputError: the space is not the one that was used before.
+    :raises InputError: the space differs from the one that was used before.
     """
-    found = FeatureSpaceCard(**card)
+    noted = FeatureSpaceCard(**card)
     spaces = spaces_of(encoder)
     for space in spaces:
-        if space.kind == FeatureSpace.Kind.EVENTS:
-            continue  # what its conditions are is up to each dataset
+        if space.kind == "events":
+            continue  # each dataset has conditions of its own
         alone = len(spaces) == 1
         services.note_feature_space(
             space=space,
-            digest=found.digest if alone else space.digest,
-            dimension=found.dimension if alone else space.dimension,
+            digest=noted.digest if alone else space.digest,
+            dimension=noted.dimension if alone else space.dimension,
             files=files[space.pk],
             by=None,
         )

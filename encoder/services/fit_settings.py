@@ -9,6 +9,7 @@ from typing import Any
 from almond.encoding.config.fit_config import FitConfig, parse_config
 from almond.encoding.config.model import COMPONENTS
 from almond.errors import InputError
+from encoder import choices
 from encoder.folders import artifact_root
 from encoder.models import Dataset, Encoder, FeatureSpace, Region
 
@@ -19,7 +20,7 @@ REPORTS = ("evaluation", "validation", "prediction", "betas")
 
 
 def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a row keeps: a preset brings its own numbers, which the usual ones must not replace."""
+    """Return what a row stores: the defaults, unless a preset brings numbers of its own."""
     return dict(config) if config.get("preset") else {**DEFAULTS, **config}
 
 
@@ -34,7 +35,7 @@ def fit_settings(
     more_spaces: Sequence[FeatureSpace] = (),
     sections: Mapping[str, Any] | None = None,
 ) -> FitConfig:
-    """What ``python -m almond fit`` would be given; every error at once, each with its field.
+    """Read the row as a configuration of ``python -m almond fit``; every error at once, each with its field.
 
     ``config`` holds ``components`` (the largest number to choose from, or a list of numbers), ``folds``,
     ``gap`` in seconds, and any other setting of a fit that the encoder's row does not decide itself.
@@ -53,27 +54,28 @@ def fit_settings(
         "regions": {region.name: region.value for region in regions},
         "output": str(artifact_root()),
     }
-    if model == Encoder.Model.IMPORTED:
+    if model == choices.IMPORTED:
         raise InputError("model", "imported weights are not fitted", "another model")
     mapping |= {"dataset": dataset.root, "model": model}
     return parse_config(mapping, Path(dataset.root), source=name)
 
 
 def features_of(spaces: Sequence[FeatureSpace]) -> dict[str, Any]:
-    """One space as it is, several under their names."""
+    """Return the value of one space, or name -> value of several."""
     if len(spaces) == 1:
         return spaces[0].value
     return {space.name: space.value for space in spaces}
 
 
 def candidates(components: Any) -> Any:
-    """The usual numbers of components up to the largest that was asked for, and that one."""
+    """List the usual numbers of components up to the largest that is requested, and that one."""
     if not isinstance(components, int) or isinstance(components, bool):
         return components
     return sorted({number for number in COMPONENTS if number < components} | {components})
 
 
 def settings_of(encoder: Encoder, sections: Mapping[str, Any] | None = None) -> FitConfig:
+    """Return an encoder's configuration of a fit, with further sections."""
     return fit_settings(
         name=encoder.name,
         dataset=encoder.dataset,
@@ -87,9 +89,12 @@ def settings_of(encoder: Encoder, sections: Mapping[str, Any] | None = None) -> 
 
 
 def report_settings(encoder: Encoder, sections: Mapping[str, Any]) -> FitConfig:
-    """A configuration for statistics over subjects. Of imported weights nothing but those is known: the
-    regions are named, and everything else is as it would be for encoders that exist already."""
-    if encoder.model != Encoder.Model.IMPORTED:
+    """Return the configuration of statistics over subjects.
+
+    Of imported weights nothing else is known: the configuration names a folder of fitted encoders instead of
+    a dataset.
+    """
+    if not encoder.is_imported:
         return settings_of(encoder, sections)
     mapping = {
         **sections,

@@ -13,10 +13,11 @@ from almond.encoding.config.regions import NIFTI, SUBJECT, TABLES, AtlasSpec, Ma
 from almond.encoding.regions.atlas import label_table
 from almond.errors import DigestMismatch, InputError
 from almond.shapes import read
+from encoder import choices
 from encoder.models import Dataset, Region
-from encoder.services.layout import check_mask_file
+from encoder.services.nifti_files import check_nifti_file
 
-COMBINED = (Region.Kind.UNION, Region.Kind.DIFFERENCE)
+COMBINED = ("union", "difference")
 
 
 def read_value(value: Any, root: Path) -> RegionSpec:
@@ -24,7 +25,7 @@ def read_value(value: Any, root: Path) -> RegionSpec:
     spec = read(RegionSpec, value, source="region", context={BASE: root})
     for file in spec.files():
         if file.name.endswith(NIFTI) and SUBJECT not in str(file):
-            check_mask_file(file)
+            check_nifti_file(file)
     return spec
 
 
@@ -80,10 +81,10 @@ def check_labels(spec: RegionSpec) -> None:
 
 def in_words(region: Region) -> str:
     """One line for lists and pages."""
-    if region.kind == Region.Kind.WEIGHTS:
+    if region.kind == choices.WEIGHTS_ONLY:
         return "weights alone"
     if region.parts:
-        word = " ∪ " if region.kind == Region.Kind.UNION else " without "
+        word = " ∪ " if region.kind == "union" else " without "
         said = word.join(region.parts)
     else:
         said = _of_file(region)
@@ -93,10 +94,10 @@ def in_words(region: Region) -> str:
 
 def _of_file(region: Region) -> str:
     spec = region.spec
-    if region.kind == Region.Kind.ATLAS:
+    if region.kind == "atlas":
         labels = spec["labels"] if isinstance(spec["labels"], list) else [spec["labels"]]
         return f"{_short(region.dataset, spec['atlas'])}: {', '.join(map(str, labels))}"
-    if region.kind == Region.Kind.MAP:
+    if region.kind == "map":
         signs = {"above": ">", "below": "<"}
         limits = " and ".join(f"{sign} {spec[key]:g}" for key, sign in signs.items() if key in spec)
         return f"{_short(region.dataset, spec['map'])} {limits}"

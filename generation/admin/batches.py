@@ -14,14 +14,14 @@ from generation.admin import sheets
 from generation.admin.forms import BatchForm
 from generation.admin.pictures import score_strips
 from generation.models import Batch
-from lab.written_once import Deed, WrittenOnceAdmin, actor
+from lab.append_only import Action, AppendOnlyAdmin, actor
 
 SCENES = 12
 """Base scenes on one page of the contact sheet."""
 
 
 @admin.register(Batch)
-class BatchAdmin(WrittenOnceAdmin):
+class BatchAdmin(AppendOnlyAdmin):
     form = BatchForm
     fields = ["name", "recipes", "judges"]
     list_display = ["name", "made", "state", "created_at"]
@@ -42,7 +42,7 @@ class BatchAdmin(WrittenOnceAdmin):
             name=data["name"], recipes=data["recipes"], judges=data["judges"] or None, by=actor(request)
         )
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"resume": self.resume}
 
     def resume(self, request: HttpRequest, row: Batch) -> None:

@@ -20,7 +20,8 @@ from almond.guidance.generators import defaults_of, known_generators
 from encoder.models import Target
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
 from generation.services.checks import MOST_SEEDS, check_matching, check_norms, check_recipe, check_source
-from lab.written_once import RowForm, said_in
+from lab.append_only import RowForm, errors_shown_on
+from lab.typed_values import read_numbers
 
 LARGEST_UPLOAD = 1 << 30
 
@@ -37,14 +38,6 @@ def read_seeds(text: str) -> list[int]:
             raise InputError("seeds", f"{part!r} is too many", f"at most {MOST_SEEDS}")
         seeds += range(first, last + 1)
     return seeds
-
-
-def read_numbers(text: str, field: str) -> list[float]:
-    """Read ``0.5, 1`` as [0.5, 1.0]."""
-    try:
-        return [float(part) for part in filter(None, re.split(r"[,;\s]+", text))]
-    except ValueError as error:
-        raise InputError(field, f"{text!r}", "numbers separated by commas") from error
 
 
 def _calibrated(step: str) -> UnfoldAdminDecimalFieldWidget:
@@ -102,12 +95,12 @@ class RecipeForm(RowForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        with said_in(self):
+        with errors_shown_on(self):
             data["seed_list"] = read_seeds(data.get("seeds", ""))
-        with said_in(self):
+        with errors_shown_on(self):
             data["strength_list"] = read_numbers(data.get("strengths", ""), "strengths")
         if not self.errors:
-            with said_in(self):
+            with errors_shown_on(self):
                 self._check(data)
         return data
 
@@ -159,7 +152,7 @@ class MatchedSetForm(RowForm):
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         if not self.errors:
-            with said_in(self):
+            with errors_shown_on(self):
                 check_matching(
                     batches=list(data["batches"]), tolerance=data["tolerance"], scored_by=data["scored_by"]
                 )
@@ -203,11 +196,11 @@ class ImageSetForm(RowForm):
             if not zipfile.is_zipfile(archive):
                 self.add_error("archive", f"{archive.name}: is not a zip file (expected one of images)")
             archive.seek(0)
-        if data.get("folder"):
-            with said_in(self, at="folder"):
+        with errors_shown_on(self, at="folder"):
+            if data.get("folder"):
                 check_source(Path(data["folder"]), "folder")
-        if data.get("norms_file"):
-            with said_in(self, at="norms_file"):
+        with errors_shown_on(self, at="norms_file"):
+            if data.get("norms_file"):
                 check_norms(Path(data["norms_file"]))
         return data
 

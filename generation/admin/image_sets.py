@@ -16,7 +16,7 @@ from generation.admin import sheets
 from generation.admin.forms import ImageSetForm, ScoringForm
 from generation.admin.pictures import scatter
 from generation.models import ImageSet
-from lab.written_once import Deed, WrittenOnceAdmin, actor
+from lab.append_only import Action, AppendOnlyAdmin, actor
 
 SHOWN = 240
 """Images in the gallery of a set."""
@@ -28,7 +28,7 @@ def one_of(wanted: str | None, known: Sequence[str]) -> str:
 
 
 @admin.register(ImageSet)
-class ImageSetAdmin(WrittenOnceAdmin):
+class ImageSetAdmin(AppendOnlyAdmin):
     form = ImageSetForm
     list_display = ["name", "image_count", "norm_names", "state", "created_at"]
     list_select_related = ["job"]
@@ -59,7 +59,7 @@ class ImageSetAdmin(WrittenOnceAdmin):
             norms = services.keep_upload(data=data["norms_upload"].read(), suffix="csv")
         return services.import_image_set(name=data["name"], folder=folder, norms=norms, by=actor(request))
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"score": self.score, "retry": self.retry}
 
     def score(self, request: HttpRequest, row: ImageSet) -> None:

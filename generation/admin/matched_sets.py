@@ -15,11 +15,11 @@ from generation.admin import sheets
 from generation.admin.forms import MatchedSetForm, RematchForm
 from generation.admin.pictures import balance_plot
 from generation.models import MatchedSet
-from lab.written_once import Deed, WrittenOnceAdmin, actor
+from lab.append_only import Action, AppendOnlyAdmin, actor
 
 
 @admin.register(MatchedSet)
-class MatchedSetAdmin(WrittenOnceAdmin):
+class MatchedSetAdmin(AppendOnlyAdmin):
     form = MatchedSetForm
     fields = ["name", "batches", "tolerance", "scored_by"]
     list_display = ["name", "state_label", "pair_count", "tolerance", "created_at"]
@@ -38,7 +38,7 @@ class MatchedSetAdmin(WrittenOnceAdmin):
     def create(self, data: dict[str, Any], request: HttpRequest) -> MatchedSet:
         return services.start_matching(by=actor(request), **data)
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"freeze": self.freeze, "rematch": self.rematch}
 
     def freeze(self, request: HttpRequest, row: MatchedSet) -> None:

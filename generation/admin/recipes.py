@@ -12,11 +12,11 @@ from unfold.decorators import display
 from generation import services
 from generation.admin.forms import RecipeForm
 from generation.models import Recipe
-from lab.written_once import Deed, WrittenOnceAdmin, actor
+from lab.append_only import Action, AppendOnlyAdmin, actor
 
 
 @admin.register(Recipe)
-class RecipeAdmin(WrittenOnceAdmin):
+class RecipeAdmin(AppendOnlyAdmin):
     form = RecipeForm
     list_display = ["name", "prompt", "target_names", "image_count", "generator", "created_at"]
     search_fields = ["name", "prompt"]
@@ -69,7 +69,7 @@ class RecipeAdmin(WrittenOnceAdmin):
             by=actor(request),
         )
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"generate": self.generate}
 
     def generate(self, request: HttpRequest, row: Recipe) -> HttpResponse:

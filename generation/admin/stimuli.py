@@ -13,11 +13,11 @@ from unfold.decorators import display
 
 from generation.admin.pictures import DIRECTIONS, score_bars, trace_plot
 from generation.models import Stimulus
-from lab.written_once import WrittenOnceAdmin
+from lab.append_only import AppendOnlyAdmin
 
 
 @admin.register(Stimulus)
-class StimulusAdmin(WrittenOnceAdmin):
+class StimulusAdmin(AppendOnlyAdmin):
     list_display = ["thumbnail", "name", "intended_target", "side", "strength", "source", "digest_start"]
     list_display_links = ["thumbnail", "name"]
     list_filter = ["intended_target", "direction", "batches", "image_set"]

@@ -13,7 +13,7 @@ from almond.guidance.sampler import generate as generate_images
 from almond.progress import Part
 from almond.stimuli.images import png_bytes
 from almond.targets.scorer import Scorer
-from encoder.runs.fits import load_scorer
+from encoder.runs.features import load_scorer
 from generation import services
 from generation.models import Batch, Recipe, Stimulus
 from generation.services.expand import image_recipes

@@ -6,7 +6,7 @@ from typing import Any
 
 from almond.stimuli.images import read_image
 from encoder.models import Target
-from encoder.runs.fits import load_scorer
+from encoder.runs.features import load_scorer
 from generation import services
 from generation.models import ImageSet
 from jobs.services.execution import RunningJob

@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from accounts.services import record
 from almond.design.plan import StudyPlan
 from almond.errors import InputError
-from lab.written_once import Deed, RowForm, WrittenOnceAdmin, actor
+from lab.append_only import Action, AppendOnlyAdmin, RowForm, actor
 from studies import services
 from studies.admin.flow import minutes, steps
 from studies.models import Block, Construct, Study, images_by_name
@@ -74,7 +74,7 @@ class BlockInline(StackedInline):
 
 
 @admin.register(Study)
-class StudyAdmin(WrittenOnceAdmin):
+class StudyAdmin(AppendOnlyAdmin):
     change_form_template = "admin/studies/study_form.html"
     change_form_outer_before_template = "admin/studies/study.html"
     inlines = [BlockInline]
@@ -128,7 +128,7 @@ class StudyAdmin(WrittenOnceAdmin):
     def delete_model(self, request: HttpRequest, obj: Study) -> None:
         services.delete_draft(study=obj, by=actor(request))
 
-    def deeds(self) -> dict[str, Deed]:
+    def row_actions(self) -> dict[str, Action]:
         return {"freeze": self.freeze, "open": self.open, "pause": self.pause, "close": self.close}
 
     def freeze(self, request: HttpRequest, row: Study) -> None:

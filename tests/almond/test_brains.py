@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from almond.encoding.bold.bids import find_runs, repetition_time
+from almond.encoding.bold.bids import find_runs
+from almond.encoding.bold.run_headers import repetition_time
 from almond.errors import Cancelled, InputError
 from almond.progress import Silent
 from almond.rng import generator

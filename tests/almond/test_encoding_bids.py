@@ -11,14 +11,10 @@ import nibabel
 import numpy as np
 import pytest
 
-from almond.encoding.bold.bids import (
-    find_runs,
-    number_of_volumes,
-    read_events,
-    repetition_time,
-    source_dataset,
-)
+from almond.encoding.bold.bids import find_runs, source_dataset
+from almond.encoding.bold.events import read_events
 from almond.encoding.bold.nifti import Grid, load_nifti, read_masked, write_map
+from almond.encoding.bold.run_headers import number_of_volumes, repetition_time
 from almond.encoding.hemodynamics.convolution import align_film
 from almond.encoding.pipeline.fit import fit, parse_config
 from almond.errors import InputError

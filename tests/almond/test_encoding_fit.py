@@ -11,8 +11,9 @@ import pytest
 from almond.cli.main import main
 from almond.digest import digest_file
 from almond.encoding.artifacts.artifact import load_artifact
-from almond.encoding.bold.bids import find_runs, repetition_time
+from almond.encoding.bold.bids import find_runs
 from almond.encoding.bold.nifti import read_masked
+from almond.encoding.bold.run_headers import repetition_time
 from almond.encoding.bold.select import subjects_of
 from almond.encoding.pipeline.fit import fit, fit_subject, parse_config
 from almond.encoding.regions.resolve import load_region

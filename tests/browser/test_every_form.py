@@ -13,14 +13,16 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from accounts.models import User
-from encoder import services
+from encoder import choices, services
 from encoder.models import Encoder, FeatureSpace
-from lab.conditional_fields import Condition
+from lab.conditional_fields import Condition, ConditionalFields
 from tests.browser.admin_forms import AdminForm, Control, Values
 from tests.browser.conftest import Visit, log_in
 from tests.browser.oasis_lab import Desk
 from tests.site.encoder_rows import add_dataset, bare_encoder, write_bids
 from tests.site.every_row import add_every_row
+
+BANDED = dict(choices.encoder_models())["banded"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -62,7 +64,8 @@ def without_blanks(values: Values) -> Values:
 @pytest.mark.parametrize("model", addable(), ids=lambda model: model._meta.label)
 def test_each_field_arrives_with_its_own_value(here: Visit, model: type[Model], tmp_path: Path) -> None:
     add_every_row()
-    conditions = getattr(admin.site._registry[model].form, "shown_when", {})
+    form_class = admin.site._registry[model].form
+    conditions = form_class.conditions_shown() if issubclass(form_class, ConditionalFields) else {}
     form = AdminForm(here.page, add_address(here, model), tmp_path)
     form.add_inlines()
     deciding = form.controlling()
@@ -117,7 +120,7 @@ def test_an_encoder_is_made_of_the_regions_that_were_clicked(
     desk = Desk(here)
     desk.open(reverse("admin:encoder_encoder_add"))
     desk.fill(name="two regions")
-    desk.choose(model="banded ridge, several feature spaces", of_dataset="tiny", feature_space="scenes")
+    desk.choose(model=BANDED, of_dataset="tiny", feature_space="scenes")
     for name, rows in (("regions", ["LB", "SF"]), ("more_spaces", ["words"])):
         boxes = here.page.locator(f"#id_{name}")
         for row in rows:
@@ -136,13 +139,13 @@ def test_a_hidden_field_with_an_error_is_shown(here: Visit) -> None:
     desk = Desk(here)
     desk.open(reverse("admin:encoder_encoder_add"))
     desk.fill(name="no banded ridge")
-    desk.choose(model="banded ridge, several feature spaces", of_dataset="bare", feature_space="world-fc7")
+    desk.choose(model=BANDED, of_dataset="bare", feature_space="world-fc7")
     here.page.locator("#id_regions").get_by_label("LB").click()
     here.page.locator("#id_more_spaces").get_by_label("words").click()
     desk.choose(model="ridge regression")
     assert not here.page.locator("#id_more_spaces").is_visible()
     desk.press("Save", exact=True)
-    here.page.get_by_text("are for banded ridge, each once").wait_for()
+    here.page.get_by_text("are for banded ridge regression, each once").wait_for()
     assert here.page.locator("#id_more_spaces").get_by_label("words").is_checked()
     assert here.page.locator("#id_more_spaces").is_visible()
     assert list(Encoder.objects.all()) == [encoder]

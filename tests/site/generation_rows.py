@@ -14,7 +14,8 @@ from almond.rng import generator
 from almond.stimuli.images import png_bytes
 from almond.stimuli.lowlevel import measure
 from almond.targets.target import save_target, standardised_target
-from encoder.models import Encoder, Target, target_root
+from encoder.folders import target_root
+from encoder.models import Encoder, Target
 from generation import services
 from generation.models import Batch, Recipe
 from generation.services.expand import image_recipes

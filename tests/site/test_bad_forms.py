@@ -131,7 +131,7 @@ WRONG: list[tuple[type[Any], dict[str, str], str]] = [
     (Target, {"weights": "LB=nan"}, "(expected a finite number for each region)"),
     (Target, {"weights": "LB=1e999"}, "(expected a finite number for each region)"),
     (Target, {"reference_kind": "folder", "folder": TOO_LONG}, "folder: is not a folder on this server"),
-    (Target, {"reference_kind": "table"}, "table does not go with the feature space world-fc7 (expected"),
+    (Target, {"reference_kind": "table"}, "table does not fit the feature space world-fc7 (expected"),
     (Recipe, {"generator": TOO_LONG}, "(expected analytic, small-unet, or the folder of a pipeline)"),
     (ImageSet, {"folder": "{lab}" + TOO_LONG}, "does not exist on this server (expected a folder)"),
     (ImageSet, {"norms_file": "{lab}/photographs"}, "is not a file (expected a CSV of norms)"),
@@ -164,7 +164,7 @@ def test_a_table_is_standardised_on_its_own_rows(lab: Path) -> None:
     encoder = Encoder.objects.get(pk=bare_encoder().pk)
     encoder.feature_space = FeatureSpace.objects.create(name="rows", kind="table", path="/nowhere.csv")
     encoder.save()
-    with pytest.raises(InputError, match="world does not go with the feature space rows"):
+    with pytest.raises(InputError, match="world does not fit the feature space rows"):
         make_target(name="LB", encoder=encoder, reference={"kind": "world"}, by=None)
     assert not Target.objects.exists()
 
@@ -219,7 +219,7 @@ def waiting_job() -> Job:
     [
         (draft_study, "open", "is draft: it cannot open now (expected one that is frozen or paused)"),
         (draft_study, "pause", "is draft: it cannot pause now (expected one that is live)"),
-        (made_target, "remake", "is already made (expected a target that is still waiting)"),
+        (made_target, "remake", "is computed already (expected a target that is still waiting)"),
         (empty_set, "freeze", "has no pairs (expected a set whose matching is done)"),
         (waiting_export, "analyse", "is queued (expected an export that is ready)"),
         (waiting_job, "retry", "is queued (expected one of failed, cancelled)"),

@@ -52,12 +52,12 @@ def test_forms_with_conditions_are_known() -> None:
 @pytest.mark.parametrize("form_class", FORMS, ids=lambda form_class: form_class.__name__)
 def test_conditions_name_fields_and_values_that_there_are(form_class: Any) -> None:
     fields = form_class().fields
-    for name, condition in form_class.shown_when.items():
+    for name, condition in form_class.conditions_shown().items():
         assert name in fields
         choices = getattr(fields[condition.field], "choices", None)
         if choices is not None:
             assert set(condition.values) <= {str(value) for value, _ in choices}
-    assert set(attributes(form_class())) == set(form_class.shown_when)
+    assert set(attributes(form_class())) == set(form_class.conditions_shown())
 
 
 def test_no_page_binds_its_fields_to_variables() -> None:

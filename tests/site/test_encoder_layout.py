@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from almond.errors import InputError
-from encoder.services.layout import check_layout, check_mask_file
+from encoder.services.datasets import check_dataset
+from encoder.services.nifti_files import check_nifti_file
 
 
 @pytest.fixture
@@ -26,20 +27,18 @@ def test_subjects_and_runs_are_found(folder: Path) -> None:
     session = folder / "sub-02" / "ses-a" / "func"
     session.mkdir(parents=True)
     (session / "sub-02_ses-a_task-rest_bold.nii").write_bytes(b"")
-    layout = check_layout(folder)
-    assert layout.subjects == ("01", "02")
-    assert layout.runs == 3
+    assert check_dataset(folder) == (("01", "02"), 3)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent: is not a folder"):
-        check_layout(tmp_path / "absent")
+        check_dataset(tmp_path / "absent")
 
 
 def test_a_folder_without_description_is_refused(folder: Path) -> None:
     (folder / "dataset_description.json").unlink()
     with pytest.raises(InputError, match=r"dataset_description\.json: is missing"):
-        check_layout(folder)
+        check_dataset(folder)
 
 
 @pytest.mark.parametrize(
@@ -48,20 +47,20 @@ def test_a_folder_without_description_is_refused(folder: Path) -> None:
 def test_a_broken_description_is_refused(folder: Path, text: str, problem: str) -> None:
     (folder / "dataset_description.json").write_text(text)
     with pytest.raises(InputError, match=problem):
-        check_layout(folder)
+        check_dataset(folder)
 
 
 def test_a_folder_without_bold_is_refused(folder: Path) -> None:
     for path in folder.glob("sub-*/func/*"):
         path.unlink()
     with pytest.raises(InputError, match="holds no BOLD run"):
-        check_layout(folder)
+        check_dataset(folder)
 
 
 def test_a_run_in_the_folder_of_another_subject_is_refused(folder: Path) -> None:
     (folder / "sub-01" / "func" / "sub-02_task-rest_bold.nii.gz").write_bytes(b"")
-    with pytest.raises(InputError, match="does not belong into sub-01"):
-        check_layout(folder)
+    with pytest.raises(InputError, match="does not belong in sub-01"):
+        check_dataset(folder)
 
 
 def test_masks_are_told_from_other_files(tmp_path: Path) -> None:
@@ -69,14 +68,14 @@ def test_masks_are_told_from_other_files(tmp_path: Path) -> None:
     plain.write_bytes((348).to_bytes(4, "little") + bytes(344))
     zipped.write_bytes(gzip.compress(bytes(348)))
     text.write_text("not a header")
-    check_mask_file(plain)
-    check_mask_file(zipped)
+    check_nifti_file(plain)
+    check_nifti_file(zipped)
     with pytest.raises(InputError, match=r"c\.nii: does not start with a NIfTI header"):
-        check_mask_file(text)
+        check_nifti_file(text)
     with pytest.raises(InputError, match="is not a NIfTI file"):
-        check_mask_file(tmp_path / "mask.png")
+        check_nifti_file(tmp_path / "mask.png")
     with pytest.raises(InputError, match="is not a file"):
-        check_mask_file(tmp_path / "absent.nii")
+        check_nifti_file(tmp_path / "absent.nii")
     zipped.write_bytes(b"plain")
     with pytest.raises(InputError, match="is not gzip"):
-        check_mask_file(zipped)
+        check_nifti_file(zipped)

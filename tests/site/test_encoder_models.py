@@ -36,7 +36,7 @@ def test_a_region_is_named_once_per_dataset(encoder: Encoder) -> None:
     refused("region_named_once_per_dataset", lambda: make(name="LB", mask_path="/x", mask_digest=digest(9)))
 
 
-@pytest.mark.parametrize(("kind", "path"), [("world", "/x.csv"), ("table", ""), ("other", "")])
+@pytest.mark.parametrize(("kind", "path"), [("world", "/x.csv"), ("table", ""), ("other", "/x.csv")])
 def test_only_a_table_has_a_file(kind: str, path: str) -> None:
     refused("only_a_table_has_a_file", lambda: FeatureSpace.objects.create(name="x", kind=kind, path=path))
 

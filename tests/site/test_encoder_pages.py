@@ -16,11 +16,11 @@ from PIL import Image
 
 from accounts.models import User
 from almond.encoding.artifacts.artifact import load_artifact
+from almond.rng import generator
 from encoder import services
-from encoder.admin import comparing
+from encoder.admin import comparison
 from encoder.models import Encoder, EncoderVersion
-from encoder.runs.slices import Plane as BrainPlane
-from encoder.runs.slices import colours, compose, plane_points, round_limit
+from encoder.runs.maps import Background, draw_slices, round_limit
 from jobs.models import Job
 from jobs.services import run_now
 from tests.site.encoder_rows import GRID, SETTINGS, add_encoder, bare_encoder, write_bids, write_nifti
@@ -143,7 +143,7 @@ def test_two_encoders_are_compared_subject_by_subject(encoder: Encoder, staff_cl
     )
     services.start_fit(encoder=other, by=None)
     run_all()
-    found = comparing.compare_encoders(encoder, other)
+    found = comparison.compare_encoders(encoder, other)
     assert {one.region for one in found} == {"LB", "CM"}
     one = found[0]
     rows = {
@@ -151,19 +151,19 @@ def test_two_encoders_are_compared_subject_by_subject(encoder: Encoder, staff_cl
     }
     assert [a for _, a, _ in one.rows] == [rows["01"], rows["02"]]
     assert one.difference == pytest.approx(one.means[1] - one.means[0])
-    differing = comparing.differing(comparing.settings_rows(encoder), comparing.settings_rows(other))
+    differing = comparison.differing(comparison.settings_rows(encoder), comparison.settings_rows(other))
     assert ("model", "pls", "ridge") in differing
     assert ("folds", "3", "4") in differing
     page = staff_client.get(
         reverse("admin:encoder_encoder_compare"), {"a": encoder.pk, "b": other.pk}
     ).content.decode()
-    assert "16 voxels of all subjects" in page
+    assert "16 voxels, all subjects" in page
     assert page.count("<svg") == 4
     pair = [one.versions.get(subject="01", region__name="LB") for one in (encoder, other)]
     page = staff_client.get(
         reverse("admin:encoder_encoderversion_compare"), {"a": pair[0].pk, "b": pair[1].pk}
     ).content.decode()
-    assert "8 voxels that both have" in page
+    assert "8 shared voxels" in page
     for address in ("encoder", "encoderversion"):
         wrong = reverse(f"admin:encoder_{address}_compare")
         assert staff_client.get(wrong, {"a": "x", "b": "1"}).status_code == 404
@@ -192,30 +192,44 @@ def test_the_plot_shows_noise_control_and_ceiling(staff_client: Any) -> None:
     assert "folds of single volumes inflate" in text
 
 
-def test_planes_lie_where_they_say_and_left_is_left() -> None:
-    low, high, centre = (
-        np.array([-20.0, -30.0, -10.0]),
-        np.array([20.0, 30.0, 10.0]),
-        np.array([5.0, 6.0, 7.0]),
-    )
-    axial, step, extent = plane_points("axial", centre, low, high)
-    assert (axial[2] == 7.0).all()
-    assert axial[0, 0, 0] == pytest.approx(-20 + step / 2)
-    assert axial[1, 0, 0] == pytest.approx(30 - step / 2)
-    assert extent == (40.0, 60.0)
-    sagittal, _, _ = plane_points("sagittal", centre, low, high)
-    assert (sagittal[0] == 5.0).all()
-    assert sagittal[1, 0, 0] > sagittal[1, 0, -1]
-    assert sagittal[2, 0, 0] > sagittal[2, -1, 0]
+def drawn(path: Path, r: float, centre: tuple[float, float, float]) -> tuple[Any, Any]:
+    """Draw one voxel of a brain; return where its colour is on the axial slice, and the slice (h, w, 3)."""
+    shape = (20, 24, 16)
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = [-19.0, -23.0, -15.0]
+    volume = np.full(shape, np.nan)
+    index = np.rint(np.linalg.solve(affine, [*centre, 1.0]))[:3].astype(int)
+    volume[tuple(index)] = r
+    brain = np.zeros(shape)
+    brain[2:-2, 2:-2, 2:-2] = generator(1, "brain").uniform(50, 100, size=(16, 20, 12))
+    background = Background(brain, affine, "a brain")
+    draw_slices(nibabel.Nifti1Image(volume, affine), background, path, centre=np.array(centre), limit=0.5)
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    axial = pixels[:, int(0.6 * pixels.shape[1]) : int(0.9 * pixels.shape[1])]
+    return np.ptp(axial, axis=-1) > 40, axial
 
 
-def test_colours_tell_signs_and_sizes_apart() -> None:
-    shades = colours(np.array([[0.5, 0.1, -0.5, np.nan]]), 0.5).astype(int)[0]
-    assert shades[0].sum() > shades[1].sum()
-    assert shades[1][0] > shades[1][2]
-    assert shades[2][2] >= shades[2][0]
-    assert shades[3].sum() == 0
+def test_a_map_shows_r_in_colour_over_grey_with_left_on_the_left(tmp_path: Path) -> None:
+    marked, axial = drawn(tmp_path / "a.png", 0.4, (11.0, 5.0, 3.0))
+    grey = (np.ptp(axial, axis=-1) == 0) & (axial[..., 0] > 60)
+    assert marked.sum() > 100
+    assert grey.sum() > 20 * marked.sum()
+    columns, rows = (np.flatnonzero(marked.any(axis=axis)).mean() for axis in (0, 1))
+    middle, height = (np.flatnonzero(grey.any(axis=axis)).mean() for axis in (0, 1))
+    assert columns > middle + 20
+    assert rows < height - 10
+    assert (axial[marked][:, 0] > axial[marked][:, 2]).all()
+    marked, axial = drawn(tmp_path / "b.png", -0.4, (-11.0, 5.0, 3.0))
+    assert np.flatnonzero(marked.any(axis=0)).mean() < middle - 20
+    assert (axial[marked][:, 0] < axial[marked][:, 2]).all()
+
+
+def test_a_voxel_with_r_of_0_is_drawn_too(tmp_path: Path) -> None:
+    marked, _ = drawn(tmp_path / "a.png", 0.0, (11.0, 5.0, 3.0))
+    assert marked.sum() > 100
+
+
+def test_the_colour_bar_ends_at_a_round_number() -> None:
     assert round_limit(np.array([0.31, -0.02])) == pytest.approx(0.35)
     assert round_limit(np.array([np.nan])) == 0.05
-    plane = BrainPlane("axial", np.zeros((40, 50)), np.full((40, 50), 0.2), 1.0, 1.0, (50.0, 40.0))
-    assert compose([plane, plane], 0.5).height > 40

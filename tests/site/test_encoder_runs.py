@@ -103,5 +103,5 @@ def test_a_contrast_weighs_standardised_regions(encoder: Encoder) -> None:
 def test_a_made_target_is_not_made_again(encoder: Encoder) -> None:
     fit_all(encoder)
     target = make(encoder, name="LB", subjects=["01"])
-    with pytest.raises(Exception, match="is already made"):
+    with pytest.raises(Exception, match="is computed already"):
         services.ask_for_target(target=target, by=None)

@@ -129,8 +129,8 @@ def test_a_target_waits_for_its_job(db: None) -> None:
         ({"name": "LB", "subjects": ["99"]}, "LB is not fitted for sub-99"),
         ({"name": "XX"}, "XX is not fitted"),
         ({"name": "two words"}, "cannot head a column"),
-        ({"name": "LB_judge"}, "ends like the score of a judge"),
-        ({"name": "LB", "subjects": []}, "none were chosen"),
+        ({"name": "LB_judge"}, "ends like the name of a judge's score"),
+        ({"name": "LB", "subjects": []}, "none is selected"),
         ({"name": "LB", "coefficients": {"LB": 0.0}}, "no region has a weight"),
     ],
 )

@@ -47,7 +47,7 @@ def errors(page: Any) -> dict[str, list[str]]:
 
 def test_the_form_explains_presets_and_warns(staff_client: Any) -> None:
     text = staff_client.get(reverse(ADD)).content.decode()
-    assert "Use it to repeat, not to conclude." in text
+    assert "Use it to reproduce, not to draw conclusions." in text
     assert "paper-subregions: subregions of the amygdala, as published" in text
 
 
@@ -105,19 +105,19 @@ def test_every_field_becomes_a_setting(staff_client: Any, form: dict[str, Any]) 
     ("given", "field", "words"),
     [
         ({"hrf": "fir"}, "delays", "hrf: fir needs delays"),
-        ({"hrf": "fir", "delays": "soon"}, "delays", "are no numbers"),
+        ({"hrf": "fir", "delays": "soon"}, "delays", "numbers separated by commas"),
         ({"hrf": "spm+derivative", "order": "paper-amygdala"}, "hrf", "defined for spm only"),
         ({"high_pass": "-1"}, "high_pass", "not a number above 0"),
         ({"model": "banded"}, "model", "needs several feature spaces"),
-        ({"censor": "x_{subject}.txt"}, "censor_mode", "was not chosen"),
+        ({"censor": "x_{subject}.txt"}, "censor_mode", "is not selected"),
         ({"further": "penalties: [0]"}, "further", "penalties[0]: is 0"),
         ({"further": "penalty: 3"}, "further", "did you mean penalties?"),
         ({"further": "a: b: c"}, "further", "is not YAML"),
-        ({"further": "just words"}, "further", "is no mapping"),
+        ({"further": "just words"}, "further", "is not a mapping"),
         ({"further": "dataset: /x"}, "of_dataset", "is decided by the encoder itself"),
         ({"further": "folds: 3", "folds": "4"}, "further", "folds has a field of its own"),
         ({"further": "evaluation: {}"}, "further", "is decided by the encoder itself"),
-        ({"regions": []}, "regions", "none were chosen"),
+        ({"regions": []}, "regions", "none is selected"),
         ({"of_dataset": ""}, "of_dataset", "This field is required."),
         ({"more_spaces": "own"}, "more_spaces", "are for banded ridge"),
     ],
@@ -197,7 +197,7 @@ def test_weights_of_others_become_versions_and_leave_again(
         ({"weights_folder": "/no"}, "weights_folder", "is not a folder on this server"),
         ({"weights_folder": ""}, "weights_folder", "holds no weights"),
         ({"suffix": "other"}, "weights_folder", "holds no weights"),
-        ({"region_names": "CM"}, "region_names", "ours = theirs"),
+        ({"region_names": "CM"}, "region_names", "name = value"),
         ({"name": "tiny"}, "name", "is the name of another encoder or dataset"),
         ({"feature_space": ""}, "feature_space", "This field is required."),
     ],

@@ -87,7 +87,7 @@ def test_a_network_is_described_without_being_loaded(
         ({"kind": "emonet", "weights": "/no.pt"}, "weights", "file not found"),
         ({"kind": "emonet", "video": "/no.mp4"}, "video", "file not found"),
         ({"kind": "transformers", "folder": "/no"}, "folder", "folder not found"),
-        ({"kind": "torch", "mean": "grey"}, "mean", "are no numbers"),
+        ({"kind": "torch", "mean": "grey"}, "mean", "numbers separated by commas"),
         ({"kind": "table", "path": "/no.mat"}, "path", "is not a table of features"),
         ({"kind": "world", "path": "/x.csv"}, "path", "Only a table has a file."),
     ],

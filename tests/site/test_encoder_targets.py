@@ -101,7 +101,7 @@ def test_each_subject_guides_and_all_others_judge(encoder: Encoder, staff_client
     both = [made(guides.get(name=f"LB_{subject}")).weights for subject in ("02", "03")]
     np.testing.assert_allclose(found.weights, np.mean(both, axis=0))
     text = staff_client.get(reverse("admin:encoder_target_change", args=[first.pk])).content.decode()
-    assert "alone." in text
+    assert "Scores only the images of" in text
 
 
 def test_a_guide_is_given_a_judge_of_all_others_from_its_page(staff_client: Any) -> None:
@@ -114,7 +114,7 @@ def test_a_guide_is_given_a_judge_of_all_others_from_its_page(staff_client: Any)
     assert staff_client.post(address).status_code == 302
     judge = Target.objects.get(of_guide=guide)
     assert (judge.role, judge.subjects, judge.name) == ("judge", ["03", "04"], "LB")
-    assert "takes no judge" in staff_client.post(address, follow=True).content.decode()
+    assert "cannot have a further judge" in staff_client.post(address, follow=True).content.decode()
     assert Target.objects.filter(role="judge").count() == 1
 
 
@@ -200,5 +200,5 @@ def test_what_scores_no_image_makes_no_target(db: None) -> None:
     encoder.more_spaces.clear()
     Encoder.objects.filter(pk=encoder.pk).update(model="flow")
     encoder.refresh_from_db()
-    with pytest.raises(InputError, match="flow gives samples"):
+    with pytest.raises(InputError, match="flow has no weight"):
         services.make_target(name="LB", encoder=encoder, by=None)

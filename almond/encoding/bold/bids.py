@@ -1,4 +1,4 @@
-"""BOLD runs of a BIDS dataset, raw or derivative: an index over file names.
+"""BOLD runs of a BIDS dataset, raw or derivative: an index over file names. Loads no image library.
 
 Our own instead of pybids: it only lists names, so that a web request can ask it (pybids reads every sidecar
 and builds a database first), and it needs no validator (``docs/adr/0007``).
@@ -12,18 +12,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from almond.encoding.bold.nifti import load_nifti
-from almond.encoding.bold.sidecars import WHO, check_fetched, entities, inherited, sidecar_tr, source_tr
+from almond.encoding.bold.sidecars import WHO, entities, inherited, sidecar_tr, source_tr
 from almond.errors import InputError
 from almond.naming import natural
 
 SUFFIXES = (".nii", ".nii.gz")
-TR_TOLERANCE = 1e-3
-SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
-EVENT_COLUMNS = ("onset", "duration")
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ def find_runs(
         raise InputError(folder, "is not a folder", "the folder of a BIDS dataset")
     wanted = None if subjects is None else set(subjects)
     needed = {**({"task": task} if task else {}), **(only or {})}
-    every = _files(folder, suffix)
+    every = bold_files(folder, suffix)
     runs: dict[tuple[str, str], Path] = {}
     for path in every:
         pairs = entities(path)
@@ -91,7 +84,8 @@ def source_dataset(folder: Path) -> Path:
     return absolute.parent.parent if absolute.parent.name == "derivatives" else folder
 
 
-def _files(folder: Path, suffix: str) -> list[Path]:
+def bold_files(folder: Path, suffix: str = "bold") -> list[Path]:
+    """List the files ``*_suffix.nii[.gz]`` in the folders ``func`` of all subjects and sessions."""
     return sorted(
         path
         for ending in SUFFIXES
@@ -138,9 +132,9 @@ def _check_found(
 
 def _hint(root: Path) -> str:
     """Say what the folder holds instead: endings of its files, or derivatives below it."""
-    kinds = sorted({_suffix(path) for path in _files(root, "*")} - {""})
+    kinds = sorted({_suffix(path) for path in bold_files(root, "*")} - {""})
     inside = root / "derivatives"
-    below = sorted({_suffix(path) for path in _files(inside, "*")} - {""}) if inside.is_dir() else []
+    below = sorted({_suffix(path) for path in bold_files(inside, "*")} - {""}) if inside.is_dir() else []
     if kinds or below:
         hints = [f"suffix: {', '.join(kinds)}"] if kinds else []
         hints += [f"derivatives: true with suffix: {', '.join(below)}"] if below else []
@@ -163,59 +157,3 @@ def _describe(path: Path, root: Path, suffix: str) -> Run:
         tr = source_tr(path, root, source) if tr is None else tr
         events = events or inherited(raw, source, "events.tsv")
     return Run(entities(path).get("sub", ""), _name(path), path, events[-1] if events else None, tr)
-
-
-def repetition_time(run: Run, stated: float | None = None) -> float:
-    """Read the TR in seconds from header, sidecar and configuration, which must agree where they speak.
-
-    :raises InputError: two of them differ by more than a millisecond, or none gives one.
-    """
-    header = load_nifti(run.bold).header
-    zooms = header.get_zooms()
-    unit = SECONDS.get(header.get_xyzt_units()[1], 1.0)
-    in_header = float(zooms[3]) * unit if len(zooms) > 3 else 0.0
-    known = {
-        "header": in_header if np.isfinite(in_header) and in_header > 0 else None,
-        "sidecar": run.sidecar_tr,
-        "configuration": stated,
-    }
-    said = {where: value for where, value in known.items() if value is not None}
-    if not said:
-        raise InputError(run.bold, "has no repetition time in header or sidecar", "tr: seconds")
-    if max(said.values()) - min(said.values()) > TR_TOLERANCE:
-        text = ", ".join(f"{where} {value:g} s" for where, value in said.items())
-        raise InputError(run.bold, f"its repetition times disagree: {text}", "one TR")
-    return said.get("configuration") or said.get("sidecar") or said["header"]
-
-
-def number_of_volumes(run: Run) -> int:
-    """Count the volumes of a run, which may be part of its file.
-
-    :raises InputError: the file is not 4-D.
-    """
-    if run.volumes:
-        return run.volumes[1] - run.volumes[0]
-    shape: Sequence[int] = load_nifti(run.bold).shape
-    if len(shape) != 4:
-        raise InputError(run.bold, f"has shape {tuple(shape)}", "a 4-D BOLD run")
-    return int(shape[3])
-
-
-def read_events(path: Path) -> pd.DataFrame:
-    """Read an events table with numeric ``onset`` and ``duration`` in seconds.
-
-    :raises InputError: no such file, or columns that are missing or hold anything else.
-    """
-    check_fetched(path)
-    if not path.is_file():
-        raise InputError(path, "file not found", "a BIDS events.tsv")
-    try:
-        events = pd.read_csv(path, sep="\t", na_values=["n/a"])
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read ({error})", "a tab-separated table") from error
-    for column in EVENT_COLUMNS:
-        if column not in events:
-            raise InputError(path, f"has no column {column}", "onset, duration and more")
-        if not pd.api.types.is_numeric_dtype(events[column]) or events[column].isna().any():
-            raise InputError(path, f"column {column} does not hold numbers only", "seconds")
-    return events

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.bold.bids import Run, number_of_volumes
+from almond.encoding.bold.bids import Run
 from almond.encoding.bold.confounds import read_regressors, rows_of_run
 from almond.encoding.bold.run_files import file_of_run
+from almond.encoding.bold.run_headers import number_of_volumes
 from almond.errors import InputError
 
 

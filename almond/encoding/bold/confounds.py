@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from almond.encoding.bold.bids import Run, number_of_volumes, source_dataset
+from almond.encoding.bold.bids import Run, source_dataset
 from almond.encoding.bold.nifti import load_nifti
 from almond.encoding.bold.run_files import file_of_run
+from almond.encoding.bold.run_headers import number_of_volumes
 from almond.encoding.bold.sidecars import WHO, check_fetched, entities
 from almond.errors import InputError
 from almond.typing import Floats

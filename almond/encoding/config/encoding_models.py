@@ -20,6 +20,11 @@ class EncodingModel:
     needs_several_spaces: bool = False
     region_weights: bool = True
 
+    @property
+    def all_subjects(self) -> bool:
+        """Whether it is a family: one fit learns from all subjects at once."""
+        return False
+
 
 _ENTRIES = "almond.encoding.pipeline.encoders"
 
@@ -28,8 +33,8 @@ ENCODING_MODELS: Registry[EncodingModel] = Registry(
     {
         "pls": (f"{_ENTRIES}.pls:PLS", "partial least squares (SIMPLS)"),
         "ridge": (f"{_ENTRIES}.ridge:RIDGE", "ridge regression"),
-        "banded": (f"{_ENTRIES}.banded:BANDED", "banded ridge, several feature spaces"),
-        "shared": (f"{_ENTRIES}.shared:SHARED", "one space for all subjects, ridge to each"),
+        "banded": (f"{_ENTRIES}.banded:BANDED", "banded ridge regression, several feature spaces"),
+        "shared": (f"{_ENTRIES}.shared:SHARED", "shared space of all subjects, ridge regression to each"),
         "flow": (f"{_ENTRIES}.flow:FLOW", "convolutional anchor with flow matching"),
     },
 )

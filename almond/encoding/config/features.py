@@ -44,17 +44,19 @@ WeightsFile = file_of(WEIGHTS)
 MeanFile = file_of(MEANS)
 FilmFile = file_of((*FILMS, *(ending.upper() for ending in FILMS)))
 
+_KINDS = "almond.encoding.features.kinds"
+
 FEATURE_KINDS: Registry[type[FeatureSpec]] = Registry(
     "feature kind",
     {
-        "world": "almond.encoding.features.kinds.world:WorldSpec",
-        "table": "almond.encoding.features.kinds.table:TableSpec",
-        "events": "almond.encoding.features.kinds.events:EventsSpec",
-        "emonet": "almond.encoding.features.kinds.emonet:EmonetSpec",
-        "timm": "almond.encoding.features.kinds.timm:TimmSpec",
-        "open_clip": "almond.encoding.features.kinds.open_clip:OpenClipSpec",
-        "transformers": "almond.encoding.features.kinds.transformers:TransformersSpec",
-        "torch": "almond.encoding.features.kinds.torch:TorchSpec",
+        "world": (f"{_KINDS}.world:WorldSpec", "the network that ships with Almond (fc7)"),
+        "table": (f"{_KINDS}.table:TableSpec", "a table of precomputed features"),
+        "events": (f"{_KINDS}.events:EventsSpec", "conditions of the events"),
+        "emonet": (f"{_KINDS}.emonet:EmonetSpec", "EmoNet, from its weights file"),
+        "timm": (f"{_KINDS}.timm:TimmSpec", "a timm network"),
+        "open_clip": (f"{_KINDS}.open_clip:OpenClipSpec", "an open_clip image encoder (CLIP)"),
+        "transformers": (f"{_KINDS}.transformers:TransformersSpec", "a transformers vision model"),
+        "torch": (f"{_KINDS}.torch:TorchSpec", "any PyTorch module"),
     },
 )
 """Kind -> its specification. A further kind is one module and one line."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from almond.encoding.bold.bids import Run, read_events
+from almond.encoding.bold.bids import Run
+from almond.encoding.bold.events import read_events
 from almond.encoding.features.run_features import RunFeatures, Scan
 from almond.encoding.features.tables import KEY
 from almond.encoding.hemodynamics.convolution import hold

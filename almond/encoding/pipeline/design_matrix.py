@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.bold.bids import Run, number_of_volumes, repetition_time
+from almond.encoding.bold.bids import Run
 from almond.encoding.bold.censoring import read_censor, uncensored_rows
 from almond.encoding.bold.cleaning import constant_voxels, nuisance, standardised_courses, without
 from almond.encoding.bold.confounds import read_confounds
 from almond.encoding.bold.nifti import read_masked
+from almond.encoding.bold.run_headers import number_of_volumes, repetition_time
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.run_features import Predictors, Scan

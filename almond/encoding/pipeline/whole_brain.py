@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.digest import canonical_json, digest_json
-from almond.encoding.bold.bids import number_of_volumes
 from almond.encoding.bold.censoring import uncensored_rows
 from almond.encoding.bold.nifti import read_masked, write_map
+from almond.encoding.bold.run_headers import number_of_volumes
 from almond.encoding.bold.select import all_runs, subjects_of
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.whole_brain import BrainSettings

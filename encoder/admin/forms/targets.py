@@ -9,17 +9,18 @@ from django import forms
 from unfold.widgets import UnfoldBooleanWidget
 
 from almond.errors import InputError
-from encoder import services
-from encoder.admin.forms.common import choice, names, text, whole
 from encoder.models import Target
+from encoder.services.targets import REFERENCE_SCENES, check_reference, check_target, fitted_subjects
+from lab.append_only import RowForm, errors_shown_on
 from lab.conditional_fields import ConditionalFields, unless, when
-from lab.written_once import RowForm, said_in
+from lab.fields import choice_field, text_field, whole_field
+from lab.typed_values import read_names
 
 DIRECTIONS = [
-    ("weights", "a region, or a weighted difference of regions"),
-    ("principal", "axis: a principal direction of several regions' scores"),
-    ("selective", "axis: what one region says that others do not"),
-    ("images", "axis: from images that lack something to images that have it"),
+    ("weights", "a region, or a weighted sum of regions"),
+    ("principal", "axis: a principal component of the scores of several regions"),
+    ("selective", "axis: the part of one region's score that is uncorrelated with others"),
+    ("images", "axis: the discriminant between two sets of images"),
 ]
 STANDARDS = [
     ("world", "scenes drawn by the simulated world"),
@@ -38,13 +39,16 @@ SHOWN = {
     "scenes": when("reference_kind", "world"),
     "folder": when("reference_kind", "folder"),
 }
-"""When a field has a meaning."""
+"""Field -> when it has a meaning."""
 
 
-def read_weights(given: str) -> dict[str, float]:
-    """``LB, CM=-0.5`` -> {"LB": 1.0, "CM": -0.5}; ``InputError`` names the part that is wrong."""
+def read_weights(text: str) -> dict[str, float]:
+    """Read ``LB, CM=-0.5`` as {"LB": 1.0, "CM": -0.5}.
+
+    :raises InputError: names the part that is wrong.
+    """
     weights: dict[str, float] = {}
-    for part in names(given):
+    for part in read_names(text):
         name, _, value = (piece.strip() for piece in part.partition("="))
         try:
             weights[name] = float(value) if value else 1.0
@@ -58,39 +62,43 @@ def read_weights(given: str) -> dict[str, float]:
 class TargetForm(ConditionalFields, RowForm):
     shown_when = SHOWN
 
-    direction = choice(DIRECTIONS, initial="weights")
-    weights = text(
-        "Region, or region=weight separated by commas. Empty: the region of the target's name; for an axis "
-        "all of the encoder's.",
+    direction = choice_field(DIRECTIONS, initial="weights")
+    weights = text_field(
+        "Region, or region=weight, separated by commas. Empty: the region with the target's name; for an "
+        "axis, all regions of the encoder.",
         label="Regions",
         placeholder="LB   or   CM=1, AStr=-1",
     )
-    number = whole("1 is that in which scores vary most. Empty: 1.", least=1, label="Which direction")
-    of = text("The region whose score is told from those of the others.", label="Region of interest")
-    low = text("Folder of images that lack it.", label="From")
-    high = text("Folder of images that have it.", label="To")
-    subjects = text(
-        "Whose weights are averaged. Empty: all fitted ones. A judge shares none with a guide.",
+    number = whole_field(
+        "1 is the component with the largest variance. Empty: 1.", least=1, label="Component"
+    )
+    of = text_field(
+        "The region whose score is made uncorrelated with those of the others.", label="Region of interest"
+    )
+    low = text_field("Folder of images that score low.", label="Low images")
+    high = text_field("Folder of images that score high.", label="High images")
+    subjects = text_field(
+        "Whose weights are averaged. Empty: all fitted subjects. A judge and a guide share no subject.",
         placeholder="01, 02, 03",
     )
     each = forms.BooleanField(
-        label="Each subject by itself",
+        label="One target per subject",
         required=False,
         widget=UnfoldBooleanWidget,
-        help_text="A guide of each subject alone, called name_subject, with a judge of all the others "
+        help_text="A guide for each subject, called name_subject, with a judge made of all other subjects "
         "(leave one subject out).",
     )
-    reference_kind = choice(
-        STANDARDS, "Scores are in standard deviations of these images.", label="Standardised on"
+    reference_kind = choice_field(
+        STANDARDS, "Scores are in standard deviations over these images.", label="Standardised on"
     )
     scenes = forms.IntegerField(
         min_value=20,
         required=False,
-        initial=services.REFERENCE_SCENES,
-        widget=whole().widget,
-        help_text="How many scenes to draw.",
+        initial=REFERENCE_SCENES,
+        widget=whole_field().widget,
+        help_text="Number of scenes.",
     )
-    folder = text("Of images.")
+    folder = text_field("Folder of images on this server.", label="Image folder")
 
     class Meta:
         model = Target
@@ -105,18 +113,18 @@ class TargetForm(ConditionalFields, RowForm):
         data: dict[str, Any] = super().clean() or {}
         if self.errors:
             return data
-        with said_in(self, fields=FIELDS):
+        with errors_shown_on(self, fields=FIELDS):
             data["axis"] = self._axis(data)
             data["coefficients"] = self._regions(data)
-            chosen = names(data["subjects"]) or services.fitted_subjects(data["encoder"])
-            data["chosen"] = [] if data["axis"].get("method") == "images" else chosen
+            subjects = read_names(data["subjects"]) or fitted_subjects(data["encoder"])
+            data["of_subjects"] = [] if data["axis"].get("method") == "images" else subjects
             data["reference"] = self._reference(data)
             if not data["each"]:
-                services.check_target(
+                check_target(
                     name=data["name"],
                     encoder=data["encoder"],
                     role=data["role"],
-                    subjects=data["chosen"],
+                    subjects=data["of_subjects"],
                     coefficients=data["coefficients"],
                     axis=data["axis"],
                 )
@@ -142,11 +150,11 @@ class TargetForm(ConditionalFields, RowForm):
 
     def _reference(self, data: dict[str, Any]) -> dict[str, Any]:
         kind = data["reference_kind"]
-        services.check_reference(encoder=data["encoder"], kind=kind)
+        check_reference(encoder=data["encoder"], kind=kind)
         if kind == "folder":
             if not os.path.isdir(data["folder"]):
                 raise InputError("folder", "is not a folder on this server", "a folder of images")
             return {"kind": kind, "path": data["folder"]}
         if kind == "world":
-            return {"kind": kind, "scenes": data["scenes"] or services.REFERENCE_SCENES, "seed": 0}
+            return {"kind": kind, "scenes": data["scenes"] or REFERENCE_SCENES, "seed": 0}
         return {"kind": kind}

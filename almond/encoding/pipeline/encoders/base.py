@@ -39,3 +39,7 @@ class FamilyModel(EncodingModel):
     """
 
     fit: Callable[[FitConfig, Sequence[SubjectArrays], Path, Progress], list[FittedRegion]]
+
+    @property
+    def all_subjects(self) -> bool:
+        return True

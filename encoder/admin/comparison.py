@@ -1,4 +1,4 @@
-"""Two fits side by side: where they differ in performance, and in what they were made with."""
+"""Comparison of two fits: performance, settings and provenance."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from almond.errors import InputError
 from encoder import services
 from encoder.models import Encoder, EncoderVersion
+from encoder.services.fits import read_description
 
 Rows = Sequence[tuple[str, float, float]]
 ABSENT = "—"
@@ -20,7 +21,7 @@ ABSENT = "—"
 
 @dataclass(frozen=True)
 class RegionDifference:
-    """Held-out r of the same subjects by two encoders; ``rows`` are (subject, first, second)."""
+    """Held-out r of the same subjects with two encoders; ``rows`` are (subject, first, second)."""
 
     region: str
     rows: Rows
@@ -40,15 +41,15 @@ class RegionDifference:
     @property
     def error(self) -> float | None:
         """Standard error of the mean difference; None for one subject."""
-        found = self.differences
-        if len(found) < 2:
+        values = self.differences
+        if len(values) < 2:
             return None
-        variance = sum((value - self.difference) ** 2 for value in found) / (len(found) - 1)
-        return math.sqrt(variance / len(found))
+        variance = sum((value - self.difference) ** 2 for value in values) / (len(values) - 1)
+        return math.sqrt(variance / len(values))
 
     @property
     def higher(self) -> int:
-        """In how many subjects the second is higher."""
+        """Count the subjects with a higher second value."""
         return sum(value > 0 for value in self.differences)
 
 
@@ -57,25 +58,28 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def compare_encoders(first: Encoder, second: Encoder) -> list[RegionDifference]:
-    """Every region (by name) with subjects that both fitted; ``InputError`` when there is none."""
-    known = {(one.region.name, one.subject): one for one in services.newest_versions(second)}
+    """Compare every region (by name) over the subjects that both fitted.
+
+    :raises InputError: there is none.
+    """
+    others = {(v.region.name, v.subject): v for v in services.newest_versions(second)}
     rows: dict[str, list[tuple[str, float, float]]] = {}
     for version in services.newest_versions(first):
-        other = known.get((version.region.name, version.subject))
+        other = others.get((version.region.name, version.subject))
         a, b = version.heldout_r, other.heldout_r if other else None
         if a is not None and b is not None:
             rows.setdefault(version.region.name, []).append((f"sub-{version.subject}", a, b))
     if not rows:
         raise InputError(
-            "compare", f"{first} and {second} share no fitted region of a subject", "two fits of the same"
+            "compare", f"{first} and {second} share no fitted region of a subject", "fits of the same regions"
         )
-    return [RegionDifference(region, found) for region, found in rows.items()]
+    return [RegionDifference(region, pairs) for region, pairs in rows.items()]
 
 
 def settings_rows(encoder: Encoder) -> dict[str, Any]:
-    """What an encoder was fitted with: its row, and the settings in its newest artifact."""
+    """Collect an encoder's settings: its row, and those in its newest artifact."""
     newest = encoder.versions.order_by("-pk").first()
-    config = services.described(Path(newest.path)).get("config", {}) if newest else {}
+    config = read_description(Path(newest.path)).get("config", {}) if newest else {}
     return {
         "dataset": encoder.dataset.name,
         "feature space": ", ".join(
@@ -87,19 +91,19 @@ def settings_rows(encoder: Encoder) -> dict[str, Any]:
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings under dotted names."""
-    found: dict[str, Any] = {}
+    """Flatten nested settings to dotted names."""
+    dotted: dict[str, Any] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{name}.")
+            dotted |= flat(value, f"{name}.")
         else:
-            found[name] = value
-    return found
+            dotted[name] = value
+    return dotted
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(setting, first, second) for those that are not the same."""
+    """List (setting, first, second) of those that differ."""
     names = dict.fromkeys([*first, *second])
     return [
         (name, shown(first.get(name)), shown(second.get(name)))
@@ -109,6 +113,7 @@ def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple
 
 
 def shown(value: Any) -> str:
+    """Write the value of a setting for people."""
     if value is None or value == [] or value == "":
         return ABSENT
     if isinstance(value, bool):
@@ -117,16 +122,19 @@ def shown(value: Any) -> str:
 
 
 def voxel_pairs(first: EncoderVersion, second: EncoderVersion) -> list[tuple[float, float]]:
-    """Held-out r of the voxels that both have; empty when their grids differ or a model knows no voxels."""
-    one, other = voxel_values(first), voxel_values(second)
-    grids = [services.described(Path(version.path)).get("grid") for version in (first, second)]
-    if grids[0] != grids[1] or not one or not other:
+    """Pair held-out r of the voxels that both have.
+
+    Empty where their grids differ or a model has no voxels.
+    """
+    values, others = voxel_values(first), voxel_values(second)
+    grids = [read_description(Path(version.path)).get("grid") for version in (first, second)]
+    if grids[0] != grids[1] or not values or not others:
         return []
-    return [(value, other[voxel]) for voxel, value in one.items() if voxel in other]
+    return [(value, others[voxel]) for voxel, value in values.items() if voxel in others]
 
 
 def voxel_values(version: EncoderVersion) -> dict[tuple[int, ...], float]:
-    """Voxel -> held-out r. Reads the places of the voxels alone from the artifact."""
+    """Return voxel -> held-out r. Reads only the voxel indices from the artifact."""
     values = version.metrics.get("heldout_r_voxels") or []
     weights = Path(version.path) / "weights.npz"
     if not values or not weights.is_file():
@@ -139,7 +147,7 @@ def voxel_values(version: EncoderVersion) -> dict[tuple[int, ...], float]:
 
 
 def correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Pearson's r of pairs; None where either does not vary."""
+    """Compute Pearson's r of pairs; None for fewer than three, or where either does not vary."""
     if len(pairs) < 3:
         return None
     values = np.array(pairs)

@@ -1,4 +1,4 @@
-"""The admin of rows that services write once: added by a service, looked at, acted on, never edited."""
+"""The admin of append-only rows: a service adds them, pages show and act on them, nobody edits them."""
 
 from __future__ import annotations
 
@@ -26,20 +26,24 @@ if TYPE_CHECKING:
 else:
     RowForm = forms.ModelForm  # generic for the type checker only
 
-Deed = Callable[[HttpRequest, Any], "HttpResponse | None"]
+Action = Callable[[HttpRequest, Any], "HttpResponse | None"]
+"""What a button on a row's page does; it answers with a page of its own, or goes back to the row."""
 
 
 @contextlib.contextmanager
-def said_in(
+def errors_shown_on(
     form: forms.Form | RowForm,
     *,
     at: str | None = None,
     fields: Mapping[str, str] | None = None,
     otherwise: str | None = None,
 ) -> Iterator[None]:
-    """An ``InputError`` inside becomes an error of the form: at its field where it names one, at ``at`` where
-    that is given, at ``otherwise`` where it names none. Of a configuration each error goes to its own field;
-    ``fields`` says which settings are asked for by fields of another name."""
+    """Turn an ``InputError`` inside into errors of the form; each error of a configuration at its own field.
+
+    :param at: the field of every error; by default the one that the error names.
+    :param fields: setting -> field, where the names differ.
+    :param otherwise: the field of an error that names none.
+    """
     try:
         yield
     except InputError as error:
@@ -48,15 +52,17 @@ def said_in(
 
 
 def problems_of(error: InputError) -> list[tuple[str, str]]:
-    """(path, words) of each thing that is wrong: several for a configuration, one otherwise."""
+    """List (path, message) of each problem: several for a configuration, one otherwise."""
     if not isinstance(error, ShapeError):
         return [(error.source, str(error))]
     return [(problem.partition(":")[0], problem) for problem in error.problems]
 
 
 def field_of(form: forms.Form | RowForm, path: str, fields: Mapping[str, str]) -> str | None:
-    """The field for the first part of a dotted path that has one; that for further settings otherwise. A key
-    of ``fields`` may be the dotted end of a path, which goes first."""
+    """Find the field for the first part of a dotted path that has one, or that for further settings.
+
+    A key of ``fields`` may be the dotted end of a path, which takes precedence.
+    """
     for end, name in fields.items():
         if "." in end and path.endswith(f".{end}"):
             return name
@@ -68,16 +74,16 @@ def field_of(form: forms.Form | RowForm, path: str, fields: Mapping[str, str]) -
 
 
 def actor(request: HttpRequest) -> User:
-    """Who asks; the admin's pages are behind a login."""
+    """Return the person who asks; the admin's pages require a login."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
 
 
-class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]
-    """Subclasses say how a row is created, and which deeds (POST only) its page offers."""
+class AppendOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+    """Subclasses say how a row is created, and which actions (POST only) its page offers."""
 
-    change_form_template = "admin/encoder/written_once_form.html"
+    change_form_template = "admin/lab/append_only_form.html"
     deletable = False
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> models.Model:
@@ -85,11 +91,11 @@ class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]
         raise PermissionDenied
 
     def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """What the page of a row shows beyond its fields."""
+        """Return what the page of a row shows beside its fields."""
         return {}
 
-    def deeds(self) -> dict[str, Deed]:
-        """Name in the address -> what is done on POST, by someone who may change such rows."""
+    def row_actions(self) -> dict[str, Action]:
+        """Return name in the address -> what is done on POST, by someone who may change such rows."""
         return {}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -113,8 +119,10 @@ class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """What was right in the form may be wrong a moment later, when the service looks: then nothing is
-        kept, and the page says why."""
+        """Show an error that only the service finds, such as a name that was taken a moment ago.
+
+        Nothing is stored then.
+        """
         try:
             response: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
         except InputError as error:
@@ -125,10 +133,10 @@ class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]
         return response
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Nothing: the service has written all of the row."""
+        """Do nothing: the service has stored the whole row."""
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """On to the row's own page, where its job can be watched."""
+        """Redirect to the row's own page, where its job can be watched."""
         return redirect(self.address(obj))
 
     def change_view(
@@ -146,30 +154,31 @@ class WrittenOnceAdmin(ModelAdmin):  # type: ignore[misc]
         return response
 
     def get_urls(self) -> list[URLPattern]:
-        label, name = self.model._meta.app_label, self.model._meta.model_name
+        label, model = self.model._meta.app_label, self.model._meta.model_name
         own = [
             path(
-                f"<int:pk>/{deed}/",
-                self.admin_site.admin_view(require_POST(self._doing(do))),
-                name=f"{label}_{name}_{deed}",
+                f"<int:pk>/{name}/",
+                self.admin_site.admin_view(require_POST(self._view_of(action))),
+                name=f"{label}_{model}_{name}",
             )
-            for deed, do in self.deeds().items()
+            for name, action in self.row_actions().items()
         ]
         return [*own, *super().get_urls()]
 
-    def _doing(self, do: Deed) -> Callable[[HttpRequest, int], HttpResponse]:
+    def _view_of(self, action: Action) -> Callable[[HttpRequest, int], HttpResponse]:
         def view(request: HttpRequest, pk: int) -> HttpResponse:
             if not self.may_act(request):
                 raise PermissionDenied
             row = get_object_or_404(self.model, pk=pk)
             try:
-                answer = do(request, row)
+                response = action(request, row)
             except InputError as error:
                 messages.error(request, str(error))
-                answer = None
-            return answer or redirect(self.address(row))
+                response = None
+            return response or redirect(self.address(row))
 
         return view
 
     def address(self, row: models.Model) -> str:
+        """Return the address of a row's page."""
         return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])

@@ -1,4 +1,4 @@
-"""Targets: described, checked, handed to a job, kept. ``encoder.services`` offers these to other apps."""
+"""Targets: described, checked, computed by jobs, stored. Changes are audited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
-from encoder.models import Encoder, FeatureSpace, Target
+from encoder.models import Encoder, Target
 from jobs.services import enqueue
 
 REFERENCE_SCENES = 400
@@ -34,29 +34,30 @@ def make_target(
     axis: Mapping[str, Any] | None = None,
     of_guide: Target | None = None,
 ) -> Target:
-    """Describe a target and hand its making to a job.
+    """Create a target and enqueue the job that computes its weights.
 
     ``coefficients`` is region -> weight and defaults to the region called ``name``; ``subjects`` defaults to
     all that were fitted; ``reference`` is ``{"kind": "world", "scenes": n, "seed": s}`` (the default),
     ``{"kind": "folder", "path": folder of images}`` or ``{"kind": "table"}`` (the encoder's own table).
 
-    ``axis`` makes it a direction found in data: ``{"method": "principal", "number": k}``, the k-th principal
-    component of the regions' scores; ``{"method": "selective", "of": region}``, what that region's score says
-    beyond those of the others; ``{"method": "images", "low": folder, "high": folder}``, from images that lack
-    something to images that have it. The regions of the first two are those of ``coefficients``.
+    ``axis`` makes it a direction estimated from data: ``{"method": "principal", "number": k}``, the k-th
+    principal component of the regions' scores; ``{"method": "selective", "of": region}``, the part of that
+    region's score that is uncorrelated with the scores of the others; ``{"method": "images", "low": folder,
+    "high": folder}``, the discriminant between two sets of images. The regions of the first two are those of
+    ``coefficients``.
 
-    A judge ``of_guide`` judges that guide alone, so that its subjects may have guided others.
+    A judge ``of_guide`` scores images of that guide only, so that its subjects may serve other guides.
     """
     method = dict(axis or {})
     of_images = method.get("method") == "images"
     parts = {} if of_images else dict(coefficients or {name: 1.0})
-    chosen = [] if of_images else list(subjects) if subjects is not None else fitted_subjects(encoder)
+    selected = [] if of_images else list(subjects) if subjects is not None else fitted_subjects(encoder)
     standard = dict(reference or default_reference(encoder))
     check_target(
         name=name,
         encoder=encoder,
         role=role,
-        subjects=chosen,
+        subjects=selected,
         coefficients=parts,
         axis=method,
         of_guide=of_guide,
@@ -67,13 +68,15 @@ def make_target(
         encoder=encoder,
         kind=_kind(parts, method),
         role=role,
-        subjects=chosen,
+        subjects=selected,
         coefficients=parts,
         axis=method,
         of_guide=of_guide,
         reference=standard,
     )
-    record(verb="create", subject=target, by=by, coefficients=parts, subjects=chosen, role=role, axis=method)
+    record(
+        verb="create", subject=target, by=by, coefficients=parts, subjects=selected, role=role, axis=method
+    )
     return ask_for_target(target=target, by=by)
 
 
@@ -94,17 +97,17 @@ def make_targets_of_each(
     reference: Mapping[str, Any] | None = None,
     axis: Mapping[str, Any] | None = None,
 ) -> list[Target]:
-    """A guide of each subject alone, with a judge of all the others: ``LB_01`` and its judge ``LB_01``.
+    """Create a guide of each subject alone, with a judge of all the others: guide and judge ``LB_01``.
 
     :raises InputError: fewer than two subjects, or what ``make_target`` refuses.
     """
-    chosen = list(subjects) if subjects is not None else fitted_subjects(encoder)
-    if len(chosen) < 2 or dict(axis or {}).get("method") == "images":
+    selected = list(subjects) if subjects is not None else fitted_subjects(encoder)
+    if len(selected) < 2 or dict(axis or {}).get("method") == "images":
         raise InputError(
-            "subjects", f"{len(chosen)} cannot judge each other", "weights of two or more subjects"
+            "subjects", f"{len(selected)} cannot score each other's images", "weights of two or more subjects"
         )
     made = []
-    for subject in chosen:
+    for subject in selected:
         shared: dict[str, Any] = {
             "name": f"{name}_{subject}",
             "encoder": encoder,
@@ -114,7 +117,7 @@ def make_targets_of_each(
             "by": by,
         }
         guide = make_target(subjects=[subject], **shared)
-        others = [one for one in chosen if one != subject]
+        others = [other for other in selected if other != subject]
         judge = make_target(subjects=others, role=Target.Role.JUDGE, of_guide=guide, **shared)
         made += [guide, judge]
     return made
@@ -122,9 +125,12 @@ def make_targets_of_each(
 
 @transaction.atomic
 def ask_for_target(*, target: Target, by: User | None) -> Target:
-    """Hand the making of a target to a job; a target that was made stays as it is."""
+    """Enqueue the job that computes a target's weights.
+
+    :raises InputError: they are computed already.
+    """
     if target.digest:
-        raise InputError(target, "is already made", "a target that is still waiting")
+        raise InputError(target, "is computed already", "a target that is still waiting")
     target.job = enqueue(
         kind="encoder.make_target",
         arguments={"target": target.pk},
@@ -137,32 +143,37 @@ def ask_for_target(*, target: Target, by: User | None) -> Target:
 
 
 def default_reference(encoder: Encoder) -> dict[str, Any]:
-    if encoder.feature_space.kind == FeatureSpace.Kind.TABLE:
+    """Return the images on which scores are standardised unless others are named."""
+    if encoder.feature_space.is_table:
         return {"kind": "table"}
     return {"kind": "world", "scenes": REFERENCE_SCENES, "seed": 0}
 
 
 def check_reference(*, encoder: Encoder, kind: str) -> None:
-    """``InputError`` when scores could not be standardised: a table cannot look at images, a network has no
-    rows, and of several spaces or of events nothing can score an image."""
+    """Check that scores can be standardised on a kind of reference.
+
+    :raises InputError: images for a table, a table for a network, or feature spaces that cannot score an
+        image (several of them, or conditions of events).
+    """
     space = encoder.feature_space
-    has_table = space.kind == FeatureSpace.Kind.TABLE
+    has_table = space.is_table
     if encoder.more_spaces.exists() or not (has_table or space.is_network):
         raise InputError(
             "encoder",
             f"{encoder} predicts from {'several feature spaces' if space.is_network else space}, "
-            "which score no image",
+            "which cannot score an image",
             "an encoder with one network or one table",
         )
     if has_table != (kind == "table"):
         raise InputError(
             "reference kind",
-            f"{kind} does not go with the feature space {encoder.feature_space}",
+            f"{kind} does not fit the feature space {encoder.feature_space}",
             "its own table" if has_table else "scenes or a folder of images",
         )
 
 
 def fitted_subjects(encoder: Encoder) -> list[str]:
+    """List the subjects of whom any region is fitted."""
     return sorted(set(encoder.versions.values_list("subject", flat=True)))
 
 
@@ -176,17 +187,21 @@ def check_target(
     axis: Mapping[str, Any] | None = None,
     of_guide: Target | None = None,
 ) -> None:
-    """``InputError`` when a weight is not there to be used, or a judge would share a subject with a guide."""
+    """Check the description of a target.
+
+    :raises InputError: a name that is taken or cannot head a column, weights that are not fitted, or a judge
+        that shares a subject with a guide.
+    """
     if not name.isidentifier():
         raise InputError("name", f"{name!r} cannot head a column", "letters, digits and underscores")
     if name.endswith("_judge"):
         raise InputError(
-            "name", f"{name!r} ends like the score of a judge", "a name that does not end in _judge"
+            "name", f"{name!r} ends like the name of a judge's score", "a name that does not end in _judge"
         )
     if encoder.targets.filter(name=name, role=role).exists():
         raise InputError("name", f"{encoder} already has a {role} called {name}", "a name of its own")
-    if encoder.model == Encoder.Model.FLOW:
-        raise InputError("encoder", "flow gives samples and no weights per feature", "another model")
+    if not encoder.gives_weights:
+        raise InputError("encoder", f"{encoder.model} has no weight for each feature", "another model")
     if axis:
         check_axis(axis, encoder, coefficients)
         if axis["method"] == "images":
@@ -196,13 +211,18 @@ def check_target(
 
 
 def check_axis(axis: Mapping[str, Any], encoder: Encoder, coefficients: Mapping[str, float]) -> None:
-    """``InputError`` for a method that is none, too few regions, or folders that are not there."""
+    """Check how an axis is estimated.
+
+    :raises InputError: an unknown method, too few regions, or folders that do not exist.
+    """
     method = axis.get("method")
     if method not in AXES:
-        raise InputError("axis", f"is found by {method!r}", f"one of {', '.join(AXES)}")
+        raise InputError("axis", f"{method!r} is no method", f"one of {', '.join(AXES)}")
     if method == "images":
         if not encoder.feature_space.is_network:
-            raise InputError("axis", "a table cannot look at images", "an encoder with a network")
+            raise InputError(
+                "axis", "only a network computes features of images", "an encoder with a network"
+            )
         for key in ("low", "high"):
             if not os.path.isdir(str(axis.get(key, ""))):
                 raise InputError(key, "is not a folder on this server", "a folder of images")
@@ -218,22 +238,22 @@ def check_axis(axis: Mapping[str, Any], encoder: Encoder, coefficients: Mapping[
 
 def _check_weights(encoder: Encoder, subjects: Sequence[str], coefficients: Mapping[str, float]) -> None:
     if not subjects:
-        raise InputError("subjects", "none were chosen or fitted", f"subjects fitted by {encoder}")
+        raise InputError("subjects", "none is selected or fitted", f"subjects fitted by {encoder}")
     if not coefficients or not any(coefficients.values()):
         raise InputError("coefficients", "no region has a weight", "region -> weight, one or more not 0")
     if not all(math.isfinite(weight) for weight in coefficients.values()):
         raise InputError("coefficients", f"{dict(coefficients)}", "a finite number for each region")
     fitted = set(encoder.versions.values_list("subject", "region__name"))
-    missing = [(who, where) for who in subjects for where in coefficients if (who, where) not in fitted]
+    missing = [(who, name) for who in subjects for name in coefficients if (who, name) not in fitted]
     if missing:
-        who, where = missing[0]
+        who, name = missing[0]
         raise InputError(
-            "coefficients", f"{where} is not fitted for sub-{who}", f"regions fitted by {encoder}"
+            "coefficients", f"{name} is not fitted for sub-{who}", f"regions fitted by {encoder}"
         )
 
 
 def _check_roles(encoder: Encoder, role: str, subjects: Sequence[str], of_guide: Target | None) -> None:
-    """A judge shares no subject with the guides; one of a single guide none with that guide."""
+    """Check that a judge shares no subject with the guides, or with the only guide that it scores."""
     if of_guide is not None:
         rivals = [of_guide]
     elif role == Target.Role.JUDGE:
@@ -247,7 +267,7 @@ def _check_roles(encoder: Encoder, role: str, subjects: Sequence[str], of_guide:
             raise InputError(
                 "subjects",
                 f"sub-{', sub-'.join(shared)} already serve the {other} {rival.name}",
-                "a judge whose subjects did not guide",
+                "guides and judges made of different subjects",
             )
 
 
@@ -255,7 +275,7 @@ def _check_roles(encoder: Encoder, role: str, subjects: Sequence[str], of_guide:
 def finish_target(
     *, target: Target, digest: str, path: Path | str, sources: Sequence[str], by: User | None
 ) -> Target:
-    """Keep what the job made: the digest and file of the weights, and the artifacts that they came from."""
+    """Store what the job computed: digest and file of the weights, and the artifacts that they come from."""
     target.digest, target.path, target.sources = digest, str(path), list(sources)
     target.save(update_fields=["digest", "path", "sources"])
     record(verb="make", subject=target, by=by, digest=digest)
@@ -263,18 +283,18 @@ def finish_target(
 
 
 def others_of(guide: Target) -> list[str]:
-    """The fitted subjects that a guide was not made of."""
+    """List the fitted subjects that a guide was not made of."""
     return [subject for subject in fitted_subjects(guide.encoder) if subject not in guide.subjects]
 
 
 @transaction.atomic
 def make_judge(*, guide: Target, by: User | None) -> Target:
-    """A judge of one guide alone, made in the same way of all subjects that the guide was not made of.
+    """Create a judge for one guide only, of all subjects that the guide was not made of.
 
     :raises InputError: the target is no guide, has a judge of its own already, or is of every subject.
     """
     if guide.role != Target.Role.GUIDE or guide.own_judges.exists():
-        raise InputError(guide, "takes no judge of its own", "a guide without one")
+        raise InputError(guide, "cannot have a further judge of its own", "a guide without one")
     others = others_of(guide)
     if not others:
         raise InputError(guide, "was made of every fitted subject", "a guide that leaves subjects out")

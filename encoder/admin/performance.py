@@ -1,4 +1,4 @@
-"""What the pages of fits show beside the rows: plots of performance, tables, maps that are drawn."""
+"""Performance of fitted regions: plots, tables and maps for the pages of encoders and versions."""
 
 from __future__ import annotations
 
@@ -8,46 +8,49 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
+from almond.naming import natural
 from encoder import services
-from encoder.admin import comparing
+from encoder.admin import comparison
 from encoder.models import Encoder, EncoderVersion
 from encoder.plots.pictures import scatter, strip_plot
 
 
 def scatters(first: Encoder, second: Encoder) -> list[tuple[str, SafeString, float | None, int]]:
-    """Per region: r per voxel by both, the voxels of all subjects together."""
-    known = {(one.region.name, one.subject): one for one in services.newest_versions(second)}
+    """Plot r per voxel of two encoders against each other, per region over all subjects.
+
+    Returns (region, plot, correlation, number of voxels)."""
+    others = {(v.region.name, v.subject): v for v in services.newest_versions(second)}
     pairs: dict[str, list[tuple[float, float]]] = {}
     for version in services.newest_versions(first):
-        other = known.get((version.region.name, version.subject))
+        other = others.get((version.region.name, version.subject))
         if other is not None:
-            pairs.setdefault(version.region.name, []).extend(comparing.voxel_pairs(version, other))
+            pairs.setdefault(version.region.name, []).extend(comparison.voxel_pairs(version, other))
     return [
         (
             name,
-            scatter(found, x_title=first.name, y_title=second.name),
-            comparing.correlation(found),
-            len(found),
+            scatter(points, x_title=first.name, y_title=second.name),
+            comparison.correlation(points),
+            len(points),
         )
-        for name, found in pairs.items()
-        if found
+        for name, points in pairs.items()
+        if points
     ]
 
 
 def null_of(version: EncoderVersion) -> float | None:
-    """Held-out r of noise features, judged in the same way."""
-    found = version.metrics.get("null_control") or {}
-    value = found.get("heldout_r")
+    """Return the held-out r of noise features, cross-validated in the same way."""
+    value = (version.metrics.get("null_control") or {}).get("heldout_r")
     return float(value) if isinstance(value, int | float) else None
 
 
 def ceiling_of(version: EncoderVersion) -> float | None:
+    """Return the noise ceiling of r, or None where it was not estimated."""
     value = (version.metrics.get("noise_ceiling") or {}).get("r_max")
     return float(value) if isinstance(value, int | float) else None
 
 
 def performance(versions: Sequence[EncoderVersion], marked: str | None = None) -> SafeString | str:
-    """Held-out correlation per region, a dot per subject, with noise control and ceiling where they are."""
+    """Plot the held-out correlation per region, a dot per subject, with noise control and noise ceiling."""
     groups: dict[str, list[tuple[str, float]]] = {}
     controls: dict[str, list[tuple[str, float]]] = {}
     ceilings: dict[str, list[tuple[str, float]]] = {}
@@ -66,29 +69,30 @@ def performance(versions: Sequence[EncoderVersion], marked: str | None = None) -
 
 
 def matrix(versions: Sequence[EncoderVersion]) -> dict[str, Any]:
-    """Regions by subjects, with the version in each cell."""
-    subjects = list(dict.fromkeys(one.subject for one in versions))
-    subjects.sort(key=services.natural)
-    cells = {(one.region.name, one.subject): one for one in versions}
-    regions = dict.fromkeys(one.region.name for one in versions)
+    """Arrange the versions as regions by subjects."""
+    subjects = list(dict.fromkeys(version.subject for version in versions))
+    subjects.sort(key=natural)
+    cells = {(version.region.name, version.subject): version for version in versions}
+    regions = dict.fromkeys(version.region.name for version in versions)
     rows = [(region, [cells.get((region, subject)) for subject in subjects]) for region in regions]
     return {"subjects": subjects, "rows": rows}
 
 
 def mapped(versions: Sequence[EncoderVersion]) -> dict[str, list[EncoderVersion]]:
-    """Region -> versions whose maps are drawn."""
-    found: dict[str, list[EncoderVersion]] = {}
+    """Return region -> versions whose maps are drawn."""
+    drawn: dict[str, list[EncoderVersion]] = {}
     for version in versions:
         if (version.pictures / "slices.png").is_file():
-            found.setdefault(version.region.name, []).append(version)
-    return found
+            drawn.setdefault(version.region.name, []).append(version)
+    return drawn
 
 
 def label(version: EncoderVersion) -> str:
+    """Name a version in a plot."""
     return f"{version.encoder}, sub-{version.subject}"
 
 
 def map_of(version: EncoderVersion) -> dict[str, Any]:
-    """What is said of a version's map; ``{}`` before it is drawn."""
+    """Read ``maps.json`` of a version, or ``{}`` before its maps are drawn."""
     file = version.pictures / "maps.json"
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
