@@ -24,7 +24,7 @@ from sklearn.exceptions import ConvergenceWarning
 from almond.encoding.models.folds import Fold
 from almond.encoding.models.pls_cv import fit_nested_pls, heldout_r
 from almond.encoding.models.ridge import fit_ridge, relative_penalties
-from almond.encoding.models.solvers.backend import make_backend
+from almond.encoding.models.solvers.open_backend import make_backend
 from almond.encoding.models.solvers.training_sets import make_training_sets
 from almond.progress import Silent
 from almond.typing import Floats

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.manifold import TSNE
 
 from almond.errors import InputError
 from almond.significance import p_of_count, reaches
@@ -110,8 +111,6 @@ def tsne_picture(values: Floats, rng: np.random.Generator) -> Floats:
 
     :raises InputError: fewer than five rows.
     """
-    from sklearn.manifold import TSNE
-
     if len(values) < 5:
         raise InputError("t-SNE", f"{len(values)} images", "five or more")
     perplexity = min(30.0, (len(values) - 1) / 3.0)

@@ -40,7 +40,9 @@ def strip_plot(
     parts = [axes.y_grid(marks), axes.y_title(title), _zero(axes)]
     for place, (name, dots) in enumerate(groups.items()):
         rings = beside.get(name, ())
-        parts.append(_column(axes, place - (0.12 if rings else 0), name, place, dots, marked))
+        parts.append(
+            _column(axes, place - (0.12 if rings else 0), dots, name=name, under=place, marked=marked)
+        )
         parts += [
             dot(axes.x(place + 0.36), axes.y(value), 3, "al-hollow", f"noise, {label}: {value:.3f}")
             for label, value in rings
@@ -71,7 +73,7 @@ def _ceiling(axes: Axes, place: int, value: float) -> SafeString:
     )
 
 
-def _column(axes: Axes, place: float, name: str, under: int, dots: Dots, marked: str | None) -> SafeString:
+def _column(axes: Axes, place: float, dots: Dots, *, name: str, under: int, marked: str | None) -> SafeString:
     spread = min(0.2, 0.05 * len(dots))
     drawn = SafeString("")
     for index, (label, value) in enumerate(dots):

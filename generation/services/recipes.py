@@ -48,35 +48,21 @@ def create_recipe(
     :param generator: a name in ``almond.guidance.generators.GENERATORS``, or the folder of a pipeline.
     :raises InputError: names the field that is wrong.
     """
-    usual = defaults_of(generator)
-    strengths = usual.strengths if strengths is None else strengths
-    window = usual.window if window is None else window
-    ramp = usual.ramp if ramp is None else ramp
-    steps = usual.steps if steps is None else steps
     guides = list(targets)
-    check_recipe(
-        prompt=prompt,
-        generator=generator,
-        seeds=seeds,
-        targets=guides,
-        strengths=strengths,
-        window=window,
-        ramp=ramp,
-        steps=steps,
-        rule=rule,
-    )
-    content = _content(
-        prompt=prompt,
-        seeds=list(seeds),
-        strengths=[float(value) for value in strengths],
-        window=window,
-        ramp=float(ramp),
-        contrast=contrast,
-        both_signs=both_signs,
-        rule=rule,
-        steps=steps,
-        generator=generator,
-    )
+    calibrated = _calibrated(generator, strengths=strengths, window=window, ramp=ramp, steps=steps)
+    check_recipe(prompt=prompt, generator=generator, seeds=seeds, targets=guides, rule=rule, **calibrated)
+    low, high = calibrated.pop("window")
+    content = {
+        **calibrated,
+        "prompt": prompt,
+        "seeds": list(seeds),
+        "window_low": float(low),
+        "window_high": float(high),
+        "contrast": contrast,
+        "both_signs": both_signs,
+        "rule": rule,
+        "generator": generator,
+    }
     digest = digest_json({**content, "targets": sorted(target.digest for target in guides)})
     recipe = Recipe.objects.create(name=name, digest=digest, **content)
     recipe.targets.set(guides)
@@ -84,6 +70,9 @@ def create_recipe(
     return recipe
 
 
-def _content(*, window: tuple[float, float], **fields: Any) -> dict[str, Any]:
-    """Return the columns that a recipe's digest is taken of."""
-    return {**fields, "window_low": float(window[0]), "window_high": float(window[1])}
+def _calibrated(generator: str, **settings: Any) -> dict[str, Any]:
+    """Return the settings of guidance, as the generator was calibrated where they are None."""
+    usual = defaults_of(generator)
+    filled = {name: getattr(usual, name) if value is None else value for name, value in settings.items()}
+    strengths = [float(value) for value in filled["strengths"]]
+    return {**filled, "strengths": strengths, "ramp": float(filled["ramp"])}

@@ -6,7 +6,7 @@ import torch
 
 from almond.encoding.models.banded import Banded
 from almond.encoding.models.estimators import Pls, Problem, Ridge, solve
-from almond.encoding.models.solvers.backend import make_backend
+from almond.encoding.models.solvers.open_backend import make_backend
 from almond.errors import InputError
 from almond.progress import Silent
 from tests.almond.engine_data import film, problem, regions

@@ -12,8 +12,8 @@ from almond.encoding.models.folds import correlation
 from almond.encoding.models.pls import fit_pls
 from almond.encoding.models.pls_cv import heldout_r
 from almond.encoding.models.solvers import deflation
-from almond.encoding.models.solvers.backend import make_backend
 from almond.encoding.models.solvers.eigen import lanczos, leading_eigenvector
+from almond.encoding.models.solvers.open_backend import make_backend
 from almond.encoding.models.solvers.threads import one_thread
 from almond.errors import Cancelled, InputError
 from almond.progress import Silent

@@ -11,7 +11,7 @@ from almond.encoding.models.estimators import Problem, Ridge, solve
 from almond.encoding.models.folds import Fold
 from almond.encoding.models.ridge import fit_ridge, relative_penalties
 from almond.encoding.models.solvers import ridge_systems
-from almond.encoding.models.solvers.backend import make_backend
+from almond.encoding.models.solvers.open_backend import make_backend
 from almond.errors import InputError
 from almond.progress import Silent
 from tests.almond.engine_data import film, problem, regions

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.digest import digest_file, digest_json
+from almond.encoding.config.features import EVERY
 from almond.encoding.features.space import FeatureSpace
-from almond.encoding.features.specs import EVERY
 from almond.errors import InputError
 from almond.files import npz_bytes, write_atomically
 from almond.progress import Progress, Silent

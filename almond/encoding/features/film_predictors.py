@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.film import film_features
 from almond.encoding.features.run_features import Predictors, Presentation, RunFeatures, Scan
 from almond.encoding.features.space import card_of_space
-from almond.encoding.features.specs import NetworkSpec
 from almond.errors import InputError
+
+if TYPE_CHECKING:
+    from almond.encoding.features.specs import NetworkSpec
 
 MISSING_SHARE = 0.01
 """A film may be shorter than the runs that show it by this share of them: at the end nothing is shown."""

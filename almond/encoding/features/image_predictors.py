@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -13,11 +13,13 @@ from almond.digest import digest_file, digest_json
 from almond.encoding.features.cache import extract_cached
 from almond.encoding.features.run_features import Predictors, Presentation
 from almond.encoding.features.space import card_of_space
-from almond.encoding.features.specs import NetworkSpec
 from almond.encoding.features.stimulus_events import lay_events, rows_of_stimuli, stimulus_events
 from almond.encoding.features.tables import KEY
 from almond.errors import InputError
 from almond.typing import ImageArray
+
+if TYPE_CHECKING:
+    from almond.encoding.features.specs import NetworkSpec
 
 
 def predictors_of_images(spec: NetworkSpec, presentation: Presentation) -> Predictors:

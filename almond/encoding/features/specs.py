@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, TypeAdapter, ValidationInfo
 
-from almond.encoding.config.features import FeatureSpec, FilmFile, MeanFile, WeightsFile
+from almond.encoding.config.features import EVERY, FeatureSpec, FilmFile, MeanFile, WeightsFile
 from almond.shapes import Number, Text, Whole, shown
 
 if TYPE_CHECKING:
     from almond.encoding.features.run_features import Predictors, Presentation
     from almond.encoding.features.space import DescribedSpace
 
-EVERY = 5
 
 Pool = Literal["flatten", "mean", "first"]
 

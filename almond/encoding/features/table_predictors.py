@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from almond.digest import digest_array, digest_file, digest_json
 from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.card import FeatureSpaceCard
-from almond.encoding.features.kinds.table import TableSpec
 from almond.encoding.features.run_features import Predictors, RunFeatures, Scan
 from almond.encoding.features.stimulus_events import lay_events, rows_of_stimuli, stimulus_events
 from almond.encoding.features.tables import KEY, FeatureTable, load_table
 from almond.errors import InputError
+
+if TYPE_CHECKING:
+    from almond.encoding.features.kinds.table import TableSpec
 
 
 def predictors_of_table(spec: TableSpec, scans: Sequence[Scan], order: str) -> Predictors:

@@ -17,7 +17,8 @@ import numpy as np
 from almond.encoding.models.folds import Fold
 from almond.encoding.models.pls_cv import NestedFit, fit_nested_pls
 from almond.encoding.models.ridge_cv import fit_nested_ridge, penalty_grid
-from almond.encoding.models.solvers.backend import Backend, make_backend
+from almond.encoding.models.solvers.backend import Backend
+from almond.encoding.models.solvers.open_backend import make_backend
 from almond.encoding.models.solvers.training_sets import make_training_sets
 from almond.errors import InputError
 from almond.progress import Progress, Silent

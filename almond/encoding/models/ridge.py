@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from almond.encoding.models.folds import Fold
 from almond.encoding.models.ridge_cv import fit_nested_ridge
-from almond.encoding.models.solvers.backend import make_backend
+from almond.encoding.models.solvers.open_backend import make_backend
 from almond.encoding.models.solvers.training_sets import make_training_sets
 from almond.errors import InputError
 from almond.progress import Silent
@@ -53,7 +53,7 @@ def fit_ridge(
     :param predictors: (n, D); ``responses``: (n, V).
     :param penalties: candidates (P,), above 0.
     :param folds: row numbers to choose on; needed for several penalties.
-    :param backend: see :func:`almond.encoding.models.solvers.backend.make_backend`, as ``device``,
+    :param backend: see :func:`almond.encoding.models.solvers.open_backend.make_backend`, as ``device``,
         ``precision``.
     :raises InputError: row counts differ, no penalty above 0, or several penalties without folds.
     """

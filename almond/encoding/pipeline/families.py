@@ -58,7 +58,7 @@ def fit_family(
     check_together(subjects)
     if config.target != "voxels":
         raise InputError("target", f"is {config.target}, but {model} maps to voxels", "voxels")
-    return family.fit(config, subjects, out, progress)
+    return family.load_fit()(config, subjects, out, progress)
 
 
 def _arrays(inputs: Inputs, progress: Progress) -> SubjectArrays:

@@ -23,8 +23,9 @@ from almond.encoding.evaluation.heldout import r_squared
 from almond.encoding.models.estimators import Pls, Problem, solve
 from almond.encoding.models.folds import Fold, correlation
 from almond.encoding.models.ridge_cv import penalty_grid
-from almond.encoding.models.solvers.backend import Array, Backend, make_backend
+from almond.encoding.models.solvers.backend import Array, Backend
 from almond.encoding.models.solvers.gram import select_rows
+from almond.encoding.models.solvers.open_backend import make_backend
 from almond.encoding.models.solvers.ridge_systems import Spectral, System, Systems, make_systems
 from almond.encoding.models.solvers.training_sets import NestedSets, TrainingSets, make_training_sets
 from almond.errors import InputError

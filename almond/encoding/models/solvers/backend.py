@@ -13,8 +13,6 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from almond.encoding.models.solvers.options import BACKENDS, DEVICES, PRECISIONS
-from almond.errors import InputError
 from almond.typing import Floats
 
 Array = Any
@@ -103,28 +101,3 @@ class NumpyBackend:
     def orthonormal(self, matrix: Array) -> tuple[Array, Array]:
         q, r = scipy.linalg.qr(matrix, mode="economic", check_finite=False)
         return q, r
-
-
-def make_backend(backend: str = "numpy", device: str = "cpu", precision: str = "float64") -> Backend:
-    """Return the backend of that name.
-
-    :param backend: ``numpy`` (default) or ``torch``; ``device``: ``cpu`` (default) or ``cuda``;
-        ``precision``: ``float64`` (default) or ``float32``.
-    :raises InputError: an unknown name, ``cuda`` with numpy, or ``cuda`` where torch finds no such device.
-    """
-    for field, value, options in (
-        ("backend", backend, BACKENDS),
-        ("device", device, DEVICES),
-        ("precision", precision, PRECISIONS),
-    ):
-        if value not in options:
-            raise InputError(field, f"is {value!r}", f"one of {', '.join(options)}")
-    if backend == "numpy":
-        if device != "cpu":
-            raise InputError("device", f"is {device}, which numpy cannot use", "backend: torch")
-        return NumpyBackend(precision)
-    from almond.encoding.models.solvers.backend_torch import (
-        make_torch_backend,  # loading torch takes seconds and 200 MB
-    )
-
-    return make_torch_backend(device, precision)

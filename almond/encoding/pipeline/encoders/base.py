@@ -3,6 +3,7 @@ are."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from almond.encoding.models.estimators import Estimator
     from almond.encoding.multisubject.subject_arrays import SubjectArrays
     from almond.progress import Progress
+
+    Fit = Callable[[FitConfig, Sequence[SubjectArrays], Path, Progress], list[FittedRegion]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +37,18 @@ class SubjectModel(EncodingModel):
 class FamilyModel(EncodingModel):
     """A family: a model that learns from all subjects at once.
 
-    :param fit: fits every region of every subject, writes artifacts below a folder, and returns what was made
-        from the same numbers and settings before. It reads ``voxels``, not their mean.
+    :param path: dotted path of the function that fits every region of every subject, writes artifacts below a
+        folder, and returns what was made from the same numbers and settings before. It reads ``voxels``, not
+        their mean.
     """
 
-    fit: Callable[[FitConfig, Sequence[SubjectArrays], Path, Progress], list[FittedRegion]]
+    path: str
+
+    def load_fit(self) -> Fit:
+        """Import the function that fits."""
+        module, _, name = self.path.partition(":")
+        fit: Fit = getattr(importlib.import_module(module), name)
+        return fit
 
     @property
     def all_subjects(self) -> bool:
