@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -83,6 +83,9 @@ class Shape(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    compared_in_part: ClassVar[bool] = True
+    """Whether fields that are right are compared also where others are wrong, which then count as absent."""
+
     def contradictions(self) -> Iterable[tuple[str, str]]:
         """Yield (path below this shape, problem) for fields that are right alone and wrong together."""
         return ()
@@ -107,7 +110,7 @@ class Shape(BaseModel):
     ) -> list[tuple[str, str]]:
         """Compare the fields that are right alone; a wrong one counts as set, at its default."""
         wrong = {details["loc"][0] if details["loc"] else "" for details in error.errors()}
-        if not isinstance(value, Mapping) or "" in wrong:
+        if not isinstance(value, Mapping) or "" in wrong or not cls.compared_in_part:
             return []
         try:
             shape = handler({key: part for key, part in value.items() if key not in wrong})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, Strict
 
@@ -45,6 +45,8 @@ class StudyPlan(Shape):
     Made from parts it raises pydantic's ``ValidationError``, read by ``from_json`` a ``ShapeError``; both
     list every problem with its path.
     """
+
+    compared_in_part: ClassVar[bool] = False  # ``from_json`` compares the parts that can be read
 
     format: Literal["almond-plan/1"] = "almond-plan/1"
     title: Text

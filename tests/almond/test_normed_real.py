@@ -113,9 +113,9 @@ def test_the_report_is_whole(made: tuple[Path, Path]) -> None:
     assert data["regions"] == list(REGIONS)
     page = (folder / "report.html").read_text(encoding="utf-8")
     for title in (
-        "Do predicted responses go with the ratings?",
+        "Do predicted responses correlate with the ratings?",
         "How do predictions change over the deciles of a rating?",
-        "Valence, arousal and their interaction, low-level features held",
+        "Valence, arousal and their interaction, controlling for low-level features",
         "The same on negative, neutral and positive images",
         "Compared with VC",
         "Do the subregions differ?",
