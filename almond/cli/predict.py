@@ -16,7 +16,7 @@ from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.artifacts.catalogue import collect
 from almond.encoding.config.fit_config import FitConfig, load_config
 from almond.encoding.config.prediction import PredictionSettings
-from almond.encoding.features.cache import extract_cached
+from almond.encoding.features.cache import extract_side_by_side
 from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
@@ -83,17 +83,9 @@ def _of_images(
     digests = [digest_file(path) for path in paths]
     if len(spaces) == 1:
         _check_feature_space(spaces[0].digest, spaces[0].name, artifacts)
-    parts = [
-        extract_cached(
-            space,
-            digests,
-            lambda: LazyImages(paths),
-            config.output / "features",
-            Part(progress, index / len(spaces), (index + 1) / len(spaces)),
-        )
-        for index, space in enumerate(spaces)
-    ]
-    return [path.name for path in paths], np.concatenate(parts, axis=1)
+    cache = config.output / "features"
+    features = extract_side_by_side(spaces, digests, LazyImages(paths), cache, progress)
+    return [path.name for path in paths], features
 
 
 def _check_feature_space(digest: str, name: str, artifacts: Sequence[EncoderArtifact]) -> None:

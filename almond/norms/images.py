@@ -12,7 +12,7 @@ import numpy as np
 from almond.digest import digest_bytes, digest_file, digest_json
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.validation import ImageSet, ValidationSettings
-from almond.encoding.features.cache import extract_cached
+from almond.encoding.features.cache import extract_side_by_side
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.open import open_space
 from almond.encoding.features.run_features import Predictors, joined_card
@@ -143,18 +143,8 @@ def _from_networks(
 ) -> Floats:
     """Extract features (n, D) of all spaces side by side."""
     digests = [digest_file(path) for path in paths]
-    pictures = LazyImages(paths)
-    parts = [
-        extract_cached(
-            space,
-            digests,
-            lambda: pictures,
-            cache,
-            Part(progress, index / len(spaces), (index + 1) / len(spaces)),
-        )
-        for index, space in enumerate(spaces)
-    ]
-    return np.concatenate(parts, axis=1).astype(np.float64)
+    features = extract_side_by_side(spaces, digests, LazyImages(paths), cache, progress)
+    return features.astype(np.float64)
 
 
 def _check(item: ImageSet, norms: Norms) -> None:

@@ -6,9 +6,7 @@ frames nor a killed extraction's work are ever held only in memory: each batch i
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +21,7 @@ from almond.digest import digest_file, digest_json
 from almond.encoding.config.features import EVERY
 from almond.encoding.features.space import FeatureSpace
 from almond.errors import InputError
-from almond.files import npz_bytes, write_atomically
+from almond.files import npz_bytes, open_atomically, write_atomically
 from almond.progress import Progress, Silent
 from almond.typing import FeatureArray, ImageArray
 
@@ -261,22 +259,13 @@ def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]] | None:
 
 def _write_done(path: Path, features: FilmFeatures) -> None:
     """Write straight to disk, for the features of a film are hundreds of megabytes, then rename."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(
-                stream,
-                allow_pickle=False,
-                values=features.values,
-                times=features.times,
-                interval=np.array(features.interval),
-                n_frames=np.array(features.n_frames),
-                variable_rate=np.array(features.variable_rate),
-            )
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with open_atomically(path) as stream:
+        np.savez(
+            stream,
+            allow_pickle=False,
+            values=features.values,
+            times=features.times,
+            interval=np.array(features.interval),
+            n_frames=np.array(features.n_frames),
+            variable_rate=np.array(features.variable_rate),
+        )

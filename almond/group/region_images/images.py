@@ -18,7 +18,7 @@ from almond.digest import digest_file
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.config.evaluation import StimuliSettings
 from almond.encoding.config.fit_config import FitConfig
-from almond.encoding.features.cache import extract_cached
+from almond.encoding.features.cache import extract_side_by_side
 from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
@@ -121,18 +121,9 @@ def _features(
         raise InputError("evaluation.stimuli", "gives neither images nor their features", "one of them")
     spaces = [open_space(spec, device=config.device) for spec in config.spaces.values()]
     digests = [digest_file(path) for path in paths]
-    parts = [
-        extract_cached(
-            space,
-            digests,
-            lambda: LazyImages(paths),
-            config.output / "features",
-            Part(progress, index / len(spaces), (index + 1) / len(spaces)),
-        )
-        for index, space in enumerate(spaces)
-    ]
-    whole = np.concatenate(parts, axis=1).astype(np.float64)
-    return whole, spaces[0].digest if len(spaces) == 1 else ""
+    cache = config.output / "features"
+    whole = extract_side_by_side(spaces, digests, LazyImages(paths), cache, progress)
+    return whole.astype(np.float64), spaces[0].digest if len(spaces) == 1 else ""
 
 
 def _from_table(path: Path, names: Sequence[str]) -> Floats:
