@@ -79,7 +79,7 @@ def test_paths_are_absolute_in_a_spec_and_names_in_its_settings(base):
     assert settings["weights"] == "own"
     assert str(base) not in str(settings)
     film, _ = parsed({"kind": "emonet", "weights": "w.pt", "video": "film.mp4"}, base)
-    assert (film.from_film, film.is_network, film.every) == (True, True, 5)
+    assert (film.is_network, film.every) == (True, 5)
     assert film.files() == (base / "film.mp4", base / "w.pt")
 
 

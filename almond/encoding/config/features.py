@@ -121,11 +121,6 @@ class FeatureSpec(Shape):
             hint = f"; {field.description}" if field and field.description else ""
             yield path, problem + hint if problem == "is missing" else problem
 
-    @property
-    def from_film(self) -> bool:
-        """Whether rows are frames of a film instead of stimuli that the events name."""
-        return False
-
     def to_json(self) -> dict[str, Any]:
         """Write what differs from the defaults as plain JSON values, which this class reads again."""
         values: dict[str, Any] = {"kind": self.kind}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -139,17 +139,6 @@ Count = Annotated[Whole, Field(ge=1)]
 CountOrZero = Annotated[Whole, Field(ge=0)]
 Label = Annotated[str, BeforeValidator(str)]
 """A key that names something; YAML may read it as a number."""
-
-
-def either(right: Callable[[Any], bool], expected: str, form: Any) -> BeforeValidator:
-    """Refuse values that ``right`` does not accept, in place of one error for each member of a union."""
-
-    def check(value: Any) -> Any:
-        if not right(value):
-            raise ValueError(f"is {value!r}, not {expected}")
-        return value
-
-    return BeforeValidator(check, json_schema_input_type=form)
 
 
 def repeated_names(**fields: Sequence[str] | None) -> Iterator[tuple[str, str]]:

@@ -84,10 +84,6 @@ class NetworkSpec(PredictorSpec):
             return predictors_of_film(self, self.video, presentation)
         return predictors_of_images(self, presentation)
 
-    @property
-    def from_film(self) -> bool:
-        return self.video is not None
-
     def contradictions(self) -> Iterable[tuple[str, str]]:
         if self.video is None and "every" in self.model_fields_set:
             yield "every", "has no meaning without video"
