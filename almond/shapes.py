@@ -81,7 +81,7 @@ class Contradictions(ValueError):
 class Shape(BaseModel):
     """A frozen model that refuses unknown keys; ``contradictions`` compares its fields with each other."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     compared_in_part: ClassVar[bool] = True
     """Whether fields that are right are compared also where others are wrong, which then count as absent."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from almond.design.parts import AnyBlock, Construct, PlannedBlock, PlannedPair, PlannedStimulus
+from almond.design.parts import Construct, PlannedBlock, PlannedPair, PlannedStimulus, block_of_its_kind
 from almond.design.trials import TRIAL_KINDS
 
 Problem = tuple[str, str]
-PARTS: Mapping[str, TypeAdapter[Any]] = {
-    "constructs": TypeAdapter(Construct),
-    "blocks": TypeAdapter(AnyBlock),
-    "stimuli": TypeAdapter(PlannedStimulus),
-    "pairs": TypeAdapter(PlannedPair),
+PARTS: Mapping[str, Callable[[Any], Any]] = {
+    "constructs": Construct.model_validate,
+    "blocks": lambda value: PlannedBlock.model_validate(block_of_its_kind(value)),
+    "stimuli": PlannedStimulus.model_validate,
+    "pairs": PlannedPair.model_validate,
 }
 
 
@@ -53,11 +53,11 @@ def sequence(value: object) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def readable_parts(shape: TypeAdapter[Any], values: Sequence[Any]) -> dict[int, Any]:
+def readable_parts(read: Callable[[Any], Any], values: Sequence[Any]) -> dict[int, Any]:
     parts = {}
     for number, value in enumerate(values):
         try:
-            parts[number] = shape.validate_python(value)
+            parts[number] = read(value)
         except ValidationError:
             continue  # its own errors are reported where the whole plan is read
     return parts

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from almond.encoding.config.fit_config import FitConfig, parse_config
 from almond.encoding.config.model import COMPONENTS
 from almond.errors import InputError
 from encoder import choices
 from encoder.folders import artifact_root
 from encoder.models import Dataset, Encoder, FeatureSpace, Region
+
+if TYPE_CHECKING:
+    from almond.encoding.config.fit_config import FitConfig
 
 DEFAULTS: dict[str, Any] = {"components": COMPONENTS[-1], "folds": 5, "gap": 10.0}
 OWN = ("dataset", "runs", "encoders", "features", "regions", "model", "output", "subjects")
@@ -57,7 +59,14 @@ def fit_settings(
     if model == choices.IMPORTED:
         raise InputError("model", "imported weights are not fitted", "another model")
     mapping |= {"dataset": dataset.root, "model": model}
-    return parse_config(mapping, Path(dataset.root), source=name)
+    return load_config(mapping, Path(dataset.root), source=name)
+
+
+def load_config(mapping: Mapping[str, Any], base: Path, *, source: str) -> FitConfig:
+    """Validate a configuration; its models are loaded with the first one, so that the site starts sooner."""
+    from almond.encoding.config.fit_config import parse_config
+
+    return parse_config(mapping, base, source=source)
 
 
 def features_of(spaces: Sequence[FeatureSpace]) -> dict[str, Any]:
@@ -103,4 +112,4 @@ def report_settings(encoder: Encoder, sections: Mapping[str, Any]) -> FitConfig:
         "subjects": encoder.subjects,
     }
     artifact_root().mkdir(parents=True, exist_ok=True)
-    return parse_config(mapping, Path(encoder.dataset.root), source=encoder.name)
+    return load_config(mapping, Path(encoder.dataset.root), source=encoder.name)

@@ -12,7 +12,6 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainValidator,
-    TypeAdapter,
     ValidationInfo,
     WithJsonSchema,
 )
@@ -74,11 +73,11 @@ def file_or_pattern_of(suffixes: Sequence[str], *fields: str) -> PlainValidator:
 
     :param fields: such as ``{subject}``.
     """
-    existing: TypeAdapter[Path] = TypeAdapter(file_of(suffixes))
+    existing = ExistingFile(suffixes)
 
     def file_or_pattern(value: object, info: ValidationInfo) -> Path:
         if not any(field in str(value) for field in fields):
-            return existing.validate_python(value, context=info.context)
+            return existing.check(value, info)
         if not str(value).endswith(tuple(suffixes)):
             raise ValueError(f"{value} does not end in {' or '.join(suffixes)}")
         return resolved_path(value, info)
