@@ -6,23 +6,16 @@ is opened here: ``almond.encoding.features.open`` and ``extract`` do that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-from pydantic import Field, ValidationInfo
-
-from almond.shapes import Number, shown
-
-if TYPE_CHECKING:
-    pass
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
+    Field,
     GetJsonSchemaHandler,
     ValidationError,
+    ValidationInfo,
     WrapValidator,
     model_validator,
 )
@@ -31,9 +24,11 @@ from almond.encoding.config.paths import file_of
 from almond.registry import Registry
 from almond.shapes import (
     Contradictions,
+    Number,
     Shape,
     located_problems,
     read_within,
+    shown,
     suggestion,
 )
 

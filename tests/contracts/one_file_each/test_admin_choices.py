@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
+from almond.encoding.config.encoding_models import ENCODING_MODELS
+from almond.encoding.config.features import FEATURE_KINDS
 from almond.errors import InputError
 from encoder import choices, services
 from encoder.models import Dataset, Encoder, EncoderReport, EncoderVersion, FeatureSpace, Region
 
 pytestmark = pytest.mark.django_db
-
-
-@contextlib.contextmanager
-def registered(registry: str, name: str, path: str, label: str) -> Iterator[None]:
-    """Register a name with ``module:REGISTRY``; skip where the library has no such registry."""
-    module, _, attribute = registry.partition(":")
-    try:
-        entries = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError):
-        pytest.skip(f"no registry {registry}")
-    with entries.registered(name, path, label):
-        yield
 
 
 def offered(client: Any, page: str, field: str) -> list[str]:
@@ -37,7 +24,7 @@ def offered(client: Any, page: str, field: str) -> list[str]:
 
 def test_the_form_offers_a_registered_feature_kind(staff_client: Any) -> None:
     path = "almond.encoding.features.kinds.events:EventsSpec"
-    with registered("almond.encoding.config.features:FEATURE_KINDS", "sounds", path, "sounds of a film"):
+    with FEATURE_KINDS.registered("sounds", path, "sounds of a film"):
         assert "sounds" in offered(staff_client, "featurespace", "kind")
         form = staff_client.get(reverse("admin:encoder_featurespace_add")).context["adminform"].form
         assert "sounds" in form.conditions_shown()["conditions"].values
@@ -48,8 +35,8 @@ def test_the_form_offers_a_registered_feature_kind(staff_client: Any) -> None:
 
 
 def test_the_form_offers_a_registered_encoding_model(staff_client: Any) -> None:
-    registry = "almond.encoding.config.encoding_models:ENCODING_MODELS"
-    with registered(registry, "lasso", "almond.encoding.pipeline.encoders.ridge:RIDGE", "lasso regression"):
+    path = "almond.encoding.pipeline.encoders.ridge:RIDGE"
+    with ENCODING_MODELS.registered("lasso", path, "lasso regression"):
         assert "lasso" in offered(staff_client, "encoder", "model")
     assert "lasso" not in offered(staff_client, "encoder", "model")
 
