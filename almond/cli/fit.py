@@ -11,6 +11,7 @@ from typing import Any
 from almond.encoding.models.folds import RANDOM_WARNING
 from almond.encoding.pipeline.fit import FitConfig, FitReport, FittedRegion, fit, load_config
 from almond.progress import Console
+from almond.remarks import Remark
 
 HELP = "fit encoding models of brain regions from a YAML configuration"
 
@@ -18,6 +19,9 @@ HELP = "fit encoding models of brain regions from a YAML configuration"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see docs/fit.md")
     parser.add_argument("--out", type=Path, help="folder of the artifacts (overrides `output`)")
+    parser.add_argument(
+        "--strict", action="store_true", help="take every remark as an error (docs/remarks.md)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
@@ -26,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     if arguments.out is not None:
         config = config.model_copy(update={"output": arguments.out.resolve()})
+    if arguments.strict:
+        config = config.model_copy(update={"strict": True})
     report = fit(config, progress=Console())
     print(json.dumps(fit_json(config, report), indent=2) if arguments.json else fit_text(report))
     return 0
@@ -56,7 +62,18 @@ def fit_text(report: FitReport) -> str:
         "  noise features  permutation p  normalised r"
     ]
     lines += [_line(item) for item in report.artifacts]
-    return "\n".join([*lines, *(f"warning: {text}" for text in warnings(report.artifacts))])
+    lines += [f"warning: {text}" for text in warnings(report.artifacts)]
+    return "\n".join([*lines, *(f"remark: {text}" for text in remarks(report.artifacts))])
+
+
+def remarks(fitted: Sequence[FittedRegion]) -> list[str]:
+    """List what was doubtful about the inputs of all subjects, each once."""
+    texts = {
+        f"sub-{item.subject} {Remark(**remark)}": None
+        for item in fitted
+        for remark in item.metrics.get("remarks", ())
+    }
+    return list(texts)
 
 
 def warnings(fitted: Sequence[FittedRegion]) -> list[str]:

@@ -21,6 +21,7 @@ from almond.encoding.hemodynamics.convolution import align, align_film
 from almond.encoding.regions.resolve import Region
 from almond.errors import InputError
 from almond.progress import Progress
+from almond.remarks import Remarks
 from almond.typing import Floats
 
 TR_TOLERANCE = 1e-3
@@ -54,9 +55,9 @@ class SubjectData:
         return np.asarray(varying, np.int64)
 
 
-def scan_of(config: FitConfig, run: Run) -> Scan:
+def scan_of(config: FitConfig, run: Run, remarks: Remarks) -> Scan:
     """A run's time axis with its censored volumes and confounds, before its BOLD is read."""
-    tr, measured = repetition_time(run, config.tr), number_of_volumes(run)
+    tr, measured = repetition_time(run, config.tr, remarks), number_of_volumes(run)
     uncensored = None if config.censor is None else read_censor(run, config.censor.path, config.censor.mode)
     volumes = measured if uncensored is None else len(uncensored)
     confounds = None

@@ -22,6 +22,7 @@ from almond.encoding.pipeline.design_matrix import check_one_tr, prepared_predic
 from almond.encoding.regions.resolve import Region, bold_grid, resolve_regions
 from almond.errors import InputError
 from almond.progress import Part, Progress
+from almond.remarks import Remarks
 from almond.rng import generator
 from almond.typing import Floats
 
@@ -41,7 +42,8 @@ class NoisePredictors:
 
 @dataclass(frozen=True)
 class Inputs:
-    """One subject's, all checked against each other; ``provenance`` holds their digests."""
+    """One subject's, all checked against each other; ``provenance`` holds their digests, ``remarks`` what is
+    doubtful."""
 
     config: FitConfig
     subject: str
@@ -52,6 +54,7 @@ class Inputs:
     card: FeatureSpaceCard
     bands: dict[str, slice]
     provenance: dict[str, Any]
+    remarks: Remarks
 
     @property
     def grid_json(self) -> dict[str, Any]:
@@ -86,10 +89,11 @@ def gather_inputs(
     own = [run for run in every if run.subject == subject]
     if not own:
         raise InputError("subjects", f"{subject} has no run", "a subject of the data set")
+    remarks = Remarks()
     progress.report(0.0, f"sub-{subject}: regions and runs")
     grid = bold_grid([run.bold for run in own])
     regions = resolve_regions(config.regions, grid, subject=subject)
-    scans = tuple(scan_of(config, run) for run in own)
+    scans = tuple(scan_of(config, run, remarks) for run in own)
     check_one_tr(scans)
     progress.report(0.2, f"sub-{subject}: features")
     presentation = Presentation(
@@ -103,6 +107,8 @@ def gather_inputs(
     )
     predictors = extract_predictors(config.spaces, presentation)
     described = provenance.of_subject(config, scans, predictors)
+    if config.strict:
+        remarks.refuse(f"sub-{subject}")
     return Inputs(
         config,
         subject,
@@ -113,6 +119,7 @@ def gather_inputs(
         joined_card(predictors),
         bands(predictors),
         described,
+        remarks,
     )
 
 

@@ -174,6 +174,8 @@ class SubjectFit:
         config, inputs = self.inputs.config, self.inputs
         dropped = dropped_voxels(region, data.voxels[columns])
         counts = {"n_voxels": len(columns), "n_dropped": len(dropped), "n_volumes": len(data.x)}
+        others = [other.name for other in inputs.regions if other is not region]
+        remarks = {"remarks": said} if (said := inputs.remarks.to_json(without=others)) else {}
         weights, basis = response_weights(fitted.weights, inputs.card.dimension, config.hrf)
         artifact = EncoderArtifact(
             subject=inputs.subject,
@@ -191,7 +193,7 @@ class SubjectFit:
                 "region": provenance.of_region(region, config.dataset or config.base),
                 "engine": {"backend": config.backend, "device": config.device},
             },
-            metrics={**metrics, **counts, **region.notes(), "chosen": fitted.hyperparameters},
+            metrics={**metrics, **counts, **region.notes(), **remarks, "chosen": fitted.hyperparameters},
             grid=inputs.grid_json,
             basis_weights=basis,
         )
