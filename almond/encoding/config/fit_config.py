@@ -79,8 +79,6 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
         "memory",
     )
 
-    strict: bool = Field(default=False, description="true: a remark is an error: [remarks.md](remarks.md)")
-
     _base: Path = PrivateAttr(Path())
     _region_names: tuple[str, ...] = PrivateAttr(())
 

@@ -85,11 +85,12 @@ class DataSettings(ConfigSection):
     )
     tr: Positive | None = Field(
         default=None,
-        description="repetition time in seconds; must agree with header and sidecar, where they have one",
+        description="repetition time in seconds; must agree with the sidecar, where there is one",
     )
     output: ResolvedPath = Field(
         default=Path("artifacts"), validate_default=True, description="folder of the artifacts"
     )
+    strict: bool = Field(default=False, description="take every remark as an error: [remarks.md](remarks.md)")
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse more or less than one source of runs, and runs of the same name."""
