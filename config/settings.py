@@ -14,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from lab.origins import origins_of_hosts
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
@@ -25,8 +27,11 @@ DATA_ROOTS = [ALMOND_HOME, *(Path(folder) for folder in env.list("ALMOND_DATA_RO
 
 DEBUG = env.bool("ALMOND_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALMOND_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("ALMOND_ORIGINS", default=[])
 HTTPS = env.bool("ALMOND_HTTPS", default=False)
+CSRF_TRUSTED_ORIGINS = [
+    *env.list("ALMOND_ORIGINS", default=[]),
+    *origins_of_hosts(ALLOWED_HOSTS, https=HTTPS),
+]
 
 
 def read_secret_key() -> str:
@@ -128,6 +133,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+# Addresses of the proxies in front, whose word is taken for a visitor's address (X-Forwarded-For).
+ALMOND_PROXIES = env.list("ALMOND_PROXIES", default=[])
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

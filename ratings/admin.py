@@ -54,8 +54,8 @@ class LookOnly(ModelAdmin):
 
 @admin.register(Participant)
 class ParticipantAdmin(LookOnly):
-    list_display = ["name", "study", "assignment", "status_label", "progress", "simulated", "consented_at"]
-    list_filter = ["study", "status", "simulated"]
+    list_display = ["name", "study", "assignment", "status_label", "progress", "kind", "consented_at"]
+    list_filter = ["study", "status", "kind"]
     list_select_related = ["study", "assignment"]
     search_fields = ["name"]
     fields = [
@@ -63,7 +63,7 @@ class ParticipantAdmin(LookOnly):
         "study",
         "assignment",
         "status",
-        "simulated",
+        "kind",
         "consented_at",
         "last_seen_at",
         "finished_at",

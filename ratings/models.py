@@ -22,15 +22,18 @@ def token_digest(token: str) -> str:
 
 
 class ParticipantQuerySet(models.QuerySet["Participant"]):
+    def people(self) -> ParticipantQuerySet:
+        return self.filter(kind=Participant.Kind.PERSON)
+
     def holding_a_slot(self) -> ParticipantQuerySet:
-        return self.filter(status__in=Participant.HOLDING)
+        return self.people().filter(status__in=Participant.HOLDING)
 
     def idle_since(self, moment: datetime) -> ParticipantQuerySet:
         """Return active participants from whom nothing came since then."""
-        return self.filter(status=Participant.Status.ACTIVE, last_seen_at__lt=moment)
+        return self.people().filter(status=Participant.Status.ACTIVE, last_seen_at__lt=moment)
 
     def seen_since(self, moment: datetime) -> ParticipantQuerySet:
-        return self.filter(status=Participant.Status.ACTIVE, last_seen_at__gte=moment)
+        return self.people().filter(status=Participant.Status.ACTIVE, last_seen_at__gte=moment)
 
     def with_progress(self) -> ParticipantQuerySet:
         """Annotate with ``planned`` and ``done``: trials of the list, and responses stored."""
@@ -50,6 +53,12 @@ class Participant(models.Model):
         # Came back after the slot was assigned to somebody else, and answered every trial all the same.
         FINISHED_LATE = "finished_late", "finished late"
 
+    class Kind(models.TextChoices):
+        PERSON = "person", "person"
+        # An experimenter who tries the study.
+        PREVIEW = "preview", "preview"
+        ROBOT = "robot", "robot"
+
     HOLDING = (Status.ACTIVE, Status.FINISHED)
     DONE = (Status.FINISHED, Status.FINISHED_LATE)
 
@@ -58,11 +67,22 @@ class Participant(models.Model):
     token_digest = models.CharField(max_length=DIGEST_LENGTH, unique=True, editable=False)
     assignment = models.ForeignKey(AssignmentList, on_delete=models.PROTECT, related_name="participants")
     status = models.CharField(max_length=14, choices=Status.choices, default=Status.ACTIVE)
-    simulated = models.BooleanField(default=False)
+    kind = models.CharField(
+        max_length=8,
+        choices=Kind.choices,
+        default=Kind.PERSON,
+        help_text="Only people take slots and are counted.",
+    )
     consented_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     completion_code = models.CharField(max_length=40, blank=True)
+    events_over = models.PositiveIntegerField(
+        default=0, help_text="Events that came after the study's limit and were not kept."
+    )
+    attempts_over = models.PositiveIntegerField(
+        default=0, help_text="Posts of answers that came after the study's limit and were not written down."
+    )
 
     objects: ClassVar[models.Manager[Participant]] = models.Manager.from_queryset(ParticipantQuerySet)()
 
@@ -83,6 +103,9 @@ class Participant(models.Model):
                 condition=Q(status__in=["active", "finished", "withdrawn", "timed_out", "finished_late"]),
                 name="participant_status_is_known",
             ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["person", "preview", "robot"]), name="participant_kind_is_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -91,6 +114,10 @@ class Participant(models.Model):
     @property
     def is_done(self) -> bool:
         return self.status in self.DONE
+
+    @property
+    def is_person(self) -> bool:
+        return self.kind == self.Kind.PERSON
 
     def idle_for(self, now: datetime) -> timedelta:
         return now - self.last_seen_at
@@ -115,6 +142,24 @@ class Recruitment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.external_id}"
+
+
+class Arrival(models.Model):
+    """Somebody who wanted to join: how many come from one internet address, and who was refused and why.
+
+    The address itself is never stored, only its keyed digest. Rows without a refusal are kept for a minute.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="arrivals")
+    address_digest = models.CharField(max_length=DIGEST_LENGTH)
+    at = models.DateTimeField()
+    refusal = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["study", "address_digest", "at"], name="arrivals_of_an_address")]
+
+    def __str__(self) -> str:
+        return f"{self.study_id} {self.at:%H:%M:%S}"
 
 
 class Trial(models.Model):
@@ -150,7 +195,16 @@ class ResponseQuerySet(models.QuerySet["Response"]):
 
 
 class Response(models.Model):
-    """The answer to a trial: the first that came, and the only one."""
+    """The answer to a trial: the first that came, and the only one.
+
+    Nothing is refused because it is implausible; ``marks`` say what is.
+    """
+
+    MARKS: ClassVar[dict[str, str]] = {
+        "too_fast": "faster than a person can react (100 ms)",
+        "too_long": "longer than the time since the participant joined",
+        "out_of_order": "stored while an earlier trial was open",
+    }
 
     trial = models.OneToOneField(Trial, on_delete=models.CASCADE, related_name="response")
     response_id = models.UUIDField(unique=True)
@@ -159,6 +213,9 @@ class Response(models.Model):
     rt_ms = models.FloatField(help_text="From the first paint of the images to the answer.")
     digests = models.JSONField(help_text="SHA-256 of the image bytes that the browser showed, left to right.")
     late = models.BooleanField(default=False, help_text="Came after the participant's slot had timed out.")
+    marks = models.JSONField(
+        default=list, help_text="What is implausible about it, of MARKS; kept all the same."
+    )
     received_at = models.DateTimeField(db_index=True)
 
     objects: ClassVar[models.Manager[Response]] = models.Manager.from_queryset(ResponseQuerySet)()
@@ -188,6 +245,8 @@ class Attempt(models.Model):
     class Outcome(models.TextChoices):
         STORED = "stored", "stored"
         REPEATED = "repeated", "the same response again"
+        # The id of the stored response, but other content.
+        ALTERED = "altered", "the same response again, with other content"
         DUPLICATE = "duplicate", "another response was there first"
         REFUSED = "refused", "refused"
 

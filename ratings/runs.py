@@ -19,7 +19,7 @@ from almond.world.raters import Latents, Rater, null_percepts, read_percepts, si
 from generation.models import Stimulus
 from jobs.services.execution import RunningJob
 from ratings import services
-from ratings.models import Recruitment
+from ratings.models import Participant, Recruitment
 from ratings.services import Recruit
 from studies.models import Study
 
@@ -71,7 +71,7 @@ def base_images(study: Study) -> dict[str, Stimulus]:
 @transaction.atomic
 def take_part(study: Study, recruit: Recruit, rater: Rater, percepts: Mapping[str, Latents]) -> None:
     """Join, answer every trial, finish."""
-    joined = services.join(study=study, recruit=recruit, simulated=True)
+    joined = services.join(study=study, recruit=recruit, kind=Participant.Kind.ROBOT)
     for trial in joined.participant.trials.order_by("index"):
         kind = TRIAL_KINDS.load(trial.kind)
         body = {

@@ -1,36 +1,37 @@
 """The participants' pages.
 
-A participant is known by the token in the address and by nothing else. The posts of a participant's browser
-carry no cookie that matters, so another site cannot make them: it does not know the address. They are
-therefore exempt from Django's CSRF cookie, which may be blocked or expire during a long visit and must never
-cost an answer; instead, what browsers say about the origin of a request is checked. The forms for consent
-and for stopping are ordinary forms with Django's token.
+A participant is known by the token in the address and by nothing else. Posts carry no cookie that matters,
+so another site cannot make them: it does not know the address. They are therefore exempt from Django's CSRF
+cookie, which may be blocked or expire during a long visit and must never cost an answer or a participant;
+instead, what browsers say about the origin of a request is checked, and the consent form carries a signed
+token of its own.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lab.origins import is_own_origin
 from ratings import services
 from ratings.models import Participant, token_digest
-from ratings.services import Recruit, presentation
+from ratings.services import presentation
 from ratings.services.answers import LARGEST_BODY, read_body
-from ratings.services.refusals import Malformed, NotTheirs, Refused
+from ratings.services.arriving import count_arrival, note_refused_arrival, read_recruit, resume_code
+from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
 from studies.models import Study
 from studies.services.presentation import paragraphs
 
 COOKIE_DAYS = 30
-PROLIFIC = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
-LONGEST_ID = 100
 Page = Callable[[HttpRequest, Participant, str], HttpResponse]
 
 
@@ -63,7 +64,6 @@ def participant_api(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
         try:
             if participant is None:
                 raise NotTheirs("token", "belongs to nobody who takes part", "the link given after consent")
-            check_origin(request)
             return page(request, participant, token)
         except Refused as refusal:
             return JsonResponse(refusal.to_json(), status=refusal.status)
@@ -75,87 +75,124 @@ def check_origin(request: HttpRequest) -> None:
     """Refuse what a browser says was sent by another site."""
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     origin = request.headers.get("Origin")
-    host = request.get_host()
-    if site not in {"same-origin", "none"} or (origin is not None and urlsplit(origin).netloc != host):
-        raise NotTheirs("origin", f"is {origin or site}", f"a page of {host}")
+    own = is_own_origin(request, origin) if origin is not None else site in {"same-origin", "none"}
+    if not own:
+        raise NotTheirs(
+            "origin",
+            f"is {origin or site}",
+            f"a page of {request.get_host()}, or of a site that ALMOND_ORIGINS or ALMOND_HOSTS names",
+            reason=Reason.ORIGIN,
+        )
 
 
 def read_request(request: HttpRequest) -> dict[str, object]:
+    """Read the JSON object that a page of ours posted."""
+    check_origin(request)
     length = request.headers.get("Content-Length", "0")
     if length.isdecimal() and int(length) > LARGEST_BODY:
         raise Malformed("body", f"has {length} bytes", f"at most {LARGEST_BODY}")
     return read_body(request.read(LARGEST_BODY + 1))
 
 
+@csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, slug: str) -> HttpResponse:
-    """The consent form; posting it begins."""
+    """The consent form; posting it begins, or goes on where this browser began."""
     study = get_object_or_404(Study.objects.exclude(state=Study.State.DRAFT), slug=slug)
-    if request.method == "POST":
-        return begin(request, study)
-    known = find(request.COOKIES.get(cookie_name(study), ""))
-    token = request.COOKIES[cookie_name(study)] if known and known.study_id == study.pk else ""
-    return consent_page(request, study, token=token)
+    token = request.COOKIES.get(cookie_name(study), "")
+    known = find(token) if token else None
+    going_on = token if known and known.study_id == study.pk else ""
+    if request.method != "POST":
+        return consent_page(request, study, token=token, going_on=bool(going_on))
+    try:
+        check_origin(request)
+        return went_on(going_on) if going_on else begin(request, study)
+    except Refused as refusal:
+        note_refused_arrival(study, visitor_address(request), refusal)
+        return consent_page(request, study, token=token, refusal=refusal)
 
 
 def consent_page(
-    request: HttpRequest, study: Study, *, token: str = "", refusal: Refused | None = None, status: int = 200
+    request: HttpRequest,
+    study: Study,
+    *,
+    token: str = "",
+    going_on: bool = False,
+    refusal: Refused | None = None,
 ) -> HttpResponse:
+    """Show the form. The token that its participant will have stays with this browser from now on, so that
+    two forms, a form posted twice, and a join whose answer was lost are one participant."""
+    token = token or services.new_token()
     context = {
         "study": study,
         "paragraphs": paragraphs(study.consent),
-        "going_on": token,
-        "begin_token": signing.dumps(services.new_token(), salt=study.slug),
+        "going_on": token if going_on else "",
+        "begin_token": signing.dumps(token, salt=study.slug),
         "refusal": refusal,
+        "may_resume": refusal is not None and refusal.reason in {Reason.TAKEN_PART, Reason.RESUME},
         "action": request.get_full_path(),
         "trials": study.frozen_plan.trials,
     }
-    return render(request, "participant/consent.html", context, status=status)
+    page = render(request, "participant/consent.html", context, status=refusal.status if refusal else 200)
+    if isinstance(refusal, TooMany):
+        page.headers["Retry-After"] = str(refusal.retry_after)
+    remember(request, page, study, token)
+    return page
 
 
 def begin(request: HttpRequest, study: Study) -> HttpResponse:
-    """Join, and go to the participant's own page. The token came with the form, so that a form that is
-    posted twice makes one participant."""
+    """Join, or hand a participant's pages to this browser, and go to them."""
     try:
         token = signing.loads(request.POST.get("begin_token", ""), salt=study.slug, max_age=24 * 60 * 60)
-    except signing.BadSignature:
-        refusal = Malformed("form", "is not the one that this page gave out, or a day old", "a fresh one")
-        return consent_page(request, study, refusal=refusal, status=400)
-    if request.POST.get("agreed") != "yes":
-        refusal = Malformed("consent", "was not given", "the box to be ticked")
-        return consent_page(request, study, refusal=refusal, status=400)
-    try:
-        joined = services.join(study=study, token=token, recruit=read_recruit(request))
-    except Refused as refusal:
-        return consent_page(request, study, refusal=refusal, status=refusal.status)
-    response = redirect("participant_study", joined.token)
+    except signing.BadSignature as error:
+        raise Malformed(
+            "form", "is not the one that this page gave out, or a day old", "a fresh one", reason=Reason.FORM
+        ) from error
+    recruit = read_recruit(study, request.GET)
+    if recruit is not None and request.POST.get("resume_code"):
+        count_arrival(study, visitor_address(request))
+        token = services.resume(study=study, recruit=recruit, code=request.POST["resume_code"]).token
+    else:
+        if request.POST.get("agreed") != "yes":
+            raise Malformed("consent", "was not given", "the box to be ticked", reason=Reason.CONSENT)
+        if find(token) is None:
+            count_arrival(study, visitor_address(request))
+        token = services.join(study=study, token=token, recruit=recruit).token
+    response = went_on(token)
+    remember(request, response, study, token)
+    return response
+
+
+def went_on(token: str) -> HttpResponse:
+    return redirect("participant_study", token)
+
+
+def remember(request: HttpRequest, response: HttpResponse, study: Study, token: str) -> None:
+    """Keep a token in this browser."""
     response.set_cookie(
         cookie_name(study),
-        joined.token,
+        token,
         max_age=COOKIE_DAYS * 24 * 60 * 60,
         httponly=True,
         samesite="Lax",
-        secure=request.is_secure(),
+        secure=settings.SESSION_COOKIE_SECURE,
     )
-    return response
 
 
 def cookie_name(study: Study) -> str:
     return f"almond-study-{study.pk}"
 
 
-def read_recruit(request: HttpRequest) -> Recruit | None:
-    """Recruitment ids from the address: Prolific's, or ``id`` of a plain link; ``Malformed`` if too long."""
-    ids = {name: request.GET[name] for name in (*PROLIFIC, "id") if request.GET.get(name)}
-    for name, value in ids.items():
-        if len(value) > LONGEST_ID or not value.isprintable():
-            raise Malformed(name, f"has {len(value)} characters", f"at most {LONGEST_ID} printable ones")
-    if "PROLIFIC_PID" in ids:
-        return Recruit("prolific", ids.pop("PROLIFIC_PID"), ids)
-    if "id" in ids:
-        return Recruit("link", ids.pop("id"), ids)
-    return None
+def visitor_address(request: HttpRequest) -> str:
+    """Return the internet address of a visitor: behind a proxy that the settings name, what it passed on."""
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    passed_on = [
+        part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()
+    ]
+    while address in settings.ALMOND_PROXIES and passed_on:
+        address = passed_on.pop()
+    return address
 
 
 @require_safe
@@ -164,12 +201,14 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
     """Where a participant answers; or the end, when all is answered."""
     if participant.is_done:
         return redirect("participant_done", token)
+    context = {"study": participant.study, "participant": participant, "token": token}
     if participant.status == Participant.Status.WITHDRAWN:
-        return render(request, "participant/stopped.html", {"study": participant.study})
+        return render(request, "participant/stopped.html", context)
+    if participant.study.has_ended(timezone.now()):
+        return render(request, "participant/ended.html", context)
     config = {"participant": participant.name, "preview": False, "urls": presentation.addresses(token)}
-    return render(
-        request, "participant/study.html", {"study": participant.study, "config": config, "token": token}
-    )
+    code = resume_code(participant) if hasattr(participant, "recruitment") else ""
+    return render(request, "participant/study.html", {**context, "config": config, "resume_code": code})
 
 
 @require_safe
@@ -187,10 +226,12 @@ def done(request: HttpRequest, participant: Participant, token: str) -> HttpResp
     return render(request, "participant/done.html", context)
 
 
+@csrf_exempt
 @require_POST
 @participant_page
 def withdraw(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
     try:
+        check_origin(request)
         services.withdraw(participant=participant)
     except Refused:
         return redirect("participant_done", token)
@@ -208,7 +249,7 @@ def state(request: HttpRequest, participant: Participant, token: str) -> HttpRes
 def responses(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
     try:
         body = read_request(request)
-    except Malformed as refusal:
+    except Refused as refusal:
         services.note_refusal(participant=participant, body={}, refusal=refusal)
         raise
     recorded = services.record_response(participant=participant, body=body)
@@ -218,12 +259,13 @@ def responses(request: HttpRequest, participant: Participant, token: str) -> Htt
 @require_POST
 @participant_api
 def events(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
-    count = services.record_events(participant=participant, body=read_request(request))
-    return JsonResponse({"acknowledged": True, "events": count})
+    stored = services.record_events(participant=participant, body=read_request(request))
+    return JsonResponse({"acknowledged": True, "events": stored})
 
 
 @require_POST
 @participant_api
 def finish(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
+    check_origin(request)
     finished = services.finish(participant=participant)
     return JsonResponse({"finished": True, "completion_code": finished.completion_code})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import ClassVar
 
@@ -140,6 +141,44 @@ class Study(models.Model):
         validators=[RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")],
         help_text="One for all, as recruiting platforms want it. Empty: everybody gets an own one.",
     )
+    grace_minutes = models.PositiveIntegerField(
+        "time to finish",
+        null=True,
+        blank=True,
+        help_text="Minutes in which those who take part may finish after the study is closed. Empty: the "
+        "time-out.",
+    )
+    partial_code = models.CharField(
+        "code for a part",
+        max_length=40,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")],
+        help_text="Shown to those whom the end of the study cut off. Empty: they get no code.",
+    )
+    prolific_study = models.CharField(
+        "Prolific's study ID",
+        max_length=60,
+        blank=True,
+        help_text="Links of another Prolific study are refused. Empty: of any.",
+    )
+    joins_per_minute = models.PositiveIntegerField(
+        "arrivals per minute",
+        default=60,
+        validators=[MinValueValidator(1)],
+        help_text="From one internet address. Raise it for a class behind one address.",
+    )
+    most_events = models.PositiveIntegerField(
+        "events kept",
+        default=5000,
+        validators=[MinValueValidator(100)],
+        help_text="Per participant, such as a window that lost focus. Further ones are counted only.",
+    )
+    most_attempts = models.PositiveIntegerField(
+        "attempts kept",
+        default=5000,
+        validators=[MinValueValidator(100)],
+        help_text="Posts of answers per participant that are written down. Further ones are counted only.",
+    )
     plan = models.JSONField(default=dict, editable=False)
     plan_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, editable=False)
     frozen_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -196,6 +235,22 @@ class Study(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state == self.State.LIVE
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """Return until when those who take part may finish; None while the study is not closed."""
+        if self.closed_at is None:
+            return None
+        minutes = self.timeout_minutes if self.grace_minutes is None else self.grace_minutes
+        return self.closed_at + timedelta(minutes=minutes)
+
+    def takes_answers(self, now: datetime) -> bool:
+        """Tell whether those who take part may answer: the study is live, or closed but a while ago."""
+        return self.is_live or (self.ends_at is not None and now < self.ends_at)
+
+    def has_ended(self, now: datetime) -> bool:
+        """Tell whether the study is closed and the time to finish is over."""
+        return self.ends_at is not None and now >= self.ends_at
 
     @property
     def join_path(self) -> str:

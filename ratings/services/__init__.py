@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ratings.services.arriving import resume
 from ratings.services.exporting import export_tables
 from ratings.services.joining import Joined, Recruit, join, new_token
 from ratings.services.leaving import finish, withdraw
@@ -19,6 +20,7 @@ __all__ = [
     "note_refusal",
     "record_events",
     "record_response",
+    "resume",
     "start_simulation",
     "withdraw",
 ]

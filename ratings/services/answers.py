@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, Strict
@@ -50,7 +51,7 @@ def read_body(data: bytes) -> dict[str, Any]:
     if len(data) > LARGEST_BODY:
         raise Malformed("body", f"has {len(data)} bytes", f"at most {LARGEST_BODY}")
     try:
-        body = json.loads(data, parse_constant=refuse_constant)
+        body = json.loads(data)
         json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Malformed("body", "is not JSON", "a JSON object in UTF-8") from error
@@ -58,11 +59,21 @@ def read_body(data: bytes) -> dict[str, Any]:
         raise Malformed("body", "holds a zero character", "text that can be stored")
     if not isinstance(body, dict):
         raise Malformed("body", f"is {shown(body)}", "a JSON object")
+    for path, number in not_finite(body):
+        raise Malformed(path.removeprefix("."), f"is {number}", "a finite number")
     return body
 
 
-def refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def not_finite(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Yield dotted paths of numbers that are not finite, such as 1e999, at any depth."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from not_finite(part, f"{path}.{name}")
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from not_finite(part, f"{path}[{number}]")
 
 
 def read_trial_id(body: Mapping[str, Any]) -> str:

@@ -12,8 +12,11 @@ from django.utils import timezone
 from almond.design.trials.base import PlannedTrial
 from ratings.models import Participant, Recruitment, Trial, token_digest
 from ratings.services import slots
-from ratings.services.refusals import NotNow
+from ratings.services.refusals import NotNow, Reason
 from studies.models import AssignmentList, Study
+
+Kind = Participant.Kind
+NAMES = {Kind.PERSON: "p", Kind.PREVIEW: "preview", Kind.ROBOT: "sim"}
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,9 @@ def new_token() -> str:
 
 
 def join(
-    *, study: Study, token: str | None = None, recruit: Recruit | None = None, simulated: bool = False
+    *, study: Study, token: str | None = None, recruit: Recruit | None = None, kind: str = Kind.PERSON
 ) -> Joined:
-    """Let somebody who consented into a live study: a slot, a list, its trials.
+    """Let somebody who consented into a live study: a slot, a list, its trials. Only people take slots.
 
     The same ``token`` again gives the same participant. ``NotNow`` when the study is not live or full, or the
     recruitment id already takes part.
@@ -48,26 +51,36 @@ def join(
     known = Participant.objects.filter(token_digest=token_digest(token), study=study).first()
     if known is not None:
         return Joined(known, token)
-    if not simulated:
+    if kind == Kind.PERSON:
         slots.release_idle_slots(study)
     with transaction.atomic():
-        study = check_live(study)
+        study = check_open(study)
         refuse_second_visit(study, recruit)
-        assignment = slots.take_slot(study)
+        assignment = slots.take_slot(study) if kind == Kind.PERSON else slots.list_in_turn(study, kind)
         if assignment is None:
-            raise NotNow(study.title, "has all its participants", "a study with free slots")
-        participant = add_participant(study, assignment, token, simulated)
+            raise NotNow(
+                study.title, "has all its participants", "a study with free slots", reason=Reason.FULL
+            )
+        participant = add_participant(study, assignment, token, kind)
         if recruit is not None:
             store_recruit(participant, recruit)
     return Joined(participant, token)
 
 
-def check_live(study: Study) -> Study:
-    """Return the study as it is now; ``NotNow`` when it is not live."""
+def check_open(study: Study) -> Study:
+    """Return the study as it is now; ``NotNow`` when it lets nobody in."""
     current = Study.objects.get(pk=study.pk)
     if not current.is_live:
-        raise NotNow(current.title, f"is {current.state} and takes no answers now", "a study that is live")
+        raise not_live(current)
     return current
+
+
+def not_live(study: Study) -> NotNow:
+    """Say that a study takes no answers in its present state."""
+    reason = Reason.ENDED if study.state == Study.State.CLOSED else Reason.PAUSED
+    return NotNow(
+        study.title, f"is {study.state} and takes no answers now", "a study that is live", reason=reason
+    )
 
 
 def refuse_second_visit(study: Study, recruit: Recruit | None) -> None:
@@ -83,6 +96,7 @@ def taken_part(recruit: Recruit) -> NotNow:
         f"{recruit.source} id",
         "already takes part in this study",
         "one visit; to go on, use the browser in which you began",
+        reason=Reason.TAKEN_PART,
     )
 
 
@@ -100,14 +114,14 @@ def store_recruit(participant: Participant, recruit: Recruit) -> None:
         raise taken_part(recruit) from error
 
 
-def add_participant(study: Study, assignment: AssignmentList, token: str, simulated: bool) -> Participant:
+def add_participant(study: Study, assignment: AssignmentList, token: str, kind: str) -> Participant:
     now = timezone.now()
     participant = Participant.objects.create(
         study=study,
-        name=f"{'sim' if simulated else 'p'}-{secrets.token_hex(6)}",
+        name=f"{NAMES[Kind(kind)]}-{secrets.token_hex(6)}",
         token_digest=token_digest(token),
         assignment=assignment,
-        simulated=simulated,
+        kind=kind,
         consented_at=now,
         last_seen_at=now,
     )

@@ -11,7 +11,7 @@ from django.utils import timezone
 from ratings.models import Participant
 from ratings.services import slots
 from ratings.services.recording import check_present
-from ratings.services.refusals import NotNow
+from ratings.services.refusals import NotNow, Reason
 
 Status = Participant.Status
 
@@ -22,7 +22,10 @@ def finish(*, participant: Participant) -> Participant:
 
     ``NotNow`` while trials are open, or when the participant has withdrawn.
     """
-    current = Participant.objects.select_for_update().select_related("study").get(pk=participant.pk)
+    # The participant's row alone is locked, and the list after it: joining holds a share of the study's row.
+    current = (
+        Participant.objects.select_for_update(of=("self",)).select_related("study").get(pk=participant.pk)
+    )
     if current.is_done:
         return current
     check_present(current)
@@ -30,7 +33,10 @@ def finish(*, participant: Participant) -> Participant:
     if counted["done"] != counted["planned"]:
         remaining = counted["planned"] - counted["done"]
         raise NotNow(
-            "trials", f"{remaining} of {counted['planned']} are not answered yet", "an answer to each"
+            "trials",
+            f"{remaining} of {counted['planned']} are not answered yet",
+            "an answer to each",
+            reason=Reason.UNFINISHED,
         )
     current.status = Status.FINISHED if slots.reclaim_slot(current) else Status.FINISHED_LATE
     current.finished_at = current.last_seen_at = timezone.now()
@@ -47,5 +53,5 @@ def withdraw(*, participant: Participant) -> Participant:
         left = bool(idle.update(status=Status.WITHDRAWN))
     participant.refresh_from_db()
     if not left and participant.is_done:
-        raise NotNow(participant.name, "has finished", "a participant who takes part")
+        raise NotNow(participant.name, "has finished", "a participant who takes part", reason=Reason.FINISHED)
     return participant

@@ -34,7 +34,7 @@ def state_json(participant: Participant) -> dict[str, Any]:
     return {
         "participant": participant.name,
         "status": participant.status,
-        "live": study.is_live,
+        "live": study.takes_answers(timezone.now()),
         "constructs": constructs_json(plan),
         "images": images_json(images),
         "blocks": blocks_json(study, plan),
@@ -50,7 +50,8 @@ def is_answered(trial: Trial) -> bool:
 
 def monitor_json(study: Study) -> dict[str, Any]:
     """Count people by status, slots per list, and responses per minute of the last half hour."""
-    people = Participant.objects.filter(study=study)
+    everybody = Participant.objects.filter(study=study)
+    people = everybody.people()
     counts = dict(people.values_list("status").annotate(Count("pk")).order_by())
     now = timezone.now()
     return {
@@ -61,8 +62,8 @@ def monitor_json(study: Study) -> dict[str, Any]:
         "finished": sum(counts.get(status, 0) for status in Participant.DONE),
         "withdrawn": counts.get(Participant.Status.WITHDRAWN, 0),
         "timed_out": counts.get(Participant.Status.TIMED_OUT, 0),
-        "simulated": people.filter(simulated=True).count(),
-        "responses": Response.objects.filter(trial__participant__study=study).count(),
+        "simulated": everybody.filter(kind=Participant.Kind.ROBOT).count(),
+        "responses": Response.objects.filter(trial__participant__in=people).count(),
         "lists": lists_json(study),
         "per_minute": responses_per_minute(study),
         "at": now.isoformat(timespec="seconds"),
@@ -72,6 +73,7 @@ def monitor_json(study: Study) -> dict[str, Any]:
 def lists_json(study: Study) -> list[dict[str, int]]:
     done = dict(
         Participant.objects.filter(study=study, status=Participant.Status.FINISHED)
+        .people()
         .values_list("assignment__number")
         .annotate(Count("pk"))
         .order_by()

@@ -1,7 +1,8 @@
 """Recording what a participant's browser posts.
 
-First write wins: a trial has one response, the first that came, and the database keeps it so. Every post of a
-participant is written down as an attempt, also a refused one.
+First write wins: a trial has one response, the first that came, and the database keeps it so. Nothing is
+refused because it is implausible; it is marked. Every post of a participant is written down as an attempt,
+also a refused one, up to the study's limit; what comes after that is counted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from almond.design.trials import TRIAL_KINDS
@@ -20,11 +22,16 @@ from almond.digest import digest_bytes
 from ratings.models import Attempt, Event, Participant, Response, Trial
 from ratings.services import slots
 from ratings.services.answers import check_answer, read_answer, read_events, read_trial_id
-from ratings.services.joining import check_live
-from ratings.services.refusals import Malformed, NotNow, NotTheirs, Refused, Unknown
+from ratings.services.joining import not_live
+from ratings.services.refusals import Malformed, NotNow, NotTheirs, Reason, Refused, Unknown
+from studies.models import Study
 
 Outcome = Attempt.Outcome
-HTTP_STATUS = {Outcome.STORED: 200, Outcome.REPEATED: 200, Outcome.DUPLICATE: 409}
+HTTP_STATUS = {Outcome.STORED: 200, Outcome.REPEATED: 200, Outcome.ALTERED: 200, Outcome.DUPLICATE: 409}
+FASTEST_MS = 100.0
+"""Below it nobody has seen a picture and moved a finger."""
+CLOCK_SLACK_MS = 1000.0
+"""Of the time since joining, which two clocks measure."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,13 @@ class Recorded:
 
     def to_json(self) -> dict[str, Any]:
         duplicate = self.outcome == Outcome.DUPLICATE
-        return {"acknowledged": True, "duplicate": duplicate, "kept": self.response.receipt()}
+        altered = self.outcome == Outcome.ALTERED
+        return {
+            "acknowledged": True,
+            "duplicate": duplicate,
+            "differs": altered or duplicate,
+            "kept": self.response.receipt(),
+        }
 
 
 def record_response(*, participant: Participant, body: Mapping[str, Any]) -> Recorded:
@@ -59,25 +72,58 @@ def record_response(*, participant: Participant, body: Mapping[str, Any]) -> Rec
 
 def store(participant: Participant, body: Mapping[str, Any]) -> Recorded:
     trial = find_trial(participant, read_trial_id(body))
-    kind = TRIAL_KINDS.load(trial.kind)
-    answer = read_answer(body, kind)
-    response = Response.objects.filter(trial=trial).first()
-    made = False
+    response = Response.objects.select_related("trial").filter(trial=trial).first()
+    outcome = Outcome.STORED
     if response is None:
-        check_live(participant.study)
+        kind = TRIAL_KINDS.load(trial.kind)
+        answer = read_answer(body, kind)
+        check_takes_answers(participant)
         check_present(participant)
         check_answer(answer, kind, trial)
-        response, made = write_first(trial, answer, late=not slots.reclaim_slot(participant))
-    outcome = outcome_of(response, answer, made)
+        late = not slots.reclaim_slot(participant)
+        response, made = write_first(trial, answer, late=late, marks=marks_of(answer, trial, participant))
+        if not made:
+            outcome = outcome_of(response, body)
+    else:
+        outcome = outcome_of(response, body)
     seen(participant)
     note(participant, body, outcome, HTTP_STATUS[outcome], trial=trial)
     return Recorded(response, outcome)
 
 
-def outcome_of(response: Response, answer: Answer, made: bool) -> Outcome:
-    if made:
-        return Outcome.STORED
-    return Outcome.REPEATED if response.response_id == answer.response_id else Outcome.DUPLICATE
+def check_takes_answers(participant: Participant) -> None:
+    """Refuse an answer while the study is paused, or after those who take part had time to finish."""
+    study = Study.objects.only("title", "state", "closed_at", "timeout_minutes", "grace_minutes").get(
+        pk=participant.study_id
+    )
+    if not study.takes_answers(timezone.now()):
+        raise not_live(study)
+
+
+def outcome_of(response: Response, body: Mapping[str, Any]) -> Outcome:
+    """Compare a post with the response that is stored for its trial: the same again, altered, or another."""
+    if str(response.response_id) != str(body.get("response_id", "")).lower():
+        return Outcome.DUPLICATE
+    stored = {
+        "values": response.values,
+        "chosen": response.chosen,
+        "rt_ms": response.rt_ms,
+        "images": response.digests,
+    }
+    posted = {name: body.get(name, {} if name == "values" else "") for name in stored}
+    return Outcome.REPEATED if posted == stored else Outcome.ALTERED
+
+
+def marks_of(answer: Answer, trial: Trial, participant: Participant) -> list[str]:
+    """Return what is implausible about an answer that is about to be stored: keys of ``Response.MARKS``."""
+    since_joining = (timezone.now() - participant.consented_at).total_seconds() * 1000
+    earlier = participant.trials.filter(index__lt=trial.index, response__isnull=True)
+    marks = {
+        "too_fast": answer.rt_ms < FASTEST_MS,
+        "too_long": answer.rt_ms > since_joining + CLOCK_SLACK_MS,
+        "out_of_order": earlier.exists(),
+    }
+    return [name for name, holds in marks.items() if holds]
 
 
 def find_trial(participant: Participant, name: str) -> Trial:
@@ -92,10 +138,15 @@ def find_trial(participant: Participant, name: str) -> Trial:
 def check_present(participant: Participant) -> None:
     participant.refresh_from_db(fields=["status"])
     if participant.status == Participant.Status.WITHDRAWN:
-        raise NotNow(participant.name, "has stopped taking part", "a participant who takes part")
+        raise NotNow(
+            participant.name,
+            "has stopped taking part",
+            "a participant who takes part",
+            reason=Reason.WITHDRAWN,
+        )
 
 
-def write_first(trial: Trial, answer: Answer, *, late: bool) -> tuple[Response, bool]:
+def write_first(trial: Trial, answer: Answer, *, late: bool, marks: list[str]) -> tuple[Response, bool]:
     """Insert the response (True); return that of another post (False) where it was faster."""
     try:
         with transaction.atomic():
@@ -107,6 +158,7 @@ def write_first(trial: Trial, answer: Answer, *, late: bool) -> tuple[Response, 
                 rt_ms=answer.rt_ms,
                 digests=list(answer.images),
                 late=late,
+                marks=marks,
                 received_at=timezone.now(),
             )
     except IntegrityError as error:
@@ -132,7 +184,10 @@ def note(
     trial: Trial | None = None,
     detail: str = "",
 ) -> None:
-    """Write an attempt down."""
+    """Write an attempt down, or count it where the participant's limit is reached."""
+    if participant.attempts.count() >= participant.study.most_attempts:
+        Participant.objects.filter(pk=participant.pk).update(attempts_over=F("attempts_over") + 1)
+        return
     Attempt.objects.create(
         participant=participant,
         trial=trial,
@@ -153,10 +208,21 @@ def note_refusal(*, participant: Participant, body: Mapping[str, Any], refusal: 
     note(participant, body, Outcome.REFUSED, refusal.status, detail=str(refusal))
 
 
-@transaction.atomic
 def record_events(*, participant: Participant, body: Mapping[str, Any]) -> int:
-    """Store events, each once however often it is sent; return how many were sent."""
-    events = [Event(participant=participant, **dict(event)) for event in read_events(body)]
-    Event.objects.bulk_create(events, ignore_conflicts=True)
-    seen(participant)
-    return len(events)
+    """Store events, each once however often it is sent; return how many of them are stored.
+
+    Those beyond the study's limit are counted in ``Participant.events_over`` and not stored.
+    """
+    posts = {event.event_id: event for event in read_events(body)}
+    known = Event.objects.filter(participant=participant)
+    with transaction.atomic():
+        Participant.objects.select_for_update(of=("self",)).get(pk=participant.pk)  # one batch at a time
+        stored = set(known.filter(event_id__in=posts).values_list("event_id", flat=True))
+        fresh = [event for name, event in posts.items() if name not in stored]
+        room = max(0, participant.study.most_events - known.count())
+        Event.objects.bulk_create(Event(participant=participant, **dict(event)) for event in fresh[:room])
+        over = len(fresh[room:])
+        Participant.objects.filter(pk=participant.pk).update(
+            events_over=F("events_over") + over, last_seen_at=timezone.now()
+        )
+    return len(stored) + len(fresh) - over

@@ -1,23 +1,78 @@
-"""What the server says no to, with the HTTP status that fits and words for whoever reads it."""
+"""What the server says no to: the HTTP status that fits, words for experimenters and for participants."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from almond.errors import InputError
+
+
+class Reason(StrEnum):
+    """Why a request is refused, as the participant's page tells cases apart."""
+
+    MALFORMED = "malformed"
+    NOT_THEIRS = "not_theirs"
+    UNKNOWN = "unknown"
+    ORIGIN = "origin"
+    PAUSED = "paused"
+    ENDED = "ended"
+    WITHDRAWN = "withdrawn"
+    UNFINISHED = "unfinished"
+    FINISHED = "finished"
+    FULL = "full"
+    TAKEN_PART = "taken_part"
+    RESUME = "resume"
+    CONSENT = "consent"
+    FORM = "form"
+    LINK = "link"
+    TOO_MANY = "too_many"
+
+
+SAY = {
+    Reason.MALFORMED: "The site could not read this answer.",
+    Reason.NOT_THEIRS: "The site does not know this answer as one of yours.",
+    Reason.UNKNOWN: "The site does not know this answer as one of yours.",
+    Reason.ORIGIN: "The site takes no answers from this address. Please tell the people who invited you.",
+    Reason.PAUSED: "The study is paused at the moment.",
+    Reason.ENDED: "This study has ended and takes no more answers.",
+    Reason.WITHDRAWN: "You have stopped taking part.",
+    Reason.UNFINISHED: "Some answers are not stored yet.",
+    Reason.FINISHED: "You have finished already.",
+    Reason.FULL: "This study has all the participants it needs. Thank you for your interest.",
+    Reason.TAKEN_PART: "Somebody with this link takes part already. If it was you, go on in the browser in "
+    "which you began, or enter the code that was shown there.",
+    Reason.RESUME: "This code does not belong to your link. Please look at it again.",
+    Reason.CONSENT: "Please tick the box if you agree to take part.",
+    Reason.FORM: "This page was open for too long. Please try again.",
+    Reason.LINK: "This link is not complete. Please open the link from your invitation again.",
+    Reason.TOO_MANY: "Too much came from your connection at once. Please wait a moment.",
+}
+"""Reason -> what a participant reads."""
 
 
 class Refused(InputError):
     """A request that cannot be granted. Nothing of it was stored, except that it was made."""
 
     status = 400
+    reason = Reason.MALFORMED
 
-    def __init__(self, source: object, problem: str, expected: str | None = None) -> None:
+    def __init__(
+        self, source: object, problem: str, expected: str | None = None, *, reason: Reason | None = None
+    ) -> None:
         super().__init__(source, problem, expected)
+        self.reason = reason or type(self).reason
+
+    @property
+    def say(self) -> str:
+        """What a participant reads of it."""
+        return SAY[self.reason]
 
     def to_json(self) -> dict[str, Any]:
         return {
             "acknowledged": False,
+            "reason": self.reason,
+            "say": self.say,
             "error": {"field": self.source, "problem": self.problem, "expected": self.expected},
             "message": str(self),
         }
@@ -31,15 +86,31 @@ class NotTheirs(Refused):
     """The trial is somebody else's, or the request came from another site."""
 
     status = 403
+    reason = Reason.NOT_THEIRS
 
 
 class Unknown(Refused):
     """There is no such trial."""
 
     status = 404
+    reason = Reason.UNKNOWN
 
 
 class NotNow(Refused):
-    """The state of the study or of the participant does not allow it."""
+    """The state of the study or of the participant does not allow it; ``reason`` says which."""
 
     status = 409
+    reason = Reason.PAUSED
+
+
+class TooMany(Refused):
+    """More than the study's limits allow; ``retry_after`` seconds later it may be tried again."""
+
+    status = 429
+    reason = Reason.TOO_MANY
+
+    def __init__(
+        self, source: object, problem: str, expected: str | None = None, *, retry_after: int
+    ) -> None:
+        super().__init__(source, problem, expected)
+        self.retry_after = retry_after

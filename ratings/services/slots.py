@@ -50,6 +50,12 @@ def _add(pk: int, seen: int) -> bool:
     return True
 
 
+def list_in_turn(study: Study, kind: str) -> AssignmentList | None:
+    """Choose the list of somebody who takes no slot: one after the other."""
+    lists = list(AssignmentList.objects.filter(study=study).order_by("number"))
+    return lists[Participant.objects.filter(study=study, kind=kind).count() % len(lists)] if lists else None
+
+
 def retake_slot(participant: Participant) -> bool:
     """Take a slot on the list that the participant began with, if it has a free slot."""
     free = AssignmentList.objects.filter(pk=participant.assignment_id, taken__lt=F("capacity"))
@@ -66,7 +72,7 @@ def release_slot(participant: Participant, after: str, *, idle_since: datetime |
         here = here.filter(last_seen_at__lt=idle_since)
     with transaction.atomic():
         left = here.update(status=after)
-        if left:
+        if left and participant.is_person:
             AssignmentList.objects.filter(pk=participant.assignment_id).update(taken=F("taken") - 1)
     return bool(left)
 
@@ -86,7 +92,7 @@ def reclaim_slot(participant: Participant) -> bool:
 
     Locks the participant before the list, as ``release_slot`` does.
     """
-    if participant.status in Participant.HOLDING:
+    if participant.status in Participant.HOLDING or not participant.is_person:
         return True
     with transaction.atomic():
         current = Participant.objects.select_for_update().get(pk=participant.pk)

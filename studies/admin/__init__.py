@@ -87,9 +87,20 @@ class StudyAdmin(AppendOnlyAdmin):
         (None, {"fields": ["title", "slug", ("matched_set", "image_set")]}),
         (
             "Participants",
-            {"fields": [("participants_planned", "n_lists"), ("timeout_minutes", "completion_code")]},
+            {
+                "fields": [
+                    ("participants_planned", "n_lists"),
+                    ("timeout_minutes", "grace_minutes"),
+                    ("completion_code", "partial_code"),
+                    "prolific_study",
+                ]
+            },
         ),
         ("Plan", {"fields": [("seed", "permutations")]}),
+        (
+            "Limits",
+            {"classes": ["collapse"], "fields": [("joins_per_minute", "most_events", "most_attempts")]},
+        ),
         ("Words", {"fields": ["consent", "debriefing"]}),
     ]
 

@@ -149,7 +149,7 @@ def pause(*, study: Study, by: User | None) -> Study:
 
 
 def close(*, study: Study, by: User | None) -> Study:
-    """End the study for good."""
+    """End the study for good: nobody joins any more; who takes part may finish until ``Study.ends_at``."""
     return move(
         study, by, "close", (State.FROZEN, State.LIVE, State.PAUSED), State.CLOSED, closed_at=timezone.now()
     )

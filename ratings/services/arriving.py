@@ -1,0 +1,111 @@
+"""Who arrives: recruitment ids of a link, limits per internet address, and going on in another browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from ratings.models import Arrival, Participant, token_digest
+from ratings.services.joining import Joined, Recruit, new_token
+from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
+from studies.models import Study
+
+PROLIFIC = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
+IDS = {name: re.compile(r"[A-Za-z0-9]{1,64}") for name in PROLIFIC} | {"id": re.compile(r"[\w.~@+-]{1,100}")}
+"""Parameters of a link -> what their values look like; placeholders that were never filled in do not."""
+MINUTE = timedelta(minutes=1)
+MOST_REFUSALS = 1000
+RESUME_LETTERS = 8
+
+
+def read_recruit(study: Study, query: Mapping[str, str]) -> Recruit | None:
+    """Read recruitment ids from the parameters of a link: Prolific's, or ``id`` of a plain link.
+
+    :raises Malformed: an id of another form, such as a placeholder, or another study's.
+    """
+    ids = {name: query[name].strip() for name in IDS if query.get(name, "").strip()}
+    for name, value in ids.items():
+        if not IDS[name].fullmatch(value):
+            problem = f"is {value[:60]!r}"
+            raise Malformed(name, problem, "an id, not a placeholder of the link", reason=Reason.LINK)
+    wanted = study.prolific_study
+    if wanted and "PROLIFIC_PID" in ids and ids.get("STUDY_ID") != wanted:
+        problem = f"is {ids.get('STUDY_ID', 'missing')}"
+        raise Malformed("STUDY_ID", problem, f"{wanted}, Prolific's id of this study", reason=Reason.LINK)
+    if "PROLIFIC_PID" in ids:
+        details = {name: value for name, value in ids.items() if name in PROLIFIC[1:]}
+        return Recruit("prolific", ids["PROLIFIC_PID"], details)
+    return Recruit("link", ids["id"], {}) if "id" in ids else None
+
+
+def address_key(address: str) -> str:
+    """Return the keyed digest under which an internet address is counted; it cannot be turned back."""
+    return hmac.new(settings.SECRET_KEY.encode(), f"arrival {address}".encode(), hashlib.sha256).hexdigest()
+
+
+def count_arrival(study: Study, address: str) -> None:
+    """Count somebody who wants to join.
+
+    :raises TooMany: more in a minute from one address than the study's limit.
+    """
+    now, key = timezone.now(), address_key(address)
+    recent = Arrival.objects.filter(study=study, address_digest=key, at__gt=now - MINUTE)
+    if recent.count() >= study.joins_per_minute:
+        raise TooMany(
+            "address",
+            f"sent {study.joins_per_minute} arrivals within a minute",
+            "fewer, or a higher limit of the study",
+            retry_after=seconds_until(recent.earliest("at").at + MINUTE, now),
+        )
+    Arrival.objects.create(study=study, address_digest=key, at=now)
+    Arrival.objects.filter(study=study, refusal="", at__lte=now - MINUTE).delete()
+
+
+def seconds_until(moment: datetime, now: datetime) -> int:
+    return max(1, int((moment - now).total_seconds()) + 1)
+
+
+def note_refused_arrival(study: Study, address: str, refusal: Refused) -> None:
+    """Write down, for the monitor, that somebody was not let in; of the last thousand at most."""
+    refused = Arrival.objects.filter(study=study).exclude(refusal="")
+    if refused.count() < MOST_REFUSALS:
+        Arrival.objects.create(
+            study=study, address_digest=address_key(address), at=timezone.now(), refusal=str(refusal)[:200]
+        )
+
+
+def resume_code(participant: Participant) -> str:
+    """Return the code by which this person may go on in another browser; another one after each use."""
+    digest = salted_hmac("ratings.resume", f"{participant.pk} {participant.token_digest}", algorithm="sha256")
+    return base64.b32encode(digest.digest()).decode()[:RESUME_LETTERS]
+
+
+@transaction.atomic
+def resume(*, study: Study, recruit: Recruit, code: str) -> Joined:
+    """Hand a participant's pages to another browser: a new token; that of the former browser ends.
+
+    :raises NotTheirs: nobody with this recruitment id, or another code.
+    """
+    participant = (
+        Participant.objects.select_for_update(of=("self",))
+        .filter(study=study, recruitment__source=recruit.source, recruitment__external_id=recruit.external_id)
+        .first()
+    )
+    typed = re.sub(r"[\s-]", "", code).upper()
+    if participant is None or not hmac.compare_digest(resume_code(participant), typed):
+        raise NotTheirs(
+            "code", "is not the one of this link", "the code shown where you began", reason=Reason.RESUME
+        )
+    token = new_token()
+    participant.token_digest, participant.last_seen_at = token_digest(token), timezone.now()
+    participant.save(update_fields=["token_digest", "last_seen_at"])
+    return Joined(participant, token)
