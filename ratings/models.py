@@ -280,6 +280,9 @@ class Event(models.Model):
         "instructions",
         "images",
         "resize",
+        "fullscreen",
+        "fullscreen_left",
+        "frames",
     )
 
     participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="events")

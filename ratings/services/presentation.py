@@ -10,7 +10,7 @@ from django.db.models.functions import TruncMinute
 from django.urls import reverse
 from django.utils import timezone
 
-from ratings.models import Participant, Response, Trial
+from ratings.models import Arrival, Participant, Response, Trial
 from studies.models import AssignmentList, Study
 from studies.services.presentation import blocks_json, constructs_json, images_json, trial_json
 
@@ -64,10 +64,18 @@ def monitor_json(study: Study) -> dict[str, Any]:
         "timed_out": counts.get(Participant.Status.TIMED_OUT, 0),
         "simulated": everybody.filter(kind=Participant.Kind.ROBOT).count(),
         "responses": Response.objects.filter(trial__participant__in=people).count(),
+        "refused_arrivals": refused_arrivals(study),
         "lists": lists_json(study),
         "per_minute": responses_per_minute(study),
         "at": now.isoformat(timespec="seconds"),
     }
+
+
+def refused_arrivals(study: Study) -> list[dict[str, Any]]:
+    """Return why people were not let in, and how many of each, most often first."""
+    refused = Arrival.objects.filter(study=study).exclude(refusal="")
+    counted = refused.values_list("refusal").annotate(count=Count("pk")).order_by("-count")
+    return [{"why": why, "count": count} for why, count in counted[:10]]
 
 
 def lists_json(study: Study) -> list[dict[str, int]]:

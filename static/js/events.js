@@ -8,6 +8,8 @@ export class Events {
   constructor(url) {
     this.url = url;
     this.waiting = [];
+    this.size = MOST;
+    this.notBefore = 0;
     this.trialIndex = null;
   }
 
@@ -18,6 +20,12 @@ export class Events {
     on(window, "offline", () => "offline");
     on(window, "online", () => "online");
     on(document, "visibilitychange", () => (document.hidden ? "hidden" : "visible"));
+    on(document, "fullscreenchange", () => (document.fullscreenElement ? "fullscreen" : "fullscreen_left"));
+    let resized = null;
+    window.addEventListener("resize", () => {
+      clearTimeout(resized); // one event for all steps of a drag
+      resized = setTimeout(() => this.add("resize", { width: innerWidth, height: innerHeight }), 300);
+    });
     window.addEventListener("pagehide", () => this.send(true));
     setInterval(() => this.send(false), EVERY_MS);
   }
@@ -33,8 +41,9 @@ export class Events {
   }
 
   async send(leaving) {
-    if (!this.url || this.waiting.length === 0 || (!leaving && !navigator.onLine)) return;
-    const batch = this.waiting.splice(0, MOST);
+    if (!this.url || this.waiting.length === 0) return;
+    if (!leaving && (!navigator.onLine || performance.now() < this.notBefore)) return;
+    const batch = this.waiting.splice(0, this.size);
     const request = {
       method: "POST",
       headers: { "Content-Type": "application/json" },
@@ -43,9 +52,25 @@ export class Events {
     };
     try {
       const answer = await fetch(this.url, request);
-      if (answer.status >= 500) this.waiting.unshift(...batch);
+      const reply = await answer.json().catch(() => null);
+      if (reply?.acknowledged) {
+        this.size = MOST;
+      } else if (reply?.reason === "malformed") {
+        this.divide(batch);
+      } else {
+        this.notBefore = performance.now() + (Number(answer.headers.get("Retry-After")) * 1000 || 0);
+        this.waiting.unshift(...batch);
+      }
     } catch {
       this.waiting.unshift(...batch); // each has an id: sent twice, it is stored once
     }
+  }
+
+  // One event that the server cannot read costs that event alone: halves are sent until it is by itself.
+  divide(batch) {
+    if (batch.length === 1) return;
+    this.waiting.unshift(...batch);
+    this.size = Math.ceil(batch.length / 2);
+    this.send(false);
   }
 }

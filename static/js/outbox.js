@@ -1,20 +1,14 @@
-// Answers on their way to the server. Each is kept in the browser's storage until the server has acknowledged
-// it, posted by itself, and tried again until then; a reload or a lost network loses nothing.
+// Answers on their way to the server. Only a receipt of the server removes one; until then it is posted again and
+// again, and after a reload too. What the server says no to stays as well, marked, and is offered again.
+import { Kept } from "./kept.js";
 import { pause } from "./waiting.js";
 
 const PATIENCE_MS = 20000;
+// Refusals that concern the whole visit, not one answer.
+const OVER = new Set(["origin", "link", "ended", "withdrawn"]);
+const LATER = new Set(["paused", "too_many"]);
 
-function openStore(key) {
-  try {
-    localStorage.setItem(`${key}:try`, "1");
-    localStorage.removeItem(`${key}:try`);
-    return localStorage;
-  } catch {
-    return null; // storage is switched off: answers wait in memory only
-  }
-}
-
-async function post(url, body) {
+export async function post(url, body) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
   try {
@@ -24,90 +18,102 @@ async function post(url, body) {
       body: JSON.stringify(body),
       signal: stop.signal,
     });
-    return { status: answer.status, reply: await answer.json().catch(() => null) };
+    const wait = Number(answer.headers.get("Retry-After")) * 1000 || 0;
+    return { status: answer.status, wait, reply: await answer.json().catch(() => null) };
   } finally {
     clearTimeout(timer);
   }
 }
 
 export class Outbox {
-  constructor(participant, url, onChange) {
-    this.key = `almond:${participant}:answers`;
+  // onChange(outbox): something waits, or waits no more. onOver(reply): the server takes no more of this visit.
+  constructor(store, url, { onChange, onOver }) {
+    this.store = store;
     this.url = url;
     this.onChange = onChange;
-    this.store = openStore(this.key);
-    this.waiting = this.read();
+    this.onOver = onOver;
+    this.waiting = []; // {body, kept: in the browser's storage, refused: why, in words}
     this.failures = 0;
     this.said = "";
-    this.refused = [];
+    this.wait = 0;
     this.busy = false;
+    this.over = false;
     this.timer = null;
     window.addEventListener("online", () => this.flush());
+    window.addEventListener("beforeunload", (event) => {
+      if (!this.allKept) event.preventDefault();
+    });
   }
 
-  read() {
-    try {
-      return JSON.parse(this.store?.getItem(this.key) ?? "[]");
-    } catch {
-      return []; // what lies there was not written by these pages
-    }
-  }
-
-  write() {
-    try {
-      this.store?.setItem(this.key, JSON.stringify(this.waiting));
-    } catch {
-      this.store = null; // the storage is full: go on in memory
-    }
-    this.onChange(this);
+  static async open(participant, url, handlers) {
+    const outbox = new Outbox(await Kept.open(participant), url, handlers);
+    outbox.waiting = (await outbox.store.read()).map((body) => ({ body, kept: true, refused: "" }));
+    return outbox;
   }
 
   get size() {
     return this.waiting.length;
   }
 
+  get refused() {
+    return this.waiting.filter(({ refused }) => refused);
+  }
+
+  get allKept() {
+    return this.waiting.every(({ kept }) => kept);
+  }
+
   has(trialId) {
-    return this.waiting.some((body) => body.trial_id === trialId);
+    return this.waiting.some(({ body }) => body.trial_id === trialId);
   }
 
-  add(body) {
-    this.waiting.push(body);
-    this.write();
+  async add(body) {
+    const item = { body, kept: false, refused: "" };
+    this.waiting.push(item);
+    const kept = this.store.add(body).then((stored) => {
+      item.kept = stored;
+      this.onChange(this);
+    });
     this.flush();
+    await kept;
   }
 
-  drop(body) {
-    this.waiting = this.waiting.filter((other) => other.response_id !== body.response_id);
+  async drop(item) {
+    this.waiting = this.waiting.filter((other) => other !== item);
     this.failures = 0;
     this.said = "";
-    this.write();
+    await this.store.remove(item.body);
+    this.onChange(this);
   }
 
   // Send what waits, in order, until nothing waits or the server cannot be reached.
   async flush() {
-    if (this.busy) return;
+    if (this.busy || this.over) return;
     this.busy = true;
     clearTimeout(this.timer);
-    while (this.waiting.length > 0 && (await this.send(this.waiting[0])));
+    let going = true;
+    while (going && !this.over) {
+      const item = this.waiting.find(({ refused }) => !refused);
+      going = item !== undefined && (await this.send(item));
+    }
     this.busy = false;
-    if (this.waiting.length > 0) {
-      this.timer = setTimeout(() => this.flush(), pause(this.failures - 1, { first: 1000, longest: 30000 }));
+    if (!this.over && this.size > this.refused.length) {
+      const wait = Math.max(this.wait, pause(this.failures - 1, { first: 1000, longest: 30000 }));
+      this.timer = setTimeout(() => this.flush(), wait);
     }
   }
 
-  async send(body) {
+  // True when the next one may be sent.
+  async send(item) {
+    this.wait = 0;
     try {
-      const { status, reply } = await post(this.url, body);
+      const { wait, reply } = await post(this.url, item.body);
       if (reply?.acknowledged) {
-        this.drop(body);
+        await this.drop(item);
         return true;
       }
-      if (status === 409) this.said = reply?.message ?? ""; // not now: paused, say; it stays and is sent later
-      if (reply && [400, 403, 404].includes(status)) {
-        this.refused.push(reply.message);
-        this.drop(body);
-        return true;
-      }
+      this.wait = wait;
+      if (reply?.reason) return this.refuse(item, reply); // else it was not our server who answered
     } catch {
       // no network, or the server took too long: it stays and is sent later
     }
@@ -115,6 +121,24 @@ export class Outbox {
     this.onChange(this);
     return false;
   }
-}
 
-export { post };
+  refuse(item, reply) {
+    this.said = reply.say;
+    if (OVER.has(reply.reason)) {
+      this.stop();
+      this.onOver(reply);
+      return false;
+    }
+    const later = LATER.has(reply.reason);
+    if (later) this.failures += 1;
+    else item.refused = reply.say;
+    this.onChange(this);
+    return !later;
+  }
+
+  // Nothing is sent any more; what waits stays where it is.
+  stop() {
+    this.over = true;
+    clearTimeout(this.timer);
+  }
+}

@@ -25,3 +25,17 @@ export function element(name, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
+
+// The length of a frame in milliseconds, the median of eleven; null where the page draws none for a second.
+export function frameLength() {
+  return Promise.race([measuredFrames(), new Promise((go) => setTimeout(() => go(null), 1000))]);
+}
+
+async function measuredFrames() {
+  const moments = [];
+  for (let frame = 0; frame < 12; frame += 1) {
+    moments.push(await new Promise((go) => requestAnimationFrame(go)));
+  }
+  const lengths = moments.slice(1).map((moment, number) => moment - moments[number]);
+  return Math.round(lengths.sort((one, other) => one - other)[5] * 100) / 100;
+}

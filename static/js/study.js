@@ -1,15 +1,16 @@
-// A participant's visit: send what waits, ask the server what is stored, load the images, go on at the first
-// open trial, and fetch the completion code when the server has every answer.
+// A participant's visit: send what waits, ask the server what is stored, load the first pictures, go on at the first
+// open trial while the others load, and fetch the completion code when the server has every answer.
 //
 // How a trial looks is the matter of its kind: a script that the server names, in js/trials. It exports an object:
 //   info                   what its jsPsych plugin declares: parameters and data, rt and images among them
 //   plugin                 the jsPsych plugin
 //   trial(planned, study)  the plugin's parameters; study has the constructs by name, and the images of the trial
 //   answer(data)           the fields of the posted answer that only this kind has
+import { haveAlone } from "./alone.js";
 import { Events } from "./events.js";
 import { Outbox, post } from "./outbox.js";
-import { element } from "./painted.js";
-import { preload } from "./preload.js";
+import { element, frameLength } from "./painted.js";
+import { Pictures } from "./preload.js";
 import { newId, pause, sleep } from "./waiting.js";
 
 const GAP_MS = 250;
@@ -24,9 +25,9 @@ function say(title, texts, button) {
   stage.replaceChildren(element("div", { class: "words" }, ...parts));
 }
 
-function again(label = "Try again") {
+function again(label = "Try again", act = () => location.reload()) {
   const button = element("button", { type: "button", class: "main" }, label);
-  button.addEventListener("click", () => location.reload());
+  button.addEventListener("click", act);
   return button;
 }
 
@@ -37,14 +38,45 @@ function showProgress(done, total) {
   bar.firstElementChild.style.width = `${percent}%`;
 }
 
+function answers(count) {
+  return count === 1 ? "One answer is" : `${count} answers are`;
+}
+
+// Says "kept" only of what the browser's storage took.
 function showUnsent(outbox) {
   const count = outbox.size;
-  const late = count > 0 && outbox.failures > 0;
-  unsent.hidden = !late;
-  if (!late) return;
-  const answers = count === 1 ? "One answer is" : `${count} answers are`;
+  unsent.dataset.waiting = String(count);
+  const refused = outbox.refused.length;
+  unsent.hidden = count === 0 || (outbox.failures === 0 && refused === 0);
+  if (unsent.hidden) return;
+  const where = outbox.allKept
+    ? "kept in this browser"
+    : "not stored yet, and this browser keeps nothing: please leave this page open";
+  if (refused > 0) {
+    const why = outbox.refused[0].refused;
+    unsent.textContent = `${why} ${answers(refused)} ${where} and will be offered to the site again when you load this page again.`;
+    return;
+  }
   const why = outbox.said || (navigator.onLine ? "The server cannot be reached." : "You are offline.");
-  unsent.textContent = `${why} ${answers} kept in this browser and will be sent by itself; you can go on.`;
+  unsent.textContent = `${why} ${answers(count)} ${where} and will be sent by itself; you can go on.`;
+}
+
+// The server takes no more of this visit: say why, and what is kept. An end has a page of its own.
+function showOver(reply, outbox) {
+  if (["ended", "withdrawn"].includes(reply.reason)) {
+    location.replace(config.urls.study);
+    return;
+  }
+  const kept = outbox.size === 0 ? [] : [`${answers(outbox.size)} kept in this browser.`];
+  say("The study cannot go on here", [reply.say, ...(outbox.allKept ? kept : [])], again());
+}
+
+// The server says no, in its own words.
+class Stopped extends Error {
+  constructor(reply) {
+    super(reply.say);
+    this.reply = reply;
+  }
 }
 
 async function fetchState() {
@@ -52,27 +84,26 @@ async function fetchState() {
     try {
       const answer = await fetch(config.urls.state, { headers: { Accept: "application/json" }, cache: "no-store" });
       if (answer.ok) return answer.json();
-      if (answer.status < 500) throw new Error(`the server answered ${answer.status}`);
+      const reply = await answer.json().catch(() => null);
+      if (reply?.reason) throw new Stopped(reply);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // only a network that failed is tried again
+      if (error instanceof Stopped) throw error; // else no network, or not our server who answered: ask again
     }
     say("Waiting for the network", ["The page goes on by itself as soon as the server can be reached."]);
     await sleep(pause(attempt));
   }
 }
 
-async function loadImages(state, open, events) {
-  const needed = new Set(open.flatMap((trial) => trial.images));
-  const images = Object.fromEntries([...needed].map((digest) => [digest, state.images[digest]]));
-  say("Loading the pictures", ["One moment, please."]);
-  const count = element("p", { class: "soft" });
-  stage.firstElementChild.append(count);
+// Starts loading all pictures, and waits for those of the first trial.
+async function loadPictures(state, open, events) {
   const begun = performance.now();
-  const { loaded, retries } = await preload(images, (done, total) => {
-    count.textContent = `${done} of ${total}`;
+  const pictures = new Pictures(state.images, open.flatMap((trial) => trial.images), ({ loaded, total, retries }) => {
+    if (loaded === total) events.add("images", { count: total, retries, ms: Math.round(performance.now() - begun) });
   });
-  events.add("images", { count: loaded.size, retries, ms: Math.round(performance.now() - begun) });
-  return loaded;
+  say("Loading the pictures", ["One moment, please."]);
+  pictures.start(open[0].images);
+  await pictures.ready(open[0].images);
+  return pictures;
 }
 
 function escaped(text) {
@@ -101,9 +132,28 @@ async function loadKinds(blocks) {
   return Object.fromEntries(await Promise.all(blocks.map(load)));
 }
 
+// Waits for the pictures of a trial, on a page of its own, when they are not there yet.
+class WaitForPictures {
+  static info = { name: "almond-wait", version: "1.0.0", parameters: {}, data: {} };
+
+  constructor(jsPsych) {
+    this.jsPsych = jsPsych;
+  }
+
+  trial(display, { pictures, digests }) {
+    say("Loading the next picture", ["One moment, please."]);
+    pictures.ready(digests).then(
+      () => this.jsPsych.finishTrial({}),
+      (error) => say("A picture did not come", [`${error.message}.`, "Your answers so far are kept."], again()),
+    );
+  }
+}
+
 function trialNode(trial, kind, study, onAnswer, events) {
-  const images = trial.images.map((digest) => study.images.get(digest));
-  return {
+  const { pictures } = study;
+  const wait = { type: WaitForPictures, pictures, digests: trial.images };
+  const images = trial.images.map((digest) => pictures.get(digest));
+  const shown = {
     type: kind.plugin,
     ...kind.trial(trial, { constructs: study.constructs, images }),
     on_start: () => {
@@ -112,47 +162,56 @@ function trialNode(trial, kind, study, onAnswer, events) {
     on_finish: (data) => onAnswer(trial, answerBody(trial, kind, data)),
     post_trial_gap: GAP_MS,
   };
+  return [{ timeline: [wait], conditional_function: () => !pictures.has(trial.images) }, shown];
 }
 
 function answerBody(trial, kind, data) {
   return { response_id: newId(), trial_id: trial.id, rt_ms: data.rt, images: data.images, ...kind.answer(data) };
 }
 
-async function run(state, kinds, open, images, onAnswer, events) {
+async function run(state, kinds, open, pictures, onAnswer, events) {
   const begunAlready = open.length < state.trials.length;
   const jsPsych = window.initJsPsych({ display_element: stage, auto_update_progress_bar: false });
-  const study = { constructs: state.constructs, images };
+  const study = { constructs: state.constructs, pictures };
   const timeline = [];
   state.blocks.forEach((block, number) => {
     const trials = open.filter((trial) => trial.block === block.name);
     if (trials.length === 0) return;
     const resumed = begunAlready && timeline.length === 0;
     timeline.push(introduction(block, number, state.blocks.length, resumed));
-    timeline.push(...trials.map((trial) => trialNode(trial, kinds[block.kind], study, onAnswer, events)));
+    timeline.push(...trials.flatMap((trial) => trialNode(trial, kinds[block.kind], study, onAnswer, events)));
   });
   stage.replaceChildren();
   await jsPsych.run(timeline);
 }
 
+// Resolves to true when everything is stored; false when the server says no to something for good.
 async function allSent(outbox) {
-  while (outbox.size > 0) {
-    say("Storing your answers", ["Please keep this page open for a moment."]);
+  while (outbox.size > outbox.refused.length && !outbox.over) {
+    say("Storing your answers", [outbox.said, "Please keep this page open for a moment."].filter(Boolean));
     outbox.flush();
     await sleep(300);
   }
+  return outbox.size === 0;
 }
 
 async function finish(outbox) {
   for (let attempt = 0; ; attempt += 1) {
-    await allSent(outbox);
+    const stored = await allSent(outbox);
+    if (outbox.over) return;
+    if (!stored) {
+      const count = outbox.refused.length;
+      say("Not quite finished", [`${answers(count)} not stored: ${outbox.refused[0].refused}`], again());
+      return;
+    }
     try {
       const { status, reply } = await post(config.urls.finish, {});
-      if (status === 200) {
+      if (status === 200 && reply?.finished) {
         location.replace(config.urls.done);
         return;
       }
-      if (status < 500) {
-        say("Not quite finished", [reply?.message ?? "Some answers are not stored yet.", ...outbox.refused], again("Go on"));
+      if (reply?.reason) {
+        say("Not quite finished", [reply.say], again("Go on"));
         return;
       }
     } catch {
@@ -163,31 +222,59 @@ async function finish(outbox) {
   }
 }
 
-async function visit() {
+// True when this tab may go on; else it says where the study is open, and offers to go on here.
+async function alone(outbox, takeOver) {
+  const name = `almond:${config.participant}`;
+  const lost = () => {
+    outbox.stop();
+    say("The study went on in another window", ["You can close this one."], again("Go on here"));
+  };
+  if (await haveAlone(name, lost, { takeOver })) return true;
+  const button = again("Go on here", () => visit({ takeOver: true }).catch(sayProblem));
+  say("The study is open in another window", ["Please go on there, or take it over into this one."], button);
+  return false;
+}
+
+async function visit({ takeOver = false } = {}) {
+  document.getElementById("late")?.remove();
   const events = new Events(config.preview ? null : config.urls.events);
-  const outbox = new Outbox(config.participant, config.urls.responses, showUnsent);
+  const outbox = await Outbox.open(config.participant, config.urls.responses, {
+    onChange: showUnsent,
+    onOver: (reply) => showOver(reply, outbox),
+  });
+  if (!config.preview && !(await alone(outbox, takeOver))) return;
   events.watch();
   await outbox.flush();
+  if (outbox.over) return;
   const state = config.preview ? config.state : await fetchState();
   const open = state.trials.filter((trial) => !trial.done && !outbox.has(trial.id));
   const total = state.trials.length;
   let done = total - open.length;
   showProgress(done, total);
-  events.add("load", { done, waiting: outbox.size, width: innerWidth, height: innerHeight, ratio: devicePixelRatio });
+  events.add("load", {
+    done,
+    waiting: outbox.size,
+    kept: outbox.store.works,
+    width: innerWidth,
+    height: innerHeight,
+    ratio: devicePixelRatio,
+    frame_ms: await frameLength(),
+  });
   if (!state.live && !config.preview && open.length > 0) {
     say("The study is not open at the moment", ["Your answers so far are stored. Please come back later."], again());
     return;
   }
   if (open.length > 0) {
     const kinds = await loadKinds(state.blocks);
-    const images = await loadImages(state, open, events);
+    const pictures = await loadPictures(state, open, events);
     const onAnswer = (trial, answer) => {
       done += 1;
       showProgress(done, total);
       if (!config.preview) outbox.add(answer);
     };
-    await run(state, kinds, open, images, onAnswer, events);
+    await run(state, kinds, open, pictures, onAnswer, events);
   }
+  if (outbox.over) return;
   await events.send(false);
   if (config.preview) say("End of the preview", ["Nothing was stored."], again("From the start"));
   else await finish(outbox);
@@ -202,7 +289,17 @@ function offerToStop() {
   open.hidden = false;
 }
 
+function sayProblem(error) {
+  if (error instanceof Stopped) {
+    say("The study cannot go on here", [error.message], again());
+    return;
+  }
+  console.warn(error);
+  say("A part of the study could not be loaded", [
+    "Please check your connection, switch off what blocks content on this page, or use another browser.",
+    "Your answers so far are not lost.",
+  ], again());
+}
+
 offerToStop();
-visit().catch((error) => {
-  say("Something did not work", [`${error.message}.`, "Your answers so far are kept."], again());
-});
+visit().catch(sayProblem);

@@ -66,8 +66,7 @@ def choose_by_key(visit: Visit, key: str) -> None:
 def settle(visit: Visit) -> None:
     """Wait until nothing waits to be sent."""
     visit.page.wait_for_function(
-        "() => Object.keys(localStorage).filter(k => k.endsWith(':answers'))"
-        ".every(k => JSON.parse(localStorage[k]).length === 0)"
+        "() => ['0', undefined].includes(document.getElementById('unsent').dataset.waiting)"
     )
 
 
@@ -187,7 +186,7 @@ def test_answers_wait_while_the_study_is_paused(visit: Any, study: Study) -> Non
     here.page.locator(".slider-input").first.wait_for()
     pause(study=study, by=None)
     rate_with_mouse(here, (0.5, 0.5))
-    here.page.locator("#unsent", has_text="is paused and takes no answers now").wait_for()
+    here.page.locator("#unsent", has_text="The study is paused at the moment.").wait_for()
     assert Response.objects.count() == 0
     open_study(study=study, by=None)
     here.page.locator("#unsent").wait_for(state="hidden")

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from ratings import services
 from ratings.models import Attempt, Participant, Response
+from ratings.services import slots
 from ratings.services.refusals import NotNow
+from studies.models import Study
 from tests.site.small_study import answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THREADS = 8
+Status = Participant.Status
 Result = TypeVar("Result")
 
 
@@ -116,3 +123,64 @@ def test_stopping_at_once_opens_one_place() -> None:
     services.join(study=study)
     at_once(lambda n: services.withdraw(participant=Participant.objects.get(pk=participant.pk)))
     assert study.lists.get().taken == 1
+
+
+def timed_out_with_all_answers(study: Study) -> Participant:
+    participant = services.join(study=study).participant
+    answer_all(participant)
+    slots.release_slot(participant, Status.TIMED_OUT)
+    return Participant.objects.get(pk=participant.pk)
+
+
+def active(study: Study) -> Participant:
+    return services.join(study=study).participant
+
+
+def answer_next(participant: Participant) -> None:
+    trial = participant.trials.filter(response=None).first()
+    if trial is not None:
+        services.record_response(participant=participant, body=answer_to(trial))
+
+
+def send_event(participant: Participant) -> None:
+    event = {"event_id": str(uuid.uuid4()), "kind": "blur", "page_ms": 1.0}
+    services.record_events(participant=participant, body={"events": [event]})
+
+
+def time_everybody_out(participant: Participant) -> None:
+    long_ago = timezone.now() - timedelta(minutes=61)
+    Participant.objects.filter(pk=participant.pk).update(last_seen_at=long_ago)
+    slots.release_idle_slots(participant.study)
+
+
+VERBS: dict[str, tuple[Callable[[Study], Participant], Callable[[Participant], object]]] = {
+    "join": (active, lambda participant: services.join(study=participant.study)),
+    "answer": (active, answer_next),
+    "event": (active, send_event),
+    "finish": (timed_out_with_all_answers, lambda participant: services.finish(participant=participant)),
+    "withdraw": (active, lambda participant: services.withdraw(participant=participant)),
+    "time out": (active, time_everybody_out),
+    "come back": (timed_out_with_all_answers, slots.reclaim_slot),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations_with_replacement(VERBS, 2)))
+def test_no_two_verbs_wait_for_each_other(one: str, other: str) -> None:
+    """On one list, whose row all of them change, and with answers of the same people in between."""
+    study = make_study(participants_planned=60, n_lists=1, rating_trials=2, choice_trials=1)
+    work = []
+    for number in range(THREADS):
+        prepare, verb = VERBS[(one, other)[number % 2]]
+        work.append((verb, [prepare(study) for _ in range(2)]))
+
+    def each(number: int) -> None:
+        verb, people = work[number]
+        for participant in people:
+            try:
+                verb(participant)
+            except NotNow:
+                continue  # timed out or withdrawn by the other verb meanwhile: a refusal, not an error
+
+    at_once(each)
+    held = Participant.objects.holding_a_slot().filter(study=study).count()
+    assert study.lists.get().taken == held

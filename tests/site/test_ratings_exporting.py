@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from jobs.services import enqueue, retry, run_now
 from ratings import services
 from ratings.models import Participant, Recruitment, Response
 from ratings.runs import base_images, pixels, read_study_percepts
+from ratings.services.refusals import NotNow
 from studies.models import Study
 from studies.services import BlockSpec, close, create_study, freeze, open_study
 from tests.site.small_study import (
@@ -94,7 +96,9 @@ def test_simulated_participants_answer_every_trial_and_are_marked() -> None:
     assert job.state == "done", job.traceback
     people = Participant.objects.all()
     assert [person.status for person in people] == ["finished"] * 3
-    assert all(person.simulated and person.name.startswith("sim-") for person in people)
+    assert all(person.kind == "robot" and person.name.startswith("sim-") for person in people)
+    assert Counter(person.assignment.number for person in people) == {0: 1, 1: 1, 2: 1}
+    assert [row.taken for row in study.lists.all()] == [0, 0, 0, 0]  # people's slots are left to people
     assert Response.objects.count() == 21
     assert job.result == {"study": study.pk, "participants": 3, "made_now": 3}
 
@@ -116,13 +120,23 @@ def test_the_same_seed_gives_the_same_answers_and_another_seed_others() -> None:
     assert one != three
 
 
-def test_an_interrupted_simulation_goes_on_without_doing_anybody_twice(experimenter: Any) -> None:
+def test_an_interrupted_simulation_goes_on_without_doing_anybody_twice(
+    experimenter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = make_study(participants_planned=4, n_lists=1)
-    person = services.join(study=study).participant
-    job = simulate(study, participants=4)
+    finish, finished = services.finish, []
+
+    def refused_at_the_last(*, participant: Participant) -> Participant:
+        finished.append(participant)
+        if len(finished) == 4:
+            raise NotNow("study", "is paused")
+        return finish(participant=participant)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services, "finish", refused_at_the_last)
+        job = simulate(study, participants=4)
     assert job.state == "failed"
-    assert Participant.objects.filter(simulated=True).count() == 3
-    services.withdraw(participant=person)
+    assert Participant.objects.filter(kind="robot").count() == 3
     again = run_now(retry(job=job, by=experimenter))
     assert again.result == {"study": study.pk, "participants": 4, "made_now": 1}
     assert Recruitment.objects.values("external_id").distinct().count() == 4
@@ -141,11 +155,6 @@ def test_in_the_null_world_both_images_of_a_pair_are_seen_as_their_base() -> Non
     assert simulate(study, null=True).state == "done"
 
 
-def test_a_simulation_stops_in_words_when_the_study_is_full_or_closed() -> None:
-    study = make_study(participants_planned=2, n_lists=1)
-    job = simulate(study)
-    assert job.state == "failed"
-    assert "has all its participants" in job.error
-    assert Participant.objects.filter(status="finished").count() == 2
-    closed = close(study=make_study(slug="closed", matched_set=study.matched_set), by=None)
+def test_a_simulation_stops_in_words_when_the_study_is_closed() -> None:
+    closed = close(study=make_study(slug="closed"), by=None)
     assert "is closed" in simulate(closed).error

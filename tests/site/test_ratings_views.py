@@ -11,10 +11,10 @@ from django.test import Client
 from django.urls import reverse
 
 from ratings import services
-from ratings.models import Attempt, Event, Participant, Response
+from ratings.models import Arrival, Attempt, Event, Participant, Response
 from ratings.services import Joined
 from studies.models import Study
-from studies.services import close
+from studies.services import pause
 from tests.site.small_study import answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db
@@ -93,20 +93,25 @@ def test_consent_must_be_given_and_the_form_be_ours(client: Client) -> None:
     token = begin_token(client.get(study.join_path))
     without = client.post(study.join_path, {"begin_token": token})
     assert without.status_code == 400
-    assert "consent: was not given" in without.content.decode()
+    assert "Please tick the box if you agree" in without.content.decode()
     forged = client.post(study.join_path, {"begin_token": "x" * 60, "agreed": "yes"})
     assert forged.status_code == 400
     long = client.post(f"{study.join_path}?PROLIFIC_PID={'x' * 101}", {"begin_token": token, "agreed": "yes"})
     assert long.status_code == 400
-    assert "PROLIFIC_PID: has 101 characters" in long.content.decode()
+    assert "This link is not complete" in long.content.decode()
+    assert "PROLIFIC_PID: is &#x27;xxx" not in long.content.decode()
+    assert Arrival.objects.filter(refusal__startswith="PROLIFIC_PID: is 'xxx").count() == 1
     assert not Participant.objects.exists()
 
 
-def test_consent_needs_the_csrf_token() -> None:
+def test_consent_needs_no_cookie_but_a_page_of_ours() -> None:
     study = make_study()
-    strict = Client(enforce_csrf_checks=True)
-    form = {"begin_token": begin_token(strict.get(study.join_path)), "agreed": "yes"}
-    assert strict.post(study.join_path, form).status_code == 403
+    form = {"begin_token": begin_token(Client().get(study.join_path)), "agreed": "yes"}
+    without_cookies = Client(enforce_csrf_checks=True)
+    elsewhere = without_cookies.post(study.join_path, form, headers={"Origin": "https://elsewhere.example"})
+    assert elsewhere.status_code == 403
+    assert not Participant.objects.exists()
+    assert without_cookies.post(study.join_path, form).status_code == 302
 
 
 def test_answers_need_no_cookie_but_the_same_origin(joined: Joined) -> None:
@@ -137,7 +142,9 @@ def test_a_draft_is_not_to_be_found_and_a_closed_study_says_so(client: Client) -
     assert "This study has ended" in page.content.decode()
     refused = client.post(closed.join_path, {"begin_token": begin_token(page), "agreed": "yes"})
     assert refused.status_code == 409
-    assert "is closed and takes no answers now" in refused.content.decode()
+    assert "(expected" not in refused.content.decode()
+    refusal = Arrival.objects.exclude(refusal="").get(study=closed).refusal
+    assert refusal.startswith("How scenes strike you: is closed")
 
 
 def test_a_forged_token_finds_nobody(client: Client, joined: Joined) -> None:
@@ -182,7 +189,8 @@ def test_somebody_elses_trial_is_refused(client: Client, joined: Joined) -> None
 BODIES = {
     "no JSON": (b"{", "body", "is not JSON"),
     "a list": (b"[]", "body", "is []"),
-    "not a number": (b'{"rt_ms": NaN}', "body", "is not JSON"),
+    "not a number": (b'{"rt_ms": NaN}', "rt_ms", "is nan"),
+    "too large a number": (b'{"detail": [1, {"x": 1e999}]}', "detail[1].x", "is inf"),
     "half a character": (b'{"response_id": "\\ud800"}', "body", "is not JSON"),
     "a zero": (b'{"response_id": "\\u0000"}', "body", "holds a zero character"),
     "no UTF-8": (b'{"response_id": "\xff"}', "body", "is not JSON"),
@@ -214,11 +222,12 @@ def test_a_negative_reaction_time_names_its_field(client: Client, joined: Joined
 
 
 def test_answers_to_a_study_that_is_not_live_wait(client: Client, joined: Joined) -> None:
-    close(study=joined.participant.study, by=None)
+    pause(study=joined.participant.study, by=None)
     refused = post_json(client, at("responses", joined.token), first_answer(joined))
     assert refused.status_code == 409
     assert not refused.json()["acknowledged"]
-    assert "is closed and takes no answers now" in refused.json()["message"]
+    assert "is paused and takes no answers now" in refused.json()["message"]
+    assert refused.json()["reason"] == "paused"
 
 
 def test_no_code_before_the_end(client: Client, joined: Joined) -> None:

@@ -23,7 +23,8 @@ from almond.shapes import Number, Shape, shown
 if TYPE_CHECKING:  # raters draw scenes; a page that shows trials needs none of that
     from almond.world.raters import Latents, Rater
 
-LONGEST_RT = 24 * 60 * 60 * 1000.0
+LONGEST_RT = 31 * 24 * 60 * 60 * 1000.0
+"""Milliseconds: a visit may rest for a month, a laptop asleep on a trial."""
 
 Problem = tuple[str, str]
 Row = dict[str, Any]
