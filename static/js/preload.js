@@ -5,6 +5,7 @@ import { pause, sleep } from "./waiting.js";
 
 const AT_ONCE = 6;
 const ATTEMPTS = 8;
+const WRONG = 3; // so often other bytes may come whole: something on the way changes them
 const STALLED_MS = 20000; // since the last byte, not since the first
 
 export class ImageProblem extends Error {}
@@ -34,10 +35,11 @@ async function fetchInto(parts, url, fresh) {
 async function loadOne(digest, url, onRetry) {
   const parts = [];
   let problem;
+  let wrong = 0;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     if (attempt > 0) {
       onRetry();
-      await sleep(pause(attempt - 1));
+      await sleep(pause(attempt - 1, { longest: 10000 }));
     }
     try {
       const type = await fetchInto(parts, url, attempt > 0 && parts.length === 0);
@@ -45,9 +47,11 @@ async function loadOne(digest, url, onRetry) {
       if ((await sha256(await blob.arrayBuffer())) === digest) return URL.createObjectURL(blob);
       problem = new ImageProblem("other bytes arrived than were sent");
       parts.length = 0;
+      wrong += 1;
     } catch (error) {
       problem = error;
     }
+    if (wrong === WRONG) break;
   }
   throw problem;
 }

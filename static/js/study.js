@@ -132,26 +132,28 @@ async function loadKinds(blocks) {
   return Object.fromEntries(await Promise.all(blocks.map(load)));
 }
 
-// Waits for the pictures of a trial, on a page of its own, when they are not there yet.
-class WaitForPictures {
-  static info = { name: "almond-wait", version: "1.0.0", parameters: {}, data: {} };
+// A jsPsych plugin that waits for the pictures of a trial, on a page of its own.
+function waitFor(pictures, digests) {
+  return class {
+    static info = { name: "almond-wait", version: "1.0.0", parameters: {}, data: {} };
 
-  constructor(jsPsych) {
-    this.jsPsych = jsPsych;
-  }
+    constructor(jsPsych) {
+      this.jsPsych = jsPsych;
+    }
 
-  trial(display, { pictures, digests }) {
-    say("Loading the next picture", ["One moment, please."]);
-    pictures.ready(digests).then(
-      () => this.jsPsych.finishTrial({}),
-      (error) => say("A picture did not come", [`${error.message}.`, "Your answers so far are kept."], again()),
-    );
-  }
+    trial() {
+      say("Loading the next picture", ["One moment, please."]);
+      pictures.ready(digests).then(
+        () => this.jsPsych.finishTrial({}),
+        (error) => say("A picture did not come", [`${error.message}.`, "Your answers so far are kept."], again()),
+      );
+    }
+  };
 }
 
 function trialNode(trial, kind, study, onAnswer, events) {
   const { pictures } = study;
-  const wait = { type: WaitForPictures, pictures, digests: trial.images };
+  const wait = { type: waitFor(pictures, trial.images) };
   const images = trial.images.map((digest) => pictures.get(digest));
   const shown = {
     type: kind.plugin,

@@ -62,3 +62,17 @@ def test_images_are_only_read(client: Any) -> None:
     assert client.post(f"/stimuli/{digest}.png").status_code == 405
     response = client.head(f"/stimuli/{digest}.png")
     assert (response.status_code, response.getvalue()) == (200, b"")
+
+
+def test_the_rest_of_an_image_is_sent_from_the_byte_that_is_asked_for(client: Any, home: Path) -> None:
+    whole = photograph(1, "PNG")
+    address = f"/stimuli/{services.keep_bytes(whole, 'png')}.png"
+    rest = client.get(address, headers={"Range": "bytes=100-"})
+    assert rest.status_code == 206
+    assert rest.getvalue() == whole[100:]
+    assert rest["Content-Range"] == f"bytes 100-{len(whole) - 1}/{len(whole)}"
+    assert rest["Content-Length"] == str(len(whole) - 100)
+    for other in ("bytes=0-", f"bytes={len(whole)}-", "bytes=5-9", "lines=3-", "bytes=-4"):
+        reply = client.get(address, headers={"Range": other})
+        assert reply.status_code == 200
+        assert reply.getvalue() == whole
