@@ -19,10 +19,14 @@ const stage = document.getElementById("study");
 const bar = document.getElementById("progress");
 const unsent = document.getElementById("unsent");
 
-function say(title, texts, button) {
+function words(title, texts, button) {
   const parts = [element("h1", { tabindex: "-1" }, title), ...texts.map((text) => element("p", {}, text))];
   if (button) parts.push(button);
-  stage.replaceChildren(element("div", { class: "words" }, ...parts));
+  return element("div", { class: "words" }, ...parts);
+}
+
+function say(title, texts, button) {
+  stage.replaceChildren(words(title, texts, button));
 }
 
 function again(label = "Try again", act = () => location.reload()) {
@@ -141,8 +145,8 @@ function waitFor(pictures, digests) {
       this.jsPsych = jsPsych;
     }
 
-    trial() {
-      say("Loading the next picture", ["One moment, please."]);
+    trial(display) {
+      display.replaceChildren(words("Loading the next picture", ["One moment, please."]));
       pictures.ready(digests).then(
         () => this.jsPsych.finishTrial({}),
         (error) => say("A picture did not come", [`${error.message}.`, "Your answers so far are kept."], again()),
