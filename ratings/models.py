@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from encoder.models import DIGEST_LENGTH
 from studies.models import AssignmentList, Study
@@ -34,6 +34,10 @@ class ParticipantQuerySet(models.QuerySet["Participant"]):
 
     def seen_since(self, moment: datetime) -> ParticipantQuerySet:
         return self.people().filter(status=Participant.Status.ACTIVE, last_seen_at__gte=moment)
+
+    def without_texts(self) -> ParticipantQuerySet:
+        """Read each with its study, but for the study's large texts and plan."""
+        return self.select_related("study").defer(*(f"study__{name}" for name in Participant.LARGE))
 
     def with_progress(self) -> ParticipantQuerySet:
         """Annotate with ``planned`` and ``done``: trials of the list, and responses stored."""
@@ -59,6 +63,8 @@ class Participant(models.Model):
         PREVIEW = "preview", "preview"
         ROBOT = "robot", "robot"
 
+    LARGE = ("plan", "consent", "debriefing")
+
     HOLDING = (Status.ACTIVE, Status.FINISHED)
     DONE = (Status.FINISHED, Status.FINISHED_LATE)
 
@@ -77,6 +83,9 @@ class Participant(models.Model):
     last_seen_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     completion_code = models.CharField(max_length=40, blank=True)
+    attempts_made = models.PositiveIntegerField(
+        default=0, help_text="Posts of answers that were written down."
+    )
     events_over = models.PositiveIntegerField(
         default=0, help_text="Events that came after the study's limit and were not kept."
     )
@@ -162,6 +171,23 @@ class Arrival(models.Model):
         return f"{self.study_id} {self.at:%H:%M:%S}"
 
 
+class TrialQuerySet(models.QuerySet["Trial"]):
+    def to_answer(self) -> TrialQuerySet:
+        """Read each with all that an answer to it depends on: participant, study and stored response.
+
+        ``earlier_open`` tells whether a trial before it has no response yet.
+        """
+        earlier = Trial.objects.filter(
+            participant=OuterRef("participant"), index__lt=OuterRef("index"), response__isnull=True
+        )
+        large = (f"participant__study__{name}" for name in Participant.LARGE)
+        return (
+            self.select_related("participant__study", "response")
+            .defer(*large)
+            .annotate(earlier_open=Exists(earlier))
+        )
+
+
 class Trial(models.Model):
     """One planned trial of one participant. ``name`` is ``<participant>-t<index>``."""
 
@@ -172,6 +198,8 @@ class Trial(models.Model):
     kind = models.CharField(max_length=40)
     planned = models.JSONField(help_text="The planned trial of the list.")
     digests = models.JSONField(help_text="SHA-256 of the images to show, left to right.")
+
+    objects: ClassVar[models.Manager[Trial]] = models.Manager.from_queryset(TrialQuerySet)()
 
     class Meta:
         ordering = ["participant", "index"]

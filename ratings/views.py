@@ -36,7 +36,7 @@ Page = Callable[[HttpRequest, Participant, str], HttpResponse]
 
 
 def find(token: str) -> Participant | None:
-    return Participant.objects.select_related("study").filter(token_digest=token_digest(token)).first()
+    return Participant.objects.without_texts().filter(token_digest=token_digest(token)).first()
 
 
 def participant_page(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:

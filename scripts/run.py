@@ -147,8 +147,7 @@ class Child:
 
 
 def site(port: int) -> Child:
-    words = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}"]
-    words += ["--workers", "2", "--threads", "4", "--graceful-timeout", "5"]
+    words = [sys.executable, "-m", "config.server", "--port", str(port)]
     return Child("site", words, home() / "logs" / "site.log")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import lru_cache
 from typing import ClassVar
 
 from django.conf import settings
@@ -257,10 +257,10 @@ class Study(models.Model):
         """Return where participants begin."""
         return reverse("participant_join", args=[self.slug])
 
-    @cached_property
+    @property
     def frozen_plan(self) -> StudyPlan:
-        """Return the plan as it was frozen; ``InputError`` while the study is a draft."""
-        return StudyPlan.from_json(self.plan)
+        """Return the plan as it was frozen, read once in a process; ``InputError`` while a draft."""
+        return read_plan(self.pk, self.plan_digest) if self.plan_digest else StudyPlan.from_json(self.plan)
 
     def images(self) -> models.QuerySet[Stimulus]:
         """Return the rows that a plan made now would show."""
@@ -273,6 +273,12 @@ class Study(models.Model):
     def planned_images(self) -> dict[str, Stimulus]:
         """Return name in the frozen plan -> row, for every image of the plan."""
         return images_by_name(stimulus["id"] for stimulus in self.plan["stimuli"])
+
+
+@lru_cache(maxsize=16)
+def read_plan(pk: int, digest: str) -> StudyPlan:
+    """Read the frozen plan of a study; the digest tells plans apart, for that of a study never changes."""
+    return StudyPlan.from_json(Study.objects.values_list("plan", flat=True).get(pk=pk, plan_digest=digest))
 
 
 class Block(models.Model):

@@ -59,6 +59,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='participant',
+            name='attempts_made',
+            field=models.PositiveIntegerField(default=0, help_text='Posts of answers that were written down.'),
+        ),
+        migrations.AddField(
+            model_name='participant',
             name='events_over',
             field=models.PositiveIntegerField(default=0, help_text="Events that came after the study's limit and were not kept."),
         ),

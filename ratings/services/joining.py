@@ -69,7 +69,7 @@ def join(
 
 def check_open(study: Study) -> Study:
     """Return the study as it is now; ``NotNow`` when it lets nobody in."""
-    current = Study.objects.get(pk=study.pk)
+    current = Study.objects.defer(*Participant.LARGE).get(pk=study.pk)
     if not current.is_live:
         raise not_live(current)
     return current

@@ -23,9 +23,7 @@ def finish(*, participant: Participant) -> Participant:
     ``NotNow`` while trials are open, or when the participant has withdrawn.
     """
     # The participant's row alone is locked, and the list after it: joining holds a share of the study's row.
-    current = (
-        Participant.objects.select_for_update(of=("self",)).select_related("study").get(pk=participant.pk)
-    )
+    current = Participant.objects.select_for_update(of=("self",)).without_texts().get(pk=participant.pk)
     if current.is_done:
         return current
     check_present(current)

@@ -10,8 +10,9 @@ from django.db.models.functions import TruncMinute
 from django.urls import reverse
 from django.utils import timezone
 
+from almond.design.trials.base import PlannedTrial
 from ratings.models import Arrival, Participant, Response, Trial
-from studies.models import AssignmentList, Study
+from studies.models import AssignmentList, Study, images_by_name
 from studies.services.presentation import blocks_json, constructs_json, images_json, trial_json
 
 ACTIVE_MINUTES = 5
@@ -29,8 +30,8 @@ def state_json(participant: Participant) -> dict[str, Any]:
     study = participant.study
     plan = study.frozen_plan
     trials = list(participant.trials.select_related("response").order_by("index"))
-    shown = {digest for trial in trials for digest in trial.digests}
-    images = [row for row in study.planned_images().values() if row.digest in shown]
+    planned = [PlannedTrial.from_json(trial.planned) for trial in trials]
+    images = images_by_name({name for trial in planned for name in trial.stimuli}).values()
     return {
         "participant": participant.name,
         "status": participant.status,

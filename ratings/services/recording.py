@@ -72,30 +72,31 @@ def record_response(*, participant: Participant, body: Mapping[str, Any]) -> Rec
 
 def store(participant: Participant, body: Mapping[str, Any]) -> Recorded:
     trial = find_trial(participant, read_trial_id(body))
-    response = Response.objects.select_related("trial").filter(trial=trial).first()
+    participant = trial.participant  # as it is now, with its study
+    response = stored_response(trial)
     outcome = Outcome.STORED
     if response is None:
         kind = TRIAL_KINDS.load(trial.kind)
         answer = read_answer(body, kind)
-        check_takes_answers(participant)
+        check_takes_answers(participant.study)
         check_present(participant)
         check_answer(answer, kind, trial)
         late = not slots.reclaim_slot(participant)
-        response, made = write_first(trial, answer, late=late, marks=marks_of(answer, trial, participant))
+        response, made = write_first(trial, answer, late=late, marks=marks_of(answer, trial))
         if not made:
             outcome = outcome_of(response, body)
     else:
         outcome = outcome_of(response, body)
-    seen(participant)
     note(participant, body, outcome, HTTP_STATUS[outcome], trial=trial)
     return Recorded(response, outcome)
 
 
-def check_takes_answers(participant: Participant) -> None:
+def stored_response(trial: Trial) -> Response | None:
+    return trial.response if hasattr(trial, "response") else None
+
+
+def check_takes_answers(study: Study) -> None:
     """Refuse an answer while the study is paused, or after those who take part had time to finish."""
-    study = Study.objects.only("title", "state", "closed_at", "timeout_minutes", "grace_minutes").get(
-        pk=participant.study_id
-    )
     if not study.takes_answers(timezone.now()):
         raise not_live(study)
 
@@ -114,20 +115,19 @@ def outcome_of(response: Response, body: Mapping[str, Any]) -> Outcome:
     return Outcome.REPEATED if posted == stored else Outcome.ALTERED
 
 
-def marks_of(answer: Answer, trial: Trial, participant: Participant) -> list[str]:
+def marks_of(answer: Answer, trial: Trial) -> list[str]:
     """Return what is implausible about an answer that is about to be stored: keys of ``Response.MARKS``."""
-    since_joining = (timezone.now() - participant.consented_at).total_seconds() * 1000
-    earlier = participant.trials.filter(index__lt=trial.index, response__isnull=True)
+    since_joining = (timezone.now() - trial.participant.consented_at).total_seconds() * 1000
     marks = {
         "too_fast": answer.rt_ms < FASTEST_MS,
         "too_long": answer.rt_ms > since_joining + CLOCK_SLACK_MS,
-        "out_of_order": earlier.exists(),
+        "out_of_order": trial.earlier_open,  # type: ignore[attr-defined]  # annotated by to_answer
     }
     return [name for name, holds in marks.items() if holds]
 
 
 def find_trial(participant: Participant, name: str) -> Trial:
-    trial = Trial.objects.filter(name=name).first()
+    trial = Trial.objects.to_answer().filter(name=name).first()
     if trial is None:
         raise Unknown("trial_id", f"{name!r} is no trial", "a trial of this participant")
     if trial.participant_id != participant.pk:
@@ -136,7 +136,6 @@ def find_trial(participant: Participant, name: str) -> Trial:
 
 
 def check_present(participant: Participant) -> None:
-    participant.refresh_from_db(fields=["status"])
     if participant.status == Participant.Status.WITHDRAWN:
         raise NotNow(
             participant.name,
@@ -171,10 +170,6 @@ def write_first(trial: Trial, answer: Answer, *, late: bool, marks: list[str]) -
     return made, True
 
 
-def seen(participant: Participant) -> None:
-    Participant.objects.filter(pk=participant.pk).update(last_seen_at=timezone.now())
-
-
 def note(
     participant: Participant,
     body: Mapping[str, Any],
@@ -184,9 +179,13 @@ def note(
     trial: Trial | None = None,
     detail: str = "",
 ) -> None:
-    """Write an attempt down, or count it where the participant's limit is reached."""
-    if participant.attempts.count() >= participant.study.most_attempts:
-        Participant.objects.filter(pk=participant.pk).update(attempts_over=F("attempts_over") + 1)
+    """Write an attempt down, or count it where the participant's limit is reached; they were seen now."""
+    here = Participant.objects.filter(pk=participant.pk)
+    counter = (
+        "attempts_made" if participant.attempts_made < participant.study.most_attempts else "attempts_over"
+    )
+    here.update(**{counter: F(counter) + 1}, last_seen_at=timezone.now())
+    if counter == "attempts_over":
         return
     Attempt.objects.create(
         participant=participant,
@@ -204,7 +203,9 @@ def storable(text: str, longest: int) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode()[:longest]
 
 
+@transaction.atomic
 def note_refusal(*, participant: Participant, body: Mapping[str, Any], refusal: Refused) -> None:
+    participant.refresh_from_db(fields=["attempts_made"])
     note(participant, body, Outcome.REFUSED, refusal.status, detail=str(refusal))
 
 
