@@ -20,12 +20,12 @@ from pydantic import (
     model_validator,
 )
 
+from almond.described import DescribedShape
 from almond.encoding.config.paths import file_of
 from almond.registry import Registry
 from almond.shapes import (
     Contradictions,
     Number,
-    Shape,
     located_problems,
     read_within,
     shown,
@@ -62,7 +62,7 @@ FEATURE_KINDS: Registry[type[FeatureSpec]] = Registry(
 """Kind -> its specification. A further kind is one module and one line."""
 
 
-class FeatureSpec(Shape):
+class FeatureSpec(DescribedShape):
     """Where predictors come from: what every kind of feature has in common.
 
     Read as ``FeatureSpec``, a mapping with a ``kind``, or the name of a kind alone, becomes the specification
@@ -73,10 +73,8 @@ class FeatureSpec(Shape):
     """Whether it turns images, or the frames of a film, into numbers."""
 
     kind: str
-    interval: Annotated[Number, Field(gt=0)] | None = Field(
-        default=None,
-        description="seconds from row to row of a table, or of the grid on which events are laid",
-    )
+    interval: Annotated[Number, Field(gt=0)] | None = None
+    """seconds from row to row of a table, or of the grid on which events are laid"""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -21,12 +21,12 @@ from pydantic import (
     model_validator,
 )
 
+from almond.described import DescribedShape
 from almond.encoding.config.paths import file_or_pattern_of
 from almond.shapes import (
     Contradictions,
     Flag,
     Number,
-    Shape,
     Text,
     joined,
     read_within,
@@ -49,7 +49,7 @@ Nifti = Annotated[Path, file_or_pattern_of(NIFTI, SUBJECT)]
 LabelTable = Annotated[Path, file_or_pattern_of(TABLES, SUBJECT)]
 
 
-class RegionSpec(Shape):
+class RegionSpec(DescribedShape):
     """One region: what all forms of it have in common.
 
     Read as ``RegionSpec``, the path of a mask, or a mapping with the key of one form, becomes that form.
@@ -58,13 +58,12 @@ class RegionSpec(Shape):
 
     kind: ClassVar[str] = ""
 
-    side: Literal["left", "right"] | None = Field(
-        default=None, description="voxels with x < 0 mm, or x > 0 mm"
-    )
-    resample: Flag = Field(
-        default=True, description="whether a file on another grid is brought onto the BOLD's"
-    )
-    space: Text | None = Field(default=None, description="the space it is in, where its file's name is wrong")
+    side: Literal["left", "right"] | None = None
+    """voxels with x < 0 mm, or x > 0 mm"""
+    resample: Flag = True
+    """whether a file on another grid is brought onto the BOLD's"""
+    space: Text | None = None
+    """the space it is in, where its file's name is wrong"""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -145,7 +144,8 @@ class MaskSpec(RegionSpec):
     """Every voxel of a file that is neither 0 nor NaN."""
 
     kind = "mask"
-    mask: Nifti = Field(description="a 3-D NIfTI file, or one per {subject}")
+    mask: Nifti
+    """a 3-D NIfTI file, or one per {subject}"""
 
 
 def _labels(value: Any) -> Any:
@@ -161,11 +161,14 @@ class AtlasSpec(RegionSpec):
     """The voxels of an atlas whose value is one of the labels: numbers, or names from a label table."""
 
     kind = "atlas"
-    atlas: Nifti = Field(description="a 3-D NIfTI file of whole numbers, one per area")
+    atlas: Nifti
+    """a 3-D NIfTI file of whole numbers, one per area"""
     labels: Annotated[tuple[int | str, ...], BeforeValidator(_labels)] = Field(
-        default=None, validate_default=True, description="numbers or names of areas"
+        default=None, validate_default=True
     )
-    table: LabelTable | None = Field(default=None, description="the label table that holds the names")
+    """numbers or names of areas"""
+    table: LabelTable | None = None
+    """the label table that holds the names"""
 
     def paths(self) -> dict[str, Path]:
         return super().paths() | ({} if self.table is None else {"table": self.table})
@@ -182,9 +185,12 @@ class MapSpec(RegionSpec):
     """Values of a map above or below a threshold, strictly; both must hold where both are set."""
 
     kind = "map"
-    map: Nifti = Field(description="a 3-D NIfTI file of numbers")
-    above: Number | None = Field(default=None, description="voxels with larger values")
-    below: Number | None = Field(default=None, description="voxels with smaller values")
+    map: Nifti
+    """a 3-D NIfTI file of numbers"""
+    above: Number | None = None
+    """voxels with larger values"""
+    below: Number | None = None
+    """voxels with smaller values"""
 
     def stored(self) -> dict[str, Any]:
         return {"above": self.above, "below": self.below}
@@ -215,7 +221,8 @@ class UnionSpec(RegionSpec):
     """Voxels that are in any of several regions."""
 
     kind = "union"
-    union: Annotated[tuple[_Part, ...], _at_least(1)] = Field(description="names, masks or specifications")
+    union: Annotated[tuple[_Part, ...], _at_least(1)]
+    """names, masks or specifications"""
 
     @property
     def parts(self) -> tuple[RegionSpec, ...]:
@@ -226,7 +233,8 @@ class DifferenceSpec(RegionSpec):
     """Voxels that are in the first of several regions and in none of the others."""
 
     kind = "difference"
-    difference: Annotated[tuple[_Part, ...], _at_least(2)] = Field(description="then what is taken away")
+    difference: Annotated[tuple[_Part, ...], _at_least(2)]
+    """then what is taken away"""
 
     @property
     def parts(self) -> tuple[RegionSpec, ...]:

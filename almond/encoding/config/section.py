@@ -9,8 +9,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from almond.described import DescribedShape
 from almond.registry import Registry
-from almond.shapes import Number, Shape, Text, Whole, suggestion
+from almond.shapes import Number, Text, Whole, suggestion
 
 DEFAULT = "default"
 STORED_DEFAULT = "sound"
@@ -22,7 +23,7 @@ def stored_word(word: str) -> str:
     return STORED_DEFAULT if word == DEFAULT else word
 
 
-class ConfigSection(Shape):
+class ConfigSection(DescribedShape):
     """A part of a configuration. A key without a value counts as absent."""
 
     @model_validator(mode="before")
