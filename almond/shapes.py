@@ -16,13 +16,15 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     Strict,
     ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, InitErrorDetails
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, core_schema
 
 from almond.errors import InputError
 
@@ -54,6 +56,25 @@ def _different(values: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(values)) < len(values):
         raise ValueError(f"is {shown(list(values))}, not a list of different texts")
     return values
+
+
+class OneOf:
+    """Metadata of a text that is one of ``options``, such as the names of a registry, also of later ones."""
+
+    def __init__(self, options: Iterable[str]) -> None:
+        self.options = options
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.options)}
+
+    def check(self, value: Any) -> str:
+        """Refuse what is no option."""
+        if value not in tuple(self.options):
+            raise ValueError(f"is {shown(value)}, not one of {', '.join(self.options)}")
+        return str(value)
 
 
 Text = Annotated[str, Strict(), AfterValidator(_not_blank)]

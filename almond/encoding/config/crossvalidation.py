@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from almond.encoding.config.section import ConfigSection, Count, CountOrZero, NotNegative, OneOf
+from almond.encoding.config.section import ConfigSection, Count, CountOrZero, NotNegative
 from almond.encoding.models.folds import KINDS
-from almond.shapes import Text, Whole, shown
+from almond.shapes import OneOf, Text, Whole, shown
 
 
 class NullControl(ConfigSection):

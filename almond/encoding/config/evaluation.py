@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,24 +20,13 @@ from almond.encoding.config.section import (
     DefaultOr,
     Label,
     ListOfOne,
-    OneOf,
     Share,
     Texts,
     repeated_names,
 )
-from almond.shapes import Number, Text, Whole
+from almond.shapes import Number, OneOf, Text, Whole
 
 CORRECTIONS = ("tukey", "holm")
-PUBLISHED = ("LB", "CM", "SF", "AStr")
-"""The subregions that the published contrasts are about."""
-
-PUBLISHED_CONTRASTS: dict[str, dict[str, float]] = {
-    "LB vs others": {"LB": 1.0, "CM": -1 / 3, "SF": -1 / 3, "AStr": -1 / 3},
-    "CM vs SF and AStr": {"CM": 1.0, "SF": -0.5, "AStr": -0.5},
-    "SF vs AStr": {"SF": 1.0, "AStr": -1.0},
-}
-"""The orthogonal codes of the published script: CM is compared with what LB's contrast leaves."""
-
 
 Names = Annotated[tuple[Text, ...], ListOfOne()]
 Contrast = Annotated[Mapping[Label, Number], FILLED]
@@ -149,24 +138,3 @@ class EvaluationSettings(ConfigSection):
         yield "whole", (self.whole,) if self.whole else ()
         yield "random_regions.of", (self.random_regions.of,) if self.random_regions else ()
         yield "stimuli.regions", (self.stimuli.regions or ()) if self.stimuli else ()
-
-    def contrast_weights(self, subregions: Sequence[str] = ()) -> dict[str, dict[str, float]]:
-        """Return the contrasts to test, with a weight for every one of ``subregions`` (or the section's)."""
-        names = tuple(subregions) or self.subregions
-        contrasts = self.contrasts
-        if contrasts is None:
-            published = set(names) == set(PUBLISHED)
-            contrasts = PUBLISHED_CONTRASTS if published else _each_against_the_rest(names)
-        return {
-            name: {region: float(weights.get(region, 0.0)) for region in names}
-            for name, weights in contrasts.items()
-        }
-
-
-def _each_against_the_rest(names: Sequence[str]) -> dict[str, dict[str, float]]:
-    if len(names) < 3:
-        return {f"{names[0]} vs {names[1]}": {names[0]: 1.0, names[1]: -1.0}} if len(names) == 2 else {}
-    share = -1.0 / (len(names) - 1)
-    return {
-        f"{region} vs others": {name: 1.0 if name == region else share for name in names} for region in names
-    }

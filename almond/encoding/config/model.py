@@ -11,12 +11,11 @@ from almond.encoding.config.encoding_models import ENCODING_MODELS
 from almond.encoding.config.section import (
     ConfigSection,
     Count,
-    OneOf,
     OneOrMany,
     Positive,
-    RegisteredName,
 )
 from almond.encoding.models.solvers.options import BACKENDS, DEVICES, PRECISIONS
+from almond.shapes import OneOf
 
 TARGETS = ("voxels", "mean")
 COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16, 20)
@@ -47,9 +46,9 @@ class ModelSettings(ConfigSection):
 
     preset: Annotated[str, OneOf(PRESETS)] | None = None
     """a published analysis' settings, see below; any key beside it wins"""
-    models: Annotated[
-        OneOrMany[Annotated[str, RegisteredName(ENCODING_MODELS)]], AfterValidator(_each_once)
-    ] = Field(default=("pls",), alias="model")
+    models: Annotated[OneOrMany[Annotated[str, OneOf(ENCODING_MODELS)]], AfterValidator(_each_once)] = Field(
+        default=("pls",), alias="model"
+    )
     """one or a list: `pls` (SIMPLS, all voxels of a region at once), `ridge` (a penalty per voxel), `banded`
     (a penalty per space and voxel), `shared`, `flow` ([families.md](families.md))"""
     components: OneOrMany[Count] = COMPONENTS

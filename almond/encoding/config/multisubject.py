@@ -12,11 +12,10 @@ from almond.encoding.config.section import (
     Count,
     CountOrZero,
     NotNegative,
-    OneOf,
     OneOrMany,
     Positive,
 )
-from almond.shapes import Text, Whole
+from almond.shapes import OneOf, Text, Whole
 
 SPACES = ("features", "film")
 PRIORS = ("learned", "even")

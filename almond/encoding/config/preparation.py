@@ -15,11 +15,10 @@ from almond.encoding.config.section import (
     ConfigSection,
     DefaultOr,
     NotNegative,
-    OneOf,
     Positive,
     Texts,
 )
-from almond.shapes import Flag, Text
+from almond.shapes import Flag, OneOf, Text
 
 ORDERS = (DEFAULT, "paper-amygdala", "paper-subregions")
 RESPONSES = ("spm", "spm+derivative", "spm+derivatives", "fir", "none")

@@ -23,6 +23,7 @@ from pydantic import (
 
 from almond.described import DescribedShape
 from almond.encoding.config.paths import file_or_pattern_of
+from almond.encoding.config.section import stored_value
 from almond.shapes import (
     Contradictions,
     Flag,
@@ -57,6 +58,8 @@ class RegionSpec(DescribedShape):
     """
 
     kind: ClassVar[str] = ""
+    stored_as: ClassVar[str] = "path"
+    """What digests and results call the key of its form."""
 
     side: Literal["left", "right"] | None = None
     """voxels with x < 0 mm, or x > 0 mm"""
@@ -89,8 +92,7 @@ class RegionSpec(DescribedShape):
 
     def paths(self) -> dict[str, Path]:
         """Map the keys of its stored form to its own files."""
-        file = getattr(self, self.kind, None)
-        return {"path": file} if isinstance(file, Path) else {}
+        return {self._stored_key(name): value for name, value in self if isinstance(value, Path)}
 
     def files(self) -> tuple[Path, ...]:
         """List the files that it is read from, in order, each once; not those of regions referred to."""
@@ -102,22 +104,13 @@ class RegionSpec(DescribedShape):
         for part in self.parts:
             yield from part.references()
 
-    def stored(self) -> dict[str, Any]:
-        """Write what belongs to the form alone, beside its files and parts."""
-        return {}
-
     def to_json(self) -> dict[str, Any]:
         """Write what was set as plain JSON values; files by their names, without this machine's folders."""
-        values: dict[str, Any] = {"kind": self.kind}
-        values |= {key: path.name for key, path in self.paths().items()}
-        values |= {key: value for key, value in self.stored().items() if value is not None}
-        common = {
-            "side": self.side,
-            "space": self.space,
-            "parts": [part.to_json() for part in self.parts] or None,
-            "resample": None if self.resample else False,
-        }
-        return values | {key: value for key, value in common.items() if value is not None}
+        values = {"kind": self.kind} | {self._stored_key(name): stored_value(value) for name, value in self}
+        return {key: value for key, value in values.items() if value is not None and value is not True}
+
+    def _stored_key(self, name: str) -> str:
+        return self.stored_as if name == self.kind else name
 
     def for_subject(self, subject: str) -> RegionSpec:
         """Fill ``{subject}`` in its paths in."""
@@ -170,12 +163,6 @@ class AtlasSpec(RegionSpec):
     table: LabelTable | None = None
     """the label table that holds the names"""
 
-    def paths(self) -> dict[str, Path]:
-        return super().paths() | ({} if self.table is None else {"table": self.table})
-
-    def stored(self) -> dict[str, Any]:
-        return {"labels": list(self.labels)}
-
     def contradictions(self) -> Iterable[tuple[str, str]]:
         if self.table is None and any(isinstance(label, str) for label in self.labels):
             yield "table", "is missing: labels by name need the atlas' label table"
@@ -191,9 +178,6 @@ class MapSpec(RegionSpec):
     """voxels with larger values"""
     below: Number | None = None
     """voxels with smaller values"""
-
-    def stored(self) -> dict[str, Any]:
-        return {"above": self.above, "below": self.below}
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
         if self.above is None and self.below is None:
@@ -217,41 +201,43 @@ def _at_least(least: int) -> BeforeValidator:
     return BeforeValidator(read_list)
 
 
-class UnionSpec(RegionSpec):
+class CombinedSpec(RegionSpec):
+    """Several regions as one."""
+
+    stored_as = "parts"
+
+    @property
+    def parts(self) -> tuple[RegionSpec, ...]:
+        """The regions that it combines."""
+        parts: tuple[RegionSpec, ...] = getattr(self, self.kind)
+        return parts
+
+
+class UnionSpec(CombinedSpec):
     """Voxels that are in any of several regions."""
 
     kind = "union"
     union: Annotated[tuple[_Part, ...], _at_least(1)]
     """names, masks or specifications"""
 
-    @property
-    def parts(self) -> tuple[RegionSpec, ...]:
-        return self.union
 
-
-class DifferenceSpec(RegionSpec):
+class DifferenceSpec(CombinedSpec):
     """Voxels that are in the first of several regions and in none of the others."""
 
     kind = "difference"
     difference: Annotated[tuple[_Part, ...], _at_least(2)]
     """then what is taken away"""
 
-    @property
-    def parts(self) -> tuple[RegionSpec, ...]:
-        return self.difference
-
 
 class ReferenceSpec(RegionSpec):
     """Another region of the same configuration, by its name."""
 
     kind = "region"
+    stored_as = "reference"
     region: Text
 
     def references(self) -> Iterator[str]:
         yield self.region
-
-    def stored(self) -> dict[str, Any]:
-        return {"reference": self.region}
 
 
 FORMS: Mapping[str, type[RegionSpec]] = {
@@ -307,12 +293,13 @@ def circles(specs: Mapping[str, RegionSpec]) -> list[list[str]]:
     return sorted(closed)
 
 
-def read_regions(
-    value: Any, context: Mapping[str, Any] | None
-) -> tuple[dict[str, RegionSpec], list[tuple[str, str]]]:
-    """Read a mapping of names to regions: those that are right, and pairs of path and problem of the rest."""
+def read_regions(value: Any, context: Mapping[str, Any] | None) -> dict[str, RegionSpec]:
+    """Read a mapping of names to regions.
+
+    :raises Contradictions: with what is wrong in each.
+    """
     if not isinstance(value, Mapping) or not value:
-        return {}, [("", "is not a mapping of region names to mask files or specifications")]
+        raise ValueError("is not a mapping of region names to mask files or specifications")
     inside = {**(context or {}), NAMES: [str(name) for name in value]}
     specs: dict[str, RegionSpec] = {}
     problems: list[tuple[str, str]] = []
@@ -322,14 +309,13 @@ def read_regions(
         except Contradictions as error:
             problems += [(joined(str(name), path), problem) for path, problem in error.problems]
     problems += [(circle[0], f"is made of itself: {' -> '.join(circle)}") for circle in circles(specs)]
-    return specs, problems
-
-
-def _regions(value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Mapping[str, RegionSpec]:
-    specs, problems = read_regions(value, info.context)
     if problems:
         raise Contradictions(problems)
     return specs
+
+
+def _regions(value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Mapping[str, RegionSpec]:
+    return read_regions(value, info.context)
 
 
 Regions = Annotated[Mapping[str, RegionSpec], WrapValidator(_regions)]

@@ -17,13 +17,12 @@ from almond.encoding.config.section import (
     CountOrZero,
     DefaultOr,
     Label,
-    OneOf,
     Positive,
     Share,
     Texts,
     repeated_names,
 )
-from almond.shapes import Flag, Text, Whole
+from almond.shapes import Flag, OneOf, Text, Whole
 
 NORMS = (".csv", ".tsv", ".txt")
 OUTCOMES = ("z", "raw")
