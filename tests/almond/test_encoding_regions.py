@@ -243,7 +243,7 @@ def test_standard_space_on_scanner_coordinates_is_remarked(folder):
 
 
 def test_mistakes_in_a_configuration_are_reported_at_once(folder):
-    specs, problems = parsed(
+    _, problems = parsed(
         {
             "a": "nowhere.nii.gz",
             "b": {"atlas": "atlas.nii.gz", "labels": ["AMY"]},

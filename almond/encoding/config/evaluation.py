@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from almond.encoding.config.features import TABLES
+from almond.encoding.config.features import FeatureTable
 from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
 from almond.encoding.config.section import (
     DEFAULT,
@@ -58,7 +58,7 @@ class StimuliSettings(ConfigSection):
     `scene`"""
     images: ExistingFolder | None = None
     """their folder"""
-    features: Annotated[Path, ExistingFile(TABLES)] | None = None
+    features: FeatureTable | None = None
     """a table of their features made elsewhere; extracted unless given"""
     regions: Texts | None = None
     """that predict; those that the table names unless given"""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated
 
-from almond.encoding.config.features import TABLES
-from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
+from almond.encoding.config.features import FeatureTable
+from almond.encoding.config.paths import ExistingFolder, ResolvedPath
 from almond.encoding.config.section import FILLED, ConfigSection, Label
 from almond.shapes import Flag, Text
 
@@ -20,7 +19,7 @@ class PredictionSettings(ConfigSection):
 
     images: ExistingFolder | None = None
     """a folder of images"""
-    table: Annotated[Path, ExistingFile(TABLES)] | None = None
+    table: FeatureTable | None = None
     """instead of `images`: a table of their features"""
     out: ResolvedPath | None = None
     """CSV file to write; `predictions.csv` in `output` unless given"""

@@ -18,7 +18,7 @@ from almond.encoding.config.section import (
     Positive,
     Texts,
 )
-from almond.shapes import Flag, OneOf, Text
+from almond.shapes import Flag, OneOf, Text, repeated
 
 ORDERS = (DEFAULT, "paper-amygdala", "paper-subregions")
 RESPONSES = ("spm", "spm+derivative", "spm+derivatives", "fir", "none")
@@ -44,7 +44,7 @@ class PatternSection(ConfigSection):
 
 
 def _sorted_delays(delays: tuple[float, ...]) -> tuple[float, ...]:
-    if len(set(delays)) < len(delays):
+    if repeated(delays):
         raise ValueError("has the same delay twice")
     return tuple(sorted(delays))
 

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from almond.described import DescribedShape
-from almond.encoding.config.paths import file_or_pattern_of
+from almond.encoding.config.paths import NIFTI, file_or_pattern_of
 from almond.encoding.config.section import stored_value
 from almond.shapes import (
     Contradictions,
@@ -32,9 +32,9 @@ from almond.shapes import (
     joined,
     read_within,
     suggestion,
+    unknown_setting,
 )
 
-NIFTI = (".nii", ".nii.gz")
 TABLES = (".txt", ".tsv", ".csv", ".xml", ".lut")
 SUBJECT = "{subject}"
 DEEPEST = 16
@@ -252,8 +252,7 @@ def _form_of(value: Mapping[Any, Any]) -> type[RegionSpec]:
     if len(forms) == 1:
         return forms[0]
     known = region_keys()
-    hints = {str(key): suggestion(str(key), known) for key in value if key not in known}
-    unknown = [(key, f"unknown setting; {hint}") for key, hint in hints.items()]
+    unknown = [(str(key), unknown_setting(key, known)) for key in value if key not in known]
     raise Contradictions([*unknown, ("", f"needs exactly one of {', '.join(FORMS)}")])
 
 

@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
+from almond.encoding.config.paths import NIFTI, ExistingFile, ExistingFolder, ResolvedPath
 from almond.encoding.config.section import FILLED, ConfigSection, Label, Positive, Texts
-from almond.shapes import Text, Whole, shown
+from almond.shapes import Text, Whole, repeated, shown
 
-NIFTI = (".nii", ".nii.gz")
 SOURCES = ("dataset", "runs", "encoders")
 
 
@@ -32,6 +31,9 @@ def _derivatives(value: Any) -> bool | str:
     if isinstance(value, bool) or (isinstance(value, str) and value.strip()):
         return value
     raise ValueError(f"is {shown(value)}, not true, false or the name of a folder in derivatives")
+
+
+Derivatives = Annotated[bool | str, BeforeValidator(_derivatives, json_schema_input_type=bool | str)]
 
 
 class RunFiles(ConfigSection):
@@ -65,9 +67,7 @@ class DataSettings(ConfigSection):
     """further BIDS entities, such as `{space: MNI152NLin2009cAsym, desc: preproc}`"""
     suffix: Text = "bold"
     """what follows the last entity in the file name, such as `bold_blur_censor`"""
-    derivatives: Annotated[bool | str, BeforeValidator(_derivatives, json_schema_input_type=bool | str)] = (
-        False
-    )
+    derivatives: Derivatives = False
     """`true`: look into `dataset/derivatives`; a name: into `dataset/derivatives/<name>`"""
     subjects: Texts | None = None
     """a list of texts, such as `["01", "02"]`; all unless given"""
@@ -83,6 +83,5 @@ class DataSettings(ConfigSection):
                 "dataset",
                 "give one of a BIDS folder (dataset), files (runs) or encoders that exist already (encoders)",
             )
-        names = [(run.subject, run.run) for run in self.runs]
-        for subject, run in dict.fromkeys(name for name in names if names.count(name) > 1):
+        for subject, run in repeated((run.subject, run.run) for run in self.runs):
             yield "runs", f"subject {subject} has two runs called {run}"

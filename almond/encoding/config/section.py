@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from almond.described import DescribedShape
-from almond.shapes import Number, OneOf, Text, Whole, suggestion
+from almond.shapes import Number, OneOf, Text, Whole, repeated, suggestion
 
 DEFAULT = "default"
 STORED_DEFAULT = "sound"
@@ -113,7 +113,7 @@ Label = Annotated[str, BeforeValidator(str)]
 def repeated_names(**fields: Sequence[str] | None) -> Iterator[tuple[str, str]]:
     """Yield a problem for each field that holds a name twice."""
     for key, names in fields.items():
-        if names and len(set(names)) < len(names):
+        if names and repeated(names):
             yield key, "holds a name twice"
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from almond.encoding.config.features import TABLES
+from almond.encoding.config.features import FeatureTable
 from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
 from almond.encoding.config.section import (
     DEFAULT,
@@ -46,7 +46,7 @@ class ImageSet(ConfigSection):
     """column; unless given `Arousal_mean` (OASIS), `aromn` (IAPS) or `arousal`"""
     repeated: Annotated[str, OneOf(REPEATED)] = "error"
     """several rows for one image, as in IAPS: an error, or ratings to take the mean of"""
-    features: Annotated[Path, ExistingFile(TABLES)] | None = None
+    features: FeatureTable | None = None
     """a table of features of these images; those of the section unless given"""
 
 
@@ -55,7 +55,7 @@ class ValidationSettings(ConfigSection):
 
     model_config = ConfigDict(json_schema_extra={"required": ["sets"]})
 
-    features: Annotated[Path, ExistingFile(TABLES)] | None = None
+    features: FeatureTable | None = None
     """one table for all sets: features made elsewhere, with a column `stim_file`; by the network unless
     given"""
     low_level: Annotated[str, DefaultOr("paper", "none")] = DEFAULT
