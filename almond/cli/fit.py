@@ -12,8 +12,6 @@ from almond.encoding.models.folds import RANDOM_WARNING
 from almond.encoding.pipeline.fit import FitConfig, FitReport, FittedRegion, fit, load_config
 from almond.progress import Console
 
-HELP = "fit encoding models of brain regions from a YAML configuration"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see docs/fit.md")

@@ -25,8 +25,6 @@ from almond.progress import Console, Part, Progress
 from almond.stimuli.images import LazyImages, image_files
 from almond.targets.prediction import predict_table
 
-HELP = "predict the responses of fitted regions to a folder of images"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from almond import __version__
-from almond.encoding.artifacts.artifact import read_artifact_json
+from almond.encoding.artifacts.artifact import ENCODER
 from almond.encoding.artifacts.catalogue import Stored
 from almond.encoding.config.fit_config import FitConfig
-from almond.encoding.config.section import stored_word
 from almond.encoding.config.validation import ValidationSettings
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
@@ -25,6 +24,10 @@ from almond.rng import generator
 from almond.stats.permutation import draw_orders
 
 FORMAT = f"{KIND}/1"
+SETTINGS = (
+    "control", "subregions", "low_level", "deciles", "decile_edges", "outcome", "neutral", "voxelwise",
+    "alpha", "permutations", "seed",
+)  # fmt: skip
 
 
 def validate_norms(
@@ -48,7 +51,7 @@ def validate_norms(
     regions = _regions(stored, model, settings)
     encoders = select_encoders(stored, model, regions)
     first = next(iter(encoders.values()))[0]
-    card = FeatureSpaceCard(**read_artifact_json(first.path)["feature_space"])
+    card = FeatureSpaceCard(**ENCODER.read(first.path)["feature_space"])
     sets = read_sets(config, settings, card, progress=Part(progress, 0.0, 0.4))
     voxelwise = regions if settings.voxelwise else ()
     predictions, effects = predict_sets(encoders, sets, card, voxelwise, progress=Part(progress, 0.4, 0.5))
@@ -99,20 +102,8 @@ def _regions(stored: Sequence[Stored], model: str, settings: ValidationSettings)
 
 def settings_json(settings: ValidationSettings) -> dict[str, Any]:
     """Return the settings that change numbers, without this machine's folders."""
-    return {
-        "control": settings.control,
-        "subregions": list(settings.subregions),
-        "low_level": stored_word(settings.low_level),
-        "deciles": settings.deciles,
-        "decile_edges": stored_word(settings.decile_edges),
-        "outcome": settings.outcome,
-        "neutral": settings.neutral,
-        "voxelwise": settings.voxelwise,
-        "alpha": settings.alpha,
-        "permutations": settings.permutations,
-        "seed": settings.seed,
-        "repeated": {name: image_set.repeated for name, image_set in settings.sets.items()},
-    }
+    repeated = {name: image_set.repeated for name, image_set in settings.sets.items()}
+    return {**{name: settings.stored(name) for name in SETTINGS}, "repeated": repeated}
 
 
 def _maps(
