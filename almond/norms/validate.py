@@ -14,7 +14,7 @@ from almond.encoding.config.validation import ValidationSettings
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
 from almond.norms.analyses import analyse
-from almond.norms.images import LOW_LEVEL, NormedSet, read_sets
+from almond.norms.images import NormedSet, read_sets
 from almond.norms.output import KIND, Results, write_results
 from almond.norms.predictions import VoxelEffects, predict_sets, regressors, select_encoders
 from almond.norms.voxelwise import VoxelMap, describe, voxel_maps
@@ -22,6 +22,7 @@ from almond.progress import Part, Progress
 from almond.report.write import check_report_folder
 from almond.rng import generator
 from almond.stats.permutation import draw_orders
+from almond.stimuli.nuisance import NUISANCE
 
 FORMAT = f"{KIND}/1"
 SETTINGS = (
@@ -64,7 +65,7 @@ def validate_norms(
         "regions": list(regions),
         "subjects": list(predictions.subjects),
         "sets": {image_set.name: {"images": len(image_set.images), **image_set.source} for image_set in sets},
-        "low_level": list(LOW_LEVEL if sets[0].low_level.shape[1] else ()),
+        "low_level": list(NUISANCE if sets[0].low_level.shape[1] else ()),
         "settings": settings_json(settings),
         **analysed.data,
         "voxelwise": _voxelwise_rows(maps, effects, settings),
