@@ -161,7 +161,8 @@ def test_records_agree_with_the_files_and_the_card():
 
 
 def test_networks_are_small_and_their_digests_differ():
-    assert len(set(weights.recorded_digests().values())) == 3
+    recorded = weights.recorded_digests()
+    assert len(set(recorded.values())) == len(recorded) >= len(NETWORKS)
     for name in NETWORKS:
         assert (weights.FOLDER / f"{name}.safetensors").stat().st_size <= 1_550_000
 
