@@ -30,6 +30,9 @@ class Registry(Generic[Entry]):
             self._labels[name] = name if isinstance(path, str) else path[1]
         self._loaded: dict[str, Entry] = {}
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
     def names(self) -> tuple[str, ...]:
         """List the names, without loading anything."""
         return tuple(self._paths)

@@ -6,6 +6,7 @@ path. ``read`` is the one way in; it raises :class:`ShapeError`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
@@ -16,13 +17,15 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     Strict,
     ValidationError,
     model_validator,
 )
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, InitErrorDetails
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from almond.errors import InputError
 
@@ -30,7 +33,13 @@ LARGEST_WHOLE = 2**53 - 1
 """What arrays, JSON and floats all hold without loss."""
 
 LONGEST_SHOWN = 60
+AnyValue = TypeVar("AnyValue")
 HEX_DIGITS = frozenset("0123456789abcdef")
+
+
+def repeated(values: Iterable[AnyValue]) -> list[AnyValue]:
+    """List the values that stand more than once."""
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 def is_digest(value: object) -> bool:
@@ -51,9 +60,28 @@ def _digest(text: str) -> str:
 
 
 def _different(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(values)) < len(values):
+    if repeated(values):
         raise ValueError(f"is {shown(list(values))}, not a list of different texts")
     return values
+
+
+class OneOf:
+    """Metadata of a text that is one of ``options``, such as the names of a registry, also of later ones."""
+
+    def __init__(self, options: Iterable[str]) -> None:
+        self.options = options
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.options)}
+
+    def check(self, value: Any) -> str:
+        """Refuse what is no option."""
+        if value not in tuple(self.options):
+            raise ValueError(f"is {shown(value)}, not one of {', '.join(self.options)}")
+        return str(value)
 
 
 Text = Annotated[str, Strict(), AfterValidator(_not_blank)]
@@ -96,10 +124,9 @@ class Shape(BaseModel):
         try:
             shape = handler(value)
         except ValidationError as error:
-            problems = cls._contradictions_beside(error, value, handler)
-            if not problems:
-                raise
-            raise _with_contradictions(error, problems, value) from None
+            if problems := cls._contradictions_beside(error, value, handler):
+                raise Contradictions([*located_problems(error, cls, value), *problems]) from error
+            raise
         if problems := list(shape.contradictions()):
             raise Contradictions(problems)
         return shape
@@ -119,21 +146,6 @@ class Shape(BaseModel):
         names = {field.alias or name: name for name, field in cls.model_fields.items()}
         shape.__pydantic_fields_set__.update(names[str(key)] for key in wrong if key in names)
         return list(shape.contradictions())
-
-
-def _with_contradictions(
-    error: ValidationError, problems: list[tuple[str, str]], value: object
-) -> ValidationError:
-    lines = [
-        InitErrorDetails(
-            type=details["type"], loc=details["loc"], input=details["input"], ctx=details.get("ctx", {})
-        )
-        for details in error.errors()
-    ]
-    against = InitErrorDetails(
-        type="value_error", loc=(), input=value, ctx={"error": Contradictions(problems)}
-    )
-    return ValidationError.from_exception_data(error.title, [*lines, against])
 
 
 class ShapeError(InputError):
@@ -193,8 +205,7 @@ def located_problems(
         if isinstance(cause, Contradictions):
             pairs += [(joined(path, below), problem) for below, problem in cause.problems]
         elif details["type"] == "extra_forbidden":
-            known = known_at(shape, details["loc"][:-1])
-            pairs.append((path, f"unknown setting; {suggestion(str(details['loc'][-1]), known)}"))
+            pairs.append((path, unknown_setting(details["loc"][-1], known_at(shape, details["loc"][:-1]))))
         else:
             pairs.append((path, problem_of(details)))
     return pairs
@@ -312,6 +323,11 @@ def shown(value: object) -> str:
         return "missing"
     text = repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def unknown_setting(key: object, known: Sequence[str]) -> str:
+    """Say that a key is not known, and which is meant or there."""
+    return f"unknown setting; {suggestion(str(key), known)}"
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:

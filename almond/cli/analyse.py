@@ -13,8 +13,6 @@ from almond.progress import Console, Silent
 # It reads this when it is first imported, which is why the statistics are imported when they are needed.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-HELP = "repeat a study's analysis from its export"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("export", type=Path, help="folder of the export (with manifest.json)")

@@ -12,8 +12,6 @@ from almond.encoding.config.encoding_models import with_region_weights
 from almond.encoding.config.fit_config import FitConfig, load_config
 from almond.progress import Console, Silent
 
-HELP = "test fitted encoders over subjects: performance, maps, subregions, targets"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see docs/evaluation.md")

@@ -12,8 +12,6 @@ from almond.encoding.config.fit_config import load_config
 from almond.encoding.config.prediction import BetasSettings
 from almond.errors import InputError
 
-HELP = "write the mean weights of fitted regions as CSV files"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -13,8 +13,6 @@ from almond.encoding.pipeline.fit import FitConfig, FitReport, FittedRegion, fit
 from almond.progress import Console
 from almond.remarks import Remark
 
-HELP = "fit encoding models of brain regions from a YAML configuration"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see docs/fit.md")

@@ -17,8 +17,6 @@ from almond.encoding.features.space import card_of_space
 from almond.errors import InputError
 from almond.shapes import read
 
-HELP = "make encoders of mean weights in CSV files"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

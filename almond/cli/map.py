@@ -10,8 +10,6 @@ from almond.encoding.config.fit_config import load_config
 from almond.encoding.pipeline.whole_brain import map_brain
 from almond.progress import Console
 
-HELP = "map how well every voxel of a whole brain is predicted, with bounded memory"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file with a section brain")

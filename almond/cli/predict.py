@@ -11,21 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from almond.digest import digest_file
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.artifacts.catalogue import collect
 from almond.encoding.config.fit_config import FitConfig, load_config
 from almond.encoding.config.prediction import PredictionSettings
-from almond.encoding.features.cache import extract_side_by_side
 from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.files import write_atomically
 from almond.progress import Console, Part, Progress
-from almond.stimuli.images import LazyImages, image_files
+from almond.stimuli.images import image_files
+from almond.targets.image_features import features_of_files
 from almond.targets.prediction import predict_table
-
-HELP = "predict the responses of fitted regions to a folder of images"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,11 +77,9 @@ def _of_images(
 ) -> tuple[list[str], NDArray[np.floating]]:
     paths = image_files(folder)
     spaces = [open_space(spec, device=config.device) for spec in config.spaces.values()]
-    digests = [digest_file(path) for path in paths]
     if len(spaces) == 1:
         _check_feature_space(spaces[0].digest, spaces[0].name, artifacts)
-    cache = config.output / "features"
-    features = extract_side_by_side(spaces, digests, LazyImages(paths), cache, progress)
+    features = features_of_files(spaces, paths, config.output / "features", progress)
     return [path.name for path in paths], features
 
 

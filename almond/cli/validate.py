@@ -13,8 +13,6 @@ from almond.encoding.config.fit_config import load_config
 from almond.errors import InputError
 from almond.progress import Console, Silent
 
-HELP = "test fitted encoders on images with norms of valence and arousal"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, see docs/amod.md")

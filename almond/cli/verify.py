@@ -10,7 +10,6 @@ from pathlib import Path
 from almond.evidence.verify import Check, first_broken, verify
 from almond.progress import Console
 
-HELP = "walk the chain from every response to the encoder artifact"
 SHOWN = 5
 
 

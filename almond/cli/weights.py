@@ -10,8 +10,6 @@ from almond.encoding.features.networks.weights import WEIGHTS_CHECKS, add_file, 
 from almond.errors import InputError
 from almond.progress import Console
 
-HELP = "copy or fetch a network's weights and pin their digest"
-
 HEXADECIMAL = 64
 
 

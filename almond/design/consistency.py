@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from almond.design.parts import Construct, PlannedBlock, PlannedPair, PlannedStimulus, block_of_its_kind
 from almond.design.trials import TRIAL_KINDS
+from almond.shapes import repeated
 
 Problem = tuple[str, str]
 PARTS: Mapping[str, Callable[[Any], Any]] = {
@@ -74,14 +75,8 @@ def plan_contradictions(draft: Draft) -> Iterator[Problem]:
         yield "stimuli", "there are none"
     if not draft.blocks and draft.whole:
         yield "blocks", "there are none"
-    names = {
-        "constructs": ("name", [construct.name for construct in draft.constructs.values()]),
-        "blocks": ("name", [block.name for block in draft.blocks.values()]),
-        "stimuli": ("id", [stimulus.id for stimulus in draft.stimuli.values()]),
-        "pairs": ("id", [pair.id for pair in draft.pairs.values()]),
-    }
-    for part, (key, values) in names.items():
-        for name in repeated(values):
+    for part, key in (("constructs", "name"), ("blocks", "name"), ("stimuli", "id"), ("pairs", "id")):
+        for name in repeated(getattr(item, key) for item in getattr(draft, part).values()):
             yield part, f"{key} {name!r} stands more than once"
     for number, stimulus in draft.stimuli.items():
         yield from below(f"stimuli[{number}]", stimulus_contradictions(stimulus))
@@ -94,17 +89,6 @@ def plan_contradictions(draft: Draft) -> Iterator[Problem]:
 
 def below(path: str, problems: Iterable[Problem]) -> Iterator[Problem]:
     return ((f"{path}.{name}", problem) for name, problem in problems)
-
-
-def repeated(values: Iterable[str]) -> list[str]:
-    """List values that stand more than once, in order of their second appearance."""
-    seen: set[str] = set()
-    again: dict[str, None] = {}
-    for value in values:
-        if value in seen:
-            again[value] = None
-        seen.add(value)
-    return list(again)
 
 
 def stimulus_contradictions(stimulus: PlannedStimulus) -> Iterator[Problem]:

@@ -10,15 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from almond.design.questions import QUESTIONS
 from almond.design.trials import TRIAL_KINDS
-from almond.shapes import DifferentTexts, Digest, Number, Shape, Text, Whole, shown
+from almond.shapes import DifferentTexts, Digest, Number, OneOf, Shape, Text, Whole
 
 LARGEST_SEED = 2**63 - 1
-
-
-def _known_kind(name: str) -> str:
-    if name not in TRIAL_KINDS.names():
-        raise ValueError(f"is {shown(name)}, not one of {', '.join(TRIAL_KINDS.names())}")
-    return name
 
 
 def _known_questions(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,7 +41,7 @@ class PlannedBlock(Shape):
     time. ``constructs`` are the judgements asked for.
     """
 
-    kind: Annotated[Text, AfterValidator(_known_kind)]
+    kind: Annotated[str, OneOf(TRIAL_KINDS)]
     name: Text
     trials: Count
     constructs: DifferentTexts = ()

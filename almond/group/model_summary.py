@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from almond.encoding.artifacts.catalogue import Stored
-from almond.encoding.config.evaluation import PUBLISHED, EvaluationSettings
+from almond.encoding.config.evaluation import EvaluationSettings
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.group.contrasts import PUBLISHED, contrast_weights
 from almond.group.maps import GroupMap, t_map, write_group_maps, write_scanner_map
 from almond.group.performance import (
     GroupMatrix,
@@ -216,8 +217,7 @@ def compare_subregions(
         problem = f"has no encoders of {', '.join(missing)}" if missing else "names fewer than two"
         raise InputError("evaluation.subregions", problem, "two or more fitted regions")
     table = model.table.of(names)
-    contrasts = settings.contrast_weights(names)
-    return subregion_model(table, contrasts, settings.correction).to_json()
+    return subregion_model(table, contrast_weights(settings, names), settings.correction).to_json()
 
 
 def compare_with_controls(model: ModelPerformance, controls: Sequence[str]) -> list[dict[str, Any]]:

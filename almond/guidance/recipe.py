@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import Field, Strict
 
 from almond.digest import digest_json
 from almond.errors import InputError
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP, Schedule, Window
-from almond.shapes import Number, Shape, Text, Whole, read
+from almond.shapes import Number, OneOf, Shape, Text, Whole, read
 
 FORMAT = "almond-recipe/1"
 MAX_STEPS = 1000
-
-
-def _known_rule(name: str) -> str:
-    if name not in RULES.names():
-        raise ValueError(f"is {name!r}, not one of {', '.join(RULES.names())}")
-    return name
 
 
 class Recipe(Shape):
@@ -41,7 +35,7 @@ class Recipe(Shape):
     strength: Annotated[Number, Field(ge=0)] = 0.0
     window: tuple[Number, Number] = (0.0, 0.0)
     ramp: Annotated[Number, Field(ge=0, le=LARGEST_RAMP)] = 0.0
-    rule: Annotated[str, AfterValidator(_known_rule)] = DEFAULT_RULE
+    rule: Annotated[str, OneOf(RULES)] = DEFAULT_RULE
     steps: Annotated[int, Strict(), Field(ge=1, le=MAX_STEPS)] = 25
 
     def contradictions(self) -> Iterable[tuple[str, str]]:

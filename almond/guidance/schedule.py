@@ -7,7 +7,6 @@ variance of the noisy latent) and means the same with each of them: cf. "guidanc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from almond.errors import InputError
@@ -67,14 +66,3 @@ class Schedule:
             return self.strength
         edge = min(alpha_bar - self.window.low, self.window.high - alpha_bar)
         return self.strength * min(1.0, edge / width)
-
-
-def active_fractions(window: Window, levels: Sequence[float]) -> tuple[float, float] | None:
-    """Return the window as fractions (start, stop) of the steps with alpha-bars ``levels``.
-
-    None if no step is inside.
-    """
-    inside = [index for index, level in enumerate(levels) if window.holds(level)]
-    if not inside:
-        return None
-    return inside[0] / len(levels), (inside[-1] + 1) / len(levels)

@@ -12,7 +12,6 @@ import numpy as np
 from almond.digest import digest_bytes, digest_file, digest_json
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.validation import ImageSet, ValidationSettings
-from almond.encoding.features.cache import extract_side_by_side
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.open import open_space
 from almond.encoding.features.run_features import Predictors, joined_card
@@ -21,13 +20,11 @@ from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.progress import Part, Progress
 from almond.stats.correlation import zscore
-from almond.stimuli import lowlevel, lowlevel_paper
-from almond.stimuli.images import LazyImages, image_files, read_image
+from almond.stimuli.images import image_files
 from almond.stimuli.norms import Norms, image_key, listed, read_norms
-from almond.typing import Floats, ImageArray
-
-LOW_LEVEL = ("median_red", "median_green", "median_blue", "power_high", "power_low")
-"""The low-level features of the regression, in its order."""
+from almond.stimuli.nuisance import nuisance_features
+from almond.targets.image_features import features_of_files
+from almond.typing import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +118,12 @@ def _read(
     _check(item, norms)
     low_level = np.empty((len(norms.names), 0))
     if settings.low_level != "none":
-        low_level = _low_level(paths, settings.low_level, Part(progress, 0.05, 0.5))
+        low_level = nuisance_features(paths, settings.low_level, Part(progress, 0.05, 0.5))
     if item.features is not None:
         features = _from_table(item.features, norms.names, card)
     else:
-        features = _from_networks(spaces, paths, config.output / "features", Part(progress, 0.5, 1.0))
+        cache = config.output / "features"
+        features = features_of_files(spaces, paths, cache, Part(progress, 0.5, 1.0)).astype(np.float64)
     source = {
         "norms": item.norms.name,
         "norms_digest": digest_file(item.norms),
@@ -138,36 +136,12 @@ def _read(
     return NormedSet(name, norms.names, norms.valence, norms.arousal, low_level, features, source)
 
 
-def _from_networks(
-    spaces: Sequence[FeatureSpace], paths: Sequence[Path], cache: Path, progress: Progress
-) -> Floats:
-    """Extract features (n, D) of all spaces side by side."""
-    digests = [digest_file(path) for path in paths]
-    features = extract_side_by_side(spaces, digests, LazyImages(paths), cache, progress)
-    return features.astype(np.float64)
-
-
 def _check(item: ImageSet, norms: Norms) -> None:
     if len(norms.names) < 3:
         raise InputError(item.norms, f"rates {len(norms.names)} images", "three or more")
     for kind, values in (("valence", norms.valence), ("arousal", norms.arousal)):
         if np.ptp(values) == 0:
             raise InputError(item.norms, f"{kind} is {values[0]:g} for every image", "ratings that differ")
-
-
-def _low_level(paths: Sequence[Path], kind: str, progress: Progress) -> Floats:
-    rows = []
-    for index, path in enumerate(paths):
-        progress.report(index / len(paths), f"low-level features of {path.name}")
-        rows.append(low_level_of(read_image(path), kind))
-    return np.array(rows)
-
-
-def low_level_of(image: ImageArray, kind: str) -> list[float]:
-    """Measure the five low-level features of an image (H, W, 3) uint8, ``default`` or as in the ``paper``."""
-    measure = lowlevel_paper.measure_as_published if kind == "paper" else lowlevel.measure
-    values = measure(image)
-    return [values[name] for name in LOW_LEVEL]
 
 
 def _from_table(path: Path, images: Sequence[str], card: FeatureSpaceCard) -> Floats:

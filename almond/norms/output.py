@@ -13,11 +13,12 @@ from almond.encoding.bold.nifti import Grid, write_map
 from almond.naming import slug
 from almond.norms.analyses import Analysed
 from almond.norms.figures import draw_validation
-from almond.norms.images import LOW_LEVEL, NormedSet
+from almond.norms.images import NormedSet
 from almond.norms.predictions import Predictions, VoxelEffects
 from almond.norms.sections import validation_document
 from almond.norms.voxelwise import FDR, VoxelMap, passing
 from almond.report.write import report_folder, write_pages
+from almond.stimuli.nuisance import NUISANCE
 
 KIND = "almond-validation"
 
@@ -87,7 +88,7 @@ def _images(images: NormedSet) -> pd.DataFrame:
             "z_arousal": images.z_arousal,
         }
     )
-    for column, name in enumerate(LOW_LEVEL[: images.low_level.shape[1]]):
+    for column, name in enumerate(NUISANCE[: images.low_level.shape[1]]):
         table[name] = images.low_level[:, column]
     return table
 

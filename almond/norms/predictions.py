@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.encoding.artifacts.artifact import EncoderArtifact, read_artifact_json
+from almond.encoding.artifacts.artifact import ENCODER, EncoderArtifact
 from almond.encoding.artifacts.catalogue import Stored
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
@@ -112,7 +112,7 @@ def predict_sets(
                 raise InputError(encoder.path, "was fitted on another feature space", card.name)
             betas[region].append(artifact.mean_weights)
             if collector is not None:
-                collector.add(artifact, read_artifact_json(encoder.path).get("grid"))
+                collector.add(artifact, ENCODER.read(encoder.path).get("grid"))
             done += 1
         if collector is not None and collector.has_voxels:
             effects[region] = collector.finish()

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.errors import InputError
-from almond.norms.images import LOW_LEVEL, NormedSet
+from almond.norms.images import NormedSet
 from almond.stats.correlation import zscore
 from almond.stats.crossed import CoefficientTests, coefficients, crossed_tests
 from almond.stats.permutation import Order, coefficient_p
+from almond.stimuli.nuisance import NUISANCE
 from almond.typing import Floats
 
 RATINGS = ("valence", "arousal", "valence:arousal")
@@ -71,7 +72,7 @@ def regression_design(image_set: NormedSet, part: str = "all", neutral: float = 
     names = ["intercept", *RATINGS]
     if image_set.low_level.shape[1]:
         columns += list(zscore(image_set.low_level.T))
-        names += LOW_LEVEL
+        names += NUISANCE
     matrix = np.stack(columns, axis=1)[rows]
     if len(matrix) <= len(names) + 1:
         raise InputError(

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from almond import __version__
-from almond.encoding.artifacts.artifact import read_artifact_json
+from almond.encoding.artifacts.artifact import ENCODER
 from almond.encoding.artifacts.catalogue import Stored
 from almond.encoding.config.fit_config import FitConfig
-from almond.encoding.config.section import stored_word
 from almond.encoding.config.validation import ValidationSettings
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
 from almond.norms.analyses import analyse
-from almond.norms.images import LOW_LEVEL, NormedSet, read_sets
+from almond.norms.images import NormedSet, read_sets
 from almond.norms.output import KIND, Results, write_results
 from almond.norms.predictions import VoxelEffects, predict_sets, regressors, select_encoders
 from almond.norms.voxelwise import VoxelMap, describe, voxel_maps
@@ -23,8 +22,13 @@ from almond.progress import Part, Progress
 from almond.report.write import check_report_folder
 from almond.rng import generator
 from almond.stats.permutation import draw_orders
+from almond.stimuli.nuisance import NUISANCE
 
 FORMAT = f"{KIND}/1"
+SETTINGS = (
+    "control", "subregions", "low_level", "deciles", "decile_edges", "outcome", "neutral", "voxelwise",
+    "alpha", "permutations", "seed",
+)  # fmt: skip
 
 
 def validate_norms(
@@ -48,7 +52,7 @@ def validate_norms(
     regions = _regions(stored, model, settings)
     encoders = select_encoders(stored, model, regions)
     first = next(iter(encoders.values()))[0]
-    card = FeatureSpaceCard(**read_artifact_json(first.path)["feature_space"])
+    card = FeatureSpaceCard(**ENCODER.read(first.path)["feature_space"])
     sets = read_sets(config, settings, card, progress=Part(progress, 0.0, 0.4))
     voxelwise = regions if settings.voxelwise else ()
     predictions, effects = predict_sets(encoders, sets, card, voxelwise, progress=Part(progress, 0.4, 0.5))
@@ -61,7 +65,7 @@ def validate_norms(
         "regions": list(regions),
         "subjects": list(predictions.subjects),
         "sets": {image_set.name: {"images": len(image_set.images), **image_set.source} for image_set in sets},
-        "low_level": list(LOW_LEVEL if sets[0].low_level.shape[1] else ()),
+        "low_level": list(NUISANCE if sets[0].low_level.shape[1] else ()),
         "settings": settings_json(settings),
         **analysed.data,
         "voxelwise": _voxelwise_rows(maps, effects, settings),
@@ -99,20 +103,8 @@ def _regions(stored: Sequence[Stored], model: str, settings: ValidationSettings)
 
 def settings_json(settings: ValidationSettings) -> dict[str, Any]:
     """Return the settings that change numbers, without this machine's folders."""
-    return {
-        "control": settings.control,
-        "subregions": list(settings.subregions),
-        "low_level": stored_word(settings.low_level),
-        "deciles": settings.deciles,
-        "decile_edges": stored_word(settings.decile_edges),
-        "outcome": settings.outcome,
-        "neutral": settings.neutral,
-        "voxelwise": settings.voxelwise,
-        "alpha": settings.alpha,
-        "permutations": settings.permutations,
-        "seed": settings.seed,
-        "repeated": {name: image_set.repeated for name, image_set in settings.sets.items()},
-    }
+    repeated = {name: image_set.repeated for name, image_set in settings.sets.items()}
+    return {**{name: settings.stored(name) for name in SETTINGS}, "repeated": repeated}
 
 
 def _maps(

@@ -7,7 +7,6 @@ pleases one of them for the wrong reasons need not please the others.
 from __future__ import annotations
 
 import functools
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Literal, overload
@@ -231,8 +230,3 @@ def load_network(which: str) -> AttributeNetwork:
     network = NETWORKS[which]()
     network.load_state_dict(load_file(checked(weights_file(which))))
     return network.eval().requires_grad_(False)
-
-
-def shipped_network_digest(which: str) -> str:
-    """Return the SHA-256 over the shipped weights of a network and its name."""
-    return hashlib.sha256(which.encode() + checked(weights_file(which)).read_bytes()).hexdigest()

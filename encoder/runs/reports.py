@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from almond.encoding.artifacts.artifact import read_artifact_json
+from almond.encoding.artifacts.artifact import ENCODER
 from almond.encoding.artifacts.catalogue import Stored
 from almond.group.evaluate import evaluate_group
 from almond.group.sections import evaluation_answers
@@ -45,7 +45,7 @@ def stored_of(encoder: Encoder) -> list[Stored]:
     found = []
     for version in services.newest_versions(encoder):
         path = Path(version.path)
-        meta = read_artifact_json(path)
+        meta = ENCODER.read(path)
         found.append(
             Stored(
                 version.subject,

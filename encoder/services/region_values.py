@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from almond.digest import digest_file, digest_json
-from almond.encoding.config.paths import BASE
-from almond.encoding.config.regions import NIFTI, SUBJECT, TABLES, AtlasSpec, MaskSpec, RegionSpec
+from almond.encoding.config.paths import BASE, NIFTI
+from almond.encoding.config.regions import SUBJECT, TABLES, AtlasSpec, MaskSpec, RegionSpec
 from almond.encoding.regions.atlas import label_table
 from almond.errors import DigestMismatch, InputError
 from almond.shapes import read

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, Strict
 
 from almond.design.trials.base import Answer, Identifier, Milliseconds, PlannedTrial, TrialKind
-from almond.shapes import AnyShape, Shape, ShapeError, read, shown
+from almond.shapes import AnyShape, OneOf, Shape, ShapeError, read, shown
 from ratings.models import Event, Trial
 from ratings.services.refusals import Malformed
 
@@ -18,12 +18,6 @@ LARGEST_BODY = 64 * 1024
 LONGEST_NAME = 60
 LARGEST_DETAIL = 1000
 MOST_EVENTS = 200
-
-
-def _known_kind(kind: str) -> str:
-    if kind not in Event.KINDS:
-        raise ValueError(f"is {shown(kind)}, not one of {', '.join(Event.KINDS)}")
-    return kind
 
 
 def _small(detail: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +30,7 @@ class EventPost(Shape):
     """Something that happened around the answers, as a browser saw it."""
 
     event_id: Identifier
-    kind: Annotated[str, Strict(), AfterValidator(_known_kind)]
+    kind: Annotated[str, OneOf(Event.KINDS)]
     trial_index: Annotated[int, Strict(), Field(ge=0, lt=100_000)] | None = None
     page_ms: Milliseconds
     detail: Annotated[dict[str, Any], AfterValidator(_small)] = {}

@@ -9,8 +9,8 @@ from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.libqsturng import psturng
 from statsmodels.stats.multitest import multipletests
 
-from almond.encoding.config.evaluation import PUBLISHED_CONTRASTS
 from almond.errors import InputError
+from almond.group.contrasts import PUBLISHED_CONTRASTS
 from almond.group.performance import PerformanceTable
 from almond.group.subregions import subregion_model
 from almond.rng import generator

@@ -11,7 +11,7 @@ import pytest
 
 from almond.errors import InputError
 from almond.guidance.recipe import Recipe
-from almond.guidance.schedule import Schedule, Window, active_fractions
+from almond.guidance.schedule import Schedule, Window
 from almond.shapes import read
 
 
@@ -52,12 +52,6 @@ def test_a_closed_window_never_acts() -> None:
 def test_windows_outside_the_noise_levels_are_refused(low: float, high: float) -> None:
     with pytest.raises(InputError, match="window"):
         Window(low, high)
-
-
-def test_a_window_as_fractions_of_the_steps() -> None:
-    levels = [0.0, 0.1, 0.3, 0.5, 0.8]
-    assert active_fractions(Window(0.1, 0.5), levels) == (0.2, 0.6)
-    assert active_fractions(Window(0.9, 1.0), levels) is None
 
 
 def test_a_recipe_survives_json_and_keeps_its_digest() -> None:

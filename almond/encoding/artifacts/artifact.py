@@ -11,9 +11,7 @@ its voxels.
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,13 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.digest import canonical_json, digest_files
+from almond.encoding.artifacts.folder import ArtifactFolder
 from almond.encoding.features.card import FeatureSpaceCard
-from almond.errors import DigestMismatch, InputError
-from almond.files import new_folder, npz_bytes, write_atomically
+from almond.errors import InputError
+from almond.files import npz_bytes
 
-FORMAT = "almond-encoder/1"
-FILES = ("artifact.json", "weights.npz")
+ENCODER = ArtifactFolder("almond-encoder/1", "weights.npz", "the folder of a fitted encoder")
 ARRAYS = ("weights", "intercept", "voxels", "dropped")
 BASIS = "basis_weights"
 
@@ -87,7 +84,7 @@ class EncoderArtifact:
     def to_json(self) -> dict[str, Any]:
         card = self.feature_space
         return {
-            "format": FORMAT,
+            "format": ENCODER.format,
             "subject": self.subject,
             "region": self.region,
             "model": self.model,
@@ -105,27 +102,7 @@ def save_artifact(root: Path, artifact: EncoderArtifact) -> tuple[str, Path]:
     arrays = {name: getattr(artifact, name) for name in ARRAYS}
     if artifact.basis_weights is not None:
         arrays[BASIS] = artifact.basis_weights
-    with new_folder(root) as scratch:
-        write_atomically(scratch / "weights.npz", npz_bytes(arrays))
-        write_atomically(scratch / "artifact.json", canonical_json(artifact.to_json()))
-        return keep_under_digest(root, scratch, FILES)
-
-
-def keep_under_digest(root: Path, scratch: Path, names: Sequence[str]) -> tuple[str, Path]:
-    """Rename a complete scratch folder to the digest of its files ``names``; returns digest and path."""
-    digest = digest_files({name: scratch / name for name in names})
-    path = root / digest
-    if path.exists() and not is_intact(path, names):
-        shutil.rmtree(path)  # damaged since: here are the bytes that its name promises
-    if not path.exists():
-        scratch.rename(path)
-    return digest, path
-
-
-def is_intact(path: Path, names: Sequence[str] = FILES) -> bool:
-    """Tell whether an artifact's folder holds the bytes for which it is named."""
-    files = {name: path / name for name in names}
-    return all(file.is_file() for file in files.values()) and digest_files(files) == path.name
+    return ENCODER.save(root, artifact.to_json(), npz_bytes(arrays))
 
 
 def load_artifact(path: Path) -> EncoderArtifact:
@@ -134,29 +111,9 @@ def load_artifact(path: Path) -> EncoderArtifact:
     :raises DigestMismatch: its bytes are not those for which the folder is named.
     :raises InputError: it is no such folder, or of another format.
     """
-    meta = read_artifact_json(path)
-    digest = digest_files({name: path / name for name in FILES})
-    if digest != path.name:
-        raise DigestMismatch(path, path.name, digest)
-    with np.load(path / "weights.npz", allow_pickle=False) as stored:
+    meta = ENCODER.checked(path)
+    with np.load(path / ENCODER.weights, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in (*ARRAYS, BASIS) if name != BASIS or name in stored}
     del meta["format"]
     card = FeatureSpaceCard(**meta.pop("feature_space"))
-    return EncoderArtifact(**meta, **arrays, feature_space=card, digest=digest)
-
-
-def read_artifact_json(path: Path) -> dict[str, Any]:
-    """Read the description alone, without checking digests: for lists and pages.
-
-    :raises InputError: it is no artifact of this format.
-    """
-    missing = [name for name in FILES if not (path / name).is_file()]
-    if missing:
-        raise InputError(path, f"has no {' and no '.join(missing)}", "the folder of a fitted encoder")
-    try:
-        meta: dict[str, Any] = json.loads((path / "artifact.json").read_bytes())
-    except ValueError as error:
-        raise InputError(path / "artifact.json", f"is not JSON ({error})", FORMAT) from error
-    if meta.get("format") != FORMAT:
-        raise InputError(path, f"has format {meta.get('format')!r}", FORMAT)
-    return meta
+    return EncoderArtifact(**meta, **arrays, feature_space=card, digest=path.name)

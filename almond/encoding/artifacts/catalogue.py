@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from almond.digest import canonical_json
-from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact, read_artifact_json
+from almond.encoding.artifacts.artifact import ENCODER, EncoderArtifact, load_artifact
+from almond.encoding.artifacts.fit_index import FittedRegion
+from almond.encoding.artifacts.folder import DESCRIPTION
 from almond.encoding.bold.select import subjects_of
 from almond.encoding.config.encoding_models import with_region_weights
 from almond.encoding.config.fit_config import FitConfig
@@ -17,15 +19,9 @@ from almond.naming import natural
 
 
 @dataclass(frozen=True)
-class Stored:
+class Stored(FittedRegion):
     """An artifact on disk, described without reading its weights."""
 
-    subject: str
-    region: str
-    model: str
-    digest: str
-    path: Path
-    metrics: dict[str, Any]
     config: dict[str, Any]
 
     def load(self) -> EncoderArtifact:
@@ -42,18 +38,14 @@ def scan(root: Path) -> list[Stored]:
     """
     if not root.is_dir():
         raise InputError(root, "is not a folder", "the folder that `almond fit` wrote")
-    folders = [
-        path
-        for path in root.iterdir()
-        if (path / "artifact.json").is_file() and (path / "weights.npz").is_file()
-    ]
+    folders = [path for path in root.iterdir() if ENCODER.is_whole(path)]
     # By time of writing: after BOLD was corrected and fitted again, the later fit is the one to use.
-    folders.sort(key=lambda path: ((path / "artifact.json").stat().st_mtime_ns, path.name), reverse=True)
+    folders.sort(key=lambda path: ((path / DESCRIPTION).stat().st_mtime_ns, path.name), reverse=True)
     return [_stored(path) for path in folders]
 
 
 def _stored(path: Path) -> Stored:
-    meta = read_artifact_json(path)
+    meta = ENCODER.read(path)
     return Stored(
         meta["subject"], meta["region"], meta["model"], path.name, path, meta["metrics"], meta["config"]
     )

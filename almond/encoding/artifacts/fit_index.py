@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from almond.digest import canonical_json, digest_json
-from almond.encoding.artifacts.artifact import is_intact, read_artifact_json
+from almond.encoding.artifacts.artifact import ENCODER
 from almond.files import write_atomically
 
 
@@ -46,11 +45,8 @@ class Entry:
 
     def find(self) -> FittedRegion | None:
         """Find the artifact; None where there is none or it was changed since: it is fitted again."""
-        if not self.path.is_file():
+        folder = ENCODER.indexed(self.path, self.out)
+        if folder is None:
             return None
-        digest = str(json.loads(self.path.read_bytes())["artifact"])
-        folder = self.out / digest
-        if not is_intact(folder):
-            return None
-        metrics = read_artifact_json(folder)["metrics"]
-        return FittedRegion(self.subject, self.region, self.model, digest, folder, metrics)
+        metrics = ENCODER.read(folder)["metrics"]
+        return FittedRegion(self.subject, self.region, self.model, folder.name, folder, metrics)

@@ -7,15 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from almond.encoding.config.section import ConfigSection, Count, CountOrZero, NotNegative, OneOf
+from almond.encoding.config.section import ConfigSection, Count, CountOrZero, NotNegative
 from almond.encoding.models.folds import KINDS
-from almond.shapes import Text, Whole, shown
+from almond.shapes import OneOf, Text, Whole, shown
 
 
 class NullControl(ConfigSection):
     """Noise features that are fitted in place of the real ones."""
 
-    features: Count = Field(default=300, description="how many")
+    features: Count = 300
+    """how many"""
 
 
 NULL_FEATURES = NullControl().features
@@ -38,36 +39,30 @@ def _rising(window: tuple[float, float]) -> tuple[float, float]:
 class RepeatSettings(ConfigSection):
     """Stimuli that were shown more than once, for the noise ceiling."""
 
-    by: Text = Field(
-        description="a column of the events whose equal values are the same stimulus, such as `stim_file`, "
-        "or `runs`: all runs of a subject show the same and are compared volume by volume"
-    )
-    window: Annotated[tuple[NotNegative, NotNegative], AfterValidator(_rising)] = Field(
-        default=(4.0, 8.0), description="seconds after an onset whose mean is the response to it"
-    )
+    by: Text
+    """a column of the events whose equal values are the same stimulus, such as `stim_file`, or `runs`: all
+    runs of a subject show the same and are compared volume by volume"""
+    window: Annotated[tuple[NotNegative, NotNegative], AfterValidator(_rising)] = (4.0, 8.0)
+    """seconds after an onset whose mean is the response to it"""
 
 
 class CrossValidationSettings(ConfigSection):
     """Cross-validation and its controls."""
 
-    crossvalidation: Annotated[str, OneOf(KINDS)] = Field(
-        default="blocks",
-        description="`blocks`: contiguous, with a gap; `runs`: one run out; `random`: single volumes, as "
-        "published (warns, see below)",
-    )
-    folds: Annotated[Whole, Field(ge=2)] = Field(default=5, description="number of blocks or random folds")
-    gap: NotNegative = Field(
-        default=10.0, description="seconds: training volumes nearer to a test block are left out"
-    )
+    crossvalidation: Annotated[str, OneOf(KINDS)] = "blocks"
+    """`blocks`: contiguous, with a gap; `runs`: one run out; `random`: single volumes, as published (warns,
+    see below)"""
+    folds: Annotated[Whole, Field(ge=2)] = 5
+    """number of blocks or random folds"""
+    gap: NotNegative = 10.0
+    """seconds: training volumes nearer to a test block are left out"""
     null_control: Annotated[
         int, BeforeValidator(_noise_features, json_schema_input_type=bool | NullControl)
-    ] = Field(
-        default=True, validate_default=True, description="noise in place of the features; `false` for none"
-    )
-    repeats: RepeatSettings | None = Field(
-        default=None, description="noise ceiling, such as `{by: stim_file}`; none unless given"
-    )
-    permutations: CountOrZero = Field(
-        default=0, description="by block, of the whole cross-validation, such as `1000`"
-    )
-    seed: CountOrZero = Field(default=0, description="of random folds, noise and permutations")
+    ] = Field(default=True, validate_default=True)
+    """noise in place of the features; `false` for none"""
+    repeats: RepeatSettings | None = None
+    """noise ceiling, such as `{by: stim_file}`; none unless given"""
+    permutations: CountOrZero = 0
+    """by block, of the whole cross-validation, such as `1000`"""
+    seed: CountOrZero = 0
+    """of random folds, noise and permutations"""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from almond.encoding.config.features import TABLES
+from almond.encoding.config.features import FeatureTable
 from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
 from almond.encoding.config.section import (
     DEFAULT,
@@ -20,24 +20,13 @@ from almond.encoding.config.section import (
     DefaultOr,
     Label,
     ListOfOne,
-    OneOf,
     Share,
     Texts,
     repeated_names,
 )
-from almond.shapes import Number, Text, Whole
+from almond.shapes import Number, OneOf, Text, Whole
 
 CORRECTIONS = ("tukey", "holm")
-PUBLISHED = ("LB", "CM", "SF", "AStr")
-"""The subregions that the published contrasts are about."""
-
-PUBLISHED_CONTRASTS: dict[str, dict[str, float]] = {
-    "LB vs others": {"LB": 1.0, "CM": -1 / 3, "SF": -1 / 3, "AStr": -1 / 3},
-    "CM vs SF and AStr": {"CM": 1.0, "SF": -0.5, "AStr": -0.5},
-    "SF vs AStr": {"SF": 1.0, "AStr": -1.0},
-}
-"""The orthogonal codes of the published script: CM is compared with what LB's contrast leaves."""
-
 
 Names = Annotated[tuple[Text, ...], ListOfOne()]
 Contrast = Annotated[Mapping[Label, Number], FILLED]
@@ -46,13 +35,14 @@ Contrast = Annotated[Mapping[Label, Number], FILLED]
 class RandomRegions(ConfigSection):
     """A control: the voxels of a region split at random into parts, the same for every subject."""
 
-    of: Text = Field(default="", description="the region that is split; that of `whole` unless given")
-    splits: Count = Field(default=1000, description="how often")
-    parts: Annotated[Whole, Field(ge=2)] = Field(default=4, description="into how many")
-    export: ResolvedPath | None = Field(
-        default=None,
-        description="a new folder for the mean weights of every part, subject and split; none unless given",
-    )
+    of: Text = ""
+    """the region that is split; that of `whole` unless given"""
+    splits: Count = 1000
+    """how often"""
+    parts: Annotated[Whole, Field(ge=2)] = 4
+    """into how many"""
+    export: ResolvedPath | None = None
+    """a new folder for the mean weights of every part, subject and split; none unless given"""
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse to split nothing."""
@@ -63,24 +53,21 @@ class RandomRegions(ConfigSection):
 class StimuliSettings(ConfigSection):
     """Images that were made for a region of a subject, scored by all encoders."""
 
-    table: Annotated[Path, ExistingFile((".csv", ".tsv"))] = Field(
-        description="a row per image with `image` (below `images`), `region`, `subject` and, where images "
-        "share one, `scene`"
-    )
-    images: ExistingFolder | None = Field(default=None, description="their folder")
-    features: Annotated[Path, ExistingFile(TABLES)] | None = Field(
-        default=None, description="a table of their features made elsewhere; extracted unless given"
-    )
-    regions: Texts | None = Field(
-        default=None, description="that predict; those that the table names unless given"
-    )
-    components: Count | None = Field(
-        default=None, description="of the discriminant analysis; one per region unless given"
-    )
-    low_level: Annotated[str, DefaultOr("paper", "none")] = Field(
-        default=DEFAULT, description="low-level features as nuisance"
-    )
-    permutations: CountOrZero = Field(default=1000, description="of the targets, within subjects")
+    table: Annotated[Path, ExistingFile((".csv", ".tsv"))]
+    """a row per image with `image` (below `images`), `region`, `subject` and, where images share one,
+    `scene`"""
+    images: ExistingFolder | None = None
+    """their folder"""
+    features: FeatureTable | None = None
+    """a table of their features made elsewhere; extracted unless given"""
+    regions: Texts | None = None
+    """that predict; those that the table names unless given"""
+    components: Count | None = None
+    """of the discriminant analysis; one per region unless given"""
+    low_level: Annotated[str, DefaultOr("paper", "none")] = DEFAULT
+    """low-level features as nuisance"""
+    permutations: CountOrZero = 1000
+    """of the targets, within subjects"""
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse what needs images where none are given."""
@@ -95,43 +82,31 @@ class StimuliSettings(ConfigSection):
 class EvaluationSettings(ConfigSection):
     """``evaluate``: tests over subjects. Names are regions of the configuration."""
 
-    models: Names | None = Field(
-        default=None, description="which to evaluate, a folder each; all that are fitted unless given"
-    )
-    whole: Text | None = Field(
-        default=None,
-        description="the region that comes first in the report, and that `random_regions` splits",
-    )
-    subregions: Names = Field(
-        default=(),
-        description="two or more to compare with each other; LB, CM, SF and AStr where all four are fitted",
-    )
-    controls: Names = Field(
-        default=(), description="every other region is compared with each of them in pairs"
-    )
-    fdr: Share = Field(default=0.05, description="rate of false discoveries of a map")
-    least_subjects: Annotated[Whole, Field(ge=3)] = Field(
-        default=3, description="voxels with fewer subjects are not tested"
-    )
-    random_regions: RandomRegions | None = Field(
-        default=None,
-        description="random splits as a control, such as `{of: amygdala, splits: 1000}`; none unless given",
-    )
-    contrasts: Annotated[Mapping[Label, Contrast], FILLED] | None = Field(
-        default=None,
-        description="name -> {subregion: weight}, weights sum to 0, such as `{LB vs CM: {LB: 1, CM: -1}}`; "
-        "the published ones for their four subregions, else each against the rest",
-    )
-    correction: Annotated[str, OneOf(CORRECTIONS)] = Field(
-        default="tukey", description="of all pairs of subregions"
-    )
-    stimuli: StimuliSettings | None = Field(
-        default=None, description="images made for regions of subjects; none unless given"
-    )
-    seed: CountOrZero = Field(default=0, description="of splits and permutations")
-    out: ResolvedPath | None = Field(
-        default=None, description="folder of the report; `evaluation` in `output` unless given"
-    )
+    models: Names | None = None
+    """which to evaluate, a folder each; all that are fitted unless given"""
+    whole: Text | None = None
+    """the region that comes first in the report, and that `random_regions` splits"""
+    subregions: Names = ()
+    """two or more to compare with each other; LB, CM, SF and AStr where all four are fitted"""
+    controls: Names = ()
+    """every other region is compared with each of them in pairs"""
+    fdr: Share = 0.05
+    """rate of false discoveries of a map"""
+    least_subjects: Annotated[Whole, Field(ge=3)] = 3
+    """voxels with fewer subjects are not tested"""
+    random_regions: RandomRegions | None = None
+    """random splits as a control, such as `{of: amygdala, splits: 1000}`; none unless given"""
+    contrasts: Annotated[Mapping[Label, Contrast], FILLED] | None = None
+    """name -> {subregion: weight}, weights sum to 0, such as `{LB vs CM: {LB: 1, CM: -1}}`; the published
+    ones for their four subregions, else each against the rest"""
+    correction: Annotated[str, OneOf(CORRECTIONS)] = "tukey"
+    """of all pairs of subregions"""
+    stimuli: StimuliSettings | None = None
+    """images made for regions of subjects; none unless given"""
+    seed: CountOrZero = 0
+    """of splits and permutations"""
+    out: ResolvedPath | None = None
+    """folder of the report; `evaluation` in `output` unless given"""
 
     @model_validator(mode="before")
     @classmethod
@@ -163,24 +138,3 @@ class EvaluationSettings(ConfigSection):
         yield "whole", (self.whole,) if self.whole else ()
         yield "random_regions.of", (self.random_regions.of,) if self.random_regions else ()
         yield "stimuli.regions", (self.stimuli.regions or ()) if self.stimuli else ()
-
-    def contrast_weights(self, subregions: Sequence[str] = ()) -> dict[str, dict[str, float]]:
-        """Return the contrasts to test, with a weight for every one of ``subregions`` (or the section's)."""
-        names = tuple(subregions) or self.subregions
-        contrasts = self.contrasts
-        if contrasts is None:
-            published = set(names) == set(PUBLISHED)
-            contrasts = PUBLISHED_CONTRASTS if published else _each_against_the_rest(names)
-        return {
-            name: {region: float(weights.get(region, 0.0)) for region in names}
-            for name, weights in contrasts.items()
-        }
-
-
-def _each_against_the_rest(names: Sequence[str]) -> dict[str, dict[str, float]]:
-    if len(names) < 3:
-        return {f"{names[0]} vs {names[1]}": {names[0]: 1.0, names[1]: -1.0}} if len(names) == 2 else {}
-    share = -1.0 / (len(names) - 1)
-    return {
-        f"{region} vs others": {name: 1.0 if name == region else share for name in names} for region in names
-    }

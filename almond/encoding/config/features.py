@@ -20,16 +20,16 @@ from pydantic import (
     model_validator,
 )
 
-from almond.encoding.config.paths import file_of
+from almond.described import DescribedShape
+from almond.encoding.config.paths import ExistingFile
 from almond.registry import Registry
 from almond.shapes import (
     Contradictions,
     Number,
-    Shape,
     located_problems,
     read_within,
     shown,
-    suggestion,
+    unknown_setting,
 )
 
 TABLES = (".csv", ".tsv", ".npy", ".npz", ".mat", ".parquet")
@@ -40,9 +40,10 @@ FIELDS = ("{subject}", "{run}")
 
 FILMS = (".mp4", ".mkv", ".mov", ".avi", ".m4v", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv")
 
-WeightsFile = file_of(WEIGHTS)
-MeanFile = file_of(MEANS)
-FilmFile = file_of((*FILMS, *(ending.upper() for ending in FILMS)))
+WeightsFile = Annotated[Path, ExistingFile(WEIGHTS)]
+MeanFile = Annotated[Path, ExistingFile(MEANS)]
+FilmFile = Annotated[Path, ExistingFile((*FILMS, *(ending.upper() for ending in FILMS)))]
+FeatureTable = Annotated[Path, ExistingFile(TABLES)]
 
 _KINDS = "almond.encoding.features.kinds"
 
@@ -62,7 +63,7 @@ FEATURE_KINDS: Registry[type[FeatureSpec]] = Registry(
 """Kind -> its specification. A further kind is one module and one line."""
 
 
-class FeatureSpec(Shape):
+class FeatureSpec(DescribedShape):
     """Where predictors come from: what every kind of feature has in common.
 
     Read as ``FeatureSpec``, a mapping with a ``kind``, or the name of a kind alone, becomes the specification
@@ -73,10 +74,8 @@ class FeatureSpec(Shape):
     """Whether it turns images, or the frames of a film, into numbers."""
 
     kind: str
-    interval: Annotated[Number, Field(gt=0)] | None = Field(
-        default=None,
-        description="seconds from row to row of a table, or of the grid on which events are laid",
-    )
+    interval: Annotated[Number, Field(gt=0)] | None = None
+    """seconds from row to row of a table, or of the grid on which events are laid"""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -104,7 +103,7 @@ class FeatureSpec(Shape):
         known = every_feature_key()
         for key, item in mapping.items():
             if key not in known:
-                yield str(key), f"unknown setting; {suggestion(str(key), known)}"
+                yield str(key), unknown_setting(key, known)
             elif key not in cls.model_fields and item is not None:
                 yield str(key), f"has no meaning for the kind {mapping.get('kind')}"
 
@@ -118,12 +117,8 @@ class FeatureSpec(Shape):
 
     def to_json(self) -> dict[str, Any]:
         """Write what differs from the defaults as plain JSON values, which this class reads again."""
-        values: dict[str, Any] = {"kind": self.kind}
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if value != field.default:
-                values[name] = _plain(value)
-        return values
+        fields = type(self).model_fields
+        return {name: _plain(value) for name, value in self if value != fields[name].default}
 
     def settings(self) -> dict[str, Any]:
         """Write everything that the numbers depend on, without this machine's folders.
@@ -142,8 +137,7 @@ class FeatureSpec(Shape):
         return tuple(path for path in [*ordered, *others] if not any(field in str(path) for field in FIELDS))
 
     def _paths(self) -> dict[str, Path]:
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: value for name, value in values.items() if isinstance(value, Path)}
+        return {name: value for name, value in self if isinstance(value, Path)}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -167,10 +161,9 @@ def _class_of(mapping: Mapping[Any, Any]) -> type[FeatureSpec]:
         return FEATURE_KINDS.load(kind)
     near = get_close_matches(str(kind), names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    problems = [("kind", f"is {shown(kind)}, not one of {', '.join(names)}{hint}")]
     known = every_feature_key()
-    unknown = [str(key) for key in mapping if key not in known]
-    raise Contradictions([(key, f"unknown setting; {suggestion(key, known)}") for key in unknown] + problems)
+    unknown = [(str(key), unknown_setting(key, known)) for key in mapping if key not in known]
+    raise Contradictions([*unknown, ("kind", f"is {shown(kind)}, not one of {', '.join(names)}{hint}")])
 
 
 def feature_keys(kind: str) -> tuple[str, ...]:

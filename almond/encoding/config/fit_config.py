@@ -48,36 +48,24 @@ class FitConfig(CrossValidationSettings, PreparationSettings, ModelSettings, Dat
 
     model_config = ConfigDict(title="Almond configuration", json_schema_extra={"required": ["features"]})
 
-    spaces: FeatureSpaces = Field(
-        default={}, alias="features", description="required; such as `{kind: emonet}`, or only the kind"
-    )
-    regions: Regions = Field(
-        default={}, description="required unless `encoders` are given; such as `{LB: masks/LB.nii.gz}`"
-    )
-    shared: SharedSettings = Field(
-        default_factory=SharedSettings, description="the model `shared`: [families.md](families.md)"
-    )
-    flow: FlowSettings = Field(
-        default_factory=FlowSettings, description="the model `flow`: [families.md](families.md)"
-    )
-    evaluation: EvaluationSettings = Field(
-        default_factory=EvaluationSettings,
-        description="statistics over subjects: [evaluation.md](evaluation.md)",
-    )
-    validation: ValidationSettings | None = Field(
-        default=None, description="images with norms: [amod.md](amod.md)"
-    )
-    prediction: PredictionSettings | None = Field(
-        default=None, description="responses to images that nobody was scanned with"
-    )
-    betas: BetasSettings | None = Field(
-        default=None, description="mean weights as CSV files: [targets.md](targets.md)"
-    )
-    brain: BrainSettings | None = Field(
-        default=None,
-        description="`python -m almond map`: how well ridge predicts every voxel of a mask, with bounded "
-        "memory",
-    )
+    spaces: FeatureSpaces = Field(default={}, alias="features")
+    """required; such as `{kind: emonet}`, or only the kind"""
+    regions: Regions = {}
+    """required unless `encoders` are given; such as `{LB: masks/LB.nii.gz}`"""
+    shared: SharedSettings = Field(default_factory=SharedSettings)
+    """the model `shared`: [families.md](families.md)"""
+    flow: FlowSettings = Field(default_factory=FlowSettings)
+    """the model `flow`: [families.md](families.md)"""
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    """statistics over subjects: [evaluation.md](evaluation.md)"""
+    validation: ValidationSettings | None = None
+    """images with norms: [amod.md](amod.md)"""
+    prediction: PredictionSettings | None = None
+    """responses to images that nobody was scanned with"""
+    betas: BetasSettings | None = None
+    """mean weights as CSV files: [targets.md](targets.md)"""
+    brain: BrainSettings | None = None
+    """`python -m almond map`: how well ridge predicts every voxel of a mask, with bounded memory"""
 
     _base: Path = PrivateAttr(Path())
     _region_names: tuple[str, ...] = PrivateAttr(())

@@ -11,12 +11,11 @@ from almond.encoding.config.encoding_models import ENCODING_MODELS
 from almond.encoding.config.section import (
     ConfigSection,
     Count,
-    OneOf,
     OneOrMany,
     Positive,
-    RegisteredName,
 )
 from almond.encoding.models.solvers.options import BACKENDS, DEVICES, PRECISIONS
+from almond.shapes import OneOf
 
 TARGETS = ("voxels", "mean")
 COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16, 20)
@@ -45,38 +44,26 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 class ModelSettings(ConfigSection):
     """The encoding models of each region."""
 
-    preset: Annotated[str, OneOf(PRESETS)] | None = Field(
-        default=None, description="a published analysis' settings, see below; any key beside it wins"
+    preset: Annotated[str, OneOf(PRESETS)] | None = None
+    """a published analysis' settings, see below; any key beside it wins"""
+    models: Annotated[OneOrMany[Annotated[str, OneOf(ENCODING_MODELS)]], AfterValidator(_each_once)] = Field(
+        default=("pls",), alias="model"
     )
-    models: Annotated[
-        OneOrMany[Annotated[str, RegisteredName(ENCODING_MODELS)]], AfterValidator(_each_once)
-    ] = Field(
-        default=("pls",),
-        alias="model",
-        description="one or a list: `pls` (SIMPLS, all voxels of a region at once), `ridge` (a penalty per "
-        "voxel), `banded` (a penalty per space and voxel), `shared`, `flow` ([families.md](families.md))",
-    )
-    components: OneOrMany[Count] = Field(
-        default=COMPONENTS,
-        description="a list is chosen from by contiguous inner folds, per region; one number is taken as it "
-        "is; under a `paper` order at most the region's voxels",
-    )
-    penalties: OneOrMany[Positive] = Field(
-        default=PENALTIES,
-        description="the same for ridge, in units of the mean eigenvalue of X'X",
-    )
-    target: Annotated[str, OneOf(TARGETS)] = Field(
-        default="voxels", description="one model per voxel, or one of the mean over the region's voxels"
-    )
-    backend: Annotated[str, OneOf(BACKENDS)] = Field(
-        default="numpy", description="the same numbers within rounding"
-    )
-    device: Annotated[str, OneOf(DEVICES)] = Field(
-        default="cpu", description="`cuda` with `backend: torch`, also for extracting features"
-    )
-    precision: Annotated[str, OneOf(PRECISIONS)] = Field(
-        default="float64", description="`float32` is faster and warns where it matters"
-    )
+    """one or a list: `pls` (SIMPLS, all voxels of a region at once), `ridge` (a penalty per voxel), `banded`
+    (a penalty per space and voxel), `shared`, `flow` ([families.md](families.md))"""
+    components: OneOrMany[Count] = COMPONENTS
+    """a list is chosen from by contiguous inner folds, per region; one number is taken as it is; under a
+    `paper` order at most the region's voxels"""
+    penalties: OneOrMany[Positive] = PENALTIES
+    """the same for ridge, in units of the mean eigenvalue of X'X"""
+    target: Annotated[str, OneOf(TARGETS)] = "voxels"
+    """one model per voxel, or one of the mean over the region's voxels"""
+    backend: Annotated[str, OneOf(BACKENDS)] = "numpy"
+    """the same numbers within rounding"""
+    device: Annotated[str, OneOf(DEVICES)] = "cpu"
+    """`cuda` with `backend: torch`, also for extracting features"""
+    precision: Annotated[str, OneOf(PRECISIONS)] = "float64"
+    """`float32` is faster and warns where it matters"""
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse a graphics card for numpy."""

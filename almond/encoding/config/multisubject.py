@@ -12,11 +12,10 @@ from almond.encoding.config.section import (
     Count,
     CountOrZero,
     NotNegative,
-    OneOf,
     OneOrMany,
     Positive,
 )
-from almond.shapes import Text, Whole
+from almond.shapes import OneOf, Text, Whole
 
 SPACES = ("features", "film")
 PRIORS = ("learned", "even")
@@ -26,27 +25,20 @@ EVALUATIONS = ("block", "folds")
 class SharedSettings(ConfigSection):
     """``shared``: one space of ``dimensions`` time courses for all subjects, and a ridge map to each."""
 
-    dimensions: Count = Field(default=16, description="time courses that subjects share")
-    new_subjects: tuple[Text, ...] = Field(
-        default=(), description="subjects who take no part in the space; none unless given"
-    )
-    volumes: Annotated[Whole, Field(ge=20)] | None = Field(
-        default=None, description="how many of a new subject's volumes its map may use; all unless given"
-    )
-    penalties: OneOrMany[Positive] | None = Field(
-        default=None,
-        description="of the maps and of the space, in units of the mean eigenvalue of X'X; those of the "
-        "configuration unless given",
-    )
-    space: Annotated[str, OneOf(SPACES)] = Field(
-        default="features",
-        description="found in what the training subjects' features predict, whatever they saw, or in what "
-        "their voxels share, for subjects who saw the same film volume by volume",
-    )
-    prior: Annotated[str, OneOf(PRIORS)] = Field(
-        default="learned",
-        description="`learned`: dimensions that mattered to the others are shrunk less; `even`: all alike",
-    )
+    dimensions: Count = 16
+    """time courses that subjects share"""
+    new_subjects: tuple[Text, ...] = ()
+    """subjects who take no part in the space; none unless given"""
+    volumes: Annotated[Whole, Field(ge=20)] | None = None
+    """how many of a new subject's volumes its map may use; all unless given"""
+    penalties: OneOrMany[Positive] | None = None
+    """of the maps and of the space, in units of the mean eigenvalue of X'X; those of the configuration unless
+    given"""
+    space: Annotated[str, OneOf(SPACES)] = "features"
+    """found in what the training subjects' features predict, whatever they saw, or in what their voxels
+    share, for subjects who saw the same film volume by volume"""
+    prior: Annotated[str, OneOf(PRIORS)] = "learned"
+    """`learned`: dimensions that mattered to the others are shrunk less; `even`: all alike"""
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse a limit for new subjects where there are none."""
@@ -57,33 +49,37 @@ class SharedSettings(ConfigSection):
 class FlowSettings(ConfigSection):
     """``flow``: a linear convolutional anchor for all subjects, refined into samples by flow matching."""
 
-    epochs: Count = Field(default=300, description="most passes of the anchor")
-    flow_epochs: Count = Field(default=200, description="most passes of the second stage")
-    patience: Count = Field(
-        default=30, description="epochs without gain on the inner block after which either stage stops"
-    )
-    width: Count = Field(default=32, description="the anchor's shared time courses")
-    hidden: Count = Field(default=16, description="width of the network of velocities")
-    kernel: Positive = Field(
-        default=20.0, description="seconds of the convolution's window: the features that a volume sees"
-    )
-    lead: NotNegative = Field(default=0.0, description="seconds of these after the volume (for `hrf: spm`)")
-    lr: Positive = Field(default=3e-3, description="learning rate of the anchor")
-    flow_lr: Positive = Field(default=1e-3, description="learning rate of the second stage")
-    decay: NotNegative = Field(
-        default=0.1, description="weight decay of the anchor in units of the mean squared error"
-    )
-    batch: Count = Field(default=256, description="volumes per step")
-    samples: Annotated[Whole, Field(ge=2)] = Field(
-        default=32, description="drawn per volume behind `predict`, in pairs of opposite noise"
-    )
-    steps: Count = Field(default=25, description="Euler steps of a sample")
-    evaluate: Annotated[str, OneOf(EVALUATIONS)] = Field(
-        default="block",
-        description="`block`: hold out the last of the `folds` blocks and keep the model that never saw it; "
-        "`folds`: train once per block and once more on everything",
-    )
-    seed: CountOrZero = Field(default=0, description="of the training: the same seed gives the same bytes")
+    epochs: Count = 300
+    """most passes of the anchor"""
+    flow_epochs: Count = 200
+    """most passes of the second stage"""
+    patience: Count = 30
+    """epochs without gain on the inner block after which either stage stops"""
+    width: Count = 32
+    """the anchor's shared time courses"""
+    hidden: Count = 16
+    """width of the network of velocities"""
+    kernel: Positive = 20.0
+    """seconds of the convolution's window: the features that a volume sees"""
+    lead: NotNegative = 0.0
+    """seconds of these after the volume (for `hrf: spm`)"""
+    lr: Positive = 3e-3
+    """learning rate of the anchor"""
+    flow_lr: Positive = 1e-3
+    """learning rate of the second stage"""
+    decay: NotNegative = 0.1
+    """weight decay of the anchor in units of the mean squared error"""
+    batch: Count = 256
+    """volumes per step"""
+    samples: Annotated[Whole, Field(ge=2)] = 32
+    """drawn per volume behind `predict`, in pairs of opposite noise"""
+    steps: Count = 25
+    """Euler steps of a sample"""
+    evaluate: Annotated[str, OneOf(EVALUATIONS)] = "block"
+    """`block`: hold out the last of the `folds` blocks and keep the model that never saw it; `folds`: train
+    once per block and once more on everything"""
+    seed: CountOrZero = 0
+    """of the training: the same seed gives the same bytes"""
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse a lead that is longer than the kernel."""

@@ -19,6 +19,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from almond.shapes import shown
 
+NIFTI = (".nii", ".nii.gz")
+
 BASE = "base"
 """Key of the validation context: the folder that relative paths start from, else the working directory."""
 
@@ -61,11 +63,6 @@ class ExistingFile:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", "format": "file-path", "suffixes": list(self.suffixes)}
-
-
-def file_of(suffixes: Sequence[str]) -> Any:
-    """Make the type of a file that exists and whose name ends in one of ``suffixes``."""
-    return Annotated[Path, ExistingFile(suffixes)]
 
 
 def file_or_pattern_of(suffixes: Sequence[str], *fields: str) -> PlainValidator:

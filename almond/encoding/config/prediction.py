@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-
-from almond.encoding.config.features import TABLES
-from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
+from almond.encoding.config.features import FeatureTable
+from almond.encoding.config.paths import ExistingFolder, ResolvedPath
 from almond.encoding.config.section import FILLED, ConfigSection, Label
 from almond.shapes import Flag, Text
 
@@ -20,16 +17,14 @@ SUFFIX = "fc7_invert_imageFeatures"
 class PredictionSettings(ConfigSection):
     """``predict``: responses to images that nobody was scanned with."""
 
-    images: ExistingFolder | None = Field(default=None, description="a folder of images")
-    table: Annotated[Path, ExistingFile(TABLES)] | None = Field(
-        default=None, description="instead of `images`: a table of their features"
-    )
-    out: ResolvedPath | None = Field(
-        default=None, description="CSV file to write; `predictions.csv` in `output` unless given"
-    )
-    leave_one_out: Flag = Field(
-        default=True, description="also predict, per subject, by the mean weights of all other subjects"
-    )
+    images: ExistingFolder | None = None
+    """a folder of images"""
+    table: FeatureTable | None = None
+    """instead of `images`: a table of their features"""
+    out: ResolvedPath | None = None
+    """CSV file to write; `predictions.csv` in `output` unless given"""
+    leave_one_out: Flag = True
+    """also predict, per subject, by the mean weights of all other subjects"""
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse more or less than one source of features."""
@@ -40,11 +35,9 @@ class PredictionSettings(ConfigSection):
 class BetasSettings(ConfigSection):
     """``export-betas``: mean weights as CSV, ``meanbeta_sub-<subject>_<region>_<suffix>.csv``."""
 
-    folder: ResolvedPath | None = Field(
-        default=None, description="of the CSV files; `betas` in `output` unless given"
-    )
-    suffix: Text = Field(default=SUFFIX, description="end of the file names")
-    names: Annotated[Mapping[Label, Text], FILLED] | None = Field(
-        default=None,
-        description="our regions -> theirs, such as `{LB: Amygdala_LB_}`; as they are unless given",
-    )
+    folder: ResolvedPath | None = None
+    """of the CSV files; `betas` in `output` unless given"""
+    suffix: Text = SUFFIX
+    """end of the file names"""
+    names: Annotated[Mapping[Label, Text], FILLED] | None = None
+    """our regions -> theirs, such as `{LB: Amygdala_LB_}`; as they are unless given"""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, ValidationInfo
 
 from almond.encoding.config.paths import BASE
 from almond.encoding.config.section import (
@@ -15,11 +15,10 @@ from almond.encoding.config.section import (
     ConfigSection,
     DefaultOr,
     NotNegative,
-    OneOf,
     Positive,
     Texts,
 )
-from almond.shapes import Flag, Text
+from almond.shapes import Flag, OneOf, Text, repeated
 
 ORDERS = (DEFAULT, "paper-amygdala", "paper-subregions")
 RESPONSES = ("spm", "spm+derivative", "spm+derivatives", "fir", "none")
@@ -45,7 +44,7 @@ class PatternSection(ConfigSection):
 
 
 def _sorted_delays(delays: tuple[float, ...]) -> tuple[float, ...]:
-    if len(set(delays)) < len(delays):
+    if repeated(delays):
         raise ValueError("has the same delay twice")
     return tuple(sorted(delays))
 
@@ -53,58 +52,43 @@ def _sorted_delays(delays: tuple[float, ...]) -> tuple[float, ...]:
 class ConfoundSettings(PatternSection):
     """Nuisance regressors from tables of confounds."""
 
-    columns: Texts = Field(description="names or globs of the table's columns, such as `trans_*`")
-    path: FilePattern | None = Field(
-        default=None,
-        description="pattern with `{subject}`, `{run}`, `{bold}` or entities, such as "
-        "`motion/{subject}_{run}.1D`; the file beside the run unless given",
-    )
+    columns: Texts
+    """names or globs of the table's columns, such as `trans_*`"""
+    path: FilePattern | None = None
+    """pattern with `{subject}`, `{run}`, `{bold}` or entities, such as `motion/{subject}_{run}.1D`; the file
+    beside the run unless given"""
 
 
 class CensorSettings(PatternSection):
     """Vectors of 0 (censored) and 1 (kept) per volume."""
 
-    path: FilePattern = Field(description="pattern as for confounds")
-    mode: Annotated[str, OneOf(CENSOR_MODES)] = Field(
-        description="`drop`: the BOLD files lack those volumes; `zero-filled`: they still have them"
-    )
+    path: FilePattern
+    """pattern as for confounds"""
+    mode: Annotated[str, OneOf(CENSOR_MODES)]
+    """`drop`: the BOLD files lack those volumes; `zero-filled`: they still have them"""
 
 
 class PreparationSettings(ConfigSection):
     """Preparation of BOLD and predictors, per run and alike."""
 
-    detrend: Annotated[str, OneOf(DETREND)] = Field(
-        default="linear", description="mean and linear trend, or nothing"
-    )
-    high_pass: Positive | None = Field(
-        default=None,
-        description="Hz, such as `0.008`: slower cosines are projected out (SPM's filter); none unless given",
-    )
-    confounds: ConfoundSettings | None = Field(
-        default=None,
-        description="nuisance regressors, such as `{columns: [trans_*, rot_*]}`; none unless given",
-    )
-    censor: CensorSettings | None = Field(
-        default=None,
-        description="vectors of 0 (censored) and 1 (kept), such as "
-        '`{path: "censor/{subject}.1D", mode: drop}`; none unless given',
-    )
-    standardise: Flag = Field(
-        default=True, description="BOLD to mean 0 and standard deviation 1 per voxel and run"
-    )
-    order: Annotated[str, DefaultOr(*ORDERS[1:])] = Field(
-        default=DEFAULT,
-        description="`default`: resample, then convolve, run by run; the others: all runs of a subject as "
-        "one film",
-    )
-    hrf: Annotated[str, OneOf(RESPONSES)] = Field(
-        default="spm",
-        description="the response: SPM's, with one or two derivatives, a finite impulse response at "
-        "`delays`, or `none` for features that are convolved already",
-    )
-    delays: Annotated[tuple[NotNegative, ...], FILLED, AfterValidator(_sorted_delays)] = Field(
-        default=(), description="seconds, for `hrf: fir` only, such as `[2, 4, 6, 8]`"
-    )
+    detrend: Annotated[str, OneOf(DETREND)] = "linear"
+    """mean and linear trend, or nothing"""
+    high_pass: Positive | None = None
+    """Hz, such as `0.008`: slower cosines are projected out (SPM's filter); none unless given"""
+    confounds: ConfoundSettings | None = None
+    """nuisance regressors, such as `{columns: [trans_*, rot_*]}`; none unless given"""
+    censor: CensorSettings | None = None
+    """vectors of 0 (censored) and 1 (kept), such as `{path: "censor/{subject}.1D", mode: drop}`; none unless
+    given"""
+    standardise: Flag = True
+    """BOLD to mean 0 and standard deviation 1 per voxel and run"""
+    order: Annotated[str, DefaultOr(*ORDERS[1:])] = DEFAULT
+    """`default`: resample, then convolve, run by run; the others: all runs of a subject as one film"""
+    hrf: Annotated[str, OneOf(RESPONSES)] = "spm"
+    """the response: SPM's, with one or two derivatives, a finite impulse response at `delays`, or `none` for
+    features that are convolved already"""
+    delays: Annotated[tuple[NotNegative, ...], FILLED, AfterValidator(_sorted_delays)] = ()
+    """seconds, for `hrf: fir` only, such as `[2, 4, 6, 8]`"""
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse delays without ``fir`` and the reverse, and published orders with other responses."""

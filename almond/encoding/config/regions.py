@@ -21,19 +21,20 @@ from pydantic import (
     model_validator,
 )
 
-from almond.encoding.config.paths import file_or_pattern_of
+from almond.described import DescribedShape
+from almond.encoding.config.paths import NIFTI, file_or_pattern_of
+from almond.encoding.config.section import stored_value
 from almond.shapes import (
     Contradictions,
     Flag,
     Number,
-    Shape,
     Text,
     joined,
     read_within,
     suggestion,
+    unknown_setting,
 )
 
-NIFTI = (".nii", ".nii.gz")
 TABLES = (".txt", ".tsv", ".csv", ".xml", ".lut")
 SUBJECT = "{subject}"
 DEEPEST = 16
@@ -49,7 +50,7 @@ Nifti = Annotated[Path, file_or_pattern_of(NIFTI, SUBJECT)]
 LabelTable = Annotated[Path, file_or_pattern_of(TABLES, SUBJECT)]
 
 
-class RegionSpec(Shape):
+class RegionSpec(DescribedShape):
     """One region: what all forms of it have in common.
 
     Read as ``RegionSpec``, the path of a mask, or a mapping with the key of one form, becomes that form.
@@ -57,14 +58,15 @@ class RegionSpec(Shape):
     """
 
     kind: ClassVar[str] = ""
+    stored_as: ClassVar[str] = "path"
+    """What digests and results call the key of its form."""
 
-    side: Literal["left", "right"] | None = Field(
-        default=None, description="voxels with x < 0 mm, or x > 0 mm"
-    )
-    resample: Flag = Field(
-        default=True, description="whether a file on another grid is brought onto the BOLD's"
-    )
-    space: Text | None = Field(default=None, description="the space it is in, where its file's name is wrong")
+    side: Literal["left", "right"] | None = None
+    """voxels with x < 0 mm, or x > 0 mm"""
+    resample: Flag = True
+    """whether a file on another grid is brought onto the BOLD's"""
+    space: Text | None = None
+    """the space it is in, where its file's name is wrong"""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -90,8 +92,7 @@ class RegionSpec(Shape):
 
     def paths(self) -> dict[str, Path]:
         """Map the keys of its stored form to its own files."""
-        file = getattr(self, self.kind, None)
-        return {"path": file} if isinstance(file, Path) else {}
+        return {self._stored_key(name): value for name, value in self if isinstance(value, Path)}
 
     def files(self) -> tuple[Path, ...]:
         """List the files that it is read from, in order, each once; not those of regions referred to."""
@@ -103,22 +104,13 @@ class RegionSpec(Shape):
         for part in self.parts:
             yield from part.references()
 
-    def stored(self) -> dict[str, Any]:
-        """Write what belongs to the form alone, beside its files and parts."""
-        return {}
-
     def to_json(self) -> dict[str, Any]:
         """Write what was set as plain JSON values; files by their names, without this machine's folders."""
-        values: dict[str, Any] = {"kind": self.kind}
-        values |= {key: path.name for key, path in self.paths().items()}
-        values |= {key: value for key, value in self.stored().items() if value is not None}
-        common = {
-            "side": self.side,
-            "space": self.space,
-            "parts": [part.to_json() for part in self.parts] or None,
-            "resample": None if self.resample else False,
-        }
-        return values | {key: value for key, value in common.items() if value is not None}
+        values = {"kind": self.kind} | {self._stored_key(name): stored_value(value) for name, value in self}
+        return {key: value for key, value in values.items() if value is not None and value is not True}
+
+    def _stored_key(self, name: str) -> str:
+        return self.stored_as if name == self.kind else name
 
     def for_subject(self, subject: str) -> RegionSpec:
         """Fill ``{subject}`` in its paths in."""
@@ -145,7 +137,8 @@ class MaskSpec(RegionSpec):
     """Every voxel of a file that is neither 0 nor NaN."""
 
     kind = "mask"
-    mask: Nifti = Field(description="a 3-D NIfTI file, or one per {subject}")
+    mask: Nifti
+    """a 3-D NIfTI file, or one per {subject}"""
 
 
 def _labels(value: Any) -> Any:
@@ -161,17 +154,14 @@ class AtlasSpec(RegionSpec):
     """The voxels of an atlas whose value is one of the labels: numbers, or names from a label table."""
 
     kind = "atlas"
-    atlas: Nifti = Field(description="a 3-D NIfTI file of whole numbers, one per area")
+    atlas: Nifti
+    """a 3-D NIfTI file of whole numbers, one per area"""
     labels: Annotated[tuple[int | str, ...], BeforeValidator(_labels)] = Field(
-        default=None, validate_default=True, description="numbers or names of areas"
+        default=None, validate_default=True
     )
-    table: LabelTable | None = Field(default=None, description="the label table that holds the names")
-
-    def paths(self) -> dict[str, Path]:
-        return super().paths() | ({} if self.table is None else {"table": self.table})
-
-    def stored(self) -> dict[str, Any]:
-        return {"labels": list(self.labels)}
+    """numbers or names of areas"""
+    table: LabelTable | None = None
+    """the label table that holds the names"""
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
         if self.table is None and any(isinstance(label, str) for label in self.labels):
@@ -182,12 +172,12 @@ class MapSpec(RegionSpec):
     """Values of a map above or below a threshold, strictly; both must hold where both are set."""
 
     kind = "map"
-    map: Nifti = Field(description="a 3-D NIfTI file of numbers")
-    above: Number | None = Field(default=None, description="voxels with larger values")
-    below: Number | None = Field(default=None, description="voxels with smaller values")
-
-    def stored(self) -> dict[str, Any]:
-        return {"above": self.above, "below": self.below}
+    map: Nifti
+    """a 3-D NIfTI file of numbers"""
+    above: Number | None = None
+    """voxels with larger values"""
+    below: Number | None = None
+    """voxels with smaller values"""
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
         if self.above is None and self.below is None:
@@ -211,39 +201,43 @@ def _at_least(least: int) -> BeforeValidator:
     return BeforeValidator(read_list)
 
 
-class UnionSpec(RegionSpec):
+class CombinedSpec(RegionSpec):
+    """Several regions as one."""
+
+    stored_as = "parts"
+
+    @property
+    def parts(self) -> tuple[RegionSpec, ...]:
+        """The regions that it combines."""
+        parts: tuple[RegionSpec, ...] = getattr(self, self.kind)
+        return parts
+
+
+class UnionSpec(CombinedSpec):
     """Voxels that are in any of several regions."""
 
     kind = "union"
-    union: Annotated[tuple[_Part, ...], _at_least(1)] = Field(description="names, masks or specifications")
-
-    @property
-    def parts(self) -> tuple[RegionSpec, ...]:
-        return self.union
+    union: Annotated[tuple[_Part, ...], _at_least(1)]
+    """names, masks or specifications"""
 
 
-class DifferenceSpec(RegionSpec):
+class DifferenceSpec(CombinedSpec):
     """Voxels that are in the first of several regions and in none of the others."""
 
     kind = "difference"
-    difference: Annotated[tuple[_Part, ...], _at_least(2)] = Field(description="then what is taken away")
-
-    @property
-    def parts(self) -> tuple[RegionSpec, ...]:
-        return self.difference
+    difference: Annotated[tuple[_Part, ...], _at_least(2)]
+    """then what is taken away"""
 
 
 class ReferenceSpec(RegionSpec):
     """Another region of the same configuration, by its name."""
 
     kind = "region"
+    stored_as = "reference"
     region: Text
 
     def references(self) -> Iterator[str]:
         yield self.region
-
-    def stored(self) -> dict[str, Any]:
-        return {"reference": self.region}
 
 
 FORMS: Mapping[str, type[RegionSpec]] = {
@@ -258,8 +252,7 @@ def _form_of(value: Mapping[Any, Any]) -> type[RegionSpec]:
     if len(forms) == 1:
         return forms[0]
     known = region_keys()
-    hints = {str(key): suggestion(str(key), known) for key in value if key not in known}
-    unknown = [(key, f"unknown setting; {hint}") for key, hint in hints.items()]
+    unknown = [(str(key), unknown_setting(key, known)) for key in value if key not in known]
     raise Contradictions([*unknown, ("", f"needs exactly one of {', '.join(FORMS)}")])
 
 
@@ -299,12 +292,13 @@ def circles(specs: Mapping[str, RegionSpec]) -> list[list[str]]:
     return sorted(closed)
 
 
-def read_regions(
-    value: Any, context: Mapping[str, Any] | None
-) -> tuple[dict[str, RegionSpec], list[tuple[str, str]]]:
-    """Read a mapping of names to regions: those that are right, and pairs of path and problem of the rest."""
+def read_regions(value: Any, context: Mapping[str, Any] | None) -> dict[str, RegionSpec]:
+    """Read a mapping of names to regions.
+
+    :raises Contradictions: with what is wrong in each.
+    """
     if not isinstance(value, Mapping) or not value:
-        return {}, [("", "is not a mapping of region names to mask files or specifications")]
+        raise ValueError("is not a mapping of region names to mask files or specifications")
     inside = {**(context or {}), NAMES: [str(name) for name in value]}
     specs: dict[str, RegionSpec] = {}
     problems: list[tuple[str, str]] = []
@@ -314,14 +308,13 @@ def read_regions(
         except Contradictions as error:
             problems += [(joined(str(name), path), problem) for path, problem in error.problems]
     problems += [(circle[0], f"is made of itself: {' -> '.join(circle)}") for circle in circles(specs)]
-    return specs, problems
-
-
-def _regions(value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Mapping[str, RegionSpec]:
-    specs, problems = read_regions(value, info.context)
     if problems:
         raise Contradictions(problems)
     return specs
+
+
+def _regions(value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Mapping[str, RegionSpec]:
+    return read_regions(value, info.context)
 
 
 Regions = Annotated[Mapping[str, RegionSpec], WrapValidator(_regions)]

@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
+from almond.encoding.config.paths import NIFTI, ExistingFile, ExistingFolder, ResolvedPath
 from almond.encoding.config.section import FILLED, ConfigSection, Label, Positive, Texts
-from almond.shapes import Text, Whole, shown
+from almond.shapes import Text, Whole, repeated, shown
 
-NIFTI = (".nii", ".nii.gz")
 SOURCES = ("dataset", "runs", "encoders")
 
 
@@ -34,63 +33,50 @@ def _derivatives(value: Any) -> bool | str:
     raise ValueError(f"is {shown(value)}, not true, false or the name of a folder in derivatives")
 
 
+Derivatives = Annotated[bool | str, BeforeValidator(_derivatives, json_schema_input_type=bool | str)]
+
+
 class RunFiles(ConfigSection):
     """A run given by its files instead of a BIDS folder."""
 
-    subject: Text = Field(description="in quotes: YAML reads 01 as a number")
-    run: Annotated[str, BeforeValidator(_run_name, json_schema_input_type=str | int)] = Field(
-        description="what tells the subject's runs apart; `{run}` in patterns"
-    )
-    bold: Annotated[Path, ExistingFile(NIFTI)] = Field(description="a 4-D NIfTI file")
-    events: Annotated[Path, ExistingFile([".tsv"])] | None = Field(
-        default=None, description="its `events.tsv`"
-    )
-    volumes: Annotated[tuple[Whole, Whole], AfterValidator(_rising)] | None = Field(
-        default=None,
-        description="`[first, one past the last]`, where a file holds several runs; all unless given",
-    )
+    subject: Text
+    """in quotes: YAML reads 01 as a number"""
+    run: Annotated[str, BeforeValidator(_run_name, json_schema_input_type=str | int)]
+    """what tells the subject's runs apart; `{run}` in patterns"""
+    bold: Annotated[Path, ExistingFile(NIFTI)]
+    """a 4-D NIfTI file"""
+    events: Annotated[Path, ExistingFile([".tsv"])] | None = None
+    """its `events.tsv`"""
+    volumes: Annotated[tuple[Whole, Whole], AfterValidator(_rising)] | None = None
+    """`[first, one past the last]`, where a file holds several runs; all unless given"""
 
 
 class DataSettings(ConfigSection):
     """The runs that are analysed, and where results go."""
 
-    dataset: ExistingFolder | None = Field(
-        default=None, description="BIDS folder, raw or derivatives, such as `ds002837`"
-    )
-    runs: Annotated[tuple[RunFiles, ...], FILLED] = Field(
-        default=(),
-        description='instead of `dataset`: a list such as `[{subject: "01", run: 1, bold: a.nii.gz}]`',
-    )
-    encoders: ExistingFolder | None = Field(
-        default=None,
-        description="instead of either: a folder of artifacts that exist already, such as those that "
-        "`import-betas` makes; nothing is fitted, `regions` may be left out",
-    )
-    task: Text | None = Field(default=None, description="such as `500daysofsummer`; all unless given")
-    entities: Mapping[Label, Text] = Field(
-        default={}, description="further BIDS entities, such as `{space: MNI152NLin2009cAsym, desc: preproc}`"
-    )
-    suffix: Text = Field(
-        default="bold",
-        description="what follows the last entity in the file name, such as `bold_blur_censor`",
-    )
-    derivatives: Annotated[bool | str, BeforeValidator(_derivatives, json_schema_input_type=bool | str)] = (
-        Field(
-            default=False,
-            description="`true`: look into `dataset/derivatives`; a name: into `dataset/derivatives/<name>`",
-        )
-    )
-    subjects: Texts | None = Field(
-        default=None, description='a list of texts, such as `["01", "02"]`; all unless given'
-    )
-    tr: Positive | None = Field(
-        default=None,
-        description="repetition time in seconds; must agree with the sidecar, where there is one",
-    )
-    output: ResolvedPath = Field(
-        default=Path("artifacts"), validate_default=True, description="folder of the artifacts"
-    )
-    strict: bool = Field(default=False, description="take every remark as an error: [remarks.md](remarks.md)")
+    dataset: ExistingFolder | None = None
+    """BIDS folder, raw or derivatives, such as `ds002837`"""
+    runs: Annotated[tuple[RunFiles, ...], FILLED] = ()
+    """instead of `dataset`: a list such as `[{subject: "01", run: 1, bold: a.nii.gz}]`"""
+    encoders: ExistingFolder | None = None
+    """instead of either: a folder of artifacts that exist already, such as those that `import-betas` makes;
+    nothing is fitted, `regions` may be left out"""
+    task: Text | None = None
+    """such as `500daysofsummer`; all unless given"""
+    entities: Mapping[Label, Text] = {}
+    """further BIDS entities, such as `{space: MNI152NLin2009cAsym, desc: preproc}`"""
+    suffix: Text = "bold"
+    """what follows the last entity in the file name, such as `bold_blur_censor`"""
+    derivatives: Derivatives = False
+    """`true`: look into `dataset/derivatives`; a name: into `dataset/derivatives/<name>`"""
+    subjects: Texts | None = None
+    """a list of texts, such as `["01", "02"]`; all unless given"""
+    tr: Positive | None = None
+    """repetition time in seconds; must agree with the sidecar, where there is one"""
+    output: ResolvedPath = Field(default=Path("artifacts"), validate_default=True)
+    """folder of the artifacts"""
+    strict: bool = False
+    """take every remark as an error: [remarks.md](remarks.md)"""
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse more or less than one source of runs, and runs of the same name."""
@@ -99,6 +85,5 @@ class DataSettings(ConfigSection):
                 "dataset",
                 "give one of a BIDS folder (dataset), files (runs) or encoders that exist already (encoders)",
             )
-        names = [(run.subject, run.run) for run in self.runs]
-        for subject, run in dict.fromkeys(name for name in names if names.count(name) > 1):
+        for subject, run in repeated((run.subject, run.run) for run in self.runs):
             yield "runs", f"subject {subject} has two runs called {run}"

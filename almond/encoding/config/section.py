@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
-from almond.registry import Registry
-from almond.shapes import Number, Shape, Text, Whole, suggestion
+from almond.described import DescribedShape
+from almond.shapes import Number, OneOf, Text, Whole, repeated, suggestion
 
 DEFAULT = "default"
 STORED_DEFAULT = "sound"
@@ -22,7 +22,7 @@ def stored_word(word: str) -> str:
     return STORED_DEFAULT if word == DEFAULT else word
 
 
-class ConfigSection(Shape):
+class ConfigSection(DescribedShape):
     """A part of a configuration. A key without a value counts as absent."""
 
     @model_validator(mode="before")
@@ -40,27 +40,18 @@ class ConfigSection(Shape):
         """Return the plain JSON value of a field."""
         value = getattr(self, name)
         has_default_word = any(isinstance(part, DefaultOr) for part in type(self).model_fields[name].metadata)
-        return stored_word(value) if has_default_word else _plain(value)
+        return stored_word(value) if has_default_word else stored_value(value)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, ConfigSection):
+def stored_value(value: Any) -> Any:
+    """Return JSON values of what a section or region holds; of paths the last part."""
+    if hasattr(value, "to_json"):
         return value.to_json()
     if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
+        return {key: stored_value(part) for key, part in value.items()}
     if isinstance(value, tuple):
-        return [_plain(part) for part in value]
+        return [stored_value(part) for part in value]
     return value.name if isinstance(value, Path) else value
-
-
-class OneOf:
-    """Metadata of a text that is one of ``options``."""
-
-    def __init__(self, options: Iterable[str]) -> None:
-        self.options = tuple(options)
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.literal_schema(list(self.options))
 
 
 class DefaultOr(OneOf):
@@ -69,30 +60,8 @@ class DefaultOr(OneOf):
     def __init__(self, *others: str) -> None:
         super().__init__((DEFAULT, *others))
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(
-            lambda word: DEFAULT if word == STORED_DEFAULT else word,
-            super().__get_pydantic_core_schema__(source, handler),
-        )
-
-
-class RegisteredName:
-    """Metadata of a text that is a name of a registry, also of one that is added later."""
-
-    def __init__(self, registry: Registry[Any]) -> None:
-        self.registry = registry
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.check)
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "enum": list(self.registry.names())}
-
     def check(self, value: Any) -> str:
-        """Refuse what is no name of the registry."""
-        if value not in self.registry.names():
-            raise ValueError(f"is {value!r}, not one of {', '.join(self.registry.names())}")
-        return str(value)
+        return super().check(DEFAULT if value == STORED_DEFAULT else value)
 
 
 class _Filled:
@@ -144,7 +113,7 @@ Label = Annotated[str, BeforeValidator(str)]
 def repeated_names(**fields: Sequence[str] | None) -> Iterator[tuple[str, str]]:
     """Yield a problem for each field that holds a name twice."""
     for key, names in fields.items():
-        if names and len(set(names)) < len(names):
+        if names and repeated(names):
             yield key, "holds a name twice"
 
 

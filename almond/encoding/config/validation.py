@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from almond.encoding.config.features import TABLES
+from almond.encoding.config.features import FeatureTable
 from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
 from almond.encoding.config.section import (
     DEFAULT,
@@ -17,13 +17,12 @@ from almond.encoding.config.section import (
     CountOrZero,
     DefaultOr,
     Label,
-    OneOf,
     Positive,
     Share,
     Texts,
     repeated_names,
 )
-from almond.shapes import Flag, Text, Whole
+from almond.shapes import Flag, OneOf, Text, Whole
 
 NORMS = (".csv", ".tsv", ".txt")
 OUTCOMES = ("z", "raw")
@@ -33,33 +32,22 @@ REPEATED = ("error", "mean")
 class ImageSet(ConfigSection):
     """Images with norms: a folder of pictures and a table with a row for each."""
 
-    images: ExistingFolder | None = Field(
-        default=None,
-        description="a folder; every image in it needs a row in the norms, names match without suffix, "
-        "capitals or spaces around. Needed unless `features` are given and `low_level` is `none`",
-    )
-    norms: Annotated[Path, ExistingFile(NORMS)] = Field(
-        description="table of ratings: any line ends; tabs, commas, semicolons or spaces; prose before the "
-        "header is skipped"
-    )
-    column_name: Text | None = Field(
-        default=None,
-        alias="name",
-        description="column that names the image; unless given `Theme` (OASIS), `IAPS` or `image`",
-    )
-    valence: Text | None = Field(
-        default=None, description="column; unless given `Valence_mean` (OASIS), `valmn` (IAPS) or `valence`"
-    )
-    arousal: Text | None = Field(
-        default=None, description="column; unless given `Arousal_mean` (OASIS), `aromn` (IAPS) or `arousal`"
-    )
-    repeated: Annotated[str, OneOf(REPEATED)] = Field(
-        default="error",
-        description="several rows for one image, as in IAPS: an error, or ratings to take the mean of",
-    )
-    features: Annotated[Path, ExistingFile(TABLES)] | None = Field(
-        default=None, description="a table of features of these images; those of the section unless given"
-    )
+    images: ExistingFolder | None = None
+    """a folder; every image in it needs a row in the norms, names match without suffix, capitals or spaces
+    around. Needed unless `features` are given and `low_level` is `none`"""
+    norms: Annotated[Path, ExistingFile(NORMS)]
+    """table of ratings: any line ends; tabs, commas, semicolons or spaces; prose before the header is
+    skipped"""
+    column_name: Text | None = Field(default=None, alias="name")
+    """column that names the image; unless given `Theme` (OASIS), `IAPS` or `image`"""
+    valence: Text | None = None
+    """column; unless given `Valence_mean` (OASIS), `valmn` (IAPS) or `valence`"""
+    arousal: Text | None = None
+    """column; unless given `Arousal_mean` (OASIS), `aromn` (IAPS) or `arousal`"""
+    repeated: Annotated[str, OneOf(REPEATED)] = "error"
+    """several rows for one image, as in IAPS: an error, or ratings to take the mean of"""
+    features: FeatureTable | None = None
+    """a table of features of these images; those of the section unless given"""
 
 
 class ValidationSettings(ConfigSection):
@@ -67,49 +55,40 @@ class ValidationSettings(ConfigSection):
 
     model_config = ConfigDict(json_schema_extra={"required": ["sets"]})
 
-    features: Annotated[Path, ExistingFile(TABLES)] | None = Field(
-        default=None,
-        description="one table for all sets: features made elsewhere, with a column `stim_file`; by the "
-        "network unless given",
-    )
-    low_level: Annotated[str, DefaultOr("paper", "none")] = Field(
-        default=DEFAULT, description="low-level features in the regression"
-    )
-    sets: Annotated[Mapping[Label, ImageSet], FILLED] = Field(
-        default={}, description="required; name -> set; effects are averaged over them"
-    )
-    model: Text | None = Field(
-        default=None, description="whose encoders; the configuration's first unless given"
-    )
-    regions: Texts | None = Field(
-        default=None, description="the first one is the report's headline; all unless given"
-    )
-    control: Text | None = Field(
-        default=None, description="region that is compared with every other in pairs"
-    )
-    subregions: tuple[Text, ...] = Field(
-        default=(), description="two or more: analysis of variance between them; none unless given"
-    )
-    deciles: Annotated[Whole, Field(ge=3)] = Field(default=10, description="number of groups of a rating")
-    decile_edges: Annotated[str, DefaultOr("paper")] = Field(
-        default=DEFAULT, description="edges and weights of these groups"
-    )
-    outcome: Annotated[str, OneOf(OUTCOMES)] = Field(
-        default="z", description="predictions z-scored per subject and set, or as they are (as published)"
-    )
-    neutral: Positive = Field(default=1.0, description="abs(z valence) below it is neutral")
-    voxelwise: Flag = Field(default=True, description="maps")
-    alpha: Share = Field(
-        default=0.005,
-        description="uncorrected threshold of maps; the corrected ones hold false discoveries at .05",
-    )
-    permutations: CountOrZero = Field(default=2000, description="of images")
-    seed: CountOrZero = Field(default=0, description="of these permutations")
-    out: ResolvedPath | None = Field(
-        default=None,
-        description="folder of the report, `validation` in `output` unless given, or `--out`; an earlier "
-        "report there is replaced, anything else left alone",
-    )
+    features: FeatureTable | None = None
+    """one table for all sets: features made elsewhere, with a column `stim_file`; by the network unless
+    given"""
+    low_level: Annotated[str, DefaultOr("paper", "none")] = DEFAULT
+    """low-level features in the regression"""
+    sets: Annotated[Mapping[Label, ImageSet], FILLED] = {}
+    """required; name -> set; effects are averaged over them"""
+    model: Text | None = None
+    """whose encoders; the configuration's first unless given"""
+    regions: Texts | None = None
+    """the first one is the report's headline; all unless given"""
+    control: Text | None = None
+    """region that is compared with every other in pairs"""
+    subregions: tuple[Text, ...] = ()
+    """two or more: analysis of variance between them; none unless given"""
+    deciles: Annotated[Whole, Field(ge=3)] = 10
+    """number of groups of a rating"""
+    decile_edges: Annotated[str, DefaultOr("paper")] = DEFAULT
+    """edges and weights of these groups"""
+    outcome: Annotated[str, OneOf(OUTCOMES)] = "z"
+    """predictions z-scored per subject and set, or as they are (as published)"""
+    neutral: Positive = 1.0
+    """abs(z valence) below it is neutral"""
+    voxelwise: Flag = True
+    """maps"""
+    alpha: Share = 0.005
+    """uncorrected threshold of maps; the corrected ones hold false discoveries at .05"""
+    permutations: CountOrZero = 2000
+    """of images"""
+    seed: CountOrZero = 0
+    """of these permutations"""
+    out: ResolvedPath | None = None
+    """folder of the report, `validation` in `output` unless given, or `--out`; an earlier report there is
+    replaced, anything else left alone"""
 
     @field_validator("sets")
     @classmethod

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from almond.encoding.config.paths import ResolvedPath
 from almond.encoding.config.regions import RegionForm
 from almond.encoding.config.section import ConfigSection, Count
@@ -13,14 +11,12 @@ from almond.shapes import Flag
 class BrainSettings(ConfigSection):
     """``map``: how well ridge predicts every voxel of a mask, with bounded memory."""
 
-    mask: RegionForm = Field(description="a mask file, or any other form of a region")
-    chunk: Count = Field(default=4096, description="voxels that are held at a time")
-    weights: Flag = Field(
-        default=False,
-        description="keep the weights too: `weights.npy` (D + 1, V), single precision, the intercept last",
-    )
-    out: ResolvedPath | None = Field(
-        default=None,
-        description="folder per subject with `r`, `r2`, `penalty`, `r_noise` as NIfTI and `result.json`; "
-        "`brain` in `output` unless given",
-    )
+    mask: RegionForm
+    """a mask file, or any other form of a region"""
+    chunk: Count = 4096
+    """voxels that are held at a time"""
+    weights: Flag = False
+    """keep the weights too: `weights.npy` (D + 1, V), single precision, the intercept last"""
+    out: ResolvedPath | None = None
+    """folder per subject with `r`, `r2`, `penalty`, `r_noise` as NIfTI and `result.json`; `brain` in `output`
+    unless given"""

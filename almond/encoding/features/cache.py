@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from almond.digest import digest_json
 from almond.files import npz_bytes, write_atomically
-from almond.progress import Part, Progress, Silent
+from almond.progress import Progress, Silent
 from almond.typing import FeatureArray, ImageArray
 
 BATCH = 32
@@ -34,25 +34,6 @@ class Extractor(Protocol):
 
     def extract(self, images: Sequence[ImageArray]) -> FeatureArray:
         """Compute the features (n, D) float32 of images."""
-
-
-def extract_side_by_side(
-    spaces: Sequence[Extractor],
-    digests: Sequence[str],
-    images: Sequence[ImageArray],
-    cache: Path,
-    progress: Progress,
-) -> FeatureArray:
-    """Extract the features (n, D) of images in several spaces, side by side; see :func:`extract_cached`."""
-    count = len(spaces)
-    parts = [Part(progress, index / count, (index + 1) / count) for index in range(count)]
-    return np.concatenate(
-        [
-            extract_cached(space, digests, lambda: images, cache, part)
-            for space, part in zip(spaces, parts, strict=True)
-        ],
-        axis=1,
-    )
 
 
 def extract_cached(

@@ -61,12 +61,10 @@ class NetworkSpec(PredictorSpec):
 
     is_network: ClassVar[bool] = True
 
-    video: FilmFile | None = Field(
-        default=None, description="a film that the runs show as one, instead of images"
-    )
-    every: Annotated[Whole, Field(ge=1)] = Field(
-        default=EVERY, description="every how many frames of the film"
-    )
+    video: FilmFile | None = None
+    """a film that the runs show as one, instead of images"""
+    every: Annotated[Whole, Field(ge=1)] = EVERY
+    """every how many frames of the film"""
 
     @abstractmethod
     def open_space(self, *, device: str = "cpu") -> DescribedSpace:
@@ -94,19 +92,21 @@ class NetworkSpec(PredictorSpec):
 class LayerSpec(NetworkSpec):
     """A layer of a network, by the name that ``named_modules`` gives it."""
 
-    layer: Text = Field(default="", description="name of the layer; the last one where none is named")
-    pool: Pool = Field(
-        default="flatten",
-        description="flatten, the mean over positions or tokens, or the first token of a layer",
-    )
+    layer: Text = ""
+    """name of the layer; the last one where none is named"""
+    pool: Pool = "flatten"
+    """flatten, the mean over positions or tokens, or the first token of a layer"""
 
 
 class PublishedSpec(LayerSpec):
     """A network that a library knows by name, with published weights or a file of them."""
 
-    model: Text = Field(description="the network's name in its library")
-    pretrained: Text = Field(default="", description="the tag of published weights")
-    weights: WeightsFile | None = Field(default=None, description="a file of weights, instead of a tag")
+    model: Text
+    """the network's name in its library"""
+    pretrained: Text = ""
+    """the tag of published weights"""
+    weights: WeightsFile | None = None
+    """a file of weights, instead of a tag"""
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
         yield from super().contradictions()

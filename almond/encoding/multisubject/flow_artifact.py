@@ -7,7 +7,6 @@ indices. It is written beside and renamed; its digest is its name, and loading r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,17 +18,13 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
-from almond.digest import canonical_json, digest_files
-from almond.encoding.artifacts.artifact import is_intact, keep_under_digest
+from almond.encoding.artifacts.folder import ArtifactFolder
 from almond.encoding.multisubject.flow_anchor import Anchor, KernelWindow
 from almond.encoding.multisubject.flow_matching import Velocity
 from almond.encoding.multisubject.flow_model import FlowModel, SubjectParameters
 from almond.encoding.multisubject.residual_covariance import ResidualCovariance
-from almond.errors import DigestMismatch, InputError
-from almond.files import new_folder, write_atomically
 
-FORMAT = "almond-flow/1"
-FILES = ("artifact.json", "weights.safetensors")
+FLOW = ArtifactFolder("almond-flow/1", "weights.safetensors", "the folder of a flow model")
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class FlowArtifact:
     def to_json(self) -> dict[str, Any]:
         model = self.model
         return {
-            "format": FORMAT,
+            "format": FLOW.format,
             "model": "flow",
             "subjects": list(model.subjects),
             "regions": sorted({region for of in self.columns.values() for region in of}),
@@ -87,15 +82,7 @@ class FlowArtifact:
 
 def save_flow(root: Path, artifact: FlowArtifact) -> tuple[str, Path]:
     """Write an artifact under its digest and return both; the same artifact twice is written once."""
-    with new_folder(root) as scratch:
-        write_atomically(scratch / FILES[1], save(_tensors(artifact)))
-        write_atomically(scratch / FILES[0], canonical_json(artifact.to_json()))
-        return keep_under_digest(root, scratch, FILES)
-
-
-def is_intact_flow(path: Path) -> bool:
-    """Whether a folder holds the bytes for which it is named."""
-    return is_intact(path, FILES)
+    return FLOW.save(root, artifact.to_json(), save(_tensors(artifact)))
 
 
 def load_flow(path: Path, device: str = "cpu") -> FlowArtifact:
@@ -104,11 +91,8 @@ def load_flow(path: Path, device: str = "cpu") -> FlowArtifact:
     :raises DigestMismatch: its bytes are not those for which the folder is named.
     :raises InputError: it is no such folder, or of another format.
     """
-    meta = read_flow_json(path)
-    digest = digest_files({name: path / name for name in FILES})
-    if digest != path.name:
-        raise DigestMismatch(path, path.name, digest)
-    tensors = load((path / FILES[1]).read_bytes())
+    meta = FLOW.checked(path)
+    tensors = load((path / FLOW.weights).read_bytes())
     subjects = meta["subjects"]
     voxels = {name: tensors[f"subject/{name}/voxels"].numpy() for name in subjects}
     columns: dict[str, dict[str, NDArray[np.int64]]] = {name: {} for name in subjects}
@@ -122,26 +106,12 @@ def load_flow(path: Path, device: str = "cpu") -> FlowArtifact:
         voxels=voxels,
         columns=columns,
         tr=float(meta["tr"]),
-        digest=digest,
+        digest=path.name,
         **{
             name: meta[name]
             for name in ("feature_space", "mask_digests", "grid", "config", "provenance", "metrics")
         },
     )
-
-
-def read_flow_json(path: Path) -> dict[str, Any]:
-    """Read the description alone, without checking digests."""
-    missing = [name for name in FILES if not (path / name).is_file()]
-    if missing:
-        raise InputError(path, f"has no {' and no '.join(missing)}", "the folder of a flow model")
-    try:
-        meta: dict[str, Any] = json.loads((path / FILES[0]).read_bytes())
-    except ValueError as error:
-        raise InputError(path / FILES[0], f"is not JSON ({error})", FORMAT) from error
-    if meta.get("format") != FORMAT:
-        raise InputError(path, f"has format {meta.get('format')!r}", FORMAT)
-    return meta
 
 
 def _tensors(artifact: FlowArtifact) -> dict[str, Tensor]:

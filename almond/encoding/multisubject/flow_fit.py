@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from almond.encoding.evaluation.noise_features import KIND
 from almond.encoding.models.estimators import RegionFit
 from almond.encoding.models.folds import Folds
 from almond.encoding.multisubject.calibration import calibration_summary, calibration_sums, crps_of_gaussian
-from almond.encoding.multisubject.flow_artifact import FlowArtifact, is_intact_flow, read_flow_json, save_flow
+from almond.encoding.multisubject.flow_artifact import FLOW, FlowArtifact, save_flow
 from almond.encoding.multisubject.flow_model import FlowModel
 from almond.encoding.multisubject.flow_stages import StageSettings, train_first_stage, train_stages
 from almond.encoding.multisubject.shared_fit import data_digests
@@ -71,30 +70,23 @@ def fit_flow(
         "convolved": config.hrf != "none",
     }
     key = digest_json(inputs)
-    known = _find(out, key)
+    entry = out / "index" / f"{key}.json"
+    known = FLOW.indexed(entry, out)
     if known is None:
         folder = out / "checkpoints" / key
         flow_fit = _FlowFit(config, subjects, folder)
         artifact = flow_fit.run(progress, digest_json(inputs["data"]))
         digest, _ = save_flow(out, artifact)
-        write_atomically(out / "index" / f"{key}.json", canonical_json({"artifact": digest}))
+        write_atomically(entry, canonical_json({"artifact": digest}))
         shutil.rmtree(folder, ignore_errors=True)
         known = out / digest
     progress.report(1.0, f"flow: {len(subjects)} subjects")
-    metrics = read_flow_json(known)["metrics"]
+    metrics = FLOW.read(known)["metrics"]
     return [
         FittedRegion(arrays.subject, region, MODEL, known.name, known, metrics[arrays.subject][region])
         for arrays in subjects
         for region in arrays.columns
     ]
-
-
-def _find(out: Path, key: str) -> Path | None:
-    entry = out / "index" / f"{key}.json"
-    if not entry.is_file():
-        return None
-    folder = out / str(json.loads(entry.read_bytes())["artifact"])
-    return folder if is_intact_flow(folder) else None
 
 
 @dataclass(frozen=True)

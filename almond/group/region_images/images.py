@@ -14,21 +14,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from almond.digest import digest_file
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.config.evaluation import StimuliSettings
 from almond.encoding.config.fit_config import FitConfig
-from almond.encoding.features.cache import extract_side_by_side
 from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.progress import Part, Progress
-from almond.stimuli import lowlevel, lowlevel_paper
-from almond.stimuli.images import LazyImages
+from almond.stimuli.nuisance import NUISANCE, nuisance_features
+from almond.targets.image_features import features_of_files
 from almond.typing import Floats
-
-NUISANCE = ("median_red", "median_green", "median_blue", "power_high", "power_low")
-"""The five low-level features of the published regressions."""
 
 PIXELS = 64
 """Side to which images are shrunk before their pixels are compared."""
@@ -61,7 +56,7 @@ def read_images(config: FitConfig, settings: StimuliSettings, progress: Progress
     names = tuple(table["image"])
     paths = _paths(settings, names)
     features, space = _features(config, settings, names, paths, Part(progress, 0.0, 0.8))
-    nuisance, nuisance_names = _low_level(settings, paths, Part(progress, 0.8, 1.0))
+    nuisance = nuisance_features(paths or (), settings.low_level, Part(progress, 0.8, 1.0))
     return TargetedImages(
         images=names,
         regions=tuple(table["region"]),
@@ -69,7 +64,7 @@ def read_images(config: FitConfig, settings: StimuliSettings, progress: Progress
         scenes=tuple(table["scene"]) if "scene" in table else None,
         features=features,
         nuisance=nuisance,
-        nuisance_names=nuisance_names,
+        nuisance_names=NUISANCE if nuisance.size else (),
         pixels=None if paths is None else np.stack([_shrunk(path) for path in paths]),
         space=space,
     )
@@ -120,9 +115,7 @@ def _features(
     if paths is None:
         raise InputError("evaluation.stimuli", "gives neither images nor their features", "one of them")
     spaces = [open_space(spec, device=config.device) for spec in config.spaces.values()]
-    digests = [digest_file(path) for path in paths]
-    cache = config.output / "features"
-    whole = extract_side_by_side(spaces, digests, LazyImages(paths), cache, progress)
+    whole = features_of_files(spaces, paths, config.output / "features", progress)
     return whole.astype(np.float64), spaces[0].digest if len(spaces) == 1 else ""
 
 
@@ -136,20 +129,6 @@ def _from_table(path: Path, names: Sequence[str]) -> Floats:
     if missing:
         raise InputError(path, f"has no features of {missing[0]}", "a row for every image")
     return np.asarray(table.values[[row_of[name] for name in names]], np.float64)
-
-
-def _low_level(
-    settings: StimuliSettings, paths: Sequence[Path] | None, progress: Progress
-) -> tuple[Floats, tuple[str, ...]]:
-    if settings.low_level == "none" or paths is None:
-        return np.zeros((0 if paths is None else len(paths), 0)), ()
-    measure = lowlevel_paper.measure_as_published if settings.low_level == "paper" else lowlevel.measure
-    rows = []
-    for index, image in enumerate(LazyImages(paths)):
-        progress.report(index / len(paths), "low-level features")
-        values = measure(image)
-        rows.append([values[name] for name in NUISANCE])
-    return np.array(rows), NUISANCE
 
 
 def _shrunk(path: Path) -> Floats:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from almond.encoding.config.features import WeightsFile
 from almond.encoding.features.specs import Mean, NetworkSpec, Positive
 
@@ -17,16 +15,14 @@ class EmonetSpec(NetworkSpec):
     """A fully connected layer before its nonlinearity: 4096 values of fc6 or fc7, or 20 of fc8."""
 
     kind: Literal["emonet"]
-    weights: WeightsFile | None = Field(
-        default=None, description="a file of weights; the store's where there is none"
-    )
-    layer: Literal["fc6", "fc7", "fc8"] | None = Field(
-        default=None, description="fc6, fc7 (where none is named) or fc8"
-    )
-    mean: Mean = Field(
-        default=None, description="subtracted: three numbers, or a file with a mean image, of 0-255"
-    )
-    scale: Positive = Field(default=1.0, description="multiplied after that")
+    weights: WeightsFile | None = None
+    """a file of weights; the store's where there is none"""
+    layer: Literal["fc6", "fc7", "fc8"] | None = None
+    """fc6, fc7 (where none is named) or fc8"""
+    mean: Mean = None
+    """subtracted: three numbers, or a file with a mean image, of 0-255"""
+    scale: Positive = 1.0
+    """multiplied after that"""
 
     def open_space(self, *, device: str = "cpu") -> DescribedSpace:
         """Open EmoNet.

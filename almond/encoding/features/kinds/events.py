@@ -17,9 +17,8 @@ class EventsSpec(PredictorSpec):
     """Conditions are the values of ``trial_type`` in the events tables."""
 
     kind: Literal["events"]
-    conditions: Annotated[tuple[Text, ...], Field(min_length=1)] = Field(
-        default=(), description="values of trial_type; all that occur in the data set where none are named"
-    )
+    conditions: Annotated[tuple[Text, ...], Field(min_length=1)] = ()
+    """values of trial_type; all that occur in the data set where none are named"""
 
     def open_predictors(self, presentation: Presentation) -> Predictors:
         from almond.encoding.features.event_predictors import predictors_of_events

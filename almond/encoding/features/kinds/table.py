@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
-
 from almond.encoding.config.features import FIELDS, TABLES
 from almond.encoding.config.paths import file_or_pattern_of
 from almond.encoding.features.specs import PredictorSpec
@@ -26,13 +24,12 @@ class TableSpec(PredictorSpec):
     """
 
     kind: Literal["table"]
-    path: TableFile = Field(
-        description="a .csv, .tsv, .npy, .npz, .mat or .parquet file; {subject} and {run} are filled in"
-    )
-    variable: Text = Field(default="", description="the array of a .mat or .npz file that holds several")
-    rows: Literal["time", "features"] | None = Field(
-        default=None, description="time: a row is a frame, volume or stimulus; features: a row is a feature"
-    )
+    path: TableFile
+    """a .csv, .tsv, .npy, .npz, .mat or .parquet file; {subject} and {run} are filled in"""
+    variable: Text = ""
+    """the array of a .mat or .npz file that holds several"""
+    rows: Literal["time", "features"] | None = None
+    """time: a row is a frame, volume or stimulus; features: a row is a feature"""
 
     def open_predictors(self, presentation: Presentation) -> Predictors:
         from almond.encoding.features.table_predictors import predictors_of_table

@@ -41,23 +41,25 @@ class TorchSpec(LayerSpec):
     """A layer of the network that ``model`` makes; a pixel p becomes (range p / 255 - mean) / std * scale."""
 
     kind: Literal["torch"]
-    model: Annotated[Text, AfterValidator(_factory)] = Field(
-        description="package.module:factory, a function without arguments or a class"
-    )
+    model: Annotated[Text, AfterValidator(_factory)]
+    """package.module:factory, a function without arguments or a class"""
     weights: Annotated[Any, PlainValidator(_weights, json_schema_input_type=str)] = Field(
         description=f"give a file of weights, or {OWN} for those that the factory puts in"
     )
-    layer: Text = Field(description="name of the layer, as named_modules gives it")
-    resize: Annotated[Whole, Field(ge=1)] = Field(description="side in pixels that the network takes")
-    filter: Literal["bicubic", "bilinear"] = Field(
-        default="bicubic", description="of resizing; both antialiased"
-    )
-    range: Annotated[Literal[1, 255], BeforeValidator(_no_flag)] = Field(
-        default=1, description="the value of white before mean and scale"
-    )
-    mean: Mean = Field(default=None, description="subtracted: three numbers or a file, in units of range")
-    std: ThreePositive | None = Field(default=None, description="divided by: three numbers above 0")
-    scale: Positive = Field(default=1.0, description="multiplied after that")
+    layer: Text
+    """name of the layer, as named_modules gives it"""
+    resize: Annotated[Whole, Field(ge=1)]
+    """side in pixels that the network takes"""
+    filter: Literal["bicubic", "bilinear"] = "bicubic"
+    """of resizing; both antialiased"""
+    range: Annotated[Literal[1, 255], BeforeValidator(_no_flag)] = 1
+    """the value of white before mean and scale"""
+    mean: Mean = None
+    """subtracted: three numbers or a file, in units of range"""
+    std: ThreePositive | None = None
+    """divided by: three numbers above 0"""
+    scale: Positive = 1.0
+    """multiplied after that"""
 
     def open_space(self, *, device: str = "cpu") -> DescribedSpace:
         """Open the network. The factory is the user's own code."""

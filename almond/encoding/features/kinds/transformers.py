@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from almond.encoding.config.paths import ExistingFolder
 from almond.encoding.features.specs import LayerSpec
 from almond.errors import InputError
@@ -20,7 +18,8 @@ class TransformersSpec(LayerSpec):
     """Without ``layer``: the image embedding, not normalised to unit length."""
 
     kind: Literal["transformers"]
-    path: ExistingFolder = Field(description="the folder of a CLIP model, as transformers saves it")
+    path: ExistingFolder
+    """the folder of a CLIP model, as transformers saves it"""
 
     def open_space(self, *, device: str = "cpu") -> DescribedSpace:
         from torch import float32
