@@ -94,9 +94,11 @@ class Processes:
         while self.living:
             pid, status = os.wait()
             self.living.discard(pid)
+            if self.ending:
+                continue
+            log.error("server process %d ended with status %d; starting another", pid, status)
+            time.sleep(AGAIN_SECONDS)
             if not self.ending:
-                log.error("server process %d ended with status %d; starting another", pid, status)
-                time.sleep(AGAIN_SECONDS)
                 self.start()
 
 
