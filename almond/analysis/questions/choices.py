@@ -8,6 +8,7 @@ rejects a true null in 20 to 50 percent of studies.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,18 @@ from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import GRID, SECOND, dot_with_interval, new_forest
 from almond.report.wording import p_cell, p_text, percent, signed, t_cell
-from almond.stats.mixed import MixedFit, RandomTerm, fit_binomial, likelihood_ratio
+from almond.stats.mixed import (
+    LikelihoodRatio,
+    MixedFit,
+    RandomTerm,
+    all_or_none_ratio,
+    fit_binomial,
+    fit_one_factor,
+    likelihood_ratio,
+)
 from almond.stats.multiple import holm
 from almond.stats.sign_flip import SignFlip, sign_flip
+from almond.typing import Floats
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,9 @@ class ChoiceResult:
 
     ``estimate`` is the intercept in log odds with its t interval; ``probability`` is that of a typical
     participant and scene. ``p`` is the primary one: Wald t with ``df`` = (units of the smallest random
-    factor) - 1, or the likelihood ratio where ``separated`` choices leave the Wald test without meaning.
+    factor) - 1. Where choices are ``separated`` (everybody chose alike, or alike within each unit of a
+    factor) the mixed model has no maximum: estimate, ``sd`` and ``p`` are then those of the likelihood
+    ratio with one factor random, the one whose p is largest.
     """
 
     target: str | None
@@ -94,26 +106,26 @@ def alignment(
     aligned = rows["aligned"].to_numpy(dtype=np.float64)
     full = fit_binomial(aligned, np.ones((len(rows), 1)), terms, names=["intercept"])
     null = fit_binomial(aligned, np.zeros((len(rows), 0)), terms)
-    ratio = likelihood_ratio(full, null)
+    separated = full.separated or null.separated
+    test = _all_or_none_test(aligned, terms) if separated else _model_test(full, null)
     by_scene = _shares(rows, "base_scene")
-    wald = _wald_summary(full)
     return ChoiceResult(
         target=target,
         share=float(aligned.mean()),
-        p=ratio.p if wald.p is None else wald.p,
-        p_likelihood=ratio.p,
-        chi2=ratio.statistic,
-        estimate=wald.estimate,
-        se=wald.se,
-        t=wald.t,
-        df=wald.df,
-        p_wald=wald.p,
-        probability=float(expit(wald.estimate)),
-        probability_low=wald.low,
-        probability_high=wald.high,
-        sd={variance.name: float(variance.sd[0]) for variance in full.variances},
+        p=test.ratio.p if test.p is None else test.p,
+        p_likelihood=test.ratio.p,
+        chi2=test.ratio.statistic,
+        estimate=test.estimate,
+        se=test.se,
+        t=test.t,
+        df=float(full.min_units_df()),
+        p_wald=test.p,
+        probability=float(expit(test.estimate)),
+        probability_low=test.low,
+        probability_high=test.high,
+        sd=test.sd,
         singular=full.singular,
-        separated=full.separated,
+        separated=separated,
         sign_flip=sign_flip(np.array([scene.share for scene in by_scene]) - 0.5, rng, seed, flips),
         trials=len(rows),
         participants=people,
@@ -137,26 +149,47 @@ def _random_terms(rows: pd.DataFrame) -> list[RandomTerm]:
 
 
 @dataclass(frozen=True)
-class _WaldSummary:
+class _InterceptTest:
+    """The intercept's tests and its interval as probabilities; no Wald test where choices are separated."""
+
     estimate: float
-    se: float | None
-    t: float | None
-    df: float
-    p: float | None
+    ratio: LikelihoodRatio
     low: float
     high: float
+    sd: dict[str, float]
+    se: float | None = None
+    t: float | None = None
+    p: float | None = None
 
 
-def _wald_summary(fit: MixedFit) -> _WaldSummary:
-    """The intercept's test and its interval as probabilities; without a test where choices are separated."""
-    df = float(fit.min_units_df())
-    estimate = float(fit.estimates[0])
-    if fit.separated or not np.isfinite(fit.se[0]):
-        low, high = (0.5, 1.0) if estimate > 0 else (0.0, 0.5)
-        return _WaldSummary(estimate, None, None, df, None, low, high)
-    test = fit.wald("intercept", df=df)
-    low, high = float(expit(test.low)), float(expit(test.high))
-    return _WaldSummary(estimate, test.se, test.t, df, test.p, low, high)
+def _model_test(full: MixedFit, null: MixedFit) -> _InterceptTest:
+    ratio, estimate = likelihood_ratio(full, null), float(full.estimates[0])
+    sd = {variance.name: float(variance.sd[0]) for variance in full.variances}
+    if not np.isfinite(full.se[0]):
+        return _InterceptTest(estimate, ratio, *_without_error(estimate, ratio), sd)
+    wald = full.wald("intercept")
+    low, high = float(expit(wald.low)), float(expit(wald.high))
+    return _InterceptTest(estimate, ratio, low, high, sd, wald.se, wald.t, wald.p)
+
+
+def _all_or_none_test(aligned: Floats, terms: Sequence[RandomTerm]) -> _InterceptTest:
+    """Test each factor's units alone; the one with the largest p limits what the choices can tell."""
+    tests = []
+    for term in terms:
+        units = np.unique(np.asarray(term.groups), return_inverse=True)[1]
+        counts, trials = np.bincount(units, aligned).astype(np.float64), np.bincount(units).astype(np.float64)
+        full, null = fit_one_factor(counts, trials), fit_one_factor(counts, trials, null=True)
+        tests.append((term.name, full, all_or_none_ratio(full, null)))
+    name, full, ratio = max(tests, key=lambda test: (round(test[2].p, 9), test[1].sd))
+    estimate = full.intercept
+    return _InterceptTest(estimate, ratio, *_without_error(estimate, ratio), {name: full.sd})
+
+
+def _without_error(estimate: float, ratio: LikelihoodRatio) -> tuple[float, float]:
+    """Return what is known of the probability where the estimate has no standard error: its side, if that."""
+    if ratio.p > 0.05:
+        return 0.0, 1.0
+    return (0.5, 1.0) if estimate > 0 else (0.0, 0.5)
 
 
 def _shares(rows: pd.DataFrame, column: str) -> tuple[Share, ...]:
@@ -275,8 +308,9 @@ def _notes(result: Result) -> tuple[str, ...]:
     ]
     if separated := [name for name, row in _tests(result) if row["separated"]]:
         notes.append(
-            f"Separated ({', '.join(separated)}): choices left the model no finite estimate; p is that of "
-            "the likelihood ratio."
+            f"Separated ({', '.join(separated)}): choices were all or none within people or scenes, which "
+            "leaves the model no finite estimate; p is that of the likelihood ratio with people or with "
+            "scenes random, whichever is larger."
         )
     if overall["singular"]:
         notes.append("A variance was estimated as zero in the overall model.")

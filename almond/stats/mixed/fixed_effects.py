@@ -90,7 +90,8 @@ class Wald:
 class MixedFit:
     """A fitted mixed model.
 
-    ``singular``: a variance lies on its bound of zero. ``separated``: the likelihood has no maximum.
+    ``singular``: a variance lies on its bound of zero. ``separated``: the likelihood has no maximum, because
+    the outcome never varies, or is all or none within units.
     ``hessian``: standard errors rest on the Hessian of all parameters (else on that of the fixed effects with
     variances held). ``residual_variance`` is None for binomial models. ``criterion`` is the REML or ML
     deviance of linear models.
