@@ -33,12 +33,11 @@ def not_finite(values: ArrayLike, axes: Sequence[str | Sequence[str]] = ()) -> s
         return None
     places = np.argwhere(~np.isfinite(array))
     first = tuple(int(index) for index in places[0])
-    text = f"{len(places)} of {array.size} numbers are NaN or infinite"
     if not first:
-        return f"is {array}"
+        return f"is {array}, which is not finite"
     labels = [_label(axes[axis] if axis < len(axes) else "", index) for axis, index in enumerate(first)]
     where = ", ".join(labels) if axes else f"[{', '.join(map(str, first))}]"
-    return f"{text}, the first ({array[first]}) at {where}"
+    return f"{len(places)} of {array.size} values are not finite, the first ({array[first]}) at {where}"
 
 
 def _label(names: str | Sequence[str], index: int) -> str:

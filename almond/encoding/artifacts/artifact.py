@@ -25,6 +25,7 @@ from almond.digest import canonical_json, digest_files
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import DigestMismatch, InputError
 from almond.files import new_folder, npz_bytes, write_atomically
+from almond.finite import require_finite
 
 FORMAT = "almond-encoder/1"
 FILES = ("artifact.json", "weights.npz")
@@ -69,6 +70,11 @@ class EncoderArtifact:
             raise InputError(
                 "basis_weights", f"has shape {self.basis_weights.shape}", f"(K, {dimension}, {voxels})"
             )
+        name = f"sub-{self.subject} {self.region}"
+        require_finite(self.weights, f"{name}: weights", axes=("feature", "voxel"))
+        require_finite(self.intercept, f"{name}: intercept", axes=("voxel",))
+        if self.basis_weights is not None:
+            require_finite(self.basis_weights, f"{name}: basis weights", axes=("basis", "feature", "voxel"))
 
     @property
     def is_mean(self) -> bool:
