@@ -141,7 +141,7 @@ def sample(
             x = trajectory.advance(x, x0, step, noise)
         checked.step(step, x0, x, entries)
         progress.report((step.index + 1) / len(trajectory.steps))
-    return _finish(recipes, generator, scorer, x, traces, checked)
+    return _finish(recipes, generator, scorer, x, traces=traces, checked=checked)
 
 
 def objective_weights(recipes: Sequence[Recipe], names: Sequence[str]) -> torch.Tensor:
@@ -184,6 +184,7 @@ def _finish(
     generator: Generator,
     scorer: DifferentiableScorer,
     x: torch.Tensor,
+    *,
     traces: Sequence[list[dict[str, Any]]],
     checked: Checked,
 ) -> list[Generated]:

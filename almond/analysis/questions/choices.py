@@ -8,7 +8,6 @@ rejects a true null in 20 to 50 percent of studies.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,18 +22,9 @@ from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import GRID, SECOND, dot_with_interval, new_forest
 from almond.report.wording import p_cell, p_text, percent, signed, t_cell
-from almond.stats.mixed import (
-    LikelihoodRatio,
-    MixedFit,
-    RandomTerm,
-    all_or_none_ratio,
-    fit_binomial,
-    fit_one_factor,
-    likelihood_ratio,
-)
+from almond.stats.mixed import RandomTerm, intercept_test
 from almond.stats.multiple import holm
 from almond.stats.sign_flip import SignFlip, sign_flip
-from almond.typing import Floats
 
 
 @dataclass(frozen=True)
@@ -104,10 +94,7 @@ def alignment(
         raise InputError(name, f"{people} participants, {scenes} base scenes", "at least 2 and 3")
     terms = _random_terms(rows)
     aligned = rows["aligned"].to_numpy(dtype=np.float64)
-    full = fit_binomial(aligned, np.ones((len(rows), 1)), terms, names=["intercept"])
-    null = fit_binomial(aligned, np.zeros((len(rows), 0)), terms)
-    separated = full.separated or null.separated
-    test = _all_or_none_test(aligned, terms) if separated else _model_test(full, null)
+    test = intercept_test(aligned, terms)
     by_scene = _shares(rows, "base_scene")
     return ChoiceResult(
         target=target,
@@ -118,14 +105,14 @@ def alignment(
         estimate=test.estimate,
         se=test.se,
         t=test.t,
-        df=float(full.min_units_df()),
+        df=test.df,
         p_wald=test.p,
         probability=float(expit(test.estimate)),
         probability_low=test.low,
         probability_high=test.high,
         sd=test.sd,
-        singular=full.singular,
-        separated=separated,
+        singular=test.singular,
+        separated=test.separated,
         sign_flip=sign_flip(np.array([scene.share for scene in by_scene]) - 0.5, rng, seed, flips),
         trials=len(rows),
         participants=people,
@@ -146,50 +133,6 @@ def _random_terms(rows: pd.DataFrame) -> list[RandomTerm]:
     if rows["pair_id"].nunique() > rows["base_scene"].nunique():
         terms.append(RandomTerm("pair", rows["pair_id"].to_numpy()))
     return terms
-
-
-@dataclass(frozen=True)
-class _InterceptTest:
-    """The intercept's tests and its interval as probabilities; no Wald test where choices are separated."""
-
-    estimate: float
-    ratio: LikelihoodRatio
-    low: float
-    high: float
-    sd: dict[str, float]
-    se: float | None = None
-    t: float | None = None
-    p: float | None = None
-
-
-def _model_test(full: MixedFit, null: MixedFit) -> _InterceptTest:
-    ratio, estimate = likelihood_ratio(full, null), float(full.estimates[0])
-    sd = {variance.name: float(variance.sd[0]) for variance in full.variances}
-    if not np.isfinite(full.se[0]):
-        return _InterceptTest(estimate, ratio, *_without_error(estimate, ratio), sd)
-    wald = full.wald("intercept")
-    low, high = float(expit(wald.low)), float(expit(wald.high))
-    return _InterceptTest(estimate, ratio, low, high, sd, wald.se, wald.t, wald.p)
-
-
-def _all_or_none_test(aligned: Floats, terms: Sequence[RandomTerm]) -> _InterceptTest:
-    """Test each factor's units alone; the one with the largest p limits what the choices can tell."""
-    tests = []
-    for term in terms:
-        units = np.unique(np.asarray(term.groups), return_inverse=True)[1]
-        counts, trials = np.bincount(units, aligned).astype(np.float64), np.bincount(units).astype(np.float64)
-        full, null = fit_one_factor(counts, trials), fit_one_factor(counts, trials, null=True)
-        tests.append((term.name, full, all_or_none_ratio(full, null)))
-    name, full, ratio = max(tests, key=lambda test: (round(test[2].p, 9), test[1].sd))
-    estimate = full.intercept
-    return _InterceptTest(estimate, ratio, *_without_error(estimate, ratio), {name: full.sd})
-
-
-def _without_error(estimate: float, ratio: LikelihoodRatio) -> tuple[float, float]:
-    """Return what is known of the probability where the estimate has no standard error: its side, if that."""
-    if ratio.p > 0.05:
-        return 0.0, 1.0
-    return (0.5, 1.0) if estimate > 0 else (0.0, 0.5)
 
 
 def _shares(rows: pd.DataFrame, column: str) -> tuple[Share, ...]:

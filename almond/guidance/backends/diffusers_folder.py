@@ -126,7 +126,7 @@ def _refused(folder: Path, part: str, problem: str, expected: str) -> InputError
     return InputError(folder / part / "config.json", problem, expected)
 
 
-def load_network(folder: Path, kind: Any, name: str, **options: Any) -> Any:
+def load_frozen(folder: Path, kind: Any, name: str, **options: Any) -> Any:
     """Load a network, frozen; a weight that the file lacks, or that is not finite, is an ``InputError``."""
     network, report = load_part(folder, kind, name, output_loading_info=True, **options)
     for key in ("missing_keys", "mismatched_keys"):

@@ -20,7 +20,7 @@ from almond.guidance.backends.base import Condition, Prediction, clipped, rms, s
 from almond.guidance.backends.diffusers_folder import (
     check_parts,
     folder_digest,
-    load_network,
+    load_frozen,
     load_part,
     read_index,
 )
@@ -167,9 +167,9 @@ def load_folder(folder: Path, *, name: str, scheduler: str | None = None) -> Dif
     index = read_index(folder)
     check_parts(folder, index)
     solver = load_scheduler(folder, scheduler or str(index["scheduler"][1]))
-    unet = load_network(folder, UNet2DConditionModel, "unet", torch_dtype=torch.float32)
-    vae = load_network(folder, AutoencoderKL, "vae", torch_dtype=torch.float32)
-    model = load_network(folder, CLIPTextModel, "text_encoder").to(torch.float32)
+    unet = load_frozen(folder, UNet2DConditionModel, "unet", torch_dtype=torch.float32)
+    vae = load_frozen(folder, AutoencoderKL, "vae", torch_dtype=torch.float32)
+    model = load_frozen(folder, CLIPTextModel, "text_encoder").to(torch.float32)
     side = int(unet.config.sample_size) * 2 ** (len(vae.config.block_out_channels) - 1)
     return DiffusionGenerator(
         name=name,

@@ -136,8 +136,7 @@ def fit_linear(
         original columns; else maximum likelihood, for likelihood ratios, -2 log-likelihood as ``criterion``.
     :raises InputError: an outcome that is not finite or does not vary, a deficient design, one-level terms.
     """
-    outcome = np.asarray(outcome, dtype=np.float64)
-    rows = len(outcome)
+    outcome, rows = np.asarray(outcome, dtype=np.float64), len(outcome)
     require_finite(outcome, "linear mixed model: outcome", axes=("row",))
     if rows < 3 or np.ptp(outcome) == 0.0:
         raise InputError("linear mixed model", "the outcome does not vary", "3 or more rows that differ")
