@@ -45,7 +45,7 @@ def read_body(data: bytes) -> dict[str, Any]:
         raise Malformed("body", f"has {len(data)} bytes", f"at most {LARGEST_BODY}")
     try:
         body = json.loads(data, parse_constant=refuse_constant)
-        json.dumps(body, ensure_ascii=False).encode()
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()  # 1e999 is read as infinite
     except (ValueError, RecursionError) as error:
         raise Malformed("body", "is not JSON", "a JSON object in UTF-8") from error
     if b"\\u0000" in data:

@@ -183,6 +183,7 @@ BODIES = {
     "no JSON": (b"{", "body", "is not JSON"),
     "a list": (b"[]", "body", "is []"),
     "not a number": (b'{"rt_ms": NaN}', "body", "is not JSON"),
+    "infinite": (b'{"rt_ms": 1e999}', "body", "is not JSON"),
     "half a character": (b'{"response_id": "\\ud800"}', "body", "is not JSON"),
     "a zero": (b'{"response_id": "\\u0000"}', "body", "holds a zero character"),
     "no UTF-8": (b'{"response_id": "\xff"}', "body", "is not JSON"),

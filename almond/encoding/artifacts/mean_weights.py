@@ -25,6 +25,7 @@ from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.finite import require_finite
 from almond.naming import natural
 
 VARIABLE = "b"
@@ -125,10 +126,9 @@ def _read_mat(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _checked(weights: NDArray[np.float64], path: Path, least: int = 2) -> NDArray[np.float64]:
-    if len(weights) < least or not np.isfinite(weights).all():
-        raise InputError(
-            path, f"holds {len(weights)} weights or some that are no number", "a weight per feature"
-        )
+    if len(weights) < least:
+        raise InputError(path, f"holds {len(weights)} weights", "a weight per feature")
+    require_finite(weights, path, "a weight per feature; NaN is no number", axes=("weight", "voxel"))
     return weights
 
 

@@ -30,6 +30,7 @@ from almond.encoding.models.solvers.ridge_systems import Spectral, System, Syste
 from almond.encoding.models.solvers.training_sets import NestedSets, TrainingSets, make_training_sets
 from almond.errors import InputError
 from almond.files import new_folder
+from almond.finite import require_finite
 from almond.progress import Part, Progress
 from almond.typing import Columns, Floats
 
@@ -239,8 +240,7 @@ def read_chunk(reader: Reader, voxels: Columns, n_rows: int) -> Floats:
     bold = np.asarray(reader(voxels), np.float64)
     if bold.shape != (n_rows, len(voxels)):
         raise InputError("BOLD", f"has the shape {bold.shape}", f"({n_rows}, {len(voxels)})")
-    if not np.isfinite(bold).all():
-        raise InputError("BOLD", "holds values that are not finite", "numbers")
+    require_finite(bold, "BOLD", axes=("row", [f"voxel {voxel}" for voxel in voxels]))
     return bold
 
 
