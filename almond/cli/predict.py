@@ -21,8 +21,8 @@ from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.pictures.files import LazyImages, image_files
 from almond.progress import Console, Part, Progress
-from almond.stimuli.images import LazyImages, image_files
 from almond.targets.prediction import predict_table
 
 HELP = "predict the responses of fitted regions to a folder of images"

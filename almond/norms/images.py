@@ -19,10 +19,11 @@ from almond.encoding.features.run_features import Predictors, joined_card
 from almond.encoding.features.space import FeatureSpace, card_of_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
+from almond.pictures.files import LazyImages, image_files
+from almond.pictures.reading import read_image
 from almond.progress import Part, Progress
 from almond.stats.correlation import zscore
 from almond.stimuli import lowlevel, lowlevel_paper
-from almond.stimuli.images import LazyImages, image_files, read_image
 from almond.stimuli.norms import Norms, image_key, listed, read_norms
 from almond.typing import Floats, ImageArray
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from almond.errors import InputError
+from almond.pictures.reading import read_image
 from almond.progress import Progress
-from almond.stimuli.images import read_image
 from almond.stimuli.lowlevel import measure
 from almond.stimuli.norms import image_key, read_text
 

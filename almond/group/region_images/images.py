@@ -22,9 +22,10 @@ from almond.encoding.features.cache import extract_side_by_side
 from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
+from almond.pictures.files import LazyImages
+from almond.pictures.reading import read_image
 from almond.progress import Part, Progress
 from almond.stimuli import lowlevel, lowlevel_paper
-from almond.stimuli.images import LazyImages
 from almond.typing import Floats
 
 NUISANCE = ("median_red", "median_green", "median_blue", "power_high", "power_low")
@@ -153,8 +154,7 @@ def _low_level(
 
 
 def _shrunk(path: Path) -> Floats:
-    with Image.open(path) as image:
-        small = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.BOX)
+    small = Image.fromarray(read_image(path)).resize((PIXELS, PIXELS), Image.Resampling.BOX)
     return np.asarray(small, np.float64).ravel()
 
 

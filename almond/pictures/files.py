@@ -1,0 +1,47 @@
+"""Folders of pictures: which files count, and pictures that are read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+from almond.errors import InputError
+from almond.pictures.formats import IMAGE_SUFFIXES
+from almond.pictures.reading import read_image
+from almond.typing import ImageArray
+
+
+def image_files(folder: Path) -> list[Path]:
+    """List the images directly in a folder, by name; ``InputError`` when there is none."""
+    if not folder.is_dir():
+        raise InputError(folder, "is not a folder", "a folder of images")
+    paths = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
+    )
+    if not paths:
+        raise InputError(folder, "holds no image", ", ".join(sorted(IMAGE_SUFFIXES)))
+    return paths
+
+
+class LazyImages(Sequence[ImageArray]):
+    """Image files that are read when they are indexed, so that few are in memory at a time."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> ImageArray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> LazyImages: ...
+
+    def __getitem__(self, index: int | slice) -> ImageArray | LazyImages:
+        if isinstance(index, slice):
+            return LazyImages(self.paths[index])
+        return read_image(self.paths[index])
