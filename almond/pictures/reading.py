@@ -76,10 +76,10 @@ def read_picture(source: Path | bytes, *, name: str | None = None) -> Picture:
     label = name or (str(source) if isinstance(source, Path) else "image")
     data = _bytes(source, label)
     kind = format_of(data, label)
-    data, samples = _checked(data, kind, label)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what is refused below, or does not matter to the pixels
+            warnings.simplefilter("ignore")  # of what is refused here, or does not matter to the pixels
+            data, samples = _checked(data, kind, label)
             return _decoded(data, kind, samples, label)
     except UnidentifiedImageError as error:
         raise InputError(label, f"is a {kind} image that is damaged or of a rare kind", EXPECTED) from error

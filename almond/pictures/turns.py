@@ -47,7 +47,7 @@ BY_ORIENTATION = {
 
 
 def turn_of_frame(frame: Any, path: Path) -> Turn:
-    """Read how a frame of a film is to be turned from its display matrix; ``InputError`` for an angle between."""
+    """Read how a frame of a film is to be turned; ``InputError`` for an angle between quarter turns."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return UPRIGHT

@@ -161,3 +161,171 @@ def chrm(points: XY) -> bytes:
 
 def iccp(profile: bytes) -> bytes:
     return chunk(b"iCCP", b"made\0\0" + zlib.compress(profile))
+
+
+def deep(rows: np.ndarray) -> np.ndarray:
+    """8-bit samples as 16-bit ones whose lower halves are noise."""
+    noise = np.random.default_rng(0).integers(0, 256, rows.shape, dtype=np.uint16)
+    return rows.astype(np.uint16) << 8 | noise
+
+
+def keyed(*key: int, depth: int = 8) -> bytes:
+    """A PNG whose lower right is of the transparent colour ``key``, beside one that differs by 1."""
+    rows = np.array(scene() if len(key) == 3 else greys(), np.uint16)
+    rows = deep(rows) if depth == 16 else rows
+    rows[15:, 20:] = key if len(key) == 3 else key[0]
+    rows[25:, 20:] += 1
+    return png(rows, depth, 2 if len(key) == 3 else 0, chunk(b"tRNS", struct.pack(f">{len(key)}H", *key)))
+
+
+def _indexed() -> Image.Image:
+    return Image.fromarray(scene()).quantize(64)
+
+
+def _small_frame() -> bytes:
+    """A GIF whose only frame covers a part of its screen."""
+    data = bytearray(saved(_indexed(), "GIF"))
+    data[6:10] = struct.pack("<HH", WIDTH + 10, HEIGHT + 5)
+    return bytes(data)
+
+
+def painted() -> dict[str, bytes]:
+    """Files that Almond reads and Chromium paints, by names that end as the files' do."""
+    grey, rgba = greys().astype(np.uint8), np.dstack([scene(), veil()])
+    inks = Image.fromarray(np.dstack([scene(), grey]), "CMYK")
+    turned = {
+        f"turned-{way}.{kind.lower()}": saved(lying(way), kind, exif=exif(way))
+        for way in range(1, 9)
+        for kind in ("JPEG", "PNG")
+    }
+    return turned | {
+        "plain.png": saved(scene(), "PNG"),
+        "plain.jpg": saved(scene(), "JPEG", quality=90),
+        "no-subsampling.jpg": saved(scene(), "JPEG", quality=90, subsampling=0),
+        "progressive.jpg": saved(scene(), "JPEG", quality=80, progressive=True),
+        "grey.jpg": saved(grey, "JPEG"),
+        "cmyk.jpg": saved(inks, "JPEG", quality=95),
+        "plain.bmp": saved(scene(), "BMP"),
+        "opaque-32.bmp": saved(rgba, "BMP"),
+        "palette.bmp": saved(_indexed(), "BMP"),
+        "plain.gif": saved(_indexed(), "GIF"),
+        "clear.gif": saved(_indexed(), "GIF", transparency=3),
+        "small-frame.gif": _small_frame(),
+        "lossless.webp": saved(scene(), "WEBP", lossless=True),
+        "lossy.webp": saved(scene(), "WEBP", quality=80),
+        "palette.png": saved(_indexed(), "PNG"),
+        "clear-palette.png": saved(_indexed(), "PNG", transparency=bytes(range(0, 256, 4))),
+        "veiled.png": saved(rgba, "PNG"),
+        "veiled-grey.png": png(np.dstack([grey, veil()]), 8, 4),
+        "key.png": keyed(10, 20, 30),
+        "grey-key.png": keyed(77),
+        "16-bit-key.png": keyed(1000, 2000, 3000, depth=16),
+        "16-bit-grey-key.png": keyed(30000, depth=16),
+        "2-bit-key.png": png(greys(2), 2, 0, chunk(b"tRNS", b"\0\1")),
+        "1-bit.png": png(greys(1), 1, 0),
+        "1-bit-key.png": png(greys(1), 1, 0, chunk(b"tRNS", b"\0\0")),
+        "4-bit.png": png(greys(4), 4, 0),
+        "16-bit-grey.png": png(greys(16), 16, 0),
+        "16-bit.png": png(deep(scene()), 16, 2),
+        "16-bit-veiled.png": png(deep(rgba), 16, 6),
+        "16-bit-veiled-grey.png": png(deep(np.dstack([grey, veil()])), 16, 4),
+    }
+
+
+def coloured() -> dict[str, bytes]:
+    """Files as of :func:`painted` whose colours two programs round differently: profiles, gamma, blending."""
+    grey, rgba = greys().astype(np.uint8), np.dstack([scene(), veil()])
+    return {
+        "wide.png": png(scene(), 8, 2, iccp(wide_profile())),
+        "wide.jpg": saved(scene(), "JPEG", icc_profile=wide_profile()),
+        "wide.webp": saved(scene(), "WEBP", lossless=True, icc_profile=wide_profile()),
+        "wide-palette.png": saved(_indexed(), "PNG", icc_profile=wide_profile()),
+        "wide-veiled.png": png(rgba, 8, 6, iccp(wide_profile())),
+        "wide-16-bit.png": png(deep(scene()), 16, 2, iccp(wide_profile())),
+        "wide-grey.jpg": saved(grey, "JPEG", icc_profile=wide_profile()),
+        "grey-profile.png": png(grey, 8, 0, iccp(grey_profile())),
+        "grey-profile.jpg": saved(grey, "JPEG", icc_profile=grey_profile()),
+        "grey-profile-16-bit-veiled.png": png(deep(np.dstack([grey, veil()])), 16, 4, iccp(grey_profile())),
+        "srgb.png": png(scene(), 8, 2, iccp(srgb_profile())),
+        "srgb.jpg": saved(scene(), "JPEG", icc_profile=srgb_profile()),
+        "broken-profile.png": png(scene(), 8, 2, iccp(wide_profile()[:200])),
+        "profile-of-greys-on-rgb.jpg": saved(scene(), "JPEG", icc_profile=grey_profile()),
+        "profile-before-gamma.png": png(scene(), 8, 2, iccp(wide_profile()), gama(1.0)),
+        "broken-profile-and-gamma.png": png(scene(), 8, 2, iccp(wide_profile()[:200]), gama(1.0)),
+        "gamma.png": png(scene(), 8, 2, gama(1.0)),
+        "usual-gamma.png": png(scene(), 8, 2, gama(0.45455)),
+        "gamma-and-primaries.png": png(scene(), 8, 2, gama(0.45455), chrm(WIDE_XY)),
+        "primaries.png": png(scene(), 8, 2, chrm(WIDE_XY)),
+        "srgb-before-gamma.png": png(scene(), 8, 2, gama(1.0), chunk(b"sRGB", b"\0")),
+        "gamma-veiled.png": png(rgba, 8, 6, gama(1.0)),
+        "gamma-grey.png": png(grey, 8, 0, gama(1.0)),
+        "veiled.webp": saved(rgba, "WEBP", lossless=True, exact=True),
+        "lossy-veiled.webp": saved(rgba, "WEBP", quality=80),
+    }
+
+
+def tiff(rows: np.ndarray, *, order: str = "<", bits: int = 16, white_first: bool = False) -> bytes:
+    """A grey TIFF (H, W) of one strip in either order of bytes."""
+    height, width = rows.shape
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    data = rows.astype(f"{order}u{bits // 8}").tobytes()
+    values = {256: width, 257: height, 258: bits, 259: 1, 262: 0 if white_first else 1}
+    values |= {273: 8, 277: 1, 278: height, 279: len(data)}
+    entries = b"".join(struct.pack(f"{order}HHIHH", tag, 3, 1, value, 0) for tag, value in values.items())
+    head = mark + struct.pack(f"{order}I", 8 + len(data))
+    return head + data + struct.pack(f"{order}H", len(values)) + entries + bytes(4)
+
+
+def tiffs() -> dict[str, tuple[bytes, np.ndarray]]:
+    """TIFFs, which browsers do not paint, with the pixels (H, W, 3) that they hold."""
+    grey, deep_grey = greys().astype(np.uint8), deep(greys())
+    three = np.repeat(grey[..., None], 3, 2)
+    return {
+        "plain.tif": (saved(scene(), "TIFF"), scene()),
+        "packed.tif": (saved(scene(), "TIFF", compression="tiff_lzw"), scene()),
+        "turned.tif": (saved(lying(8), "TIFF", tiffinfo={274: 8}), scene()),
+        "16-bit.tif": (tiff(deep_grey), three),
+        "16-bit-big-endian.tiff": (tiff(deep_grey, order=">"), three),
+        "16-bit-white-first.tif": (tiff(65535 - deep_grey, white_first=True), three),
+        "8-bit-white-first.tif": (tiff(255 - grey, bits=8, white_first=True), three),
+    }
+
+
+def _pages(kind: str, **options: Any) -> bytes:
+    pages = [Image.fromarray(np.roll(scene(), step, 1)) for step in range(3)]
+    return saved(pages[0], kind, save_all=True, append_images=pages[1:], **options)
+
+
+def refused() -> dict[str, tuple[bytes, str]]:
+    """Files that are refused, with the words of the error."""
+    inks = Image.fromarray(np.dstack([scene(), greys().astype(np.uint8)]), "CMYK")
+    flat = scene().mean(axis=2)
+    huge = png(np.zeros((1, 1), np.uint8), 8, 0).replace(
+        struct.pack(">II", 1, 1), struct.pack(">II", 6000, 6000)
+    )
+    head = huge[12:29]
+    huge = huge.replace(huge[29:33], struct.pack(">I", zlib.crc32(head)))
+    return {
+        "animation.gif": (_pages("GIF"), "3 frames"),
+        "animation.png": (_pages("PNG"), "animation"),
+        "animation.webp": (_pages("WEBP", lossless=True), "3 frames"),
+        "pages.tif": (_pages("TIFF"), "3 frames or pages"),
+        "float.tif": (saved(flat.astype(np.float32), "TIFF"), "floating-point numbers"),
+        "whole-32.tif": (saved(flat.astype(np.int32), "TIFF"), "signed whole numbers|32 bits"),
+        "turned.webp": (saved(lying(6), "WEBP", exif=exif(6)), "to be turned"),
+        "turned-late.png": (png(lying(6), 8, 2, after=[chunk(b"eXIf", exif(6)[6:])]), "after its pixels"),
+        "inks.jpg": (saved(inks, "JPEG", icc_profile=ink_profile()), "CMYK colours with a profile"),
+        "wide-range.png": (png(scene(), 8, 2, chunk(b"cICP", bytes([9, 16, 0, 1]))), "cICP"),
+        "huge.png": (huge, "6000 x 6000 pixels.*25 million"),
+        "cut.png": (saved(scene(), "PNG")[:-30], "ends too early"),
+        "cut.jpg": (saved(scene(), "JPEG")[:-30], "damaged"),
+        "cut.webp": (saved(scene(), "WEBP")[:-30], "damaged"),
+        "cut.gif": (saved(_indexed(), "GIF")[:-60], "damaged"),
+        "cut.bmp": (saved(scene(), "BMP")[:-60], "damaged"),
+        "cut.tif": (tiff(greys(16))[:400], "damaged"),
+        "drawing.eps": (saved(scene(), "EPS"), "is not an image"),
+        "icon.png": (saved(scene(), "ICO"), "is not an image"),
+        "layers.png": (saved(scene(), "JPEG2000"), "is not an image"),
+        "empty.png": (b"", "is not an image"),
+        "text.jpg": (b"not an image at all", "is not an image"),
+    }

@@ -34,6 +34,9 @@ BATCH_BYTES = 64 << 20
 BEAT = 50
 """Frames between two reports, each of which is a chance to stop."""
 
+HIGH_RANGE = {16: "PQ", 18: "HLG"}
+"""Transfer functions of high dynamic range: without tone mapping such frames look washed out."""
+
 SHORT_SHARE, SHORT_FRAMES = 0.01, 10
 SHORT_LENGTH, SHORT_SECONDS = 0.05, 1.0
 """A film may lack so much of the frames, or the length, that it announces before it counts as broken off."""
@@ -217,6 +220,10 @@ def _announced(container: Any, stream: Any) -> _Promise:
 def _time(picture: Any, index: int, path: Path) -> float:
     if picture.is_corrupt:
         raise InputError(path, f"frame {index} is damaged", "a film that plays to its end")
+    if picture.color_trc in HIGH_RANGE:
+        raise InputError(
+            path, f"is of high dynamic range ({HIGH_RANGE[picture.color_trc]})", "a film converted to SDR"
+        )
     if picture.time is None:
         raise InputError(path, f"frame {index} has no time stamp", "a film with time stamps, such as .mp4")
     return float(picture.time)
