@@ -171,6 +171,10 @@ def frames(path: Path) -> Iterator[tuple[_Frame, int]]:
             if not container.streams.video:
                 raise InputError(path, "has no pictures", "a film")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise InputError(
+                    path, "is coded in a way that is not known here", "a film such as H.264 in .mp4"
+                )
             stream.thread_type = "AUTO"
             check_size(stream.codec_context.width, stream.codec_context.height, str(path))
             stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
