@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import overload
 
 from almond.errors import InputError
-from almond.pictures.formats import IMAGE_SUFFIXES
+from almond.pictures.formats import IMAGE_SUFFIXES, is_picture
 from almond.pictures.reading import read_image
 from almond.typing import ImageArray
 
 
 def image_files(folder: Path) -> list[Path]:
-    """List the images directly in a folder, by name; ``InputError`` when there is none."""
+    """List the images directly in a folder, by name; ``InputError`` when there is none, or one that is not read."""
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "a folder of images")
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
-    )
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    paths = [path for path in files if is_picture(path.name, str(path))]
     if not paths:
         raise InputError(folder, "holds no image", ", ".join(sorted(IMAGE_SUFFIXES)))
     return paths

@@ -16,6 +16,9 @@ SUFFIXES = {
 
 IMAGE_SUFFIXES = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
+UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2")
+"""Pictures, mostly of telephones, that are not read. A folder that holds one is refused, not read in part."""
+
 EXPECTED = "a PNG, JPEG, GIF, BMP, TIFF or WebP image"
 
 MOST_PIXELS = 25_000_000
@@ -29,6 +32,19 @@ _SIGNATURES = {
     "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     "WEBP": (b"RIFF",),
 }
+
+
+def is_picture(name: str, label: str) -> bool:
+    """Tell by its name whether a file is a picture; hidden files are none.
+
+    :raises InputError: a picture of a kind that is not read, which would otherwise be left out.
+    """
+    lower = name.lower()
+    if name.startswith(".") or not lower.endswith(IMAGE_SUFFIXES + UNREAD_SUFFIXES):
+        return False
+    if lower.endswith(UNREAD_SUFFIXES):
+        raise InputError(label, "is of a kind that is not read", EXPECTED)
+    return True
 
 
 def format_of(data: bytes, label: str) -> str:

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from almond.errors import InputError
 from almond.pictures.colours import in_srgb, over_white
 from almond.pictures.formats import EXPECTED, check_size, format_of
 from almond.pictures.headers import STILL, WHOLE, check_tiff, check_webp, painted_png
 from almond.pictures.samples import Samples, layers, only_within
-from almond.pictures.turns import BY_ORIENTATION, UPRIGHT, Turn
+from almond.pictures.turns import BY_ORIENTATION, ORIENTATION, UPRIGHT, Turn, turn_of_exif
 from almond.typing import ImageArray
 
 READER = 2
@@ -132,14 +132,10 @@ def _decoded(data: bytes, kind: str, samples: Samples, label: str) -> Picture:
 
 def _turn(image: ImageFile.ImageFile, kind: str, label: str) -> Turn:
     """Read how to turn a picture; as it lies where nothing readable says it, as browsers do."""
-    try:
-        tags: Any = getattr(image, "tag_v2", None)
-        if tags is None:
-            tags = Image.Exif()
-            tags.load(image.info.get("exif", b""))
-        turn = BY_ORIENTATION.get(tags.get(ExifTags.Base.Orientation), UPRIGHT)
-    except _DAMAGE:
-        return UPRIGHT
+    if kind == "TIFF":
+        tags: Any = getattr(image, "tag_v2", {})
+        return BY_ORIENTATION.get(tags.get(ORIENTATION), UPRIGHT)
+    turn = turn_of_exif(image.info.get("exif", b""))
     if kind == "WEBP" and turn != UPRIGHT:
         raise InputError(label, "is to be turned (EXIF), which browsers do not do", "an upright WebP image")
     return turn

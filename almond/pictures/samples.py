@@ -51,6 +51,8 @@ def layers(image: ImageFile.ImageFile, data: bytes, samples: Samples, label: str
         return _grey_16(np.asarray(image), samples, key)
     if image.mode not in INTO:
         raise InputError(label, f"holds colours of the kind {image.mode}", "grey, RGB, CMYK or a palette")
+    if image.mode == "P":
+        _check_palette(image, label)
     if image.mode == "P" and key is not None:
         return _apart(image.convert("RGBA"))
     if samples.depth == 16 and isinstance(key, tuple):
@@ -62,6 +64,12 @@ def layers(image: ImageFile.ImageFile, data: bytes, samples: Samples, label: str
         return _apart(shown)
     scale = 255 // (2**samples.depth - 1) if samples.depth in (2, 4) else 1  # Pillow gives the key as it is
     return shown, _opaque_but(np.asarray(shown), np.multiply(key, scale))
+
+
+def _check_palette(image: Image.Image, label: str) -> None:
+    colours, highest = len(image.getpalette() or ()) // 3, int(np.asarray(image).max())
+    if highest >= colours:
+        raise InputError(label, f"names colour {highest} of a palette of {colours}", "an image that is whole")
 
 
 def _apart(image: Image.Image) -> Layers:

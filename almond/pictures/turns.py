@@ -10,6 +10,9 @@ from typing import Any
 from almond.errors import InputError
 from almond.typing import ImageArray
 
+ORIENTATION, SHORT, ENTRY = 274, 3, 12
+"""EXIF's tag, the type of its value, and the bytes of an entry."""
+
 LINEAR = (0, 1, 3, 4)
 """Places of a, b, c, d in a display matrix: a point (x, y) goes to (a x + c y, b x + d y), y downwards."""
 
@@ -44,6 +47,24 @@ BY_ORIENTATION = {
     8: Turn(transposed=True, upended=True),
 }
 """EXIF's orientation -> what makes the picture upright."""
+
+
+def turn_of_exif(exif: bytes) -> Turn:
+    """Read how a picture is to be turned from its EXIF block, which may be damaged, as browsers do."""
+    tiff = exif.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    if order is None or len(tiff) < 8:
+        return UPRIGHT
+    start = struct.unpack_from(f"{order}I", tiff, 4)[0] + 2
+    for place in range(start, len(tiff) - ENTRY + 1, ENTRY)[: _count(tiff, start - 2, order)]:
+        tag, kind, count, value = struct.unpack_from(f"{order}HHIH", tiff, place)
+        if (tag, kind, count) == (ORIENTATION, SHORT, 1):
+            return BY_ORIENTATION.get(value, UPRIGHT)
+    return UPRIGHT
+
+
+def _count(tiff: bytes, place: int, order: str) -> int:
+    return int(struct.unpack_from(f"{order}H", tiff, place)[0]) if place + 2 <= len(tiff) else 0
 
 
 def turn_of_frame(frame: Any, path: Path) -> Turn:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from almond.errors import InputError
-from almond.pictures.formats import IMAGE_SUFFIXES, SUFFIXES
+from almond.pictures.formats import IMAGE_SUFFIXES, SUFFIXES, is_picture
 from almond.pictures.reading import Picture, read_image, read_picture
 from almond.progress import Progress
 from almond.stimuli.images import png_bytes
@@ -123,19 +123,15 @@ class _AsPng:
 
 
 def _in_folder(folder: Path) -> dict[str, Callable[[], bytes]]:
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_image_name(path.name)]
-    return {path.name: path.read_bytes for path in files}
-
-
-def _is_image_name(name: str) -> bool:
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    return {path.name: path.read_bytes for path in files if is_picture(path.name, str(path))}
 
 
 def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
     """List the images anywhere in a zip file, by their last name; nothing is unpacked to where it says."""
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if _is_wanted(entry)]
+            entries = [entry for entry in archive.infolist() if _is_wanted(entry, path)]
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(path, f"is not a zip file ({error})", "a folder or a zip file of images") from error
     readers: dict[str, Callable[[], bytes]] = {}
@@ -151,9 +147,11 @@ def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
     return readers
 
 
-def _is_wanted(entry: zipfile.ZipInfo) -> bool:
+def _is_wanted(entry: zipfile.ZipInfo, path: Path) -> bool:
     inside = PurePosixPath(entry.filename)
-    return not entry.is_dir() and "__MACOSX" not in inside.parts and _is_image_name(inside.name)
+    if entry.is_dir() or "__MACOSX" in inside.parts:
+        return False
+    return is_picture(inside.name, f"{path}/{entry.filename}")
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,15 @@ def _small_frame() -> bytes:
     return bytes(data)
 
 
+def _high_colour() -> bytes:
+    """A BMP of 5 bits a channel."""
+    fives = scene().astype(np.uint16) >> 3
+    rows = (fives[..., 0] << 10 | fives[..., 1] << 5 | fives[..., 2])[::-1].astype("<u2")
+    data = b"".join(row.tobytes() + bytes(-2 * WIDTH % 4) for row in rows)
+    head = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 16, 0, len(data), 2835, 2835, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + len(data), 0, 0, 54) + head + data
+
+
 def painted() -> dict[str, bytes]:
     """Files that Almond reads and Chromium paints, by names that end as the files' do."""
     grey, rgba = greys().astype(np.uint8), np.dstack([scene(), veil()])
@@ -260,6 +269,7 @@ def coloured() -> dict[str, bytes]:
         "gamma-veiled.png": png(rgba, 8, 6, gama(1.0)),
         "gamma-grey.png": png(grey, 8, 0, gama(1.0)),
         "veiled.webp": saved(rgba, "WEBP", lossless=True, exact=True),
+        "high-colour.bmp": _high_colour(),
         "lossy-veiled.webp": saved(rgba, "WEBP", quality=80),
     }
 
@@ -282,6 +292,7 @@ def tiffs() -> dict[str, tuple[bytes, np.ndarray]]:
     three = np.repeat(grey[..., None], 3, 2)
     return {
         "plain.tif": (saved(scene(), "TIFF"), scene()),
+        "turned-packed.tif": (saved(lying(6), "TIFF", tiffinfo={274: 6}, compression="tiff_lzw"), scene()),
         "packed.tif": (saved(scene(), "TIFF", compression="tiff_lzw"), scene()),
         "turned.tif": (saved(lying(8), "TIFF", tiffinfo={274: 8}), scene()),
         "16-bit.tif": (tiff(deep_grey), three),
@@ -316,6 +327,10 @@ def refused() -> dict[str, tuple[bytes, str]]:
         "turned-late.png": (png(lying(6), 8, 2, after=[chunk(b"eXIf", exif(6)[6:])]), "after its pixels"),
         "inks.jpg": (saved(inks, "JPEG", icc_profile=ink_profile()), "CMYK colours with a profile"),
         "wide-range.png": (png(scene(), 8, 2, chunk(b"cICP", bytes([9, 16, 0, 1]))), "cICP"),
+        "short-palette.png": (
+            png(np.array(_indexed()), 8, 3, chunk(b"PLTE", bytes(_indexed().getpalette()[:90]))),
+            "colour 63 of a palette of 30",
+        ),
         "huge.png": (huge, "6000 x 6000 pixels.*25 million"),
         "cut.png": (saved(scene(), "PNG")[:-30], "ends too early"),
         "cut.jpg": (saved(scene(), "JPEG")[:-30], "damaged"),

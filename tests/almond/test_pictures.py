@@ -129,6 +129,23 @@ def test_notes_in_a_png_neither_count_nor_cost() -> None:
     np.testing.assert_array_equal(read_image(files.png(files.scene(), 8, 2, *notes)), files.scene())
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"Exif\0\0II*\0" + files.struct.pack("<IHHHIII", 8, 1, 274, 4, 1, 6, 0),  # a long number
+        b"Exif\0\0II*\0" + files.struct.pack("<IH", 8, 100) + bytes(3),
+        b"Exif\0\0MM\0*" + files.struct.pack(">I", 1 << 31),
+        b"Exif\0\0MM",
+        files.exif(9),
+    ],
+)
+def test_damaged_exif_turns_nothing_as_in_browsers(block: bytes) -> None:
+    plain = files.saved(files.scene(), "JPEG")
+    np.testing.assert_array_equal(
+        read_image(files.saved(files.scene(), "JPEG", exif=block)), read_image(plain)
+    )
+
+
 def test_a_telephones_preview_behind_the_picture_is_no_animation() -> None:
     views = [Image.fromarray(files.scene()), Image.fromarray(files.scene()[:17])]
     data = files.saved(views[0], "MPO", save_all=True, append_images=views[1:], quality=95)
@@ -208,6 +225,15 @@ def test_a_fit_and_a_folder_see_the_same_pixels(folder: Path, tmp_path: Path) ->
     for name, seen, listed in zip(names, eyes.seen, LazyImages(paths), strict=True):
         np.testing.assert_array_equal(seen, listed, err_msg=name)
         np.testing.assert_array_equal(seen, read_image(everything()[name]), err_msg=name)
+
+
+def test_a_folder_with_a_picture_that_is_not_read_is_refused_not_read_in_part(tmp_path: Path) -> None:
+    for name in ("a.png", "._a.png", "notes.txt", "B.HEIC"):
+        (tmp_path / name).write_bytes(files.saved(files.scene(), "PNG"))
+    with pytest.raises(InputError, match=r"B\.HEIC: is of a kind that is not read \(expected a PNG"):
+        image_files(tmp_path)
+    (tmp_path / "B.HEIC").unlink()
+    assert [path.name for path in image_files(tmp_path)] == ["a.png"]
 
 
 def test_features_that_an_older_reader_left_are_computed_again(folder: Path, tmp_path: Path) -> None:
