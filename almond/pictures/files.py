@@ -13,7 +13,7 @@ from almond.typing import ImageArray
 
 
 def image_files(folder: Path) -> list[Path]:
-    """List the images directly in a folder, by name; ``InputError`` when there is none, or one that is not read."""
+    """List the images directly in a folder, by name; ``InputError`` for none, or one that is not read."""
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "a folder of images")
     files = sorted(path for path in folder.iterdir() if path.is_file())

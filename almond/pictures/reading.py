@@ -48,7 +48,7 @@ _DAMAGE = (
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedPicture:
     """A picture as it is to be seen: pixels (H, W, 3) uint8 in sRGB, upright, over white.
 
     ``format`` is the file's, by Pillow's name. ``changes`` says what had to be done that other programs may
@@ -65,7 +65,7 @@ def read_image(source: Path | bytes, *, name: str | None = None) -> ImageArray:
     return read_picture(source, name=name).pixels
 
 
-def read_picture(source: Path | bytes, *, name: str | None = None) -> Picture:
+def read_picture(source: Path | bytes, *, name: str | None = None) -> DecodedPicture:
     """Read an image file, or its bytes, as a browser shows it on a white page.
 
     ``name`` is what an error calls it.
@@ -106,7 +106,7 @@ def _checked(data: bytes, kind: str, label: str) -> tuple[bytes, Samples]:
     return data, check_tiff(data, label) if kind == "TIFF" else Samples()
 
 
-def _decoded(data: bytes, kind: str, samples: Samples, label: str) -> Picture:
+def _decoded(data: bytes, kind: str, samples: Samples, label: str) -> DecodedPicture:
     with Image.open(io.BytesIO(data), formats=[kind]) as opened:
         check_size(*opened.size, label)
         # A telephone's JPEG may hold previews or gain maps after the picture, which browsers pass over.
@@ -127,7 +127,7 @@ def _decoded(data: bytes, kind: str, samples: Samples, label: str) -> Picture:
         "transparency over white" if opacity is not None else "",
         "turned upright" if turn != UPRIGHT else "",
     )
-    return Picture(np.array(pixels), kind, tuple(change for change in changes if change))
+    return DecodedPicture(np.array(pixels), kind, tuple(change for change in changes if change))
 
 
 def _turn(image: ImageFile.ImageFile, kind: str, label: str) -> Turn:

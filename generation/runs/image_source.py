@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from almond.errors import InputError
 from almond.pictures.formats import IMAGE_SUFFIXES, SUFFIXES, is_picture
-from almond.pictures.reading import Picture, read_image, read_picture
+from almond.pictures.reading import DecodedPicture, read_image, read_picture
 from almond.progress import Progress
 from almond.stimuli.images import png_bytes
 from almond.stimuli.lowlevel import measure
@@ -104,7 +104,7 @@ def _check(label: str, name: str, read: Callable[[], bytes], norms: Norms) -> Ph
     return Photograph(name, suffix, width, height, measure(picture.pixels), values, stored, changes)
 
 
-def _stored_as(picture: Picture) -> tuple[str, str]:
+def _stored_as(picture: DecodedPicture) -> tuple[str, str]:
     """Return the suffix under which a picture is stored, and what is changed for it."""
     if picture.format not in STORED:
         return "png", ", ".join((f"was {picture.format}", *picture.changes))
