@@ -19,14 +19,15 @@ PAINTED = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf
 SDR = ((1, 13), (2, 2))
 """Colours (primaries, transfer) of a cICP chunk that are sRGB's, or not said."""
 
-ONE = (1).to_bytes(4, "big")
+SINGLE = (1).to_bytes(4, "big")
+"""Frames of an animation that is none."""
 
 WHOLE = "a file that is whole"
 STILL = "a picture with one frame, such as PNG or JPEG"
 
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _MIN_IS_WHITE = 0
-_WHOLE_NUMBERS = {2: "signed whole numbers", 3: "floating-point numbers", 5: "complex", 6: "complex"}
+_UNREAD_SAMPLES = {2: "signed whole numbers", 3: "floating-point numbers", 5: "complex", 6: "complex"}
 
 
 def painted_png(data: bytes, label: str) -> bytes:
@@ -35,11 +36,11 @@ def painted_png(data: bytes, label: str) -> bytes:
     :raises InputError: a chunk that is cut or damaged (each has a check sum), an animation, colours that
         only a cICP chunk describes.
     """
-    kept = [data[:8]]
+    parts = [data[:8]]
     pixels = False
     for name, body, raw in _chunks(data, label):
         pixels = pixels or name == b"IDAT"
-        if name == b"fdAT" or (name == b"acTL" and body[:4] != ONE):
+        if name == b"fdAT" or (name == b"acTL" and body[:4] != SINGLE):
             raise InputError(label, "is an animation (APNG)", STILL)
         if name == b"cICP" and tuple(body[:2]) not in SDR:
             raise InputError(
@@ -50,8 +51,8 @@ def painted_png(data: bytes, label: str) -> bytes:
         if name == b"eXIf" and pixels:
             raise InputError(label, "says after its pixels how to turn it (eXIf)", "eXIf before the pixels")
         if name in PAINTED:
-            kept.append(raw)
-    return b"".join(kept)
+            parts.append(raw)
+    return b"".join(parts)
 
 
 def _chunks(data: bytes, label: str) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -94,7 +95,7 @@ def check_tiff(data: bytes, label: str) -> Samples:
 
     :raises InputError: samples that are no whole numbers of at most 16 bits.
     """
-    head = data[:16] if data[2:3] in b"+" or data[3:4] in b"+" else data[:8]
+    head = data[:16] if b"+" in data[2:4] else data[:8]
     try:
         tags = ImageFileDirectory_v2(head)
         stream = io.BytesIO(data)
@@ -105,7 +106,7 @@ def check_tiff(data: bytes, label: str) -> Samples:
         inverted = tags.get(_PHOTOMETRIC) == _MIN_IS_WHITE
     except (struct.error, SyntaxError, ValueError, TypeError, KeyError, OSError, OverflowError) as error:
         raise InputError(label, f"is a damaged image (its tags: {error})", WHOLE) from error
-    strange = [f"holds {_WHOLE_NUMBERS[kind]}" for kind in kinds if kind in _WHOLE_NUMBERS]
+    strange = [f"holds {_UNREAD_SAMPLES[kind]}" for kind in kinds if kind in _UNREAD_SAMPLES]
     if strange or bits > 16:
         problem = strange[0] if strange else f"holds numbers of {bits} bits"
         raise InputError(label, problem, "whole numbers of 1 to 16 bits")

@@ -127,7 +127,7 @@ def _decoded(data: bytes, kind: str, samples: Samples, label: str) -> DecodedPic
         "transparency over white" if opacity is not None else "",
         "turned upright" if turn != UPRIGHT else "",
     )
-    return DecodedPicture(np.array(pixels), kind, tuple(change for change in changes if change))
+    return DecodedPicture(np.array(pixels, order="C"), kind, tuple(change for change in changes if change))
 
 
 def _turn(image: ImageFile.ImageFile, kind: str, label: str) -> Turn:

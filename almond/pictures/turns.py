@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from almond.errors import InputError
 from almond.typing import ImageArray
 
@@ -28,7 +30,8 @@ class Turn:
     def apply(self, image: ImageArray) -> ImageArray:
         """Turn an image (H, W, 3)."""
         turned = image.swapaxes(0, 1) if self.transposed else image
-        return turned[:: -1 if self.upended else 1, :: -1 if self.mirrored else 1]
+        turned = turned[:: -1 if self.upended else 1, :: -1 if self.mirrored else 1]
+        return np.ascontiguousarray(turned)
 
     def to_json(self) -> list[bool]:
         return [self.transposed, self.mirrored, self.upended]
