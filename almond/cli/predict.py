@@ -19,8 +19,8 @@ from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.pictures.files import image_files
 from almond.progress import Console, Part, Progress
-from almond.stimuli.images import image_files
 from almond.targets.image_features import features_of_files
 from almond.targets.prediction import predict_table
 

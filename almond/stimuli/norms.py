@@ -17,9 +17,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from almond.errors import InputError
+from almond.pictures.formats import IMAGE_SUFFIXES
 from almond.typing import Floats
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "name": ("theme", "iaps", "stim_file", "image", "picture", "name", "file", "filename"),

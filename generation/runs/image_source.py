@@ -10,19 +10,25 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from almond.errors import InputError
+from almond.pictures.formats import IMAGE_SUFFIXES, SUFFIXES, is_picture
+from almond.pictures.reading import DecodedPicture, read_image, read_picture
 from almond.progress import Progress
-from almond.stimuli.images import read_image
+from almond.stimuli.images import png_bytes
 from almond.stimuli.lowlevel import measure
-from almond.stimuli.norms import image_key, read_text
+from almond.stimuli.norms import SHOWN, image_key, read_text
 
-SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg"}
-MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "jpg": b"\xff\xd8\xff"}
+STORED = {"PNG": "png", "JPEG": "jpg"}
+"""Formats whose bytes are stored as they are, where every browser shows them alike; others become PNG."""
+
 LARGEST_IMAGE = 64 << 20
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """An image that was read and measured; ``read`` gives its bytes again."""
+    """An image that was read and measured; ``read`` gives the bytes to be stored and shown.
+
+    ``changes`` says how they differ from the file: empty where they are the file's own.
+    """
 
     name: str
     suffix: str
@@ -31,6 +37,7 @@ class Photograph:
     lowlevel: dict[str, float]
     norms: dict[str, float]
     read: Callable[[], bytes]
+    changes: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,14 @@ class Norms:
 
 
 def read_source(source: Path, norms_file: Path | None, *, progress: Progress) -> Source:
-    """Read and measure every PNG and JPEG of a folder or zip file, and join the norms by image name.
+    """Read and measure every image of a folder or zip file, and join the norms by image name.
 
     :raises InputError: no images; a file that is not the image its name says; two files of one name; a norms
         file without a column of image names, without one of the images, or with a word among its numbers.
     """
     readers = _zipped(source) if source.is_file() else _in_folder(source)
     if not readers:
-        raise InputError(source, "holds no image", "PNG or JPEG files")
+        raise InputError(source, "holds no image", ", ".join(IMAGE_SUFFIXES))
     names = sorted(readers)
     norms = read_norms(norms_file, names) if norms_file else Norms((), {})
     images = []
@@ -67,34 +74,64 @@ def read_source(source: Path, norms_file: Path | None, *, progress: Progress) ->
         images.append(_check(f"{source}/{name}", name, readers[name], norms))
     unused = len(norms.rows) - len(images)
     remarks = [f"{unused} rows of the norms have no image here"] if norms_file and unused > 0 else []
-    return Source(images, norms.names, remarks)
+    return Source(images, norms.names, remarks + _said_of_changes(images))
+
+
+def _said_of_changes(images: Sequence[Photograph]) -> list[str]:
+    """Say which images are stored as PNG in the pixels that were measured, and why."""
+    changed: dict[str, list[str]] = {}
+    for image in images:
+        if image.changes:
+            changed.setdefault(image.changes, []).append(image.name)
+    return [
+        f"{len(names)} stored as PNG ({why}): {', '.join(names[:SHOWN])}{' …' if len(names) > SHOWN else ''}"
+        for why, names in changed.items()
+    ]
 
 
 def _check(label: str, name: str, read: Callable[[], bytes], norms: Norms) -> Photograph:
-    suffix = SUFFIXES[PurePosixPath(name).suffix.lower()]
-    data = read()
-    pixels = read_image(data, name=label)
-    if not data.startswith(MAGIC[suffix]):
-        raise InputError(label, "is another kind of image than its name says", f"{suffix.upper()} data")
-    height, width = pixels.shape[:2]
+    picture = read_picture(read(), name=label)
+    if PurePosixPath(name).suffix.lower() not in SUFFIXES[picture.format]:
+        raise InputError(
+            label,
+            "is another kind of image than its name says",
+            f"a name that ends with {' or '.join(SUFFIXES[picture.format])}",
+        )
+    height, width = picture.pixels.shape[:2]
     values = norms.rows[image_key(name)][1] if norms.rows else {}
-    return Photograph(name, suffix, width, height, measure(pixels), values, read)
+    suffix, changes = _stored_as(picture)
+    stored = _AsPng(label, read) if changes else read
+    return Photograph(name, suffix, width, height, measure(picture.pixels), values, stored, changes)
+
+
+def _stored_as(picture: DecodedPicture) -> tuple[str, str]:
+    """Return the suffix under which a picture is stored, and what is changed for it."""
+    if picture.format not in STORED:
+        return "png", ", ".join((f"was {picture.format}", *picture.changes))
+    return ("png", ", ".join(picture.changes)) if picture.changes else (STORED[picture.format], "")
+
+
+@dataclass(frozen=True)
+class _AsPng:
+    """A picture that browsers show differently, or not at all, as a PNG that all show alike."""
+
+    label: str
+    read: Callable[[], bytes]
+
+    def __call__(self) -> bytes:
+        return png_bytes(read_image(self.read(), name=self.label))
 
 
 def _in_folder(folder: Path) -> dict[str, Callable[[], bytes]]:
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_image_name(path.name)]
-    return {path.name: path.read_bytes for path in files}
-
-
-def _is_image_name(name: str) -> bool:
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    return {path.name: path.read_bytes for path in files if is_picture(path.name, str(path))}
 
 
 def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
     """List the images anywhere in a zip file, by their last name; nothing is unpacked to where it says."""
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if _is_wanted(entry)]
+            entries = [entry for entry in archive.infolist() if _is_wanted(entry, path)]
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(path, f"is not a zip file ({error})", "a folder or a zip file of images") from error
     readers: dict[str, Callable[[], bytes]] = {}
@@ -110,9 +147,11 @@ def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
     return readers
 
 
-def _is_wanted(entry: zipfile.ZipInfo) -> bool:
+def _is_wanted(entry: zipfile.ZipInfo, path: Path) -> bool:
     inside = PurePosixPath(entry.filename)
-    return not entry.is_dir() and "__MACOSX" not in inside.parts and _is_image_name(inside.name)
+    if entry.is_dir() or "__MACOSX" in inside.parts:
+        return False
+    return is_picture(inside.name, f"{path}/{entry.filename}")
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,18 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from almond.errors import InputError
+from almond.pictures.reading import read_image, read_picture
 from almond.progress import Silent
+from encoder.runs.targets import read_folder
 from generation import services
 from generation.models import ImageSet, Stimulus
 from generation.runs.image_source import read_source
 from jobs.services import run_now
+from tests.almond.picture_files import coloured, painted, refused, tiffs
 from tests.site.generation_rows import photograph, write_photographs
 
 HEADER = "Theme,Category,Valence_mean"
@@ -156,3 +160,36 @@ def test_a_failed_import_leaves_nothing_and_can_be_tried_again(lab: Path, folder
     image_set.refresh_from_db()
     with pytest.raises(InputError, match="already imported"):
         services.retry_import(image_set=image_set, by=None)
+
+
+def test_what_browsers_show_differently_is_stored_as_the_pixels_that_were_measured(lab: Path) -> None:
+    files = painted() | coloured() | {name: data for name, (data, _) in tiffs().items()}
+    folder = lab / "zoo"
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    image_set, job = bring_in(folder)
+    assert job.state == "done", job.error
+    assert image_set.stimuli.count() == len(files)
+    listed = dict(zip(sorted(files), read_folder(folder), strict=True))
+    for stimulus in image_set.stimuli.all():
+        stored, original = stimulus.path.read_bytes(), files[stimulus.name]
+        seen = read_picture(original)
+        np.testing.assert_array_equal(read_image(stored), seen.pixels, err_msg=stimulus.name)
+        np.testing.assert_array_equal(listed[stimulus.name], seen.pixels, err_msg=stimulus.name)
+        assert (stimulus.height, stimulus.width) == seen.pixels.shape[:2]
+        as_it_came = seen.format in ("PNG", "JPEG") and not seen.changes
+        assert (stored == original) == as_it_came, stimulus.name
+        assert read_picture(stored).changes == ()
+    assert "1 stored as PNG (CMYK to sRGB): cmyk.jpg" in job.log
+    assert "14 stored as PNG (turned upright): turned-2.jpeg, turned-2.png" in job.log
+
+
+@pytest.mark.parametrize("name", ["animation.gif", "animation.png", "huge.png", "float.tif"])
+def test_pictures_that_cannot_be_shown_as_measured_are_refused_by_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "images.zip"
+    data, words = refused()[name]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"set/{name}", data)
+    with pytest.raises(InputError, match=f"{name}: .*{words}"):
+        read_source(path, None, progress=Silent())

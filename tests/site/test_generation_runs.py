@@ -10,7 +10,7 @@ import pytest
 from almond.digest import digest_file
 from almond.encoding.features.kinds.world import open_world
 from almond.errors import Cancelled
-from almond.stimuli.images import read_image
+from almond.pictures.reading import read_image
 from almond.stimuli.lowlevel import NAMES, measure
 from almond.targets.target import load_target, scores
 from encoder.models import Target

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from almond.digest import digest_json
 from almond.files import npz_bytes, write_atomically
 from almond.finite import not_finite, require_finite
+from almond.pictures.reading import READER
 from almond.progress import Progress, Silent
 from almond.typing import FeatureArray, ImageArray
 
@@ -79,7 +80,7 @@ def _first_indices(digests: Sequence[str]) -> dict[str, int]:
 
 
 def _prefix(space: Extractor) -> str:
-    return digest_json({"feature_space": space.digest})[:24]
+    return digest_json({"feature_space": space.digest, "reader": READER})[:24]
 
 
 def _read_packs(cache: Path, space: Extractor, wanted: set[str]) -> dict[str, NDArray[np.float32]]:

@@ -20,6 +20,7 @@ from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
+from almond.pictures.reading import read_image
 from almond.progress import Part, Progress
 from almond.stimuli.nuisance import NUISANCE, nuisance_features
 from almond.targets.image_features import features_of_files
@@ -132,8 +133,7 @@ def _from_table(path: Path, names: Sequence[str]) -> Floats:
 
 
 def _shrunk(path: Path) -> Floats:
-    with Image.open(path) as image:
-        small = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.BOX)
+    small = Image.fromarray(read_image(path)).resize((PIXELS, PIXELS), Image.Resampling.BOX)
     return np.asarray(small, np.float64).ravel()
 
 
