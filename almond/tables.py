@@ -234,7 +234,8 @@ def read_records(
 
     :raises InputError: a quotation mark inside an unquoted cell, or one that is not closed.
     """
-    cell = re.compile(rf'(?:"([^"]*(?:""[^"]*)*)"|([^"{separator}]*))({separator}|\Z)')
+    mark = re.escape(separator)
+    cell = re.compile(rf'(?:"([^"]*(?:""[^"]*)*)"|([^"{mark}]*))({mark}|\Z)')
     lines = (match[0] for match in LINE.finditer(text))
     for row, ended in enumerate(_joined(lines) if quotes and exact else lines, start=first):
         line = ended.rstrip("\r\n")
