@@ -323,3 +323,33 @@ def test_words_are_no_confounds(tmp_path):
     pd.DataFrame({"a": ["x"] * 6}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(InputError, match="row 2, column a is 'x', not a number"):
         read_confounds(run, ["a"], str(tmp_path / "t.csv"))
+
+
+def test_other_words_for_a_missing_number_are_declared(tmp_path):
+    run = run_of(tmp_path)
+    (tmp_path / "t.tsv").write_text("a\tb\nnan\t1\n2\t2\n3\t3\n4\tNA\n5\t5\n6\t6\n")
+    path = str(tmp_path / "t.tsv")
+    with pytest.raises(InputError, match=r"row 2, column a is 'nan', not a number .*n/a or an empty cell"):
+        read_confounds(run, ["a"], path)
+    assert read_confounds(run, ["a"], path, missing=["nan"]).T.tolist() == [[2, 2, 3, 4, 5, 6]]
+    with pytest.raises(InputError, match="column b has no number in row 5"):
+        read_confounds(run, ["b"], path, missing=["nan", "NA"])
+    confounds, problems = section_of(tmp_path, confounds={"columns": ["a"], "missing": ["nan", -999]})
+    assert problems == []
+    assert confounds.missing == ("nan", "-999")
+    assert confounds.to_json()["missing"] == ["nan", "-999"]
+    _, problems = section_of(tmp_path, confounds={"columns": ["a"], "missing": [None]})
+    assert ["null needs quotes" in problem for problem in problems] == [True]
+
+
+def test_tables_of_no_kind_are_named(tmp_path):
+    run = run_of(tmp_path)
+    for text, problem in (
+        ("\ta\n0\t1\n", "has no name for column 1 of 2"),
+        ("a\ta\n0\t1\n", "has the column a twice"),
+        ("0.1\t0.2\n0\t1\n", "has numbers instead of a header"),
+        ("a;b\n0,1;1\n", "holds the separator ';'"),
+    ):
+        (tmp_path / "t.tsv").write_text(text)
+        with pytest.raises(InputError, match=problem):
+            read_confounds(run, ["a"], str(tmp_path / "t.tsv"))

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from almond.cells import is_number, is_whole
+from almond.encoding.bold.bids import Run
 from almond.encoding.bold.confounds import read_regressors
 from almond.encoding.bold.events import read_events
+from almond.encoding.features.event_predictors import predictors_of_events
+from almond.encoding.features.run_features import Scan
+from almond.encoding.features.stimulus_events import conditions_of, stimulus_events
 from almond.encoding.features.tables import load_table
 from almond.encoding.regions.atlas import label_table
 from almond.errors import InputError
@@ -356,3 +361,35 @@ def test_events_are_text_but_for_their_times(tmp_path):
         (tmp_path / "e.tsv").write_text(tsv_text(["onset", "duration", "trial_type"], changed))
         with pytest.raises(InputError, match=f"row {row + 2}, column duration is .*{word}.*seconds"):
             read_events(tmp_path / "e.tsv")
+
+
+def runs_with(folder, **tables):
+    """Runs whose events show each of some words for a second."""
+    runs = []
+    for name, words in tables.items():
+        path = folder / f"{name}.tsv"
+        rows = [[str(2 * row), "1", word, word] for row, word in enumerate(words)]
+        path.write_text(tsv_text(["onset", "duration", "trial_type", "stim_file"], rows), encoding="utf-8")
+        runs.append(Run("1", name, Path("bold.nii.gz"), events=path))
+    return runs
+
+
+def test_conditions_are_the_words_of_the_files(tmp_path):
+    runs = runs_with(tmp_path, a=["null", "1", "n/a", "2"], b=["2", "None", "", "1", "NA"])
+    assert conditions_of(runs) == ("1", "2", "NA", "None", "null")
+    assert stimulus_events(runs_with(tmp_path, c=["0012", "n/a"])[0])["stim_file"].tolist() == ["0012"]
+    predictors = predictors_of_events(("1", "2"), 1.0, [Scan(run, 5, 2.0) for run in runs])
+    first, second = (part.values[:, 0].tolist() for part in predictors.runs)
+    assert first == [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert second == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("1", "1.0"), ("01", "1"), ("1e1", "10"), ("caf\u00e9", "cafe\u0301")]
+)
+def test_one_condition_written_in_two_ways_is_refused(tmp_path, first, second):
+    runs = runs_with(tmp_path, a=[first, "x"], b=["x", second])
+    with pytest.raises(InputError, match=r"b\.tsv: trial_type is .* here and .* in .*a\.tsv"):
+        conditions_of(runs)
+    with pytest.raises(InputError, match=r"trial_type is .* here and .* in "):
+        predictors_of_events((first, "x"), 1.0, [Scan(run, 5, 2.0) for run in runs])
