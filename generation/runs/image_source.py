@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from almond.cells import COMMA_NUMBER, WORDS_FOR_MISSING, is_missing, is_number
 from almond.errors import InputError
 from almond.pictures.formats import IMAGE_SUFFIXES, SUFFIXES, is_picture
 from almond.pictures.reading import DecodedPicture, read_image, read_picture
 from almond.progress import Progress
 from almond.stimuli.images import png_bytes
 from almond.stimuli.lowlevel import measure
-from almond.stimuli.norms import SHOWN, image_key, read_text
+from almond.stimuli.norms import SHOWN, codes_in, image_key, listed, problem_of_rating
+from almond.tables import TextTable, read_table
 
 STORED = {"PNG": "png", "JPEG": "jpg"}
 """Formats whose bytes are stored as they are, where every browser shows them alike; others become PNG."""
@@ -51,10 +51,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Norms:
-    """Image name -> (row number in the file, norm -> value)."""
+    """Image name -> (row number in the file, norm -> value), and remarks on columns that are no norms."""
 
     names: tuple[str, ...]
     rows: Mapping[str, tuple[int, dict[str, float]]]
+    remarks: tuple[str, ...] = ()
 
 
 def read_source(source: Path, norms_file: Path | None, *, progress: Progress) -> Source:
@@ -74,7 +75,7 @@ def read_source(source: Path, norms_file: Path | None, *, progress: Progress) ->
         images.append(_check(f"{source}/{name}", name, readers[name], norms))
     unused = len(norms.rows) - len(images)
     remarks = [f"{unused} rows of the norms have no image here"] if norms_file and unused > 0 else []
-    return Source(images, norms.names, remarks + _said_of_changes(images))
+    return Source(images, norms.names, [*remarks, *norms.remarks, *_said_of_changes(images)])
 
 
 def _said_of_changes(images: Sequence[Photograph]) -> list[str]:
@@ -168,90 +169,82 @@ class _ZipReader:
 
 
 def read_norms(path: Path, images: Sequence[str]) -> Norms:
-    """Read the norms of images from a CSV file with any kind of line end (LF, CRLF, or bare CR).
+    """Read the norms of images from a CSV file (see ``almond.tables``) with any kind of line end.
 
-    The column that names the images is the one that names the most of them. Every column in which at least
-    half of the images' cells are numbers is a norm; an empty cell there is a missing value.
+    The column that names the images is the one that names the most of them. Every other column of numbers is
+    a norm; ``n/a`` or an empty cell there is a missing value. A column with numbers for some of the images
+    and something else for others is an error where at least half of the cells are meant as numbers,
+    otherwise a remark.
 
-    :raises InputError: no such column, an image without a row or with two, or a word among the numbers,
-        naming the row as a spreadsheet shows it.
+    :raises InputError: no such column, an image without a row or with two, cells among numbers that are none
+        or look like codes for missing values, by the row as a spreadsheet shows it.
     """
-    header, rows = _table(path)
+    table = read_table(path, nameless=True, latin_1=True)
+    rows = [(row, cells) for row, cells in zip(table.rows, table.cells, strict=True) if any(cells)]
+    if not rows:
+        raise InputError(path, "has no rows", "a header and one row per image")
     wanted = {image_key(name): name for name in images}
-    column = _name_column(path, header, rows, wanted)
+    column = _name_column(table, wanted)
     by_image: dict[str, tuple[int, list[str]]] = {}
     for number, row in rows:
         key = image_key(row[column])
         if key in by_image and key in wanted:
-            raise InputError(f"{path}, row {number}", f"{row[column].strip()!r} is listed a second time")
+            raise InputError(f"{path}, row {number}", f"{row[column]!r} is listed a second time")
         by_image[key] = (number, row)
     for key, name in wanted.items():
         if key not in by_image:
-            raise InputError(path, f"has no row for {name}", f"{name!r} in column {header[column]!r}")
-    numeric = _numeric_columns(header, [by_image[key][1] for key in wanted], column)
+            raise InputError(path, f"has no row for {name}", f"{name!r} in column {table.names[column]!r}")
+    numeric, remarks = _numeric_columns(table, [by_image[key] for key in wanted], column)
     values = {
-        key: (number, _values(path, number, row, header, numeric) if key in wanted else {})
+        key: (number, _values(row, table.names, numeric) if key in wanted else {})
         for key, (number, row) in by_image.items()
     }
-    return Norms(tuple(header[place] for place in numeric), values)
+    return Norms(tuple(table.names[place] for place in numeric), values, tuple(remarks))
 
 
-def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header and (row number, cells) of a CSV file."""
-    try:
-        lines = list(csv.reader(io.StringIO(read_text(path)), strict=True))
-    except csv.Error as error:
-        raise InputError(path, f"cannot be read as CSV ({error})", "comma-separated values") from error
-    table = [(number, row) for number, row in enumerate(lines, start=1) if any(cell.strip() for cell in row)]
-    if len(table) < 2:
-        raise InputError(path, "has no rows", "a header and one row per image")
-    header = [cell.strip() for cell in table[0][1]]
-    for number, row in table[1:]:
-        if len(row) != len(header):
-            raise InputError(
-                f"{path}, row {number}", f"has {len(row)} cells", f"{len(header)} as in the header"
-            )
-    return header, table[1:]
-
-
-def _name_column(
-    path: Path, header: Sequence[str], rows: Sequence[tuple[int, list[str]]], wanted: Mapping[str, str]
-) -> int:
-    hits = [len(wanted.keys() & {image_key(row[place]) for _, row in rows}) for place in range(len(header))]
-    best = max(range(len(header)), key=hits.__getitem__)
+def _name_column(table: TextTable, wanted: Mapping[str, str]) -> int:
+    hits = [
+        len(wanted.keys() & {image_key(cell) for cell in table.at(place).cells})
+        for place in range(len(table.names))
+    ]
+    best = max(range(len(hits)), key=hits.__getitem__)
     if hits[best] == 0:
         example = next(iter(wanted.values()))
         raise InputError(
-            path, "no column holds the names of the images", f"a column with names like {example!r}"
+            table.source, "no column holds the names of the images", f"a column with names like {example!r}"
         )
     return best
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return cell.strip().lower() not in {"nan", "inf", "-inf"}
-
-
-def _numeric_columns(header: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> list[int]:
-    return [
-        place
-        for place in range(len(header))
-        if place != names and header[place] and 2 * sum(_is_number(row[place]) for row in rows) >= len(rows)
-    ]
-
-
-def _values(
-    path: Path, number: int, row: Sequence[str], header: Sequence[str], numeric: Sequence[int]
-) -> dict[str, float]:
-    values = {}
-    for place in numeric:
-        cell = row[place].strip()
-        if cell.lower() in {"", "na", "n/a", "nan"}:
+def _numeric_columns(
+    table: TextTable, rows: Sequence[tuple[int, list[str]]], names: int
+) -> tuple[list[int], list[str]]:
+    """Tell the columns that are norms from others, by the cells of the images; with remarks on mixed ones."""
+    numeric, remarks = [], []
+    for place, name in enumerate(table.names):
+        cells = [(row, own[place]) for row, own in rows if not is_missing(own[place])]
+        numbers = [cell for _, cell in cells if is_number(cell) or COMMA_NUMBER.fullmatch(cell)]
+        if place == names or not name or not numbers:
             continue
-        if not _is_number(cell):
-            raise InputError(f"{path}, row {number}", f"{header[place]} is {cell!r}", "a number or nothing")
-        values[header[place]] = float(cell)
-    return values
+        unknown = [cell for _, cell in cells if cell.lower() in WORDS_FOR_MISSING]
+        meant = len(numbers) + len(unknown)
+        codes = codes_in(table.at(place).cells)
+        problems = [
+            f"row {row}: {name} {problem}"
+            for row, cell in cells
+            if (problem := problem_of_rating(cell, codes))
+        ]
+        if not problems:
+            numeric.append(place)
+        elif 2 * meant >= len(cells):
+            raise InputError(
+                table.source, listed(problems), "a number, or n/a or nothing where there is none"
+            )
+        else:
+            words = f"{len(cells) - meant} of {len(cells)} images have words in it"
+            remarks.append(f"column {name} of the norms is left out: {words}; {problems[0]}")
+    return numeric, remarks
+
+
+def _values(row: Sequence[str], header: Sequence[str], numeric: Sequence[int]) -> dict[str, float]:
+    return {header[place]: float(row[place]) for place in numeric if not is_missing(row[place])}

@@ -51,12 +51,15 @@ def test_norms_are_joined_by_name_whatever_the_line_ends(folder: Path, end: str)
     ("lines", "problem"),
     [
         (["Dog 1,Animal,6"], r"has no row for Lake 2\.png"),
-        (["Dog 1,Animal,6", "Lake 2,Scenery,high"], r"row 3: Valence_mean is 'high' \(expected a number"),
+        (
+            ["Dog 1,Animal,6", "Lake 2,Scenery,high"],
+            r"row 3: Valence_mean is 'high', not",
+        ),
         (["Dog 1,Animal,6", "Lake 2,Scenery,5", "dog 1,Animal,6"], r"row 4: 'dog 1' is listed a second"),
-        (["Dog 1,Animal,6", "Lake 2,Scenery"], r"row 3: has 2 cells \(expected 3"),
+        (["Dog 1,Animal,6", "Lake 2,Scenery"], r"row 3 has 2 cells, the header 3"),
         (["a,b,1", "c,d,2"], r"no column holds the names of the images"),
         ([], r"has no rows"),
-        (['Dog 1,"Animal,6'], r"cannot be read as CSV"),
+        (['Dog 1,"Animal,6'], r"row 2 has a quotation mark"),
     ],
 )
 def test_norms_that_do_not_fit_are_refused_by_row(folder: Path, lines: list[str], problem: str) -> None:
@@ -68,6 +71,44 @@ def test_an_empty_cell_is_a_missing_value(folder: Path) -> None:
     norms = write_norms(folder, "Dog 1,Animal,", "Lake 2,Scenery,5")
     found = read_source(folder, norms, progress=Silent())
     assert [image.norms for image in found.images] == [{}, {"Valence_mean": 5.0}]
+
+
+@pytest.mark.parametrize(
+    ("dog", "lake", "problem"),
+    [
+        ("3,5", "3", r"row 2: Valence_mean is '3,5', a number with a comma"),
+        ("3,5", "4,5", r"2 problems\n.*row 2.*\n.*row 3: Valence_mean is '4,5', a number with a comma"),
+        ("3", "NA", r"row 3: Valence_mean is 'NA', not a number \(expected a number, or n/a"),
+        ("-99", "3", r"row 2: Valence_mean is '-99', which looks like a code for a missing value"),
+        ("3", "inf", r"row 3: Valence_mean is 'inf', not a finite number"),
+    ],
+)
+def test_cells_among_ratings_that_are_none_are_named(folder: Path, dog: str, lake: str, problem: str) -> None:
+    norms = write_norms(folder, f'Dog 1,Animal,"{dog}"', f'Lake 2,Scenery,"{lake}"')
+    with pytest.raises(InputError, match=problem):
+        read_source(folder, norms, progress=Silent())
+
+
+def test_a_column_of_words_with_a_number_among_them_is_no_norm_and_said(folder: Path) -> None:
+    (folder / "Sky 3.png").write_bytes(photograph(3, "PNG"))
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,12,n/a", "Sky 3,None of these,5")
+    source = read_source(folder, norms, progress=Silent())
+    assert source.norm_names == ("Valence_mean",)
+    (remark,) = source.remarks
+    assert remark == (
+        "column Category of the norms is left out: 2 of 3 images have words in it; "
+        "row 2: Category is 'Animal', not a number"
+    )
+
+
+def test_a_rating_that_only_few_images_have_is_kept(folder: Path) -> None:
+    (folder / "Sky 3.png").write_bytes(photograph(3, "PNG"))
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,n/a", "Sky 3,Scenery,")
+    assert [image.norms for image in read_source(folder, norms, progress=Silent()).images] == [
+        {"Valence_mean": 6.0},
+        {},
+        {},
+    ]
 
 
 def test_an_image_that_is_none_is_named(folder: Path) -> None:
