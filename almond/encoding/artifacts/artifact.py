@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from almond.digest import canonical_json, digest_files
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import DigestMismatch, InputError
-from almond.files import new_folder, npz_bytes, write_atomically
+from almond.files import new_folder, npz_bytes, publish, write_atomically
 
 FORMAT = "almond-encoder/1"
 FILES = ("artifact.json", "weights.npz")
@@ -118,7 +118,7 @@ def keep_under_digest(root: Path, scratch: Path, names: Sequence[str]) -> tuple[
     if path.exists() and not is_intact(path, names):
         shutil.rmtree(path)  # damaged since: here are the bytes that its name promises
     if not path.exists():
-        scratch.rename(path)
+        publish(scratch, path)
     return digest, path
 
 
