@@ -131,12 +131,12 @@ class Environment:
         if not url:
             return {"ENGINE": SQLITE, "NAME": str(default)}
         expected = "postgres://user:password@host:5432/name, with other than letters and digits as %XX"
-        if urlsplit(url).scheme not in ("postgres", "postgresql", "sqlite"):
+        if url.partition("://")[0] not in ("postgres", "postgresql", "sqlite"):
             raise InputError(name, "is not an address of a database that can be used", expected)
         try:
             database: dict[str, Any] = environ.Env.db_url_config(url)
         except ValueError:
-            raise InputError(name, "has no number where the port stands", expected) from None
+            raise InputError(name, "cannot be taken apart", expected) from None
         if database["NAME"] in ("", ":memory:"):
             raise InputError(name, "names no database", f"{expected}; or sqlite:////folder/file")
         if database["ENGINE"] != SQLITE:
