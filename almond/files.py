@@ -17,10 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.errors import InputError
+from almond.errors import FULL, InputError, file_of
 
-# A full disk, or a limit on the size of files: these come from writing alone, and without a file's name.
-FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 # What else a disk or its owner answers that is no fault of the program: read-only, not ours, no such folder.
 REFUSALS = FULL | {
     errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR, errno.EEXIST, errno.EISDIR,
@@ -38,17 +36,12 @@ def refusals_named(path: Path, place: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = name_of(error)
+        name = file_of(error)
         about_it = error.errno in FULL if name is None else _concerns(Path(name), place or path)
         if error.errno not in REFUSALS or not about_it:
             raise
         expected = "a folder that can be written to, on a disk with room"
         raise InputError(path, f"cannot be written ({error.strerror})", expected) from error
-
-
-def name_of(error: OSError) -> str | None:
-    """Return the name of the file that the system's error is about; None where it names none."""
-    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else None
 
 
 def _concerns(path: Path, place: Path) -> bool:

@@ -317,24 +317,25 @@ def run() -> None:
         serve(port, stop)
 
 
+def explain(error: Exception) -> str | None:
+    """Return what to tell of an error that a person can mend, None of a fault of the program."""
+    if isinstance(error, Failed):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in ("django", "numpy"):
+        return f"{sys.executable} lacks {error.name} (expected .venv/bin/python, as `make run` takes it)"
+    from config.frame import explain
+
+    return explain(error)
+
+
 def main() -> int:
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     own_the_terminal()
     signal.signal(signal.SIGTERM, interrupt)
-    try:
-        from almond.cli.frame import framed
-        from config.frame import explain
-    except ModuleNotFoundError as error:
-        if error.name not in ("numpy", "django"):
-            raise
-        sys.stderr.write(f"almond: {sys.executable} lacks {error.name} (expected `make run`)\n")
-        return 1
+    from almond.cli.frame import framed
 
-    def tell(error: Exception) -> str | None:
-        return str(error) if isinstance(error, Failed) else explain(error)
-
-    return framed(run, "almond", tell)
+    return framed(run, "almond", explain)
 
 
 if __name__ == "__main__":
