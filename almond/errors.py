@@ -42,6 +42,6 @@ class Cancelled(AlmondError):
     """The person who started the work asked it to stop."""
 
 
-def file_of(error: OSError) -> str | None:
+def refused_file(error: OSError) -> str | None:
     """Return the name of the file that the system's error is about; None where it names none."""
     return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else None

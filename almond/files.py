@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.errors import FULL, InputError, file_of
+from almond.errors import FULL, InputError, refused_file
 
 # What else a disk or its owner answers that is no fault of the program: read-only, not ours, no such folder.
 REFUSALS = FULL | {
@@ -36,7 +36,7 @@ def refusals_named(path: Path, place: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = file_of(error)
+        name = refused_file(error)
         about_it = error.errno in FULL if name is None else _concerns(Path(name), place or path)
         if error.errno not in REFUSALS or not about_it:
             raise

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from almond.errors import FULL, AlmondError, file_of
+from almond.errors import FULL, AlmondError, refused_file
 
 Explain = Callable[[Exception], str | None]
 
@@ -24,7 +24,7 @@ def explain(error: Exception) -> str | None:
     """Return what to tell of an error that a person can mend, None of a fault of the program."""
     if isinstance(error, AlmondError):
         return str(error)
-    if isinstance(error, OSError) and (name := file_of(error)) is not None:
+    if isinstance(error, OSError) and (name := refused_file(error)) is not None:
         return f"{name}: {error.strerror}"
     if isinstance(error, OSError) and error.errno in FULL:
         return f"the output cannot be written: {error.strerror}"
