@@ -8,7 +8,6 @@ libraries take all voxels at once: a whole brain then needs more memory than a d
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,7 +28,7 @@ from almond.encoding.models.solvers.open_backend import make_backend
 from almond.encoding.models.solvers.ridge_systems import Spectral, System, Systems, make_systems
 from almond.encoding.models.solvers.training_sets import NestedSets, TrainingSets, make_training_sets
 from almond.errors import InputError
-from almond.files import new_folder
+from almond.files import new_folder, publish
 from almond.finite import require_finite
 from almond.progress import Part, Progress
 from almond.typing import Columns, Floats
@@ -95,7 +94,7 @@ def stream_ridge(
             stream.run(columns, progress)
             columns.flush()
             del columns
-            os.replace(scratch / weights.name, weights)
+            publish(scratch / weights.name, weights)
     return VoxelResults(stream.r / len(folds), stream.r2 / len(folds), stream.penalties)
 
 
