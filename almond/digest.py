@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from almond.finite import nulled
+
 CHUNK = 1 << 20
 
 
@@ -21,6 +23,11 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
+
+
+def printed_json(value: Any, indent: int | None = 2) -> str:
+    """Write a JSON value for people and programs; what is no number (NaN, infinite) becomes null."""
+    return json.dumps(nulled(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def digest_bytes(data: bytes) -> str:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
+# A full disk, or a limit on the size of files: these come from writing alone, and without a file's name.
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
 
 class AlmondError(Exception):
     """An error whose message is written for the person who gave the input."""
@@ -34,3 +40,8 @@ class DigestMismatch(AlmondError):
 
 class Cancelled(AlmondError):
     """The person who started the work asked it to stop."""
+
+
+def refused_file(error: OSError) -> str | None:
+    """Return the name of the file that the system's error is about; None where it names none."""
+    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import django
 from celery.signals import worker_ready
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django.setup()
+from almond.cli.frame import framed
+from config.frame import explain
 
-from jobs.services.dispatch import hand_over_waiting  # noqa: E402  (needs the apps to be loaded)
-from jobs.tasks import app  # noqa: E402
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+if status := framed(django.setup, "celery", explain):
+    sys.exit(status)
+
+from jobs.services.dispatch import hand_over_waiting
+from jobs.tasks import app
 
 __all__ = ["app"]
 

@@ -44,10 +44,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket, threads: int) -> None:
+def serve(application: Any, listener: socket.socket, threads: int) -> None:
     """Answer requests in this process until SIGTERM; what is being worked on is finished."""
-    from config.wsgi import application
-
     server: Any = create_server(
         application,
         sockets=[listener],
@@ -71,8 +69,9 @@ def serve(listener: socket.socket, threads: int) -> None:
 class Processes:
     """The processes that serve; this one only starts them, and starts again what dies."""
 
-    def __init__(self, listener: socket.socket, count: int, threads: int) -> None:
-        self.listener, self.count, self.threads = listener, count, threads
+    def __init__(self, application: Any, listener: socket.socket, count: int, threads: int) -> None:
+        self.application, self.listener = application, listener
+        self.count, self.threads = count, threads
         self.living: set[int] = set()
         self.ending = False
 
@@ -80,7 +79,7 @@ class Processes:
         pid = os.fork()
         if pid == 0:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            serve(self.listener, self.threads)
+            serve(self.application, self.listener, self.threads)
             logging.shutdown()
             os._exit(0)
         self.living.add(pid)
@@ -118,7 +117,10 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"almond: port {wanted.port} of {wanted.host}: {error.strerror}\n")
         return 1
-    Processes(listener, wanted.processes, wanted.threads).run()
+    # Loaded here, once: the processes share it, and what is wrong with the settings ends this process.
+    from config.wsgi import application
+
+    Processes(application, listener, wanted.processes, wanted.threads).run()
     return 0
 
 

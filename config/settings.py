@@ -5,49 +5,30 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from pathlib import Path
 from typing import Any
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from config.environment import SQLITE, Environment
+from config.secret_key import read_secret_key
 from lab.origins import origins_of_hosts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment(os.environ)
 
 # Where a lab's data live: database, images, artifacts, datasets, exports.
-ALMOND_HOME = Path(env.str("ALMOND_HOME", default=str(BASE_DIR / "var"))).resolve()
-ALMOND_HOME.mkdir(parents=True, exist_ok=True)
+ALMOND_HOME = env.folder("ALMOND_HOME", BASE_DIR / "var")
 # Folders on the server from which experimenters may bring in images; the lab's own is always one of them.
-DATA_ROOTS = [ALMOND_HOME, *(Path(folder) for folder in env.list("ALMOND_DATA_ROOTS", default=[]))]
+DATA_ROOTS = [ALMOND_HOME, *env.folders("ALMOND_DATA_ROOTS")]
 
-DEBUG = env.bool("ALMOND_DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALMOND_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-HTTPS = env.bool("ALMOND_HTTPS", default=False)
-CSRF_TRUSTED_ORIGINS = [
-    *env.list("ALMOND_ORIGINS", default=[]),
-    *origins_of_hosts(ALLOWED_HOSTS, https=HTTPS),
-]
-
-
-def read_secret_key() -> str:
-    """Return the key in the environment, or else the one made for this machine (its owner alone reads it)."""
-    if key := env.str("ALMOND_SECRET_KEY", default=""):
-        if len(key) < 40:
-            raise ImproperlyConfigured("ALMOND_SECRET_KEY: expected at least 40 characters")
-        return key
-    path = ALMOND_HOME / "secret_key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
-    return path.read_text().strip()
-
-
-SECRET_KEY = read_secret_key()
+DEBUG = env.flag("ALMOND_DEBUG")
+ALLOWED_HOSTS = env.hosts("ALMOND_HOSTS", "localhost,127.0.0.1,[::1]")
+HTTPS = env.flag("ALMOND_HTTPS")
+CSRF_TRUSTED_ORIGINS = [*env.origins("ALMOND_ORIGINS"), *origins_of_hosts(ALLOWED_HOSTS, https=HTTPS)]
+SECRET_KEY = read_secret_key(env.text("ALMOND_SECRET_KEY"), ALMOND_HOME / "secret_key")
 
 INSTALLED_APPS = [
     "unfold",
@@ -107,8 +88,8 @@ def read_database() -> dict[str, Any]:
     """
     # A connection is kept for the next request: opening one costs more than an answer does.
     kept = {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
-    database: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{ALMOND_HOME / 'db.sqlite3'}")
-    if database["ENGINE"] == "django.db.backends.sqlite3":
+    database = env.database("DATABASE_URL", ALMOND_HOME / "db.sqlite3")
+    if database["ENGINE"] == SQLITE:
         database["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
@@ -125,35 +106,41 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en-gb"
-TIME_ZONE = env.str("ALMOND_TIME_ZONE", default="UTC")
+TIME_ZONE = env.zone("ALMOND_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = ALMOND_HOME / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "config.static_files.WholeFiles"},
+}
 
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 # Addresses of the proxies in front, whose word is taken for a visitor's address (X-Forwarded-For).
-ALMOND_PROXIES = env.list("ALMOND_PROXIES", default=[])
+ALMOND_PROXIES = env.words("ALMOND_PROXIES")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
 
 # How jobs reach a worker: "polling" (a worker watches the Job table), "celery", or "inline" (tests).
-JOBS_DISPATCHER = env.str("ALMOND_JOBS", default="polling")
-if JOBS_DISPATCHER not in {"polling", "celery", "inline"}:
-    raise ImproperlyConfigured(f"ALMOND_JOBS: {JOBS_DISPATCHER!r} (expected polling, celery or inline)")
-CELERY_BROKER_URL = env.str("ALMOND_BROKER", default="redis://127.0.0.1:6379/0")
+JOBS_DISPATCHER = env.option("ALMOND_JOBS", "polling", ("polling", "celery", "inline"))
+if JOBS_DISPATCHER == "celery":
+    env.needs("ALMOND_JOBS", "celery", extra="celery")
+BROKERS = ("redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps")
+CELERY_BROKER_URL = env.address("ALMOND_BROKER", "redis://127.0.0.1:6379/0", BROKERS)
 
+LOG_LEVEL = env.option("ALMOND_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("ALMOND_LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }
 
 

@@ -12,9 +12,9 @@ from django.db import transaction
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import PlannedTrial
 from almond.errors import InputError
+from almond.pictures.reading import read_image
 from almond.progress import Part
 from almond.rng import generator
-from almond.stimuli.images import read_image
 from almond.world.raters import Latents, Rater, null_percepts, read_percepts, simulate_rater, style_of
 from generation.models import Stimulus
 from jobs.services.execution import RunningJob

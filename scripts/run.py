@@ -16,8 +16,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGIN = "experimenter"
 # How long children may take to end by themselves after Ctrl-C, in seconds.
 GRACE = 20.0
+LOCK = "run.lock"
 
 
 class Failed(Exception):
@@ -32,7 +34,8 @@ class Failed(Exception):
 
 
 def say(text: str) -> None:
-    print(f"almond: {text}", flush=True)
+    with suppress(OSError):  # the lab goes on when nobody reads this any more
+        print(f"almond: {text}", flush=True)
 
 
 @contextmanager
@@ -46,22 +49,71 @@ def step(text: str) -> Iterator[None]:
 
 
 def manage(*words: str) -> None:
-    """Run a ``manage.py`` command; its progress goes to this terminal, and of its log what matters."""
+    """Run a ``manage.py`` command; its progress goes to this terminal, and of its log what matters.
+
+    It says itself why it ends.
+    """
     quieter = {"ALMOND_LOG_LEVEL": "WARNING", **os.environ}
     done = subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=quieter, check=False)
-    if done.returncode != 0:
-        raise Failed(f"manage.py {words[0]} ended with status {done.returncode}")
+    if done.returncode < 0:
+        raise Failed(f"manage.py {words[0]} was ended by signal {-done.returncode}")
+    if done.returncode > 0:
+        sys.exit(1)
 
 
 def home() -> Path:
-    return Path(os.environ.get("ALMOND_HOME", ROOT / "var")).resolve()
+    from django.conf import settings
+
+    folder: Path = settings.ALMOND_HOME
+    return folder
+
+
+@contextmanager
+def locked_lab() -> Iterator[FileIO]:
+    """Keep the lab's folder to ourselves; yields the file in which the next who comes reads who we are."""
+    from almond.files import locked
+
+    with ExitStack() as held:
+        path = home() / LOCK
+        try:
+            stream = held.enter_context(locked(path, wait=False))
+        except BlockingIOError:
+            holder = path.read_text(encoding="utf-8", errors="replace").strip() or "another process"
+            raise Failed(
+                f"{path}: the lab is open already: {holder} (stop that one with Ctrl-C, or name another"
+                " folder in ALMOND_HOME)"
+            ) from None
+        sign(stream, "it is starting")
+        yield stream
+
+
+def sign(stream: FileIO, text: str) -> None:
+    """Write into the lock's file who holds it."""
+    from almond.files import refusals_named
+
+    with refusals_named(home() / LOCK):
+        stream.seek(0)
+        stream.truncate()
+        stream.write(f"process {os.getpid()} on {socket.gethostname()}, {text}\n".encode())
+
+
+def check_pages() -> None:
+    """Make sure that what participants' pages load from npm is there."""
+    from vendor_js import broken
+
+    for path in broken():
+        raise Failed(f"{path} is missing or empty: participants' pages need it (run `make setup`)")
 
 
 def prepare() -> None:
     """Bring the database up to date and fill an empty lab with the example."""
     from django.core.management import call_command
 
+    from jobs.services.schema import check_schema
+
+    check_pages()
     with step("preparing the database"):
+        check_schema(complete=False)
         call_command("migrate", interactive=False, verbosity=0)
     with step("collecting the pages' files"):
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -107,6 +159,8 @@ def free_port(wanted: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
+            except PermissionError:
+                raise Failed(f"PORT is {port}: not for this user (expected 1024 or more)") from None
             except OSError:
                 continue
         if port != wanted:
@@ -116,8 +170,8 @@ def free_port(wanted: int) -> int:
 
 
 def wanted_port() -> int:
-    text = os.environ.get("PORT", "8000")
-    if not text.isdigit() or not 1 <= int(text) <= 65435:
+    text = os.environ.get("PORT") or "8000"
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 65435:
         raise Failed(f"PORT is {text!r} (expected a number from 1 to 65435)")
     return int(text)
 
@@ -142,8 +196,11 @@ class Child:
     def ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
 
-    def tail(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+    def last_words(self) -> str:
+        """Return the last line of its log, and where the log is."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        told = [line.strip() for line in lines if line.strip()]
+        return f"{told[-1] if told else 'without a word'} (see {self.log})"
 
 
 def site(port: int) -> Child:
@@ -156,14 +213,19 @@ def worker() -> Child:
 
 
 def wait_until_it_answers(child: Child, address: str, stop: threading.Event) -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy stands before ourselves
     for _ in range(600):
         if stop.is_set():
             return
         if child.ended():
-            raise Failed(f"the {child.name} did not start:\n{child.tail()}")
+            raise Failed(f"the {child.name} did not start: {child.last_words()}")
         try:
-            with urllib.request.urlopen(address, timeout=5):
+            with direct.open(address, timeout=5):
                 return
+        except urllib.error.HTTPError as error:
+            if error.code < 500:  # it answers, though only to the names in ALMOND_HOSTS
+                return
+            raise Failed(f"the {child.name} answers with {error.code}: {child.last_words()}") from None
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             stop.wait(0.1)
     raise Failed(f"the {child.name} did not answer within a minute; see {child.log}")
@@ -179,9 +241,9 @@ def stop_all(children: list[Child]) -> None:
         try:
             process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            say(f"process {process.pid} does not end; stopping it. Its job is taken up again next time")
             process.kill()
             process.wait()
+            say(f"process {process.pid} did not end and was stopped. Its job is taken up again next time")
 
 
 def welcome(port: int) -> None:
@@ -200,9 +262,8 @@ def welcome(port: int) -> None:
     print(flush=True)
 
 
-def serve(stop: threading.Event) -> None:
+def serve(port: int, stop: threading.Event) -> None:
     """Site and worker until ``stop``; ``Failed`` when one of them ends by itself."""
-    port = free_port(wanted_port())
     children = [site(port), worker()]
     try:
         for child in children:
@@ -214,7 +275,7 @@ def serve(stop: threading.Event) -> None:
         while not stop.wait(0.5):
             for child in children:
                 if child.ended():
-                    raise Failed(f"the {child.name} ended by itself:\n{child.tail()}")
+                    raise Failed(f"the {child.name} ended by itself: {child.last_words()}")
     finally:
         say("stopping …")
         stop_all(children)
@@ -235,26 +296,45 @@ def interrupt(*signal_and_frame: Any) -> None:
     raise KeyboardInterrupt
 
 
+def run() -> None:
+    """Prepare the lab and serve it until Ctrl-C."""
+    import django
+
+    wanted = wanted_port()
+    with locked_lab() as lock:
+        try:
+            django.setup()
+            prepare()
+        except KeyboardInterrupt:
+            say("stopped; the next `make run` goes on from here")
+            return
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        port = free_port(wanted)
+        sign(lock, f"http://127.0.0.1:{port}")
+        serve(port, stop)
+
+
+def explain(error: Exception) -> str | None:
+    """Return what to tell of an error that a person can mend, None of a fault of the program."""
+    if isinstance(error, Failed):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in ("django", "numpy"):
+        return f"{sys.executable} lacks {error.name} (expected .venv/bin/python, as `make run` takes it)"
+    from config.frame import explain
+
+    return explain(error)
+
+
 def main() -> int:
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     own_the_terminal()
     signal.signal(signal.SIGTERM, interrupt)
-    stop = threading.Event()
-    try:
-        import django
+    from almond.cli.frame import framed
 
-        django.setup()
-        prepare()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-        serve(stop)
-    except Failed as failed:
-        sys.stderr.write(f"almond: {failed}\n")
-        return 1
-    except KeyboardInterrupt:
-        say("stopped; the next `make run` goes on from here")
-    return 0
+    return framed(run, "almond", explain)
 
 
 if __name__ == "__main__":

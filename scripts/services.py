@@ -62,11 +62,11 @@ def free_port() -> int:
 
 
 def server_user() -> str | None:
-    """PostgreSQL refuses to run as root; Debian's package brings a user for it."""
+    """PostgreSQL refuses to run as root; Debian's package brings a user for it, nobody is everywhere."""
     if os.geteuid() != 0:
         return None
-    pwd.getpwnam("postgres")
-    return "postgres"
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
 
 
 @contextmanager

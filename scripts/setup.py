@@ -6,6 +6,8 @@ stamps, so that a second run takes a moment.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -13,7 +15,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import vendor_js
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -56,8 +62,23 @@ def find_python() -> str:
     )
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other setup of this repository is at work."""
+    with Path(__file__).open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another `make setup` of this folder")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.ENOLCK):  # a network file system without such locks
+                raise
+        yield
+
+
 def make_venv() -> None:
-    if PYTHON.exists():
+    if PYTHON.exists() and (VENV / "bin" / "pip").exists():  # pip comes last: without it one was broken off
         return
     python = find_python()
     say(f"making .venv with {python}")
@@ -105,7 +126,7 @@ def install_page_packages() -> None:
     files = (ROOT / "package.json", lock, ROOT / "scripts" / "vendor_js.py")
     stamp = ROOT / "node_modules" / ".almond-packages"
     wanted = digest(*files)
-    if is_fresh(stamp, wanted) and (ROOT / "static" / "vendor").is_dir():
+    if is_fresh(stamp, wanted) and not vendor_js.broken():
         return
     for program, package in (("node", "nodejs"), ("npm", "npm")):
         if shutil.which(program) is None:
@@ -116,17 +137,23 @@ def install_page_packages() -> None:
     words = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel", "error"]
     if subprocess.run(words, cwd=ROOT, check=False).returncode != 0:
         raise Missing("npm could not install the packages of package-lock.json; its lines are above")
-    subprocess.run([str(PYTHON), str(ROOT / "scripts" / "vendor_js.py")], cwd=ROOT, check=True)
+    words = [str(PYTHON), str(ROOT / "scripts" / "vendor_js.py")]
+    if subprocess.run(words, cwd=ROOT, check=False).returncode != 0:
+        raise Missing("the pages' packages could not be copied to static/vendor; its line is above")
     stamp.write_text(wanted)
 
 
 def main() -> int:
     try:
-        make_venv()
-        install_python_packages()
-        install_page_packages()
+        with alone():
+            make_venv()
+            install_python_packages()
+            install_page_packages()
     except Missing as missing:
         sys.stderr.write(f"almond: {missing}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"almond: {error.filename or ROOT}: {error.strerror}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("almond: stopped; `make setup` goes on from here\n")

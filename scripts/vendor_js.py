@@ -5,7 +5,6 @@ Run after ``npm ci``; ``make setup`` does both. No bundler: the pages take these
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -21,6 +20,14 @@ FILES = {
 
 
 def main(modules: Path = MODULES, vendor: Path = VENDOR) -> int:
+    from almond.cli.frame import framed  # `make setup` reads this file before anything is installed
+
+    return framed(lambda: copy(modules, vendor), "almond")
+
+
+def copy(modules: Path, vendor: Path) -> int:
+    from almond.files import write_atomically
+
     missing = [name for name in FILES.values() if not (modules / name).is_file()]
     if missing:
         print(
@@ -29,12 +36,15 @@ def main(modules: Path = MODULES, vendor: Path = VENDOR) -> int:
             file=sys.stderr,
         )
         return 1
-    vendor.mkdir(parents=True, exist_ok=True)
     for name, source in FILES.items():
-        fresh = vendor / f".{name}.new"
-        shutil.copyfile(modules / source, fresh)
-        fresh.replace(vendor / name)
+        write_atomically(vendor / name, (modules / source).read_bytes())
     return 0
+
+
+def broken(vendor: Path = VENDOR) -> list[Path]:
+    """List the files that pages load and that are missing or empty."""
+    paths = [vendor / name for name in FILES]
+    return [path for path in paths if not path.is_file() or path.stat().st_size == 0]
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
+from almond.files import write_atomically
 from almond.rng import derive_seed, generator
 from almond.world.networks import NETWORKS, AttributeNetwork, FeatureNet, expected_latents, weights_file
 from almond.world.patches import load_codec
@@ -112,12 +113,11 @@ def main() -> None:
     network, spent = train(options.net, options.minutes, options.seed, options.resume)
     found = {key: round(value, 4) for key, value in evaluate(network).items()}
     name = weights_file(options.net)
-    options.out.mkdir(parents=True, exist_ok=True)
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
-    save_file(state, options.out / name)
+    write_atomically(options.out / name, save(state))
     record(name, options.out)
     report = {"seed": options.seed, "minutes": options.minutes, **spent, **found}
-    (options.out / f"{options.net}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_atomically(options.out / f"{options.net}.json", f"{json.dumps(report, indent=1)}\n".encode())
     print(json.dumps(report))
 
 

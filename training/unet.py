@@ -20,9 +20,10 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
+from almond.files import write_atomically
 from almond.rng import derive_seed, generator
 from almond.world.patches import load_codec
 from almond.world.prompts import caption
@@ -184,10 +185,9 @@ class Run:
 
     def save(self) -> None:
         """Working weights, the shipped folder, and a sheet of samples."""
-        self.work.mkdir(parents=True, exist_ok=True)
-        save_file(self.model.state_dict(), self.work / RAW)
-        save_file(self.average.state_dict(), self.work / AVERAGE)
-        (self.work / STEP).write_text(str(self.step))
+        write_atomically(self.work / RAW, save(self.model.state_dict()))
+        write_atomically(self.work / AVERAGE, save(self.average.state_dict()))
+        write_atomically(self.work / STEP, str(self.step).encode())
         write_folder(self.average, self.tokenizer, self.schedule, self.out, self.step)
         sheet = samples(self.average, self.tokenizer, PROMPTS, seed=1)
         Image.fromarray(sheet).save(self.work / f"samples-{self.step:06d}.png")
@@ -235,7 +235,7 @@ def write_folder(model: Model, tokenizer: WordTokenizer, schedule: Any, out: Pat
     unet.half().save_pretrained(out / "unet")
     schedule.save_pretrained(out / "scheduler")
     save_text(out / "text_encoder", tokenizer, model.text, torch.float16)
-    (out / "card.md").write_text(CARD.format(images=steps * BATCH, steps=steps), encoding="utf-8")
+    write_atomically(out / "card.md", CARD.format(images=steps * BATCH, steps=steps).encode())
     for name in SHIPPED:
         (out / name).chmod(0o644)
         record(name, out)

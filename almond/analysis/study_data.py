@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from almond.cells import is_number
 from almond.design.plan import StudyPlan
 from almond.design.trials.columns import Column
 from almond.digest import digest_file, digest_json
 from almond.errors import DigestMismatch, InputError
 from almond.exchange.schema import table_schemas
 from almond.progress import Progress, Silent
+from almond.tables import read_table
 
 FORMAT = "almond-export/1"
 SHOWN_PROBLEMS = 10
@@ -157,12 +159,10 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
 
     Row numbers in messages are those of a spreadsheet: the header is row 1.
     """
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read as a table: {error}", "a CSV file of an export") from error
-    cells = _cells_of_table(table, [str(name) for name in frame.columns])
-    missing = [name for name in cells if name not in frame.columns]
+    text = read_table(path, exact=True)
+    frame = {name: pd.Series(text.column(name).cells, dtype="str") for name in text.names}
+    cells = _cells_of_table(table, text.names)
+    missing = [name for name in cells if name not in frame]
     if missing:
         raise InputError(path, f"lacks the columns {', '.join(missing)}", ", ".join(cells))
     problems: list[str] = []
@@ -176,12 +176,12 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
         ]
     if problems:
         more = len(problems) - SHOWN_PROBLEMS
-        text = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-        raise InputError(path, text)
+        said = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+        raise InputError(path, said)
     return values
 
 
-def _cells_of_table(table: str, present: list[str]) -> dict[str, Cells]:
+def _cells_of_table(table: str, present: Sequence[str]) -> dict[str, Cells]:
     """List the columns read: those of the format, and every measurement in stimuli.csv."""
     cells = dict(TABLES[table])
     if table == "stimuli":
@@ -198,8 +198,8 @@ def _typed_column(column: pd.Series[str], cells: Cells, name: str, problems: lis
         if cells.allowed:
             _note(problems, name, ~empty & ~column.isin(cells.allowed), column, cells)
         return column
-    numbers = pd.to_numeric(column.where(~empty), errors="coerce").astype("float64")
-    wrong = ~empty & ~np.isfinite(numbers)
+    numbers = pd.Series([float(cell) if is_number(cell) else np.nan for cell in column], dtype="float64")
+    wrong = ~empty & numbers.isna()
     if cells.kind == "integer":
         wrong |= ~empty & (numbers % 1 != 0)
     wrong |= (numbers < cells.low) | (numbers > cells.high)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 
+from almond.digest import printed_json
 from almond.errors import InputError
 from almond.guidance.generators import DEFAULT_GENERATOR, known_generators
 from almond.progress import Console, Silent
@@ -43,10 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError("--keep", f"{folder} is not empty", "a new or an empty folder")
         result = run_demo(settings, folder, progress=Silent() if arguments.json else Console())
     result["seconds"] = round(time.perf_counter() - begun, 1)
-    print(json.dumps(result) if arguments.json else result_lines(result))
+    print(printed_json(result, indent=None) if arguments.json else result_lines(result))
     return 0
 
 
 def result_lines(result: dict[str, object]) -> str:
     """Write the result for a person, a line for each value."""
-    return "\n".join(f"{name:>20}  {json.dumps(value)}" for name, value in result.items())
+    return "\n".join(f"{name:>20}  {printed_json(value, indent=None)}" for name, value in result.items())

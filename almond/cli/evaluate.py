@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     stored = collect(config, settings.models or with_weights(config))
     data = evaluate_group(config, stored, out=out, progress=Silent() if arguments.json else Console())
     if arguments.json:
-        json.dump(data, sys.stdout, indent=1, sort_keys=True, ensure_ascii=False)
+        json.dump(data, sys.stdout, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         sys.stdout.write("\n")
         return 0
     for sentence in evaluation_answers(data):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
+from almond.digest import printed_json
 from almond.encoding.artifacts.catalogue import collect
 from almond.encoding.artifacts.mean_weights import export_betas
 from almond.encoding.config.fit_config import load_config
@@ -33,5 +33,5 @@ def run(arguments: argparse.Namespace) -> int:
     artifacts = [stored.load() for stored in collect(config, [model])]
     files = export_betas(artifacts, folder, suffix=settings.suffix, names=settings.names)
     report = {"folder": str(folder), "model": model, "files": [path.name for path in files]}
-    print(json.dumps(report, indent=2) if arguments.json else "\n".join(str(path) for path in files))
+    print(printed_json(report) if arguments.json else "\n".join(str(path) for path in files))
     return 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from almond.digest import printed_json
 from almond.encoding.models.folds import RANDOM_WARNING
 from almond.encoding.pipeline.fit import FitConfig, FitReport, FittedRegion, fit, load_config
 from almond.progress import Console
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.strict:
         config = config.model_copy(update={"strict": True})
     report = fit(config, progress=Console())
-    print(json.dumps(fit_json(config, report), indent=2) if arguments.json else fit_text(report))
+    print(printed_json(fit_json(config, report)) if arguments.json else fit_text(report))
     return 0
 
 

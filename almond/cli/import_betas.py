@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from almond.digest import printed_json
 from almond.encoding.artifacts.mean_weights import import_betas, read_betas
 from almond.encoding.config.features import FeatureSpec, network_kinds
 from almond.encoding.config.paths import BASE
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         for beta, (digest, _) in zip(betas, made, strict=True)
     ]
     if arguments.json:
-        print(json.dumps({"encoders": str(arguments.out), "imported": rows}, indent=2))
+        print(printed_json({"encoders": str(arguments.out), "imported": rows}))
     else:
         lines = [
             f"sub-{row['subject']:<4} {row['region']:<12} {row['digest'][:12]}  {row['file']}" for row in rows

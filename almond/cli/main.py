@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from almond import __version__
-from almond.errors import AlmondError
+from almond.cli.frame import framed
 
 COMMANDS: dict[str, str] = {
     "fit": "fit encoding models of brain regions from a YAML configuration",
@@ -61,12 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     calm_threads()
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in arguments if word in COMMANDS), None)
-    parsed = build_parser(command).parse_args(arguments)
-    try:
+
+    def run() -> int:
+        parsed = build_parser(command).parse_args(arguments)
         return int(parsed.run(parsed) or 0)
-    except AlmondError as error:
-        sys.stderr.write(f"almond {parsed.command}: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write(f"almond {parsed.command}: stopped\n")
-        return 130
+
+    return framed(run, f"almond {command}" if command else "almond")

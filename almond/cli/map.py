@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
+from almond.digest import printed_json
 from almond.encoding.config.fit_config import load_config
 from almond.encoding.pipeline.whole_brain import map_brain
 from almond.progress import Console
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = (arguments.out or folder or config.output / "brain").resolve()
     results = map_brain(config, out=out, progress=Console())
     if arguments.json:
-        print(json.dumps({"out": str(out), "subjects": results}, indent=2))
+        print(printed_json({"out": str(out), "subjects": results}))
         return 0
     print("subject   voxels  constant  held-out r: mean  median  quartiles       noise features")
     for result in results:

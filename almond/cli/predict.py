@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from almond.digest import printed_json
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.artifacts.catalogue import collect
 from almond.encoding.config.fit_config import FitConfig, load_config
@@ -19,8 +19,8 @@ from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.pictures.files import image_files
 from almond.progress import Console, Part, Progress
-from almond.stimuli.images import image_files
 from almond.targets.image_features import features_of_files
 from almond.targets.prediction import predict_table
 
@@ -43,9 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or settings.out or config.output / "predictions.csv"
     table = _predict_images(config, settings, progress=Console())
     write_atomically(out, table.to_csv(index=False).encode())
-    print(
-        json.dumps(predictions_json(table, out), indent=2) if arguments.json else predictions_text(table, out)
-    )
+    print(printed_json(predictions_json(table, out)) if arguments.json else predictions_text(table, out))
     return 0
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
+
+from almond.digest import printed_json
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     from almond.cli.settings_tables import json_schema, markdown_table
 
     if arguments.markdown is None:
-        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        print(printed_json(json_schema()))
     else:
         print(markdown_table(arguments.markdown))
     return 0

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     progress = Silent() if arguments.json else Console()
     data: dict[str, Any] = validate_norms(config, stored, out=out, progress=progress)
     if arguments.json:
-        json.dump(data, sys.stdout, indent=1, sort_keys=True, ensure_ascii=False)
+        json.dump(data, sys.stdout, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         sys.stdout.write("\n")
         return 0
     for sentence in validation_answers(data):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
+from almond.digest import printed_json
 from almond.evidence.verify import Check, first_broken, verify
 from almond.progress import Console
 
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         first = {"link": broken.link, "problem": broken.problems[0]} if broken else None
         result = {"ok": broken is None, "broken": first, "links": [check.to_json() for check in checks]}
-        print(json.dumps(result, indent=1, ensure_ascii=False))
+        print(printed_json(result, indent=1))
     else:
         print("\n".join(line for check in checks for line in lines_of(check)))
         if broken:

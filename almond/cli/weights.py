@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
+from almond.digest import printed_json
 from almond.encoding.features.networks.weights import WEIGHTS_CHECKS, add_file, add_url
 from almond.errors import InputError
 from almond.progress import Console
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.name, arguments.url, sha256=sha256, folder=arguments.store, progress=Console()
         )
     if arguments.json:
-        print(json.dumps({"name": weights.name, "path": str(weights.path), "sha256": weights.sha256}))
+        print(printed_json({"name": weights.name, "path": str(weights.path), "sha256": weights.sha256}, None))
     else:
         print(f"{weights.name}: {weights.path}\nsha256 {weights.sha256} (pinned)")
     return 0

@@ -28,7 +28,7 @@ from almond.evidence.bundle import (
 from almond.evidence.manifest import NAME, load_manifest, manifest_bytes, seal
 from almond.evidence.tables import codebook_bytes, csv_bytes, read_export_table, table_rows, write_time
 from almond.exchange.schema import table_schemas
-from almond.files import new_folder
+from almond.files import new_folder, publish
 
 Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
 
@@ -105,7 +105,7 @@ def write_export(
         put(scratch / "plan.json", plan.to_bytes())
         facts = {**manifest_facts(plan, meta), "counts": counts, "absent": absent}
         put(scratch / NAME, manifest_bytes(seal(scratch, facts)))
-        scratch.rename(folder)
+        publish(scratch, folder)
     return folder
 
 

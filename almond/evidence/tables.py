@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from almond.cells import is_whole
 from almond.design.trials.columns import Column, TableSchema
 from almond.errors import InputError
 from almond.exchange.schema import table_columns
 from almond.shapes import is_digest
+from almond.tables import TextColumn, read_table
 
 OWN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SHOWN_PROBLEMS = 20
@@ -182,23 +184,29 @@ def codebook_bytes(tables: Mapping[str, Sequence[Column]]) -> bytes:
 def read_export_table(path: Path, table: TableSchema) -> pd.DataFrame:
     """Read a table of an export with typed columns: text as str (empty: ""), numbers as float64 or Int64.
 
-    Raises ``InputError`` when the file is missing, is no CSV, or its columns are not those of the table.
+    Raises ``InputError`` when the file is missing, is no CSV, its columns are not those of the table, or a
+    cell is not of its column's type.
     """
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read as a table: {error}", "a CSV file of an export") from error
-    columns = check_columns(table, list(frame.columns))
-    return pd.DataFrame({column.name: typed_column(frame[column.name], column, path) for column in columns})
+    text = read_table(path, exact=True)
+    columns = check_columns(table, text.names)
+    return pd.DataFrame({column.name: typed_column(text.column(column.name), column) for column in columns})
 
 
-def typed_column(cells: pd.Series[Any], column: Column, path: Path) -> pd.Series[Any]:
+def typed_column(cells: TextColumn, column: Column) -> pd.Series[Any]:
     if column.type not in NUMERIC:
-        return cells
-    try:
-        if column.type == "number":
-            return pd.Series([float(text) if text else math.nan for text in cells], dtype="float64")
-        whole = [int(text) if text else pd.NA for text in cells]
-        return pd.Series(whole, dtype="int64" if column.needed else "Int64")
-    except (ValueError, TypeError) as error:
-        raise InputError(path, f"column {column.name}: {error}", f"values of type {column.type}") from error
+        return pd.Series(cells.cells, dtype="str")
+    if column.type == "number":
+        return pd.Series(cells.numbers(missing=True), dtype="float64")
+    whole = [_whole_cell(cells, index) for index in range(len(cells.cells))]
+    if column.needed:
+        cells.texts()
+    return pd.Series(whole, dtype="int64" if column.needed else "Int64")
+
+
+def _whole_cell(cells: TextColumn, index: int) -> Any:
+    """Convert a cell to a whole number, ``pd.NA`` where it is empty."""
+    text = cells.cells[index]
+    if text and not is_whole(text):
+        said = f"row {cells.rows[index]}, column {cells.name} is {text[:60]!r}"
+        raise InputError(cells.source, said, "a whole number")
+    return int(text) if text else pd.NA

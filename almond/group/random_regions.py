@@ -19,7 +19,7 @@ import numpy as np
 from almond.encoding.artifacts.mean_weight_files import as_csv
 from almond.encoding.config.prediction import SUFFIX
 from almond.errors import InputError
-from almond.files import new_folder
+from almond.files import new_folder, publish
 from almond.group.performance import GroupMatrix
 from almond.group.region_images.plsda import leave_one_subject_out_plsda
 from almond.progress import Progress
@@ -256,7 +256,5 @@ def export_part_betas(
                     (scratch / name).write_bytes(as_csv(betas[:, part]))
                     count += 1
                 progress.report(iteration / len(parcellations), f"sub-{subject}: parcellation {iteration}")
-        if folder.exists():
-            folder.rmdir()
-        scratch.rename(folder)
+        publish(scratch, folder)
     return count

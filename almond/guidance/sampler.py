@@ -15,6 +15,7 @@ import torch
 
 from almond.errors import DigestMismatch, InputError
 from almond.guidance.backends.base import Condition, Generator
+from almond.guidance.finite_steps import Checked
 from almond.guidance.recipe import Recipe
 from almond.guidance.rules import RULES
 from almond.guidance.schedulers import Step
@@ -64,6 +65,9 @@ def generate(
     A recipe for another generator or target version is a ``DigestMismatch``, one with a target that the
     scorer does not have an ``InputError``; both before the first image. ``progress`` is reported after every
     step.
+
+    :raises InputError: a latent, gradient, image or score is not finite; it names generator, seed, step and
+        settings. Images yielded before are whole.
     """
     report = progress or Silent()
     for recipe in recipes:
@@ -126,6 +130,7 @@ def sample(
     trajectory = generator.scheduler.start(first.steps)
     x = torch.stack([generator.initial_latent(seed) for seed in seeds]) * trajectory.initial_scale
     traces: list[list[dict[str, Any]]] = [[] for _ in recipes]
+    checked = Checked(recipes, generator, scorer.names, len(trajectory.steps))
     for step in trajectory.steps:
         x0, entries = _predict(
             recipes, generator, scorer, condition=condition, x=x, step=step, weights=weights
@@ -134,8 +139,9 @@ def sample(
             trace.append(entry)
         with torch.no_grad():
             x = trajectory.advance(x, x0, step, noise)
+        checked.step(step, x0, x, entries)
         progress.report((step.index + 1) / len(trajectory.steps))
-    return _finish(recipes, generator, scorer, x, traces)
+    return _finish(recipes, generator, scorer, x, traces=traces, checked=checked)
 
 
 def objective_weights(recipes: Sequence[Recipe], names: Sequence[str]) -> torch.Tensor:
@@ -178,12 +184,17 @@ def _finish(
     generator: Generator,
     scorer: DifferentiableScorer,
     x: torch.Tensor,
+    *,
     traces: Sequence[list[dict[str, Any]]],
+    checked: Checked,
 ) -> list[Generated]:
     """Round images to bytes and score those bytes: what a participant sees is what is scored."""
     with torch.no_grad():
-        pixels = (generator.decode(x) * 255.0).round().to(torch.uint8)
+        decoded = generator.decode(x)
+        checked.images(decoded)
+        pixels = (decoded * 255.0).round().to(torch.uint8)
         scores = scorer(pixels.to(torch.float32) / 255.0)
+        checked.scores(scores)
     images: list[ImageArray] = list(np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy()))
     return [
         Generated(recipe, image, _named(scorer.names, scores[index]), lowlevel.measure(image), list(trace))

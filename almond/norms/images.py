@@ -18,9 +18,9 @@ from almond.encoding.features.run_features import Predictors, joined_card
 from almond.encoding.features.space import FeatureSpace, card_of_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
+from almond.pictures.files import image_files
 from almond.progress import Part, Progress
 from almond.stats.correlation import zscore
-from almond.stimuli.images import image_files
 from almond.stimuli.norms import Norms, image_key, listed, read_norms
 from almond.stimuli.nuisance import nuisance_features
 from almond.targets.image_features import features_of_files

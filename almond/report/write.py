@@ -15,7 +15,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from almond.errors import InputError
-from almond.files import new_folder, write_atomically
+from almond.files import new_folder, publish, write_atomically
 from almond.report.document import Document
 from almond.report.figures_style import png_of, svg_of
 from almond.report.render import render_body, render_html, render_markdown
@@ -50,12 +50,8 @@ def report_folder(out: Path, kind: str) -> Iterator[Path]:
     """
     check_report_folder(out, kind)
     with new_folder(out.parent) as scratch:
-        fresh = scratch / "new"
-        fresh.mkdir()
-        yield fresh
-        if out.exists():
-            out.rename(scratch / "earlier")
-        fresh.rename(out)
+        yield scratch
+        publish(scratch, out, over=True)
 
 
 def write_pages(

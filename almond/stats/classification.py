@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from almond.errors import InputError
+from almond.finite import require_finite
 from almond.progress import Part, Progress, Silent
 from almond.significance import max_statistic_p, permutation_p
 from almond.stats.discriminant import METHODS, Classifier, held_out_scores
@@ -108,8 +109,7 @@ def check_design(
     """
     classes, labels = np.unique(np.asarray(targets, dtype=str), return_inverse=True)
     scene_names, scene_codes = np.unique(np.asarray(scenes, dtype=str), return_inverse=True)
-    if not np.isfinite(values).all():
-        raise InputError("rating profiles", "some values are not finite", "finite numbers")
+    require_finite(values, "rating profiles", axes=("stimulus", "rating"))
     if len(classes) < 2:
         raise InputError("classification", f"{len(classes)} intended target", "at least two")
     if len(scene_names) < 3:

@@ -1,14 +1,12 @@
 """Tables of published norms of images, such as those of OASIS and IAPS. Light: numpy only.
 
 Read whatever line ends they have (LF, CRLF, or the bare CR of old spreadsheets), with cells separated by
-tabs, commas, semicolons or runs of spaces, and with lines of prose before the header.
+what separates the names in the header (tabs, semicolons, commas or runs of spaces), and with lines of prose
+before the header. Otherwise they are tables like others (``almond.tables``).
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +14,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from almond.cells import is_number, not_a_number
 from almond.errors import InputError
+from almond.pictures.formats import IMAGE_SUFFIXES
+from almond.tables import LINE, SPACES, TextTable, parse_table
+from almond.text_files import read_text
 from almond.typing import Floats
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "name": ("theme", "iaps", "stim_file", "image", "picture", "name", "file", "filename"),
@@ -33,7 +33,9 @@ SHOWN = 12
 
 RATINGS = ("valence", "arousal")
 
-Line = tuple[int, tuple[str, ...]]
+CODE = re.compile(r"-?(?:7{2,}|8{2,}|9{2,})(?:\.0*)?|-[789](?:\.0*)?")
+
+Line = tuple[int, Sequence[str]]
 """The number of a row and its cells."""
 
 
@@ -51,41 +53,12 @@ class Norms:
     unused: int
 
 
-@dataclass(frozen=True)
-class Rows:
-    """A table as text: the header, and per row its number in the file (as a spreadsheet counts) and cells."""
-
-    header: tuple[str, ...]
-    cells: tuple[Line, ...]
-
-    def column(self, wanted: str) -> int | None:
-        """Return the place of a column by name, without regard to capitals; None when there is none."""
-        names = [name.lower() for name in self.header]
-        return names.index(wanted.lower()) if wanted.lower() in names else None
-
-
 def image_key(name: str) -> str:
     """Return how an image is called in a table: without folder, suffix, spaces around it, or capitals."""
     last = PurePosixPath(name.strip().replace("\\", "/")).name
     suffix = PurePosixPath(last).suffix
     stem = last[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES else last
     return stem.strip().lower()
-
-
-def read_text(path: Path) -> str:
-    """Read the text of a table with line ends as LF; Latin-1 where it is not UTF-8.
-
-    :raises InputError: the file cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "a table of norms") from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_norms(
@@ -107,10 +80,11 @@ def read_norms(
         with two, cells that are no numbers.
     """
     named = {"name": name, "valence": valence, "arousal": arousal}
-    rows = _table(path, named)
-    places = _places(path, rows, named)
-    lines = _by_key(rows, places["name"])
+    table = _table(path, named)
+    places = _places(table, named)
+    lines = _by_key(table, places["name"])
     wanted = _wanted(images, lines, places["name"])
+    codes = {kind: codes_in(table.at(places[kind]).cells) for kind in RATINGS}
     problems = [f"two images are called {item!r}" for item in _doubled(images or ())]
     problems += [f"no row for {item!r}" for key, item in wanted.items() if key not in lines]
     values = np.full((len(wanted), 2), np.nan)
@@ -118,13 +92,14 @@ def read_norms(
         own = lines.get(key, [])
         if len(own) > 1 and repeated == "error":
             problems.append(f"{item!r} stands in rows {' and '.join(str(number) for number, _ in own)}")
-        table = [[number_of(cells[places[kind]]) for kind in RATINGS] for _, cells in own]
-        problems += _no_numbers(item, own, table, places)
-        if table:
-            values[index] = np.mean(table, axis=0)
+        wrong = _no_numbers(item, own, places, codes)
+        problems += wrong
+        if own and not wrong:
+            ratings = [[float(cells[places[kind]]) for kind in RATINGS] for _, cells in own]
+            values[index] = np.mean(ratings, axis=0)
     if problems:
-        raise InputError(path, listed(problems), "one row of numbers per image")
-    columns = {kind: rows.header[place] for kind, place in places.items()}
+        raise InputError(path, listed(problems), "one row of numbers per image; the header counts as a row")
+    columns = {kind: table.names[place] for kind, place in places.items()}
     unused = sum(len(own) for key, own in lines.items() if key not in wanted)
     return Norms(tuple(wanted.values()), values[:, 0], values[:, 1], columns, unused)
 
@@ -137,23 +112,43 @@ def _wanted(images: Sequence[str] | None, lines: Mapping[str, Sequence[Line]], p
 
 
 def _no_numbers(
-    item: str, own: Sequence[Line], table: Sequence[Sequence[float]], places: Mapping[str, int]
+    item: str, own: Sequence[Line], places: Mapping[str, int], codes: Mapping[str, set[str]]
 ) -> list[str]:
     return [
-        f"row {number}, {item!r}: {kind} is {cells[places[kind]]!r}, not a number"
-        for (number, cells), row in zip(own, table, strict=True)
-        for kind, value in zip(RATINGS, row, strict=True)
-        if math.isnan(value)
+        f"row {number}, {item!r}: {kind} {problem}"
+        for number, cells in own
+        for kind in RATINGS
+        if (problem := problem_of_rating(cells[places[kind]], codes[kind]))
     ]
 
 
-def number_of(cell: str) -> float:
-    """Return the number in a cell; NaN where there is none (or one that is not finite)."""
-    try:
-        value = float(cell)
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
+def problem_of_rating(cell: str, codes: set[str]) -> str:
+    """Say what is wrong with a cell that should be a rating; nothing if it is one.
+
+    :param codes: what looks like codes in its column, from ``codes_in``.
+    """
+    if not is_number(cell):
+        return not_a_number(cell)[0]
+    return f"is {cell!r}, which looks like a code for a missing value" if cell in codes else ""
+
+
+def codes_in(cells: Sequence[str]) -> set[str]:
+    """Find numbers in a column of ratings that look like codes for missing values.
+
+    Such codes repeat a 7, 8 or 9 (99, -999, 8888) or are -7, -8 or -9. One counts if it is more than five
+    times as large as any other number of the column, or negative where no other number is: no scale of
+    ratings has both.
+    """
+    suspects = {cell for cell in cells if CODE.fullmatch(cell)}
+    others = [float(cell) for cell in cells if is_number(cell) and cell not in suspects]
+    if not others:
+        return set()
+    largest = max(map(abs, others))
+    return {
+        cell
+        for cell in suspects
+        if abs(float(cell)) > 5 * largest or (cell.startswith("-") and min(others) >= 0)
+    }
 
 
 def listed(problems: Sequence[str]) -> str:
@@ -169,64 +164,58 @@ def _doubled(images: Sequence[str]) -> list[str]:
     return [item for index, item in enumerate(images) if keys[index] in keys[:index]]
 
 
-def _table(path: Path, named: Mapping[str, str | None]) -> Rows:
+def _table(path: Path, named: Mapping[str, str | None]) -> TextTable:
     """Read a table whose header is the first line with recognisable valence and arousal columns."""
-    lines = read_text(path).split("\n")
-    for index, line in enumerate(lines):
-        cells = split(line, separator := separator_of(line))
-        rows = Rows(cells, ())
-        if all(_place(rows, kind, named[kind]) is not None for kind in RATINGS):
-            return _body(path, lines, index, separator)
+    text = read_text(path, latin_1=True)
+    for row, line in enumerate(LINE.finditer(text), start=1):
+        separator = separator_of(line[0])
+        names = [
+            name.strip().strip('"') for name in line[0].split(None if separator == SPACES else separator)
+        ]
+        if all(_place(names, kind, named[kind]) is not None for kind in RATINGS):
+            quoted = separator != SPACES and path.suffix.lower() != ".tsv"
+            table = parse_table(
+                text[line.start() :], path, separator, nameless=True, quoted=quoted, first=row
+            )
+            if not len(table):
+                raise InputError(path, "has no rows", "a header and one row per image")
+            return table
     wanted = " and ".join(named[kind] or "/".join(COLUMNS[kind][:3]) for kind in RATINGS)
     raise InputError(path, "has no header line with columns of valence and arousal", f"columns {wanted}")
 
 
 def separator_of(line: str) -> str:
     """Return what separates the cells of a line: a tab, a semicolon, a comma, or else runs of spaces."""
-    return next((mark for mark in ("\t", ";", ",") if mark in line), " ")
+    return next((mark for mark in ("\t", ";", ",") if mark in line), SPACES)
 
 
-def split(line: str, separator: str) -> tuple[str, ...]:
-    """Split the cells of a line, trimmed; quotes hold separators as in CSV."""
-    if separator == " ":
-        return tuple(re.split(r"\s+", line.strip()))
-    return tuple(cell.strip() for cell in next(csv.reader(io.StringIO(line), delimiter=separator), []))
+def _place(names: Sequence[str], kind: str, column: str | None) -> int | None:
+    """Find the column of a kind by its name, without regard to capitals."""
+    present = [name.lower() for name in names]
+    wanted = (column,) if column is not None else COLUMNS[kind]
+    return next((present.index(name.lower()) for name in wanted if name.lower() in present), None)
 
 
-def _body(path: Path, lines: Sequence[str], index: int, separator: str) -> Rows:
-    header = split(lines[index], separator)
-    cells, wrong = [], []
-    for number, line in enumerate(lines[index + 1 :], start=index + 2):
-        row = split(line, separator)
-        if not any(row):
-            continue
-        if len(row) != len(header):
-            wrong.append(f"row {number} has {len(row)} cells: {line.strip()[:60]!r}")
-        cells.append((number, row))
-    if wrong:
-        raise InputError(path, listed(wrong), f"{len(header)} cells in every row, as in the header")
-    if not cells:
-        raise InputError(path, "has no rows", "a header and one row per image")
-    return Rows(header, tuple(cells))
-
-
-def _place(rows: Rows, kind: str, column: str | None) -> int | None:
-    names = (column,) if column is not None else COLUMNS[kind]
-    return next((place for name in names if (place := rows.column(name)) is not None), None)
-
-
-def _places(path: Path, rows: Rows, named: Mapping[str, str | None]) -> dict[str, int]:
-    places = {kind: _place(rows, kind, named[kind]) for kind in COLUMNS}
+def _places(table: TextTable, named: Mapping[str, str | None]) -> dict[str, int]:
+    places = {kind: _place(table.names, kind, named[kind]) for kind in COLUMNS}
     missing = [named[kind] or "/".join(COLUMNS[kind]) for kind, place in places.items() if place is None]
     if missing:
-        shown = ", ".join(name for name in rows.header if name)
-        raise InputError(path, f"has no column {' or '.join(missing)}", f"one of its columns: {shown}")
+        shown = ", ".join(name for name in table.names if name)
+        raise InputError(
+            table.source, f"has no column {' or '.join(missing)}", f"one of its columns: {shown}"
+        )
+    own = {kind: table.names[place] for kind, place in places.items() if place is not None}
+    for kind, name in own.items():
+        same = [other for other in table.names if other.lower() == name.lower()]
+        if len(same) > 1:
+            raise InputError(table.source, f"has the columns {' and '.join(same)} for {kind}", "one of them")
     return {kind: place for kind, place in places.items() if place is not None}
 
 
-def _by_key(rows: Rows, place: int) -> dict[str, list[Line]]:
-    """Group rows by image key."""
+def _by_key(table: TextTable, place: int) -> dict[str, list[Line]]:
+    """Group the rows that hold anything by image key."""
     lines: dict[str, list[Line]] = {}
-    for number, cells in rows.cells:
-        lines.setdefault(image_key(cells[place]), []).append((number, cells))
+    for number, cells in zip(table.rows, table.cells, strict=True):
+        if any(cells):
+            lines.setdefault(image_key(cells[place]), []).append((number, cells))
     return lines

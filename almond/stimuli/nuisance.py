@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from almond.pictures.reading import read_image
 from almond.progress import Progress
 from almond.stimuli import lowlevel, lowlevel_paper
-from almond.stimuli.images import read_image
 from almond.typing import Floats
 
 NUISANCE = ("median_red", "median_green", "median_blue", "power_high", "power_low")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.errors import InputError
+from almond.finite import require_finite
 from almond.targets.target import Target, contrast_target, region_target, scores, standardised_target
 from almond.typing import Floats
 
@@ -88,6 +89,8 @@ def image_axis(
     if not 0 < shrinkage <= 1:
         raise InputError("shrinkage", f"is {shrinkage}", "above 0 and at most 1")
     first, second = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    for values, which in ((first, "low"), (second, "high")):
+        require_finite(values, f"axis {name}: features of the {which} images", axes=("image", "feature"))
     if len(first) < 2 or len(second) < 2 or first.shape[1] != second.shape[1]:
         raise InputError(
             f"axis {name}", f"its image sets are {first.shape} and {second.shape}", "two or more each"

@@ -10,8 +10,8 @@ import numpy as np
 from almond.digest import digest_file
 from almond.encoding.features.cache import extract_cached
 from almond.encoding.features.space import FeatureSpace
+from almond.pictures.files import LazyImages
 from almond.progress import Part, Progress
-from almond.stimuli.images import LazyImages
 from almond.typing import FeatureArray
 
 

@@ -21,6 +21,7 @@ from almond.digest import canonical_json, digest_array, digest_bytes, digest_jso
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.errors import DigestMismatch, InputError
 from almond.files import npz_bytes, write_atomically
+from almond.finite import require_finite
 
 FORMAT = "almond-target/1"
 
@@ -41,8 +42,9 @@ class Target:
 
     def __post_init__(self) -> None:
         weights = np.ascontiguousarray(self.weights, np.float64)
-        if weights.ndim != 1 or not np.isfinite(weights).all():
-            raise InputError(f"target {self.name}", "its weights are not one vector of numbers", "shape (D,)")
+        if weights.ndim != 1:
+            raise InputError(f"target {self.name}", f"its weights have shape {weights.shape}", "shape (D,)")
+        require_finite(weights, f"target {self.name}: weights", axes=("feature",))
         if not (math.isfinite(self.mean) and math.isfinite(self.sd) and self.sd > 0):
             raise InputError(
                 f"target {self.name}",
@@ -78,9 +80,11 @@ class Target:
 
 
 def raw_scores(weights: NDArray[np.float64], features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Compute features (n, D) . weights (D,); features of another width, or not finite, are refused."""
     values = np.asarray(features, np.float64)
     if values.ndim != 2 or values.shape[1] != len(weights):
         raise InputError("features", f"has shape {values.shape}", f"(n, {len(weights)})")
+    require_finite(values, "features", axes=("image", "feature"))
     return np.asarray(values @ weights, np.float64)
 
 

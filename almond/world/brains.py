@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from almond.errors import InputError
-from almond.files import new_folder
+from almond.files import new_folder, publish
 from almond.progress import Progress
 from almond.rng import generator
 from almond.typing import Floats
@@ -232,9 +232,7 @@ def simulate_dataset(
             progress.report(0.2 + 0.8 * number / n_subjects, f"scanning sub-{subject}")
             ceiling[subject] = session.scan(subject, generator(seed, "brain", number))
         write_truth(scratch, {"weights": TRUTH, "latents": list(LATENTS), "ceiling": ceiling, "seed": seed})
-        if root.exists():
-            root.rmdir()
-        scratch.rename(root)
+        publish(scratch, root)
     progress.report(1.0, f"{n_subjects} subjects in {root}")
     paths = {name: root / "derivatives" / "regions" / f"{name}.nii.gz" for name in REGIONS}
     return SimulatedDataset(root, subjects, paths, n_runs, n_volumes, tr, ceiling)

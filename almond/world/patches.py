@@ -11,10 +11,11 @@ import functools
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from almond.digest import digest_file
+from almond.files import write_atomically
 from almond.world.weights import checked
 
 PATCH = 4
@@ -74,7 +75,8 @@ def fit_codec(images: torch.Tensor, components: int) -> PatchCodec:
 
 
 def save_codec(codec: PatchCodec, path: Path) -> None:
-    save_file({name: value.contiguous() for name, value in codec.state_dict().items()}, path)
+    state = {name: value.contiguous() for name, value in codec.state_dict().items()}
+    write_atomically(path, save(state))
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from almond.digest import canonical_json
@@ -114,11 +114,10 @@ class TextLayer(nn.Module):
 
 def save_text(folder: Path, tokenizer: WordTokenizer, encoder: SceneTextEncoder, dtype: torch.dtype) -> None:
     """Write configuration, vocabulary and weights (as ``dtype``) into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / CONFIG, canonical_json(asdict(encoder.config)) + b"\n")
     write_atomically(folder / VOCABULARY, canonical_json(list(tokenizer.vocabulary)) + b"\n")
     state = {name: value.detach().to(dtype).contiguous() for name, value in encoder.state_dict().items()}
-    save_file(state, folder / MODEL)
+    write_atomically(folder / MODEL, save(state))
 
 
 def load_text(folder: Path) -> tuple[WordTokenizer, SceneTextEncoder]:

@@ -6,7 +6,6 @@ A folder per version: ``slices.png``, ``heldout_r.nii.gz`` on the grid of the BO
 from __future__ import annotations
 
 import math
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from almond.encoding.bold.nifti import Grid, grid_of, load_nifti, read_data, wri
 from almond.encoding.bold.select import all_runs
 from almond.encoding.multisubject.flow_artifact import load_flow
 from almond.errors import InputError
-from almond.files import new_folder, write_atomically
+from almond.files import new_folder, publish, write_atomically
 from almond.progress import Part
 from almond.typing import Floats
 from encoder import services
@@ -133,9 +132,7 @@ def draw_version(version: EncoderVersion, background: Background) -> None:
         draw_slices(image, background, scratch / "slices.png", centre=centre, limit=limit)
         write_map(scratch / "heldout_r.nii.gz", values, voxels, Grid.from_json(grid), units=None)
         write_atomically(scratch / "maps.json", canonical_json(description))
-        if folder.exists():
-            shutil.rmtree(folder)  # some of its files were lost
-        scratch.rename(folder)
+        publish(scratch, folder, over=True)  # over one of which some files were lost
 
 
 def voxels_of(version: EncoderVersion) -> tuple[NDArray[np.int64], dict[str, Any] | None]:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
+from almond.pictures.files import image_files
+from almond.pictures.reading import read_image
 from almond.progress import Part
 from almond.rng import generator
-from almond.stimuli.images import image_files, read_image
 from almond.targets.axes import image_axis, principal_axes, selective_target
 from almond.targets.target import Target as Weights
 from almond.targets.target import contrast_target, region_target, save_target

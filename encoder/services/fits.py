@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
+from almond.finite import nulled
 from almond.naming import natural
 from encoder.models import Encoder, EncoderVersion, Region
 from jobs.models import Job
@@ -92,24 +92,13 @@ def record_version(
         defaults={
             "model": model,
             "path": str(path),
-            "metrics": plain_numbers(dict(metrics)),
+            "metrics": nulled(dict(metrics)),
             "job": job,
         },
     )
     if new:
         record(verb="fit", subject=version, by=by, digest=digest)
     return version
-
-
-def plain_numbers(value: Any) -> Any:
-    """Replace NaN and infinities by None, which JSON can hold."""
-    if isinstance(value, Mapping):
-        return {str(key): plain_numbers(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_numbers(part) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def read_description(folder: Path) -> dict[str, Any]:

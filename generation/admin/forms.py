@@ -163,7 +163,7 @@ class ImageSetForm(RowForm):
     folder = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Of PNG and JPEG images, on this server, under one of its data folders.",
+        help_text="Of images, on this server, under one of its data folders.",
     )
     norms_file = forms.CharField(
         label="Norms",

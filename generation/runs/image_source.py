@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from almond.cells import COMMA_NUMBER, WORDS_FOR_MISSING, is_missing, is_number
 from almond.errors import InputError
+from almond.pictures.formats import IMAGE_SUFFIXES, SUFFIXES, is_picture
+from almond.pictures.reading import DecodedPicture, read_image, read_picture
 from almond.progress import Progress
-from almond.stimuli.images import read_image
+from almond.stimuli.images import png_bytes
 from almond.stimuli.lowlevel import measure
-from almond.stimuli.norms import image_key, read_text
+from almond.stimuli.norms import SHOWN, codes_in, image_key, listed, problem_of_rating
+from almond.tables import TextTable, read_table
 
-SUFFIXES = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg"}
-MAGIC = {"png": b"\x89PNG\r\n\x1a\n", "jpg": b"\xff\xd8\xff"}
+STORED = {"PNG": "png", "JPEG": "jpg"}
+"""Formats whose bytes are stored as they are, where every browser shows them alike; others become PNG."""
+
 LARGEST_IMAGE = 64 << 20
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """An image that was read and measured; ``read`` gives its bytes again."""
+    """An image that was read and measured; ``read`` gives the bytes to be stored and shown.
+
+    ``changes`` says how they differ from the file: empty where they are the file's own.
+    """
 
     name: str
     suffix: str
@@ -31,6 +37,7 @@ class Photograph:
     lowlevel: dict[str, float]
     norms: dict[str, float]
     read: Callable[[], bytes]
+    changes: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,21 +51,22 @@ class Source:
 
 @dataclass(frozen=True)
 class Norms:
-    """Image name -> (row number in the file, norm -> value)."""
+    """Image name -> (row number in the file, norm -> value), and remarks on columns that are no norms."""
 
     names: tuple[str, ...]
     rows: Mapping[str, tuple[int, dict[str, float]]]
+    remarks: tuple[str, ...] = ()
 
 
 def read_source(source: Path, norms_file: Path | None, *, progress: Progress) -> Source:
-    """Read and measure every PNG and JPEG of a folder or zip file, and join the norms by image name.
+    """Read and measure every image of a folder or zip file, and join the norms by image name.
 
     :raises InputError: no images; a file that is not the image its name says; two files of one name; a norms
         file without a column of image names, without one of the images, or with a word among its numbers.
     """
     readers = _zipped(source) if source.is_file() else _in_folder(source)
     if not readers:
-        raise InputError(source, "holds no image", "PNG or JPEG files")
+        raise InputError(source, "holds no image", ", ".join(IMAGE_SUFFIXES))
     names = sorted(readers)
     norms = read_norms(norms_file, names) if norms_file else Norms((), {})
     images = []
@@ -67,34 +75,64 @@ def read_source(source: Path, norms_file: Path | None, *, progress: Progress) ->
         images.append(_check(f"{source}/{name}", name, readers[name], norms))
     unused = len(norms.rows) - len(images)
     remarks = [f"{unused} rows of the norms have no image here"] if norms_file and unused > 0 else []
-    return Source(images, norms.names, remarks)
+    return Source(images, norms.names, [*remarks, *norms.remarks, *_said_of_changes(images)])
+
+
+def _said_of_changes(images: Sequence[Photograph]) -> list[str]:
+    """Say which images are stored as PNG in the pixels that were measured, and why."""
+    changed: dict[str, list[str]] = {}
+    for image in images:
+        if image.changes:
+            changed.setdefault(image.changes, []).append(image.name)
+    return [
+        f"{len(names)} stored as PNG ({why}): {', '.join(names[:SHOWN])}{' …' if len(names) > SHOWN else ''}"
+        for why, names in changed.items()
+    ]
 
 
 def _check(label: str, name: str, read: Callable[[], bytes], norms: Norms) -> Photograph:
-    suffix = SUFFIXES[PurePosixPath(name).suffix.lower()]
-    data = read()
-    pixels = read_image(data, name=label)
-    if not data.startswith(MAGIC[suffix]):
-        raise InputError(label, "is another kind of image than its name says", f"{suffix.upper()} data")
-    height, width = pixels.shape[:2]
+    picture = read_picture(read(), name=label)
+    if PurePosixPath(name).suffix.lower() not in SUFFIXES[picture.format]:
+        raise InputError(
+            label,
+            "is another kind of image than its name says",
+            f"a name that ends with {' or '.join(SUFFIXES[picture.format])}",
+        )
+    height, width = picture.pixels.shape[:2]
     values = norms.rows[image_key(name)][1] if norms.rows else {}
-    return Photograph(name, suffix, width, height, measure(pixels), values, read)
+    suffix, changes = _stored_as(picture)
+    stored = _AsPng(label, read) if changes else read
+    return Photograph(name, suffix, width, height, measure(picture.pixels), values, stored, changes)
+
+
+def _stored_as(picture: DecodedPicture) -> tuple[str, str]:
+    """Return the suffix under which a picture is stored, and what is changed for it."""
+    if picture.format not in STORED:
+        return "png", ", ".join((f"was {picture.format}", *picture.changes))
+    return ("png", ", ".join(picture.changes)) if picture.changes else (STORED[picture.format], "")
+
+
+@dataclass(frozen=True)
+class _AsPng:
+    """A picture that browsers show differently, or not at all, as a PNG that all show alike."""
+
+    label: str
+    read: Callable[[], bytes]
+
+    def __call__(self) -> bytes:
+        return png_bytes(read_image(self.read(), name=self.label))
 
 
 def _in_folder(folder: Path) -> dict[str, Callable[[], bytes]]:
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_image_name(path.name)]
-    return {path.name: path.read_bytes for path in files}
-
-
-def _is_image_name(name: str) -> bool:
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    return {path.name: path.read_bytes for path in files if is_picture(path.name, str(path))}
 
 
 def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
     """List the images anywhere in a zip file, by their last name; nothing is unpacked to where it says."""
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if _is_wanted(entry)]
+            entries = [entry for entry in archive.infolist() if _is_wanted(entry, path)]
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(path, f"is not a zip file ({error})", "a folder or a zip file of images") from error
     readers: dict[str, Callable[[], bytes]] = {}
@@ -110,9 +148,11 @@ def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
     return readers
 
 
-def _is_wanted(entry: zipfile.ZipInfo) -> bool:
+def _is_wanted(entry: zipfile.ZipInfo, path: Path) -> bool:
     inside = PurePosixPath(entry.filename)
-    return not entry.is_dir() and "__MACOSX" not in inside.parts and _is_image_name(inside.name)
+    if entry.is_dir() or "__MACOSX" in inside.parts:
+        return False
+    return is_picture(inside.name, f"{path}/{entry.filename}")
 
 
 @dataclass(frozen=True)
@@ -129,90 +169,82 @@ class _ZipReader:
 
 
 def read_norms(path: Path, images: Sequence[str]) -> Norms:
-    """Read the norms of images from a CSV file with any kind of line end (LF, CRLF, or bare CR).
+    """Read the norms of images from a CSV file (see ``almond.tables``) with any kind of line end.
 
-    The column that names the images is the one that names the most of them. Every column in which at least
-    half of the images' cells are numbers is a norm; an empty cell there is a missing value.
+    The column that names the images is the one that names the most of them. Every other column of numbers is
+    a norm; ``n/a`` or an empty cell there is a missing value. A column with numbers for some of the images
+    and something else for others is an error where at least half of the cells are meant as numbers,
+    otherwise a remark.
 
-    :raises InputError: no such column, an image without a row or with two, or a word among the numbers,
-        naming the row as a spreadsheet shows it.
+    :raises InputError: no such column, an image without a row or with two, cells among numbers that are none
+        or look like codes for missing values, by the row as a spreadsheet shows it.
     """
-    header, rows = _table(path)
+    table = read_table(path, nameless=True, latin_1=True)
+    rows = [(row, cells) for row, cells in zip(table.rows, table.cells, strict=True) if any(cells)]
+    if not rows:
+        raise InputError(path, "has no rows", "a header and one row per image")
     wanted = {image_key(name): name for name in images}
-    column = _name_column(path, header, rows, wanted)
+    column = _name_column(table, wanted)
     by_image: dict[str, tuple[int, list[str]]] = {}
     for number, row in rows:
         key = image_key(row[column])
         if key in by_image and key in wanted:
-            raise InputError(f"{path}, row {number}", f"{row[column].strip()!r} is listed a second time")
+            raise InputError(f"{path}, row {number}", f"{row[column]!r} is listed a second time")
         by_image[key] = (number, row)
     for key, name in wanted.items():
         if key not in by_image:
-            raise InputError(path, f"has no row for {name}", f"{name!r} in column {header[column]!r}")
-    numeric = _numeric_columns(header, [by_image[key][1] for key in wanted], column)
+            raise InputError(path, f"has no row for {name}", f"{name!r} in column {table.names[column]!r}")
+    numeric, remarks = _numeric_columns(table, [by_image[key] for key in wanted], column)
     values = {
-        key: (number, _values(path, number, row, header, numeric) if key in wanted else {})
+        key: (number, _values(row, table.names, numeric) if key in wanted else {})
         for key, (number, row) in by_image.items()
     }
-    return Norms(tuple(header[place] for place in numeric), values)
+    return Norms(tuple(table.names[place] for place in numeric), values, tuple(remarks))
 
 
-def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header and (row number, cells) of a CSV file."""
-    try:
-        lines = list(csv.reader(io.StringIO(read_text(path)), strict=True))
-    except csv.Error as error:
-        raise InputError(path, f"cannot be read as CSV ({error})", "comma-separated values") from error
-    table = [(number, row) for number, row in enumerate(lines, start=1) if any(cell.strip() for cell in row)]
-    if len(table) < 2:
-        raise InputError(path, "has no rows", "a header and one row per image")
-    header = [cell.strip() for cell in table[0][1]]
-    for number, row in table[1:]:
-        if len(row) != len(header):
-            raise InputError(
-                f"{path}, row {number}", f"has {len(row)} cells", f"{len(header)} as in the header"
-            )
-    return header, table[1:]
-
-
-def _name_column(
-    path: Path, header: Sequence[str], rows: Sequence[tuple[int, list[str]]], wanted: Mapping[str, str]
-) -> int:
-    hits = [len(wanted.keys() & {image_key(row[place]) for _, row in rows}) for place in range(len(header))]
-    best = max(range(len(header)), key=hits.__getitem__)
+def _name_column(table: TextTable, wanted: Mapping[str, str]) -> int:
+    hits = [
+        len(wanted.keys() & {image_key(cell) for cell in table.at(place).cells})
+        for place in range(len(table.names))
+    ]
+    best = max(range(len(hits)), key=hits.__getitem__)
     if hits[best] == 0:
         example = next(iter(wanted.values()))
         raise InputError(
-            path, "no column holds the names of the images", f"a column with names like {example!r}"
+            table.source, "no column holds the names of the images", f"a column with names like {example!r}"
         )
     return best
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return cell.strip().lower() not in {"nan", "inf", "-inf"}
-
-
-def _numeric_columns(header: Sequence[str], rows: Sequence[Sequence[str]], names: int) -> list[int]:
-    return [
-        place
-        for place in range(len(header))
-        if place != names and header[place] and 2 * sum(_is_number(row[place]) for row in rows) >= len(rows)
-    ]
-
-
-def _values(
-    path: Path, number: int, row: Sequence[str], header: Sequence[str], numeric: Sequence[int]
-) -> dict[str, float]:
-    values = {}
-    for place in numeric:
-        cell = row[place].strip()
-        if cell.lower() in {"", "na", "n/a", "nan"}:
+def _numeric_columns(
+    table: TextTable, rows: Sequence[tuple[int, list[str]]], names: int
+) -> tuple[list[int], list[str]]:
+    """Tell the columns that are norms from others, by the cells of the images; with remarks on mixed ones."""
+    numeric, remarks = [], []
+    for place, name in enumerate(table.names):
+        cells = [(row, own[place]) for row, own in rows if not is_missing(own[place])]
+        numbers = [cell for _, cell in cells if is_number(cell) or COMMA_NUMBER.fullmatch(cell)]
+        if place == names or not name or not numbers:
             continue
-        if not _is_number(cell):
-            raise InputError(f"{path}, row {number}", f"{header[place]} is {cell!r}", "a number or nothing")
-        values[header[place]] = float(cell)
-    return values
+        unknown = [cell for _, cell in cells if cell.lower() in WORDS_FOR_MISSING]
+        meant = len(numbers) + len(unknown)
+        codes = codes_in(table.at(place).cells)
+        problems = [
+            f"row {row}: {name} {problem}"
+            for row, cell in cells
+            if (problem := problem_of_rating(cell, codes))
+        ]
+        if not problems:
+            numeric.append(place)
+        elif 2 * meant >= len(cells):
+            raise InputError(
+                table.source, listed(problems), "a number, or n/a or nothing where there is none"
+            )
+        else:
+            words = f"{len(cells) - meant} of {len(cells)} images have words in it"
+            remarks.append(f"column {name} of the norms is left out: {words}; {problems[0]}")
+    return numeric, remarks
+
+
+def _values(row: Sequence[str], header: Sequence[str], numeric: Sequence[int]) -> dict[str, float]:
+    return {header[place]: float(row[place]) for place in numeric if not is_missing(row[place])}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from almond.stimuli.images import read_image
+from almond.pictures.reading import read_image
 from encoder.models import Target
 from encoder.runs.features import load_scorer
 from generation import services

@@ -24,7 +24,7 @@ def import_image_set(
     by: User | None,
     norms: Path | str = "",
 ) -> ImageSet:
-    """Import the PNG and JPEG images of a folder or zip file, with a CSV of norms, in a job.
+    """Import the images of a folder or zip file, with a CSV of norms, in a job.
 
     Both must lie under one of the server's data folders (``ALMOND_DATA_ROOTS``).
     """

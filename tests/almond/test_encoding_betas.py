@@ -106,10 +106,10 @@ def test_wrong_files_are_named(tmp_path):
     with pytest.raises(InputError, match=r"sub-2_LB.*holds 2 weights"):
         read_betas(tmp_path)
     write(tmp_path, "2_LB", "Var1\n1\nNaN\n3\n")
-    with pytest.raises(InputError, match=r"sub-2_LB.*no number"):
+    with pytest.raises(InputError, match=r"sub-2_LB.*row 3, column Var1 is 'NaN', not a number"):
         read_betas(tmp_path)
     write(tmp_path, "2_LB", "Var1,Var2\n1,2\n")
-    with pytest.raises(InputError, match=r"sub-2_LB.*does not hold weights"):
+    with pytest.raises(InputError, match=r"sub-2_LB.*row 1, column Var1 is 'Var1,Var2', not a number"):
         read_betas(tmp_path)
 
 

@@ -62,11 +62,17 @@ def test_columns_by_name_and_glob_with_the_first_row_filled(tmp_path):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (("3\t1\t4\t0.1", "3\t1\t4\tn/a"), "framewise_displacement has no number in row 3"),
-        (("5\t2\t4", "x\t2\t4"), "column trans_x does not hold numbers only"),
+        (("3\t1\t4\t0.1", "3\t1\t4\tn/a"), "framewise_displacement has no number in row 4"),
+        (("5\t2\t4", "x\t2\t4"), "row 5, column trans_x is 'x', not a number"),
         (("9\t1\t6\t0.2\t-0.5\n", ""), r"has 5 rows, .* has 6 volumes"),
-        (("2\t1\t3\t0.2", "2\tinf\t3\t0.2"), "trans_x_derivative1 has no number in row 2"),
-        (("n/a\t3\tn/a", "n/a\t3\t-inf"), "framewise_displacement has no number in row 1"),
+        (
+            ("2\t1\t3\t0.2", "2\tinf\t3\t0.2"),
+            "row 3, column trans_x_derivative1 is .inf., not a finite",
+        ),
+        (
+            ("n/a\t3\tn/a", "n/a\t3\t-inf"),
+            "row 2, column framewise_displacement is .-inf.",
+        ),
     ],
 )
 def test_tables_that_do_not_fit(tmp_path, change, problem):
@@ -115,16 +121,16 @@ def test_tables_are_found_in_derivatives_and_by_patterns(tmp_path):
 
 def test_text_tables(tmp_path):
     (tmp_path / "a.1D").write_text('# ColumnLabels = "roll ; pitch"\n1 2\n3 4\n')
-    assert list(read_regressors(tmp_path / "a.1D").columns) == ["roll", "pitch"]
+    assert read_regressors(tmp_path / "a.1D").names == ("roll", "pitch")
     (tmp_path / "b.par").write_text("1 2\n3\n")
-    with pytest.raises(InputError, match="rows of 1 and 2 numbers"):
+    with pytest.raises(InputError, match="line 2 has 1 numbers, others 2"):
         read_regressors(tmp_path / "b.par")
     (tmp_path / "c.txt").write_text("# nothing\n")
     with pytest.raises(InputError, match="holds no rows"):
         read_regressors(tmp_path / "c.txt")
     (tmp_path / "d.txt").write_text("one two\n")
-    with pytest.raises(InputError, match="not a table of numbers"):
-        read_regressors(tmp_path / "d.txt")
+    with pytest.raises(InputError, match="row 1, column motion_1 is 'one', not a number"):
+        read_regressors(tmp_path / "d.txt").column("motion_1").numbers()
 
 
 def test_a_column_that_starts_late_is_no_column(tmp_path):
@@ -139,8 +145,8 @@ def test_a_column_that_starts_late_is_no_column(tmp_path):
 def test_real_motion_parameters_and_a_run_that_is_part_of_a_file(tmp_path):
     values = np.loadtxt(HAXBY / "bold_mc.par")
     table = read_regressors(HAXBY / "bold_mc.par")
-    np.testing.assert_array_equal(table.to_numpy(), values)
-    assert table.shape[1] == 6
+    np.testing.assert_array_equal([table.column(name).numbers() for name in table.names], values.T)
+    assert len(table.names) == 6
     # Twelve runs of 121 volumes lie in one file; so do their motion parameters.
     motion = generator(5, "motion").standard_normal((1452, 6))
     np.savetxt(tmp_path / "motion.par", motion, fmt="%.17g")
@@ -315,5 +321,35 @@ def test_what_is_wrong_with_settings(tmp_path, section, paths):
 def test_words_are_no_confounds(tmp_path):
     run = run_of(tmp_path)
     pd.DataFrame({"a": ["x"] * 6}).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(InputError, match="does not hold numbers only"):
+    with pytest.raises(InputError, match="row 2, column a is 'x', not a number"):
         read_confounds(run, ["a"], str(tmp_path / "t.csv"))
+
+
+def test_other_words_for_a_missing_number_are_declared(tmp_path):
+    run = run_of(tmp_path)
+    (tmp_path / "t.tsv").write_text("a\tb\nnan\t1\n2\t2\n3\t3\n4\tNA\n5\t5\n6\t6\n")
+    path = str(tmp_path / "t.tsv")
+    with pytest.raises(InputError, match=r"row 2, column a is 'nan', not a number .*n/a or an empty cell"):
+        read_confounds(run, ["a"], path)
+    assert read_confounds(run, ["a"], path, missing=["nan"]).T.tolist() == [[2, 2, 3, 4, 5, 6]]
+    with pytest.raises(InputError, match="column b has no number in row 5"):
+        read_confounds(run, ["b"], path, missing=["nan", "NA"])
+    confounds, problems = section_of(tmp_path, confounds={"columns": ["a"], "missing": ["nan", -999]})
+    assert problems == []
+    assert confounds.missing == ("nan", "-999")
+    assert confounds.to_json()["missing"] == ["nan", "-999"]
+    _, problems = section_of(tmp_path, confounds={"columns": ["a"], "missing": [None]})
+    assert ["null needs quotes" in problem for problem in problems] == [True]
+
+
+def test_tables_of_no_kind_are_named(tmp_path):
+    run = run_of(tmp_path)
+    for text, problem in (
+        ("\ta\n0\t1\n", "has no name for column 1 of 2"),
+        ("a\ta\n0\t1\n", "has the column a twice"),
+        ("0.1\t0.2\n0\t1\n", "has numbers instead of a header"),
+        ("a;b\n0,1;1\n", "holds the separator ';'"),
+    ):
+        (tmp_path / "t.tsv").write_text(text)
+        with pytest.raises(InputError, match=problem):
+            read_confounds(run, ["a"], str(tmp_path / "t.tsv"))

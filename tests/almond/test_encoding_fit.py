@@ -337,7 +337,7 @@ def test_events_become_columns(small):
     ("columns", "message"),
     [
         ({"onset": [1], "duration": [2]}, "events.tsv: has no column trial_type"),
-        ({"onset": ["x"], "duration": [2], "trial_type": ["a"]}, "column onset does not hold numbers"),
+        ({"onset": ["x"], "duration": [2], "trial_type": ["a"]}, "row 2, column onset is 'x', not a number"),
         ({"onset": [1], "trial_type": ["a"]}, "has no column duration"),
         ({"onset": [1], "duration": [-2], "trial_type": ["a"]}, "durations below 0"),
         ({"onset": [900], "duration": [2], "trial_type": ["a"]}, "never occur"),

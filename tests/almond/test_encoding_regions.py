@@ -458,7 +458,7 @@ def test_label_tables(tmp_path, name):
         ("a.txt", "one\n\nthree\n", "empty line between names"),
         ("a.txt", "", "holds no labels"),
         ("a.tsv", "colour\tx\n1\t2\n", "has the columns colour, x"),
-        ("a.csv", "index,name\n1\n", "too few columns"),
+        ("a.csv", "index,name\n1\n", "row 2 has 1 cells, the header 2"),
         ("a.csv", "index,name\none,LB\n", "label number 'one'"),
         ("a.csv", "index,name\n1,LB\n1,CM\n", "two names: LB, CM"),
         ("a.xml", "<atlas><label>", "is not XML"),

@@ -256,8 +256,8 @@ def test_tables_in_every_format(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.csv", b"a,b\n1,x\n", "column b does not hold numbers"),
-        ("t.csv", b"a,b\n1,\n", "row 1, column b is not a number"),
+        ("t.csv", b"a,b\n1,x\n", "row 2, column b is 'x', not a number"),
+        ("t.csv", b"a,b\n1,\n", "row 2, column b is empty"),
         ("t.tsv", b"stim_file\ta\nx.png\t1\nx.png\t2\n", "names a stimulus twice"),
         ("t.npy", b"not numpy", "cannot be read"),
         ("t.txt", b"1 2", "is not a table of features"),

@@ -189,6 +189,9 @@ def test_parquet_and_text_say_their_columns(tmp_path, values):
         np.testing.assert_allclose(turned.values, values[:4, :2].T, rtol=1e-12)
     frame.assign(stim_file=list("wxyz")).to_parquet(tmp_path / "keys.parquet")
     assert load_table(tmp_path / "keys.parquet").keys == ("w", "x", "y", "z")
+    frame.assign(stim_file=["w", None, "y", "z"]).to_parquet(tmp_path / "keys.parquet")
+    with pytest.raises(InputError, match="row 2 has no stim_file"):
+        load_table(tmp_path / "keys.parquet")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(InputError, match=r"bad\.parquet: cannot be read"):
         load_table(tmp_path / "bad.parquet")
@@ -204,6 +207,9 @@ def test_arrays_of_an_npz(tmp_path, values):
     np.testing.assert_array_equal(load_table(path, variable="other").values, -values)
     with pytest.raises(InputError, match="has no array absent"):
         load_table(path, variable="absent")
+    np.savez(path, values=values[:, :2], names=["a", "a"])
+    with pytest.raises(InputError, match="has the column a twice"):
+        load_table(path)
     np.savez(path, words=np.array([["a", "b"]]))
     with pytest.raises(InputError, match="holds no matrix of numbers"):
         load_table(path)

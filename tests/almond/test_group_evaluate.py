@@ -289,7 +289,7 @@ def test_encoders_without_held_out_numbers_still_judge_images(base, world, stimu
         (["image,region"], "no column subject"),
         (["image,region,subject"], "no rows"),
         (["image,region,subject", "1.png,LB,01", "1.png,CM,01"], "names 1.png twice"),
-        (["image,region,subject", "1.png,,01"], "empty cells"),
+        (["image,region,subject", "1.png,,01"], "row 2, column region is empty"),
         (["image,region,subject", "gone.png,LB,01"], "names gone.png"),
     ],
 )

@@ -144,3 +144,42 @@ def test_the_real_table_of_oasis_with_its_bare_carriage_returns() -> None:
     np.testing.assert_array_equal(norms.valence, chosen["Valence_mean"])
     np.testing.assert_array_equal(norms.arousal, chosen["Arousal_mean"])
     assert norms.unused == 900 - len(pictures)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("image,valence,arousal\na,4,2\nb,-99,3\n", "row 3, 'b': valence is '-99', which looks like a code"),
+        (
+            "image,valence,arousal\na,-4,2\nb,9999,3\n",
+            "row 3, 'b': valence is '9999', which looks like a code",
+        ),
+        (
+            "image,valence,arousal\na,4,2\nb,3,-9.0\n",
+            "row 3, 'b': arousal is '-9.0', which looks like a code",
+        ),
+        ("image;valence;arousal\na;4,5;2\nb;3;1\n", "row 2, 'a': valence is '4,5', a number with a comma"),
+        ("image,valence,arousal\na,4,2\nb,n/a,1\n", "row 3, 'b': valence is n/a"),
+        ("image,valence,arousal,valence\na,4,2,1\n", "has the column valence twice"),
+        ("image,valence,arousal,Valence\na,4,2,1\n", "has the columns valence and Valence for valence"),
+    ],
+)
+def test_ratings_that_are_none_are_named(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "norms.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=problem):
+        read_norms(path)
+
+
+def test_ratings_of_any_scale_are_ratings(tmp_path: Path) -> None:
+    path = tmp_path / "norms.csv"
+    path.write_text("image,valence,arousal\na,-9,99\nb,-2,60\nc,9,88\n")
+    norms = read_norms(path)
+    np.testing.assert_array_equal(norms.valence, [-9, -2, 9])
+    np.testing.assert_array_equal(norms.arousal, [99, 60, 88])
+
+
+def test_names_in_latin_1_find_their_images(tmp_path: Path) -> None:
+    path = tmp_path / "norms.csv"
+    path.write_bytes("image,valence,arousal\nFläche,4,2\n".encode("latin-1"))
+    assert read_norms(path, ["fläche.jpg"]).valence.tolist() == [4]

@@ -25,9 +25,9 @@ from almond.encoding.artifacts.catalogue import collect
 from almond.encoding.config.fit_config import load_config
 from almond.encoding.features.kinds.world import open_world
 from almond.encoding.pipeline.fit import fit
+from almond.pictures.reading import read_image
 from almond.progress import Silent
 from almond.stimuli import lowlevel
-from almond.stimuli.images import read_image
 from almond.world.brains import simulate_dataset
 
 OASIS = Path(os.environ.get("ALMOND_REAL_DATA", "")) / "oasis"

@@ -23,8 +23,8 @@ from almond.encoding.config.fit_config import parse_config
 from almond.encoding.features.kinds.world import open_world
 from almond.errors import InputError
 from almond.norms.validate import validate_norms
+from almond.pictures.reading import read_image
 from almond.progress import Silent
-from almond.stimuli.images import read_image
 from tests.almond.normed_maker import REGIONS, SUBJECTS, make_encoders, make_world, mapping
 
 FORMULA = "y ~ valence + arousal + valence:arousal + red + green + blue + high + low"

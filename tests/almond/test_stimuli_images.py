@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from almond.errors import InputError
-from almond.stimuli.images import contact_sheet, png_bytes, read_image, write_png
+from almond.pictures.reading import read_image
+from almond.stimuli.images import contact_sheet, png_bytes, write_png
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ def is_recorders_arithmetic() -> bool:
     """Whether this machine rounds as the one that recorded."""
     return (FOLDER / "arithmetic.txt").read_text().strip() == arithmetic()
 
+
 KEYS_SINCE = {"strict"}
 """Keys that came after the recording."""
 

@@ -6,14 +6,18 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from almond.errors import InputError
+from almond.pictures.reading import read_image, read_picture
 from almond.progress import Silent
+from encoder.runs.targets import read_folder
 from generation import services
 from generation.models import ImageSet, Stimulus
 from generation.runs.image_source import read_source
 from jobs.services import run_now
+from tests.almond.picture_files import coloured, painted, refused, tiffs
 from tests.site.generation_rows import photograph, write_photographs
 
 HEADER = "Theme,Category,Valence_mean"
@@ -47,12 +51,15 @@ def test_norms_are_joined_by_name_whatever_the_line_ends(folder: Path, end: str)
     ("lines", "problem"),
     [
         (["Dog 1,Animal,6"], r"has no row for Lake 2\.png"),
-        (["Dog 1,Animal,6", "Lake 2,Scenery,high"], r"row 3: Valence_mean is 'high' \(expected a number"),
+        (
+            ["Dog 1,Animal,6", "Lake 2,Scenery,high"],
+            r"row 3: Valence_mean is 'high', not",
+        ),
         (["Dog 1,Animal,6", "Lake 2,Scenery,5", "dog 1,Animal,6"], r"row 4: 'dog 1' is listed a second"),
-        (["Dog 1,Animal,6", "Lake 2,Scenery"], r"row 3: has 2 cells \(expected 3"),
+        (["Dog 1,Animal,6", "Lake 2,Scenery"], r"row 3 has 2 cells, the header 3"),
         (["a,b,1", "c,d,2"], r"no column holds the names of the images"),
         ([], r"has no rows"),
-        (['Dog 1,"Animal,6'], r"cannot be read as CSV"),
+        (['Dog 1,"Animal,6'], r"row 2 has a quotation mark"),
     ],
 )
 def test_norms_that_do_not_fit_are_refused_by_row(folder: Path, lines: list[str], problem: str) -> None:
@@ -64,6 +71,44 @@ def test_an_empty_cell_is_a_missing_value(folder: Path) -> None:
     norms = write_norms(folder, "Dog 1,Animal,", "Lake 2,Scenery,5")
     found = read_source(folder, norms, progress=Silent())
     assert [image.norms for image in found.images] == [{}, {"Valence_mean": 5.0}]
+
+
+@pytest.mark.parametrize(
+    ("dog", "lake", "problem"),
+    [
+        ("3,5", "3", r"row 2: Valence_mean is '3,5', a number with a comma"),
+        ("3,5", "4,5", r"2 problems\n.*row 2.*\n.*row 3: Valence_mean is '4,5', a number with a comma"),
+        ("3", "NA", r"row 3: Valence_mean is 'NA', not a number \(expected a number, or n/a"),
+        ("-99", "3", r"row 2: Valence_mean is '-99', which looks like a code for a missing value"),
+        ("3", "inf", r"row 3: Valence_mean is 'inf', not a finite number"),
+    ],
+)
+def test_cells_among_ratings_that_are_none_are_named(folder: Path, dog: str, lake: str, problem: str) -> None:
+    norms = write_norms(folder, f'Dog 1,Animal,"{dog}"', f'Lake 2,Scenery,"{lake}"')
+    with pytest.raises(InputError, match=problem):
+        read_source(folder, norms, progress=Silent())
+
+
+def test_a_column_of_words_with_a_number_among_them_is_no_norm_and_said(folder: Path) -> None:
+    (folder / "Sky 3.png").write_bytes(photograph(3, "PNG"))
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,12,n/a", "Sky 3,None of these,5")
+    source = read_source(folder, norms, progress=Silent())
+    assert source.norm_names == ("Valence_mean",)
+    (remark,) = source.remarks
+    assert remark == (
+        "column Category of the norms is left out: 2 of 3 images have words in it; "
+        "row 2: Category is 'Animal', not a number"
+    )
+
+
+def test_a_rating_that_only_few_images_have_is_kept(folder: Path) -> None:
+    (folder / "Sky 3.png").write_bytes(photograph(3, "PNG"))
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,n/a", "Sky 3,Scenery,")
+    assert [image.norms for image in read_source(folder, norms, progress=Silent()).images] == [
+        {"Valence_mean": 6.0},
+        {},
+        {},
+    ]
 
 
 def test_an_image_that_is_none_is_named(folder: Path) -> None:
@@ -156,3 +201,36 @@ def test_a_failed_import_leaves_nothing_and_can_be_tried_again(lab: Path, folder
     image_set.refresh_from_db()
     with pytest.raises(InputError, match="already imported"):
         services.retry_import(image_set=image_set, by=None)
+
+
+def test_what_browsers_show_differently_is_stored_as_the_pixels_that_were_measured(lab: Path) -> None:
+    files = painted() | coloured() | {name: data for name, (data, _) in tiffs().items()}
+    folder = lab / "zoo"
+    folder.mkdir()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    image_set, job = bring_in(folder)
+    assert job.state == "done", job.error
+    assert image_set.stimuli.count() == len(files)
+    listed = dict(zip(sorted(files), read_folder(folder), strict=True))
+    for stimulus in image_set.stimuli.all():
+        stored, original = stimulus.path.read_bytes(), files[stimulus.name]
+        seen = read_picture(original)
+        np.testing.assert_array_equal(read_image(stored), seen.pixels, err_msg=stimulus.name)
+        np.testing.assert_array_equal(listed[stimulus.name], seen.pixels, err_msg=stimulus.name)
+        assert (stimulus.height, stimulus.width) == seen.pixels.shape[:2]
+        as_it_came = seen.format in ("PNG", "JPEG") and not seen.changes
+        assert (stored == original) == as_it_came, stimulus.name
+        assert read_picture(stored).changes == ()
+    assert "1 stored as PNG (CMYK to sRGB): cmyk.jpg" in job.log
+    assert "14 stored as PNG (turned upright): turned-2.jpeg, turned-2.png" in job.log
+
+
+@pytest.mark.parametrize("name", ["animation.gif", "animation.png", "huge.png", "float.tif"])
+def test_pictures_that_cannot_be_shown_as_measured_are_refused_by_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "images.zip"
+    data, words = refused()[name]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"set/{name}", data)
+    with pytest.raises(InputError, match=f"{name}: .*{words}"):
+        read_source(path, None, progress=Silent())

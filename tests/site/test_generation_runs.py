@@ -10,7 +10,7 @@ import pytest
 from almond.digest import digest_file
 from almond.encoding.features.kinds.world import open_world
 from almond.errors import Cancelled
-from almond.stimuli.images import read_image
+from almond.pictures.reading import read_image
 from almond.stimuli.lowlevel import NAMES, measure
 from almond.targets.target import load_target, scores
 from encoder.models import Target
@@ -101,6 +101,27 @@ def test_a_killed_batch_goes_on_where_it_was(batch: Batch, monkeypatch: pytest.M
     whole = services.start_batch(recipes=batch.recipes.all(), by=None)
     assert finished(whole.job).result == {"made": 5, "images": 5}
     assert dict(Stimulus.objects.values_list("recipe_digest", "digest")) == resumed
+
+
+def test_an_image_that_is_no_number_fails_the_batch_and_is_not_stored(targets: list[Target]) -> None:
+    """A strength beyond what float32 holds: what was made before stays, the rest waits for another recipe."""
+    recipe = add_recipe(targets[:2], seeds=[3], strengths=[1.0, 1e39], steps=4, window=(0.05, 0.6))
+    batch = services.start_batch(recipes=[recipe], by=None)
+    assert batch.job is not None
+    ended = run_now(batch.job)
+    assert ended.state == "failed"
+    for part in ("generator analytic, seed 3, step", "guidance strength 1e+39", "no image was made"):
+        assert part in ended.error
+    made = set(batch.stimuli.values_list("pk", flat=True))
+    assert made
+    assert all(row.strength <= 1.0 for row in batch.stimuli.all())
+    assert {path.stem for path in batch.stimuli.all()[0].path.parent.parent.rglob("*.png")} == set(
+        batch.stimuli.values_list("digest", flat=True)
+    )
+    again = services.start_batch(recipes=[recipe], by=None)
+    assert again.job is not None
+    assert run_now(again.job).error == ended.error
+    assert set(again.stimuli.values_list("pk", flat=True)) == made
 
 
 def test_images_of_another_batch_are_taken_over(batch: Batch) -> None:

@@ -22,7 +22,7 @@ from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import GRID, SECOND, dot_with_interval, new_forest
 from almond.report.wording import p_cell, p_text, percent, signed, t_cell
-from almond.stats.mixed import MixedFit, RandomTerm, fit_binomial, likelihood_ratio
+from almond.stats.mixed import RandomTerm, intercept_test
 from almond.stats.multiple import holm
 from almond.stats.sign_flip import SignFlip, sign_flip
 
@@ -42,7 +42,9 @@ class ChoiceResult:
 
     ``estimate`` is the intercept in log odds with its t interval; ``probability`` is that of a typical
     participant and scene. ``p`` is the primary one: Wald t with ``df`` = (units of the smallest random
-    factor) - 1, or the likelihood ratio where ``separated`` choices leave the Wald test without meaning.
+    factor) - 1. Where choices are ``separated`` (everybody chose alike, or alike within each unit of a
+    factor) the mixed model has no maximum: estimate, ``sd`` and ``p`` are then those of the likelihood
+    ratio with one factor random, the one whose p is largest.
     """
 
     target: str | None
@@ -92,28 +94,25 @@ def alignment(
         raise InputError(name, f"{people} participants, {scenes} base scenes", "at least 2 and 3")
     terms = _random_terms(rows)
     aligned = rows["aligned"].to_numpy(dtype=np.float64)
-    full = fit_binomial(aligned, np.ones((len(rows), 1)), terms, names=["intercept"])
-    null = fit_binomial(aligned, np.zeros((len(rows), 0)), terms)
-    ratio = likelihood_ratio(full, null)
+    test = intercept_test(aligned, terms)
     by_scene = _shares(rows, "base_scene")
-    wald = _wald_summary(full)
     return ChoiceResult(
         target=target,
         share=float(aligned.mean()),
-        p=ratio.p if wald.p is None else wald.p,
-        p_likelihood=ratio.p,
-        chi2=ratio.statistic,
-        estimate=wald.estimate,
-        se=wald.se,
-        t=wald.t,
-        df=wald.df,
-        p_wald=wald.p,
-        probability=float(expit(wald.estimate)),
-        probability_low=wald.low,
-        probability_high=wald.high,
-        sd={variance.name: float(variance.sd[0]) for variance in full.variances},
-        singular=full.singular,
-        separated=full.separated,
+        p=test.ratio.p if test.p is None else test.p,
+        p_likelihood=test.ratio.p,
+        chi2=test.ratio.statistic,
+        estimate=test.estimate,
+        se=test.se,
+        t=test.t,
+        df=test.df,
+        p_wald=test.p,
+        probability=float(expit(test.estimate)),
+        probability_low=test.low,
+        probability_high=test.high,
+        sd=test.sd,
+        singular=test.singular,
+        separated=test.separated,
         sign_flip=sign_flip(np.array([scene.share for scene in by_scene]) - 0.5, rng, seed, flips),
         trials=len(rows),
         participants=people,
@@ -134,29 +133,6 @@ def _random_terms(rows: pd.DataFrame) -> list[RandomTerm]:
     if rows["pair_id"].nunique() > rows["base_scene"].nunique():
         terms.append(RandomTerm("pair", rows["pair_id"].to_numpy()))
     return terms
-
-
-@dataclass(frozen=True)
-class _WaldSummary:
-    estimate: float
-    se: float | None
-    t: float | None
-    df: float
-    p: float | None
-    low: float
-    high: float
-
-
-def _wald_summary(fit: MixedFit) -> _WaldSummary:
-    """The intercept's test and its interval as probabilities; without a test where choices are separated."""
-    df = float(fit.min_units_df())
-    estimate = float(fit.estimates[0])
-    if fit.separated or not np.isfinite(fit.se[0]):
-        low, high = (0.5, 1.0) if estimate > 0 else (0.0, 0.5)
-        return _WaldSummary(estimate, None, None, df, None, low, high)
-    test = fit.wald("intercept", df=df)
-    low, high = float(expit(test.low)), float(expit(test.high))
-    return _WaldSummary(estimate, test.se, test.t, df, test.p, low, high)
 
 
 def _shares(rows: pd.DataFrame, column: str) -> tuple[Share, ...]:
@@ -275,8 +251,9 @@ def _notes(result: Result) -> tuple[str, ...]:
     ]
     if separated := [name for name, row in _tests(result) if row["separated"]]:
         notes.append(
-            f"Separated ({', '.join(separated)}): choices left the model no finite estimate; p is that of "
-            "the likelihood ratio."
+            f"Separated ({', '.join(separated)}): choices were all or none within people or scenes, which "
+            "leaves the model no finite estimate; p is that of the likelihood ratio with people or with "
+            "scenes random, whichever is larger."
         )
     if overall["singular"]:
         notes.append("A variance was estimated as zero in the overall model.")

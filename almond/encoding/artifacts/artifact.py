@@ -23,6 +23,7 @@ from almond.encoding.artifacts.folder import ArtifactFolder
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
 from almond.files import npz_bytes
+from almond.finite import require_finite
 
 ENCODER = ArtifactFolder("almond-encoder/1", "weights.npz", "the folder of a fitted encoder")
 ARRAYS = ("weights", "intercept", "voxels", "dropped")
@@ -66,6 +67,11 @@ class EncoderArtifact:
             raise InputError(
                 "basis_weights", f"has shape {self.basis_weights.shape}", f"(K, {dimension}, {voxels})"
             )
+        name = f"sub-{self.subject} {self.region}"
+        require_finite(self.weights, f"{name}: weights", axes=("feature", "voxel"))
+        require_finite(self.intercept, f"{name}: intercept", axes=("voxel",))
+        if self.basis_weights is not None:
+            require_finite(self.basis_weights, f"{name}: basis weights", axes=("basis", "feature", "voxel"))
 
     @property
     def is_mean(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from almond.digest import canonical_json, digest_files
 from almond.errors import DigestMismatch, InputError
-from almond.files import new_folder, write_atomically
+from almond.files import new_folder, publish, write_atomically
 
 DESCRIPTION = "artifact.json"
 
@@ -34,10 +33,8 @@ class ArtifactFolder:
             write_atomically(scratch / DESCRIPTION, canonical_json(description))
             digest = self._digest(scratch)
             path = root / digest
-            if path.exists() and not self.is_intact(path):
-                shutil.rmtree(path)  # damaged since: here are the bytes that its name promises
-            if not path.exists():
-                scratch.rename(path)
+            if not self.is_intact(path):
+                publish(scratch, path, over=True)  # what is damaged since gives way to what its name promises
         return digest, path
 
     def is_whole(self, path: Path) -> bool:

@@ -25,7 +25,10 @@ from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.finite import require_finite
 from almond.naming import natural
+from almond.tables import LINE_ENDS, TextColumn
+from almond.text_files import read_text
 
 VARIABLE = "b"
 MODEL = "imported"
@@ -104,14 +107,11 @@ def read_betas(folder: Path, *, suffix: str = SUFFIX, names: Mapping[str, str] |
 
 
 def _read_csv(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split()
-        start = 1 if lines and lines[0].strip('"') == HEADER else 0
-        weights = np.array([float(line) for line in lines[start:]])
-    except ValueError as error:
-        raise InputError(
-            path, f"does not hold weights ({error})", f"{HEADER}, then one number a line"
-        ) from error
+    lines = [line.strip() for line in LINE_ENDS.split(read_text(path).rstrip())]
+    start = 1 if lines[0].strip('"') == HEADER else 0
+    rows = range(start + 1, len(lines) + 1)
+    column = TextColumn(path, HEADER, rows, tuple(lines[start:]))
+    weights = column.numbers(what=f"{HEADER}, then one weight a line")
     return _checked(weights[:, None], path), np.zeros(1)
 
 
@@ -125,10 +125,9 @@ def _read_mat(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _checked(weights: NDArray[np.float64], path: Path, least: int = 2) -> NDArray[np.float64]:
-    if len(weights) < least or not np.isfinite(weights).all():
-        raise InputError(
-            path, f"holds {len(weights)} weights or some that are no number", "a weight per feature"
-        )
+    if len(weights) < least:
+        raise InputError(path, f"holds {len(weights)} weights", "a weight per feature")
+    require_finite(weights, path, "a weight per feature; NaN is no number", axes=("weight", "voxel"))
     return weights
 
 

@@ -24,10 +24,10 @@ def read_censor(run: Run, path: str, mode: str) -> NDArray[np.bool_]:
         neither the volumes nor what is kept of them.
     """
     file = file_of_run(path, run, "censor.path")
-    table = read_regressors(file).to_numpy(np.float64)
-    if 1 not in table.shape:
-        raise InputError(file, f"has {table.shape[1]} columns", "one value per volume, 0 or 1")
-    values = table.ravel()
+    table = read_regressors(file)
+    if 1 not in (len(table), len(table.names)):
+        raise InputError(file, f"has {len(table.names)} columns", "one value per volume, 0 or 1")
+    values = np.concatenate([table.column(name).numbers(what="0 or 1") for name in table.names])
     if not np.isin(values, (0.0, 1.0)).all():
         raise InputError(file, "holds values other than 0 and 1", "0 for a censored volume, 1 for a kept one")
     uncensored = values == 1

@@ -9,14 +9,16 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from almond.cells import MISSING
 from almond.encoding.bold.bids import Run, source_dataset
 from almond.encoding.bold.nifti import load_nifti
 from almond.encoding.bold.run_files import file_of_run
 from almond.encoding.bold.run_headers import number_of_volumes
 from almond.encoding.bold.sidecars import WHO, check_fetched, entities
 from almond.errors import InputError
+from almond.tables import COUNTED, LINE_ENDS, TextColumn, TextTable, read_table
+from almond.text_files import read_text
 from almond.typing import Floats
 
 NAMES = ("desc-confounds_timeseries.tsv", "desc-confounds_regressors.tsv")
@@ -27,7 +29,12 @@ LABELS = re.compile(r'#\s*ColumnLabels\s*=\s*"([^"]*)"')
 
 
 def read_confounds(
-    run: Run, columns: Sequence[str], path: str | None = None, n_volumes: int | None = None
+    run: Run,
+    columns: Sequence[str],
+    path: str | None = None,
+    n_volumes: int | None = None,
+    *,
+    missing: Sequence[str] = (),
 ) -> Floats:
     """Read the chosen columns (n, k) of the table that belongs to a run, one row per volume of the run.
 
@@ -39,15 +46,15 @@ def read_confounds(
 
     Derivatives and framewise displacement have ``n/a`` for the first volume: numbers missing *at the start*
     of a column (10 rows at most) take the column's first number, which adds no jump. Missing anywhere else is
-    an error.
+    an error. ``missing`` declares other words than ``n/a``.
 
     :raises InputError: no such file, a name or glob that no column has, numbers missing, other rows than
         volumes.
     """
     file = file_of_run(path, run, "confounds.path") if path else find_confounds(run)
-    table = read_regressors(file)
-    regressors = table[_columns(columns, list(table.columns), file)]
-    filled = _filled(regressors, file)
+    table = read_regressors(file, missing)
+    names = _columns(columns, table.names, file)
+    filled = np.column_stack([_filled(table.column(name)) for name in names])
     return rows_of_run(filled, run, file, n_volumes)
 
 
@@ -86,45 +93,41 @@ def _derivatives(bold: Path) -> list[Path]:
     return [derivatives / below, *sorted(folder / below for folder in derivatives.glob("*"))]
 
 
-def read_regressors(path: Path) -> pd.DataFrame:
-    """Read numbers with a name per column: TSV or CSV with a header, or text of numbers without one.
+def read_regressors(path: Path, missing: Sequence[str] = ()) -> TextTable:
+    """Read a table of regressors: TSV or CSV with a header, or text without one.
 
-    :raises InputError: it cannot be read, is no table of numbers, or is empty.
+    :param missing: words for a missing number, beside ``n/a``.
+    :raises InputError: it cannot be read, is no table, or is empty.
     """
     check_fetched(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read ({error})", "a table of numbers") from error
-    try:
-        if path.suffix.lower() in (".tsv", ".csv"):
-            separator = "\t" if path.suffix.lower() == ".tsv" else ","
-            table = pd.read_csv(path, sep=separator, na_values=["n/a"])
-        else:
-            table = _from_text(text)
-    except ValueError as error:
-        raise InputError(path, f"is not a table of numbers ({error})", "one row per volume") from error
-    if table.empty:
+    if path.suffix.lower() in (".tsv", ".csv"):
+        table = read_table(path, missing=missing)
+    else:
+        table = _from_text(read_text(path), path, missing)
+    if not len(table):
         raise InputError(path, "holds no rows", "one row per volume")
     return table
 
 
-def _from_text(text: str) -> pd.DataFrame:
-    lines = [line.split() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    if not lines:
-        return pd.DataFrame()
-    widths = {len(line) for line in lines}
-    if len(widths) > 1:
-        raise ValueError(f"rows of {' and '.join(map(str, sorted(widths)))} numbers")
-    values = np.array(lines, np.float64)
+def _from_text(text: str, path: Path, missing: Sequence[str]) -> TextTable:
+    """Read lines of numbers that spaces separate; rows are numbered as the lines of the file."""
+    lines = [(row, line.split()) for row, line in enumerate(LINE_ENDS.split(text), start=1)]
+    lines = [(row, cells) for row, cells in lines if cells and not cells[0].startswith("#")]
+    width = len(lines[0][1]) if lines else 0
+    for row, cells in lines:
+        if len(cells) != width:
+            raise InputError(
+                path, f"line {row} has {len(cells)} numbers, others {width}", "a line per volume"
+            )
     labels = LABELS.search(text)
     names = [name.strip() for name in labels[1].split(";")] if labels else []
-    if len(names) != values.shape[1]:
-        names = [f"motion_{number}" for number in range(1, values.shape[1] + 1)]
-    return pd.DataFrame(values, columns=names)
+    if len(names) != width or len(set(names)) < width:
+        names = [f"motion_{number}" for number in range(1, width + 1)]
+    rows, content = zip(*lines, strict=True) if lines else ((), ())
+    return TextTable(path, tuple(names), rows, content, (*MISSING, *missing))
 
 
-def _columns(wanted: Sequence[str], names: list[str], path: Path) -> list[str]:
+def _columns(wanted: Sequence[str], names: Sequence[str], path: Path) -> list[str]:
     selected: set[str] = set()
     for pattern in wanted:
         matching = [name for name in names if name == pattern or fnmatch.fnmatchcase(name, pattern)]
@@ -135,25 +138,19 @@ def _columns(wanted: Sequence[str], names: list[str], path: Path) -> list[str]:
     return [name for name in names if name in selected]
 
 
-def _filled(table: pd.DataFrame, path: Path) -> Floats:
-    filled = np.empty(table.shape)
-    for index, name in enumerate(table.columns):
-        column = table[name]
-        if not pd.api.types.is_numeric_dtype(column):
-            raise InputError(path, f"column {name} does not hold numbers only", "numbers, n/a at the start")
-        values = column.to_numpy(np.float64)
-        known = np.flatnonzero(~np.isnan(values))
-        if len(known) == 0 or known[0] > LONGEST_START:
-            problem = f"column {name} has no number in the first {LONGEST_START + 1} rows"
-            raise InputError(path, problem, "numbers, n/a for the first volumes only")
-        bad = np.flatnonzero(~np.isfinite(values[known[0] :])) + known[0]
-        if len(bad):
-            raise InputError(
-                path, f"column {name} has no number in row {bad[0] + 1}", "n/a at the start only"
-            )
-        filled[: known[0], index] = values[known[0]]
-        filled[known[0] :, index] = values[known[0] :]
-    return filled
+def _filled(column: TextColumn) -> Floats:
+    """Convert a column (n,), with the numbers that are missing at its start filled with its first one."""
+    values = column.numbers(missing=True, what="n/a for the first volumes only")
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) == 0 or known[0] > LONGEST_START:
+        problem = f"column {column.name} has no number in the first {LONGEST_START + 1} rows"
+        raise InputError(column.source, problem, "numbers, n/a for the first volumes only")
+    gaps = np.flatnonzero(np.isnan(values[known[0] :])) + known[0]
+    if len(gaps):
+        problem = f"column {column.name} has no number in row {column.rows[gaps[0]]}"
+        raise InputError(column.source, problem, f"n/a at the start only; {COUNTED}")
+    values[: known[0]] = values[known[0]]
+    return values
 
 
 def rows_of_run(values: Floats, run: Run, path: Path, n_volumes: int | None = None) -> Floats:

@@ -8,22 +8,21 @@ import pandas as pd
 
 from almond.encoding.bold.sidecars import check_fetched
 from almond.errors import InputError
+from almond.tables import read_table
 
 EVENT_COLUMNS = ("onset", "duration")
 
 
 def read_events(path: Path) -> pd.DataFrame:
-    """An events table with numeric ``onset`` and ``duration`` in seconds; ``InputError`` naming the file."""
+    """Read an events table: ``onset`` and ``duration`` in seconds; other columns are text, None if missing.
+
+    :raises InputError: no file, no table (see ``read_table``), no such columns, a cell that is no number.
+    """
     check_fetched(path)
     if not path.is_file():
         raise InputError(path, "file not found", "a BIDS events.tsv")
-    try:
-        events = pd.read_csv(path, sep="\t", na_values=["n/a"])
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        raise InputError(path, f"cannot be read ({error})", "a tab-separated table") from error
-    for column in EVENT_COLUMNS:
-        if column not in events:
-            raise InputError(path, f"has no column {column}", "onset, duration and more")
-        if not pd.api.types.is_numeric_dtype(events[column]) or events[column].isna().any():
-            raise InputError(path, f"column {column} does not hold numbers only", "seconds")
-    return events
+    table = read_table(path, separator="\t")
+    columns = {name: pd.Series(table.column(name).known, dtype=object) for name in table.names}
+    for name in EVENT_COLUMNS:
+        columns[name] = pd.Series(table.column(name).numbers(what="seconds"))
+    return pd.DataFrame(columns)

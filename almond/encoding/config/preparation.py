@@ -12,6 +12,7 @@ from almond.encoding.config.paths import BASE
 from almond.encoding.config.section import (
     DEFAULT,
     FILLED,
+    Codes,
     ConfigSection,
     DefaultOr,
     NotNegative,
@@ -57,6 +58,13 @@ class ConfoundSettings(PatternSection):
     path: FilePattern | None = None
     """pattern with `{subject}`, `{run}`, `{bold}` or entities, such as `motion/{subject}_{run}.1D`; the file
     beside the run unless given"""
+    missing: Codes = ()
+    """what else than `n/a` and an empty cell means no number, such as `[nan]`"""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; without codes for missing numbers as if there were no such setting."""
+        values = super().to_json()
+        return values if self.missing else {key: part for key, part in values.items() if key != "missing"}
 
 
 class CensorSettings(PatternSection):

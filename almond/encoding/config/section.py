@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from almond.described import DescribedShape
-from almond.shapes import Number, OneOf, Text, Whole, repeated, suggestion
+from almond.shapes import Number, OneOf, Text, Whole, repeated, shown, suggestion
 
 DEFAULT = "default"
 STORED_DEFAULT = "sound"
@@ -100,6 +100,17 @@ class ListOfOne:
 Member = TypeVar("Member")
 OneOrMany = Annotated[tuple[Member, ...], FILLED, ListOfOne()]
 Texts = Annotated[tuple[Text, ...], FILLED]
+
+
+def _code(value: Any) -> str:
+    if isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip():
+        return str(value).strip()
+    raise ValueError(f"is {shown(value)}, not a word or number; a word such as null needs quotes")
+
+
+Code = Annotated[str, BeforeValidator(_code, json_schema_input_type=str | float)]
+Codes = Annotated[tuple[Code, ...], FILLED]
+"""Words and numbers that mean a missing value in a table."""
 
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from almond.encoding.config.crossvalidation import RepeatSettings
 from almond.encoding.features.run_features import Scan
-from almond.encoding.features.stimulus_events import column_of, events_of
+from almond.encoding.features.stimulus_events import check_spelling, column_of, events_of
 from almond.encoding.models.folds import correlation
 from almond.errors import InputError
 from almond.typing import Floats
@@ -165,14 +165,17 @@ def repeats_of(repeats: RepeatSettings, scans: Sequence[Scan]) -> Presentations 
         return _equal_runs(scans)
     rows: list[NDArray[np.int64]] = []
     names: list[str] = []
+    places: dict[str, object] = {}
     first = 0
     for scan in scans:
         for onset, name in _presentations(scan, repeats.by):
+            places.setdefault(name, scan.run.events)
             volumes = _volumes(scan, onset, repeats.window)
             if len(volumes):
                 rows.append(first + volumes)
                 names.append(name)
         first += scan.n_uncensored
+    check_spelling(places, repeats.by)
     if not rows:
         window = f"{repeats.window[0]:g} to {repeats.window[1]:g} s"
         raise InputError("repeats.window", f"no volume lies {window} after an onset", "a longer window")
@@ -194,7 +197,7 @@ def _presentations(scan: Scan, column: str) -> list[tuple[float, str]]:
     events = events_of(scan.run)
     named = column_of(events, scan.run, column)
     shown = events[named.notna()]
-    return list(zip(shown["onset"].astype(float), shown[column].astype(str), strict=True))
+    return list(zip(shown["onset"], shown[column].astype(str), strict=True))
 
 
 def _volumes(scan: Scan, onset: float, window: tuple[float, float]) -> NDArray[np.int64]:

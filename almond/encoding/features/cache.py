@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from almond.digest import digest_json
 from almond.files import npz_bytes, write_atomically
+from almond.finite import not_finite, require_finite
+from almond.pictures.reading import READER
 from almond.progress import Progress, Silent
 from almond.typing import FeatureArray, ImageArray
 
@@ -51,6 +53,7 @@ def extract_cached(
     them in memory.
 
     :raises Cancelled: ``progress`` asked to stop; what was computed before is kept.
+    :raises InputError: a feature is not finite; nothing of its pack is kept.
     """
     known = _read_packs(cache, space, set(digests))
     missing = [index for digest, index in _first_indices(digests).items() if digest not in known]
@@ -60,6 +63,8 @@ def extract_cached(
         batch = missing[start : start + BATCH]
         names = [digests[index] for index in batch]
         features = space.extract([images[index] for index in batch])
+        labels = [f"image {index + 1}" for index in batch]
+        require_finite(features, "features", axes=(labels, "feature"))
         _write_pack(cache, space, names, features)
         known |= dict(zip(names, features, strict=True))
     if not digests:
@@ -75,7 +80,7 @@ def _first_indices(digests: Sequence[str]) -> dict[str, int]:
 
 
 def _prefix(space: Extractor) -> str:
-    return digest_json({"feature_space": space.digest})[:24]
+    return digest_json({"feature_space": space.digest, "reader": READER})[:24]
 
 
 def _read_packs(cache: Path, space: Extractor, wanted: set[str]) -> dict[str, NDArray[np.float32]]:
@@ -93,7 +98,8 @@ def _read_pack(path: Path, dimension: int) -> dict[str, NDArray[np.float32]]:
             names, values = stored["digests"].tolist(), stored["values"]
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile):
         return {}  # a damaged cache is only a cache
-    if values.shape != (len(names), dimension) or values.dtype != np.float32:
+    right = values.shape == (len(names), dimension) and values.dtype == np.float32
+    if not right or not_finite(values):
         return {}
     return dict(zip(map(str, names), values, strict=True))
 

@@ -9,7 +9,7 @@ import numpy as np
 from almond.digest import digest_json
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.run_features import Predictors, Scan
-from almond.encoding.features.stimulus_events import column_of, events_of, lay_events
+from almond.encoding.features.stimulus_events import check_spelling, column_of, events_of, lay_events
 from almond.errors import InputError
 
 
@@ -25,9 +25,12 @@ def predictors_of_events(
         raise InputError("features.conditions", "no condition in any events table", "values of trial_type")
     column = {name: index for index, name in enumerate(conditions)}
     courses = []
+    places: dict[str, object] = dict.fromkeys(conditions, "features.conditions")
     for scan in scans:
         events = events_of(scan.run)
-        trial_type = column_of(events, scan.run, "trial_type").astype(str)
+        trial_type = column_of(events, scan.run, "trial_type")
+        places = {**dict.fromkeys(trial_type.dropna(), scan.run.events), **places}
+        check_spelling(places, "trial_type")
         known = trial_type.isin(column)
         rows = np.array([column[name] for name in trial_type[known]], np.int64)
         courses.append(lay_events(events[known], rows, np.eye(len(column)), scan, interval))

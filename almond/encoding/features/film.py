@@ -22,6 +22,8 @@ from almond.encoding.config.features import EVERY
 from almond.encoding.features.space import FeatureSpace
 from almond.errors import InputError
 from almond.files import npz_bytes, open_atomically, write_atomically
+from almond.pictures.formats import MOST_PIXELS, check_size
+from almond.pictures.turns import UPRIGHT, Turn, turn_of_frame
 from almond.progress import Progress, Silent
 from almond.typing import FeatureArray, ImageArray
 
@@ -31,6 +33,9 @@ BATCH_BYTES = 64 << 20
 
 BEAT = 50
 """Frames between two reports, each of which is a chance to stop."""
+
+HIGH_RANGE = {16: "PQ", 18: "HLG"}
+"""Transfer functions of high dynamic range: without tone mapping such frames look washed out."""
 
 SHORT_SHARE, SHORT_FRAMES = 0.01, 10
 SHORT_LENGTH, SHORT_SECONDS = 0.05, 1.0
@@ -67,9 +72,11 @@ class _Frame:
     index: int
     seconds: float
     picture: Any
+    turn: Turn
 
     def pixels(self) -> ImageArray:
-        return np.asarray(self.picture.to_ndarray(format="rgb24"), np.uint8)
+        """Decode the frame (H, W, 3) uint8 as players show it, save that its pixels are taken as square."""
+        return self.turn.apply(np.asarray(self.picture.to_ndarray(format="rgb24"), np.uint8))
 
 
 def film_features(
@@ -92,7 +99,9 @@ def film_features(
         raise InputError(path, "file not found", "a film")
     if every < 1:
         raise InputError("every", f"is {every}", "a whole number of at least 1")
-    key = digest_json({"film": digest_file(path), "every": every, "feature_space": space.digest})
+    described = {"film": digest_file(path), "every": every, "feature_space": space.digest}
+    turn = next(frames(path))[0].turn
+    key = digest_json({**described, "turn": turn.to_json()} if turn != UPRIGHT else described)
     done = cache / f"film-{key}.npz"
     features = _read_done(done, space.dimension, every, key)
     if features is None:
@@ -158,11 +167,17 @@ def frames(path: Path) -> Iterator[tuple[_Frame, int]]:
     count, first, last = 0, 0.0, -1.0
     promise = _Promise(0, 0.0, 0)
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise InputError(path, "has no pictures", "a film")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise InputError(
+                    path, "is coded in a way that is not known here", "a film such as H.264 in .mp4"
+                )
             stream.thread_type = "AUTO"
+            check_size(stream.codec_context.width, stream.codec_context.height, str(path))
+            stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
             promise = _announced(container, stream)
             for picture in container.decode(stream):
                 seconds = _time(picture, count, path)
@@ -170,7 +185,7 @@ def frames(path: Path) -> Iterator[tuple[_Frame, int]]:
                 if seconds - first <= last:
                     raise InputError(path, f"goes back in time at frame {count}", "rising time stamps")
                 last = seconds - first
-                yield _Frame(count, last, picture), promise.about
+                yield _Frame(count, last, picture, turn_of_frame(picture, path)), promise.about
                 count += 1
     except av.FFmpegError as error:
         place = f"after {count} frames " if count else ""
@@ -209,6 +224,10 @@ def _announced(container: Any, stream: Any) -> _Promise:
 def _time(picture: Any, index: int, path: Path) -> float:
     if picture.is_corrupt:
         raise InputError(path, f"frame {index} is damaged", "a film that plays to its end")
+    if picture.color_trc in HIGH_RANGE:
+        raise InputError(
+            path, f"is of high dynamic range ({HIGH_RANGE[picture.color_trc]})", "a film converted to SDR"
+        )
     if picture.time is None:
         raise InputError(path, f"frame {index} has no time stamp", "a film with time stamps, such as .mp4")
     return float(picture.time)

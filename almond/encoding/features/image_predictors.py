@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from almond.digest import digest_file, digest_json
 from almond.encoding.features.cache import extract_cached
@@ -16,7 +14,7 @@ from almond.encoding.features.space import card_of_space
 from almond.encoding.features.stimulus_events import lay_events, rows_of_stimuli, stimulus_events
 from almond.encoding.features.tables import KEY
 from almond.errors import InputError
-from almond.typing import ImageArray
+from almond.pictures.files import LazyImages
 
 if TYPE_CHECKING:
     from almond.encoding.features.specs import NetworkSpec
@@ -34,7 +32,7 @@ def predictors_of_images(spec: NetworkSpec, presentation: Presentation) -> Predi
     space = spec.open_space(device=presentation.device)
     digests = [digest_file(path) for path in paths]
     features = extract_cached(
-        space, digests, lambda: _ImageFiles(paths), presentation.cache, presentation.progress
+        space, digests, lambda: LazyImages(paths), presentation.cache, presentation.progress
     ).astype(np.float64)
     row = {name: index for index, name in enumerate(names)}
     courses = [
@@ -44,19 +42,6 @@ def predictors_of_images(spec: NetworkSpec, presentation: Presentation) -> Predi
     return Predictors(card_of_space(space), tuple(courses), files={"stimuli": digest_json(digests)})
 
 
-class _ImageFiles(Sequence[ImageArray]):
-    """Image files that are read when they are asked for."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = paths
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: Any) -> Any:
-        return read_rgb(self.paths[index])
-
-
 def _stimulus(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
@@ -64,15 +49,3 @@ def _stimulus(folder: Path, name: str) -> Path:
     if not path.is_file():
         raise InputError(path, "stimulus not found", "the files that the events name in stim_file")
     return path
-
-
-def read_rgb(path: Path) -> ImageArray:
-    """Read an image file as (H, W, 3) uint8.
-
-    :raises InputError: it is no image.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"), np.uint8)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(path, f"is not an image ({error})", "a PNG or JPEG file") from error

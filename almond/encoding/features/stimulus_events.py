@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from almond.cells import is_number
 from almond.encoding.bold.bids import Run
 from almond.encoding.bold.events import read_events
 from almond.encoding.features.run_features import RunFeatures, Scan
@@ -23,11 +25,34 @@ LARGEST_DURATION = 3600.0
 
 
 def conditions_of(runs: Sequence[Run]) -> tuple[str, ...]:
-    """List all values of ``trial_type`` in the events of runs, sorted."""
-    conditions: set[str] = set()
+    """List all values of ``trial_type`` in the events of runs, sorted.
+
+    :raises InputError: one condition that is written in two ways.
+    """
+    conditions: dict[str, object] = {}
     for run in runs:
-        conditions |= set(column_of(events_of(run), run, "trial_type").dropna().astype(str))
+        for name in column_of(events_of(run), run, "trial_type").dropna().unique():
+            conditions.setdefault(name, run.events)
+    check_spelling(conditions, "trial_type")
     return tuple(sorted(conditions))
+
+
+def check_spelling(places: Mapping[str, object], column: str) -> None:
+    """Refuse words that are one and the same written in two ways: 1 and 1.0, or an accent that is one
+    character here and two there.
+
+    Programs write a column of whole numbers with a missing one among them as 1.0, so that one table has the
+    condition 1 and the other 1.0.
+
+    :param places: where each word of ``column`` stands first.
+    """
+    spelling: dict[str | float, str] = {}
+    for word, place in places.items():
+        key = float(word) if is_number(word) else unicodedata.normalize("NFC", word)
+        other = spelling.setdefault(key, word)
+        if other != word:
+            said = f"{column} is {word!r} here and {other!r} in {places[other]}"
+            raise InputError(place, said, f"one way of writing it, such as {min(word, other, key=len)}")
 
 
 def events_of(run: Run) -> pd.DataFrame:
@@ -59,7 +84,7 @@ def stimulus_events(run: Run) -> pd.DataFrame:
     shown = events[column_of(events, run, KEY).notna()]
     if shown.empty:
         raise InputError(run.events, f"names no stimulus in {KEY}", "files below stimuli/")
-    return shown.assign(**{KEY: shown[KEY].astype(str)})
+    return shown
 
 
 def rows_of_stimuli(events: pd.DataFrame, row: Mapping[str, int]) -> Rows:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from almond.encoding.config.features import TABLES
 from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
+from almond.tables import read_numbers
 
 KEY = "stim_file"
 """The column (or array in an .npz) that names the stimulus of each row, as BIDS events do."""
@@ -59,9 +60,9 @@ def load_table(
 ) -> FeatureTable:
     """Read a table of features.
 
-    CSV, TSV and Parquet have named columns; a column ``stim_file`` names the stimuli, every other column is a
-    feature. An .npy holds one matrix; an .npz the array ``values`` (or ``variable``) and optionally ``names``
-    and ``stim_file``; a .mat one matrix, or ``variable`` of several.
+    CSV, TSV (see ``read_numbers``) and Parquet have named columns; a column ``stim_file`` names the stimuli,
+    every other column is a feature. An .npy holds one matrix; an .npz the array ``values`` (or ``variable``)
+    and optionally ``names`` and ``stim_file``; a .mat one matrix, or ``variable`` of several.
 
     :param rows: ``time``: a row of the file is a frame, volume or stimulus; ``features``: a row is a feature.
         Not given, the file is taken as it stands, (n, D), if nothing speaks against it: a square matrix
@@ -98,15 +99,22 @@ def _read(path: Path, variable: str | None) -> _Matrix:
         raise InputError(path, "holds one table, so that variable has no meaning", "no variable")
     if path.suffix == ".npy":
         return _Matrix(_numbers(np.load(path, allow_pickle=False), path))
-    return _read_frame(path)
+    return _read_parquet(path) if path.suffix == ".parquet" else _read_text(path)
 
 
-def _read_frame(path: Path) -> _Matrix:
-    if path.suffix == ".parquet":
-        frame = pd.read_parquet(path)
-    else:
-        frame = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
-    keys = tuple(frame.pop(KEY).astype(str)) if KEY in frame else None
+def _read_text(path: Path) -> _Matrix:
+    table = read_numbers(path, text=(KEY,))
+    return _Matrix(table.values, table.names, table.texts[KEY].texts() if KEY in table.texts else None)
+
+
+def _read_parquet(path: Path) -> _Matrix:
+    frame = pd.read_parquet(path)
+    keys = None
+    if KEY in frame:
+        column = frame.pop(KEY)
+        if column.isna().any():
+            raise InputError(path, f"row {int(column.isna().argmax()) + 1} has no {KEY}", "one in every row")
+        keys = tuple(column.astype(str))
     words = [str(name) for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
     if words:
         raise InputError(path, f"column {words[0]} does not hold numbers", f"numbers, or a column {KEY}")
@@ -174,6 +182,9 @@ def _checked(matrix: _Matrix, expected: int | None, path: Path) -> FeatureTable:
         raise InputError(path, f"has {n} rows of {d} features as rows says", f"{expected} rows")
     if len(names) != values.shape[1]:
         raise InputError(path, f"names {len(names)} columns of {values.shape[1]}", "a name per column")
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise InputError(path, f"has the column {repeated} twice", "each name once")
     finite = np.isfinite(values).all(0)
     if not finite.all():
         column = int(np.argmin(finite))

@@ -21,6 +21,7 @@ from almond.encoding.models.solvers.backend import Backend
 from almond.encoding.models.solvers.open_backend import make_backend
 from almond.encoding.models.solvers.training_sets import make_training_sets
 from almond.errors import InputError
+from almond.finite import require_finite
 from almond.progress import Progress, Silent
 from almond.typing import Columns, Floats
 
@@ -106,8 +107,7 @@ def solve(
     if not problem.folds and not final:
         raise InputError("folds", "are missing, and no final model is asked for", "something to fit")
     for values, name in ((x, "features"), (bold, "BOLD")):
-        if not np.isfinite(values).all():
-            raise InputError(name, "hold values that are not finite", "numbers")
+        require_finite(values, name, axes=("row", "column"))
     return estimator.solve(problem, final, make_backend(backend, device, precision), progress)
 
 

@@ -62,7 +62,8 @@ def scan_of(config: FitConfig, run: Run, remarks: Remarks) -> Scan:
     volumes = measured if uncensored is None else len(uncensored)
     confounds = None
     if config.confounds is not None:
-        confounds = read_confounds(run, config.confounds.columns, config.confounds.path, volumes)
+        tables = config.confounds
+        confounds = read_confounds(run, tables.columns, tables.path, volumes, missing=tables.missing)
     return Scan(run, volumes, tr, uncensored, confounds)
 
 

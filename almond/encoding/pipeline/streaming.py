@@ -8,7 +8,6 @@ libraries take all voxels at once: a whole brain then needs more memory than a d
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,7 +28,8 @@ from almond.encoding.models.solvers.open_backend import make_backend
 from almond.encoding.models.solvers.ridge_systems import Spectral, System, Systems, make_systems
 from almond.encoding.models.solvers.training_sets import NestedSets, TrainingSets, make_training_sets
 from almond.errors import InputError
-from almond.files import new_folder
+from almond.files import new_folder, publish
+from almond.finite import require_finite
 from almond.progress import Part, Progress
 from almond.typing import Columns, Floats
 
@@ -94,7 +94,7 @@ def stream_ridge(
             stream.run(columns, progress)
             columns.flush()
             del columns
-            os.replace(scratch / weights.name, weights)
+            publish(scratch / weights.name, weights)
     return VoxelResults(stream.r / len(folds), stream.r2 / len(folds), stream.penalties)
 
 
@@ -239,8 +239,7 @@ def read_chunk(reader: Reader, voxels: Columns, n_rows: int) -> Floats:
     bold = np.asarray(reader(voxels), np.float64)
     if bold.shape != (n_rows, len(voxels)):
         raise InputError("BOLD", f"has the shape {bold.shape}", f"({n_rows}, {len(voxels)})")
-    if not np.isfinite(bold).all():
-        raise InputError("BOLD", "holds values that are not finite", "numbers")
+    require_finite(bold, "BOLD", axes=("row", [f"voxel {voxel}" for voxel in voxels]))
     return bold
 
 

@@ -7,7 +7,6 @@ prepared and fitted is the same as in a fit of regions, in double precision.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from almond.encoding.pipeline.design_matrix import nuisance_of, prepare_courses,
 from almond.encoding.pipeline.inputs import Inputs, gather_inputs
 from almond.encoding.pipeline.streaming import VoxelResults, stream_ridge
 from almond.errors import InputError
-from almond.files import new_folder, write_atomically
+from almond.files import new_folder, publish, write_atomically
 from almond.progress import Part, Progress
 from almond.typing import Floats
 
@@ -81,9 +80,7 @@ def _subject(inputs: Inputs, settings: BrainSettings, folder: Path, progress: Pr
         mapped = _Brain(inputs, settings, region.voxels, scratch).run(progress)
         result = {**described, "inputs": key, **mapped}
         write_atomically(scratch / "result.json", canonical_json(result))
-        if folder.exists():
-            shutil.rmtree(folder)  # maps of other settings: the inputs' digest told them apart
-        scratch.rename(folder)
+        publish(scratch, folder, over=True)  # over maps of other settings: the inputs' digest told them apart
     return result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -12,8 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from almond.cells import is_number, is_whole
 from almond.encoding.config.regions import AtlasSpec
 from almond.errors import InputError
+from almond.tables import LINE_ENDS, TextTable, read_table
+from almond.text_files import read_text
 
 NUMBER_COLUMNS = ("index", "value", "label_id", "id", "number", "roi", "label")
 NAME_COLUMNS = ("name", "label", "labels", "region", "structure", "roi_name", "description")
@@ -33,12 +35,8 @@ def label_table(path: Path) -> dict[int, str]:
     """
     if not path.is_file():
         raise InputError(path, "file not found", "the label table of the atlas")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = path.read_bytes().decode("latin-1")
     readers = {".xml": _from_xml, ".tsv": _from_columns, ".csv": _from_columns}
-    pairs = readers.get(path.suffix.lower(), _from_lines)(path, text)
+    pairs = readers.get(path.suffix.lower(), _from_lines)(path)
     labels: dict[int, str] = {}
     for number, name in pairs:
         if labels.setdefault(number, name) != name:
@@ -50,12 +48,13 @@ def label_table(path: Path) -> dict[int, str]:
     return labels
 
 
-def _from_xml(path: Path, text: str) -> list[tuple[int, str]]:
-    if "<!ENTITY" in text:
+def _from_xml(path: Path) -> list[tuple[int, str]]:
+    data = path.read_bytes()
+    if b"<!ENTITY" in data.replace(b"\0", b""):
         raise InputError(path, "defines entities", "a plain list of labels")
     try:
-        root = ElementTree.fromstring(path.read_bytes())
-    except ElementTree.ParseError as error:
+        root = ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise InputError(path, f"is not XML ({error})", "a label table such as SPM's") from error
     # FSL counts the volumes of probabilistic atlases from 0, and their images of labels from 1.
     kind = (root.findtext("header/type") or "label").strip().lower()
@@ -71,37 +70,32 @@ def _from_xml(path: Path, text: str) -> list[tuple[int, str]]:
     return pairs
 
 
-def _from_columns(path: Path, text: str) -> list[tuple[int, str]]:
-    rows = list(csv.reader(text.splitlines(), delimiter="\t" if path.suffix.lower() == ".tsv" else ","))
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
-    if not rows:
-        return []
-    header = [cell.strip().lower() for cell in rows[0]]
-    number = next((header.index(name) for name in NUMBER_COLUMNS if name in header), None)
-    name = next(
-        (
-            header.index(column)
-            for column in NAME_COLUMNS
-            if column in header and header.index(column) != number
-        ),
-        None,
-    )
+def _from_columns(path: Path) -> list[tuple[int, str]]:
+    table = read_table(path, latin_1=True)
+    number = _first_of(NUMBER_COLUMNS, table)
+    name = _first_of([column for column in NAME_COLUMNS if column != number], table)
     if number is None or name is None:
-        raise InputError(path, f"has the columns {', '.join(rows[0])}", "a column index and a column name")
-    short = [row for row in rows[1:] if len(row) <= max(number, name)]
-    if short:
-        raise InputError(path, f"has a row with too few columns: {short[0]}", "index and name in every row")
-    return [(_whole(row[number], path), row[name].strip()) for row in rows[1:]]
+        said = f"has the columns {', '.join(table.names)}"
+        raise InputError(path, said, "a column index and a column name")
+    numbers, names = (table.at([own.lower() for own in table.names].index(key)) for key in (number, name))
+    pairs = zip(numbers.rows, numbers.cells, names.known, strict=True)
+    return [(_whole(cell, f"{path}, row {row}"), label) for row, cell, label in pairs if label is not None]
 
 
-def _from_lines(path: Path, text: str) -> list[tuple[int, str]]:
-    lines = [line.rstrip() for line in text.splitlines()]
+def _first_of(columns: Sequence[str], table: TextTable) -> str | None:
+    """Find the first of some names among those of a table, without regard to capitals."""
+    present = [name.lower() for name in table.names]
+    return next((name for name in columns if name in present), None)
+
+
+def _from_lines(path: Path) -> list[tuple[int, str]]:
+    lines = [line.rstrip() for line in LINE_ENDS.split(read_text(path, latin_1=True))]
     content = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     with_colours = [LUT_LINE.match(line) for line in content]
     if content and all(with_colours):
         return [(int(match[1]), match[2].strip()) for match in with_colours if match]
     parts = [line.split(None, 1) for line in content]
-    if content and all(len(pair) == 2 and pair[0].isdigit() for pair in parts):
+    if content and all(len(pair) == 2 and is_whole(pair[0]) for pair in parts):
         return [(int(number), name.strip()) for number, name in parts]
     while lines and not lines[-1].strip():
         lines.pop()
@@ -112,14 +106,10 @@ def _from_lines(path: Path, text: str) -> list[tuple[int, str]]:
     return [(number, line.strip()) for number, line in enumerate(lines, start=1)]
 
 
-def _whole(text: str, path: Path) -> int:
-    try:
-        number = float(text)
-    except ValueError as error:
-        raise InputError(path, f"has the label number {text!r}", "whole numbers") from error
-    if not number.is_integer():
-        raise InputError(path, f"has the label number {text!r}", "whole numbers")
-    return int(number)
+def _whole(text: str, source: object) -> int:
+    if not is_number(text.strip()) or not float(text).is_integer():
+        raise InputError(source, f"has the label number {text!r}", "whole numbers")
+    return int(float(text))
 
 
 def label_numbers(spec: AtlasSpec, values: NDArray[np.float64], path: Path) -> list[int]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from almond.encoding.artifacts.artifact import EncoderArtifact
@@ -20,8 +19,10 @@ from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
+from almond.pictures.reading import read_image
 from almond.progress import Part, Progress
 from almond.stimuli.nuisance import NUISANCE, nuisance_features
+from almond.tables import read_table
 from almond.targets.image_features import features_of_files
 from almond.typing import Floats
 
@@ -53,15 +54,15 @@ def read_images(config: FitConfig, settings: StimuliSettings, progress: Progress
     :raises InputError: a table without the columns, files that are missing, features of other images.
     """
     table = read_image_table(settings.table)
-    names = tuple(table["image"])
+    names = table["image"]
     paths = _paths(settings, names)
     features, space = _features(config, settings, names, paths, Part(progress, 0.0, 0.8))
     nuisance = nuisance_features(paths or (), settings.low_level, Part(progress, 0.8, 1.0))
     return TargetedImages(
         images=names,
-        regions=tuple(table["region"]),
-        subjects=tuple(table["subject"].str.removeprefix("sub-")),
-        scenes=tuple(table["scene"]) if "scene" in table else None,
+        regions=table["region"],
+        subjects=tuple(name.removeprefix("sub-") for name in table["subject"]),
+        scenes=table.get("scene"),
         features=features,
         nuisance=nuisance,
         nuisance_names=NUISANCE if nuisance.size else (),
@@ -70,26 +71,19 @@ def read_images(config: FitConfig, settings: StimuliSettings, progress: Progress
     )
 
 
-def read_image_table(path: Path) -> pd.DataFrame:
-    """Read the rows as text; ``InputError`` for a missing column, an empty cell, or an image twice."""
-    try:
-        table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=str)
-    except (ValueError, OSError) as error:
-        raise InputError(path, f"cannot be read ({error})", "a table with one header row") from error
-    missing = [name for name in ("image", "region", "subject") if name not in table]
-    if missing or table.empty:
-        raise InputError(
-            path,
-            f"has no column {', '.join(missing)}" if missing else "has no rows",
-            "image, region, subject",
-        )
-    used = table[[name for name in ("image", "region", "subject", "scene") if name in table]]
-    if used.isna().to_numpy().any():
-        raise InputError(path, "has empty cells", "text in every cell")
-    doubled = used["image"][used["image"].duplicated()]
-    if len(doubled):
-        raise InputError(path, f"names {doubled.iloc[0]} twice", "each image once")
-    return used.reset_index(drop=True)
+def read_image_table(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read the columns of text; ``InputError`` for one that is missing, an empty cell, or an image twice."""
+    table = read_table(path, nameless=True)
+    columns = {name: table.column(name).texts() for name in ("image", "region", "subject")}
+    if "scene" in table:
+        columns["scene"] = table.column("scene").texts()
+    images = columns["image"]
+    if not images:
+        raise InputError(path, "has no rows", "a row per image")
+    if len(set(images)) < len(images):
+        doubled = next(name for name in images if images.count(name) > 1)
+        raise InputError(path, f"names {doubled} twice", "each image once")
+    return columns
 
 
 def _paths(settings: StimuliSettings, names: Sequence[str]) -> list[Path] | None:
@@ -132,8 +126,7 @@ def _from_table(path: Path, names: Sequence[str]) -> Floats:
 
 
 def _shrunk(path: Path) -> Floats:
-    with Image.open(path) as image:
-        small = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.BOX)
+    small = Image.fromarray(read_image(path)).resize((PIXELS, PIXELS), Image.Resampling.BOX)
     return np.asarray(small, np.float64).ravel()
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from almond.encoding.models.pls import fit_pls
 from almond.errors import InputError
+from almond.finite import require_finite
 from almond.stats.classification import Counts, confusion_matrix
 from almond.stats.correlation import zscore
 from almond.stats.leave_one_out import held_out_rows
@@ -66,8 +67,9 @@ def leave_one_subject_out_plsda(
     classes, codes = np.unique(np.asarray(labels), return_inverse=True)
     groups = np.asarray(subjects)
     rows = len(values)
-    if values.ndim != 2 or len(codes) != rows or len(groups) != rows or not np.isfinite(values).all():
-        raise InputError("classification", f"predictions of shape {values.shape}", "(n, P), finite, labelled")
+    if values.ndim != 2 or len(codes) != rows or len(groups) != rows:
+        raise InputError("classification", f"predictions of shape {values.shape}", "(n, P), labelled")
+    require_finite(values, "classification: predictions", axes=("row", "column"))
     if len(classes) < 2 or len(np.unique(groups)) < 2:
         raise InputError(
             "classification",

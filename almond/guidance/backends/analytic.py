@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from almond.digest import digest_array, digest_json
-from almond.guidance.backends.base import Condition, Prediction, rms, seeded_noise
+from almond.guidance.backends.base import Condition, Prediction, clipped, rms, seeded_noise
 from almond.guidance.backends.posterior import Bank, Locality, posterior_mean
 from almond.guidance.generators import defaults_of
 from almond.guidance.schedulers import DDIM, Step
@@ -139,7 +139,7 @@ class AnalyticGenerator:
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
         images: torch.Tensor = self.codec.decode(x0 / LATENT_SCALE)
-        return images.clamp(0.0, 1.0)
+        return clipped(images)
 
 
 def _rows_by_bank(banks: Sequence[Bank]) -> list[tuple[Bank, list[int]]]:

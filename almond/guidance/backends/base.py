@@ -64,7 +64,7 @@ class Generator(Protocol):
         """Denoise (B, C, h, w); differentiable in ``x``."""
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
-        """Decode to images (B, 3, H, W) in [0, 1]; differentiable, clipped."""
+        """Decode to images (B, 3, H, W) in [0, 1]; differentiable, ``clipped``."""
 
 
 def seeded_noise(seed: int, shape: tuple[int, int, int]) -> torch.Tensor:
@@ -81,3 +81,8 @@ def rms(values: torch.Tensor) -> torch.Tensor:
 def per_image(values: torch.Tensor) -> torch.Tensor:
     """Reshape (B,) to (B, 1, 1, 1), to scale a batch of latents."""
     return values[:, None, None, None]
+
+
+def clipped(images: torch.Tensor) -> torch.Tensor:
+    """Clip images to [0, 1]; an infinite value becomes NaN, for it is no white and no black."""
+    return torch.where(images.isfinite(), images.clamp(0.0, 1.0), torch.nan)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -43,23 +43,35 @@ FLOW = ("FlowMatchEulerDiscreteScheduler",)
 
 SUPPORTED = PRESERVING + PRESERVING_BY_SIGMA + EXPLODING + FLOW
 
+NOISE, CLEAN, VELOCITY, FLOWING = PREDICTIONS
+
+TAKES = {
+    **dict.fromkeys(PRESERVING, (NOISE, CLEAN, VELOCITY)),
+    **dict.fromkeys(PRESERVING_BY_SIGMA, (NOISE, CLEAN, VELOCITY, FLOWING)),
+    **dict.fromkeys(EXPLODING, (NOISE, VELOCITY)),
+    "EulerDiscreteScheduler": (NOISE, CLEAN, VELOCITY),
+    "LMSDiscreteScheduler": (NOISE, CLEAN, VELOCITY),
+    **dict.fromkeys(FLOW, (FLOWING,)),
+}
+"""Prediction types that each solver of diffusers can step with."""
+
 
 class DiffusersScheduler:
-    """A diffusers scheduler as ``almond.guidance.schedulers.Scheduler``."""
+    """A diffusers scheduler as ``almond.guidance.schedulers.Scheduler``.
 
-    def __init__(self, scheduler: Any) -> None:
+    :raises InputError: a solver that an x0 prediction cannot drive, or settings that contradict each other.
+    """
+
+    def __init__(self, scheduler: Any, source: object = "scheduler") -> None:
         self.name = type(scheduler).__name__
         if self.name not in SUPPORTED:
             raise InputError(
-                "scheduler", f"{self.name} cannot be driven by an x0 prediction", ", ".join(SUPPORTED)
+                source, f"{self.name} cannot be driven by an x0 prediction", ", ".join(SUPPORTED)
             )
-        self.prediction = (
-            "flow_prediction"
-            if self.name in FLOW
-            else str(scheduler.config.get("prediction_type", "epsilon"))
-        )
-        if self.prediction not in PREDICTIONS:
-            raise InputError("scheduler.prediction_type", f"is {self.prediction!r}", ", ".join(PREDICTIONS))
+        stated = scheduler.config.get("prediction_type")
+        self.prediction = str(stated or (FLOWING if self.name in FLOW else NOISE))
+        check_prediction(self.name, self.prediction, scheduler.config, source)
+        check_terminal_noise(self.name, self.prediction, scheduler, source)
         self.scheduler = scheduler
 
     def start(self, steps: int) -> DiffusersRun:
@@ -70,6 +82,56 @@ class DiffusersScheduler:
     def scales_input(self) -> bool:
         """Whether the denoiser is given the latent scaled to unit variance."""
         return self.name in EXPLODING
+
+
+def check_prediction(name: str, prediction: str, config: Mapping[str, Any], source: object) -> None:
+    """Compare what the denoiser puts out with what the solver steps with."""
+    source = f"{source}: {name}, prediction_type"
+    if prediction not in PREDICTIONS:
+        raise InputError(source, f"is {prediction!r}", f"one of {', '.join(PREDICTIONS)}")
+    if prediction not in TAKES[name]:
+        takers = [solver for solver, types in TAKES.items() if prediction in types]
+        raise InputError(
+            source,
+            f"is {prediction}, with which {name} cannot step",
+            f"{', '.join(TAKES[name])} if the model was trained so; for {prediction} FOLDER#SCHEDULER with "
+            f"{', '.join(takers)}",
+        )
+    flowing = name in FLOW or bool(config.get("use_flow_sigmas"))
+    if flowing != (prediction == FLOWING):
+        levels = "those of flow matching" if flowing else "those of diffusion, without use_flow_sigmas"
+        raise InputError(
+            source,
+            f"is {prediction}, but the noise levels are {levels}",
+            f"{FLOWING} with use_flow_sigmas or {FLOW[0]}, any other without",
+        )
+
+
+def check_terminal_noise(name: str, prediction: str, scheduler: Any, source: object) -> None:
+    """Refuse a schedule that ends in pure noise where the prediction, or the first step, does not fit it.
+
+    Without signal the clean image does not follow from the noise: x0 = (x - noise * e) / 0 (Lin et al. 2024,
+    Common diffusion noise schedules and sample steps are flawed).
+    """
+    bars = getattr(scheduler, "alphas_cumprod", None)
+    rescaled = bool(scheduler.config.get("rescale_betas_zero_snr"))
+    if not rescaled and (bars is None or float(bars.min()) > 0.0):
+        return
+    setting = "rescale_betas_zero_snr" if rescaled else "trained_betas (alpha-bar 0)"
+    if prediction == NOISE:
+        raise InputError(
+            f"{source}: {name}, {setting} with prediction_type",
+            f"is {prediction}: at zero terminal SNR the predicted noise says nothing of the image",
+            f"{VELOCITY} or {CLEAN} if the model was trained so, else no zero terminal SNR "
+            '("rescale_betas_zero_snr": false)',
+        )
+    spacing = scheduler.config.get("timestep_spacing")
+    if spacing == "leading":
+        raise InputError(
+            f"{source}: {name}, {setting} with timestep_spacing",
+            f"is {spacing}: the first step is not the one of pure noise that the sampler starts from",
+            '"timestep_spacing": "trailing" (or "linspace")',
+        )
 
 
 class DiffusersRun:

@@ -7,7 +7,6 @@ downloaded: a model is a local folder.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,16 @@ from typing import Any, Protocol
 
 import torch
 
-from almond.digest import digest_files, digest_json
+from almond.digest import digest_json
 from almond.errors import InputError
-from almond.guidance.backends.base import Condition, Prediction, rms, seeded_noise
+from almond.guidance.backends.base import Condition, Prediction, clipped, rms, seeded_noise
+from almond.guidance.backends.diffusers_folder import (
+    check_parts,
+    folder_digest,
+    load_frozen,
+    load_part,
+    read_index,
+)
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
 from almond.guidance.generators import UNCALIBRATED, Defaults
 from almond.guidance.levels import x0_from_output
@@ -97,7 +103,7 @@ class DiffusionGenerator:
         return x0_from_output(output, x, step.level, self.scheduler.prediction)
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
-        return self.decoder.decode(x0).clamp(0.0, 1.0)
+        return clipped(self.decoder.decode(x0))
 
 
 @dataclass(frozen=True)
@@ -152,60 +158,28 @@ def load_folder(folder: Path, *, name: str, scheduler: str | None = None) -> Dif
     """Load a pipeline that diffusers saved: UNet2DConditionModel, AutoencoderKL, one CLIP text model.
 
     ``scheduler`` names another scheduler class of diffusers to drive the model with. A folder that is no such
-    pipeline, or has parts of other classes, is an ``InputError``.
+    pipeline, or whose parts are of other classes, do not fit each other or lack weights, is an
+    ``InputError``.
     """
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
     index = read_index(folder)
     check_parts(folder, index)
-    unet = load_part(folder, UNet2DConditionModel, "unet", torch_dtype=torch.float32)
-    vae = load_part(folder, AutoencoderKL, "vae", torch_dtype=torch.float32).eval().requires_grad_(False)
-    model = load_part(folder, CLIPTextModel, "text_encoder").to(torch.float32).eval().requires_grad_(False)
-    tokenizer = load_part(folder, CLIPTokenizer, "tokenizer")
+    solver = load_scheduler(folder, scheduler or str(index["scheduler"][1]))
+    unet = load_frozen(folder, UNet2DConditionModel, "unet", torch_dtype=torch.float32)
+    vae = load_frozen(folder, AutoencoderKL, "vae", torch_dtype=torch.float32)
+    model = load_frozen(folder, CLIPTextModel, "text_encoder").to(torch.float32)
     side = int(unet.config.sample_size) * 2 ** (len(vae.config.block_out_channels) - 1)
     return DiffusionGenerator(
         name=name,
         digest=folder_digest(folder),
         unet=unet,
-        scheduler=load_scheduler(folder, scheduler or str(index["scheduler"][1])),
-        text=ClipText(tokenizer, model),
+        scheduler=solver,
+        text=ClipText(load_part(folder, CLIPTokenizer, "tokenizer"), model),
         decoder=VaeDecoder(vae),
         image_size=side,
     )
-
-
-PARTS = {
-    "unet": "UNet2DConditionModel",
-    "vae": "AutoencoderKL",
-    "text_encoder": "CLIPTextModel",
-    "tokenizer": "CLIPTokenizer",
-}
-
-
-def read_index(folder: Path) -> dict[str, Any]:
-    """Read the folder's ``model_index.json``."""
-    path = folder / "model_index.json"
-    expected = "a folder written by a diffusers pipeline, with model_index.json"
-    try:
-        index = json.loads(path.read_text())
-    except OSError as error:
-        raise InputError(folder, f"has no readable model_index.json ({error.strerror})", expected) from error
-    except ValueError as error:
-        raise InputError(path, f"is not JSON ({error})", expected) from error
-    if not isinstance(index, dict):
-        raise InputError(path, "is not a JSON object", expected)
-    return index
-
-
-def check_parts(folder: Path, index: dict[str, Any]) -> None:
-    for part, wanted in PARTS.items():
-        entry = index.get(part)
-        class_name = entry[1] if isinstance(entry, list) and len(entry) == 2 else None
-        if class_name not in (wanted, f"{wanted}Fast"):
-            raise InputError(folder / "model_index.json", f"{part} is {class_name or 'missing'}", wanted)
-    if not isinstance(index.get("scheduler"), list):
-        raise InputError(folder / "model_index.json", "scheduler is missing", "a scheduler of diffusers")
 
 
 def load_scheduler(folder: Path, name: str) -> DiffusersScheduler:
@@ -215,19 +189,4 @@ def load_scheduler(folder: Path, name: str) -> DiffusersScheduler:
     solver = getattr(diffusers, name, None)
     if solver is None or not hasattr(solver, "set_timesteps"):
         raise InputError("scheduler", f"{name!r} is no scheduler of diffusers", "for example DDIMScheduler")
-    return DiffusersScheduler(load_part(folder, solver, "scheduler"))
-
-
-def load_part(folder: Path, kind: Any, name: str, **options: Any) -> Any:
-    """Load one part from its subfolder, never from a network."""
-    try:
-        return kind.from_pretrained(folder, subfolder=name, local_files_only=True, **options)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        raise InputError(folder / name, f"cannot be loaded ({error})", f"a saved {kind.__name__}") from error
-
-
-def folder_digest(folder: Path) -> str:
-    """Compute the digest over the configuration and weight files of a model's folder."""
-    kinds = (".json", ".safetensors", ".bin", ".txt")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds)
-    return digest_files({path.relative_to(folder).as_posix(): path for path in files})
+    return DiffusersScheduler(load_part(folder, solver, "scheduler"), folder / "scheduler")

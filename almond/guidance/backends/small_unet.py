@@ -15,8 +15,9 @@ import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 
 from almond.digest import digest_json
+from almond.guidance.backends.diffusers_folder import load_part
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
-from almond.guidance.backends.diffusion import DiffusionGenerator, load_part
+from almond.guidance.backends.diffusion import DiffusionGenerator
 from almond.guidance.generators import defaults_of
 from almond.world.patches import PATCH, PatchCodec, codec_digest, load_codec
 from almond.world.text import SceneTextEncoder, WordTokenizer, load_text

@@ -11,16 +11,15 @@ crossed linear one where these take a tenth. The numbers are those of R's lme4, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from scipy.stats import chi2
-
 from almond.stats.mixed.binomial import fit_binomial
 from almond.stats.mixed.fixed_effects import MixedFit, TermVariance, Wald
+from almond.stats.mixed.intercept import InterceptTest, intercept_test
+from almond.stats.mixed.likelihood import LikelihoodRatio, likelihood_ratio
 from almond.stats.mixed.linear import fit_linear
 from almond.stats.mixed.random_effects import RandomTerm
 
 __all__ = [
+    "InterceptTest",
     "LikelihoodRatio",
     "MixedFit",
     "RandomTerm",
@@ -28,22 +27,6 @@ __all__ = [
     "Wald",
     "fit_binomial",
     "fit_linear",
+    "intercept_test",
     "likelihood_ratio",
 ]
-
-
-@dataclass(frozen=True)
-class LikelihoodRatio:
-    """A likelihood-ratio test of nested models with the same random effects (linear ones fitted by ML)."""
-
-    statistic: float
-    df: int
-    p: float
-
-
-def likelihood_ratio(full: MixedFit, reduced: MixedFit) -> LikelihoodRatio:
-    """Compare nested models: ``full`` holds all fixed effects of ``reduced`` and the same random effects."""
-    # 2 (log L_full - log L_reduced), chi-squared with as many degrees of freedom as fixed effects more.
-    statistic = max(0.0, 2.0 * (full.log_likelihood - reduced.log_likelihood))
-    df = len(full.names) - len(reduced.names)
-    return LikelihoodRatio(statistic, df, float(chi2.sf(statistic, df)))

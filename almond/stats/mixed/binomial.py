@@ -26,7 +26,11 @@ NEWTON_STEPS = 60
 THETA_BOUND = 50.0
 GAMMA_BOUND = 60.0
 SEPARATED = 12.0
-"""A fitted logit beyond this on average is a likelihood without a maximum: the outcome is separated."""
+"""A fitted logit beyond this is a likelihood without a maximum: the outcome is separated."""
+
+ALL_OR_NONE = 6.0
+"""A standard deviation of units beyond this (log odds) says that outcomes are all or none within units.
+Laplace's approximation gets a second maximum above 7 and does not hold there (see ``all_or_none``)."""
 
 
 @dataclass
@@ -153,7 +157,8 @@ def fit_binomial(
 
     Standard errors come from the Hessian of the Laplace log-likelihood over all parameters that are not on
     their bound. ``separated`` of the fit is True where the likelihood has no maximum, such as when every
-    choice was the same: standard errors mean nothing then.
+    choice, or every choice within each unit, was the same: estimates, standard errors and the likelihood
+    mean nothing then.
 
     :param counts: (n,) whole numbers, 0 <= counts <= trials. :param fixed: (n, p), p may be 0.
     :param terms: any number of crossed or nested random terms.
@@ -184,7 +189,7 @@ def fit_binomial(
         variances=term_variances(whole, theta, 1.0),
         residual_variance=None,
         singular=whole.is_singular(theta),
-        separated=is_separated(counts, trials, basis.orthogonal, gamma),
+        separated=is_separated(counts, trials, basis.orthogonal @ gamma, theta[list(whole.bounded)]),
         hessian=exact,
         evaluations=evaluations,
         theta=theta,
@@ -193,10 +198,11 @@ def fit_binomial(
     )
 
 
-def is_separated(counts: Floats, trials: Floats, fixed: Floats, gamma: Floats) -> bool:
-    """Whether the outcome never varies, or fitted logits lie far beyond any that data can tell."""
+def is_separated(counts: Floats, trials: Floats, logits: Floats, deviations: Floats) -> bool:
+    """Whether the outcome never varies, or fitted logits or standard deviations lie beyond what data tell."""
     constant = counts.sum() in (0.0, trials.sum())
-    return bool(constant or (gamma.size and float(np.abs(fixed @ gamma).max()) > SEPARATED))
+    far = float(np.abs(logits).max(initial=0.0)) > SEPARATED
+    return bool(constant or far or float(deviations.max(initial=0.0)) > ALL_OR_NONE)
 
 
 def pooled_likelihood(counts: Floats, trials: Floats, fixed: Floats, whole: RandomDesign) -> Laplace:

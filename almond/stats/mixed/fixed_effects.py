@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from almond.errors import InputError
+from almond.finite import require_finite
 from almond.stats.mixed.random_effects import SINGULAR, RandomDesign
 from almond.stats.ttest import half_width, two_sided_p
 from almond.typing import Floats
@@ -23,8 +24,9 @@ class FixedDesign:
 
     def __init__(self, fixed: Floats, rows: int, names: Sequence[str] | None) -> None:
         fixed = np.asarray(fixed, dtype=np.float64)
-        if fixed.ndim != 2 or fixed.shape[0] != rows or not np.isfinite(fixed).all():
-            raise InputError("fixed effects", f"shape {fixed.shape}, or not finite", f"({rows}, p), finite")
+        if fixed.ndim != 2 or fixed.shape[0] != rows:
+            raise InputError("fixed effects", f"have shape {fixed.shape}", f"({rows}, p)")
+        require_finite(fixed, "fixed effects", axes=("row", "column"))
         self.rank = fixed.shape[1]
         self.names = tuple(names) if names else tuple(f"x{index}" for index in range(self.rank))
         if len(self.names) != self.rank:
@@ -90,7 +92,8 @@ class Wald:
 class MixedFit:
     """A fitted mixed model.
 
-    ``singular``: a variance lies on its bound of zero. ``separated``: the likelihood has no maximum.
+    ``singular``: a variance lies on its bound of zero. ``separated``: the likelihood has no maximum, because
+    the outcome never varies, or is all or none within units.
     ``hessian``: standard errors rest on the Hessian of all parameters (else on that of the fixed effects with
     variances held). ``residual_variance`` is None for binomial models. ``criterion`` is the REML or ML
     deviance of linear models.

@@ -15,6 +15,7 @@ from scipy.linalg import cho_solve
 from scipy.optimize import minimize
 
 from almond.errors import InputError
+from almond.finite import require_finite
 from almond.stats.mixed.fixed_effects import FixedDesign, MixedFit, term_variances
 from almond.stats.mixed.random_effects import RandomDesign, RandomTerm
 from almond.typing import Floats
@@ -135,10 +136,10 @@ def fit_linear(
         original columns; else maximum likelihood, for likelihood ratios, -2 log-likelihood as ``criterion``.
     :raises InputError: an outcome that is not finite or does not vary, a deficient design, one-level terms.
     """
-    outcome = np.asarray(outcome, dtype=np.float64)
-    rows = len(outcome)
-    if not np.isfinite(outcome).all() or rows < 3 or np.ptp(outcome) == 0.0:
-        raise InputError("linear mixed model", "outcome is not finite or does not vary", "finite, varying")
+    outcome, rows = np.asarray(outcome, dtype=np.float64), len(outcome)
+    require_finite(outcome, "linear mixed model: outcome", axes=("row",))
+    if rows < 3 or np.ptp(outcome) == 0.0:
+        raise InputError("linear mixed model", "the outcome does not vary", "3 or more rows that differ")
     basis = FixedDesign(fixed, rows, names)
     if not 0 < basis.rank < rows:
         raise InputError("linear mixed model", f"{basis.rank} fixed effects for {rows} rows", "0 < p < n")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from almond.errors import InputError
+from almond.finite import require_finite
 from almond.typing import Floats, Ints
 
 SINGULAR = 1e-4
@@ -163,10 +164,9 @@ def make_block(
     if groups.shape != (rows,) or columns.ndim != 2 or columns.shape[0] != rows:
         problem = f"{groups.shape[0]} labels and columns of shape {columns.shape} for {rows} rows"
         raise InputError(f"random term {term.name}", problem, "one label and one row of columns per row")
-    if len(term.column_names) != columns.shape[1] or not np.isfinite(columns).all():
-        raise InputError(
-            f"random term {term.name}", "columns are unnamed or not finite", "finite, named ones"
-        )
+    if len(term.column_names) != columns.shape[1]:
+        raise InputError(f"random term {term.name}", "has unnamed columns", "a name per column")
+    require_finite(columns, f"random term {term.name}", axes=("row", term.column_names))
     levels, codes = np.unique(groups, return_inverse=True)
     if len(levels) < 2:
         raise InputError(f"random term {term.name}", f"has {len(levels)} level", "two or more")

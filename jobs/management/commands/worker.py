@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from jobs.management.loop import work
+from jobs.services.schema import check_schema
 from jobs.services.workers import Worker
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        check_schema()
         worker = Worker.this_process()
         logger.info("worker %s is ready", worker)
         ran = work(worker, stopping=stop.is_set, pause=stop.wait, once=once)

@@ -12,7 +12,7 @@ from typing import Any
 
 from almond.digest import canonical_json, digest_bytes
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files import refusals_named, write_atomically
 from almond.progress import Progress
 
 CHUNK = 1 << 20
@@ -66,7 +66,7 @@ def _receive(answer: Any, url: str, part: Path, progress: Progress) -> None:
     if not continued:
         part.unlink(missing_ok=True)  # before the new tag, which would vouch for old bytes
         _write_tag(part, answer.headers.get("ETag") or answer.headers.get("Last-Modified"))
-    with part.open("ab" if continued else "wb") as stream:
+    with refusals_named(part), part.open("ab" if continued else "wb") as stream:
         while chunk := answer.read(CHUNK):
             stream.write(chunk)
             done += len(chunk)

@@ -17,6 +17,7 @@ from torch import nn
 from almond.digest import digest_array
 from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
+from almond.finite import require_finite
 
 CHANNELS = 3
 
@@ -122,8 +123,9 @@ def read_mean(mean: tuple[float, ...] | Path | None) -> NDArray[np.float32] | No
         return np.array(mean, np.float32)
     values = _read_array(mean)
     values = values.reshape(-1) if values.size == CHANNELS else values
-    if values.ndim not in (1, 3) or values.shape[-1] != CHANNELS or not np.isfinite(values).all():
+    if values.ndim not in (1, 3) or values.shape[-1] != CHANNELS:
         raise InputError(mean, f"has shape {values.shape}", "three numbers or a mean image (H, W, 3)")
+    require_finite(values, mean)
     return values.astype(np.float32)
 
 

@@ -14,9 +14,12 @@ from almond.digest import digest_json
 from almond.encoding.features.networks.image_preprocessing import Preprocessing, as_rgb, unit_tensor
 from almond.encoding.features.networks.state_dicts import state_digest
 from almond.errors import InputError
+from almond.finite import require_finite
 from almond.typing import FeatureArray, ImageArray
 
 BATCH = 32
+
+UNBROKEN = "a network whose layer gives finite numbers; half precision overflows, float32 weights rarely do"
 
 Compute = Callable[[torch.Tensor], torch.Tensor]
 
@@ -88,6 +91,7 @@ class TorchSpace:
                 ]
                 batch = pooled(self.compute(torch.cat(part)), self.pool, self.name)
                 rows[start : start + len(part)] = batch.float().cpu().numpy()
+        require_finite(rows, f"features of {self.name}", UNBROKEN, axes=("image", "feature"))
         return rows
 
     def _prepared(self, image: ImageArray) -> torch.Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from almond.digest import canonical_json, digest_file
 from almond.encoding.features.networks.download import fetch
 from almond.errors import DigestMismatch, InputError
-from almond.files import write_atomically
+from almond.files import new_folder, publish, refusals_named, write_atomically
 from almond.progress import Progress, Silent
 from almond.registry import Registry
 
@@ -76,13 +75,9 @@ def add_file(name: str, path: Path, *, sha256: str | None = None, folder: Path |
     if not path.is_file():
         raise InputError(path, "file not found", "a file of weights")
     store = _prepared(folder)
-    handle, scratch = tempfile.mkstemp(dir=store, prefix=f".{name}.")
-    os.close(handle)
-    try:
-        shutil.copyfile(path, scratch)
-        return _keep(name, Path(scratch), str(path), sha256, store)
-    finally:
-        Path(scratch).unlink(missing_ok=True)
+    with new_folder(store) as scratch:
+        shutil.copyfile(path, scratch / path.name)
+        return _keep(name, scratch / path.name, str(path), sha256, store)
 
 
 def add_url(
@@ -110,7 +105,8 @@ def add_url(
 
 def _prepared(folder: Path | None) -> Path:
     store = folder or weights_folder()
-    store.mkdir(parents=True, exist_ok=True)
+    with refusals_named(store):
+        store.mkdir(parents=True, exist_ok=True)
     return store
 
 
@@ -122,9 +118,8 @@ def _keep(name: str, scratch: Path, source: str, sha256: str | None, store: Path
             raise DigestMismatch(source, wanted.lower(), digest)
     path = store / f"{name}{kind_of(scratch, source)}"
     _check(name, scratch, path.suffix, source)
-    _flush(scratch)
     os.chmod(scratch, 0o644)
-    os.replace(scratch, path)
+    publish(scratch, path)
     entry = {"file": path.name, "sha256": digest, "source": source, "bytes": path.stat().st_size}
     write_atomically(store / f"{name}.json", canonical_json(entry) + b"\n")
     return Pinned(name, path, digest, source)
@@ -159,8 +154,3 @@ def kind_of(path: Path, source: str) -> str:
 def _check(name: str, scratch: Path, suffix: str, source: str) -> None:
     """Refuse weights that do not fit their network, before anything is pinned."""
     WEIGHTS_CHECKS.load(name)(scratch, suffix, source)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
