@@ -6,7 +6,7 @@ goes on and a remark says so. ``docs/remarks.md`` has a section for each kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,17 @@ from almond.errors import InputError
 
 KINDS = {
     "repetition-time": "Repetition times disagree",
+    "start-time": "Volumes that stand for a later time",
+    "slice-timing": "Slice timing without a reference",
+    "sparse-acquisition": "Sparse acquisition",
+    "run-length": "Runs of unlike length",
+    "events-outside": "Events outside the run",
+    "events-early": "Events that end early",
+    "events-duration": "Events without duration",
+    "events-overlap": "Events at the same time",
+    "constant-features": "Features that do not change",
+    "bold-values": "Values of BOLD that are no numbers",
+    "constant-voxels": "Voxels that do not change",
 }
 """Kind of a remark -> its heading in ``docs/remarks.md``."""
 
@@ -73,6 +84,13 @@ class Remarks:
                 "none (strict): see docs/remarks.md",
             )
 
-    def to_json(self, *, without: Sequence[str] = ()) -> list[dict[str, str]]:
-        """Return plain values of all remarks, but for those about one of ``without``."""
-        return [asdict(remark) for remark in self.items if remark.about not in without]
+    def as_metrics(self, *, without: Sequence[str] = ()) -> dict[str, list[dict[str, str]]]:
+        """Return plain values under ``remarks``, but for those about one of ``without``; empty when there are
+        none, so that a fit without doubts is described as it always was."""
+        rows = [asdict(remark) for remark in self.items if remark.about not in without]
+        return {"remarks": rows} if rows else {}
+
+    @classmethod
+    def from_json(cls, rows: Iterable[Mapping[str, str]]) -> Remarks:
+        """Read what ``as_metrics`` gave."""
+        return cls([Remark(**row) for row in rows])

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from almond.encoding.config.paths import ExistingFile, ExistingFolder, ResolvedPath
-from almond.encoding.config.section import FILLED, ConfigSection, Label, Positive, Texts
+from almond.encoding.config.section import FILLED, ConfigSection, Label, NotNegative, Positive, Texts
 from almond.shapes import Text, Whole, shown
 
 NIFTI = (".nii", ".nii.gz")
@@ -86,6 +86,11 @@ class DataSettings(ConfigSection):
     tr: Positive | None = Field(
         default=None,
         description="repetition time in seconds; must agree with the sidecar, where there is one",
+    )
+    start_time: NotNegative | None = Field(
+        default=None,
+        description="seconds from the start of a volume to the time that it stands for, such as half the TR; "
+        "must agree with StartTime of the sidecar, where there is one",
     )
     output: ResolvedPath = Field(
         default=Path("artifacts"), validate_default=True, description="folder of the artifacts"
