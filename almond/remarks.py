@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from almond.errors import InputError
 
@@ -94,3 +95,13 @@ class Remarks:
     def from_json(cls, rows: Iterable[Mapping[str, str]]) -> Remarks:
         """Read what ``as_metrics`` gave."""
         return cls([Remark(**row) for row in rows])
+
+
+def remark_lines(results: Iterable[Mapping[str, Any]]) -> list[str]:
+    """List the remarks of results that have a ``subject`` and perhaps ``remarks``, each once."""
+    lines = {
+        f"sub-{result['subject']} {remark}": None
+        for result in results
+        for remark in Remarks.from_json(result.get("remarks", ()))
+    }
+    return list(lines)

@@ -55,7 +55,7 @@ def _remark_columns(
         text = f"has {_listed(space, never)} without change in any run; they predict nothing"
         remarks.add(KIND, parts[0].source, text)
     usable = np.flatnonzero(~constant.all(axis=1))  # runs without any change have their own remark
-    for number in usable if len(usable) > 1 else ():
+    for number in usable.tolist() if len(usable) > 1 else ():
         only = np.flatnonzero((changing == 1) & ~constant[number])
         if len(only):
             text = f"has {_listed(space, only)} in this run only; folds without it cannot learn them"
@@ -67,7 +67,7 @@ def _remark_columns(
 
 
 def _listed(space: Predictors, columns: NDArray[np.int64]) -> str:
-    names = ", ".join(space.names[column] for column in columns[:NAMED])
+    names = ", ".join(space.names[column] for column in columns[:NAMED].tolist())
     more = f" and {len(columns) - NAMED} more" if len(columns) > NAMED else ""
     return f"the {'column' if len(columns) == 1 else 'columns'} {names}{more}"
 
