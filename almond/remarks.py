@@ -43,6 +43,11 @@ class Remark:
     about: str
     text: str
 
+    @property
+    def heading(self) -> str:
+        """The heading of the section that explains it."""
+        return KINDS.get(self.kind, self.kind)
+
     def __str__(self) -> str:
         return f"{self.about}: {self.source} {self.text}" if self.about else f"{self.source} {self.text}"
 
@@ -97,11 +102,15 @@ class Remarks:
         return cls([Remark(**row) for row in rows])
 
 
+def remark_rows(results: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """List the remarks of results that have a ``subject`` and perhaps ``remarks``, with the subject, each
+    once."""
+    rows = (
+        {"subject": str(result["subject"]), **row} for result in results for row in result.get("remarks", ())
+    )
+    return list({tuple(row.values()): row for row in rows}.values())
+
+
 def remark_lines(results: Iterable[Mapping[str, Any]]) -> list[str]:
-    """List the remarks of results that have a ``subject`` and perhaps ``remarks``, each once."""
-    lines = {
-        f"sub-{result['subject']} {remark}": None
-        for result in results
-        for remark in Remarks.from_json(result.get("remarks", ()))
-    }
-    return list(lines)
+    """Write the rows of :func:`remark_rows` as sentences."""
+    return [f"sub-{row.pop('subject')} {Remark(**row)}" for row in remark_rows(results)]
