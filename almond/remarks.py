@@ -114,3 +114,23 @@ def remark_rows(results: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 def remark_lines(results: Iterable[Mapping[str, Any]]) -> list[str]:
     """Write the rows of :func:`remark_rows` as sentences."""
     return [f"sub-{row.pop('subject')} {Remark(**row)}" for row in remark_rows(results)]
+
+
+@dataclass(frozen=True)
+class SharedRemark:
+    """What is said of several files in the same words; ``places`` name subject, run or region, and file."""
+
+    heading: str
+    text: str
+    places: tuple[str, ...]
+
+
+def shared_remarks(rows: Iterable[Mapping[str, str]]) -> list[SharedRemark]:
+    """Put rows of :func:`remark_rows` that say the same together."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        remark = Remark(**{name: row[name] for name in Remark.__dataclass_fields__})
+        about = f", {remark.about}" if remark.about else ""
+        where = places.setdefault((remark.heading, remark.text), [])
+        where.append(f"sub-{row['subject']}{about}: {remark.source}")
+    return [SharedRemark(*said, tuple(where)) for said, where in places.items()]

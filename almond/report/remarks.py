@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from almond.remarks import Remark
+from almond.remarks import shared_remarks
 from almond.report.document import Section, Table
-
-MANY = 12
-"""Rows from which on the table is folded."""
 
 
 def remarks_section(rows: Sequence[Mapping[str, str]]) -> tuple[Section, ...]:
     """Write the rows of ``almond.remarks.remark_rows`` as a section; none where there is no remark."""
     if not rows:
         return ()
-    cells = []
-    for row in rows:
-        remark = Remark(row["kind"], row["source"], row["about"], row["text"])
-        said = f"{remark.source} {remark.text}"
-        cells.append((f"sub-{row['subject']}", remark.about, remark.heading, said))
-    count = f"{len(cells)} remark{'' if len(cells) == 1 else 's'}"
+    remarks = shared_remarks(rows)
+    said = tuple((remark.heading, remark.text, str(len(remark.places))) for remark in remarks)
+    where = tuple((remark.heading, place) for remark in remarks for place in remark.places)
     return (
         Section(
             title="Remarks",
@@ -29,13 +23,8 @@ def remarks_section(rows: Sequence[Mapping[str, str]]) -> tuple[Section, ...]:
                 "done. docs/remarks.md has a section under each kind\u2019s name.",
             ),
             tables=(
-                Table(
-                    ("subject", "run or region", "kind", "remark"),
-                    tuple(cells),
-                    text=(0, 1, 2, 3),
-                    wrapped=(1, 2, 3),
-                    folded=count if len(cells) > MANY else "",
-                ),
+                Table(("kind", "remark", "files"), said, text=(0, 1), wrapped=(0, 1)),
+                Table(("kind", "where"), where, text=(0, 1), wrapped=(0, 1), folded="files of each remark"),
             ),
         ),
     )

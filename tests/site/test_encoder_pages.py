@@ -251,7 +251,7 @@ def test_remarks_stand_on_the_pages_and_in_the_report(
     services.start_fit(encoder=encoder, by=None)
     run_all()
     page = staff_client.get(reverse("admin:encoder_encoder_change", args=[encoder.pk])).content.decode()
-    late = "sub-01_task-scenes_run-1_bold.nii.gz stands for 1 s after the start of each volume"
+    late = "task-scenes_run-1: sub-01_task-scenes_run-1_bold.nii.gz stands for 1 s after the start"
     bad = (
         "sub-01_task-scenes_run-2_bold.nii.gz (task-scenes_run-2) holds values that are not numbers in 1 of 8"
     )
@@ -270,7 +270,7 @@ def test_remarks_stand_on_the_pages_and_in_the_report(
     run_all()
     text = (Path(report.path) / "report.md").read_text()
     assert "## Remarks" in text
-    assert late in text
+    assert "sub-01, task-scenes_run-1: sub-01_task-scenes_run-1_bold.nii.gz" in text
     result = json.loads((Path(report.path) / "result.json").read_text())
     assert [(row["subject"], row["kind"], row["about"]) for row in result["remarks"]] == [
         ("01", "start-time", "task-scenes_run-1"),
