@@ -153,6 +153,32 @@ def test_volume_timing_stands_for_a_repetition_time_only_where_it_is_even(
         assert repetition_time(run, stated, Remarks()) == tr
 
 
+@pytest.mark.parametrize(
+    ("header", "fields", "stated", "tr"),
+    [
+        (2000.0, {}, None, "has a repetition time of 2000 s .*set tr:"),
+        (2000.0, {}, 2.0, "2 s of tr: were used"),
+        (0.002, {"RepetitionTime": 2.0}, None, "2 s of sidecar were used"),
+        (2000.0, {"RepetitionTime": 2.0}, 2.0, "2 s of sidecar and tr: were used"),
+        (2.5, {"RepetitionTime": 2.0}, 2.0, "2 s of sidecar and tr: were used"),
+        (2.5, {}, 2.0, "disagree: header 2.5 s, configuration 2 s"),
+        (2.5, {"RepetitionTime": 2.0}, None, "disagree: header 2.5 s, sidecar 2 s"),
+        (2000.0, {"RepetitionTime": 2.0}, 3.0, "disagree"),
+        (2000.0, {"RepetitionTime": 2000}, None, "has a repetition time of 2000 s"),
+    ],
+)
+def test_headers_in_other_units(tmp_path, header, fields, stated, tr):
+    remarks, run = Remarks(), run_of(tmp_path, fields, tr=header)
+    if "used" not in tr:
+        with pytest.raises(InputError, match=rf"bold.nii: .*{tr}"):
+            repetition_time(run, stated, remarks)
+        return
+    assert repetition_time(run, stated, remarks) == 2.0
+    (remark,) = remarks
+    assert remark.kind == "repetition-time"
+    assert remark.text == f"has a repetition time of {header:g} s in its header; {tr}"
+
+
 def test_raw_runs_that_disagree_name_the_field(tmp_path):
     run_of(tmp_path, {"VolumeTiming": [0, 2, 4, 6]}, own={})
     func = tmp_path / "sub-1" / "func"

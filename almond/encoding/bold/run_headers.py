@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,11 @@ from almond.errors import InputError
 from almond.remarks import Remarks
 
 TR_TOLERANCE = 1e-3
+WORDS = {"configuration": "tr:"}
+
+SHORTEST_TR, LONGEST_TR = 0.02, 100.0
+"""Seconds: a repetition time beyond them is in another unit, such as milliseconds called seconds."""
+
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 
 
@@ -21,12 +26,13 @@ def repetition_time(run: Run, stated: float | None = None, remarks: Remarks | No
     """The TR in seconds from header, sidecar and configuration, which must agree where they speak.
 
     What sidecar and configuration agree on holds against the header, with a remark: headers are often
-    rewritten by a pipeline in other units, and nobody but the user can know better than both. VolumeTiming
-    stands for a repetition time where its times are evenly spaced.
+    rewritten by a pipeline in other units, and nobody but the user can know better than both. Either of them
+    holds against a header whose time cannot be meant in seconds. VolumeTiming stands for a repetition time
+    where its times are evenly spaced.
 
     :param remarks: takes what is said about a header that is overruled.
-    :raises InputError: two of them differ by more than a millisecond otherwise, none gives one, or
-        VolumeTiming is uneven.
+    :raises InputError: two of them differ by more than a millisecond otherwise, none gives one, it cannot be
+        one in seconds, or VolumeTiming is uneven.
     """
     in_header, spacing = _header_tr(run), _volume_spacing(run)
     in_sidecar = spacing if run.sidecar_tr is None else run.sidecar_tr
@@ -39,17 +45,25 @@ def repetition_time(run: Run, stated: float | None = None, remarks: Remarks | No
     said = {where: value for where, value in known.items() if value is not None}
     if not said:
         raise InputError(run.bold, "has no repetition time in header or sidecar", "tr: seconds")
-    if max(said.values()) - min(said.values()) > TR_TOLERANCE:
-        text = ", ".join(f"{where} {value:g} s" for where, value in said.items())
-        without_header = [value for where, value in said.items() if where != "header"]
-        agree = max(without_header) - min(without_header) <= TR_TOLERANCE
-        if remarks is None or stated is None or in_sidecar is None or not agree:
+    tr = stated or in_sidecar or said["header"]
+    others = {WORDS.get(where, where): value for where, value in said.items() if where != "header"}
+    if not _agree(said.values()):
+        sure = len(others) > 1 or not SHORTEST_TR <= in_header <= LONGEST_TR
+        if remarks is None or not sure or not _agree(others.values()):
+            text = ", ".join(f"{where} {value:g} s" for where, value in said.items())
             raise InputError(run.bold, f"its repetition times disagree: {text}", "one TR")
         seen = f"has a repetition time of {in_header:g} s in its header"
-        remarks.add(
-            "repetition-time", run.bold, f"{seen}; {stated:g} s of sidecar and tr: were used", about=run.name
-        )
-    return stated or in_sidecar or said["header"]
+        used = f"{tr:g} s of {' and '.join(others)} were used"
+        remarks.add("repetition-time", run.bold, f"{seen}; {used}", about=run.name)
+    if not SHORTEST_TR <= tr <= LONGEST_TR:
+        wanted = f"{SHORTEST_TR:g} to {LONGEST_TR:g} s; set tr: where the header has another unit"
+        raise InputError(run.bold, f"has a repetition time of {tr:g} s", wanted)
+    return tr
+
+
+def _agree(times: Iterable[float]) -> bool:
+    ordered = sorted(times)
+    return not ordered or ordered[-1] - ordered[0] <= TR_TOLERANCE
 
 
 def _header_tr(run: Run) -> float:
