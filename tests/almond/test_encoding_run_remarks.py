@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from almond.encoding.bold.bids import find_runs
+from almond.encoding.bold.bids import Run, find_runs
 from almond.encoding.bold.onsets import Span, event_times
 from almond.encoding.bold.run_headers import repetition_time, start_time
+from almond.encoding.features.card import FeatureSpaceCard
+from almond.encoding.features.film_predictors import split_film
+from almond.encoding.features.run_features import Predictors, RunFeatures, Scan
 from almond.encoding.hemodynamics.convolution import align, hold
-from almond.encoding.pipeline.design_matrix import prepared_predictors
+from almond.encoding.pipeline.design_matrix import aligned, prepared_predictors
 from almond.encoding.pipeline.fit import fit
 from almond.encoding.pipeline.inputs import gather_inputs
 from almond.encoding.pipeline.whole_brain import map_brain
@@ -210,6 +213,20 @@ def test_features_are_read_at_the_times_that_volumes_stand_for():
     np.testing.assert_allclose(
         align(stimulus, **fir, reference=1.0), align(np.roll(stimulus, -2, axis=0), **fir), atol=1e-5
     )
+
+
+def test_films_move_in_every_run_that_shows_a_part_of_them(lab):
+    """Frames lie on time from the start of each run, also where a run begins between two of them."""
+    config = configured(lab, features={"kind": "table", "path": "features.npy"})
+    runs = [Run("s1", str(number), lab / f"run{number}.nii.gz") for number in range(2)]
+    scans = [Scan(run, volumes, TR, start_time=0.7) for run, volumes in zip(runs, (31, 29), strict=True)]
+    frames = np.sin(2 * np.pi * np.arange(500) * 0.24 / 30)[:, None]
+    parts = split_film(RunFeatures(frames, 0.24, lab / "film.mp4"), scans)
+    shown = {"film": Predictors(FeatureSpaceCard("film", "", 1), parts)}
+    at = aligned(config, scans, shown)[:, 0]
+    expected = np.sin(2 * np.pi * (np.arange(60) * TR + 0.7) / 30)
+    inner = np.r_[11:20, 42:49]  # away from borders of runs, over which nothing reaches
+    np.testing.assert_allclose(at[inner], expected[inner], atol=3e-3)
 
 
 def test_rows_of_volumes_stay_and_rows_of_seconds_move(lab):
