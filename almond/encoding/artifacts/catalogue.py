@@ -16,6 +16,7 @@ from almond.encoding.config.encoding_models import with_region_weights
 from almond.encoding.config.fit_config import FitConfig
 from almond.errors import InputError
 from almond.naming import natural
+from almond.remarks import remark_rows
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,13 @@ class Stored(FittedRegion):
     def load(self) -> EncoderArtifact:
         """Load the weights too, checked against the digest that names the folder."""
         return load_artifact(self.path)
+
+
+def remarks_of(stored: Iterable[Stored]) -> dict[str, list[dict[str, str]]]:
+    """Collect the remarks of encoders, each with its subject, under ``remarks``; empty when there are
+    none."""
+    rows = remark_rows({**encoder.metrics, "subject": encoder.subject} for encoder in stored)
+    return {"remarks": rows} if rows else {}
 
 
 def scan(root: Path) -> list[Stored]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from almond.encoding.bold.sidecars import WHO, entities, inherited, sidecar_tr, source_tr
+from almond.encoding.bold.sidecars import WHO, entities, inherited, merged_sidecar, source_sidecar
+from almond.encoding.bold.timing import UNSAID, Timing, read_repetition_time, read_timing
 from almond.errors import InputError
 from almond.naming import natural
 
@@ -22,7 +23,7 @@ SUFFIXES = (".nii", ".nii.gz")
 @dataclass(frozen=True)
 class Run:
     """One BOLD run. ``name`` tells it from the subject's others; ``volumes`` limits it to part of the
-    file."""
+    file; ``sidecar_tr`` and ``timing`` are what its sidecars say."""
 
     subject: str
     name: str
@@ -30,6 +31,7 @@ class Run:
     events: Path | None = None
     sidecar_tr: float | None = None
     volumes: tuple[int, int] | None = None
+    timing: Timing = UNSAID
 
 
 def find_runs(
@@ -150,10 +152,18 @@ def _suffix(path: Path) -> str:
 
 def _describe(path: Path, root: Path, suffix: str) -> Run:
     source = source_dataset(root)
-    tr, events = sidecar_tr(path, root, suffix), inherited(path, root, "events.tsv")
+    sidecar, events = merged_sidecar(path, root, suffix), inherited(path, root, "events.tsv")
     if source != root:
         # Names in the raw dataset have the same folders below it.
         raw = source / path.relative_to(root)
-        tr = source_tr(path, root, source) if tr is None else tr
+        sidecar |= source_sidecar(path, root, source, sidecar)
         events = events or inherited(raw, source, "events.tsv")
-    return Run(entities(path).get("sub", ""), _name(path), path, events[-1] if events else None, tr)
+    said = f"sidecar of {path}"
+    return Run(
+        entities(path).get("sub", ""),
+        _name(path),
+        path,
+        events[-1] if events else None,
+        read_repetition_time(sidecar, said),
+        timing=read_timing(sidecar, said),
+    )

@@ -15,6 +15,13 @@ ENTITY = re.compile(r"(?:^|_)([a-z]+)-([A-Za-z0-9+]+)")
 WHO = ("sub", "ses", "task", "acq", "ce", "dir", "run")
 """Entities that tell acquisitions apart; others (space, desc, res, echo) tell versions of one."""
 
+ONE_VALUE = {
+    "RepetitionTime": ("repetition times", "one TR"),
+    "StartTime": ("StartTime", "one StartTime"),
+    "VolumeTiming": ("VolumeTiming", "the same times in all of them"),
+}
+"""Fields on which the runs that a derivative joins must agree -> words for them, what is expected."""
+
 POINTERS = (b"/annex/objects/", b"../.git/annex/objects/", b"version https://git-lfs")
 LARGEST_POINTER = 4096
 
@@ -69,33 +76,49 @@ def _ancestors(relative: Path) -> list[Path]:
     return [part for part in reversed([relative, *relative.parents]) if part != Path()]
 
 
-def sidecar_tr(path: Path, root: Path, suffix: str) -> float | None:
-    """Read the repetition time in seconds that a run's own sidecars give."""
+def merged_sidecar(path: Path, root: Path, suffix: str) -> dict[str, Any]:
+    """Merge a run's own sidecars, the nearest last."""
     merged: dict[str, Any] = {}
     for file in inherited(path, root, f"{suffix}.json"):
         merged.update(read_sidecar(file))
-    return _tr(merged, f"sidecar of {path}")
+    return merged
 
 
-def source_tr(path: Path, root: Path, source: Path) -> float | None:
-    """Read the repetition time that the raw runs behind a derivative file were measured with.
+def sidecar_beside(path: Path) -> dict[str, Any]:
+    """Read the sidecar that lies beside a BOLD file under its name; empty where there is none."""
+    file = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    return read_sidecar(file) if file.is_file() or file.is_symlink() else {}
+
+
+def source_sidecar(path: Path, root: Path, source: Path, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge what the raw runs behind a derivative file say beyond its ``own`` sidecar.
 
     A derivative may join several runs, so that every raw run counts that it could have come from.
 
-    :raises InputError: these runs disagree.
+    :raises InputError: these runs disagree on one of ``ONE_VALUE``.
     """
-    own = {key: value for key, value in entities(path).items() if key in WHO}
     folder = source / path.relative_to(root).parent
-    said: dict[str, float] = {}
-    for raw in sorted({file.name.split(".")[0] for file in folder.glob("sub-*_bold.*")}):
-        if own.items() <= entities(Path(raw)).items():
-            tr = sidecar_tr(folder / raw, source, "bold")
-            if tr is not None:
-                said[raw] = tr
-    if len(set(said.values())) > 1:
-        text = ", ".join(f"{name} {value:g} s" for name, value in said.items())
-        raise InputError(path, f"comes from runs with different repetition times: {text}", "one TR")
-    return next(iter(said.values()), None)
+    same = {key: value for key, value in entities(path).items() if key in WHO}.items()
+    names = sorted({file.name.split(".")[0] for file in folder.glob("sub-*_bold.*")})
+    raw = {
+        name: merged_sidecar(folder / name, source, "bold")
+        for name in names
+        if same <= entities(Path(name)).items()
+    }
+    for key, (words, one) in ONE_VALUE.items():
+        said = {name: sidecar[key] for name, sidecar in raw.items() if key in sidecar and key not in own}
+        first = next(iter(said.values()), None)
+        if any(value != first for value in said.values()):
+            text = ", ".join(f"{name} {_short(value)}" for name, value in said.items())
+            raise InputError(path, f"comes from runs with different {words}: {text}", one)
+    merged: dict[str, Any] = {}
+    for sidecar in reversed(raw.values()):
+        merged.update(sidecar)
+    return {key: value for key, value in merged.items() if key not in own}
+
+
+def _short(value: object) -> str:
+    return f"{value:g} s" if isinstance(value, int | float) else f"{str(value)[:40]} ..."
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:
@@ -111,12 +134,3 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     if not isinstance(sidecar, dict):
         raise InputError(path, "is not a JSON object", 'such as {"RepetitionTime": 2}')
     return sidecar
-
-
-def _tr(sidecar: Mapping[str, Any], source: str) -> float | None:
-    value = sidecar.get("RepetitionTime")
-    if value is None:
-        return None
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e4:
-        raise InputError(source, f"RepetitionTime is {value!r}", "seconds, above 0")
-    return float(value)

@@ -36,7 +36,14 @@ def predictors_of_images(spec: NetworkSpec, presentation: Presentation) -> Predi
     ).astype(np.float64)
     row = {name: index for index, name in enumerate(names)}
     courses = [
-        lay_events(events, rows_of_stimuli(events, row), features, scan, spec.interval)
+        lay_events(
+            events,
+            rows_of_stimuli(events, row),
+            features,
+            scan,
+            spec.interval,
+            remarks=presentation.remarks,
+        )
         for events, scan in zip(shown, scans, strict=True)
     ]
     return Predictors(card_of_space(space), tuple(courses), files={"stimuli": digest_json(digests)})

@@ -168,6 +168,7 @@ class _FlowFit:
                 "n_voxels": len(columns),
                 "n_dropped": len(arrays.dropped.get(region, ())),
                 "n_volumes": len(arrays.x),
+                **arrays.remarks.get(region, {}),
                 "evaluate": self.config.flow.evaluate,
                 "chosen": {"temperature": temperature, "factors": factors},
             }
