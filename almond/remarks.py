@@ -6,7 +6,7 @@ goes on and a remark says so. ``docs/remarks.md`` has a section for each kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,11 @@ from almond.errors import InputError
 
 KINDS = {
     "repetition-time": "Repetition times disagree",
+    "orientation": "A header leaves open where an image lies",
+    "coordinates": "Region and runs in other coordinates",
+    "outside": "A region reaches beyond the runs' field of view",
+    "rounded-values": "Values of a mask or atlas are not quite whole",
+    "whole-map": "A threshold selects every voxel",
 }
 """Kind of a remark -> its heading in ``docs/remarks.md``."""
 
@@ -54,6 +59,10 @@ class Remarks:
         remark = Remark(kind, source.name if isinstance(source, Path) else source, about, text)
         if remark not in self.items:
             self.items.append(remark)
+
+    def extend(self, remarks: Iterable[Remark]) -> None:
+        """Add remarks that others made."""
+        self.items += [remark for remark in remarks if remark not in self.items]
 
     def __iter__(self) -> Iterator[Remark]:
         return iter(self.items)

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from almond.digest import digest_bytes
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.folders import visible
 from almond.stimuli.norms import IMAGE_SUFFIXES
 from almond.typing import ImageArray
 
@@ -97,11 +98,9 @@ def image_files(folder: Path) -> list[Path]:
     """List the images directly in a folder, by name; ``InputError`` when there is none."""
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "a folder of images")
-    paths = sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in IMAGE_SUFFIXES
-    )
+    paths = [
+        path for path in visible(folder.iterdir()) if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES
+    ]
     if not paths:
         raise InputError(folder, "holds no image", ", ".join(sorted(IMAGE_SUFFIXES)))
     return paths

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from almond.errors import InputError
+from almond.folders import normalised
 from almond.typing import Floats
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
@@ -65,8 +66,9 @@ class Rows:
 
 
 def image_key(name: str) -> str:
-    """Return how an image is called in a table: without folder, suffix, spaces around it, or capitals."""
-    last = PurePosixPath(name.strip().replace("\\", "/")).name
+    """Return how an image is called in a table: without folder, suffix, spaces around it, or capitals,
+    and in one Unicode form."""
+    last = PurePosixPath(normalised(name).strip().replace("\\", "/")).name
     suffix = PurePosixPath(last).suffix
     stem = last[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES else last
     return stem.strip().lower()

@@ -99,14 +99,14 @@ def background_of(encoder: Encoder, subject: str) -> Background:
         path = Path(encoder.dataset.anatomy)
         image = load_nifti(path)
         shape = image.shape[:3]
-        return Background(read_data(image, path).reshape(shape), grid_of(image, path).affine, path.name)
+        return Background(read_data(image).reshape(shape), grid_of(image, path).affine, path.name)
     runs = [run for run in all_runs(settings_of(encoder)) if run.subject == subject]
     if not runs:
         raise InputError(encoder.dataset, f"has no run of sub-{subject}", "the runs that were fitted")
     path = runs[0].bold
     image = load_nifti(path)
     count = min(VOLUMES, image.shape[3])
-    mean = read_data(image, path, (..., slice(0, count))).mean(axis=-1)
+    mean = read_data(image, count).mean(axis=-1)
     return Background(mean, grid_of(image, path).affine, f"mean of {count} volumes of {path.name}")
 
 

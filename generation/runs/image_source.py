@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from almond.errors import InputError
+from almond.folders import is_hidden, normalised, visible
 from almond.progress import Progress
 from almond.stimuli.images import read_image
 from almond.stimuli.lowlevel import measure
@@ -82,12 +83,18 @@ def _check(label: str, name: str, read: Callable[[], bytes], norms: Norms) -> Ph
 
 
 def _in_folder(folder: Path) -> dict[str, Callable[[], bytes]]:
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_image_name(path.name)]
-    return {path.name: path.read_bytes for path in files}
+    readers: dict[str, Callable[[], bytes]] = {}
+    for path in visible(folder.iterdir()):
+        if path.is_file() and path.suffix.lower() in SUFFIXES:
+            _add(readers, path.name, path.read_bytes, str(path))
+    return readers
 
 
-def _is_image_name(name: str) -> bool:
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
+def _add(readers: dict[str, Callable[[], bytes]], name: str, read: Callable[[], bytes], label: str) -> None:
+    """Add an image by its name, in one Unicode form: the norms may write it in the other."""
+    if normalised(name) in readers:
+        raise InputError(label, "has the name of another image in it", "each name once")
+    readers[normalised(name)] = read
 
 
 def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
@@ -99,20 +106,16 @@ def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
         raise InputError(path, f"is not a zip file ({error})", "a folder or a zip file of images") from error
     readers: dict[str, Callable[[], bytes]] = {}
     for entry in entries:
-        name = PurePosixPath(entry.filename).name
-        if name in readers:
-            raise InputError(
-                f"{path}/{entry.filename}", "has the name of another image in it", "each name once"
-            )
         if entry.file_size > LARGEST_IMAGE:
             raise InputError(f"{path}/{entry.filename}", "is too large", f"at most {LARGEST_IMAGE >> 20} MiB")
-        readers[name] = _ZipReader(path, entry.filename)
+        name = PurePosixPath(entry.filename).name
+        _add(readers, name, _ZipReader(path, entry.filename), f"{path}/{entry.filename}")
     return readers
 
 
 def _is_wanted(entry: zipfile.ZipInfo) -> bool:
     inside = PurePosixPath(entry.filename)
-    return not entry.is_dir() and "__MACOSX" not in inside.parts and _is_image_name(inside.name)
+    return not entry.is_dir() and not is_hidden(inside) and inside.suffix.lower() in SUFFIXES
 
 
 @dataclass(frozen=True)

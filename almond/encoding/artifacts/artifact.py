@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from almond.arrays import read_npz
 from almond.digest import canonical_json, digest_files
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import DigestMismatch, InputError
@@ -138,8 +139,7 @@ def load_artifact(path: Path) -> EncoderArtifact:
     digest = digest_files({name: path / name for name in FILES})
     if digest != path.name:
         raise DigestMismatch(path, path.name, digest)
-    with np.load(path / "weights.npz", allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in (*ARRAYS, BASIS) if name != BASIS or name in stored}
+    arrays = read_npz(path / "weights.npz", (*ARRAYS, BASIS))
     del meta["format"]
     card = FeatureSpaceCard(**meta.pop("feature_space"))
     return EncoderArtifact(**meta, **arrays, feature_space=card, digest=digest)

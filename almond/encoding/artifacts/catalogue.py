@@ -13,6 +13,7 @@ from almond.encoding.bold.select import subjects_of
 from almond.encoding.config.encoding_models import with_region_weights
 from almond.encoding.config.fit_config import FitConfig
 from almond.errors import InputError
+from almond.folders import visible
 from almond.naming import natural
 
 
@@ -44,7 +45,7 @@ def scan(root: Path) -> list[Stored]:
         raise InputError(root, "is not a folder", "the folder that `almond fit` wrote")
     folders = [
         path
-        for path in root.iterdir()
+        for path in visible(root.iterdir())
         if (path / "artifact.json").is_file() and (path / "weights.npz").is_file()
     ]
     # By time of writing: after BOLD was corrected and fitted again, the later fit is the one to use.

@@ -25,6 +25,7 @@ from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
 from almond.files import write_atomically
+from almond.folders import normalised, visible
 from almond.naming import natural
 
 VARIABLE = "b"
@@ -90,8 +91,8 @@ def read_betas(folder: Path, *, suffix: str = SUFFIX, names: Mapping[str, str] |
     pattern = re.compile(rf"meanbeta_sub-([^_]+)_(.+)_{end}\.csv|beta_sub-([^_]+)_(.+)_{end}\.mat")
     ours = {theirs: name for name, theirs in (names or {}).items()}
     betas = []
-    for path in sorted(folder.iterdir()):
-        match = pattern.fullmatch(path.name)
+    for path in visible(folder.iterdir()):
+        match = pattern.fullmatch(normalised(path.name))
         if match:
             subject, theirs = match[1] or match[3], match[2] or match[4]
             weights, intercept = _read_csv(path) if path.suffix == ".csv" else _read_mat(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from almond.encoding.bold.bids import Run, find_runs
 from almond.encoding.config.fit_config import FitConfig
 from almond.errors import InputError
+from almond.folders import normalised
 from almond.naming import natural
 
 
@@ -24,11 +25,11 @@ def all_runs(config: FitConfig) -> list[Run]:
         )
     if not config.runs:
         raise InputError("dataset", "is missing: there is nothing to fit", "a BIDS folder, or runs")
-    wanted = config.subjects
+    wanted = None if config.subjects is None else {normalised(name) for name in config.subjects}
     runs = [
-        Run(item.subject, item.run, item.bold, item.events, None, item.volumes)
+        Run(normalised(item.subject), item.run, item.bold, item.events, None, item.volumes)
         for item in config.runs
-        if wanted is None or item.subject in wanted
+        if wanted is None or normalised(item.subject) in wanted
     ]
     missing = sorted(set(wanted or ()) - {run.subject for run in runs})
     if missing:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from almond.encoding.config.paths import file_or_pattern_of
+from almond.folders import find_path
 from almond.shapes import (
     Contradictions,
     Flag,
@@ -125,7 +126,7 @@ class RegionSpec(Shape):
 
         def filled(value: Any) -> Any:
             if isinstance(value, Path):
-                return Path(str(value).replace(SUBJECT, subject))
+                return find_path(Path(str(value).replace(SUBJECT, subject)))
             if isinstance(value, tuple):
                 return tuple(filled(item) for item in value)
             return value.for_subject(subject) if isinstance(value, RegionSpec) else value
@@ -274,7 +275,7 @@ def _of_text(value: str | Path, context: dict[str, Any], *, inside: bool) -> Reg
     names = context.get(NAMES, ())
     if inside and value in names:
         return ReferenceSpec(region=str(value))
-    if inside and not str(value).endswith(NIFTI):
+    if inside and not str(value).lower().endswith(NIFTI):
         hint = suggestion(str(value), names)
         raise ValueError(f"{value} is neither the name of a region nor a NIfTI file; {hint}")
     mask: TypeAdapter[Path] = TypeAdapter(Nifti)

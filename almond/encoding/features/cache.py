@@ -6,7 +6,6 @@ some images and their features. A pack that cannot be read is not there; its ima
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from almond.arrays import read_npz
 from almond.digest import digest_json
+from almond.errors import InputError
 from almond.files import npz_bytes, write_atomically
 from almond.progress import Part, Progress, Silent
 from almond.typing import FeatureArray, ImageArray
@@ -108,10 +109,12 @@ def _read_packs(cache: Path, space: Extractor, wanted: set[str]) -> dict[str, ND
 
 def _read_pack(path: Path, dimension: int) -> dict[str, NDArray[np.float32]]:
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            names, values = stored["digests"].tolist(), stored["values"]
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile):
+        stored = read_npz(path)
+    except InputError:
         return {}  # a damaged cache is only a cache
+    if not stored.keys() >= {"digests", "values"}:
+        return {}
+    names, values = stored["digests"].tolist(), stored["values"]
     if values.shape != (len(names), dimension) or values.dtype != np.float32:
         return {}
     return dict(zip(map(str, names), values, strict=True))

@@ -16,6 +16,7 @@ from almond.encoding.features.space import card_of_space
 from almond.encoding.features.stimulus_events import lay_events, rows_of_stimuli, stimulus_events
 from almond.encoding.features.tables import KEY
 from almond.errors import InputError
+from almond.folders import find_path
 from almond.typing import ImageArray
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class _ImageFiles(Sequence[ImageArray]):
 
 
 def _stimulus(folder: Path, name: str) -> Path:
-    path = folder / name
+    path = find_path(folder / name)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(path, "lies outside the folder of stimuli", f"a file below {folder}")
     if not path.is_file():

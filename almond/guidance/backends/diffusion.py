@@ -17,6 +17,7 @@ import torch
 
 from almond.digest import digest_files, digest_json
 from almond.errors import InputError
+from almond.folders import visible
 from almond.guidance.backends.base import Condition, Prediction, rms, seeded_noise
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
 from almond.guidance.generators import UNCALIBRATED, Defaults
@@ -229,5 +230,5 @@ def load_part(folder: Path, kind: Any, name: str, **options: Any) -> Any:
 def folder_digest(folder: Path) -> str:
     """Compute the digest over the configuration and weight files of a model's folder."""
     kinds = (".json", ".safetensors", ".bin", ".txt")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds)
+    files = [path for path in visible(folder.rglob("*"), folder) if path.is_file() and path.suffix in kinds]
     return digest_files({path.relative_to(folder).as_posix(): path for path in files})
