@@ -74,7 +74,8 @@ def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, NDArra
 
 def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
     with archive.open(entry) as inside:  # to the end, where zipfile looks at the check sum
-        size = sum(map(len, iter(lambda: inside.read(PIECE), b"")))
+        piece = min(PIECE, path.stat().st_size)
+        size = sum(map(len, iter(lambda: inside.read(piece), b"")))
     with archive.open(entry) as inside:
         _check_promise(inside, size, path, entry.filename)
     with archive.open(entry) as inside:

@@ -139,7 +139,7 @@ def load_artifact(path: Path) -> EncoderArtifact:
     digest = digest_files({name: path / name for name in FILES})
     if digest != path.name:
         raise DigestMismatch(path, path.name, digest)
-    arrays = read_npz(path / "weights.npz", (*ARRAYS, BASIS))
+    arrays: dict[str, Any] = dict(read_npz(path / "weights.npz", (*ARRAYS, BASIS)))
     del meta["format"]
     card = FeatureSpaceCard(**meta.pop("feature_space"))
     return EncoderArtifact(**meta, **arrays, feature_space=card, digest=digest)

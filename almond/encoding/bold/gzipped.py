@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from almond.errors import InputError
@@ -31,26 +31,27 @@ def inflated(path: Path) -> Iterator[bytes]:
     :raises InputError: a check sum does not fit, it ends early, or other bytes follow; zeros may follow.
     """
     try:
+        block = min(BLOCK, path.stat().st_size + 1)
         with path.open("rb") as stream:
             unzip = zlib.decompressobj(GZIP)
-            data = stream.read(BLOCK)
+            data = stream.read(block)
             while data:
                 yield unzip.decompress(data, 4 * BLOCK)
                 if unzip.eof:
-                    data = _next_member(unzip.unused_data, path, stream.read)
+                    data = _next_member(unzip.unused_data, path, partial(stream.read, block))
                     unzip = zlib.decompressobj(GZIP) if data else unzip
                 else:
-                    data = unzip.unconsumed_tail or stream.read(BLOCK)
+                    data = unzip.unconsumed_tail or stream.read(block)
     except (OSError, zlib.error) as error:
         raise damaged(path, error) from error
     if not unzip.eof:
         raise damaged(path, "it ends before its check sum")
 
 
-def _next_member(rest: bytes, path: Path, read: Callable[[int], bytes]) -> bytes:
+def _next_member(rest: bytes, path: Path, read: Callable[[], bytes]) -> bytes:
     """Pass over the zeros that tape drives and disks put behind a member."""
     while not (rest := rest.lstrip(b"\0")):
-        rest = read(BLOCK)
+        rest = read()
         if not rest:
             return b""
     if not MAGIC.startswith(rest[: len(MAGIC)]) and not rest.startswith(MAGIC):

@@ -28,7 +28,7 @@ START = 544
 AGREE = 0.1
 """Of the shortest side of a voxel: sform and qform that place every voxel within it say the same."""
 
-SIZES = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
+SIZES: dict[int, Any] = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
 """Size of a header, its first number, to its version."""
 
 ONE_FILE = "one .nii or .nii.gz file; convert others, such as .img with .hdr, .mgz or .HEAD"
@@ -106,8 +106,11 @@ def _header(start: bytes, path: Path) -> Any:
         raise InputError(path, "is the header of a pair of files", ONE_FILE)
     if magic[:2] != b"n+":
         raise InputError(path, "is not a readable NIfTI file (but an ANALYZE header, perhaps)", ONE_FILE)
+    header = version(raw, order, check=False)
+    _kind(header, path)  # here, as nibabel's own check names types by number
     try:
-        return version(raw, order)
+        header.check_fix()
+        return header
     except (HeaderDataError, ValueError, KeyError, OverflowError) as error:
         raise InputError(path, f"is not a readable NIfTI file ({error})", "a valid header") from error
 
@@ -180,6 +183,11 @@ def _code(header: Any, field: str) -> int:
 
 def _doubt(image: NiftiImage) -> tuple[str, bool]:
     """Say what is doubtful about where an image lies, and whether left and right are certain."""
+    with np.errstate(all="ignore"):
+        return _compared(image)
+
+
+def _compared(image: NiftiImage) -> tuple[str, bool]:
     codes = [_code(image.header, f"{form}_code") for form in ("sform", "qform")]
     if not any(codes):
         said = "does not say where it lies (sform and qform have code 0)"
@@ -188,14 +196,14 @@ def _doubt(image: NiftiImage) -> tuple[str, bool]:
         return "", True
     names = [CODES[code] if code < len(CODES) else str(code) for code in codes]
     try:
-        with np.errstate(all="ignore"):
-            other = np.asarray(image.header.get_qform(), np.float64)
+        other = np.asarray(image.header.get_qform(), np.float64)
     except (HeaderDataError, ValueError):
         other = np.full((4, 4), np.nan)
     if not np.isfinite(other).all():
         return "has a qform that cannot be read; the sform was used", True
     ends = np.array(list(np.ndindex(2, 2, 2))) * (np.array(image.shape[:3]) - 1)
-    apart = np.linalg.norm((ends @ (image.affine - other)[:3, :3].T) + (image.affine - other)[:3, 3], axis=1)
+    between = image.affine - other
+    apart = np.linalg.norm(ends @ between[:3, :3].T + between[:3, 3], axis=1)
     if apart.max() <= AGREE * np.linalg.norm(image.affine[:3, :3], axis=0).min():
         return "", True
     turned = _sides_differ(image.affine, other)
