@@ -423,7 +423,7 @@ def test_numpy_files_hold_plain_numbers_and_all_of_them(tmp_path):
     np.testing.assert_array_equal(read_npy(path), np.arange(12.0).reshape(3, 4))
     path.write_bytes(whole.replace(b"(3, 4)", b"(3, 9)"))
     with pytest.raises(
-        InputError, match="table.npy ends early: its header promises 216 bytes of values, it holds 96"
+        InputError, match=r"table\.npy ends early: its header promises 216 bytes of values, it holds 96"
     ):
         load_table(path, rows="time")
     path.write_bytes(whole.replace(b"(3, 4), ", b"(-3,-4),"))

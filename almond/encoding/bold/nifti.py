@@ -109,8 +109,10 @@ def read_data(image: NiftiImage, count: int | None = None) -> NDArray[np.float64
     values = np.empty((*image.shape[:3], count), np.float64, order="F")
     with np.errstate(over="ignore", invalid="ignore"):
         for number, volume in enumerate(_volumes(image, 0, count)):
-            scaled = np.multiply(volume, image.slope, dtype=np.float64) + image.shift
-            values[..., number] = scaled.reshape(image.shape[:3], order="F")
+            values[..., number] = volume.reshape(image.shape[:3], order="F")
+        if (image.slope, image.shift) != (1.0, 0.0):
+            values *= image.slope
+            values += image.shift
     return values.reshape(image.shape if count == total else values.shape, order="F")
 
 

@@ -143,7 +143,7 @@ class RegionSpec(Shape):
 
 
 class MaskSpec(RegionSpec):
-    """Every voxel of a file that is neither 0 nor NaN."""
+    """The voxels of a file with its one value beside 0 and NaN."""
 
     kind = "mask"
     mask: Nifti = Field(description="a 3-D NIfTI file, or one per {subject}")

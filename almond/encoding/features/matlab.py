@@ -205,7 +205,7 @@ def _matrix(raw: memoryview, order: str) -> Matrix:
 def _numbers_of(matrix: Matrix, order: str) -> NDArray[Any]:
     if matrix.is_complex:
         return np.zeros(1, np.complex128)
-    variable, kind = matrix.variable, np.dtype(STORED[matrix.kind]).newbyteorder(order)
+    variable, kind = matrix.variable, np.dtype(f"{order}{STORED[matrix.kind]}")
     wanted = math.prod(variable.shape)
     if min(variable.shape, default=0) < 0 or len(matrix.data) != wanted * kind.itemsize:
         raise ValueError(f"{variable} has {len(matrix.data)} bytes of numbers")
