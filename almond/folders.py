@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
@@ -37,10 +38,10 @@ def find_path(path: Path, same: Callable[[str], str] = normalised) -> Path:
     :return: the path itself where it exists, or where nothing does that it could mean.
     :raises InputError: several files could be meant.
     """
-    if path.exists() or path.is_symlink() or path == path.parent:
+    if os.path.lexists(path) or path == path.parent:  # unlike pathlib, not shaken by odd names
         return path
     folder = find_path(path.parent, same)
-    if not folder.is_dir():
+    if not os.path.isdir(folder) or not os.access(folder, os.R_OK):
         return path
     wanted = same(path.name)
     matching = visible(item for item in folder.iterdir() if same(item.name) == wanted)

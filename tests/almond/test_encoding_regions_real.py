@@ -190,7 +190,7 @@ def test_haxby_masks_lie_on_the_grid_of_their_runs():
     masks = {name: files[name] for name in ("vt", "brain", "gray", "white")}
     labels = {"map": files["hoc"], "above": 0}
     regions = made({**masks, "hoc": labels, "outside": {"difference": ["brain", "vt"]}}, bold)
-    with pytest.raises(InputError, match=r"hoc\.nii\.gz: is no mask: beside 0 it has 21 values \(1, 3, 4, 7, 8"):
+    with pytest.raises(InputError, match=r"hoc\.nii\.gz: is no mask: beside 0 it has 21 values \(1, 3, 4"):
         made({"labels": files["hoc"]}, bold)
     assert not any(region.resampled for region in regions.values())
     assert as_set(regions["vt"]) <= as_set(regions["brain"])
