@@ -171,7 +171,7 @@ def load_target(path: Path) -> Target:
         data = path.read_bytes()
         meta = json.loads(data)
         weights = np.asarray(read_npz(path.with_suffix(".npz"))["weights"], np.float64)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, InputError) as error:
         raise InputError(path, f"cannot be read as a target ({error})", "a JSON file and its .npz") from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise InputError(path, "is not a target", FORMAT)
