@@ -26,6 +26,11 @@ KINDS = {
     "constant-features": "Features that do not change",
     "bold-values": "Values of BOLD that are no numbers",
     "constant-voxels": "Voxels that do not change",
+    "orientation": "A header leaves open where an image lies",
+    "coordinates": "Region and runs in other coordinates",
+    "outside": "A region reaches beyond the runs' field of view",
+    "rounded-values": "Values of a mask or atlas are not quite whole",
+    "whole-map": "A threshold selects every voxel",
 }
 """Kind of a remark -> its heading in ``docs/remarks.md``."""
 
@@ -71,6 +76,10 @@ class Remarks:
         remark = Remark(kind, source.name if isinstance(source, Path) else source, about, text)
         if remark not in self.items:
             self.items.append(remark)
+
+    def extend(self, remarks: Iterable[Remark]) -> None:
+        """Add remarks that others made."""
+        self.items += [remark for remark in remarks if remark not in self.items]
 
     def __iter__(self) -> Iterator[Remark]:
         return iter(self.items)

@@ -68,7 +68,13 @@ def fit_text(report: FitReport) -> str:
 def warnings(fitted: Sequence[FittedRegion]) -> list[str]:
     """List each warning once; what random folds do is said of all regions together."""
     kinds = ("region_warning", "precision_warning")
-    texts = {str(item.metrics[kind]) for item in fitted for kind in kinds if item.metrics.get(kind)}
+    texts = {
+        str(item.metrics[kind])
+        for item in fitted
+        for kind in kinds
+        # Fits of today say it as a remark.
+        if item.metrics.get(kind) and not (kind == "region_warning" and "remarks" in item.metrics)
+    }
     random = [item.metrics for item in fitted if item.metrics.get("warning")]
     if random:
         controls = [metrics["null_control"] for metrics in random if "null_control" in metrics]

@@ -23,11 +23,11 @@ from almond.encoding.features.stimulus_events import conditions_of, stimulus_eve
 from almond.encoding.features.tables import load_table
 from almond.encoding.regions.atlas import label_table
 from almond.errors import InputError
+from almond.files.text import read_text
 from almond.group.region_images.images import read_image_table
 from almond.rng import generator
 from almond.stimuli.norms import read_norms
 from almond.tables import read_numbers, read_table
-from almond.text_files import read_text
 
 MUTATIONS = 2000
 FEW = 400

@@ -15,6 +15,7 @@ from almond.encoding.bold.select import subjects_of
 from almond.encoding.config.encoding_models import with_region_weights
 from almond.encoding.config.fit_config import FitConfig
 from almond.errors import InputError
+from almond.files.folders import visible
 from almond.naming import natural
 from almond.remarks import remark_rows
 
@@ -46,7 +47,7 @@ def scan(root: Path) -> list[Stored]:
     """
     if not root.is_dir():
         raise InputError(root, "is not a folder", "the folder that `almond fit` wrote")
-    folders = [path for path in root.iterdir() if ENCODER.is_whole(path)]
+    folders = [path for path in visible(root.iterdir()) if ENCODER.is_whole(path)]
     # By time of writing: after BOLD was corrected and fitted again, the later fit is the one to use.
     folders.sort(key=lambda path: ((path / DESCRIPTION).stat().st_mtime_ns, path.name), reverse=True)
     return [_stored(path) for path in folders]

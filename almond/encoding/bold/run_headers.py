@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from almond.encoding.bold.bids import Run
-from almond.encoding.bold.nifti import load_nifti
+from almond.encoding.bold.nifti import grid_of, load_nifti
 from almond.encoding.bold.timing import remark_timing
 from almond.errors import InputError
 from almond.remarks import Remarks
@@ -19,7 +19,10 @@ WORDS = {"configuration": "tr:"}
 SHORTEST_TR, LONGEST_TR = 0.02, 100.0
 """Seconds: a repetition time beyond them is in another unit, such as milliseconds called seconds."""
 
-SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
+SECONDS = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}
+"""NIfTI's code of a unit of time -> seconds; the bits of ``xyzt_units`` that it stands in are ``TIME``."""
+
+TIME = 0x38
 
 
 def repetition_time(run: Run, stated: float | None = None, remarks: Remarks | None = None) -> float:
@@ -37,7 +40,7 @@ def repetition_time(run: Run, stated: float | None = None, remarks: Remarks | No
     in_header, spacing = _header_tr(run), _volume_spacing(run)
     in_sidecar = spacing if run.sidecar_tr is None else run.sidecar_tr
     known = {
-        "header": in_header if np.isfinite(in_header) and in_header > 0 else None,
+        "header": in_header,
         "sidecar": run.sidecar_tr,
         "VolumeTiming": spacing,
         "configuration": stated,
@@ -48,8 +51,9 @@ def repetition_time(run: Run, stated: float | None = None, remarks: Remarks | No
     tr = stated or in_sidecar or said["header"]
     others = {WORDS.get(where, where): value for where, value in said.items() if where != "header"}
     if not _agree(said.values()):
-        sure = len(others) > 1 or not SHORTEST_TR <= in_header <= LONGEST_TR
-        if remarks is None or not sure or not _agree(others.values()):
+        impossible = in_header is not None and not SHORTEST_TR <= in_header <= LONGEST_TR
+        sure = len(others) > 1 or impossible
+        if remarks is None or in_header is None or not sure or not _agree(others.values()):
             text = ", ".join(f"{where} {value:g} s" for where, value in said.items())
             raise InputError(run.bold, f"its repetition times disagree: {text}", "one TR")
         seen = f"has a repetition time of {in_header:g} s in its header"
@@ -66,12 +70,20 @@ def _agree(times: Iterable[float]) -> bool:
     return not ordered or ordered[-1] - ordered[0] <= TR_TOLERANCE
 
 
-def _header_tr(run: Run) -> float:
-    """Read the TR of the header in seconds; 0 where it has none."""
+def remark_orientation(run: Run, remarks: Remarks) -> None:
+    """Say what the header of a run leaves open about where it lies."""
+    grid = grid_of(load_nifti(run.bold))
+    if grid.doubt:
+        remarks.add("orientation", run.bold, grid.doubt, about=run.name)
+
+
+def _header_tr(run: Run) -> float | None:
+    """Read the TR of the header in seconds; None where it has none."""
     header = load_nifti(run.bold).header
     zooms = header.get_zooms()
-    unit = SECONDS.get(header.get_xyzt_units()[1], 1.0)
-    return float(zooms[3]) * unit if len(zooms) > 3 else 0.0
+    time = float(zooms[3]) if len(zooms) > 3 else 0.0
+    unit = SECONDS.get(int(header["xyzt_units"]) & TIME)
+    return time * unit if unit and np.isfinite(time) and time > 0 else None
 
 
 def _volume_spacing(run: Run) -> float | None:

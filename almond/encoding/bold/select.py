@@ -8,6 +8,7 @@ from almond.encoding.bold.timing import read_repetition_time, read_timing
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.runs import RunFiles
 from almond.errors import InputError
+from almond.files.folders import normalised
 from almond.naming import natural
 
 
@@ -27,8 +28,8 @@ def all_runs(config: FitConfig) -> list[Run]:
         )
     if not config.runs:
         raise InputError("dataset", "is missing: there is nothing to fit", "a BIDS folder, or runs")
-    wanted = config.subjects
-    runs = [_of_files(item) for item in config.runs if wanted is None or item.subject in wanted]
+    wanted = None if config.subjects is None else {normalised(name) for name in config.subjects}
+    runs = [_of_files(item) for item in config.runs if wanted is None or normalised(item.subject) in wanted]
     missing = sorted(set(wanted or ()) - {run.subject for run in runs})
     if missing:
         raise InputError("subjects", f"{missing[0]} has no run", "subjects that the runs name")

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from almond.errors import InputError
+from almond.files.folders import find_path, normalised, visible
 
-ENTITY = re.compile(r"(?:^|_)([a-z]+)-([A-Za-z0-9+]+)")
+ENTITY = re.compile(r"(?:^|_)([a-z]+)-((?:[^\W_]|[+\u0300-\u036f])+)")
+INDICES = ("run", "echo", "inv", "flip", "split", "chunk")
+"""Entities whose value BIDS calls an index: ``run-1`` and ``run-01`` are one."""
+
 WHO = ("sub", "ses", "task", "acq", "ce", "dir", "run")
 """Entities that tell acquisitions apart; others (space, desc, res, echo) tell versions of one."""
 
@@ -27,8 +31,26 @@ LARGEST_POINTER = 4096
 
 
 def entities(path: Path) -> dict[str, str]:
-    """Read the key-value pairs of a BIDS file name."""
-    return dict(ENTITY.findall(path.name.split(".")[0]))
+    """Read the key-value pairs of a BIDS file name, as it writes them."""
+    return dict(ENTITY.findall(normalised(path.name).split(".")[0]))
+
+
+def compared(pairs: Mapping[str, str]) -> dict[str, str]:
+    """Write entities so that equal ones are equal text: an index without zeros in front."""
+    return {key: _index(value) if key in INDICES else normalised(value) for key, value in pairs.items()}
+
+
+def _index(value: str) -> str:
+    return value.lstrip("0") or "0" if value.isascii() and value.isdigit() else value
+
+
+def same_bids_name(name: str) -> str:
+    """Write a file or folder name so that names that mean the same are equal text."""
+
+    def without_zeros(match: re.Match[str]) -> str:
+        return match[0] if match[1] not in INDICES else match[0].replace(match[2], _index(match[2]))
+
+    return ENTITY.sub(without_zeros, normalised(name))
 
 
 def check_fetched(path: Path) -> None:
@@ -56,20 +78,25 @@ def inherited(path: Path, root: Path, suffix: str) -> list[Path]:
     """List the files ``*_suffix`` that apply to a run by BIDS' inheritance, from the root down.
 
     A file applies that lies in a folder above (or beside) the run and has no entity that the run lacks.
+
+    :raises InputError: two files of one folder say the same of which runs they are for.
     """
-    own = entities(path).items()
-    folders = [root, *(root / part for part in _ancestors(path.relative_to(root).parent))]
+    own = compared(entities(path)).items()
+    folders = [root, *(find_path(root / part) for part in _ancestors(path.relative_to(root).parent))]
     files: list[Path] = []
     for folder in folders:
-        matching = [file for file in _ending(folder, suffix) if entities(file).items() <= own]
-        files += sorted(matching, key=lambda file: len(entities(file)))
+        applying: dict[frozenset[tuple[str, str]], Path] = {}
+        for file in _ending(folder, suffix):
+            pairs = frozenset(compared(entities(file)).items())
+            if pairs <= own and applying.setdefault(pairs, file) != file:
+                raise InputError(file, f"is a second file for the runs of {applying[pairs].name}", "one file")
+        files += sorted(applying.values(), key=lambda file: len(entities(file)))
     return files
 
 
 def _ending(folder: Path, suffix: str) -> list[Path]:
-    return [
-        file for file in folder.glob(f"*{suffix}") if file.name == suffix or file.name.endswith(f"_{suffix}")
-    ]
+    matching = visible(folder.glob(f"*{suffix}"))
+    return [file for file in matching if file.name == suffix or file.name.endswith(f"_{suffix}")]
 
 
 def _ancestors(relative: Path) -> list[Path]:
@@ -97,13 +124,13 @@ def source_sidecar(path: Path, root: Path, source: Path, own: Mapping[str, Any])
 
     :raises InputError: these runs disagree on one of ``ONE_VALUE``.
     """
-    folder = source / path.relative_to(root).parent
-    same = {key: value for key, value in entities(path).items() if key in WHO}.items()
-    names = sorted({file.name.split(".")[0] for file in folder.glob("sub-*_bold.*")})
+    folder = find_path(source / path.relative_to(root).parent)
+    same = acquisition(path).items()
+    names = sorted({file.name.split(".")[0] for file in visible(folder.glob("sub-*_bold.*"))})
     raw = {
         name: merged_sidecar(folder / name, source, "bold")
         for name in names
-        if same <= entities(Path(name)).items()
+        if same <= compared(entities(Path(name))).items()
     }
     for key, (words, one) in ONE_VALUE.items():
         said = {name: sidecar[key] for name, sidecar in raw.items() if key in sidecar and key not in own}
@@ -121,16 +148,28 @@ def _short(value: object) -> str:
     return f"{value:g} s" if isinstance(value, int | float) else f"{str(value)[:40]} ..."
 
 
+def acquisition(path: Path) -> dict[str, str]:
+    """Take the entities that tell which acquisition a file belongs to, to be compared."""
+    return {key: value for key, value in compared(entities(path)).items() if key in WHO}
+
+
 def read_sidecar(path: Path) -> dict[str, Any]:
     """Read a JSON sidecar.
 
-    :raises InputError: it is no JSON object.
+    :raises InputError: it is no JSON object, or names a key twice.
     """
     check_fetched(path)
     try:
-        sidecar = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        sidecar = json.loads(path.read_bytes(), object_pairs_hook=_each_once)
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(path, f"cannot be read ({error})", "a JSON object") from error
     if not isinstance(sidecar, dict):
         raise InputError(path, "is not a JSON object", 'such as {"RepetitionTime": 2}')
     return sidecar
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"{max(keys, key=keys.count)!r} stands in it twice")
+    return dict(pairs)

@@ -17,6 +17,7 @@ from almond.encoding.features.run_features import RunFeatures, Scan
 from almond.encoding.features.tables import KEY
 from almond.encoding.hemodynamics.convolution import hold
 from almond.errors import InputError
+from almond.files.folders import normalised
 from almond.remarks import Remarks
 from almond.typing import Floats, Rows
 
@@ -84,7 +85,7 @@ def stimulus_events(run: Run) -> pd.DataFrame:
     shown = events[column_of(events, run, KEY).notna()]
     if shown.empty:
         raise InputError(run.events, f"names no stimulus in {KEY}", "files below stimuli/")
-    return shown
+    return shown.assign(**{KEY: shown[KEY].map(normalised)})
 
 
 def rows_of_stimuli(events: pd.DataFrame, row: Mapping[str, int]) -> Rows:

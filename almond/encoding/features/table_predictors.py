@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from almond.digest import digest_array, digest_file, digest_json
+from almond.encoding.bold.sidecars import same_bids_name
 from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.run_features import Predictors, Presentation, RunFeatures, Scan
 from almond.encoding.features.stimulus_events import lay_events, rows_of_stimuli, stimulus_events
 from almond.encoding.features.tables import KEY, FeatureTable, load_table
 from almond.errors import InputError
+from almond.files.folders import find_path, normalised
 from almond.remarks import Remarks
 from almond.typing import Floats
 
@@ -33,7 +35,7 @@ def predictors_of_table(spec: TableSpec, presentation: Presentation) -> Predicto
     if "{run}" in pattern:
         return _table_per_run(spec, scans)
     per_subject = "{subject}" in pattern
-    path = Path(pattern.replace("{subject}", scans[0].run.subject))
+    path = find_path(Path(pattern.replace("{subject}", scans[0].run.subject)))
     needed = [_rows_of(scan, spec) for scan in scans] if presentation.order == DEFAULT else None
     table = _read(spec, path, needed)
     files = {path.name: digest_file(path)}
@@ -70,7 +72,7 @@ def _table_per_run(spec: TableSpec, scans: Sequence[Scan]) -> Predictors:
     files = {}
     for scan in scans:
         filled = str(spec.path).replace("{subject}", scan.run.subject).replace("{run}", scan.run.name)
-        path = Path(filled)
+        path = find_path(Path(filled), same_bids_name)
         table = _read(spec, path, [_rows_of(scan, spec)])
         if names is not None and table.names != names:
             raise InputError(path, "has other columns than the run before", "the same columns in every run")
@@ -106,7 +108,7 @@ def _by_stimulus(
     table: FeatureTable, scan: Scan, spec: TableSpec, path: Path, remarks: Remarks
 ) -> RunFeatures:
     events = stimulus_events(scan.run)
-    row = {key: index for index, key in enumerate(table.keys or ())}
+    row = {normalised(key): index for index, key in enumerate(table.keys or ())}
     missing = [name for name in events[KEY] if name not in row]
     if missing:
         raise InputError(

@@ -24,7 +24,7 @@ from almond.encoding.multisubject.flow_stages import StageSettings, train_first_
 from almond.encoding.multisubject.shared_fit import data_digests
 from almond.encoding.multisubject.subject_arrays import SubjectArrays
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.progress import Part, Progress
 from almond.rng import derive_seed
 from almond.typing import Floats, Rows

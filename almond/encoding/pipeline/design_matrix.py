@@ -14,7 +14,12 @@ from almond.encoding.bold.cleaning import nuisance, standardised_courses, withou
 from almond.encoding.bold.confounds import read_confounds
 from almond.encoding.bold.nifti import read_masked
 from almond.encoding.bold.quality import VoxelQuality
-from almond.encoding.bold.run_headers import number_of_volumes, repetition_time, start_time
+from almond.encoding.bold.run_headers import (
+    number_of_volumes,
+    remark_orientation,
+    repetition_time,
+    start_time,
+)
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.section import DEFAULT
 from almond.encoding.features.run_features import Predictors, Scan
@@ -70,6 +75,7 @@ def places_of(regions: Sequence[Region], voxels: NDArray[np.int64]) -> dict[str,
 
 def scan_of(config: FitConfig, run: Run, remarks: Remarks) -> Scan:
     """A run's time axis with its censored volumes and confounds, before its BOLD is read."""
+    remark_orientation(run, remarks)
     tr, measured = repetition_time(run, config.tr, remarks), number_of_volumes(run)
     uncensored = None if config.censor is None else read_censor(run, config.censor.path, config.censor.mode)
     volumes = measured if uncensored is None else len(uncensored)

@@ -108,6 +108,8 @@ def gather_inputs(
     progress.report(0.0, f"sub-{subject}: regions and runs")
     grid = bold_grid([run.bold for run in own])
     regions = resolve_regions(config.regions, grid, subject=subject)
+    for region in regions.values():
+        remarks.extend(region.remarks)
     scans = tuple(scan_of(config, run, remarks) for run in own)
     check_one_tr(scans)
     remark_lengths(scans, remarks)

@@ -29,7 +29,7 @@ from almond.encoding.pipeline.design_matrix import nuisance_of, prepare_courses,
 from almond.encoding.pipeline.inputs import Inputs, gather_inputs
 from almond.encoding.pipeline.streaming import VoxelResults, stream_ridge
 from almond.errors import InputError
-from almond.files import new_folder, publish, write_atomically
+from almond.files.writing import new_folder, publish, write_atomically
 from almond.progress import Part, Progress
 from almond.remarks import Remarks
 from almond.typing import Floats
