@@ -50,7 +50,8 @@ def ds105(folder, change=lambda text: text):
         shutil.copyfile(bold, func / f"{name}_bold.nii.gz")
         text = (source / "sub-1" / "func" / f"{name}_events.tsv").read_text()
         (func / f"{name}_events.tsv").write_text(change(text))
-    masks = {name: str(HAXBY / "masks" / "25mm" / f"{name}.nii.gz") for name in ("vt", "hoc")}
+    folder = HAXBY / "masks" / "25mm"
+    masks = {"vt": str(folder / "vt.nii.gz"), "hoc": {"map": str(folder / "hoc.nii.gz"), "above": 0}}
     return {"dataset": "ds", "features": "events", "regions": masks, "crossvalidation": "runs"}
 
 

@@ -159,7 +159,7 @@ def test_volume_timing_stands_for_a_repetition_time_only_where_it_is_even(
 @pytest.mark.parametrize(
     ("header", "fields", "stated", "tr"),
     [
-        (2000.0, {}, None, "has a repetition time of 2000 s .*set tr:"),
+        (2000.0, {}, None, "has a repetition time of 2000 s .*tr: seconds"),
         (2000.0, {}, 2.0, "2 s of tr: were used"),
         (0.002, {"RepetitionTime": 2.0}, None, "2 s of sidecar were used"),
         (2000.0, {"RepetitionTime": 2.0}, 2.0, "2 s of sidecar and tr: were used"),

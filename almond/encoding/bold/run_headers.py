@@ -55,13 +55,16 @@ def repetition_time(run: Run, stated: float | None = None, remarks: Remarks | No
         sure = len(others) > 1 or impossible
         if remarks is None or in_header is None or not sure or not _agree(others.values()):
             text = ", ".join(f"{where} {value:g} s" for where, value in said.items())
-            raise InputError(run.bold, f"its repetition times disagree: {text}", "one TR")
+            expected = "one TR: the scanner's, in the sidecar and as tr:; then the header no longer counts"
+            raise InputError(run.bold, f"its repetition times disagree: {text}", expected)
         seen = f"has a repetition time of {in_header:g} s in its header"
         used = f"{tr:g} s of {' and '.join(others)} were used"
         remarks.add("repetition-time", run.bold, f"{seen}; {used}", about=run.name)
     if not SHORTEST_TR <= tr <= LONGEST_TR:
-        wanted = f"{SHORTEST_TR:g} to {LONGEST_TR:g} s; set tr: where the header has another unit"
-        raise InputError(run.bold, f"has a repetition time of {tr:g} s", wanted)
+        where, expected = "", f"{SHORTEST_TR:g} to {LONGEST_TR:g} s"
+        if not others:
+            where, expected = " in its header", "tr: seconds"
+        raise InputError(run.bold, f"has a repetition time of {tr:g} s{where}", expected)
     return tr
 
 

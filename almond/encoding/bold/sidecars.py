@@ -19,6 +19,18 @@ INDICES = ("run", "echo", "inv", "flip", "split", "chunk")
 WHO = ("sub", "ses", "task", "acq", "ce", "dir", "run")
 """Entities that tell acquisitions apart; others (space, desc, res, echo) tell versions of one."""
 
+TIMES = (
+    "RepetitionTime",
+    "StartTime",
+    "SliceTiming",
+    "SliceTimingCorrected",
+    "VolumeTiming",
+    "DelayTime",
+    "FrameAcquisitionDuration",
+    "AcquisitionDuration",
+)
+"""Fields that Almond reads."""
+
 ONE_VALUE = {
     "RepetitionTime": ("repetition times", "one TR"),
     "StartTime": ("StartTime", "one StartTime"),
@@ -169,7 +181,8 @@ def read_sidecar(path: Path) -> dict[str, Any]:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a mapping; a field of times must stand in it once. Published sidecars repeat others."""
     keys = [key for key, _ in pairs]
-    if len(set(keys)) < len(keys):
-        raise ValueError(f"{max(keys, key=keys.count)!r} stands in it twice")
+    if repeated := [key for key in TIMES if keys.count(key) > 1]:
+        raise ValueError(f"{repeated[0]!r} stands in it twice")
     return dict(pairs)
