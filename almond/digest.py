@@ -39,10 +39,11 @@ def digest_json(value: Any) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256 of a file, read in chunks of 1 MiB."""
+    """SHA-256 of a file, read in chunks of at most 1 MiB."""
     found = hashlib.sha256()
+    size = min(CHUNK, path.stat().st_size + 1)
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
+        while chunk := stream.read(size):
             found.update(chunk)
     return found.hexdigest()
 

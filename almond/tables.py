@@ -22,7 +22,7 @@ import numpy as np
 
 from almond.cells import MISSING, WORDS_FOR_MISSING, is_missing, is_number, not_a_number
 from almond.errors import InputError
-from almond.text_files import read_text
+from almond.files.text import read_text
 from almond.typing import Floats
 
 SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma", " ": "runs of spaces"}

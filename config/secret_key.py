@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from almond.errors import InputError
-from almond.files import locked, write_atomically
+from almond.files.writing import locked, write_atomically
 
 logger = logging.getLogger(__name__)
 

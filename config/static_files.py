@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.staticfiles.storage import StaticFilesStorage
 
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 
 
 class WholeFiles(StaticFilesStorage):

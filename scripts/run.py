@@ -71,7 +71,7 @@ def home() -> Path:
 @contextmanager
 def locked_lab() -> Iterator[FileIO]:
     """Keep the lab's folder to ourselves; yields the file in which the next who comes reads who we are."""
-    from almond.files import locked
+    from almond.files.writing import locked
 
     with ExitStack() as held:
         path = home() / LOCK
@@ -89,7 +89,7 @@ def locked_lab() -> Iterator[FileIO]:
 
 def sign(stream: FileIO, text: str) -> None:
     """Write into the lock's file who holds it."""
-    from almond.files import refusals_named
+    from almond.files.writing import refusals_named
 
     with refusals_named(home() / LOCK):
         stream.seek(0)

@@ -26,7 +26,7 @@ def main(modules: Path = MODULES, vendor: Path = VENDOR) -> int:
 
 
 def copy(modules: Path, vendor: Path) -> int:
-    from almond.files import write_atomically
+    from almond.files.writing import write_atomically
 
     missing = [name for name in FILES.values() if not (modules / name).is_file()]
     if missing:

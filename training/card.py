@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.world.networks import NETWORKS, weights_file
 from almond.world.scenes import ALL_ATTRIBUTES, LATENTS
 from almond.world.weights import FOLDER, recorded_digests

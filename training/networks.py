@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.rng import derive_seed, generator
 from almond.world.networks import NETWORKS, AttributeNetwork, FeatureNet, expected_latents, weights_file
 from almond.world.patches import load_codec

@@ -23,7 +23,7 @@ from PIL import Image
 from safetensors.torch import load_file, save
 from torch import nn
 
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.rng import derive_seed, generator
 from almond.world.patches import load_codec
 from almond.world.prompts import caption

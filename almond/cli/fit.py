@@ -11,7 +11,7 @@ from almond.digest import printed_json
 from almond.encoding.models.folds import RANDOM_WARNING
 from almond.encoding.pipeline.fit import FitConfig, FitReport, FittedRegion, fit, load_config
 from almond.progress import Console
-from almond.remarks import Remark
+from almond.remarks import remark_lines
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -61,23 +61,20 @@ def fit_text(report: FitReport) -> str:
     ]
     lines += [_line(item) for item in report.artifacts]
     lines += [f"warning: {text}" for text in warnings(report.artifacts)]
-    return "\n".join([*lines, *(f"remark: {text}" for text in remarks(report.artifacts))])
-
-
-def remarks(fitted: Sequence[FittedRegion]) -> list[str]:
-    """List what was doubtful about the inputs of all subjects, each once."""
-    texts = {
-        f"sub-{item.subject} {Remark(**remark)}": None
-        for item in fitted
-        for remark in item.metrics.get("remarks", ())
-    }
-    return list(texts)
+    remarks = remark_lines([{"subject": item.subject, **item.metrics} for item in report.artifacts])
+    return "\n".join([*lines, *(f"remark: {text}" for text in remarks)])
 
 
 def warnings(fitted: Sequence[FittedRegion]) -> list[str]:
     """List each warning once; what random folds do is said of all regions together."""
     kinds = ("region_warning", "precision_warning")
-    texts = {str(item.metrics[kind]) for item in fitted for kind in kinds if item.metrics.get(kind)}
+    texts = {
+        str(item.metrics[kind])
+        for item in fitted
+        for kind in kinds
+        # Fits of today say it as a remark.
+        if item.metrics.get(kind) and not (kind == "region_warning" and "remarks" in item.metrics)
+    }
     random = [item.metrics for item in fitted if item.metrics.get("warning")]
     if random:
         controls = [metrics["null_control"] for metrics in random if "null_control" in metrics]

@@ -9,17 +9,23 @@ from almond.digest import printed_json
 from almond.encoding.config.fit_config import load_config
 from almond.encoding.pipeline.whole_brain import map_brain
 from almond.progress import Console
+from almond.remarks import remark_lines
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file with a section brain")
     parser.add_argument("--out", type=Path, help="folder of the maps (overrides brain.out)")
+    parser.add_argument(
+        "--strict", action="store_true", help="take every remark as an error (docs/remarks.md)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Map every subject and print a line for each; returns 0."""
     config = load_config(arguments.config)
+    if arguments.strict:
+        config = config.model_copy(update={"strict": True})
     folder = config.brain.out if config.brain is not None else None
     out = (arguments.out or folder or config.output / "brain").resolve()
     results = map_brain(config, out=out, progress=Console())
@@ -35,5 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{r['lower_quartile']:.3f} to {r['upper_quartile']:.3f}  "
             + ("-" if noise is None else f"{noise:.3f}")
         )
+    for text in remark_lines(results):
+        print(f"remark: {text}")
     print(f"Maps: {out}")
     return 0

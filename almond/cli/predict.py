@@ -18,7 +18,7 @@ from almond.encoding.config.prediction import PredictionSettings
 from almond.encoding.features.open import open_space
 from almond.encoding.features.tables import load_table
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.pictures.files import image_files
 from almond.progress import Console, Part, Progress
 from almond.targets.image_features import features_of_files

@@ -9,6 +9,7 @@ from typing import Any
 
 from almond.digest import canonical_json, digest_bytes, digest_json
 from almond.errors import DigestMismatch, InputError
+from almond.files.folders import visible
 
 ImageSource = tuple[str, Path | bytes]
 SUFFIXES = ("png", "jpg")
@@ -88,7 +89,7 @@ def add_artifacts(folder: Path, digests: Iterable[str], source: Path | None) -> 
     for digest in sorted(set(digests)):
         if not (source / digest).is_dir():
             raise InputError(source / digest, "is missing", "the folder of an encoder artifact")
-        for path in sorted((source / digest).iterdir()):
+        for path in visible((source / digest).iterdir()):
             put(folder / "artifacts" / digest / path.name, read_bytes(path))
     return []
 

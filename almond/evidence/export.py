@@ -28,7 +28,7 @@ from almond.evidence.bundle import (
 from almond.evidence.manifest import NAME, load_manifest, manifest_bytes, seal
 from almond.evidence.tables import codebook_bytes, csv_bytes, read_export_table, table_rows, write_time
 from almond.exchange.schema import table_schemas
-from almond.files import new_folder, publish
+from almond.files.writing import new_folder, publish
 
 Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
 

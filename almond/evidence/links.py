@@ -18,6 +18,7 @@ from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.opened import Chain, response_in_words
 from almond.evidence.tables import codebook_bytes
 from almond.exchange.schema import table_columns, table_schemas
+from almond.files.folders import visible
 from almond.targets.target import load_target
 
 LinkCheck = tuple[int, list[str]]
@@ -194,7 +195,7 @@ def artifacts_link(chain: Chain) -> LinkCheck:
             if artifact not in chain.artifacts and artifact not in chain.absent["artifacts"]:
                 problems.append(f"artifact {artifact[:12]}…: is missing; target {target[:12]}… rests on it")
     for digest, path in chain.artifacts.items():
-        if digest_files({file.name: file for file in path.iterdir()}) != digest:
+        if digest_files({file.name: file for file in visible(path.iterdir())}) != digest:
             problems.append(f"artifact {digest[:12]}…: its files are not those of its digest")
     return len(chain.artifacts), problems
 

@@ -9,14 +9,18 @@ from typing import Any
 
 from almond.digest import digest_file, digest_json
 from almond.errors import InputError
+from almond.files.folders import visible
 
 FORMAT = "almond-export/1"
 NAME = "manifest.json"
 
 
 def files_in(folder: Path) -> list[str]:
-    """List relative paths of every file below a folder but its manifest, sorted, with forward slashes."""
-    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    """List relative paths of every file below a folder, sorted, with forward slashes.
+
+    Neither the manifest nor hidden files count.
+    """
+    paths = visible((path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()), folder)
     names = (path.relative_to(folder).as_posix() for path in paths)
     return sorted(name for name in names if name != NAME)
 

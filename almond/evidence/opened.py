@@ -15,6 +15,7 @@ from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import TrialKind
 from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.export import read_tables
+from almond.files.folders import visible
 
 
 class Chain:
@@ -48,17 +49,17 @@ class Chain:
     @cached_property
     def recipes(self) -> dict[str, dict[str, Any]]:
         """Recipes by the digest in their file's name."""
-        paths = sorted((self.folder / "recipes").glob("*.json"))
+        paths = visible((self.folder / "recipes").glob("*.json"))
         return {path.stem: json.loads(path.read_bytes()) for path in paths}
 
     @cached_property
     def targets(self) -> dict[str, Path]:
         """Descriptions of targets by the digest in their file's name."""
-        return {path.stem: path for path in sorted((self.folder / "targets").glob("*.json"))}
+        return {path.stem: path for path in visible((self.folder / "targets").glob("*.json"))}
 
     @cached_property
     def artifacts(self) -> dict[str, Path]:
-        return {path.name: path for path in sorted((self.folder / "artifacts").glob("*"))}
+        return {path.name: path for path in visible((self.folder / "artifacts").glob("*"))}
 
     def shown(self) -> Iterator[tuple[str, str, str]]:
         """Yield (response in words, stimulus id, digest the browser saw) for every image shown."""
@@ -97,7 +98,8 @@ class Chain:
             for artifact in target_sources(self.targets[target]) if target in self.targets else []:
                 folder = self.artifacts.get(artifact)
                 yield from (
-                    f"artifacts/{artifact}/{path.name}" for path in (folder.iterdir() if folder else [])
+                    f"artifacts/{artifact}/{path.name}"
+                    for path in (visible(folder.iterdir()) if folder else [])
                 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from almond import __version__
-from almond.encoding.artifacts.catalogue import Stored
+from almond.encoding.artifacts.catalogue import Stored, remarks_of
 from almond.encoding.config.evaluation import EvaluationSettings
 from almond.encoding.config.fit_config import FitConfig
 from almond.errors import InputError
@@ -74,6 +74,7 @@ def evaluate_group(
             "not_run": not_run,
             "settings": settings.to_json(),
             "provenance": _provenance(stored),
+            **remarks_of(stored),
         }
         data: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
         progress.report(0.96, "report")

@@ -15,7 +15,7 @@ import numpy as np
 from almond.encoding.artifacts.catalogue import Stored
 from almond.encoding.config.evaluation import EvaluationSettings
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.group.contrasts import PUBLISHED, contrast_weights
 from almond.group.maps import GroupMap, t_map, write_group_maps, write_scanner_map
 from almond.group.performance import (

@@ -19,7 +19,7 @@ import numpy as np
 from almond.encoding.artifacts.mean_weight_files import as_csv
 from almond.encoding.config.prediction import SUFFIX
 from almond.errors import InputError
-from almond.files import new_folder, publish
+from almond.files.writing import new_folder, publish
 from almond.group.performance import GroupMatrix
 from almond.group.region_images.plsda import leave_one_subject_out_plsda
 from almond.progress import Progress

@@ -8,6 +8,7 @@ from typing import Any
 from almond.group.figures import figure_name
 from almond.group.region_images.sections import image_answer, image_sections
 from almond.report.document import Document, KeyNumber, Picture, Section, Table
+from almond.report.remarks import remarks_section
 from almond.report.wording import decimal, p_cell, p_text, r_of_z, signed, span
 
 Data = Mapping[str, Any]
@@ -111,7 +112,7 @@ def _sections(data: Data) -> tuple[Section, ...]:
             sections += [_performance(result, suffix, data, model), *_maps(result, suffix, data, model)]
             sections += [*_subregions(result, suffix, data, model), *_random(result, suffix, data, model)]
         sections += image_sections(result.get("stimuli"), suffix, data, model)
-    return (*sections, _not_run(data), _provenance(data))
+    return (*sections, *remarks_section(data.get("remarks", ())), _not_run(data), _provenance(data))
 
 
 EXTRA = {"r2": "R²", "null_r": "noise r", "normalised_r": "r / ceiling"}

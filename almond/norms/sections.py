@@ -13,6 +13,7 @@ from almond.norms.sections_effects import (
     voxel_section,
 )
 from almond.report.document import Document, KeyNumber, Picture, Section, Table
+from almond.report.remarks import remarks_section
 from almond.report.wording import decimal, p_cell, p_text, signed, t_cell
 
 TITLE = "Predicted responses to images with norms"
@@ -42,6 +43,7 @@ def validation_document(data: Data) -> Document:
             _correlation_section(data),
             *(section for section in effects if section is not None),
             _methods(data),
+            *remarks_section(data.get("remarks", ())),
             _provenance(data),
         ),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from almond import __version__
 from almond.encoding.artifacts.artifact import ENCODER
-from almond.encoding.artifacts.catalogue import Stored
+from almond.encoding.artifacts.catalogue import Stored, remarks_of
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.validation import ValidationSettings
 from almond.encoding.features.card import FeatureSpaceCard
@@ -70,6 +70,7 @@ def validate_norms(
         **analysed.data,
         "voxelwise": _voxelwise_rows(maps, effects, settings),
         "provenance": _provenance(config, encoders, card),
+        **remarks_of(encoder for of_region in encoders.values() for encoder in of_region),
     }
     data["not_run"] = [*analysed.data["not_run"], *_not_mapped(voxelwise, effects)]
     progress.report(0.9, "report")

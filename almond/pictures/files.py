@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import overload
 
 from almond.errors import InputError
+from almond.files.folders import visible
 from almond.pictures.formats import IMAGE_SUFFIXES, is_picture
 from almond.pictures.reading import read_image
 from almond.typing import ImageArray
@@ -16,7 +17,7 @@ def image_files(folder: Path) -> list[Path]:
     """List the images directly in a folder, by name; ``InputError`` for none, or one that is not read."""
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "a folder of images")
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = [path for path in visible(folder.iterdir()) if path.is_file()]
     paths = [path for path in files if is_picture(path.name, str(path))]
     if not paths:
         raise InputError(folder, "holds no image", ", ".join(sorted(IMAGE_SUFFIXES)))

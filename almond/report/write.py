@@ -15,7 +15,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from almond.errors import InputError
-from almond.files import new_folder, publish, write_atomically
+from almond.files.writing import new_folder, publish, write_atomically
 from almond.report.document import Document
 from almond.report.figures_style import png_of, svg_of
 from almond.report.render import render_body, render_html, render_markdown

@@ -12,7 +12,7 @@ from PIL import Image
 
 from almond.digest import digest_bytes
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.pictures.reading import read_image as read_image  # scripts of users know it under this address
 from almond.typing import ImageArray
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from almond.cells import is_number, not_a_number
 from almond.errors import InputError
+from almond.files.folders import normalised
+from almond.files.text import read_text
 from almond.pictures.formats import IMAGE_SUFFIXES
 from almond.tables import LINE, SPACES, TextTable, parse_table
-from almond.text_files import read_text
 from almond.typing import Floats
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -54,8 +55,9 @@ class Norms:
 
 
 def image_key(name: str) -> str:
-    """Return how an image is called in a table: without folder, suffix, spaces around it, or capitals."""
-    last = PurePosixPath(name.strip().replace("\\", "/")).name
+    """Return how an image is called in a table: without folder, suffix, spaces around it, or capitals,
+    and in one Unicode form."""
+    last = PurePosixPath(normalised(name).strip().replace("\\", "/")).name
     suffix = PurePosixPath(last).suffix
     stem = last[: -len(suffix)] if suffix.lower() in IMAGE_SUFFIXES else last
     return stem.strip().lower()

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from almond.digest import canonical_json, digest_array, digest_bytes, digest_json
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.errors import DigestMismatch, InputError
-from almond.files import npz_bytes, write_atomically
+from almond.files.arrays import read_npz
+from almond.files.writing import npz_bytes, write_atomically
 from almond.finite import require_finite
 
 FORMAT = "almond-target/1"
@@ -173,9 +174,8 @@ def load_target(path: Path) -> Target:
     try:
         data = path.read_bytes()
         meta = json.loads(data)
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as stored:
-            weights = np.asarray(stored["weights"], np.float64)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        weights = np.asarray(read_npz(path.with_suffix(".npz"))["weights"], np.float64)
+    except (OSError, ValueError, KeyError, InputError) as error:
         raise InputError(path, f"cannot be read as a target ({error})", "a JSON file and its .npz") from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise InputError(path, "is not a target", FORMAT)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from almond.errors import InputError
-from almond.files import new_folder, publish
+from almond.files.writing import new_folder, publish
 from almond.progress import Progress
 from almond.rng import generator
 from almond.typing import Floats

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from almond.digest import digest_file
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.world.weights import checked
 
 PATCH = 4

@@ -14,7 +14,7 @@ from torch import nn
 
 from almond.digest import canonical_json
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.world.prompts import FILLERS, PHRASES, words_of
 
 PAD, START, UNKNOWN = "<pad>", "<start>", "<unknown>"

@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from almond.files.folders import visible
+
 CHUNK = 1 << 18
 # The same folder gives the same archive: zip's earliest date instead of the files' own.
 DATE = (1980, 1, 1, 0, 0, 0)
@@ -34,7 +36,7 @@ def stream_zip(folder: Path, name: str) -> Iterator[bytes]:
     """The regular files below ``folder`` as a zip archive whose top folder is called ``name``."""
     outbox = Outbox()
     with zipfile.ZipFile(outbox, "w") as archive:  # type: ignore[call-overload]  # it needs only write and flush
-        for path in sorted(folder.rglob("*")):
+        for path in visible(folder.rglob("*"), folder):
             if path.is_symlink() or not path.is_file():
                 continue
             entry = zipfile.ZipInfo(f"{name}/{path.relative_to(folder).as_posix()}", DATE)

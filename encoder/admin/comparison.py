@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from almond.errors import InputError
+from almond.files.arrays import read_npz
 from encoder import services
 from encoder.models import Encoder, EncoderVersion
 from encoder.services.fits import read_description
@@ -139,8 +140,7 @@ def voxel_values(version: EncoderVersion) -> dict[tuple[int, ...], float]:
     weights = Path(version.path) / "weights.npz"
     if not values or not weights.is_file():
         return {}
-    with np.load(weights, allow_pickle=False) as stored:
-        voxels = stored["voxels"].tolist()
+    voxels = read_npz(weights, ["voxels"])["voxels"].tolist()
     if len(voxels) != len(values):
         return {}
     return {tuple(voxel): value for voxel, value in zip(voxels, values, strict=True) if value is not None}

@@ -13,6 +13,7 @@ from django.http import FileResponse, Http404
 from almond.encoding.artifacts.artifact import load_artifact
 from almond.encoding.artifacts.mean_weight_files import as_csv, file_name
 from almond.errors import InputError
+from almond.files.folders import visible
 from encoder.models import EncoderVersion
 
 MAP_TYPES = {
@@ -37,7 +38,7 @@ def artifact_zip(version: EncoderVersion) -> FileResponse:
     folder = Path(version.path)
     if not folder.is_dir():
         raise Http404("the artifact's folder is not on this server")
-    files = sorted(file for file in folder.iterdir() if file.is_file())
+    files = [file for file in visible(folder.iterdir()) if file.is_file()]
     name = f"{version.region.name}-sub-{version.subject}-{version.digest[:12]}.zip"
     return zipped([(f"{version.digest}/{file.name}", file.read_bytes()) for file in files], name)
 

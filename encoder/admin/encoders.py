@@ -17,6 +17,7 @@ from encoder import choices, services
 from encoder.admin import comparison, downloads, performance
 from encoder.admin.downloads import row_number
 from encoder.admin.forms.encoders import FIELDSETS, PRESET_WORDS, EncoderForm
+from encoder.admin.remarks import remarks_of_versions
 from encoder.models import Encoder
 from encoder.plots.pictures import paired_plot, strip_plot
 from lab.append_only import Action, AppendOnlyAdmin, actor
@@ -95,6 +96,7 @@ class EncoderAdmin(AppendOnlyAdmin):
             "has_ceilings": any(performance.ceiling_of(version) is not None for version in versions),
             "warnings": sorted({v.metrics["warning"] for v in versions if v.metrics.get("warning")})[:1],
             "versions": versions,
+            "remarks": remarks_of_versions(versions),
             "matrix": performance.matrix(versions),
             "maps": performance.mapped(versions),
             "planned": planned(row),

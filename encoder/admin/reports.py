@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
+from almond.files.folders import visible
 from encoder import services
 from encoder.admin import comparison, downloads
 from encoder.admin.forms.reports import ReportForm
@@ -123,5 +124,7 @@ class EncoderReportAdmin(AppendOnlyAdmin):
 
 def others(report: EncoderReport) -> list[str]:
     """List the tables and maps of the report, by their paths inside its folder."""
-    files = sorted(file for file in report.folder.rglob("*") if file.name.endswith((".csv", ".nii.gz")))
+    files = visible(
+        (file for file in report.folder.rglob("*") if file.name.endswith((".csv", ".nii.gz"))), report.folder
+    )
     return [file.relative_to(report.folder).as_posix() for file in files]

@@ -15,6 +15,7 @@ from unfold.decorators import display
 from encoder import services
 from encoder.admin import comparison, downloads, performance, provenance
 from encoder.admin.downloads import row_number
+from encoder.admin.remarks import remarks_of_versions
 from encoder.models import EncoderVersion
 from encoder.plots.pictures import scatter
 from encoder.services.fits import read_description
@@ -55,6 +56,7 @@ class EncoderVersionAdmin(AppendOnlyAdmin):
             "null": performance.null_of(row),
             "ceiling": performance.ceiling_of(row),
             "warning": row.metrics.get("warning", ""),
+            "remarks": remarks_of_versions([row]),
             "map": performance.map_of(row),
             "drawing": services.drawing_jobs(encoder=row.encoder).get(row.subject),
             "artifact": artifact,

@@ -23,7 +23,7 @@ from almond.encoding.bold.nifti import Grid, grid_of, load_nifti, read_data, wri
 from almond.encoding.bold.select import all_runs
 from almond.encoding.multisubject.flow_artifact import load_flow
 from almond.errors import InputError
-from almond.files import new_folder, publish, write_atomically
+from almond.files.writing import new_folder, publish, write_atomically
 from almond.progress import Part
 from almond.typing import Floats
 from encoder import services
@@ -98,14 +98,14 @@ def background_of(encoder: Encoder, subject: str) -> Background:
         path = Path(encoder.dataset.anatomy)
         image = load_nifti(path)
         shape = image.shape[:3]
-        return Background(read_data(image, path).reshape(shape), grid_of(image, path).affine, path.name)
+        return Background(read_data(image).reshape(shape), grid_of(image, path).affine, path.name)
     runs = [run for run in all_runs(settings_of(encoder)) if run.subject == subject]
     if not runs:
         raise InputError(encoder.dataset, f"has no run of sub-{subject}", "the runs that were fitted")
     path = runs[0].bold
     image = load_nifti(path)
     count = min(VOLUMES, image.shape[3])
-    mean = read_data(image, path, (..., slice(0, count))).mean(axis=-1)
+    mean = read_data(image, count).mean(axis=-1)
     return Background(mean, grid_of(image, path).affine, f"mean of {count} volumes of {path.name}")
 
 

@@ -13,6 +13,7 @@ from accounts.services import record
 from almond.encoding.bold.bids import bold_files
 from almond.encoding.bold.sidecars import entities
 from almond.errors import InputError
+from almond.files.folders import normalised
 from encoder.models import Dataset
 from encoder.services.nifti_files import check_nifti_file
 
@@ -74,7 +75,7 @@ def check_description(path: Path) -> None:
     if not os.path.isfile(path):
         raise InputError(path, "is missing", expected)
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(path.read_bytes())
     except OSError as error:
         raise InputError(path, f"cannot be read: {error.strerror}", expected) from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -87,7 +88,7 @@ def check_description(path: Path) -> None:
 
 def subject_of(path: Path, root: Path) -> str:
     """Return the subject that a BOLD file is named after, which its folder must agree with."""
-    folder = path.relative_to(root).parts[0]
+    folder = normalised(path.relative_to(root).parts[0])
     subject = entities(path).get("sub", "")
     if folder != f"sub-{subject}":
         raise InputError(path, f"does not belong in {folder}", f"a name like {folder}_task-rest_bold.nii.gz")

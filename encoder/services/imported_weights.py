@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.services import record
 from almond.encoding.config.prediction import SUFFIX
 from almond.errors import InputError
+from almond.files.folders import normalised
 from encoder import choices
 from encoder.models import Dataset, Encoder, FeatureSpace, Region
 from jobs.services import enqueue
@@ -93,7 +94,7 @@ def weights_in(folder: Path, *, suffix: str, names: Mapping[str, str]) -> list[t
     pattern = re.compile(rf"(?:meanbeta_sub-([^_]+)_(.+)_{end}\.csv|beta_sub-([^_]+)_(.+)_{end}\.mat)")
     ours = {theirs: name for name, theirs in names.items()}
     pairs = set()
-    for file in sorted(os.listdir(folder)):
+    for file in sorted(map(normalised, os.listdir(folder))):
         if match := pattern.fullmatch(file):
             theirs = match[2] or match[4]
             pairs.add((match[1] or match[3], ours.get(theirs, theirs)))

@@ -17,19 +17,13 @@ def check_nifti_file(path: Path) -> None:
 
     :raises InputError: another kind of file, or none.
     """
-    if not path.name.endswith(NIFTI_SUFFIXES):
+    if not path.name.lower().endswith(NIFTI_SUFFIXES):
         raise InputError(path, "is not a NIfTI file", "a mask ending in .nii or .nii.gz")
     if not os.path.isfile(path):
         raise InputError(path, "is not a file on this server", "a NIfTI mask")
     head = _first_bytes(path)
-    zipped = path.name.endswith(".gz")
-    if zipped and head[:2] != b"\x1f\x8b":
-        raise InputError(path, "is not gzip data", "a compressed NIfTI mask")
-    if (
-        not zipped
-        and int.from_bytes(head, "little") not in (348, 540)
-        and int.from_bytes(head, "big") not in (348, 540)
-    ):
+    sizes = {int.from_bytes(head, "little"), int.from_bytes(head, "big")}
+    if head[:2] != b"\x1f\x8b" and sizes.isdisjoint((348, 540)):
         raise InputError(path, "does not start with a NIfTI header", "a NIfTI mask")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from almond.cells import COMMA_NUMBER, WORDS_FOR_MISSING, is_missing, is_number
 from almond.errors import InputError
+from almond.files.folders import is_hidden, normalised, visible
 from almond.pictures.formats import IMAGE_SUFFIXES, SUFFIXES, is_picture
 from almond.pictures.reading import DecodedPicture, read_image, read_picture
 from almond.progress import Progress
@@ -124,8 +125,18 @@ class _AsPng:
 
 
 def _in_folder(folder: Path) -> dict[str, Callable[[], bytes]]:
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    return {path.name: path.read_bytes for path in files if is_picture(path.name, str(path))}
+    readers: dict[str, Callable[[], bytes]] = {}
+    for path in visible(folder.iterdir()):
+        if path.is_file() and is_picture(path.name, str(path)):
+            _add(readers, path.name, path.read_bytes, str(path))
+    return readers
+
+
+def _add(readers: dict[str, Callable[[], bytes]], name: str, read: Callable[[], bytes], label: str) -> None:
+    """Add an image by its name, in one Unicode form: the norms may write it in the other."""
+    if normalised(name) in readers:
+        raise InputError(label, "has the name of another image in it", "each name once")
+    readers[normalised(name)] = read
 
 
 def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
@@ -137,20 +148,16 @@ def _zipped(path: Path) -> dict[str, Callable[[], bytes]]:
         raise InputError(path, f"is not a zip file ({error})", "a folder or a zip file of images") from error
     readers: dict[str, Callable[[], bytes]] = {}
     for entry in entries:
-        name = PurePosixPath(entry.filename).name
-        if name in readers:
-            raise InputError(
-                f"{path}/{entry.filename}", "has the name of another image in it", "each name once"
-            )
         if entry.file_size > LARGEST_IMAGE:
             raise InputError(f"{path}/{entry.filename}", "is too large", f"at most {LARGEST_IMAGE >> 20} MiB")
-        readers[name] = _ZipReader(path, entry.filename)
+        name = PurePosixPath(entry.filename).name
+        _add(readers, name, _ZipReader(path, entry.filename), f"{path}/{entry.filename}")
     return readers
 
 
 def _is_wanted(entry: zipfile.ZipInfo, path: Path) -> bool:
     inside = PurePosixPath(entry.filename)
-    if entry.is_dir() or "__MACOSX" in inside.parts:
+    if entry.is_dir() or is_hidden(inside):
         return False
     return is_picture(inside.name, f"{path}/{entry.filename}")
 

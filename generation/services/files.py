@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 
 from almond.digest import digest_bytes
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from generation.models import stimulus_path
 
 

@@ -29,8 +29,14 @@ def write_runs(folder, courses, tr=2.0, name="run"):
 
 
 def configured(folder, runs=2, name="run", **changes):
+    """``runs``: their number, or what the configuration says of them."""
+    own = (
+        [{"subject": "s1", "run": n, "bold": f"{name}{n}.nii.gz"} for n in range(runs)]
+        if isinstance(runs, int)
+        else runs
+    )
     mapping = {
-        "runs": [{"subject": "s1", "run": n, "bold": f"{name}{n}.nii.gz"} for n in range(runs)],
+        "runs": own,
         "features": {"kind": "table", "path": "features.npy"},
         "regions": {"ROI": "mask.nii.gz"},
         "model": "ridge",

@@ -320,7 +320,7 @@ def test_damaged_files_name_themselves(tmp_path, ending):
         read_masked(path, VOXELS, (0, 51))
 
 
-def test_a_compressed_run_is_streamed_once_and_in_little_memory(tmp_path, monkeypatch):
+def test_a_compressed_run_is_streamed_in_little_memory(tmp_path, monkeypatch):
     path = tmp_path / "bold.nii.gz"
     values = generator(2, "large").integers(0, 4000, (32, 32, 20, 300)).astype(np.int16)
     nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)
@@ -329,7 +329,7 @@ def test_a_compressed_run_is_streamed_once_and_in_little_memory(tmp_path, monkey
 
     def counting(self, *args, **kwargs):
         stream = opened(self, *args, **kwargs)
-        if self == path and args == ("rb",) and not read:
+        if self == path and args == ("rb",):
             inner = stream.read
             stream = CountingFile(stream, inner, read)
         return stream
@@ -355,14 +355,18 @@ def test_a_compressed_run_is_streamed_once_and_in_little_memory(tmp_path, monkey
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     np.testing.assert_array_equal(found, values[:2, :2, :2].reshape(8, 300).T)
-    # Never more of the file than there is, and a fraction of its 12 MB of content at a time.
-    assert sum(read) <= path.stat().st_size
+    # A fraction of its 12 MB of content at a time. The first time, it is read to its check sum before.
+    size = path.stat().st_size
+    first, slack = sum(read), (1 << 20) + 100
+    assert 2 * size <= first <= 2 * size + slack
     assert peak < 9e6
+    read_masked(path, np.argwhere(np.ones((2, 2, 2))))
+    assert size <= sum(read) - first <= size + slack
 
 
 def test_only_nifti_images_with_numbers_are_read(tmp_path):
     nibabel.save(nibabel.MGHImage(np.zeros((2, 2, 2), np.float32), np.eye(4)), tmp_path / "bold.mgz")
-    with pytest.raises(InputError, match="MGHImage, not NIfTI"):
+    with pytest.raises(InputError, match=r"not a readable NIfTI file .* convert others, such as .*\.mgz"):
         load_nifti(tmp_path / "bold.mgz")
     nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 2, 2), np.complex64), np.eye(4)), tmp_path / "c.nii")
     with pytest.raises(InputError, match="values of the kind complex64"):
@@ -370,9 +374,7 @@ def test_only_nifti_images_with_numbers_are_read(tmp_path):
     values = np.zeros((3, 4, 2, 2), np.float32)
     values[0, 0, 0, 1] = np.nan
     nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "n.nii")
-    with pytest.raises(InputError, match="not numbers"):
-        read_masked(tmp_path / "n.nii", VOXELS)
-    assert read_masked(tmp_path / "n.nii", VOXELS[:1]).shape == (2, 1)
+    assert np.isnan(read_masked(tmp_path / "n.nii", VOXELS)).tolist() == [[False] * 3, [False, True, False]]
 
 
 def test_a_map_lies_at_its_voxels_and_has_the_same_bytes_twice(tmp_path):

@@ -220,12 +220,29 @@ def test_truncated_and_damaged_bold_are_named(small):
         fit(small_config(small), progress=Silent())
 
 
-def test_values_that_are_not_numbers_are_named(small):
+def test_voxels_with_values_that_are_not_numbers_are_left_out_and_said(small):
     image = nibabel.load(small / "run0.nii.gz")
     bold = np.asarray(image.dataobj).copy()
     bold[1, 1, 1, 7] = np.nan
     write_bold(small / "run0.nii.gz", bold, image.affine)
-    with pytest.raises(InputError, match=r"run0.nii.gz: holds values inside the mask that are not numbers"):
+    (item,) = fit(small_config(small), progress=Silent()).artifacts
+    # The voxel of the mask that never changes, and this one.
+    assert load_artifact(item.path).dropped.tolist() == [[0, 0, 0], [1, 1, 1]]
+    (remark,) = item.metrics["remarks"]
+    assert remark["kind"] == "bold-values"
+    assert (
+        "run0.nii.gz (0) holds values that are not numbers in 1 of 12 voxels"
+        in f"{remark['source']} {remark['text']}"
+    )
+    with pytest.raises(InputError, match=r"run0.nii.gz .*1 of 12 voxels"):
+        fit(small_config(small, strict=True), progress=Silent())
+    bold[..., 7] = np.inf
+    write_bold(small / "run0.nii.gz", bold, image.affine)
+    with pytest.raises(InputError, match=r"run0.nii.gz: \(0\) holds no numbers in 1 of 80 volumes: 8"):
+        fit(small_config(small), progress=Silent())
+    bold[...] = np.nan
+    write_bold(small / "run0.nii.gz", bold, image.affine)
+    with pytest.raises(InputError, match=r"run0.nii.gz: .*not numbers in every voxel"):
         fit(small_config(small), progress=Silent())
 
 
@@ -255,12 +272,12 @@ def test_masks_that_are_none(small, mask, message):
 
 
 def test_features_with_the_wrong_number_of_rows_name_file_and_expectation(small):
-    np.save(small / "features.npy", np.zeros((150, 2)))
+    np.save(small / "features.npy", np.arange(300.0).reshape(150, 2))
     with pytest.raises(InputError, match=r"y: has 150 rows .* 2 runs of 80, 80 volumes .*160 rows"):
         fit(small_config(small), progress=Silent())
     features = {"kind": "table", "path": "run{run}.npy"}
     for run in range(2):
-        np.save(small / f"run{run}.npy", np.zeros((60 + 20 * run, 2)))
+        np.save(small / f"run{run}.npy", np.arange(120.0 + 40 * run).reshape(-1, 2))
     with pytest.raises(InputError, match=r"run0.npy: has 60 rows of features for a run of 80 volumes"):
         fit(small_config(small, features=features), progress=Silent())
 
@@ -340,7 +357,7 @@ def test_events_become_columns(small):
         ({"onset": ["x"], "duration": [2], "trial_type": ["a"]}, "row 2, column onset is 'x', not a number"),
         ({"onset": [1], "trial_type": ["a"]}, "has no column duration"),
         ({"onset": [1], "duration": [-2], "trial_type": ["a"]}, "durations below 0"),
-        ({"onset": [900], "duration": [2], "trial_type": ["a"]}, "never occur"),
+        ({"onset": [900], "duration": [2], "trial_type": ["a"]}, "1 of 1 events outside .* 160 s"),
     ],
 )
 def test_bad_events_are_named(small, columns, message):

@@ -124,7 +124,10 @@ def test_whole_brain_runs_with_a_feature_table(tmp_path):
             {"subject": "001", "run": run, "bold": str(bold / f"task001_run{run:03d}" / "bold_25mm.nii.gz")}
             for run in RUNS
         ],
-        "regions": {name: str(masks / f"{name}.nii.gz") for name in ("vt", "hoc")},
+        "regions": {
+            "vt": str(masks / "vt.nii.gz"),
+            "hoc": {"map": str(masks / "hoc.nii.gz"), "above": 0},  # an image of labels
+        },
         "features": {"kind": "table", "path": "features-{run}.csv", "interval": 0.5},
         "crossvalidation": "runs",
     }

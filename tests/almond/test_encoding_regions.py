@@ -238,7 +238,7 @@ def test_standard_space_on_scanner_coordinates_is_remarked(folder):
             nibabel.load(folder / ("fine.nii.gz" if code == 4 else "mask.nii.gz")).affine, code
         )
         nibabel.save(made_image, folder / name)
-    region = made({"a": "mni.nii.gz"}, folder, on="scan.nii.gz")["a"]
+    region = made({"a": {"map": "mni.nii.gz", "above": 0}}, folder, on="scan.nii.gz")["a"]
     assert region.warning == "mni.nii.gz is in mni coordinates, the BOLD's header says scanner coordinates"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from almond.encoding.bold.nifti import Grid, grid_of, load_nifti
-from almond.encoding.config.regions import Regions, RegionSpec
+from almond.encoding.config.regions import MapSpec, Regions, RegionSpec
 from almond.encoding.regions.atlas import label_table
 from almond.encoding.regions.resolve import load_region, resolve_regions
 from almond.errors import InputError
@@ -186,8 +186,12 @@ def test_control_regions_and_a_map_of_a_group():
 
 def test_haxby_masks_lie_on_the_grid_of_their_runs():
     bold = f"{HAXBY}/BOLD/task001_run001/bold_25mm.nii.gz"
-    masks = {name: f"{HAXBY}/masks/25mm/{name}.nii.gz" for name in ("vt", "hoc", "gray", "white", "brain")}
-    regions = made({**masks, "outside": {"difference": ["brain", "vt"]}}, bold)
+    files = {name: f"{HAXBY}/masks/25mm/{name}.nii.gz" for name in ("vt", "brain", "gray", "white", "hoc")}
+    masks = {name: files[name] for name in ("vt", "brain", "gray", "white")}
+    labels = {"map": files["hoc"], "above": 0}
+    regions = made({**masks, "hoc": labels, "outside": {"difference": ["brain", "vt"]}}, bold)
+    with pytest.raises(InputError, match=r"hoc\.nii\.gz: is no mask: beside 0 it has 21 values \(1, 3, 4"):
+        made({"labels": files["hoc"]}, bold)
     assert not any(region.resampled for region in regions.values())
     assert as_set(regions["vt"]) <= as_set(regions["brain"])
     assert len(regions["outside"].voxels) == len(regions["brain"].voxels) - len(regions["vt"].voxels)
@@ -199,5 +203,5 @@ def test_an_atlas_on_raw_runs_says_that_the_spaces_differ():
     assert "in mni coordinates, the BOLD's header says scanner coordinates" in region.warning
     with pytest.raises(InputError, match=r"nothing of the region is left|no part of it overlaps"):
         made({"a": {"atlas": SPM, "labels": [31, 32]}}, "haxby2001_pymvpa/bold.nii.gz")
-    region = load_region("whole", DATA / TIAN.format(scale="S1", grid="1mm"), mni(2.0))
-    assert region.warning is None
+    whole = MapSpec(map=DATA / TIAN.format(scale="S1", grid="1mm"), above=0)
+    assert load_region("whole", whole, mni(2.0)).remarks == ()

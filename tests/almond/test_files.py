@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from almond.errors import InputError
-from almond.files import locked, new_folder, open_atomically, publish, write_atomically
+from almond.files.writing import locked, new_folder, open_atomically, publish, write_atomically
 
 
 @contextlib.contextmanager
@@ -105,8 +105,8 @@ def test_an_earlier_folder_goes_only_when_the_new_one_stands(tmp_path: Path) -> 
 
 
 HOLD = """
-import sys, pathlib, almond.files
-with almond.files.locked(pathlib.Path(sys.argv[1])):
+import sys, pathlib, almond.files.writing
+with almond.files.writing.locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """

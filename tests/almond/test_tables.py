@@ -23,11 +23,12 @@ from almond.encoding.features.stimulus_events import conditions_of, stimulus_eve
 from almond.encoding.features.tables import load_table
 from almond.encoding.regions.atlas import label_table
 from almond.errors import InputError
+from almond.files.text import read_text
 from almond.group.region_images.images import read_image_table
+from almond.remarks import Remarks
 from almond.rng import generator
 from almond.stimuli.norms import read_norms
 from almond.tables import read_numbers, read_table
-from almond.text_files import read_text
 
 MUTATIONS = 2000
 FEW = 400
@@ -378,7 +379,7 @@ def test_conditions_are_the_words_of_the_files(tmp_path):
     runs = runs_with(tmp_path, a=["null", "1", "n/a", "2"], b=["2", "None", "", "1", "NA"])
     assert conditions_of(runs) == ("1", "2", "NA", "None", "null")
     assert stimulus_events(runs_with(tmp_path, c=["0012", "n/a"])[0])["stim_file"].tolist() == ["0012"]
-    predictors = predictors_of_events(("1", "2"), 1.0, [Scan(run, 5, 2.0) for run in runs])
+    predictors = predictors_of_events(("1", "2"), 1.0, [Scan(run, 5, 2.0) for run in runs], Remarks())
     first, second = (part.values[:, 0].tolist() for part in predictors.runs)
     assert first == [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
     assert second == [0, 0, 0, 0, 0, 0, 1, 0, 0, 0]
@@ -392,4 +393,4 @@ def test_one_condition_written_in_two_ways_is_refused(tmp_path, first, second):
     with pytest.raises(InputError, match=r"b\.tsv: trial_type is .* here and .* in .*a\.tsv"):
         conditions_of(runs)
     with pytest.raises(InputError, match=r"trial_type is .* here and .* in "):
-        predictors_of_events((first, "x"), 1.0, [Scan(run, 5, 2.0) for run in runs])
+        predictors_of_events((first, "x"), 1.0, [Scan(run, 5, 2.0) for run in runs], Remarks())

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import tests.environment  # noqa: F401  before anything loads the linear algebra library
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from tests.contracts.golden_chain import record_chain
 from tests.contracts.golden_configurations import (
     every_mapping,

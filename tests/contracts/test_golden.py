@@ -29,7 +29,7 @@ def is_recorders_arithmetic() -> bool:
     return (FOLDER / "arithmetic.txt").read_text().strip() == arithmetic()
 
 
-KEYS_SINCE = {"strict"}
+KEYS_SINCE = {"strict", "start_time"}
 """Keys that came after the recording."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from django.utils import timezone
 
 from almond.digest import digest_bytes, digest_json
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.rng import generator
 from almond.stimuli.images import png_bytes
 from almond.world.scenes import draw_scene, render

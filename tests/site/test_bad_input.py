@@ -86,7 +86,7 @@ def too_few_rows(root: Path) -> None:
 UNFIT = [
     pytest.param(cut_short, ["run-2_bold.nii.gz: its data end early or are damaged"], id="truncated run"),
     pytest.param(no_header, ["run-1_bold.nii.gz: is not a readable NIfTI file"], id="corrupt run"),
-    pytest.param(no_mask, ["CM.nii.gz: is not a readable NIfTI file"], id="corrupt mask"),
+    pytest.param(no_mask, ["CM.nii.gz: its data end early or are damaged"], id="corrupt mask"),
     pytest.param(
         elsewhere,
         ["CM", "no part of it overlaps the BOLD", "has shape (5, 4, 3)", "expected the same space"],

@@ -77,5 +77,5 @@ def test_masks_are_told_from_other_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a file"):
         check_nifti_file(tmp_path / "absent.nii")
     zipped.write_bytes(b"plain")
-    with pytest.raises(InputError, match="is not gzip"):
+    with pytest.raises(InputError, match="does not start with a NIfTI header"):
         check_nifti_file(zipped)

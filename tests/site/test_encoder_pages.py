@@ -233,3 +233,46 @@ def test_a_voxel_with_r_of_0_is_drawn_too(tmp_path: Path) -> None:
 def test_the_colour_bar_ends_at_a_round_number() -> None:
     assert round_limit(np.array([0.31, -0.02])) == pytest.approx(0.35)
     assert round_limit(np.array([np.nan])) == 0.05
+
+
+def test_remarks_stand_on_the_pages_and_in_the_report(
+    tmp_path: Path, staff_client: Any, settings: Any
+) -> None:
+    settings.ALMOND_HOME = tmp_path / "home"
+    root = write_bids(tmp_path / "bids")
+    func = root / "sub-01" / "func"
+    (func / "sub-01_task-scenes_run-1_bold.json").write_text('{"RepetitionTime": 2.0, "StartTime": 1.0}')
+    file = func / "sub-01_task-scenes_run-2_bold.nii.gz"
+    image: Any = nibabel.load(file)
+    values = np.asarray(image.dataobj).copy()
+    values[0, 0, 0, 3] = np.nan  # in LB alone
+    write_nifti(file, values)
+    encoder = add_encoder(root)
+    services.start_fit(encoder=encoder, by=None)
+    run_all()
+    page = staff_client.get(reverse("admin:encoder_encoder_change", args=[encoder.pk])).content.decode()
+    late = "task-scenes_run-1: sub-01_task-scenes_run-1_bold.nii.gz stands for 1 s after the start"
+    bad = (
+        "sub-01_task-scenes_run-2_bold.nii.gz (task-scenes_run-2) holds values that are not numbers in 1 of 8"
+    )
+    for heading, text in (("Volumes that stand for a later time", late), ("no numbers", bad)):
+        assert heading in page
+        assert page.count(text) == 1
+    for region, shown in (("LB", True), ("CM", False)):
+        version = encoder.versions.get(subject="01", region__name=region)
+        one = staff_client.get(reverse("admin:encoder_encoderversion_change", args=[version.pk]))
+        assert late in one.content.decode()
+        assert (bad in one.content.decode()) is shown
+    other = encoder.versions.get(subject="02", region__name="LB")
+    clean = staff_client.get(reverse("admin:encoder_encoderversion_change", args=[other.pk]))
+    assert 'id="remarks"' not in clean.content.decode()
+    report = services.start_report(name="group", encoder=encoder, kind="evaluation", settings={}, by=None)
+    run_all()
+    text = (Path(report.path) / "report.md").read_text()
+    assert "## Remarks" in text
+    assert "sub-01, task-scenes_run-1: sub-01_task-scenes_run-1_bold.nii.gz" in text
+    result = json.loads((Path(report.path) / "result.json").read_text())
+    assert [(row["subject"], row["kind"], row["about"]) for row in result["remarks"]] == [
+        ("01", "start-time", "task-scenes_run-1"),
+        ("01", "bold-values", "LB"),
+    ]

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from almond.encoding.artifacts.folder import ArtifactFolder
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.errors import InputError
-from almond.files import npz_bytes
+from almond.files.arrays import read_npz
+from almond.files.writing import npz_bytes
 from almond.finite import require_finite
 
 ENCODER = ArtifactFolder("almond-encoder/1", "weights.npz", "the folder of a fitted encoder")
@@ -118,8 +119,7 @@ def load_artifact(path: Path) -> EncoderArtifact:
     :raises InputError: it is no such folder, or of another format.
     """
     meta = ENCODER.checked(path)
-    with np.load(path / ENCODER.weights, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in (*ARRAYS, BASIS) if name != BASIS or name in stored}
+    arrays: dict[str, Any] = dict(read_npz(path / ENCODER.weights, (*ARRAYS, BASIS)))
     del meta["format"]
     card = FeatureSpaceCard(**meta.pop("feature_space"))
     return EncoderArtifact(**meta, **arrays, feature_space=card, digest=path.name)

@@ -15,7 +15,9 @@ from almond.encoding.bold.select import subjects_of
 from almond.encoding.config.encoding_models import with_region_weights
 from almond.encoding.config.fit_config import FitConfig
 from almond.errors import InputError
+from almond.files.folders import visible
 from almond.naming import natural
+from almond.remarks import remark_rows
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,13 @@ class Stored(FittedRegion):
         return load_artifact(self.path)
 
 
+def remarks_of(stored: Iterable[Stored]) -> dict[str, list[dict[str, str]]]:
+    """Collect the remarks of encoders, each with its subject, under ``remarks``; empty when there are
+    none."""
+    rows = remark_rows({**encoder.metrics, "subject": encoder.subject} for encoder in stored)
+    return {"remarks": rows} if rows else {}
+
+
 def scan(root: Path) -> list[Stored]:
     """List every artifact of region weights below ``root``, the newest first.
 
@@ -38,7 +47,7 @@ def scan(root: Path) -> list[Stored]:
     """
     if not root.is_dir():
         raise InputError(root, "is not a folder", "the folder that `almond fit` wrote")
-    folders = [path for path in root.iterdir() if ENCODER.is_whole(path)]
+    folders = [path for path in visible(root.iterdir()) if ENCODER.is_whole(path)]
     # By time of writing: after BOLD was corrected and fitted again, the later fit is the one to use.
     folders.sort(key=lambda path: ((path / DESCRIPTION).stat().st_mtime_ns, path.name), reverse=True)
     return [_stored(path) for path in folders]

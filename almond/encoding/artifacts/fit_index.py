@@ -9,7 +9,7 @@ from typing import Any
 
 from almond.digest import canonical_json, digest_json
 from almond.encoding.artifacts.artifact import ENCODER
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 
 
 @dataclass(frozen=True)

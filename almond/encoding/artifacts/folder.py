@@ -10,7 +10,7 @@ from typing import Any
 
 from almond.digest import canonical_json, digest_files
 from almond.errors import DigestMismatch, InputError
-from almond.files import new_folder, publish, write_atomically
+from almond.files.writing import new_folder, publish, write_atomically
 
 DESCRIPTION = "artifact.json"
 

@@ -24,11 +24,12 @@ from almond.encoding.config.prediction import SUFFIX
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files.folders import normalised, visible
+from almond.files.text import read_text
+from almond.files.writing import write_atomically
 from almond.finite import require_finite
 from almond.naming import natural
 from almond.tables import LINE_ENDS, TextColumn
-from almond.text_files import read_text
 
 VARIABLE = "b"
 MODEL = "imported"
@@ -93,8 +94,8 @@ def read_betas(folder: Path, *, suffix: str = SUFFIX, names: Mapping[str, str] |
     pattern = re.compile(rf"meanbeta_sub-([^_]+)_(.+)_{end}\.csv|beta_sub-([^_]+)_(.+)_{end}\.mat")
     ours = {theirs: name for name, theirs in (names or {}).items()}
     betas = []
-    for path in sorted(folder.iterdir()):
-        match = pattern.fullmatch(path.name)
+    for path in visible(folder.iterdir()):
+        match = pattern.fullmatch(normalised(path.name))
         if match:
             subject, theirs = match[1] or match[3], match[2] or match[4]
             weights, intercept = _read_csv(path) if path.suffix == ".csv" else _read_mat(path)

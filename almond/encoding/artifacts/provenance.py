@@ -59,6 +59,8 @@ def _run(scan: Scan, root: Path) -> dict[str, Any]:
         "tr": scan.tr,
         "bold": path_below(scan.run.bold, root),
     }
+    if scan.start_time:
+        described["start_time"] = scan.start_time
     if scan.uncensored is not None:
         described["censored"] = scan.n_volumes - scan.n_uncensored
         described["censor"] = digest_array(scan.uncensored)

@@ -10,10 +10,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from almond.encoding.bold.sidecars import WHO, entities, inherited, sidecar_tr, source_tr
+from almond.encoding.bold.sidecars import (
+    WHO,
+    compared,
+    entities,
+    inherited,
+    merged_sidecar,
+    source_sidecar,
+)
+from almond.encoding.bold.timing import UNSAID, Timing, read_repetition_time, read_timing
 from almond.errors import InputError
+from almond.files.folders import find_path, normalised, visible
 from almond.naming import natural
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -22,7 +32,7 @@ SUFFIXES = (".nii", ".nii.gz")
 @dataclass(frozen=True)
 class Run:
     """One BOLD run. ``name`` tells it from the subject's others; ``volumes`` limits it to part of the
-    file."""
+    file; ``sidecar_tr`` and ``timing`` are what its sidecars say."""
 
     subject: str
     name: str
@@ -30,6 +40,7 @@ class Run:
     events: Path | None = None
     sidecar_tr: float | None = None
     volumes: tuple[int, int] | None = None
+    timing: Timing = UNSAID
 
 
 def find_runs(
@@ -59,13 +70,13 @@ def find_runs(
     )
     if not folder.is_dir():
         raise InputError(folder, "is not a folder", "the folder of a BIDS dataset")
-    wanted = None if subjects is None else set(subjects)
-    needed = {**({"task": task} if task else {}), **(only or {})}
+    wanted = None if subjects is None else set(map(normalised, subjects))
+    needed = compared({**({"task": task} if task else {}), **(only or {})})
     every = bold_files(folder, suffix)
     runs: dict[tuple[str, str], Path] = {}
     for path in every:
         pairs = entities(path)
-        if needed.items() <= pairs.items() and (wanted is None or pairs.get("sub") in wanted):
+        if needed.items() <= compared(pairs).items() and (wanted is None or pairs.get("sub") in wanted):
             _add(runs, path)
     which = f"{suffix}{''.join(f' with {key}-{value}' for key, value in needed.items())}"
     _check_found(runs, folder, wanted, which, every)
@@ -86,28 +97,33 @@ def source_dataset(folder: Path) -> Path:
 
 def bold_files(folder: Path, suffix: str = "bold") -> list[Path]:
     """List the files ``*_suffix.nii[.gz]`` in the folders ``func`` of all subjects and sessions."""
+    endings = tuple(f"*_{suffix}{ending}" for ending in SUFFIXES)
+    folders = [inner for part in ("sub-*/func", "sub-*/ses-*/func") for inner in folder.glob(part)]
     return sorted(
         path
-        for ending in SUFFIXES
-        for pattern in ("sub-*/func", "sub-*/ses-*/func")
-        for path in folder.glob(f"{pattern}/*_{suffix}{ending}")
+        for inner in folders
+        for path in visible(inner.glob("*"))
+        if any(fnmatchcase(_lower_ending(path.name), ending) for ending in endings)
     )
 
 
-def _name(path: Path) -> str:
-    pairs = entities(path)
+def _lower_ending(name: str) -> str:
+    """Write ``.NII.GZ``, as some scanners' consoles do, as ``.nii.gz``."""
+    return re.sub(r"(?i)\.nii(\.gz)?$", lambda match: match[0].lower(), name)
+
+
+def _name(pairs: Mapping[str, str]) -> str:
     return "_".join(f"{key}-{pairs[key]}" for key in WHO if key in pairs and key != "sub")
 
 
 def _add(runs: dict[tuple[str, str], Path], path: Path) -> None:
-    key = (entities(path).get("sub", ""), _name(path))
+    key = (entities(path).get("sub", ""), _name(compared(entities(path))))
     if key in runs:
-        first, other = entities(runs[key]), entities(path)
+        first, other = compared(entities(runs[key])), compared(entities(path))
         keys = [name for name in {**first, **other} if first.get(name) != other.get(name)]
         hint = f" ({', '.join(keys)} differ)" if keys else ""
-        raise InputError(
-            path, f"is a second file for the run of {runs[key].name}{hint}", "one file: filter by entities"
-        )
+        right = "one file: filter by entities" if keys else "one file (run-1 and run-01 are the same run)"
+        raise InputError(path, f"is a second file for the run of {runs[key].name}{hint}", right)
     runs[key] = path
 
 
@@ -144,16 +160,24 @@ def _hint(root: Path) -> str:
 
 def _suffix(path: Path) -> str:
     """Cut out the last part of a BIDS name: everything after the last entity."""
-    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    stem = _lower_ending(path.name).removesuffix(".gz").removesuffix(".nii")
     return re.sub(r"^.*?((?:^|_)[a-z]+-[A-Za-z0-9+]+)+(?:_|$)", "", stem)
 
 
 def _describe(path: Path, root: Path, suffix: str) -> Run:
     source = source_dataset(root)
-    tr, events = sidecar_tr(path, root, suffix), inherited(path, root, "events.tsv")
+    sidecar, events = merged_sidecar(path, root, suffix), inherited(path, root, "events.tsv")
     if source != root:
         # Names in the raw dataset have the same folders below it.
-        raw = source / path.relative_to(root)
-        tr = source_tr(path, root, source) if tr is None else tr
+        raw = find_path(source / path.relative_to(root).parent) / path.name
+        sidecar |= source_sidecar(path, root, source, sidecar)
         events = events or inherited(raw, source, "events.tsv")
-    return Run(entities(path).get("sub", ""), _name(path), path, events[-1] if events else None, tr)
+    said = f"sidecar of {path}"
+    return Run(
+        entities(path).get("sub", ""),
+        _name(entities(path)),
+        path,
+        events[-1] if events else None,
+        read_repetition_time(sidecar, said),
+        timing=read_timing(sidecar, said),
+    )

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.errors import InputError
-from almond.typing import Floats
+from almond.typing import AnyFloats, Floats
 
 RANK_TOLERANCE = 1e-9
 """Of a singular value relative to the largest: below it a regressor says nothing that others do not."""
 
 
-def constant_voxels(bold: Floats) -> NDArray[np.bool_]:
+def constant_voxels(bold: AnyFloats) -> NDArray[np.bool_]:
     """Mark the columns of (n, V) that never change."""
     return np.asarray((bold == bold[:1]).all(axis=0), np.bool_)
 

@@ -15,10 +15,11 @@ from almond.encoding.bold.bids import Run, source_dataset
 from almond.encoding.bold.nifti import load_nifti
 from almond.encoding.bold.run_files import file_of_run
 from almond.encoding.bold.run_headers import number_of_volumes
-from almond.encoding.bold.sidecars import WHO, check_fetched, entities
+from almond.encoding.bold.sidecars import acquisition, check_fetched
 from almond.errors import InputError
+from almond.files.folders import visible
+from almond.files.text import read_text
 from almond.tables import COUNTED, LINE_ENDS, TextColumn, TextTable, read_table
-from almond.text_files import read_text
 from almond.typing import Floats
 
 NAMES = ("desc-confounds_timeseries.tsv", "desc-confounds_regressors.tsv")
@@ -76,11 +77,9 @@ def find_confounds(run: Run) -> Path:
 
 def _tables(folder: Path, bold: Path) -> list[Path]:
     """List tables of confounds in a folder that speak of the same acquisition as a BOLD file."""
-    return [file for name in NAMES for file in sorted(folder.glob(f"*_{name}")) if _who(file) == _who(bold)]
-
-
-def _who(path: Path) -> dict[str, str]:
-    return {key: value for key, value in entities(path).items() if key in WHO}
+    own = acquisition(bold)
+    tables = [file for name in NAMES for file in visible(folder.glob(f"*_{name}"))]
+    return [file for file in tables if acquisition(file) == own]
 
 
 def _derivatives(bold: Path) -> list[Path]:
@@ -90,7 +89,7 @@ def _derivatives(bold: Path) -> list[Path]:
         return []
     derivatives = source_dataset(subject.parent) / "derivatives"
     below = bold.parent.relative_to(subject.parent)
-    return [derivatives / below, *sorted(folder / below for folder in derivatives.glob("*"))]
+    return [derivatives / below, *(folder / below for folder in visible(derivatives.glob("*")))]
 
 
 def read_regressors(path: Path, missing: Sequence[str] = ()) -> TextTable:

@@ -4,94 +4,64 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
+from almond.encoding.bold.gzipped import content_size, damaged, inflated, is_gzip
+from almond.encoding.bold.nifti_headers import START, Grid, NiftiImage, grid_of, image_of
 from almond.encoding.bold.sidecars import check_fetched
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.typing import AnyFloats, Indices
 
-BLOCK = 1 << 20
-"""Bytes of a compressed file that are read at a time."""
-
-CODES = ("unknown", "scanner", "aligned", "talairach", "mni")
-SPACE = re.compile(r"(?:^|_)(?:space|tpl)-([A-Za-z0-9+]+)")
-SMALLEST_VOXEL = 1e-9
-"""Cubic millimetres."""
-
-GZIP = 31
-"""Window size that makes zlib read gzip's own header and check sum."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Shape (3,) and affine (4, 4), voxel indices to millimetres.
-
-    ``space``: what the file's name calls its space (BIDS' entity), ``code``: what its header calls its
-    coordinates (one of ``CODES``), ``name``: of the file; each empty or None where nothing is said.
-    """
-
-    shape: tuple[int, ...]
-    affine: NDArray[np.float64]
-    space: str | None = None
-    code: str = "unknown"
-    name: str = ""
-
-    @classmethod
-    def from_json(cls, grid: Mapping[str, Any]) -> Grid:
-        """Read ``shape`` and ``affine`` as artifacts store them."""
-        shape = tuple(int(side) for side in grid["shape"])
-        return cls(shape, np.asarray(grid["affine"], np.float64))
+__all__ = [
+    "Grid",
+    "NiftiImage",
+    "grid_of",
+    "load_nifti",
+    "read_data",
+    "read_masked",
+    "volume_of",
+    "write_map",
+]
 
 
-def load_nifti(path: Path) -> Any:
+def load_nifti(path: Path) -> NiftiImage:
     """Open a NIfTI image whose data stay on disk.
 
-    :raises InputError: it is none; the message names the file.
+    Compressed or not is told by the first bytes, not by the name. A compressed file is read to its check sum
+    the first time that a process opens it.
+
+    :raises InputError: it is none, its header cannot be right, it holds less than its header promises, or its
+        check sum does not fit; the message names the file.
     """
     check_fetched(path)
     if not path.is_file():
         raise InputError(path, "file not found", "a NIfTI file")
     try:
-        image = nibabel.load(path)
-    except (ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
-        raise InputError(
-            path, f"is not a readable NIfTI file ({error})", "an intact .nii or .nii.gz"
-        ) from error
-    if not isinstance(image, nibabel.nifti1.Nifti1Image):
-        raise InputError(path, f"is {type(image).__name__}, not NIfTI", "a .nii or .nii.gz file")
-    return image
+        compressed = is_gzip(path)
+        size = content_size(path) if compressed else path.stat().st_size
+        start = _start(path, compressed)
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error})", "a .nii or .nii.gz file") from error
+    return image_of(start, path, size, compressed=compressed)
 
 
-def grid_of(image: Any, path: Path | None = None) -> Grid:
-    """Read the voxel grid of an image, with what the name of its file and its header say of its space.
-
-    :raises InputError: an affine that maps no volume.
-    """
-    volume = abs(float(np.linalg.det(image.affine[:3, :3])))
-    if not volume > SMALLEST_VOXEL:
-        raise InputError(path or image.get_filename(), "has an affine without volume", "a valid header")
-    shape = tuple(int(side) for side in image.shape[:3])
-    code = int(image.header["sform_code"]) or int(image.header["qform_code"])
-    known = CODES[code] if 0 <= code < len(CODES) else "unknown"
-    space = None if path is None else space_of(path)
-    return Grid(shape, np.asarray(image.affine, np.float64), space, known, path.name if path else "")
-
-
-def space_of(path: Path) -> str | None:
-    """Read the entity ``space`` of a BIDS file name, or ``tpl`` of a template's."""
-    match = SPACE.search(path.name)
-    return match[1] if match else None
+def _start(path: Path, compressed: bool) -> bytes:
+    if not compressed:
+        with path.open("rb") as stream:
+            return stream.read(START)
+    start = b""
+    for piece in inflated(path):
+        start += piece[: START - len(start)]
+        if len(start) == START:
+            break
+    return start
 
 
 def read_masked(
@@ -103,11 +73,13 @@ def read_masked(
     """Read the time courses (n, V) of voxels (V, 3), one volume at a time, inside the mask only.
 
     Only pages of the file that hold these voxels are read where it is uncompressed (a memory map); a
-    compressed file is streamed through once, from its start to the last volume wanted. Beside the result one
+    compressed file is streamed through, from its start to the last volume wanted. Beside the result one
     volume is held. ``out`` takes the numbers instead of a new float64 array, such as a float32 memory map.
 
-    :raises InputError: not a 4-D NIfTI, truncated or damaged data, volumes beyond its end, voxels outside it,
-        values inside the mask that are not numbers; the message names the file.
+    Values that are not numbers stay as they are.
+
+    :raises InputError: not a 4-D NIfTI, truncated or damaged data, volumes beyond its end, voxels outside it;
+        the message names the file.
     """
     image = load_nifti(path)
     if len(image.shape) != 4:
@@ -121,37 +93,53 @@ def read_masked(
         raise InputError(path, f"has shape {image.shape}, the mask has voxels outside it", "the mask's grid")
     flat = np.ravel_multi_index(tuple(voxels.T), image.shape[:3], order="F")
     courses = np.empty((stop - start, len(voxels))) if out is None else out
-    slope, shift = float(image.dataobj.slope), float(image.dataobj.inter)
-    for row, volume in enumerate(_volumes(image, path, start, stop)):
-        courses[row] = volume[flat] * slope + shift
-        if not np.isfinite(courses[row]).all():
-            raise InputError(path, "holds values inside the mask that are not numbers", "finite values")
+    for row, volume in enumerate(_volumes(image, start, stop)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            courses[row] = volume[flat] * image.slope + image.shift
     return courses
 
 
-def _volumes(image: Any, path: Path, start: int, stop: int) -> Iterator[NDArray[Any]]:
-    """Yield the unscaled volumes of a 4-D image, each flat in the file's order (x fastest)."""
-    kind = np.dtype(image.dataobj.dtype)
-    if kind.kind not in "iuf":
-        raise InputError(path, f"holds values of the kind {kind}", "whole or real numbers")
-    length, offset = int(np.prod(image.shape[:3])), int(image.dataobj.offset)
-    if path.name.endswith(".gz"):
-        size = length * kind.itemsize
-        yield from (
-            np.frombuffer(raw, kind) for raw in _unzipped(path, offset + start * size, size, stop - start)
-        )
+def read_data(image: NiftiImage, count: int | None = None) -> NDArray[np.float64]:
+    """Read an image's data, or its first ``count`` volumes, in the image's shape.
+
+    :raises InputError: they end early or are damaged; the message names the file.
+    """
+    total = int(np.prod(image.shape[3:], dtype=np.int64))
+    count = total if count is None else min(count, total)
+    values = np.empty((*image.shape[:3], count), np.float64, order="F")
+    with np.errstate(over="ignore", invalid="ignore"):
+        for number, volume in enumerate(_volumes(image, 0, count)):
+            values[..., number] = volume.reshape(image.shape[:3], order="F")
+        if (image.slope, image.shift) != (1.0, 0.0):
+            values *= image.slope
+            values += image.shift
+    return values.reshape(image.shape if count == total else values.shape, order="F")
+
+
+def _volumes(image: NiftiImage, start: int, stop: int) -> Iterator[NDArray[Any]]:
+    """Yield the unscaled volumes of an image, each flat in the file's order (x fastest)."""
+    length = int(np.prod(image.shape[:3], dtype=np.int64))
+    if image.compressed:
+        size = length * image.kind.itemsize
+        pieces = _pieces(image.path, image.offset + start * size, size)
+        for number in range(start, stop):
+            raw = next(pieces, None)
+            if raw is None:
+                raise damaged(image.path, f"{number} of {stop} volumes")
+            yield np.frombuffer(raw, image.kind)
         return
+    total = int(np.prod(image.shape[3:], dtype=np.int64))
     try:
-        data = np.memmap(path, kind, mode="r", offset=offset, shape=(image.shape[3], length))
+        data = np.memmap(image.path, image.kind, mode="r", offset=image.offset, shape=(total, length))
     except (OSError, ValueError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(image.path, error) from error
     yield from data[start:stop]
 
 
-def _unzipped(path: Path, offset: int, size: int, count: int) -> Iterator[bytearray]:
-    """Yield ``count`` pieces of ``size`` bytes of a gzip file's content from ``offset`` on; never go back."""
-    piece, filled, done = bytearray(size), 0, 0
-    for data in _inflated(path):
+def _pieces(path: Path, offset: int, size: int) -> Iterator[bytearray]:
+    """Yield pieces of ``size`` bytes of a gzip file's content from ``offset`` on, each in the same memory."""
+    piece, filled = bytearray(size), 0
+    for data in inflated(path):
         view = memoryview(data)
         skipped = min(offset, len(view))
         view, offset = view[skipped:], offset - skipped
@@ -161,42 +149,7 @@ def _unzipped(path: Path, offset: int, size: int, count: int) -> Iterator[bytear
             view, filled = view[taken:], filled + taken
             if filled == size:
                 yield piece
-                filled, done = 0, done + 1
-                if done == count:
-                    return
-    raise _damaged(path, f"{done} of {count} volumes")
-
-
-def _inflated(path: Path) -> Iterator[bytes]:
-    """Yield the content of a gzip file, of one or several members, in pieces of bounded size."""
-    try:
-        with path.open("rb") as stream:
-            unzip = zlib.decompressobj(GZIP)
-            data = stream.read(BLOCK)
-            while data:
-                yield unzip.decompress(data, 4 * BLOCK)
-                if unzip.eof and unzip.unused_data.strip(b"\0"):
-                    data, unzip = unzip.unused_data, zlib.decompressobj(GZIP)
-                else:
-                    data = unzip.unconsumed_tail
-                data = data or stream.read(BLOCK)
-    except (OSError, zlib.error) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, why: object) -> InputError:
-    return InputError(path, f"its data end early or are damaged ({why})", "an intact NIfTI file")
-
-
-def read_data(image: Any, path: Path, index: Any = ...) -> NDArray[np.float64]:
-    """Read part of an image's data.
-
-    :raises InputError: they end early or are damaged; the message names the file.
-    """
-    try:
-        return np.asarray(image.dataobj[index], np.float64)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise _damaged(path, error) from error
+                filled = 0
 
 
 def volume_of(values: AnyFloats, voxels: Indices, shape: tuple[int, ...]) -> NDArray[np.float32]:

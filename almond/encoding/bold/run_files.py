@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from almond.encoding.bold.bids import Run
-from almond.encoding.bold.sidecars import check_fetched, entities
+from almond.encoding.bold.sidecars import check_fetched, entities, same_bids_name
 from almond.errors import InputError
+from almond.files.folders import find_path
 
 FIELD = re.compile(r"\{([a-z]+)\}")
 
@@ -17,6 +18,7 @@ def file_of_run(pattern: str, run: Run, source: str) -> Path:
 
     ``{subject}`` and ``{run}`` are the run's subject and name, ``{bold}`` the file name of its BOLD without
     ``.nii.gz``, and any BIDS entity of that file, such as ``{ses}``, ``{task}`` or ``{acq}``, its value.
+    Where there is no such name, ``run-01`` for ``run-1`` or the name in another Unicode form is the file.
 
     :raises InputError: a field that the run does not have, or no such file.
     """
@@ -24,12 +26,12 @@ def file_of_run(pattern: str, run: Run, source: str) -> Path:
         **entities(run.bold),
         "subject": run.subject,
         "run": run.name,
-        "bold": run.bold.name.removesuffix(".gz").removesuffix(".nii"),
+        "bold": re.sub(r"(?i)\.nii(\.gz)?$", "", run.bold.name),
     }
     missing = [name for name in FIELD.findall(pattern) if name not in known]
     if missing:
         raise InputError(source, f"{pattern} has a field {{{missing[0]}}}", f"one of {', '.join(known)}")
-    path = Path(FIELD.sub(lambda match: known[match[1]], pattern))
+    path = find_path(Path(FIELD.sub(lambda match: known[match[1]], pattern)), same_bids_name)
     check_fetched(path)
     if not path.is_file():
         raise InputError(

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from almond.files.folders import find_path
 from almond.shapes import shown
 
 NIFTI = (".nii", ".nii.gz")
@@ -26,12 +27,12 @@ BASE = "base"
 
 
 def resolved_path(value: object, info: ValidationInfo) -> Path:
-    """Make a path absolute; it need not exist.
+    """Make a path absolute, with its names in the Unicode form of the disk; it need not exist.
 
     :raises ValueError: the value is no path.
     """
     if isinstance(value, Path) or (isinstance(value, str) and value.strip()):
-        return Path((info.context or {}).get(BASE, "")) / value
+        return find_path(Path((info.context or {}).get(BASE, "")) / value)
     raise ValueError("is missing" if value is None else f"is {shown(value)}, not a path")
 
 
@@ -54,7 +55,7 @@ class ExistingFile:
         path = resolved_path(value, info)
         if not os.path.isfile(path):
             raise ValueError(f"file not found: {path}")
-        if not path.name.endswith(self.suffixes):
+        if not path.name.lower().endswith(self.suffixes):
             raise ValueError(f"{path.name} does not end in {' or '.join(self.suffixes)}")
         return path
 
@@ -75,7 +76,7 @@ def file_or_pattern_of(suffixes: Sequence[str], *fields: str) -> PlainValidator:
     def file_or_pattern(value: object, info: ValidationInfo) -> Path:
         if not any(field in str(value) for field in fields):
             return existing.check(value, info)
-        if not str(value).endswith(tuple(suffixes)):
+        if not str(value).lower().endswith(tuple(suffixes)):
             raise ValueError(f"{value} does not end in {' or '.join(suffixes)}")
         return resolved_path(value, info)
 

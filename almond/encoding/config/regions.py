@@ -24,6 +24,7 @@ from pydantic import (
 from almond.described import DescribedShape
 from almond.encoding.config.paths import NIFTI, file_or_pattern_of
 from almond.encoding.config.section import stored_value
+from almond.files.folders import find_path
 from almond.shapes import (
     Contradictions,
     Flag,
@@ -117,7 +118,7 @@ class RegionSpec(DescribedShape):
 
         def filled(value: Any) -> Any:
             if isinstance(value, Path):
-                return Path(str(value).replace(SUBJECT, subject))
+                return find_path(Path(str(value).replace(SUBJECT, subject)))
             if isinstance(value, tuple):
                 return tuple(filled(item) for item in value)
             return value.for_subject(subject) if isinstance(value, RegionSpec) else value
@@ -134,7 +135,7 @@ class RegionSpec(DescribedShape):
 
 
 class MaskSpec(RegionSpec):
-    """Every voxel of a file that is neither 0 nor NaN."""
+    """The voxels of a file with its one value beside 0 and NaN."""
 
     kind = "mask"
     mask: Nifti
@@ -267,7 +268,7 @@ def _of_text(value: str | Path, context: dict[str, Any], *, inside: bool) -> Reg
     names = context.get(NAMES, ())
     if inside and value in names:
         return ReferenceSpec(region=str(value))
-    if inside and not str(value).endswith(NIFTI):
+    if inside and not str(value).lower().endswith(NIFTI):
         hint = suggestion(str(value), names)
         raise ValueError(f"{value} is neither the name of a region nor a NIfTI file; {hint}")
     mask: TypeAdapter[Path] = TypeAdapter(Nifti)

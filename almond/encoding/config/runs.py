@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from almond.encoding.config.paths import NIFTI, ExistingFile, ExistingFolder, ResolvedPath
-from almond.encoding.config.section import FILLED, ConfigSection, Label, Positive, Texts
+from almond.encoding.config.section import FILLED, ConfigSection, Label, NotNegative, Positive, Texts
 from almond.shapes import Text, Whole, repeated, shown
 
 SOURCES = ("dataset", "runs", "encoders")
@@ -73,6 +73,9 @@ class DataSettings(ConfigSection):
     """a list of texts, such as `["01", "02"]`; all unless given"""
     tr: Positive | None = None
     """repetition time in seconds; must agree with the sidecar, where there is one"""
+    start_time: NotNegative | None = None
+    """seconds from the start of a volume to the time that it stands for, such as half the TR; must agree with
+    StartTime of the sidecar, where there is one"""
     output: ResolvedPath = Field(default=Path("artifacts"), validate_default=True)
     """folder of the artifacts"""
     strict: bool = False

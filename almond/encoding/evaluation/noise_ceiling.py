@@ -203,7 +203,7 @@ def _presentations(scan: Scan, column: str) -> list[tuple[float, str]]:
 def _volumes(scan: Scan, onset: float, window: tuple[float, float]) -> NDArray[np.int64]:
     """Return which of a run's uncensored volumes lie in the window after an onset, as positions among
     them."""
-    times = np.arange(scan.n_volumes) * scan.tr
+    times = scan.times
     inside = (times >= onset + window[0] - 1e-9) & (times < onset + window[1] - 1e-9)
     measured = inside if scan.uncensored is None else inside[scan.uncensored]
     return np.flatnonzero(measured)

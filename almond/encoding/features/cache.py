@@ -6,7 +6,6 @@ some images and their features. A pack that cannot be read is not there; its ima
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.digest import digest_json
-from almond.files import npz_bytes, write_atomically
+from almond.errors import InputError
+from almond.files.arrays import read_npz
+from almond.files.writing import npz_bytes, write_atomically
 from almond.finite import not_finite, require_finite
 from almond.pictures.reading import READER
 from almond.progress import Progress, Silent
@@ -94,10 +95,12 @@ def _read_packs(cache: Path, space: Extractor, wanted: set[str]) -> dict[str, ND
 
 def _read_pack(path: Path, dimension: int) -> dict[str, NDArray[np.float32]]:
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            names, values = stored["digests"].tolist(), stored["values"]
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile):
+        stored = read_npz(path)
+    except InputError:
         return {}  # a damaged cache is only a cache
+    if not stored.keys() >= {"digests", "values"}:
+        return {}
+    names, values = stored["digests"].tolist(), stored["values"]
     right = values.shape == (len(names), dimension) and values.dtype == np.float32
     if not right or not_finite(values):
         return {}

@@ -7,7 +7,6 @@ frames nor a killed extraction's work are ever held only in memory: each batch i
 from __future__ import annotations
 
 import shutil
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,8 @@ from almond.digest import digest_file, digest_json
 from almond.encoding.config.features import EVERY
 from almond.encoding.features.space import FeatureSpace
 from almond.errors import InputError
-from almond.files import npz_bytes, open_atomically, write_atomically
+from almond.files.arrays import read_npz
+from almond.files.writing import npz_bytes, open_atomically, write_atomically
 from almond.pictures.formats import MOST_PIXELS, check_size
 from almond.pictures.turns import UPRIGHT, Turn, turn_of_frame
 from almond.progress import Progress, Silent
@@ -270,10 +270,10 @@ def _read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]] | None:
     if not path.is_file():
         return None
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile):
+        stored = read_npz(path)
+    except InputError:
         return None  # a damaged cache is only a cache
+    return stored if stored.keys() >= set(names) else None
 
 
 def _write_done(path: Path, features: FilmFeatures) -> None:

@@ -14,6 +14,7 @@ from almond.encoding.features.space import card_of_space
 from almond.encoding.features.stimulus_events import lay_events, rows_of_stimuli, stimulus_events
 from almond.encoding.features.tables import KEY
 from almond.errors import InputError
+from almond.files.folders import find_path
 from almond.pictures.files import LazyImages
 
 if TYPE_CHECKING:
@@ -36,14 +37,21 @@ def predictors_of_images(spec: NetworkSpec, presentation: Presentation) -> Predi
     ).astype(np.float64)
     row = {name: index for index, name in enumerate(names)}
     courses = [
-        lay_events(events, rows_of_stimuli(events, row), features, scan, spec.interval)
+        lay_events(
+            events,
+            rows_of_stimuli(events, row),
+            features,
+            scan,
+            spec.interval,
+            remarks=presentation.remarks,
+        )
         for events, scan in zip(shown, scans, strict=True)
     ]
     return Predictors(card_of_space(space), tuple(courses), files={"stimuli": digest_json(digests)})
 
 
 def _stimulus(folder: Path, name: str) -> Path:
-    path = folder / name
+    path = find_path(folder / name)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(path, "lies outside the folder of stimuli", f"a file below {folder}")
     if not path.is_file():

@@ -14,6 +14,7 @@ from almond.digest import digest_array, digest_json
 from almond.encoding.bold.bids import Run
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.progress import Progress
+from almond.remarks import Remarks
 from almond.typing import Floats
 
 
@@ -21,8 +22,9 @@ from almond.typing import Floats
 class Scan:
     """What is needed of a run to lay features along it.
 
-    ``n_volumes`` is the length of its time axis. ``uncensored`` (n_volumes,) marks the volumes that are
-    analysed, None for all; ``confounds`` (n_volumes, k) are regressors to project out.
+    ``n_volumes`` is the length of its time axis; volume j stands for j * TR + ``start_time`` seconds after
+    the start of the run. ``uncensored`` (n_volumes,) marks the volumes that are analysed, None for all;
+    ``confounds`` (n_volumes, k) are regressors to project out.
     """
 
     run: Run
@@ -30,6 +32,12 @@ class Scan:
     tr: float
     uncensored: NDArray[np.bool_] | None = None
     confounds: Floats | None = None
+    start_time: float = 0.0
+
+    @property
+    def times(self) -> Floats:
+        """Seconds from the start of the run for which the volumes (n_volumes,) stand."""
+        return self.start_time + self.tr * np.arange(self.n_volumes, dtype=np.float64)
 
     @property
     def seconds(self) -> float:
@@ -47,7 +55,7 @@ class Presentation:
     ``order``: that of alignment; features must fit each run's time (``sound``) or are stretched as one film.
     ``conditions``: those of the whole data set, so that all subjects get the same columns. ``stimuli``: the
     folder that ``stim_file`` starts from. ``cache``: the folder that keeps what a network gave. ``device``:
-    where networks compute.
+    where networks compute. ``remarks`` take what is doubtful about events and features.
     """
 
     scans: Sequence[Scan]
@@ -57,6 +65,7 @@ class Presentation:
     cache: Path
     progress: Progress
     device: str = "cpu"
+    remarks: Remarks = field(default_factory=Remarks)
 
 
 @dataclass(frozen=True)

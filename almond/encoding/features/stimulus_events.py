@@ -12,16 +12,17 @@ import pandas as pd
 from almond.cells import is_number
 from almond.encoding.bold.bids import Run
 from almond.encoding.bold.events import read_events
+from almond.encoding.bold.onsets import Span, event_times
 from almond.encoding.features.run_features import RunFeatures, Scan
 from almond.encoding.features.tables import KEY
 from almond.encoding.hemodynamics.convolution import hold
 from almond.errors import InputError
+from almond.files.folders import normalised
+from almond.remarks import Remarks
 from almond.typing import Floats, Rows
 
 STEPS_PER_VOLUME = 10
 """Grid of stimuli and events: this many steps per TR, so that onsets between volumes keep their time."""
-
-LARGEST_DURATION = 3600.0
 
 
 def conditions_of(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -84,7 +85,7 @@ def stimulus_events(run: Run) -> pd.DataFrame:
     shown = events[column_of(events, run, KEY).notna()]
     if shown.empty:
         raise InputError(run.events, f"names no stimulus in {KEY}", "files below stimuli/")
-    return shown
+    return shown.assign(**{KEY: shown[KEY].map(normalised)})
 
 
 def rows_of_stimuli(events: pd.DataFrame, row: Mapping[str, int]) -> Rows:
@@ -93,21 +94,21 @@ def rows_of_stimuli(events: pd.DataFrame, row: Mapping[str, int]) -> Rows:
 
 
 def lay_events(
-    events: pd.DataFrame, rows: Rows, values: Floats, scan: Scan, interval: float | None
+    events: pd.DataFrame, rows: Rows, values: Floats, scan: Scan, interval: float | None, *, remarks: Remarks
 ) -> RunFeatures:
     """Lay events that show ``values[rows]`` (n, D) along a run, as stimuli's time courses where that is less.
 
     :param rows: (n,) the row of ``values`` (S, D) that each event shows.
     :param interval: seconds per row of the grid; a tenth of the TR where None.
-    :raises InputError: durations below 0 or above an hour.
+    :param remarks: take what is doubtful about the times.
+    :raises InputError: times that cannot be: see :func:`almond.encoding.bold.onsets.event_times`.
     """
     step = interval or scan.tr / STEPS_PER_VOLUME
-    onsets, durations = (events[name].to_numpy(np.float64) for name in ("onset", "duration"))
-    if (durations < 0).any() or (durations > LARGEST_DURATION).any():
-        raise InputError(scan.run.events, "has durations below 0 or above an hour", "seconds")
-    stimuli, columns = np.unique(rows, return_inverse=True)
+    source = scan.run.events or scan.run.bold
+    times = event_times(events, rows, Span(scan.seconds, source, scan.run.name), remarks)
+    stimuli, columns = np.unique(times.rows, return_inverse=True)
     few = 0 < len(stimuli) < values.shape[1]
-    shown = np.eye(len(stimuli))[columns] if few else values[rows]
-    courses = hold(onsets, durations, shown, interval=step, seconds=scan.seconds)
+    shown = np.eye(len(stimuli))[columns] if few else values[times.rows]
+    courses = hold(times.onsets, times.durations, shown, interval=step, seconds=scan.seconds)
     mixing = values[stimuli] if few else None
-    return RunFeatures(courses, step, scan.run.events or scan.run.bold, mixing=mixing)
+    return RunFeatures(courses, step, source, mixing=mixing)

@@ -3,7 +3,7 @@ stimulus once they are read, whichever way the file holds them."""
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from almond.encoding.config.features import TABLES
 from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
+from almond.files.arrays import read_npy, read_npz
 from almond.tables import read_numbers
 
 KEY = "stim_file"
@@ -78,7 +79,7 @@ def load_table(
         raise InputError("rows", f"is {rows!r}", " or ".join(ROWS))
     try:
         matrix = _read(path, variable or None)
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, OSError, KeyError) as error:
         raise InputError(
             path, f"cannot be read ({error})", "a table of numbers with one header row"
         ) from error
@@ -98,7 +99,7 @@ def _read(path: Path, variable: str | None) -> _Matrix:
     if variable is not None:
         raise InputError(path, "holds one table, so that variable has no meaning", "no variable")
     if path.suffix == ".npy":
-        return _Matrix(_numbers(np.load(path, allow_pickle=False), path))
+        return _Matrix(_numbers(read_npy(path), path))
     return _read_parquet(path) if path.suffix == ".parquet" else _read_text(path)
 
 
@@ -122,20 +123,25 @@ def _read_parquet(path: Path) -> _Matrix:
 
 
 def _read_npz(path: Path, variable: str | None) -> _Matrix:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as loaded:
-        name = variable or _only_matrix(loaded, path)
-        if name not in loaded:
-            raise InputError(path, f"has no array {name}", f"one of {', '.join(loaded.files)}")
-        values = _numbers(loaded[name], path)
-        names = tuple(map(str, loaded["names"])) if "names" in loaded else None
-        keys = tuple(map(str, loaded[KEY])) if KEY in loaded else None
-    return _Matrix(values, names, keys)
+    arrays = read_npz(path)
+    name = variable or _only_matrix(arrays, path)
+    if name not in arrays:
+        raise InputError(path, f"has no array {name}", f"one of {', '.join(arrays)}")
+    values = _numbers(arrays[name], path)
+    return _Matrix(values, _texts(arrays, "names", path), _texts(arrays, KEY, path))
 
 
-def _only_matrix(loaded: Any, path: Path) -> str:
-    if VALUES in loaded:
+def _texts(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> tuple[str, ...] | None:
+    if name not in arrays:
+        return None
+    if arrays[name].ndim != 1:
+        raise InputError(path, f"{name} has shape {arrays[name].shape}", "a list of names")
+    return tuple(map(str, arrays[name]))
+
+
+def _only_matrix(arrays: Mapping[str, NDArray[Any]], path: Path) -> str:
+    if VALUES in arrays:
         return VALUES
-    arrays = {name: loaded[name] for name in loaded.files}
     matrices = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind in "biuf"]
     if len(matrices) == 1:
         return str(matrices[0])

@@ -1,8 +1,9 @@
 """From features at their own times to predictors at the times of the volumes.
 
-Features lie on a regular grid: row k at ``start + k * interval`` seconds after the first volume of a run;
-volume j is at j * TR. ``align`` never sees two runs: a response never runs over into the next run.
-``align_film`` stretches one film onto all volumes of a subject as one, as published analyses do.
+Features lie on a regular grid: row k at ``start + k * interval`` seconds after the start of a run; volume j
+stands for j * TR, or for j * TR + StartTime after slice timing correction. ``align`` never sees two runs: a
+response never runs over into the next run. ``align_film`` stretches one film onto all volumes of a subject as
+one, as published analyses do.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from almond.errors import InputError
 
 LARGEST_FACTOR = 4096
 """Of up- and downsampling: intervals and TRs whose ratio is no fraction of smaller numbers are refused."""
+
+IMPULSE = 1.0
+"""Seconds: the area of an event without duration, as that of an event of one second."""
 
 RATIO_TOLERANCE = 1e-6
 WHOLE = 1e-6
@@ -59,6 +63,7 @@ def align(
     delays: Sequence[float] = (),
     order: str = DEFAULT,
     start: float = 0.0,
+    reference: float = 0.0,
     source: object = "features",
 ) -> NDArray[np.float64]:
     """Make predictors (n_volumes, K * D) of one run from its features; column k * D + d.
@@ -70,22 +75,28 @@ def align(
         and False stand for ``spm`` and ``none``.
     :param order: ``default``: antialiased resampling to the TR, then convolution with the response at the
         true sampling interval. The published orders stretch features onto volumes (see ``align_film``).
-    :param start: seconds from the first volume to the first row of features; below 0 when the stimulus began
-        before: what was shown before the first volume then still has its response. At 0 the features must
-        cover the run, to within one row or one TR.
+    :param start: seconds from the start of the run to the first row of features; below 0 when the stimulus
+        began before: what was shown before the first volume then still has its response. At 0, and at
+        ``reference``, the features must cover the run, to within one row or one TR.
+    :param reference: seconds from the start of the run to the time that the first volume stands for
+        (StartTime): volume j stands for j * TR + ``reference``.
     :raises InputError: too few or too many rows, naming ``source``; delays without ``fir`` or the reverse.
     """
     kind = {True: "spm", False: "none"}[hrf] if isinstance(hrf, bool) else hrf
     _check(kind, delays, order)
     if order != DEFAULT:
-        if kind != "spm" or start:
+        if kind != "spm" or start or reference:
             raise InputError(
                 "order", f"{order} is made with the canonical response from time 0", "order: default"
             )
         return align_film(features, n_volumes=n_volumes, tr=tr, order=order)
-    covers = start == 0
+    covers = start in (0, reference)
     if covers:
         _check_length(len(features), interval, n_volumes, tr, source)
+    if covers and reference:
+        features = _exactly(features, max(len(features), round(n_volumes * tr / interval)))
+    # From here on seconds count from the time that the first volume stands for.
+    start -= reference
 
     def read(count: int, first: float) -> NDArray[np.float64]:
         return _at_volumes(features, interval, tr, count, start=first, covers=covers)
@@ -150,7 +161,7 @@ def _at_volumes(
     return at_volumes
 
 
-def _exactly(rows: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+def _exactly(rows: NDArray[Any], count: int) -> NDArray[Any]:
     """Cut, or repeat the last row: ``align`` has made sure that it is at most about one row."""
     if len(rows) >= count:
         return rows[:count]
@@ -197,7 +208,9 @@ def hold(
     """Lay features of events on a regular grid: round(seconds / interval) rows, 0 where nothing is shown.
 
     Row k stands for [k, k + 1) * interval and holds the values weighted by how much of it each event fills,
-    so that onsets between grid points keep their time. Events outside the run are cut.
+    so that onsets between grid points keep their time. An event of duration 0 is an impulse: all of it lies
+    in the row of its onset, with the area of an event of one second (SPM's delta of 1 / dt, ``spm_get_ons``).
+    Events outside the run are cut.
 
     :param onsets: (n,) seconds; ``durations`` (n,) seconds.
     :param values: (n, D) of each event.
@@ -205,6 +218,11 @@ def hold(
     rows = max(1, round(seconds / interval))
     filled = np.zeros((rows, values.shape[1]))
     for onset, duration, value in zip(onsets, durations, values, strict=True):
+        if duration == 0:
+            row = math.floor(onset / interval)
+            if 0 <= row < rows:
+                filled[row] += value * (IMPULSE / interval)
+            continue
         start, stop = max(0.0, onset / interval), min(float(rows), (onset + duration) / interval)
         first, last = math.floor(start), math.ceil(stop)
         if last <= first or stop <= start:

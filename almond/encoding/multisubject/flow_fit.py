@@ -24,7 +24,7 @@ from almond.encoding.multisubject.flow_stages import StageSettings, train_first_
 from almond.encoding.multisubject.shared_fit import data_digests
 from almond.encoding.multisubject.subject_arrays import SubjectArrays
 from almond.errors import InputError
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.progress import Part, Progress
 from almond.rng import derive_seed
 from almond.typing import Floats, Rows
@@ -168,6 +168,7 @@ class _FlowFit:
                 "n_voxels": len(columns),
                 "n_dropped": len(arrays.dropped.get(region, ())),
                 "n_volumes": len(arrays.x),
+                **arrays.remarks.get(region, {}),
                 "evaluate": self.config.flow.evaluate,
                 "chosen": {"temperature": temperature, "factors": factors},
             }

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 from almond.progress import Progress
 from almond.rng import derive_seed
 

@@ -183,6 +183,8 @@ def data_digests(arrays: SubjectArrays) -> dict[str, Any]:
     described["features"], described["provenance"] = arrays.feature_space.digest, dict(arrays.provenance)
     if arrays.null_x is not None:
         described["null_x"] = digest_array(arrays.null_x)
+    if any(arrays.remarks.values()):
+        described["remarks"] = {name: dict(remarks) for name, remarks in arrays.remarks.items()}
     return described
 
 
@@ -297,7 +299,12 @@ class _SubjectFit:
                     "data": digest_json(self.inputs["data"]),
                 },
             },
-            metrics={**metrics, **counts, "chosen": final.hyperparameters},
+            metrics={
+                **metrics,
+                **counts,
+                **arrays.remarks.get(region, {}),
+                "chosen": final.hyperparameters,
+            },
             **extra,
         )
         digest, path = save_artifact(out, artifact)

@@ -23,7 +23,7 @@ class SubjectArrays:
     seconds. ``null_x`` (n, D') are noise predictors for the control, if any.
 
     What only the artifacts need: ``feature_space``, region -> digest of its mask, region -> ``dropped``
-    (K, 3) voxels, the BOLD's grid and the provenance.
+    (K, 3) voxels, the BOLD's grid, the provenance, and region -> metrics that hold its ``remarks``.
     """
 
     subject: str
@@ -39,6 +39,7 @@ class SubjectArrays:
     grid: Mapping[str, Any] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     null_x: Floats | None = None
+    remarks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = sum(self.lengths)

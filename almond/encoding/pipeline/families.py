@@ -17,6 +17,7 @@ from almond.encoding.pipeline.inputs import Inputs, gather_inputs
 from almond.encoding.pipeline.subject_fit import dropped_voxels
 from almond.errors import InputError
 from almond.progress import Part, Progress
+from almond.remarks import Remarks
 
 
 def families_of(config: FitConfig) -> list[str]:
@@ -64,6 +65,8 @@ def fit_family(
 def _arrays(inputs: Inputs, progress: Progress) -> SubjectArrays:
     config = inputs.config
     data = read_subject(config, inputs.regions, inputs.scans, inputs.predictors, progress)
+    inputs.check_strict(data.remarks)
+    remarks, names = Remarks([*inputs.remarks, *data.remarks]), [region.name for region in inputs.regions]
     noise = inputs.noise()
     columns = {region.name: data.columns(region, inputs.subject) for region in inputs.regions}
     root = config.dataset or config.base
@@ -87,4 +90,7 @@ def _arrays(inputs: Inputs, progress: Progress) -> SubjectArrays:
             "regions": {region.name: provenance.of_region(region, root) for region in inputs.regions},
         },
         null_x=None if noise is None else noise.x,
+        remarks={
+            region: remarks.as_metrics(without=[name for name in names if name != region]) for region in names
+        },
     )

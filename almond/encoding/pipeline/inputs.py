@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ from almond.encoding.features.extract import extract_predictors
 from almond.encoding.features.kinds.events import EventsSpec
 from almond.encoding.features.run_features import Predictors, Presentation, Scan, bands, joined_card
 from almond.encoding.features.stimulus_events import conditions_of
-from almond.encoding.pipeline.design_matrix import check_one_tr, prepared_predictors, scan_of
+from almond.encoding.pipeline.design_matrix import (
+    check_one_tr,
+    prepared_predictors,
+    remark_lengths,
+    scan_of,
+)
+from almond.encoding.pipeline.variation import remark_features
 from almond.encoding.regions.resolve import Region, bold_grid, resolve_regions
 from almond.errors import InputError
 from almond.progress import Part, Progress
@@ -70,6 +77,14 @@ class Inputs:
         x = prepared_predictors(self.config, self.scans, made)
         return NoisePredictors(x, bands(made), self.config.null_control, constant)
 
+    def check_strict(self, *more: Remarks) -> None:
+        """Take the inputs' remarks and others as an error where the configuration is strict.
+
+        :raises InputError: there is one.
+        """
+        if self.config.strict:
+            Remarks([*self.remarks, *chain.from_iterable(more)]).refuse(f"sub-{self.subject}")
+
     def release(self) -> None:
         """Free the feature arrays, hundreds of megabytes for a film, once predictors are made."""
         self.predictors.clear()
@@ -93,8 +108,11 @@ def gather_inputs(
     progress.report(0.0, f"sub-{subject}: regions and runs")
     grid = bold_grid([run.bold for run in own])
     regions = resolve_regions(config.regions, grid, subject=subject)
+    for region in regions.values():
+        remarks.extend(region.remarks)
     scans = tuple(scan_of(config, run, remarks) for run in own)
     check_one_tr(scans)
+    remark_lengths(scans, remarks)
     progress.report(0.2, f"sub-{subject}: features")
     presentation = Presentation(
         scans,
@@ -104,12 +122,12 @@ def gather_inputs(
         cache=out / "features",
         progress=Part(progress, 0.2, 1.0),
         device=config.device,
+        remarks=remarks,
     )
     predictors = extract_predictors(config.spaces, presentation)
+    remark_features(predictors, scans, remarks)
     described = provenance.of_subject(config, scans, predictors)
-    if config.strict:
-        remarks.refuse(f"sub-{subject}")
-    return Inputs(
+    inputs = Inputs(
         config,
         subject,
         scans,
@@ -121,6 +139,8 @@ def gather_inputs(
         described,
         remarks,
     )
+    inputs.check_strict()
+    return inputs
 
 
 def _conditions(config: FitConfig, runs: Sequence[Run]) -> tuple[str, ...]:

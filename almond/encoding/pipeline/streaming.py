@@ -28,7 +28,7 @@ from almond.encoding.models.solvers.open_backend import make_backend
 from almond.encoding.models.solvers.ridge_systems import Spectral, System, Systems, make_systems
 from almond.encoding.models.solvers.training_sets import NestedSets, TrainingSets, make_training_sets
 from almond.errors import InputError
-from almond.files import new_folder, publish
+from almond.files.writing import new_folder, publish
 from almond.finite import require_finite
 from almond.progress import Part, Progress
 from almond.typing import Columns, Floats

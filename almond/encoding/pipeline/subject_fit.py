@@ -24,6 +24,7 @@ from almond.encoding.pipeline.encoders.base import SubjectModel
 from almond.encoding.pipeline.inputs import Inputs, NoisePredictors
 from almond.encoding.regions.resolve import Region
 from almond.progress import Part, Progress
+from almond.remarks import Remarks
 from almond.typing import Columns, Floats
 
 
@@ -55,8 +56,12 @@ class SubjectFit:
             "mask": region.digest,
             "config": self.inputs.config.settings(model),
             "provenance": self.inputs.provenance,
+            **self.inputs.remarks.as_metrics(without=self._others(region)),
         }
         return Entry(self.out, self.inputs.subject, region.name, model, inputs)
+
+    def _others(self, region: Region) -> list[str]:
+        return [other.name for other in self.inputs.regions if other is not region]
 
     def run(self, progress: Progress) -> list[FittedRegion]:
         """Fit every model on every region that the index does not hold; BOLD is read once, if at all."""
@@ -68,6 +73,9 @@ class SubjectFit:
             for region in regions
             if (fitted := self.entry(model, region).find()) is not None
         }
+        self.inputs.check_strict(
+            *(Remarks.from_json(item.metrics.get("remarks", ())) for item in known.values())
+        )
         waiting = {
             model: [region for region in regions if (model, region.name) not in known]
             for model in self.models
@@ -82,6 +90,7 @@ class SubjectFit:
                 self.inputs.predictors,
                 Part(progress, 0.0, 0.2),
             )
+            self.inputs.check_strict(data.remarks)
             noise = self.inputs.noise()
             self.inputs.release()
             parts = [
@@ -174,8 +183,7 @@ class SubjectFit:
         config, inputs = self.inputs.config, self.inputs
         dropped = dropped_voxels(region, data.voxels[columns])
         counts = {"n_voxels": len(columns), "n_dropped": len(dropped), "n_volumes": len(data.x)}
-        others = [other.name for other in inputs.regions if other is not region]
-        remarks = {"remarks": said} if (said := inputs.remarks.to_json(without=others)) else {}
+        remarks = Remarks([*inputs.remarks, *data.remarks]).as_metrics(without=self._others(region))
         weights, basis = response_weights(fitted.weights, inputs.card.dimension, config.hrf)
         artifact = EncoderArtifact(
             subject=inputs.subject,

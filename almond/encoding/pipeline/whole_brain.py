@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from almond.digest import canonical_json, digest_json
 from almond.encoding.bold.censoring import uncensored_rows
 from almond.encoding.bold.nifti import read_masked, write_map
+from almond.encoding.bold.quality import VoxelQuality
 from almond.encoding.bold.run_headers import number_of_volumes
 from almond.encoding.bold.select import all_runs, subjects_of
 from almond.encoding.config.fit_config import FitConfig
@@ -28,8 +29,9 @@ from almond.encoding.pipeline.design_matrix import nuisance_of, prepare_courses,
 from almond.encoding.pipeline.inputs import Inputs, gather_inputs
 from almond.encoding.pipeline.streaming import VoxelResults, stream_ridge
 from almond.errors import InputError
-from almond.files import new_folder, publish, write_atomically
+from almond.files.writing import new_folder, publish, write_atomically
 from almond.progress import Part, Progress
+from almond.remarks import Remarks
 from almond.typing import Floats
 
 FORMAT = "almond-brain-map/1"
@@ -71,10 +73,12 @@ def _subject(inputs: Inputs, settings: BrainSettings, folder: Path, progress: Pr
         "settings": inputs.config.settings("ridge"),
         "weights": settings.weights,
         "provenance": inputs.provenance,
+        **inputs.remarks.as_metrics(without=[name for name in inputs.config.regions if name != REGION]),
     }
     key = digest_json(described)
     known = _known(folder, key)
     if known is not None:
+        inputs.check_strict(Remarks.from_json(known.get("remarks", ())))
         return known
     with new_folder(folder.parent) as scratch:
         mapped = _Brain(inputs, settings, region.voxels, scratch).run(progress)
@@ -109,7 +113,9 @@ class _Brain:
         file = self.scratch / "bold.float32"
         lengths = tuple(scan.n_uncensored for scan in scans)
         bold = np.memmap(file, np.float32, "w+", shape=(sum(lengths), len(self.voxels)))
-        constant = self._read(bold, scans, Part(progress, 0.0, 0.2))
+        remarks = Remarks(list(self.inputs.remarks))
+        constant = self._read(bold, scans, remarks, Part(progress, 0.0, 0.2))
+        self.inputs.check_strict(remarks)
         varying = np.flatnonzero(~constant)
         if len(varying) == 0:
             raise InputError(self.settings.mask.files()[0], "every voxel is constant", "measured data")
@@ -130,6 +136,7 @@ class _Brain:
             "heldout_r2": quartiles(real.r2),
             "folds": {"kind": folds.kind, "number": len(folds.folds), "gap_seconds": config.gap},
             **({"warning": folds.warning} if folds.warning else {}),
+            **remarks.as_metrics(without=[name for name in config.regions if name != REGION]),
         }
         if noise is not None:
             null = self._ridge(noise.x, bold, varying, scheme, progress=Part(progress, share, 1.0))
@@ -152,23 +159,30 @@ class _Brain:
         return self.scratch / "weights.npy" if self.settings.weights else None
 
     def _read(
-        self, bold: NDArray[np.float32], scans: Sequence[Scan], progress: Progress
+        self, bold: NDArray[np.float32], scans: Sequence[Scan], remarks: Remarks, progress: Progress
     ) -> NDArray[np.bool_]:
-        """Prepared BOLD (n, V) into the scratch file, each run's file read once; voxels constant in a run."""
-        constant = np.zeros(len(self.voxels), bool)
+        """Prepared BOLD (n, V) into the scratch file, each run's file read once; voxels that are left out."""
+        left_out = np.zeros(len(self.voxels), bool)
+        chunks = [
+            slice(begin, begin + self.settings.chunk)
+            for begin in range(0, len(self.voxels), self.settings.chunk)
+        ]
         first = 0
         for number, scan in enumerate(scans):
             progress.report(number / len(scans), f"sub-{self.inputs.subject}: reading {scan.run.name}")
             rows = bold[first : first + scan.n_uncensored]
             measured = self._measured(scan, rows)
             basis = nuisance_of(self.inputs.config, scan)
-            for begin in range(0, len(self.voxels), self.settings.chunk):
-                chunk = slice(begin, begin + self.settings.chunk)
+            parts = []
+            for chunk in chunks:
                 part = np.asarray(self._kept(scan, measured[:, chunk]), np.float64)
-                prepare_courses(self.inputs.config, basis, part, constant[chunk])
+                parts.append(prepare_courses(self.inputs.config, basis, part))
                 rows[:, chunk] = part
+            quality = VoxelQuality.joined(parts)
+            quality.remark(scan.run, {REGION: np.arange(len(self.voxels))}, remarks)
+            left_out |= quality.unusable
             first += scan.n_uncensored
-        return constant
+        return left_out
 
     def _measured(self, scan: Scan, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """A run as its file has it: in its place, or in a scratch file when volumes will be dropped."""

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from almond.cells import is_number, is_whole
 from almond.encoding.config.regions import AtlasSpec
 from almond.errors import InputError
+from almond.files.text import read_text
 from almond.tables import LINE_ENDS, TextTable, read_table
-from almond.text_files import read_text
 
 NUMBER_COLUMNS = ("index", "value", "label_id", "id", "number", "roi", "label")
 NAME_COLUMNS = ("name", "label", "labels", "region", "structure", "roi_name", "description")

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from almond.digest import digest_file, digest_json
 from almond.encoding.bold.nifti import Grid, grid_of, load_nifti, read_data
+from almond.encoding.config.paths import NIFTI
 from almond.encoding.config.regions import (
-    AtlasSpec,
     DifferenceSpec,
-    MapSpec,
     MaskSpec,
     ReferenceSpec,
     RegionSpec,
     circles,
 )
-from almond.encoding.regions.atlas import label_numbers
 from almond.encoding.regions.regridding import field_of_view_overlaps, onto_grid
+from almond.encoding.regions.selection import selected
 from almond.errors import InputError
+from almond.remarks import Remark, Remarks
 
 AFFINE_TOLERANCE = 1e-3
 """In millimetres per entry: headers are float32."""
@@ -39,7 +39,7 @@ class Region:
     ``digest``: of the file for a plain mask, otherwise of the specification with the digests of its files.
     ``path``: the first file it was read from. ``resampled``: whether any part came from another grid.
     ``lost``: the fraction of the region's own voxels (of all files it adds up, by number) whose centre lies
-    outside the field of view of ``grid``; ``warning`` says so in words, None when there is nothing to say.
+    outside the field of view of ``grid``. ``remarks``: what is doubtful about it.
     """
 
     name: str
@@ -50,7 +50,14 @@ class Region:
     spec: RegionSpec
     resampled: bool = False
     lost: float = 0.0
-    warning: str | None = None
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def warning(self) -> str | None:
+        """What is doubtful about how the region came onto the grid, in words."""
+        texts = [remark.text for remark in self.remarks if remark.kind == "outside"]
+        texts += [f"{it.source} {it.text}" for it in self.remarks if it.kind == "coordinates"]
+        return "; ".join(texts) or None
 
     def notes(self) -> dict[str, Any]:
         """Write how the region came onto the grid, for its metrics; empty when it lay there."""
@@ -94,7 +101,7 @@ def resolve_regions(
 
 
 def bold_grid(bolds: Sequence[Path]) -> Grid:
-    """Read the grid that several BOLD runs share.
+    """Read the grid that several BOLD runs share; left and right are certain where all of them say so.
 
     :raises InputError: two differ; the message shows both.
     """
@@ -103,6 +110,8 @@ def bold_grid(bolds: Sequence[Path]) -> Grid:
         other = grid_of(load_nifti(path), path)
         if not same_grid(first, other):
             raise InputError(path, _differ(other, first), "runs of one subject on one grid")
+        if first.sided and not other.sided:
+            first = replace(first, name=other.name, doubt=other.doubt, sided=False)
     return first
 
 
@@ -113,7 +122,7 @@ def same_grid(first: Grid, second: Grid) -> bool:
 
 
 def _own_grid(name: str, spec: RegionSpec) -> Grid:
-    images = [path for path in spec.files() if path.name.endswith((".nii", ".nii.gz"))]
+    images = [path for path in spec.files() if path.name.lower().endswith(NIFTI)]
     if not images:
         raise InputError(f"regions.{name}", "refers to other regions and has no file", "the grid of the BOLD")
     return replace(grid_of(load_nifti(images[0]), images[0]), space=None)
@@ -132,7 +141,10 @@ def _differ(first: Grid, second: Grid) -> str:
 
 @dataclass(frozen=True)
 class _Made:
-    """Voxels as a mask on the BOLD grid, what they came from, and how many were lost of how many."""
+    """Voxels as a mask on the BOLD grid, what they came from, and how many were lost of how many.
+
+    ``sources``: the grids of its files. ``remarks`` are about no region yet: others may share them.
+    """
 
     inside: NDArray[np.bool_]
     content: Any
@@ -140,7 +152,8 @@ class _Made:
     resampled: bool
     outside: int
     total: int
-    warnings: tuple[str, ...]
+    sources: tuple[Grid, ...]
+    remarks: Remarks
 
 
 class _Resolver:
@@ -156,9 +169,12 @@ class _Resolver:
         if len(voxels) == 0:
             raise InputError(f"regions.{name}", "has no voxels left on the BOLD grid", "voxels inside it")
         lost = made.outside / made.total if made.total else 0.0
-        warnings = list(dict.fromkeys(made.warnings))
+        remarks = Remarks()
         if lost > 0:
-            warnings.insert(0, f"{lost:.1%} of {name} lies outside the field of view of the BOLD")
+            text = f"{lost:.1%} of {name} lies outside the field of view of the BOLD"
+            remarks.add("outside", made.path, text, about=name)
+        for remark in made.remarks:
+            remarks.add(remark.kind, remark.source, remark.text, about=name)
         digest = made.content if isinstance(made.content, str) else digest_json(made.content)
         return Region(
             name,
@@ -169,7 +185,7 @@ class _Resolver:
             spec,
             made.resampled,
             lost,
-            "; ".join(warnings) or None,
+            tuple(remarks),
         )
 
     def made(self, name: str) -> _Made:
@@ -186,8 +202,19 @@ class _Resolver:
         made = self._combined(spec) if spec.parts else self._leaf(spec)
         if spec.side is None:
             return made
+        self._check_sided(spec.side, made)
         content = {"side": spec.side, "of": made.content}
         return replace(made, inside=made.inside & on_side(self.grid, spec.side), content=content)
+
+    def _check_sided(self, side: str, made: _Made) -> None:
+        """Refuse half of a region whose left could be its right: no number would tell."""
+        for grid in (self.grid, *made.sources):
+            if not grid.sided:
+                raise InputError(
+                    grid.name or "the BOLD",
+                    f"{grid.doubt}; side: {side} may be the other half",
+                    "sform and qform that agree in its header, or a mask of that half without side:",
+                )
 
     def _combined(self, spec: RegionSpec) -> _Made:
         parts = [self._make(self._inherited(part, spec)) for part in spec.parts]
@@ -204,7 +231,8 @@ class _Resolver:
             any(part.resampled for part in parts),
             sum(part.outside for part in counted),
             sum(part.total for part in counted),
-            tuple(text for part in parts for text in part.warnings),
+            tuple(grid for part in parts for grid in part.sources),
+            Remarks([remark for part in parts for remark in part.remarks]),
         )
 
     @staticmethod
@@ -220,18 +248,22 @@ class _Resolver:
         if len(shape) != 3 and not (len(shape) == 4 and shape[3] == 1):
             raise InputError(path, f"has shape {shape}", "a 3-D mask")
         source = grid_of(image, path)
-        warning = self._check_space(spec, source, path)
-        mask = selected(spec, read_data(image, path).reshape(shape[:3]), path)
+        remarks = Remarks()
+        if source.doubt:
+            remarks.add("orientation", path, source.doubt)
+        on_grid = same_grid(source, self.grid)
+        self._check_space(spec, source, path, remarks=None if on_grid else remarks)
+        mask = selected(spec, read_data(image).reshape(shape[:3]), path, remarks)
         if not mask.any():
             raise InputError(path, "is empty", "a mask with voxels that are not 0")
         content = _content(spec, path)
-        if same_grid(source, self.grid):
-            return _Made(mask, content, path, False, 0, int(mask.sum()), ())
+        total = int(mask.sum())
+        if on_grid:
+            return _Made(mask, content, path, False, 0, total, (source,), remarks)
         inside, outside = self._resampled(spec, mask, source, path)
-        notes = () if warning is None else (warning,)
-        return _Made(inside, content, path, True, outside, int(mask.sum()), notes)
+        return _Made(inside, content, path, True, outside, total, (source,), remarks)
 
-    def _check_space(self, spec: RegionSpec, source: Grid, path: Path) -> str | None:
+    def _check_space(self, spec: RegionSpec, source: Grid, path: Path, *, remarks: Remarks | None) -> None:
         space = spec.space or source.space
         if space and self.grid.space and space.lower() != self.grid.space.lower():
             raise InputError(
@@ -239,9 +271,10 @@ class _Resolver:
                 f"is in the space {space}, the BOLD in {self.grid.space}; {_differ(source, self.grid)}",
                 "one space (space: says which it is, where a file name is wrong)",
             )
-        if self.grid.code == "scanner" and source.code in ("mni", "talairach") and not spec.space:
-            return f"{path.name} is in {source.code} coordinates, the BOLD's header says scanner coordinates"
-        return None
+        other = self.grid.code == "scanner" and source.code in ("mni", "talairach")
+        if other and not spec.space and remarks is not None:
+            text = f"is in {source.code} coordinates, the BOLD's header says scanner coordinates"
+            remarks.add("coordinates", path, text)
 
     def _resampled(
         self, spec: RegionSpec, mask: NDArray[np.bool_], source: Grid, path: Path
@@ -260,21 +293,6 @@ class _Resolver:
                 "the space of the BOLD runs",
             )
         return inside, outside
-
-
-def selected(spec: RegionSpec, values: NDArray[np.float64], path: Path) -> NDArray[np.bool_]:
-    """Mark the voxels of an image that belong to a mask, atlas or map; NaN never does."""
-    if isinstance(spec, AtlasSpec):
-        numbers = label_numbers(spec, values, path)
-        return np.asarray(np.isin(values, np.array(numbers, np.float64)), np.bool_)
-    known = np.isfinite(values)
-    if not isinstance(spec, MapSpec):
-        return np.asarray(known & (values != 0), np.bool_)
-    if spec.above is not None:
-        known &= values > spec.above
-    if spec.below is not None:
-        known &= values < spec.below
-    return np.asarray(known, np.bool_)
 
 
 def on_side(grid: Grid, side: str) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from almond.digest import digest_files
 from almond.errors import InputError
+from almond.files.folders import visible
 from almond.finite import not_finite
 
 PIPELINES = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
@@ -152,5 +153,5 @@ def load_part(folder: Path, kind: Any, name: str, **options: Any) -> Any:
 def folder_digest(folder: Path) -> str:
     """Compute the digest over the configuration and weight files of a model's folder."""
     kinds = (".json", ".safetensors", ".bin", ".txt")
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in kinds)
+    files = [path for path in visible(folder.rglob("*"), folder) if path.is_file() and path.suffix in kinds]
     return digest_files({path.relative_to(folder).as_posix(): path for path in files})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from almond.digest import canonical_json, digest_file
 from almond.errors import DigestMismatch, InputError
-from almond.files import write_atomically
+from almond.files.writing import write_atomically
 
 FOLDER = Path(__file__).parent
 DIGESTS = "digests.json"

@@ -24,4 +24,4 @@ class EventsSpec(PredictorSpec):
         from almond.encoding.features.event_predictors import predictors_of_events
 
         conditions = self.conditions or tuple(presentation.conditions)
-        return predictors_of_events(conditions, self.interval, presentation.scans)
+        return predictors_of_events(conditions, self.interval, presentation.scans, presentation.remarks)

@@ -34,4 +34,4 @@ class TableSpec(PredictorSpec):
     def open_predictors(self, presentation: Presentation) -> Predictors:
         from almond.encoding.features.table_predictors import predictors_of_table
 
-        return predictors_of_table(self, presentation.scans, presentation.order)
+        return predictors_of_table(self, presentation)

@@ -12,7 +12,7 @@ from typing import Any
 
 from almond.digest import canonical_json, digest_bytes
 from almond.errors import InputError
-from almond.files import refusals_named, write_atomically
+from almond.files.writing import refusals_named, write_atomically
 from almond.progress import Progress
 
 CHUNK = 1 << 20

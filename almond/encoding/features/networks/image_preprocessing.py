@@ -17,6 +17,7 @@ from torch import nn
 from almond.digest import digest_array
 from almond.encoding.features.matlab import read_variable
 from almond.errors import InputError
+from almond.files.arrays import read_npy
 from almond.finite import require_finite
 
 CHANNELS = 3
@@ -132,7 +133,7 @@ def read_mean(mean: tuple[float, ...] | Path | None) -> NDArray[np.float32] | No
 def _read_array(path: Path) -> NDArray[Any]:
     if path.suffix == ".mat":
         return read_variable(path, None)
-    try:
-        return np.asarray(np.load(path, allow_pickle=False), np.float64)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(path, f"cannot be read ({error})", "a .npy file with a mean image") from error
+    values = read_npy(path)
+    if values.dtype.kind not in "biuf":
+        raise InputError(path, f"holds values of type {values.dtype}", "a .npy file with a mean image")
+    return values.astype(np.float64)

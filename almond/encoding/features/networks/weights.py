@@ -17,7 +17,7 @@ from typing import Any
 from almond.digest import canonical_json, digest_file
 from almond.encoding.features.networks.download import fetch
 from almond.errors import DigestMismatch, InputError
-from almond.files import new_folder, publish, refusals_named, write_atomically
+from almond.files.writing import new_folder, publish, refusals_named, write_atomically
 from almond.progress import Progress, Silent
 from almond.registry import Registry
 

@@ -25,7 +25,7 @@ import pytest
 from django.conf import settings
 
 from almond.errors import InputError
-from almond.files import locked
+from almond.files.writing import locked
 from config.secret_key import read_secret_key
 from scripts import vendor_js
 
