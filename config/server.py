@@ -16,6 +16,7 @@ import sys
 import time
 from typing import Any
 
+from django.utils.module_loading import import_string
 from waitress.server import create_server
 
 log = logging.getLogger("almond.server")
@@ -118,8 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"almond: port {wanted.port} of {wanted.host}: {error.strerror}\n")
         return 1
     # Loaded here, once: the processes share it, and what is wrong with the settings ends this process.
-    from config.wsgi import application
-
+    application = import_string("config.wsgi.application")
     Processes(application, listener, wanted.processes, wanted.threads).run()
     return 0
 
