@@ -118,8 +118,12 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"almond: port {wanted.port} of {wanted.host}: {error.strerror}\n")
         return 1
     # Loaded here, once: the processes share it, and what is wrong with the settings ends this process.
+    from config.static_files import uncollected
     from config.wsgi import application
 
+    if (missing := uncollected()) is not None:
+        sys.stderr.write(f"almond: {missing}: the pages' files are not there (run manage.py collectstatic)\n")
+        return 1
     Processes(application, listener, wanted.processes, wanted.threads).run()
     return 0
 

@@ -115,7 +115,11 @@ STATIC_ROOT = ALMOND_HOME / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "config.static_files.WholeFiles"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "config.static_files.PageFiles"
+    },
 }
 
 SESSION_COOKIE_SECURE = HTTPS
