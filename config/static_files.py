@@ -16,9 +16,10 @@ from django.core.files.storage import storages
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 from almond.files import write_atomically
-from config.scripts import is_joined, join_script
+from config.scripts import is_joined, join_script, without_word_list
 
 OWN_SCRIPTS = "js/"
+JSPSYCH = "vendor/jspsych.js"
 
 
 class PageFiles(CompressedManifestStaticFilesStorage):
@@ -35,24 +36,26 @@ class PageFiles(CompressedManifestStaticFilesStorage):
         return name
 
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
-        """Join the scripts, then hash and compress all files, then flush them to the disk at once."""
+        """Make the scripts smaller, then hash and compress all files, then flush them to the disk at once."""
         if dry_run:
             return
-        yield from super().post_process({**paths, **self.join_scripts(paths)}, dry_run, **options)
+        yield from super().post_process({**paths, **self.made_smaller(paths)}, dry_run, **options)
         if self.copied:
             os.sync()
 
-    def join_scripts(self, paths: dict[str, Any]) -> dict[str, Any]:
-        """Put each of our scripts that imports others together with them; returns where they lie."""
-        own = {name: paths[name] for name in paths if name.startswith(OWN_SCRIPTS) and name.endswith(".js")}
-        sources = {name: read_text(storage, path) for name, (storage, path) in own.items()}
-        joined = {}
-        for name, source in sources.items():
-            if is_joined(source):
-                whole = join_script(name, sources, base=settings.STATIC_URL)
-                self._save(name, ContentFile(whole.encode()))
-                joined[name] = (self, name)
-        return joined
+    def made_smaller(self, paths: dict[str, Any]) -> dict[str, Any]:
+        """Write the scripts that pages take otherwise than they are written; returns where they lie."""
+        scripts = {name for name in paths if name.startswith(OWN_SCRIPTS) and name.endswith(".js")}
+        sources = {name: read_text(*paths[name]) for name in scripts}
+        texts = {
+            name: join_script(name, sources, base=settings.STATIC_URL)
+            for name, source in sources.items()
+            if is_joined(source)
+        }
+        texts |= {name: without_word_list(name, read_text(*paths[name])) for name in {JSPSYCH} & paths.keys()}
+        for name, text in texts.items():
+            self._save(name, ContentFile(text.encode()))
+        return {name: (self, name) for name in texts}
 
 
 def read_text(storage: Any, path: str) -> str:

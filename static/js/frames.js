@@ -20,11 +20,10 @@ async function measuredFrames() {
 
 // Watches the frames of one trial, from its start until its answer. Time in which the page is hidden has no frames.
 export class Frames {
-  constructor(length) {
-    this.length = length;
-    this.count = 0;
-    this.slow = 0;
-    this.longest = 0;
+  // measuring: resolves to the length of a frame.
+  constructor(measuring) {
+    this.length = null;
+    this.lengths = [];
     this.onset = {};
     this.last = null;
     this.shown = ({ detail }) => {
@@ -35,21 +34,18 @@ export class Frames {
     };
     document.addEventListener("almond-shown", this.shown);
     document.addEventListener("visibilitychange", this.hidden);
+    measuring.then((length) => {
+      this.length = length;
+    });
     this.watch();
   }
 
   watch() {
     this.request = requestAnimationFrame((moment) => {
-      if (this.last !== null) this.add(moment - this.last);
+      if (this.last !== null) this.lengths.push(moment - this.last);
       this.last = moment;
       this.watch();
     });
-  }
-
-  add(length) {
-    this.count += 1;
-    this.longest = Math.max(this.longest, length);
-    if (this.length !== null && length > SLOW * this.length) this.slow += 1;
   }
 
   // What is told of the trial; nothing is watched any more.
@@ -57,7 +53,9 @@ export class Frames {
     cancelAnimationFrame(this.request);
     document.removeEventListener("almond-shown", this.shown);
     document.removeEventListener("visibilitychange", this.hidden);
-    const { count, slow, length } = this;
-    return { ...this.onset, frames: count, slow, longest_ms: tenths(this.longest), frame_ms: length };
+    const { length, lengths } = this;
+    const slow = length === null ? null : lengths.filter((one) => one > SLOW * length).length;
+    const longest = tenths(lengths.reduce((most, one) => Math.max(most, one), 0));
+    return { ...this.onset, frames: lengths.length, slow, longest_ms: longest, frame_ms: length };
   }
 }

@@ -1,5 +1,4 @@
-// A participant's visit: send what waits, ask the server what is stored, load the first pictures, go on at the first
-// open trial while the others load, and fetch the completion code when the server has every answer.
+// A participant's visit: send what waits, learn what is stored, go on at the first open trial while the pictures load, and fetch the completion code when the server has every answer.
 //
 // How a trial looks is the matter of its kind: a script that the server names, in js/trials. It exports an object:
 //   info                   what its jsPsych plugin declares: parameters and data, rt and images among them
@@ -99,15 +98,13 @@ async function fetchState() {
   }
 }
 
-// Starts loading all pictures, and waits for those of the first trial.
-async function loadPictures(state, open, events) {
+// Starts loading all pictures, those of the first trial first. Nobody waits for them here: there are words to read.
+function loadPictures(state, open, events) {
   const begun = performance.now();
   const pictures = new Pictures(state.images, open.flatMap((trial) => trial.images), ({ loaded, total, retries }) => {
     if (loaded === total) events.add("images", { count: total, retries, ms: Math.round(performance.now() - begun) });
   });
-  say("Loading the pictures", ["One moment, please."]);
   pictures.start(open[0].images);
-  await pictures.ready(open[0].images);
   return pictures;
 }
 
@@ -164,7 +161,7 @@ function trialNode(trial, kind, study, onAnswer, events) {
     ...kind.trial(trial, { constructs: study.constructs, images }),
     on_start: () => {
       events.trialIndex = trial.index;
-      frames = new Frames(study.frameMs);
+      frames = new Frames(study.measuring);
     },
     on_finish: (data) => {
       events.add("frames", frames.end());
@@ -244,6 +241,12 @@ async function alone(outbox, takeOver) {
   return false;
 }
 
+async function noteLoad(events, outbox, done, measuring) {
+  const detail = { done, waiting: outbox.size, kept: outbox.store.works };
+  const screen = { width: innerWidth, height: innerHeight, ratio: devicePixelRatio };
+  events.add("load", { ...detail, ...screen, frame_ms: await measuring });
+}
+
 async function visit({ takeOver = false } = {}) {
   document.getElementById("late")?.remove();
   const measuring = frameLength();
@@ -263,29 +266,20 @@ async function visit({ takeOver = false } = {}) {
   const total = state.trials.length;
   let done = total - open.length;
   showProgress(done, total);
-  const frameMs = await measuring;
-  events.add("load", {
-    done,
-    waiting: outbox.size,
-    kept: outbox.store.works,
-    width: innerWidth,
-    height: innerHeight,
-    ratio: devicePixelRatio,
-    frame_ms: frameMs,
-  });
+  noteLoad(events, outbox, done, measuring);
   if (!state.live && !config.preview && open.length > 0) {
     say("The study is not open at the moment", ["Your answers so far are stored. Please come back later."], again());
     return;
   }
   if (open.length > 0) {
+    const pictures = loadPictures(state, open, events);
     const kinds = await loadKinds(state.blocks);
-    const pictures = await loadPictures(state, open, events);
     const onAnswer = (trial, answer) => {
       done += 1;
       showProgress(done, total);
       if (!config.preview) outbox.add(answer);
     };
-    const study = { constructs: state.constructs, pictures, frameMs };
+    const study = { constructs: state.constructs, pictures, measuring };
     await run(state, kinds, open, study, onAnswer, events);
   }
   if (outbox.over) return;

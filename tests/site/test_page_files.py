@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from almond.errors import InputError
-from config.scripts import join_script
+from config.scripts import join_script, without_word_list
 from tests.site.test_server import served
 
 MODULES = {
@@ -60,6 +60,13 @@ def test_modules_are_joined_each_once_and_in_order() -> None:
 def test_what_cannot_be_joined_is_named(source: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         join_script("js/z.js", {**MODULES, "js/z.js": source})
+
+
+def test_jspsych_comes_without_its_list_of_words(collected_files: Path) -> None:
+    assert without_word_list("j.js", 'var a=["ability","able","zoo"],b=a;') == "var a=[],b=a;"
+    with pytest.raises(InputError, match=r"j\.js: has 0 lists of words"):
+        without_word_list("j.js", "var a=[];")
+    assert b'"abroad"' not in (collected_files / "vendor" / "jspsych.js").read_bytes()
 
 
 def test_every_script_of_ours_is_hashed_joined_and_compressed(collected_files: Path) -> None:
