@@ -1,7 +1,7 @@
 """The participant's page as bytes and time: ``python -m benchmarks.page ADDRESS --json``.
 
-``ADDRESS`` is where a live study of a running site is joined. Takes part in it, once for the bytes and once on
-an emulated slow line (1.6 Mbit/s, 150 ms) with a four times slower processor: two of its places are used up.
+``ADDRESS`` is where a live study of a running site is joined. Takes part in it, once for the bytes and once
+on an emulated slow line (1.6 Mbit/s, 150 ms) with a four times slower processor: two of its places are used up.
 Needs Chromium and Playwright.
 """
 
