@@ -1,8 +1,8 @@
 """The participant's page as bytes and time: ``python -m benchmarks.page ADDRESS --json``.
 
 ``ADDRESS`` is where a live study of a running site is joined. Takes part in it, once for the bytes and once
-on an emulated slow line (1.6 Mbit/s, 150 ms) with a four times slower processor: two of its places are used up.
-Needs Chromium and Playwright.
+on an emulated slow line (1.6 Mbit/s, 150 ms) with a four times slower processor, and so uses up two of its
+places. Needs Chromium and Playwright.
 """
 
 from __future__ import annotations

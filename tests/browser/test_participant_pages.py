@@ -54,7 +54,7 @@ PALE_TEXT = """() => {
 
 def check_looks(here: Visit, name: str) -> None:
     here.shot(name)
-    assert here.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    assert here.page.evaluate("document.documentElement.scrollWidth <= screen.width"), name
     assert here.page.evaluate(SMALL_TARGETS) == [], name
     assert here.page.evaluate(PALE_TEXT) == [], name
 

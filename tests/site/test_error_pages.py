@@ -29,7 +29,7 @@ def check_page(reply: Any, status: int) -> str:
     assert reply.status_code == status
     assert text.count("<main") == text.count("<h1>") == 1
     assert "css/participant.css" in text
-    assert "every answer that you gave is kept" in text
+    assert "answers that reached us are stored" in text
     return text
 
 
