@@ -18,6 +18,8 @@ from typing import Any
 
 from waitress.server import create_server
 
+from config.static_files import uncollected
+
 log = logging.getLogger("almond.server")
 
 STALLED_SECONDS = 30
@@ -118,7 +120,6 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"almond: port {wanted.port} of {wanted.host}: {error.strerror}\n")
         return 1
     # Loaded here, once: the processes share it, and what is wrong with the settings ends this process.
-    from config.static_files import uncollected
     from config.wsgi import application
 
     if (missing := uncollected()) is not None:

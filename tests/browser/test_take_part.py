@@ -216,7 +216,8 @@ def test_images_that_arrive_changed_are_not_shown(visit: Any, study: Study) -> N
         "const wait = setTimeout; setTimeout = (run, ms) => wait(run, ms < 20000 ? Math.min(ms, 50) : ms);"
     )
     consent(here, study)
-    here.page.get_by_role("heading", name="A part of the study could not be loaded").wait_for()
+    begin_block(here)
+    here.page.get_by_role("heading", name="A picture did not come").wait_for()
     assert here.page.locator(".picture").count() == 0
     assert Response.objects.count() == 0
 
