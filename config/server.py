@@ -19,6 +19,8 @@ from typing import Any
 from django.utils.module_loading import import_string
 from waitress.server import create_server
 
+from config.static_files import uncollected
+
 log = logging.getLogger("almond.server")
 
 STALLED_SECONDS = 30
@@ -120,6 +122,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     # Loaded here, once: the processes share it, and what is wrong with the settings ends this process.
     application = import_string("config.wsgi.application")
+    if (missing := uncollected()) is not None:
+        sys.stderr.write(f"almond: {missing}: the pages' files are not there (run manage.py collectstatic)\n")
+        return 1
     Processes(application, listener, wanted.processes, wanted.threads).run()
     return 0
 

@@ -5,6 +5,9 @@ so another site cannot make them: it does not know the address. They are therefo
 cookie, which may be blocked or expire during a long visit and must never cost an answer or a participant;
 instead, what browsers say about the origin of a request is checked, and the consent form carries a signed
 token of its own.
+
+Only the answers that hold nothing of what a stranger can write into a request are compressed: beside text of
+their choosing, the length of a compressed answer would tell the token bit by bit (BREACH).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lab.origins import is_own_origin
@@ -196,6 +200,7 @@ def visitor_address(request: HttpRequest) -> str:
 
 
 @require_safe
+@gzip_page
 @participant_page
 def study(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
     """Where a participant answers; or the end, when all is answered."""
@@ -206,7 +211,12 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
         return render(request, "participant/stopped.html", context)
     if participant.study.has_ended(timezone.now()):
         return render(request, "participant/ended.html", context)
-    config = {"participant": participant.name, "preview": False, "urls": presentation.addresses(token)}
+    config = {
+        "participant": participant.name,
+        "preview": False,
+        "urls": presentation.addresses(token),
+        "state": presentation.state_json(participant),
+    }
     code = resume_code(participant) if hasattr(participant, "recruitment") else ""
     return render(request, "participant/study.html", {**context, "config": config, "resume_code": code})
 
@@ -239,6 +249,7 @@ def withdraw(request: HttpRequest, participant: Participant, token: str) -> Http
 
 
 @require_safe
+@gzip_page
 @participant_api
 def state(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
     return JsonResponse(presentation.state_json(participant))

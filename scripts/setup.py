@@ -121,7 +121,7 @@ def run_telling(words: list[str]) -> None:
 
 
 def install_page_packages() -> None:
-    """jsPsych and its plugins from npm, as ``package-lock.json`` pins them, copied to where pages look."""
+    """jsPsych from npm, as ``package-lock.json`` pins them, copied to where pages look."""
     lock = ROOT / "package-lock.json"
     files = (ROOT / "package.json", lock, ROOT / "scripts" / "vendor_js.py")
     stamp = ROOT / "node_modules" / ".almond-packages"

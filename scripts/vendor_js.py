@@ -15,7 +15,6 @@ VENDOR = ROOT / "static" / "vendor"
 # Address below static/vendor -> file in node_modules. jspsych.css is left out: it embeds 351 KB of fonts.
 FILES = {
     "jspsych.js": "jspsych/dist/index.browser.min.js",
-    "plugin-html-button-response.js": "@jspsych/plugin-html-button-response/dist/index.browser.min.js",
 }
 
 

@@ -1,12 +1,15 @@
-// The moment at which images are on the screen, on the clock of performance.now.
+// The moment at which images are on the screen, on the clock of performance.now. They came somewhere between the
+// frame that was made with them and the one after it: that time is told as the uncertainty (frames.js).
 
-const nextFrame = () => new Promise((go) => requestAnimationFrame(() => go()));
+const nextFrame = () => new Promise((go) => requestAnimationFrame(go));
 
 export async function painted(images) {
   await Promise.all(images.map((image) => image.decode()));
-  await nextFrame(); // the frame that will show them is being made
-  await nextFrame(); // it has been handed to the screen
-  return performance.now();
+  const made = await nextFrame(); // the frame that will show them is being made
+  const next = await nextFrame(); // it has been handed to the screen
+  const moment = performance.now();
+  document.dispatchEvent(new CustomEvent("almond-shown", { detail: { moment, uncertainty: next - made } }));
+  return moment;
 }
 
 export function picture(image, alt) {
@@ -24,18 +27,4 @@ export function element(name, attributes = {}, ...children) {
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...children);
   return made;
-}
-
-// The length of a frame in milliseconds, the median of eleven; null where the page draws none for a second.
-export function frameLength() {
-  return Promise.race([measuredFrames(), new Promise((go) => setTimeout(() => go(null), 1000))]);
-}
-
-async function measuredFrames() {
-  const moments = [];
-  for (let frame = 0; frame < 12; frame += 1) {
-    moments.push(await new Promise((go) => requestAnimationFrame(go)));
-  }
-  const lengths = moments.slice(1).map((moment, number) => moment - moments[number]);
-  return Math.round(lengths.sort((one, other) => one - other)[5] * 100) / 100;
 }

@@ -1,5 +1,4 @@
-// A participant's visit: send what waits, ask the server what is stored, load the first pictures, go on at the first
-// open trial while the others load, and fetch the completion code when the server has every answer.
+// A participant's visit: send what waits, learn what is stored, go on at the first open trial while the pictures load, and fetch the completion code when the server has every answer.
 //
 // How a trial looks is the matter of its kind: a script that the server names, in js/trials. It exports an object:
 //   info                   what its jsPsych plugin declares: parameters and data, rt and images among them
@@ -9,7 +8,8 @@
 import { haveAlone } from "./alone.js";
 import { Events } from "./events.js";
 import { Outbox, post } from "./outbox.js";
-import { element, frameLength } from "./painted.js";
+import { Frames, frameLength } from "./frames.js";
+import { element } from "./painted.js";
 import { Pictures } from "./preload.js";
 import { newId, pause, sleep } from "./waiting.js";
 
@@ -98,36 +98,41 @@ async function fetchState() {
   }
 }
 
-// Starts loading all pictures, and waits for those of the first trial.
-async function loadPictures(state, open, events) {
+// Starts loading all pictures, those of the first trial first. Nobody waits for them here: there are words to read.
+function loadPictures(state, open, events) {
   const begun = performance.now();
   const pictures = new Pictures(state.images, open.flatMap((trial) => trial.images), ({ loaded, total, retries }) => {
     if (loaded === total) events.add("images", { count: total, retries, ms: Math.round(performance.now() - begun) });
   });
-  say("Loading the pictures", ["One moment, please."]);
   pictures.start(open[0].images);
-  await pictures.ready(open[0].images);
   return pictures;
 }
 
-function escaped(text) {
-  return element("p", {}, text).innerHTML;
+// A jsPsych plugin that fills a page and goes on when the page says so: fill(display, goOn).
+function page(name, fill) {
+  return class {
+    static info = { name, version: "1.0.0", parameters: {}, data: {} };
+
+    constructor(jsPsych) {
+      this.jsPsych = jsPsych;
+    }
+
+    trial(display) {
+      fill(display, () => this.jsPsych.finishTrial({}));
+    }
+  };
 }
 
+// The words before a block, until the person goes on.
 function introduction(block, number, blocks, resumed) {
   const title = resumed ? "Welcome back" : blocks > 1 ? `Part ${number + 1} of ${blocks}` : "Before you begin";
-  const texts = block.instructions.map((text) => `<p>${escaped(text)}</p>`).join("");
-  const keys = `<p class="keys soft">${escaped(block.keys)}</p>`;
-  return {
-    type: window.jsPsychHtmlButtonResponse,
-    stimulus: `<div class="words"><h1 tabindex="-1">${title}</h1>${texts}${keys}</div>`,
-    choices: [resumed ? "Go on" : "Begin"],
-    button_html: (label) => `<button type="button" class="main">${label}</button>`,
-    on_load: () => {
-      window.scrollTo(0, 0);
-      stage.querySelector("h1").focus({ preventScroll: true });
-    },
-  };
+  return page("almond-introduction", (display, goOn) => {
+    const shown = words(title, block.instructions, again(resumed ? "Go on" : "Begin", goOn));
+    shown.lastElementChild.before(element("p", { class: "keys soft" }, block.keys));
+    display.replaceChildren(shown);
+    window.scrollTo(0, 0);
+    display.querySelector("h1").focus({ preventScroll: true });
+  });
 }
 
 // The kinds of the blocks by name, each from its script.
@@ -136,36 +141,32 @@ async function loadKinds(blocks) {
   return Object.fromEntries(await Promise.all(blocks.map(load)));
 }
 
-// A jsPsych plugin that waits for the pictures of a trial, on a page of its own.
+// A page of its own until the pictures of a trial have come.
 function waitFor(pictures, digests) {
-  return class {
-    static info = { name: "almond-wait", version: "1.0.0", parameters: {}, data: {} };
-
-    constructor(jsPsych) {
-      this.jsPsych = jsPsych;
-    }
-
-    trial(display) {
-      display.replaceChildren(words("Loading the next picture", ["One moment, please."]));
-      pictures.ready(digests).then(
-        () => this.jsPsych.finishTrial({}),
-        (error) => say("A picture did not come", [`${error.message}.`, "Your answers so far are kept."], again()),
-      );
-    }
-  };
+  return page("almond-wait", (display, goOn) => {
+    display.replaceChildren(words("Loading the next picture", ["One moment, please."]));
+    pictures
+      .ready(digests)
+      .then(goOn, (error) => say("A picture did not come", [`${error.message}.`, "Your answers so far are kept."], again()));
+  });
 }
 
 function trialNode(trial, kind, study, onAnswer, events) {
   const { pictures } = study;
   const wait = { type: waitFor(pictures, trial.images) };
   const images = trial.images.map((digest) => pictures.get(digest));
+  let frames = null;
   const shown = {
     type: kind.plugin,
     ...kind.trial(trial, { constructs: study.constructs, images }),
     on_start: () => {
       events.trialIndex = trial.index;
+      frames = new Frames(study.measuring);
     },
-    on_finish: (data) => onAnswer(trial, answerBody(trial, kind, data)),
+    on_finish: (data) => {
+      events.add("frames", frames.end());
+      onAnswer(trial, answerBody(trial, kind, data));
+    },
     post_trial_gap: GAP_MS,
   };
   return [{ timeline: [wait], conditional_function: () => !pictures.has(trial.images) }, shown];
@@ -175,16 +176,15 @@ function answerBody(trial, kind, data) {
   return { response_id: newId(), trial_id: trial.id, rt_ms: data.rt, images: data.images, ...kind.answer(data) };
 }
 
-async function run(state, kinds, open, pictures, onAnswer, events) {
+async function run(state, kinds, open, study, onAnswer, events) {
   const begunAlready = open.length < state.trials.length;
   const jsPsych = window.initJsPsych({ display_element: stage, auto_update_progress_bar: false });
-  const study = { constructs: state.constructs, pictures };
   const timeline = [];
   state.blocks.forEach((block, number) => {
     const trials = open.filter((trial) => trial.block === block.name);
     if (trials.length === 0) return;
     const resumed = begunAlready && timeline.length === 0;
-    timeline.push(introduction(block, number, state.blocks.length, resumed));
+    timeline.push({ type: introduction(block, number, state.blocks.length, resumed) });
     timeline.push(...trials.flatMap((trial) => trialNode(trial, kinds[block.kind], study, onAnswer, events)));
   });
   stage.replaceChildren();
@@ -241,8 +241,15 @@ async function alone(outbox, takeOver) {
   return false;
 }
 
+async function noteLoad(events, outbox, done, measuring) {
+  const detail = { done, waiting: outbox.size, kept: outbox.store.works };
+  const screen = { width: innerWidth, height: innerHeight, ratio: devicePixelRatio };
+  events.add("load", { ...detail, ...screen, frame_ms: await measuring });
+}
+
 async function visit({ takeOver = false } = {}) {
   document.getElementById("late")?.remove();
+  const measuring = frameLength();
   const events = new Events(config.preview ? null : config.urls.events);
   const outbox = await Outbox.open(config.participant, config.urls.responses, {
     onChange: showUnsent,
@@ -250,35 +257,30 @@ async function visit({ takeOver = false } = {}) {
   });
   if (!config.preview && !(await alone(outbox, takeOver))) return;
   events.watch();
+  // What came with the page may be older than an answer that waited, or that another tab gave.
+  const fresh = outbox.size === 0 && outbox.store.works && !takeOver;
   await outbox.flush();
   if (outbox.over) return;
-  const state = config.preview ? config.state : await fetchState();
+  const state = config.preview || fresh ? config.state : await fetchState();
   const open = state.trials.filter((trial) => !trial.done && !outbox.has(trial.id));
   const total = state.trials.length;
   let done = total - open.length;
   showProgress(done, total);
-  events.add("load", {
-    done,
-    waiting: outbox.size,
-    kept: outbox.store.works,
-    width: innerWidth,
-    height: innerHeight,
-    ratio: devicePixelRatio,
-    frame_ms: await frameLength(),
-  });
+  noteLoad(events, outbox, done, measuring);
   if (!state.live && !config.preview && open.length > 0) {
     say("The study is not open at the moment", ["Your answers so far are stored. Please come back later."], again());
     return;
   }
   if (open.length > 0) {
+    const pictures = loadPictures(state, open, events);
     const kinds = await loadKinds(state.blocks);
-    const pictures = await loadPictures(state, open, events);
     const onAnswer = (trial, answer) => {
       done += 1;
       showProgress(done, total);
       if (!config.preview) outbox.add(answer);
     };
-    await run(state, kinds, open, pictures, onAnswer, events);
+    const study = { constructs: state.constructs, pictures, measuring };
+    await run(state, kinds, open, study, onAnswer, events);
   }
   if (outbox.over) return;
   await events.send(false);

@@ -175,6 +175,29 @@ def test_without_storage_nothing_is_called_kept(visit: Any, study: Study) -> Non
     check_rows(6)
 
 
+STORAGE_FULL = """
+IDBObjectStore.prototype.put = () => { throw new DOMException("full", "QuotaExceededError"); };
+"""
+
+
+def test_with_a_full_storage_a_reload_goes_on(visit: Any, study: Study) -> None:
+    here = visit()
+    here.page.add_init_script(STORAGE_FULL)
+    consent(here, study)
+    begin_block(here)
+    here.context.set_offline(True)
+    rate_with_mouse(here, (0.2, 0.2))
+    assert "this browser keeps nothing" in unsent(here)
+    here.context.set_offline(False)
+    settle(here)
+    here.page.reload()
+    begin_block(here, "Go on")
+    assert answered(here) == 1
+    answer_the_rest(here, 2)
+    here.page.wait_for_url("**/done")
+    check_rows(6)
+
+
 def test_without_cookies_the_study_can_be_taken(visit: Any, study: Study) -> None:
     here = visit()
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 
+from config.error_pages import PAGES
 from ratings.services import join
+from studies.services import create_construct
 from tests.browser.conftest import Visit
-from tests.site.small_study import answer_all, make_study
+from tests.site.small_study import TARGETS, answer_all, make_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SCREENS = [
@@ -51,7 +54,7 @@ PALE_TEXT = """() => {
 
 def check_looks(here: Visit, name: str) -> None:
     here.shot(name)
-    assert here.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+    assert here.page.evaluate("document.documentElement.scrollWidth <= screen.width"), name
     assert here.page.evaluate(SMALL_TARGETS) == [], name
     assert here.page.evaluate(PALE_TEXT) == [], name
 
@@ -105,3 +108,45 @@ def test_pages_for_links_that_lead_nowhere(visit: Any) -> None:
     answer_all(participant)
     here.page.goto(f"{here.address}/study/scenes/")
     check_looks(here, "consent-again")
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (1280, 800)])
+def test_errors_are_pages_that_fit(visit: Any, width: int, height: int) -> None:
+    here = visit(width, height)
+    for status in PAGES:
+        here.page.set_content(render_to_string(f"{status}.html").replace('href="/', f'href="{here.address}/'))
+        here.page.wait_for_load_state("networkidle")
+        check_looks(here, f"error-{status}-{width}")
+    here.page.goto(f"{here.address}/")
+    check_looks(here, f"front-{width}")
+
+
+def test_long_words_wrap(visit: Any) -> None:
+    """Words of more than a hundred letters, as in a chemical name or an address, on a telephone."""
+    long = "Donaudampfschifffahrt" * 6
+    for name, target in TARGETS.items():
+        create_construct(
+            name=target, question=long, low=long[:60], high=long[:60], choice=long, target=name, by=None
+        )
+    study = make_study(
+        rating_trials=1, choice_trials=1, title=long, consent=f"{long}\n\n{long}", debriefing=long
+    )
+    here = visit(360, 640, touch=True)
+    page = here.page
+    page.goto(f"{here.address}{study.join_path}")
+    check_looks(here, "long-consent")
+    page.get_by_label("I have read this and I agree to take part.").check()
+    page.get_by_role("button", name="Begin").click()
+    begin = page.locator("#study").get_by_role("button", name="Begin")
+    begin.click()
+    page.locator(".rating[data-shown]").wait_for()
+    check_looks(here, "long-rating")
+    for slider in page.locator(".slider-input").all():
+        slider.click()
+    page.get_by_role("button", name="Continue").click()
+    begin.click()
+    page.locator(".pair[data-shown]").wait_for()
+    check_looks(here, "long-pair")
+    page.get_by_role("button", name="The picture on the right").click()
+    page.wait_for_url("**/done")
+    check_looks(here, "long-done")

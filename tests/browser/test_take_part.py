@@ -89,6 +89,19 @@ def check_rows(count: int) -> None:
             assert row.values == {}
 
 
+def check_frames(trials: int) -> None:
+    """Each trial tells when its pictures came, how sure that is, and how its frames were."""
+    told = Event.objects.filter(kind="frames").order_by("trial_index")
+    assert [event.trial_index for event in told] == list(range(trials))
+    for event in told:
+        detail = event.detail
+        assert 0 < detail["onset_ms"] < event.page_ms
+        assert 0 < detail["uncertainty_ms"] < 5_000
+        assert detail["frames"] > 0
+        assert 0 <= detail["slow"] <= detail["frames"]
+        assert 0 < detail["frame_ms"] <= detail["longest_ms"] * 1.1
+
+
 def test_from_consent_to_code_with_a_reload_and_a_lost_network(visit: Any, study: Study) -> None:
     here = visit()
     page = here.page
@@ -131,6 +144,7 @@ def test_from_consent_to_code_with_a_reload_and_a_lost_network(visit: Any, study
     kinds = set(Event.objects.values_list("kind", flat=True))
     assert {"load", "images", "offline", "online"} <= kinds
     assert Event.objects.filter(kind="load").count() == 2
+    check_frames(6)
     refused_offline = [text for text in here.complaints if "ERR_INTERNET_DISCONNECTED" not in text]
     assert refused_offline == []
 
@@ -202,7 +216,8 @@ def test_images_that_arrive_changed_are_not_shown(visit: Any, study: Study) -> N
         "const wait = setTimeout; setTimeout = (run, ms) => wait(run, ms < 20000 ? Math.min(ms, 50) : ms);"
     )
     consent(here, study)
-    here.page.get_by_role("heading", name="A part of the study could not be loaded").wait_for()
+    begin_block(here)
+    here.page.get_by_role("heading", name="A picture did not come").wait_for()
     assert here.page.locator(".picture").count() == 0
     assert Response.objects.count() == 0
 

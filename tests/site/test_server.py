@@ -36,11 +36,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """The server with two processes, in front of the database of this test."""
+@contextlib.contextmanager
+def served(home: Path, collected_files: Path) -> Iterator[str]:
+    """The server with two processes, in front of the database of this test; yields its address."""
+    (home / "staticfiles").symlink_to(collected_files)
     port = free_port()
-    environment = {**os.environ, "DATABASE_URL": test_database_url(), "ALMOND_HOME": str(tmp_path)}
+    environment = {**os.environ, "DATABASE_URL": test_database_url(), "ALMOND_HOME": str(home)}
     words = [sys.executable, "-m", "config.server", "--port", str(port)]
     with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE) as process:
         try:
@@ -51,6 +52,12 @@ def address(tmp_path: Path) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(15) == 0
+
+
+@pytest.fixture
+def address(tmp_path: Path, collected_files: Path) -> Iterator[str]:
+    with served(tmp_path, collected_files) as here:
+        yield here
 
 
 def wait_until(condition: Any, what: str) -> None:
@@ -115,3 +122,12 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.splitlines() == [
         f"almond: port {port} of 127.0.0.1: Address already in use"
     ]
+
+
+def test_a_server_without_the_pages_files_says_so(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "config.server", "--port", str(free_port())]
+    environment = {**os.environ, "ALMOND_HOME": str(tmp_path)}
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    missing = tmp_path / "staticfiles" / "staticfiles.json"
+    line = f"almond: {missing}: the pages' files are not there (run manage.py collectstatic)"
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (1, line)
