@@ -1,0 +1,184 @@
+"""How many answers the site takes, how fast, and what is left of them when its processes are killed.
+
+``python -m benchmarks.ratings --json`` prints one JSON object. All is measured on this machine, through the
+loopback, with the server that ``make run`` starts (two processes of four threads) and a PostgreSQL of its own
+that writes as in service (fsync). Clients, servers and database share the processor. The systems that are
+compared take turns, ``--rounds`` of ``--seconds`` each:
+
+- ``responses_per_second``, ``p95_ms``: ``--clients`` people who post one answer after the other;
+- ``sqlite_per_second``: the same with the default database;
+- ``bare_per_second``: the same server, middleware and PostgreSQL, and a view that inserts one row: no answer
+  could be cheaper in this stack;
+- ``otree_per_second``: oTree in its production mode on the same PostgreSQL, one slider page repeated, where
+  an answer is a post and the next page, as in a browser; ``otree_posts_per_second``: without fetching the
+  page. Needs ``--otree PYTHON``, the Python of an environment with oTree and psycopg2.
+
+``--faults N`` kills N server processes and PostgreSQLs in turn while people post each answer twice, from two
+windows, out of order, and again later; receipts are then compared with rows. What could not be measured is
+null, with the reason in ``not_measured``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ratings_faults import fault_run
+from benchmarks.ratings_load import Load, Reply, Request, Visitor, drive, get, post, post_form
+from benchmarks.ratings_page import measure_page
+from benchmarks.ratings_servers import Lab, otree_served
+from scripts.services import Server, postgresql_server
+
+TRIALS = 120
+PEOPLE_PER_CLIENT = 4
+OTREE_ROUNDS = 300
+ARRIVALS, LISTS, DROP_OUT = 200, 8, 0.2
+SPREAD_SECONDS = 10.0
+FEW, MANY = 20, 2000
+RATIO_PAIRS, RATIO_CLIENTS, RATIO_POSTS = 3, 4, 60
+STALLED, STALL_CLIENTS = 50, 10
+KEYS = (
+    "responses_per_second", "p95_ms", "otree_per_second", "sqlite_per_second", "bare_per_second",
+    "join_p95_ms", "imbalance", "imbalance_after_dropout", "lost", "duplicates", "overwrites", "stuck", "drift",
+    "page_kb", "requests", "first_trial_ms", "plan_ratio", "stalled_p95_ratio",
+)  # fmt: skip
+
+
+def answers(posts: Iterator[Request]) -> Visitor:
+    """Post one answer after the other."""
+    for request in posts:
+        expect(200, (yield request))
+
+
+def expect(status: int, reply: Reply) -> Reply:
+    if reply.status != status:
+        raise RuntimeError(f"expected {status}, got {reply.head}\n{reply.body[:500]!r}")
+    return reply
+
+
+def posts_of(person: dict[str, Any]) -> Iterator[Request]:
+    for body in person["posts"]:
+        yield post(f"/take/{person['token']}/responses", json.dumps(body).encode(), "answer")
+
+
+def dealt(people: Sequence[dict[str, Any]], clients: int) -> list[Iterator[Request]]:
+    """Give every client people whose answers it posts, one person after the other."""
+    return [itertools.chain.from_iterable(map(posts_of, people[number::clients])) for number in range(clients)]
+
+
+def otree_visitor(code: str, *, pages: bool) -> Visitor:
+    """Answer slider pages; ``pages`` fetches each next one, as a browser does."""
+    path = f"/InitializeParticipant/{code}"
+    while True:
+        reply = yield get(path, "begin")
+        if reply.status == 200:
+            break
+        path = expect(302, reply).header("location")
+    while "/Rate/" in path:
+        path = expect(302, (yield post_form(path, {"threat": "50"}, "answer"))).header("location")
+        if pages:
+            expect(200, (yield get(path, "page")))
+
+
+@dataclass
+class Turns:
+    """Systems measured in turn: each makes its visitors anew; loads are added up."""
+
+    loads: dict[str, list[Load]] = field(default_factory=dict)
+
+    def take(self, name: str, port: int, visitors: Sequence[Visitor], seconds: float) -> None:
+        load = drive(port, visitors, seconds=seconds)
+        self.loads.setdefault(name, []).append(load)
+        sys.stderr.write(f"{name}: {load.per_second('answer'):.0f} a second, load {os.getloadavg()[0]:.1f}\n")
+
+    def per_second(self, name: str) -> float | None:
+        rates = [load.per_second("answer") for load in self.loads.get(name, [])]
+        return round(statistics.median(rates), 1) if rates else None
+
+    def p95_ms(self, name: str) -> float:
+        total = Load()
+        for load in self.loads[name]:
+            total.add(load)
+        return total.p95_ms("answer")
+
+    def own_share(self, name: str) -> float:
+        return round(statistics.median(load.own_share for load in self.loads[name]), 3)
+
+
+def throughput(labs: dict[str, Lab], database: Server, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Answers per second of every system, in turn."""
+    turns, clients = Turns(), options.clients
+    with ExitStack() as servers:
+        systems: dict[str, Callable[[], tuple[int, list[Visitor]]]] = {}
+        for name, lab in labs.items():
+            study = lab.ask("make", **study_of(name, 60, TRIALS, clients * PEOPLE_PER_CLIENT))
+            queues, port = dealt(study["people"], clients), servers.enter_context(lab.served())[0]
+            systems[name] = lambda port=port, queues=queues: (port, [answers(queue) for queue in queues])
+        number, bare = study_number(labs["postgresql"]), servers.enter_context(labs["postgresql"].served(bare=True))[0]
+        row = post("/bare", json.dumps({"study": number}).encode(), "answer")
+        systems["bare"] = lambda: (bare, [answers(itertools.repeat(row)) for _ in range(clients)])
+        if options.otree:
+            address = create_database(database, "otree")
+            served = otree_served(options.otree, folder, address, clients, OTREE_ROUNDS)
+            peer, codes = servers.enter_context(served)
+            systems["otree"] = lambda: (peer, [otree_visitor(code, pages=True) for code in codes])
+            systems["otree_posts"] = lambda: (peer, [otree_visitor(code, pages=False) for code in codes])
+        for turn in range(options.rounds):
+            for name, make in list(systems.items())[:: -1 if turn % 2 else 1]:
+                turns.take(name, *make(), options.seconds)
+    return figures_of(turns)
+
+
+def figures_of(turns: Turns) -> dict[str, Any]:
+    ours, otree = turns.per_second("postgresql"), turns.per_second("otree")
+    sqlite, bare = turns.per_second("sqlite"), turns.per_second("bare")
+    assert ours and sqlite and bare
+    return {
+        "responses_per_second": ours,
+        "p95_ms": turns.p95_ms("postgresql"),
+        "sqlite_per_second": sqlite,
+        "sqlite_p95_ms": turns.p95_ms("sqlite"),
+        "bare_per_second": bare,
+        "bare_p95_ms": turns.p95_ms("bare"),
+        "otree_per_second": otree,
+        "otree_posts_per_second": turns.per_second("otree_posts"),
+        "otree_p95_ms": turns.p95_ms("otree") if otree else None,
+        "ratio_to_otree": round(ours / otree, 2) if otree else None,
+        "sqlite_ratio_to_otree": round(sqlite / otree, 2) if otree else None,
+        "ratio_to_bare": round(ours / bare, 3),
+        "clients_own_share_of_a_core": turns.own_share("postgresql"),
+    }
+
+
+def study_of(slug: str, stimuli: int, trials: int, people: int, **more: Any) -> dict[str, Any]:
+    return {"slug": slug, "stimuli": stimuli, "trials": min(trials, stimuli), "places": max(people, 8), "lists": 8, "people": people, **more}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each turn of each system")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--faults", type=int, default=6, help="kills, of server processes and PostgreSQL in turn")
+    parser.add_argument("--people", type=int, default=24, help="who take part during the faults")
+    parser.add_argument("--otree", type=Path, metavar="PYTHON", help="of an environment with oTree and psycopg2")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    result = report(options)
+    print(json.dumps(result) if options.json else json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
