@@ -25,8 +25,8 @@ import itertools
 import json
 import os
 import re
+import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +75,9 @@ def posts_of(person: dict[str, Any]) -> Iterator[Request]:
 
 def dealt(people: Sequence[dict[str, Any]], clients: int) -> list[Iterator[Request]]:
     """Give every client people whose answers it posts, one person after the other."""
-    return [itertools.chain.from_iterable(map(posts_of, people[number::clients])) for number in range(clients)]
+    return [
+        itertools.chain.from_iterable(map(posts_of, people[number::clients])) for number in range(clients)
+    ]
 
 
 def otree_visitor(code: str, *, pages: bool) -> Visitor:
@@ -85,7 +87,7 @@ def otree_visitor(code: str, *, pages: bool) -> Visitor:
         reply = yield get(path, "begin")
         if reply.status == 200:
             break
-        path = expect(302, reply).header("location")
+        path = reply.header("location")
     while "/Rate/" in path:
         path = expect(302, (yield post_form(path, {"threat": "50"}, "answer"))).header("location")
         if pages:
@@ -103,9 +105,8 @@ class Turns:
         self.loads.setdefault(name, []).append(load)
         sys.stderr.write(f"{name}: {load.per_second('answer'):.0f} a second, load {os.getloadavg()[0]:.1f}\n")
 
-    def per_second(self, name: str) -> float | None:
-        rates = [load.per_second("answer") for load in self.loads.get(name, [])]
-        return round(statistics.median(rates), 1) if rates else None
+    def per_second(self, name: str) -> float:
+        return round(statistics.median(load.per_second("answer") for load in self.loads[name]), 1)
 
     def p95_ms(self, name: str) -> float:
         total = Load()
@@ -117,17 +118,20 @@ class Turns:
         return round(statistics.median(load.own_share for load in self.loads[name]), 3)
 
 
-def throughput(labs: dict[str, Lab], database: Server, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def throughput(
+    labs: dict[str, Lab], database: Server, options: argparse.Namespace, folder: Path
+) -> dict[str, Any]:
     """Answers per second of every system, in turn."""
-    turns, clients = Turns(), options.clients
+    turns, clients, numbers = Turns(), options.clients, {}
     with ExitStack() as servers:
         systems: dict[str, Callable[[], tuple[int, list[Visitor]]]] = {}
         for name, lab in labs.items():
-            study = lab.ask("make", **study_of(name, 60, TRIALS, clients * PEOPLE_PER_CLIENT))
+            study = lab.ask("make", **study_of(name, TRIALS, TRIALS, clients * PEOPLE_PER_CLIENT))
             queues, port = dealt(study["people"], clients), servers.enter_context(lab.served())[0]
             systems[name] = lambda port=port, queues=queues: (port, [answers(queue) for queue in queues])
-        number, bare = study_number(labs["postgresql"]), servers.enter_context(labs["postgresql"].served(bare=True))[0]
-        row = post("/bare", json.dumps({"study": number}).encode(), "answer")
+            numbers[name] = study["study"]
+        bare = servers.enter_context(labs["postgresql"].served(bare=True))[0]
+        row = post("/bare", json.dumps({"study": numbers["postgresql"]}).encode(), "answer")
         systems["bare"] = lambda: (bare, [answers(itertools.repeat(row)) for _ in range(clients)])
         if options.otree:
             address = create_database(database, "otree")
@@ -142,38 +146,172 @@ def throughput(labs: dict[str, Lab], database: Server, options: argparse.Namespa
 
 
 def figures_of(turns: Turns) -> dict[str, Any]:
-    ours, otree = turns.per_second("postgresql"), turns.per_second("otree")
-    sqlite, bare = turns.per_second("sqlite"), turns.per_second("bare")
-    assert ours and sqlite and bare
-    return {
+    ours, sqlite, bare = (turns.per_second(name) for name in ("postgresql", "sqlite", "bare"))
+    figures = {
         "responses_per_second": ours,
         "p95_ms": turns.p95_ms("postgresql"),
         "sqlite_per_second": sqlite,
         "sqlite_p95_ms": turns.p95_ms("sqlite"),
         "bare_per_second": bare,
         "bare_p95_ms": turns.p95_ms("bare"),
-        "otree_per_second": otree,
-        "otree_posts_per_second": turns.per_second("otree_posts"),
-        "otree_p95_ms": turns.p95_ms("otree") if otree else None,
-        "ratio_to_otree": round(ours / otree, 2) if otree else None,
-        "sqlite_ratio_to_otree": round(sqlite / otree, 2) if otree else None,
         "ratio_to_bare": round(ours / bare, 3),
         "clients_own_share_of_a_core": turns.own_share("postgresql"),
+    }
+    if "otree" not in turns.loads:
+        return figures
+    otree = turns.per_second("otree")
+    return figures | {
+        "otree_per_second": otree,
+        "otree_p95_ms": turns.p95_ms("otree"),
+        "otree_posts_per_second": turns.per_second("otree_posts"),
+        "ratio_to_otree": round(ours / otree, 2),
+        "sqlite_ratio_to_otree": round(sqlite / otree, 2),
     }
 
 
 def study_of(slug: str, stimuli: int, trials: int, people: int, **more: Any) -> dict[str, Any]:
-    return {"slug": slug, "stimuli": stimuli, "trials": min(trials, stimuli), "places": max(people, 8), "lists": 8, "people": people, **more}
+    usual = {"places": max(people, LISTS), "lists": LISTS, "people": people}
+    return {"slug": slug, "stimuli": stimuli, "trials": trials, **usual, **more}
+
+
+def arrivals(lab: Lab) -> dict[str, Any]:
+    """People who join: all at once, and spread; how evenly the lists fill, also after drop-out."""
+    found: dict[str, Any] = {}
+    for name, over in (("join_p95_ms", 0.0), ("join_p95_ms_spread", SPREAD_SECONDS)):
+        study = lab.ask("make", **study_of(name.replace("_", "-"), FEW, 3, 0, places=ARRIVALS, lists=LISTS))
+        with lab.served() as (port, _):
+            forms: list[tuple[str, str]] = []
+            drive(port, [consent_form(study["slug"], forms) for _ in range(ARRIVALS)], over=1.0)
+            load = drive(port, [joining(study["slug"], *form) for form in forms], over=over)
+        found[name] = load.p95_ms("join")
+        if not over:
+            taken = lab.ask("places", study=study["study"])["taken"]
+            found["imbalance"] = max(taken) - min(taken)
+            completed = lab.ask("drop-out", study=study["study"], share=DROP_OUT)["finished"]
+            found["imbalance_after_dropout"] = max(completed) - min(completed)
+    return {**found, "arrivals": ARRIVALS, "spread_seconds": SPREAD_SECONDS}
+
+
+def consent_form(slug: str, forms: list[tuple[str, str]]) -> Visitor:
+    page = expect(200, (yield get(f"/study/{slug}/", "form")))
+    match = re.search(rb'name="begin_token" value="([^"]+)"', page.body)
+    if match is None:
+        raise RuntimeError("the consent page holds no form")
+    forms.append((match[1].decode(), page.header("set-cookie").partition(";")[0]))
+
+
+def joining(slug: str, begin_token: str, cookie: str) -> Visitor:
+    fields = {"begin_token": begin_token, "agreed": "yes"}
+    expect(302, (yield post_form(f"/study/{slug}/", fields, "join", cookie)))
+
+
+def plan_ratio(lab: Lab) -> dict[str, Any]:
+    """Time per answer with many stimuli over that with few, in pairs: at the first trials, and at the last."""
+    plans = {"few": (FEW, 0), "many": (MANY, 0), "many_late": (MANY, MANY - RATIO_PAIRS * RATIO_POSTS)}
+    queues = {}
+    for name, (stimuli, answered) in plans.items():
+        people = RATIO_CLIENTS if stimuli == MANY else RATIO_CLIENTS * RATIO_PAIRS * RATIO_POSTS // FEW
+        slug = f"plan-{name}".replace("_", "-")
+        study = lab.ask("make", **study_of(slug, stimuli, stimuli, people, lists=2, answered=answered))
+        queues[name] = dealt(study["people"], RATIO_CLIENTS)
+    seconds: dict[str, list[float]] = {name: [] for name in plans}
+    with lab.served() as (port, _):
+        for _ in range(RATIO_PAIRS):
+            for name, of in queues.items():
+                load = drive(port, [answers(itertools.islice(queue, RATIO_POSTS)) for queue in of])
+                seconds[name].append(statistics.median(load.latencies["answer"]))
+    early, late = (
+        statistics.median(many / few for many, few in zip(seconds[name], seconds["few"], strict=True))
+        for name in ("many", "many_late")
+    )
+    return {"plan_ratio": round(late, 3), "plan_ratio_first_trials": round(early, 3)}
+
+
+def stalled_ratio(lab: Lab) -> dict[str, Any]:
+    """95 % of others' answers while posts stall in the middle, over that without, in pairs."""
+    study = lab.ask("make", **study_of("stalled", 60, 60, STALL_CLIENTS * 8))
+    queues, ratios = dealt(study["people"], STALL_CLIENTS), []
+    with lab.served() as (port, _):
+        for _ in range(3):
+            before = drive(port, [answers(queue) for queue in queues], seconds=2).p95_ms("answer")
+            with ExitStack() as stalled:
+                for _ in range(STALLED):
+                    link = stalled.enter_context(socket.create_connection(("127.0.0.1", port)))
+                    link.sendall(
+                        b"POST /take/nobody/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 300\r\n\r\n{"
+                    )
+                ratios.append(
+                    drive(port, [answers(queue) for queue in queues], seconds=2).p95_ms("answer") / before
+                )
+    return {"stalled_p95_ratio": round(statistics.median(ratios), 2)}
+
+
+def create_database(server: Server, name: str) -> str:
+    """A further database of the server; its address."""
+    import psycopg
+
+    with psycopg.connect(server.address, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server.address.rpartition('/')[0]}/{name}"
+
+
+def statements(lab: Lab) -> dict[str, int]:
+    study = lab.ask("make", **study_of("statements", FEW, 3, 1))
+    person = study["people"][0]
+    counts: dict[str, int] = lab.ask(
+        "statements", path=f"/take/{person['token']}/responses", bodies=person["posts"]
+    )
+    return counts
+
+
+def report(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure everything, on servers that end with the block."""
+    result: dict[str, Any] = {"load_at_start": round(os.getloadavg()[0], 2), "processors": os.cpu_count()}
+    with postgresql_server(durable=True) as database, tempfile.TemporaryDirectory() as name:
+        if database is None:
+            raise SystemExit("benchmarks.ratings: needs PostgreSQL (Debian: apt-get install postgresql)")
+        folder = Path(name)
+        labs = {kind: new_lab(folder / kind, database, kind) for kind in ("postgresql", "sqlite")}
+        lab = labs["postgresql"]
+        result |= {"statements_per_answer": statements(lab)}
+        result |= throughput(labs, database, options, folder)
+        result |= arrivals(lab) | stalled_ratio(lab) | plan_ratio(lab) | measure_page(lab)
+        if options.faults:
+            result |= fault_run(lab, database, kills=options.faults, people=options.people, trials=FEW)
+    result |= {"load_at_end": round(os.getloadavg()[0], 2)}
+    return {**dict.fromkeys(KEYS), **result, "not_measured": not_measured(result, options)}
+
+
+def new_lab(home: Path, database: Server, kind: str) -> Lab:
+    (home / "staticfiles").mkdir(parents=True)
+    lab = Lab(home, database.address if kind == "postgresql" else f"sqlite:///{home / 'db.sqlite3'}")
+    lab.ask("migrate")
+    return lab
+
+
+def not_measured(result: dict[str, Any], options: argparse.Namespace) -> dict[str, str]:
+    """Say why a figure is missing."""
+    reasons = {"otree_per_second": "without --otree", **result.pop("page_not_measured", {})}
+    if not options.faults:
+        reasons |= dict.fromkeys(("lost", "duplicates", "overwrites", "stuck", "drift"), "with --faults 0")
+    missing = {name: why for name, why in reasons.items() if result.get(name) is None}
+    return {**missing, "worker kills": "no job's worker runs during the faults: answers need none"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--clients", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each turn of each system")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--faults", type=int, default=6, help="kills, of server processes and PostgreSQL in turn")
+    parser.add_argument(
+        "--faults", type=int, default=6, help="kills, of server processes and PostgreSQL in turn"
+    )
     parser.add_argument("--people", type=int, default=24, help="who take part during the faults")
-    parser.add_argument("--otree", type=Path, metavar="PYTHON", help="of an environment with oTree and psycopg2")
+    parser.add_argument(
+        "--otree", type=Path, metavar="PYTHON", help="of an environment with oTree and psycopg2"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     result = report(options)

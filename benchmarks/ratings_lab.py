@@ -33,24 +33,36 @@ def migrate(wanted: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def make_images(count: int) -> Any:
-    """An image set of so many small pictures, the same ones in every set."""
+def make_images(count: int, pixels: int) -> Any:
+    """An image set of so many square pictures of noise."""
     import numpy as np
 
     from almond.digest import digest_bytes
     from almond.files import write_atomically
+    from almond.rng import generator
     from almond.stimuli.images import png_bytes
     from generation.models import ImageSet, Stimulus, stimulus_path
 
-    image_set = ImageSet.objects.create(name=f"{count} {uuid.uuid4()}", folder="benchmark", imported_at=timezone.now())
+    image_set = ImageSet.objects.create(
+        name=f"{count} {uuid.uuid4()}", folder="benchmark", imported_at=timezone.now()
+    )
     rows = []
     for number in range(count):
-        data = png_bytes(np.full((8, 8, 3), (number % 256, number // 256, 7), dtype=np.uint8))
+        noise = generator(number, "picture").integers(0, 256, (pixels, pixels, 3), dtype=np.uint8)
+        data = png_bytes(noise)
         digest = digest_bytes(data)
         if not stimulus_path(digest, "png").exists():
             write_atomically(stimulus_path(digest, "png"), data)
         rows.append(
-            Stimulus(digest=digest, suffix="png", name=str(number), width=8, height=8, base_scene=f"s{number}", image_set=image_set)
+            Stimulus(
+                digest=digest,
+                suffix="png",
+                name=str(number),
+                width=pixels,
+                height=pixels,
+                base_scene=f"s{number}",
+                image_set=image_set,
+            )
         )
     Stimulus.objects.bulk_create(rows)
     return image_set
@@ -69,7 +81,7 @@ def make(wanted: dict[str, Any]) -> dict[str, Any]:
     study = studies.create_study(
         title=wanted["slug"],
         slug=wanted["slug"],
-        image_set=make_images(wanted["stimuli"]),
+        image_set=make_images(wanted["stimuli"], wanted.get("pixels", 8)),
         blocks=[studies.BlockSpec("rating", "ratings", [construct], wanted["trials"])],
         participants_planned=wanted["places"],
         n_lists=wanted["lists"],
@@ -78,7 +90,11 @@ def make(wanted: dict[str, Any]) -> dict[str, Any]:
     )
     study = studies.open_study(study=studies.freeze(study=study, by=None), by=None)
     people = [services.join(study=study) for _ in range(wanted["people"])]
-    return {"study": study.pk, "slug": study.slug, "people": [person(joined, wanted.get("answered", 0)) for joined in people]}
+    return {
+        "study": study.pk,
+        "slug": study.slug,
+        "people": [person(joined, wanted.get("answered", 0)) for joined in people],
+    }
 
 
 def person(joined: Any, answered: int) -> dict[str, Any]:
@@ -112,14 +128,15 @@ def body(trial: Any) -> dict[str, Any]:
 
 
 def count_statements(wanted: dict[str, Any]) -> dict[str, Any]:
-    """SQL statements of one request, by their first word; ``wanted``: the path and the body."""
+    """SQL statements of the last of some posts, by their first word; ``wanted``: path and bodies."""
     from django.test import Client
 
     client = Client(headers={"host": "127.0.0.1"})
-    with CaptureQueriesContext(connection, ) as queries:
-        reply = client.post(wanted["path"], json.dumps(wanted["body"]), content_type="application/json")
-    if reply.status_code != 200:
-        raise RuntimeError(f"{wanted['path']}: {reply.status_code} {reply.content!r}")
+    for posted in wanted["bodies"]:
+        with CaptureQueriesContext(connection) as queries:
+            reply = client.post(wanted["path"], json.dumps(posted), content_type="application/json")
+        if reply.status_code != 200:
+            raise RuntimeError(f"{wanted['path']}: {reply.status_code} {reply.content!r}")
     return dict(Counter(query["sql"].split()[0] for query in queries))
 
 
@@ -167,7 +184,9 @@ def check(wanted: dict[str, Any]) -> dict[str, Any]:
     stored = {row.trial.name: row for row in rows}
     receipts = {(trial, name) for trial, name in wanted["receipts"]}
     lost = {trial for trial, _ in receipts if trial not in stored}
-    changed = {trial for trial, name in receipts if trial in stored and str(stored[trial].response_id) != name}
+    changed = {
+        trial for trial, name in receipts if trial in stored and str(stored[trial].response_id) != name
+    }
     changed |= {row.trial.name for row in rows if wanted["posted"].get(str(row.response_id)) != row.values}
     people = Participant.objects.filter(study=wanted["study"])
     held = Counter(people.holding_a_slot().values_list("assignment", flat=True))
@@ -196,8 +215,9 @@ urlpatterns = [path("bare", insert_one_row)]
 
 
 def serve_bare(port: str) -> int:
-    from config.server import Processes, listen
     from django.core.wsgi import get_wsgi_application
+
+    from config.server import Processes, listen
 
     settings.ROOT_URLCONF = __name__ if __name__ != "__main__" else "benchmarks.ratings_lab"
     Processes(get_wsgi_application(), listen("127.0.0.1", int(port)), 2, 4).run()

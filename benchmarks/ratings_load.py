@@ -77,7 +77,9 @@ def get(path: str, name: str, cookie: str = "") -> Request:
 
 
 def post(path: str, body: bytes, name: str, *, kind: str = "application/json", cookie: str = "") -> Request:
-    head = _head("POST", path, cookie) + f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = (
+        _head("POST", path, cookie) + f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
     return Request(head + body, name)
 
 
@@ -108,21 +110,23 @@ class Connection:
         """Return the reply when all of it is there."""
         data = self.socket.recv(1 << 18)
         if not data:
-            raise ConnectionError(f"the server closed the connection in the middle of {self.request.data[:80]!r}")
+            raise ConnectionError(
+                f"the server closed the connection in the middle of {self.request.data[:80]!r}"
+            )
         self.received += data
         head, end, body = self.received.partition(b"\r\n\r\n")
         if not end:
             return None
         reply = Reply(int(head[9:12]), head.decode("latin-1"), body)
+        if reply.header("transfer-encoding") == "chunked":
+            return reply if body.endswith(b"0\r\n\r\n") else None
         length = reply.header("content-length")
         if not length:
             raise ConnectionError(f"a reply without a length: {head[:200]!r}")
         return reply if len(body) >= int(length) else None
 
 
-def drive(
-    port: int, visitors: Sequence[Visitor], *, seconds: float | None = None, over: float = 0.0
-) -> Load:
+def drive(port: int, visitors: Sequence[Visitor], *, seconds: float | None = None, over: float = 0.0) -> Load:
     """Let visitors come and go on until each has nothing more to ask, or for so many seconds.
 
     :param over: their arrivals are spread evenly over so many seconds.

@@ -74,7 +74,12 @@ class Lab:
         """Let a process of its own do something in the lab (``benchmarks.ratings_lab``)."""
         words = [sys.executable, "-m", "benchmarks.ratings_lab", verb]
         done = subprocess.run(
-            words, cwd=ROOT, env=self.environment, input=json.dumps(wanted).encode(), stdout=subprocess.PIPE, check=True
+            words,
+            cwd=ROOT,
+            env=self.environment,
+            input=json.dumps(wanted).encode(),
+            stdout=subprocess.PIPE,
+            check=True,
         )
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
@@ -83,7 +88,11 @@ class Lab:
     def served(self, *, bare: bool = False) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         """Start the server, or the bare one; yields its port and its first process."""
         port = free_port()
-        module = ["benchmarks.ratings_lab", "serve-bare", str(port)] if bare else ["config.server", "--port", str(port)]
+        module = (
+            ["benchmarks.ratings_lab", "serve-bare", str(port)]
+            if bare
+            else ["config.server", "--port", str(port)]
+        )
         with running([sys.executable, "-m", *module], ROOT, self.environment, port) as process:
             yield port, process
 
@@ -94,7 +103,12 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server until the end of the block, from when it takes connections."""
     process = subprocess.Popen(
-        words, cwd=folder, env=dict(environment), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        words,
+        cwd=folder,
+        env=dict(environment),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         wait_until_open(process, port)
@@ -117,19 +131,32 @@ def wait_until_open(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 @contextmanager
-def otree_served(python: Path, folder: Path, database: str, people: int, rounds: int) -> Iterator[tuple[int, list[str]]]:
+def otree_served(
+    python: Path, folder: Path, database: str, people: int, rounds: int
+) -> Iterator[tuple[int, list[str]]]:
     """OTree in its production mode, with one slider page repeated; yields its port and participants' codes."""
     app = folder / "otree" / "sliders"
     app.mkdir(parents=True)
+    (app.parent / "_static").mkdir()  # oTree does not start without it
     (app.parent / "settings.py").write_text(OTREE_SETTINGS)
     (app / "__init__.py").write_text(OTREE_APP.format(rounds=rounds))
+    (app.parent / "session.py").write_text(OTREE_SESSION.format(people=people))
     (app / "Rate.html").write_text(OTREE_PAGE)
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    inherited = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}
+    }
     environment = {**inherited, "DATABASE_URL": database, "OTREE_PRODUCTION": "1", "PATH": path}
-    program, quiet = str(python.with_name("otree")), {"cwd": app.parent, "env": environment, "check": True}
-    subprocess.run([program, "resetdb", "--noinput"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **quiet)
-    made = subprocess.run([python, "-c", OTREE_SESSION.format(people=people)], stdout=subprocess.PIPE, text=True, **quiet)
+    program, quiet = (
+        str(python.with_name("otree")),
+        {
+            "cwd": app.parent,
+            "env": environment,
+        },
+    )
+    reset = [program, "resetdb", "--noinput"]
+    subprocess.run(reset, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **quiet)
+    made = subprocess.run([python, "session.py"], check=True, stdout=subprocess.PIPE, text=True, **quiet)
     codes = made.stdout.split("CODES")[1].split()
     port = free_port()
     with running([program, "prodserver1of2", f"127.0.0.1:{port}"], app.parent, environment, port):

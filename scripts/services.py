@@ -133,7 +133,7 @@ class Server:
         wait_until_it_answers(self.process, self.port, self.folder / "log")
 
     def stop(self, number: int) -> None:
-        """Send a signal and wait for the end: SIGINT shuts down, SIGQUIT is a crash, recovered from the log."""
+        """Send a signal and wait for the end: SIGINT shuts down, SIGQUIT is a crash to recover from."""
         if self.process is not None:
             self.process.send_signal(number)
             self.process.wait(30)
