@@ -41,17 +41,20 @@ from benchmarks.ratings_page import measure_page
 from benchmarks.ratings_servers import Lab, otree_served
 from scripts.services import Server, postgresql_server
 
-TRIALS = 120
-PEOPLE_PER_CLIENT = 4
+TRIALS = 60
+PEOPLE_PER_CLIENT = 6
+WARM_SECONDS = 1.0
 OTREE_ROUNDS = 300
 ARRIVALS, LISTS, DROP_OUT = 200, 8, 0.2
 SPREAD_SECONDS = 10.0
 FEW, MANY = 20, 2000
 RATIO_PAIRS, RATIO_CLIENTS, RATIO_POSTS = 3, 4, 60
 STALLED, STALL_CLIENTS = 50, 10
+STALLED_POST = b"POST /take/nobody/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 300\r\n\r\n{"
 KEYS = (
     "responses_per_second", "p95_ms", "otree_per_second", "sqlite_per_second", "bare_per_second",
-    "join_p95_ms", "imbalance", "imbalance_after_dropout", "lost", "duplicates", "overwrites", "stuck", "drift",
+    "join_p95_ms", "imbalance", "imbalance_after_dropout",
+    "lost", "duplicates", "overwrites", "stuck", "drift",
     "page_kb", "requests", "first_trial_ms", "plan_ratio", "stalled_p95_ratio",
 )  # fmt: skip
 
@@ -139,6 +142,9 @@ def throughput(
             peer, codes = servers.enter_context(served)
             systems["otree"] = lambda: (peer, [otree_visitor(code, pages=True) for code in codes])
             systems["otree_posts"] = lambda: (peer, [otree_visitor(code, pages=False) for code in codes])
+        for make in systems.values():  # what is loaded late, and oTree's first pages
+            port, visitors = make()
+            drive(port, visitors, seconds=WARM_SECONDS)
         for turn in range(options.rounds):
             for name, make in list(systems.items())[:: -1 if turn % 2 else 1]:
                 turns.take(name, *make(), options.seconds)
@@ -206,7 +212,7 @@ def joining(slug: str, begin_token: str, cookie: str) -> Visitor:
 
 
 def plan_ratio(lab: Lab) -> dict[str, Any]:
-    """Time per answer with many stimuli over that with few, in pairs: at the first trials, and at the last."""
+    """Time per answer with many stimuli over that with few, in pairs; first trials, and last."""
     plans = {"few": (FEW, 0), "many": (MANY, 0), "many_late": (MANY, MANY - RATIO_PAIRS * RATIO_POSTS)}
     queues = {}
     for name, (stimuli, answered) in plans.items():
@@ -237,9 +243,7 @@ def stalled_ratio(lab: Lab) -> dict[str, Any]:
             with ExitStack() as stalled:
                 for _ in range(STALLED):
                     link = stalled.enter_context(socket.create_connection(("127.0.0.1", port)))
-                    link.sendall(
-                        b"POST /take/nobody/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 300\r\n\r\n{"
-                    )
+                    link.sendall(STALLED_POST)
                 ratios.append(
                     drive(port, [answers(queue) for queue in queues], seconds=2).p95_ms("answer") / before
                 )
@@ -306,7 +310,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each turn of each system")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--faults", type=int, default=6, help="kills, of server processes and PostgreSQL in turn"
+        "--faults", type=int, default=9, help="kills, of server processes and PostgreSQL in turn"
     )
     parser.add_argument("--people", type=int, default=24, help="who take part during the faults")
     parser.add_argument(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -101,7 +101,7 @@ class Lab:
 def running(
     words: Sequence[str], folder: Path, environment: Mapping[str, str], port: int
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server until the end of the block, from when it takes connections."""
+    """A server until the end of the block, from its first reply."""
     process = subprocess.Popen(
         words,
         cwd=folder,
@@ -111,30 +111,35 @@ def running(
         start_new_session=True,
     )
     try:
-        wait_until_open(process, port)
+        wait_until_it_answers(process, port)
         yield process
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
 
 
-def wait_until_open(process: subprocess.Popen[bytes], port: int) -> None:
+def wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait for a first reply, of whatever kind: a server listens before it has loaded its pages."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            connection.request("GET", "/")
+            connection.getresponse().read()
         except OSError:
             time.sleep(0.1)
         else:
             return
-    raise RuntimeError(f"{process.args!r} does not listen on port {port}")
+        finally:
+            connection.close()
+    raise RuntimeError(f"{process.args!r} does not answer on port {port}")
 
 
 @contextmanager
 def otree_served(
     python: Path, folder: Path, database: str, people: int, rounds: int
 ) -> Iterator[tuple[int, list[str]]]:
-    """OTree in its production mode, with one slider page repeated; yields its port and participants' codes."""
+    """OTree in its production mode, with one slider page repeated; yields port and codes."""
     app = folder / "otree" / "sliders"
     app.mkdir(parents=True)
     (app.parent / "_static").mkdir()  # oTree does not start without it
