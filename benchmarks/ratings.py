@@ -83,14 +83,22 @@ def dealt(people: Sequence[dict[str, Any]], clients: int) -> list[Iterator[Reque
     ]
 
 
-def otree_visitor(code: str, *, pages: bool) -> Visitor:
-    """Answer slider pages; ``pages`` fetches each next one, as a browser does."""
+def otree_visitors(port: int, codes: Sequence[str], *, pages: bool) -> list[Visitor]:
+    """Participants of oTree, each brought to the page where they are, which is not timed."""
+    paths: list[str] = []
+    drive(port, [otree_arrival(code, paths) for code in codes])
+    return [otree_answers(path, pages=pages) for path in paths]
+
+
+def otree_arrival(code: str, paths: list[str]) -> Visitor:
     path = f"/InitializeParticipant/{code}"
-    while True:
-        reply = yield get(path, "begin")
-        if reply.status == 200:
-            break
+    while (reply := (yield get(path, "begin"))).status != 200:
         path = reply.header("location")
+    paths.append(path)
+
+
+def otree_answers(path: str, *, pages: bool) -> Visitor:
+    """Answer slider pages; ``pages`` fetches each next one, as a browser does."""
     while "/Rate/" in path:
         path = expect(302, (yield post_form(path, {"threat": "50"}, "answer"))).header("location")
         if pages:
@@ -140,8 +148,8 @@ def throughput(
             address = create_database(database, "otree")
             served = otree_served(options.otree, folder, address, clients, OTREE_ROUNDS)
             peer, codes = servers.enter_context(served)
-            systems["otree"] = lambda: (peer, [otree_visitor(code, pages=True) for code in codes])
-            systems["otree_posts"] = lambda: (peer, [otree_visitor(code, pages=False) for code in codes])
+            systems["otree"] = lambda: (peer, otree_visitors(peer, codes, pages=True))
+            systems["otree_posts"] = lambda: (peer, otree_visitors(peer, codes, pages=False))
         for make in systems.values():  # what is loaded late, and oTree's first pages
             port, visitors = make()
             drive(port, visitors, seconds=WARM_SECONDS)
@@ -277,13 +285,27 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
         folder = Path(name)
         labs = {kind: new_lab(folder / kind, database, kind) for kind in ("postgresql", "sqlite")}
         lab = labs["postgresql"]
-        result |= {"statements_per_answer": statements(lab)}
-        result |= throughput(labs, database, options, folder)
-        result |= arrivals(lab) | stalled_ratio(lab) | plan_ratio(lab) | measure_page(lab)
-        if options.faults:
-            result |= fault_run(lab, database, kills=options.faults, people=options.people, trials=FEW)
+        parts: list[Callable[[], dict[str, Any]]] = [
+            lambda: {"statements_per_answer": statements(lab)},
+            lambda: throughput(labs, database, options, folder),
+            lambda: arrivals(lab),
+            lambda: stalled_ratio(lab),
+            lambda: plan_ratio(lab),
+            lambda: measure_page(lab),
+            lambda: faults(lab, database, options),
+        ]
+        for part in parts:
+            figures = part()
+            sys.stderr.write(f"{json.dumps(figures)}\n")
+            result |= figures
     result |= {"load_at_end": round(os.getloadavg()[0], 2)}
     return {**dict.fromkeys(KEYS), **result, "not_measured": not_measured(result, options)}
+
+
+def faults(lab: Lab, database: Server, options: argparse.Namespace) -> dict[str, Any]:
+    if not options.faults:
+        return {}
+    return fault_run(lab, database, kills=options.faults, people=options.people, trials=FEW)
 
 
 def new_lab(home: Path, database: Server, kind: str) -> Lab:
