@@ -116,9 +116,9 @@ class Server:
         return f"postgres://almond@127.0.0.1:{self.port}/postgres"
 
     def initialise(self) -> None:
-        words = ["-D", str(self.folder / "data"), "-A", "trust", "-U", "almond", "-E", "UTF8", "--locale", "C"]
+        words = [str(self.initdb), "-D", str(self.folder / "data"), "-A", "trust", "-U", "almond"]
         subprocess.run(
-            [str(self.initdb), *words, "--no-sync"],
+            [*words, "-E", "UTF8", "--locale", "C", "--no-sync"],
             user=self.user, cwd=self.folder, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
 
