@@ -69,6 +69,17 @@ def serve(application: Any, listener: socket.socket, threads: int) -> None:
     server.run()  # returns after SystemExit, when its threads have finished
 
 
+def load_pages() -> None:
+    """Load the views and trial kinds now, for all processes: else the first visitors of each wait for it."""
+    from django.urls import get_resolver
+
+    from almond.design.trials import TRIAL_KINDS
+
+    for pattern in get_resolver().url_patterns:
+        getattr(pattern, "url_patterns", None)
+    TRIAL_KINDS.entries()
+
+
 class Processes:
     """The processes that serve; this one only starts them, and starts again what dies."""
 
@@ -125,6 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     if (missing := uncollected()) is not None:
         sys.stderr.write(f"almond: {missing}: the pages' files are not there (run manage.py collectstatic)\n")
         return 1
+    load_pages()
     Processes(application, listener, wanted.processes, wanted.threads).run()
     return 0
 

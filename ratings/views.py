@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lab.compiled_read import CompiledRead
 from lab.origins import is_own_origin
 from ratings import services
 from ratings.models import Participant, token_digest
@@ -39,8 +40,16 @@ COOKIE_DAYS = 30
 Page = Callable[[HttpRequest, Participant, str], HttpResponse]
 
 
+PARTICIPANT: CompiledRead[Participant] = CompiledRead(
+    Participant.objects.all,
+    by="token_digest",
+    related={"study": Study},
+    leaving_out=[f"study__{name}" for name in Participant.LARGE],
+)
+
+
 def find(token: str) -> Participant | None:
-    return Participant.objects.without_texts().filter(token_digest=token_digest(token)).first()
+    return PARTICIPANT.first(token_digest(token))
 
 
 def participant_page(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -70,42 +71,73 @@ def server_user() -> str | None:
 
 
 @contextmanager
-def postgresql() -> Iterator[str | None]:
+def postgresql(*, durable: bool = False) -> Iterator[str | None]:
     """The address of our own PostgreSQL server, which lives as long as the block; None without PostgreSQL."""
+    with postgresql_server(durable=durable) as server:
+        yield None if server is None else server.address
+
+
+@contextmanager
+def postgresql_server(*, durable: bool = False) -> Iterator[Server | None]:
+    """Our own PostgreSQL server, which lives as long as the block; None without PostgreSQL.
+
+    :param durable: write as in service, so that a figure or a crash means something; tests need it not.
+    """
     initdb = TOOLS[1].find()
     if initdb is None:
         yield None
         return
-    user = server_user()
     folder = Path(tempfile.mkdtemp(prefix="almond-postgresql-"))
+    server = Server(initdb, folder, server_user(), free_port(), durable)
     try:
-        if user:
-            shutil.chown(folder, user)
-        with running(initdb, folder, user) as port:
-            yield f"postgres://almond@127.0.0.1:{port}/postgres"
+        if server.user:
+            shutil.chown(folder, server.user)
+        server.initialise()
+        server.start()
+        yield server
     finally:
+        server.stop(signal.SIGINT)  # PostgreSQL's fast shutdown
         shutil.rmtree(folder)
 
 
-@contextmanager
-def running(initdb: Path, folder: Path, user: str | None) -> Iterator[int]:
-    data, port = folder / "data", free_port()
-    subprocess.run(
-        [initdb, "-D", data, "-A", "trust", "-U", "almond", "-E", "UTF8", "--locale", "C", "--no-sync"],
-        user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    words = [str(initdb.with_name("postgres")), "-D", str(data), "-p", str(port), "-k", str(folder)]
-    words += ["-h", "127.0.0.1"]
-    # Nothing of a test's database has to survive a power cut.
-    words += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(words, user=user, cwd=folder, stdout=log, stderr=log)
-    try:
-        wait_until_it_answers(server, port, folder / "log")
-        yield port
-    finally:
-        server.send_signal(2)  # SIGINT is PostgreSQL's fast shutdown
-        server.wait(30)
+@dataclass
+class Server:
+    """A PostgreSQL server in a folder of its own, which can be stopped and started again."""
+
+    initdb: Path
+    folder: Path
+    user: str | None
+    port: int
+    durable: bool
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"postgres://almond@127.0.0.1:{self.port}/postgres"
+
+    def initialise(self) -> None:
+        words = [str(self.initdb), "-D", str(self.folder / "data"), "-A", "trust", "-U", "almond"]
+        subprocess.run(
+            [*words, "-E", "UTF8", "--locale", "C", "--no-sync"],
+            user=self.user, cwd=self.folder, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def start(self) -> None:
+        words = [str(self.initdb.with_name("postgres")), "-D", str(self.folder / "data")]
+        words += ["-p", str(self.port), "-k", str(self.folder), "-h", "127.0.0.1"]
+        if not self.durable:
+            # Nothing of a test's database has to survive a power cut.
+            words += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(words, user=self.user, cwd=self.folder, stdout=log, stderr=log)
+        wait_until_it_answers(self.process, self.port, self.folder / "log")
+
+    def stop(self, number: int) -> None:
+        """Send a signal and wait for the end: SIGINT shuts down, SIGQUIT is a crash to recover from."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(30)
+            self.process = None
 
 
 def wait_until_it_answers(server: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import Answer
 from almond.digest import digest_bytes
+from lab.compiled_read import CompiledRead
 from ratings.models import Attempt, Event, Participant, Response, Trial
 from ratings.services import slots
 from ratings.services.answers import check_answer, read_answer, read_events, read_trial_id
@@ -63,18 +64,34 @@ def record_response(*, participant: Participant, body: Mapping[str, Any]) -> Rec
     written down all the same.
     """
     try:
-        with transaction.atomic():
-            return store(participant, body)
+        return store_first(participant, body)
     except Refused as refusal:
         note_refusal(participant=participant, body=body, refusal=refusal)
         raise
+
+
+def store_first(participant: Participant, body: Mapping[str, Any]) -> Recorded:
+    """Store an answer; where another post of its trial was faster, look again: now there is a response.
+
+    The whole transaction is tried again rather than a savepoint set in it, which every answer would pay for.
+    """
+    try:
+        with transaction.atomic():
+            return store(participant, body)
+    except ResponseExists as error:
+        with transaction.atomic():
+            trial = find_trial(participant, read_trial_id(body))
+            if stored_response(trial) is None:
+                raise Malformed(
+                    "response_id", f"{body['response_id']} was used for another trial", "a new UUID"
+                ) from error
+            return store(participant, body)
 
 
 def store(participant: Participant, body: Mapping[str, Any]) -> Recorded:
     trial = find_trial(participant, read_trial_id(body))
     participant = trial.participant  # as it is now, with its study
     response = stored_response(trial)
-    outcome = Outcome.STORED
     if response is None:
         kind = TRIAL_KINDS.load(trial.kind)
         answer = read_answer(body, kind)
@@ -82,9 +99,7 @@ def store(participant: Participant, body: Mapping[str, Any]) -> Recorded:
         check_present(participant)
         check_answer(answer, kind, trial)
         late = not slots.reclaim_slot(participant)
-        response, made = write_first(trial, answer, late=late, marks=marks_of(answer, trial))
-        if not made:
-            outcome = outcome_of(response, body)
+        response, outcome = write(trial, answer, late=late, marks=marks_of(answer, trial)), Outcome.STORED
     else:
         outcome = outcome_of(response, body)
     note(participant, body, outcome, HTTP_STATUS[outcome], trial=trial)
@@ -126,8 +141,18 @@ def marks_of(answer: Answer, trial: Trial) -> list[str]:
     return [name for name, holds in marks.items() if holds]
 
 
+TRIAL_TO_ANSWER: CompiledRead[Trial] = CompiledRead(
+    Trial.objects.to_answer,
+    by="name",
+    related={"participant": Participant, "participant__study": Study, "response": Response},
+    leaving_out=[f"participant__study__{name}" for name in Participant.LARGE],
+    annotations=("earlier_open",),
+)
+"""All that an answer to a trial depends on, in one statement."""
+
+
 def find_trial(participant: Participant, name: str) -> Trial:
-    trial = Trial.objects.to_answer().filter(name=name).first()
+    trial = TRIAL_TO_ANSWER.first(name)
     if trial is None:
         raise Unknown("trial_id", f"{name!r} is no trial", "a trial of this participant")
     if trial.participant_id != participant.pk:
@@ -145,29 +170,29 @@ def check_present(participant: Participant) -> None:
         )
 
 
-def write_first(trial: Trial, answer: Answer, *, late: bool, marks: list[str]) -> tuple[Response, bool]:
-    """Insert the response (True); return that of another post (False) where it was faster."""
+class ResponseExists(Exception):
+    """Another post of the trial was faster, or the response id is that of another trial."""
+
+
+def write(trial: Trial, answer: Answer, *, late: bool, marks: list[str]) -> Response:
+    """Insert the response.
+
+    :raises ResponseExists: the database has one for this trial, or with this id; the transaction is over.
+    """
     try:
-        with transaction.atomic():
-            made = Response.objects.create(
-                trial=trial,
-                response_id=answer.response_id,
-                values=dict(getattr(answer, "values", {})),
-                chosen=getattr(answer, "chosen", ""),
-                rt_ms=answer.rt_ms,
-                digests=list(answer.images),
-                late=late,
-                marks=marks,
-                received_at=timezone.now(),
-            )
+        return Response.objects.create(
+            trial=trial,
+            response_id=answer.response_id,
+            values=dict(getattr(answer, "values", {})),
+            chosen=getattr(answer, "chosen", ""),
+            rt_ms=answer.rt_ms,
+            digests=list(answer.images),
+            late=late,
+            marks=marks,
+            received_at=timezone.now(),
+        )
     except IntegrityError as error:
-        faster = Response.objects.filter(trial=trial).first()
-        if faster is None:
-            raise Malformed(
-                "response_id", f"{answer.response_id} was used for another trial", "a new UUID"
-            ) from error
-        return faster, False
-    return made, True
+        raise ResponseExists from error
 
 
 def note(
