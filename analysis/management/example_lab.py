@@ -211,7 +211,7 @@ class ExampleLab:
         study = Study.objects.get(slug=ANSWERED_SLUG)
         if study.state == Study.State.CLOSED:
             return
-        missing = self.sizes.participants - study.participants.filter(simulated=True).count()
+        missing = self.sizes.participants - study.participants.filter(kind="robot").count()
         if missing > 0:
             seed = self.sizes.stream("raters")
             self.run(start_simulation(study=study, participants=missing, seed=seed, by=self.by), part)

@@ -74,6 +74,6 @@ def facts(study: Study) -> Row:
         "slug": study.slug,
         "state": study.state,
         "plan_frozen_at": study.frozen_at.isoformat() if study.frozen_at else "",
-        "simulated_participants": people.filter(simulated=True).count(),
+        "simulated_participants": people.filter(kind="robot").count(),
         "participants": people.count(),
     }

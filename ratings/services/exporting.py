@@ -25,7 +25,7 @@ def export_tables(study: Study) -> dict[str, list[Row]]:
     rows = {
         kind.table.name: [
             row
-            for response in Response.objects.of_study(study, name).iterator(chunk_size=2000)
+            for response in Response.objects.exported(study, name).iterator(chunk_size=2000)
             for row in kind.rows(plan, stored(response))
         ]
         for name, kind in TRIAL_KINDS.entries().items()
@@ -38,7 +38,7 @@ def export_tables(study: Study) -> dict[str, list[Row]]:
 
 
 def participant_rows(study: Study, done: Counter[str]) -> list[Row]:
-    people = Participant.objects.filter(study=study).select_related("assignment")
+    people = Participant.objects.exported(study).select_related("assignment")
     return [
         {
             "participant_id": person.name,

@@ -139,7 +139,7 @@ def test_an_interrupted_simulation_goes_on_without_doing_anybody_twice(
     assert Participant.objects.filter(kind="robot").count() == 3
     again = run_now(retry(job=job, by=experimenter))
     assert again.result == {"study": study.pk, "participants": 4, "made_now": 1}
-    assert Recruitment.objects.values("external_id").distinct().count() == 4
+    assert Recruitment.objects.values("id_digest").distinct().count() == 4
 
 
 def test_in_the_null_world_both_images_of_a_pair_are_seen_as_their_base() -> None:
