@@ -48,7 +48,7 @@ class ParticipantQuerySet(models.QuerySet["Participant"]):
         return self.filter(kind=Participant.Kind.PERSON)
 
     def exported(self, study: Study) -> ParticipantQuerySet:
-        """Return those of a study whose answers may leave it: not erased, not withdrawn unless it keeps them."""
+        """Return those whose answers may leave a study: not erased, not withdrawn unless it keeps them."""
         here = self.filter(study=study, erased_at__isnull=True)
         if study.on_withdrawal == Study.OnWithdrawal.KEEP:
             return here

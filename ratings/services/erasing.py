@@ -55,7 +55,7 @@ def forget_recruitment(participant: Participant) -> None:
 
 
 def leave(participant: Participant) -> None:
-    """Make a participant one who has withdrawn, whatever they were, and do with their answers as the study says.
+    """Make a participant one who has withdrawn, and do with their answers as the study says.
 
     The caller holds the participant's lock; the list is locked after it.
     """
@@ -104,9 +104,9 @@ def erase_participant(*, code: str, by: User | None = None) -> tuple[Participant
 def due(study: Study) -> list[Participant]:
     """List whose answers have to go now: the study's days are over, or they withdrew and were not erased."""
     people = Participant.objects.filter(study=study, erased_at__isnull=True).order_by("pk")
-    if study.closed_at and study.retention_days:
-        if timezone.now() >= study.closed_at + timedelta(days=study.retention_days):
-            return list(people)
+    days = timedelta(days=study.retention_days or 0)
+    if study.closed_at and days and timezone.now() >= study.closed_at + days:
+        return list(people)
     if study.on_withdrawal == Study.OnWithdrawal.ERASE:
         return list(people.filter(status=Status.WITHDRAWN))
     return []

@@ -31,12 +31,13 @@ def joined(participant: Participant, trials: Iterable[Trial]) -> dict[str, Any]:
     }
 
 
-def answered(response: Response) -> dict[str, Any]:
-    return fields_of(response, RESPONSE)
+def answered(response: Response, attempt: Attempt | None) -> dict[str, Any]:
+    """Return a response and the attempt that stored it; none beyond the limit of attempts."""
+    return {**fields_of(response, RESPONSE), "attempt": attempted(attempt) if attempt else None}
 
 
 def attempted(attempt: Attempt) -> dict[str, Any]:
-    return {**fields_of(attempt, ATTEMPT), "trial": attempt.trial_id}
+    return {**fields_of(attempt, ATTEMPT), "id": attempt.pk, "trial": attempt.trial_id}
 
 
 def list_chain(participant: Participant) -> str:
@@ -51,8 +52,9 @@ def log_join(participant: Participant, trials: Iterable[Trial]) -> None:
     log.append(study, name, "join", name, content)
 
 
-def log_response(participant: Participant, response: Response) -> None:
-    log.append(participant.study, participant.name, "response", response.trial.name, answered(response))
+def log_response(participant: Participant, response: Response, attempt: Attempt | None) -> None:
+    content = answered(response, attempt)
+    log.append(participant.study, participant.name, "response", response.trial.name, content)
 
 
 def log_attempt(participant: Participant, attempt: Attempt) -> None:

@@ -88,9 +88,11 @@ def store(participant: Participant, body: Mapping[str, Any]) -> Recorded:
             outcome = outcome_of(response, body)
     else:
         outcome = outcome_of(response, body)
-    note(participant, body, outcome, HTTP_STATUS[outcome], trial=trial)
+    attempt = note(participant, body, outcome, HTTP_STATUS[outcome], trial=trial)
     if outcome == Outcome.STORED:
-        log_response(participant, response)
+        log_response(participant, response, attempt)
+    elif attempt is not None:
+        log_attempt(participant, attempt)
     return Recorded(response, outcome)
 
 
@@ -182,7 +184,7 @@ def note(
     *,
     trial: Trial | None = None,
     detail: str = "",
-) -> None:
+) -> Attempt | None:
     """Write an attempt down, or count it where the participant's limit is reached; they were seen now.
 
     Changing the participant's row takes its lock: of somebody who withdrew meanwhile nothing is stored, and
@@ -196,7 +198,7 @@ def note(
     if present.update(**{counter: F(counter) + 1}, last_seen_at=timezone.now()) == 0:
         raise withdrawn(participant)
     if counter == "attempts_over":
-        return
+        return None
     ids = {
         "response_id": storable(str(body.get("response_id", "")), 60),
         "detail": storable(detail, 400),
@@ -204,10 +206,7 @@ def note(
     }
     if outcome != Outcome.STORED and here.filter(erased_at__isnull=False).exists():
         ids = {}
-    attempt = Attempt.objects.create(
-        participant=participant, trial=trial, outcome=outcome, status=status, **ids
-    )
-    log_attempt(participant, attempt)
+    return Attempt.objects.create(participant=participant, trial=trial, outcome=outcome, status=status, **ids)
 
 
 def storable(text: str, longest: int) -> str:
@@ -218,13 +217,16 @@ def storable(text: str, longest: int) -> str:
 @transaction.atomic
 def note_refusal(*, participant: Participant, body: Mapping[str, Any], refusal: Refused) -> None:
     participant.refresh_from_db(fields=["attempts_made"])
-    note(participant, body, Outcome.REFUSED, refusal.status, detail=str(refusal))
+    attempt = note(participant, body, Outcome.REFUSED, refusal.status, detail=str(refusal))
+    if attempt is not None:
+        log_attempt(participant, attempt)
 
 
 def record_events(*, participant: Participant, body: Mapping[str, Any]) -> int:
     """Store events, each once however often it is sent; return how many of them are stored.
 
-    None of somebody who withdrew is. Those beyond the study's limit are counted in ``Participant.events_over`` and not stored.
+    None of somebody who withdrew is. Those beyond the study's limit are counted in
+    ``Participant.events_over`` and not stored.
     """
     posts = {event.event_id: event for event in read_events(body)}
     known = Event.objects.filter(participant=participant)
