@@ -212,9 +212,14 @@ class Trial(models.Model):
 
 class ResponseQuerySet(models.QuerySet["Response"]):
     def exported(self, study: Study, kind: str) -> ResponseQuerySet:
-        """Return responses to trials of one kind that may leave the study, in the order of an export."""
+        """Return responses to trials of one kind that may leave the study, in the order of an export.
+
+        ``altered`` tells whether the same response came again with other content.
+        """
+        altered = Attempt.objects.filter(trial=OuterRef("trial"), outcome=Attempt.Outcome.ALTERED)
         return (
             self.filter(trial__participant__in=Participant.objects.exported(study), trial__kind=kind)
+            .annotate(altered=Exists(altered))
             .select_related("trial", "trial__participant")
             .order_by("trial__participant__name", "trial__index")
         )

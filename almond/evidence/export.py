@@ -60,11 +60,12 @@ def write_export(
     target_folder: Path | None,
     artifact_root: Path | None,
     meta: Mapping[str, Any],
+    events: Rows | None = None,
 ) -> Path:
     """Write the export to a new ``folder``, whole or not at all, and return it.
 
     Tables are frames or rows with the columns of ``almond.exchange.schema`` (those of ``stimuli`` may leave
-    out ``file``).
+    out ``file``); columns that came later may be missing from a whole table.
 
     :param responses: rows by the table of their trial kind: ``ratings``, ``choices``; a missing one is empty.
     :param image_bytes: digest of each image -> its suffix, and its file or bytes.
@@ -74,6 +75,7 @@ def write_export(
     :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
         column without ``score_`` -> target digest) and further facts, which the manifest repeats under
         ``about``.
+    :param events: rows of the table of events; None for an export without one.
     :raises InputError: for an existing folder, tables that are not as the codebook says, rows that name
         things which are not in the export, and missing files.
     :raises DigestMismatch: for bytes that changed.
@@ -81,10 +83,10 @@ def write_export(
     folder = Path(folder)
     if folder.exists():
         raise InputError(folder, "exists already", "a new folder: an export is never written over")
-    schema = table_schemas(plan.kinds)
+    schema = table_schemas(plan.kinds, events=events is not None)
     if unknown := sorted(set(responses) - set(schema)):
         raise InputError("responses", f"have no table {unknown[0]!r} in this study", ", ".join(schema))
-    rows = {**responses, "participants": participants, "stimuli": stimuli}
+    rows = {**responses, "participants": participants, "stimuli": stimuli, "events": events or ()}
     frames = {name: as_frame(rows.get(name, ()), table) for name, table in schema.items()}
     stimuli_shown = frames["stimuli"].drop(columns="file", errors="ignore")
     with new_folder(folder.parent) as scratch:
@@ -126,9 +128,10 @@ def read_export(folder: Path) -> Export:
 
 def read_tables(folder: Path, plan: StudyPlan) -> dict[str, pd.DataFrame]:
     """Read the tables of an export by name."""
+    events = (folder / "data" / "events.csv").exists()
     return {
         name: read_export_table(folder / "data" / f"{name}.csv", table)
-        for name, table in table_schemas(plan.kinds).items()
+        for name, table in table_schemas(plan.kinds, events=events).items()
     }
 
 
