@@ -19,8 +19,8 @@ Row = dict[str, Any]
 def export_tables(study: Study) -> dict[str, list[Row]]:
     """Return the rows of ``participants``, ``events`` and every trial kind's table, as the codebook has them.
 
-    None are of people who withdrew, unless the study keeps them, nor of people who were erased. Natural images
-    have an empty ``intended_target``. ``InputError`` for a study that was never frozen.
+    None are of people who withdrew, unless the study keeps them, nor of people who were erased. Natural
+    images have an empty ``intended_target``. ``InputError`` for a study that was never frozen.
     """
     plan = study.frozen_plan
     schema = table_schemas(plan.kinds)

@@ -37,6 +37,14 @@ class Recruit:
         return hmac.new(settings.RECRUITMENT_KEY.encode(), said.encode(), hashlib.sha256).hexdigest()
 
 
+def recruited_as(external_id: str) -> list[int]:
+    """Find the participants of all studies who came with an id, whatever their source."""
+    sources = Recruitment.objects.values_list("study", "source").distinct().order_by()
+    studies = Study.objects.defer(*Participant.LARGE).in_bulk({study for study, _ in sources})
+    digests = [Recruit(source, external_id, {}).digest(studies[study]) for study, source in sources]
+    return list(Recruitment.objects.filter(id_digest__in=digests).values_list("participant", flat=True))
+
+
 @dataclass(frozen=True)
 class Joined:
     participant: Participant

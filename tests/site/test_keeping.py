@@ -8,15 +8,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from ratings import services
 from ratings.models import Attempt, Event, Participant, Permit, Recruitment, Response, Trial
 from ratings.services import Joined, Recruit, erasing
+from ratings.services.flow import flow
 from ratings.services.refusals import NotNow, Unknown
 from ratings.services.verifying import verify_study
 from studies.models import Study, StudyLog
@@ -171,6 +174,49 @@ def test_prune_erases_what_studies_keep_no_longer() -> None:
     ]
     assert over.participants.get().status == "finished"
     assert list(verify_study(over)) == []
+
+
+def test_an_id_finds_its_participant_for_those_who_may_see_recruitment(client: Client) -> None:
+    person = took_part(make_study()).participant
+    took_part(person.study, recruit=None)
+    staff = User.objects.create_user("looker", password="a long enough password", is_staff=True)
+    staff.user_permissions.add(Permission.objects.get(codename="view_participant"))
+    client.force_login(staff)
+    address = reverse("admin:ratings_participant_changelist") + "?q=5f0a"
+    assert person.name not in client.get(address).content.decode()
+    staff.user_permissions.add(Permission.objects.get(codename="view_recruitment"))
+    page = client.get(address)
+    assert [row.name for row in page.context["cl"].result_list] == [person.name]
+
+
+def test_the_flow_counts_everybody_and_the_tables_hold_people_apart_from_robots() -> None:
+    study = make_study(participants_planned=8, n_lists=2)
+    first = took_part(study).participant
+    services.record_response(
+        participant=first,
+        body=answer_to(
+            first.trials.get(index=0), response_id=str(first.trials.get(index=0).response.response_id)
+        ),
+    )
+    services.withdraw(participant=took_part(study, recruit=None, finish=False).participant)
+    services.join(study=study)
+    services.join(study=study, kind="robot")
+    counted = flow(study)
+    assert {name: counted[name] for name in ("arrived", "consented", "started", "withdrew", "finished")} == {
+        "arrived": 3,
+        "consented": 3,
+        "started": 2,
+        "withdrew": 1,
+        "finished": 1,
+    }
+    assert sum(row["consented"] for row in counted["lists"]) == 3
+    assert counted["kinds"] == {"person": 3, "robot": 1}
+    tables = services.export_tables(study)
+    assert sorted(row["kind"] for row in tables["participants"]) == ["person", "person", "robot"]
+    assert len(tables["events"]) == 1
+    marks = {row["trial_index"]: row["marks"].split() for row in tables["ratings"] + tables["choices"]}
+    assert "altered" in marks[0]
+    assert "altered" not in marks[1]
 
 
 TABLES = ("ratings_response", "ratings_attempt", "ratings_trial", "ratings_participant", "studies_studylog")
