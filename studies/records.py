@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,9 +10,6 @@ from django.utils import timezone
 
 from almond.digest import digest_json
 from encoder.models import DIGEST_LENGTH
-
-if TYPE_CHECKING:
-    from studies.models import Study
 
 
 class AssignmentListQuerySet(models.QuerySet["AssignmentList"]):
@@ -46,7 +43,7 @@ class AssignmentList(models.Model):
 
 
 class StudyLogQuerySet(models.QuerySet["StudyLog"]):
-    def last_of(self, study: Study, chain: str) -> StudyLog | None:
+    def last_of(self, study: int, chain: str) -> StudyLog | None:
         return self.filter(study=study, chain=chain).order_by("number").last()
 
 

@@ -50,7 +50,7 @@ def before_the_log(study: Study) -> int:
 
 
 def _states(study: Study) -> Iterator[str]:
-    last = StudyLog.objects.last_of(study, log.STATES)
+    last = StudyLog.objects.last_of(study.pk, log.STATES)
     freeze = StudyLog.objects.filter(study=study, chain=log.STATES, kind="freeze").first()
     study = Study.objects.get(pk=study.pk)
     if last is not None and STATE_AFTER[last.kind] != study.state:

@@ -27,7 +27,7 @@ def append(
         without it, an entry that somebody else wrote first makes this one the next.
     """
     while True:
-        last = StudyLog.objects.last_of(study, chain)
+        last = StudyLog.objects.last_of(study.pk, chain)
         entry = StudyLog(
             study=study,
             chain=chain,

@@ -195,7 +195,9 @@ def test_the_flow_counts_everybody_and_the_tables_hold_people_apart_from_robots(
     services.record_response(
         participant=first,
         body=answer_to(
-            first.trials.get(index=0), response_id=str(first.trials.get(index=0).response.response_id)
+            first.trials.get(index=0),
+            response_id=str(first.trials.get(index=0).response.response_id),
+            rt_ms=900.0,
         ),
     )
     services.withdraw(participant=took_part(study, recruit=None, finish=False).participant)
