@@ -62,20 +62,19 @@ def write_export(
     meta: Mapping[str, Any],
     events: Rows | None = None,
 ) -> Path:
-    """Write the export to a new ``folder``, whole or not at all, and return it.
+    """Write the export to a new ``folder``, whole or not at all; return it.
 
-    Tables are frames or rows with the columns of ``almond.exchange.schema`` (those of ``stimuli`` may leave
-    out ``file``); columns that came later may be missing from a whole table.
+    Tables are frames or rows with the columns of ``almond.exchange.schema``: those of ``stimuli`` may leave
+    out ``file``, and each table the columns that came later. Without ``events`` there is no such table.
 
     :param responses: rows by the table of their trial kind: ``ratings``, ``choices``; a missing one is empty.
     :param image_bytes: digest of each image -> its suffix, and its file or bytes.
     :param recipes: digest -> the recipe's JSON value.
-    :param target_folder: where targets lie; None leaves them out, and the manifest lists them.
-    :param artifact_root: where encoder artifacts lie; None leaves them out in the same way.
+    :param target_folder: where targets lie, as ``artifact_root`` encoder artifacts; None leaves them out, and
+        the manifest lists them.
     :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
         column without ``score_`` -> target digest) and further facts, which the manifest repeats under
         ``about``.
-    :param events: rows of the table of events; None for an export without one.
     :raises InputError: for an existing folder, tables that are not as the codebook says, rows that name
         things which are not in the export, and missing files.
     :raises DigestMismatch: for bytes that changed.
