@@ -17,7 +17,9 @@ LEAST = 40
 REMEDY = f"a line of at least {LEAST} characters; without the file a new key is made"
 
 
-def read_secret_key(name: str, key: str, path: Path, loss: str) -> str:
+def read_secret_key(
+    key: str, path: Path, *, name: str = "ALMOND_SECRET_KEY", loss: str = "all must log in again"
+) -> str:
     """Return the key in the environment, or else the one made for this machine (its owner alone reads it).
 
     A file that is empty, as a crash or a full disk leaves it, holds no key that could get lost: a new one is
