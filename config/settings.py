@@ -29,6 +29,12 @@ ALLOWED_HOSTS = env.hosts("ALMOND_HOSTS", "localhost,127.0.0.1,[::1]")
 HTTPS = env.flag("ALMOND_HTTPS")
 CSRF_TRUSTED_ORIGINS = [*env.origins("ALMOND_ORIGINS"), *origins_of_hosts(ALLOWED_HOSTS, https=HTTPS)]
 SECRET_KEY = read_secret_key(env.text("ALMOND_SECRET_KEY"), ALMOND_HOME / "secret_key")
+RECRUITMENT_KEY = read_secret_key(
+    env.text("ALMOND_RECRUITMENT_KEY"),
+    ALMOND_HOME / "recruitment_key",
+    name="ALMOND_RECRUITMENT_KEY",
+    loss="recruitment ids of earlier participants are not recognised any more",
+)
 
 INSTALLED_APPS = [
     "unfold",

@@ -20,6 +20,7 @@ from almond.errors import InputError
 from lab.append_only import actor
 from ratings import services
 from ratings.models import Participant, Response
+from ratings.services.joining import recruited_as
 from ratings.services.presentation import monitor_json
 from studies.models import Study
 
@@ -73,6 +74,16 @@ class ParticipantAdmin(LookOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Participant]:
         participants: QuerySet[Participant] = super().get_queryset(request).with_progress()
         return participants
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Participant], search_term: str
+    ) -> tuple[QuerySet[Participant], bool]:
+        """Find participants by name and, for whoever may view recruitment, by the id that they came with."""
+        results, repeated = super().get_search_results(request, queryset, search_term)
+        if search_term.strip() and request.user.has_perm("ratings.view_recruitment"):
+            known = recruited_as(search_term.strip())
+            results |= queryset.filter(pk__in=known)
+        return results, repeated
 
     @display(description="status", ordering="status", label=COLOURS)
     def status_label(self, row: Participant) -> str:

@@ -5,7 +5,9 @@ A trial and its response are written once; the database itself refuses to change
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import secrets
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -13,7 +15,22 @@ from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q
 
 from encoder.models import DIGEST_LENGTH
+from ratings.people import Arrival, Permit, Recruitment
 from studies.models import AssignmentList, Study
+
+__all__ = [
+    "Arrival",
+    "Attempt",
+    "Event",
+    "Participant",
+    "Permit",
+    "Recruitment",
+    "Response",
+    "Trial",
+    "token_digest",
+]
+
+CODE_LETTERS = 12
 
 
 def token_digest(token: str) -> str:
@@ -21,9 +38,21 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def new_withdrawal_code() -> str:
+    """Make a code of 60 random bits, of letters and digits that are not mistaken for each other."""
+    return base64.b32encode(secrets.token_bytes(10)).decode()[:CODE_LETTERS]
+
+
 class ParticipantQuerySet(models.QuerySet["Participant"]):
     def people(self) -> ParticipantQuerySet:
         return self.filter(kind=Participant.Kind.PERSON)
+
+    def exported(self, study: Study) -> ParticipantQuerySet:
+        """Return those whose answers may leave a study: not erased, not withdrawn unless it keeps them."""
+        here = self.filter(study=study, erased_at__isnull=True)
+        if study.on_withdrawal == Study.OnWithdrawal.KEEP:
+            return here
+        return here.exclude(status=Participant.Status.WITHDRAWN)
 
     def holding_a_slot(self) -> ParticipantQuerySet:
         return self.people().filter(status__in=Participant.HOLDING)
@@ -83,6 +112,12 @@ class Participant(models.Model):
     last_seen_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     completion_code = models.CharField(max_length=40, blank=True)
+    withdrawal_code = models.CharField(
+        max_length=CODE_LETTERS, unique=True, default=new_withdrawal_code, editable=False
+    )
+    erased_at = models.DateTimeField(
+        null=True, blank=True, help_text="When values, events and ids were erased; the rows stay."
+    )
     attempts_made = models.PositiveIntegerField(
         default=0, help_text="Posts of answers that were written down."
     )
@@ -105,7 +140,9 @@ class Participant(models.Model):
                     & Q(finished_at__isnull=False)
                     & ~Q(completion_code="")
                 )
-                | (~Q(status__in=["finished", "finished_late"]) & Q(completion_code="")),
+                # Who withdraws after the end keeps the code: work that was done is paid.
+                | Q(status="withdrawn")
+                | (Q(status__in=["active", "timed_out"]) & Q(completion_code="")),
                 name="completion_code_only_when_finished",
             ),
             models.CheckConstraint(
@@ -130,45 +167,6 @@ class Participant(models.Model):
 
     def idle_for(self, now: datetime) -> timedelta:
         return now - self.last_seen_at
-
-
-class Recruitment(models.Model):
-    """Where a participant came from. Kept apart from the data: exports never read this table."""
-
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="recruitments")
-    participant = models.OneToOneField(Participant, on_delete=models.CASCADE, related_name="recruitment")
-    source = models.CharField(max_length=40)
-    external_id = models.CharField(max_length=120)
-    details = models.JSONField(default=dict)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["study", "source", "external_id"], name="recruited_once_per_study"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.source} {self.external_id}"
-
-
-class Arrival(models.Model):
-    """Somebody who wanted to join: how many come from one internet address, and who was refused and why.
-
-    The address itself is never stored, only its keyed digest. Rows without a refusal are kept for a minute.
-    """
-
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="arrivals")
-    address_digest = models.CharField(max_length=DIGEST_LENGTH)
-    at = models.DateTimeField()
-    refusal = models.CharField(max_length=200, blank=True)
-
-    class Meta:
-        indexes = [models.Index(fields=["study", "address_digest", "at"], name="arrivals_of_an_address")]
-
-    def __str__(self) -> str:
-        return f"{self.study_id} {self.at:%H:%M:%S}"
 
 
 class TrialQuerySet(models.QuerySet["Trial"]):
@@ -213,10 +211,15 @@ class Trial(models.Model):
 
 
 class ResponseQuerySet(models.QuerySet["Response"]):
-    def of_study(self, study: Study, kind: str) -> ResponseQuerySet:
-        """Return responses to trials of one kind, in the order of an export."""
+    def exported(self, study: Study, kind: str) -> ResponseQuerySet:
+        """Return responses to trials of one kind that may leave the study, in the order of an export.
+
+        ``altered`` tells whether the same response came again with other content.
+        """
+        altered = Attempt.objects.filter(trial=OuterRef("trial"), outcome=Attempt.Outcome.ALTERED)
         return (
-            self.filter(trial__participant__study=study, trial__kind=kind)
+            self.filter(trial__participant__in=Participant.objects.exported(study), trial__kind=kind)
+            .annotate(altered=Exists(altered))
             .select_related("trial", "trial__participant")
             .order_by("trial__participant__name", "trial__index")
         )

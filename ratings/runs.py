@@ -38,7 +38,7 @@ def simulate(job: RunningJob) -> dict[str, Any]:
     made = 0
     for number in range(wanted):
         recruit = Recruit("simulation", f"job {job.job.pk} participant {number}", {})
-        if not Recruitment.objects.filter(study=study, source="simulation", external_id=recruit.external_id):
+        if not Recruitment.objects.filter(study=study, id_digest=recruit.digest(study)).exists():
             rng = generator(seed, "rater", number)
             take_part(study, recruit, simulate_rater(rng, style_of(rng, careless)), percepts)
             made += 1

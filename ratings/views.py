@@ -32,6 +32,7 @@ from ratings.models import Participant, token_digest
 from ratings.services import presentation
 from ratings.services.answers import LARGEST_BODY, read_body
 from ratings.services.arriving import count_arrival, note_refused_arrival, read_recruit, resume_code
+from ratings.services.leaving import find_leaving
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
 from studies.models import Study
 from studies.services.presentation import paragraphs
@@ -255,6 +256,31 @@ def withdraw(request: HttpRequest, participant: Participant, token: str) -> Http
     except Refused:
         return redirect("participant_done", token)
     return redirect("participant_study", token)
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def leave(request: HttpRequest) -> HttpResponse:
+    """Where the code of a last page is entered; what will be done is said before it is done."""
+    code = request.POST.get("code", "")
+    if request.method != "POST":
+        return render(request, "participant/withdraw.html", {"code": ""})
+    try:
+        check_origin(request)
+        count_arrival(None, visitor_address(request))
+        participant = find_leaving(code)
+        if request.POST.get("sure") == "yes":
+            participant = services.withdraw_by_code(code)
+    except Refused as refusal:
+        page = render(
+            request, "participant/withdraw.html", {"code": code, "refusal": refusal}, status=refusal.status
+        )
+        if isinstance(refusal, TooMany):
+            page.headers["Retry-After"] = str(refusal.retry_after)
+        return page
+    context = {"code": code, "participant": participant, "study": participant.study}
+    return render(request, "participant/withdraw.html", context)
 
 
 @require_safe

@@ -20,6 +20,9 @@ from almond.design.trials import TRIAL_KINDS
 from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
+from studies.records import AssignmentList, StudyLog
+
+__all__ = ["AssignmentList", "Block", "Construct", "Study", "StudyLog", "images_by_name", "stimulus_name"]
 
 STIMULUS_NAME = re.compile(r"s(\d{1,18})")
 LARGEST_SEED = 2**53 - 1
@@ -96,6 +99,10 @@ class Study(models.Model):
         PAUSED = "paused", "paused"
         CLOSED = "closed", "closed"
 
+    class OnWithdrawal(models.TextChoices):
+        ERASE = "erase", "their answers are erased"
+        KEEP = "keep", "their answers are kept, without recruitment ids"
+
     title = models.CharField(max_length=200, help_text="Participants read it.")
     slug = models.SlugField(max_length=80, unique=True, help_text="The end of the participants' link.")
     state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT, editable=False)
@@ -161,6 +168,20 @@ class Study(models.Model):
         blank=True,
         help_text="Links of another Prolific study are refused. Empty: of any.",
     )
+    on_withdrawal = models.CharField(
+        "whoever withdraws",
+        max_length=5,
+        choices=OnWithdrawal.choices,
+        default=OnWithdrawal.ERASE,
+        help_text="The consent text has to say the same.",
+    )
+    retention_days = models.PositiveIntegerField(
+        "days kept",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="So many days after closing, manage.py prune erases all answers. Empty: never.",
+    )
     joins_per_minute = models.PositiveIntegerField(
         "arrivals per minute",
         default=60,
@@ -213,6 +234,9 @@ class Study(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "frozen", "live", "paused", "closed"]),
                 name="study_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(on_withdrawal__in=["erase", "keep"]), name="study_withdrawal_is_known"
             ),
             models.CheckConstraint(
                 condition=Q(participants_planned__gte=1, n_lists__gte=1, timeout_minutes__gte=5),
@@ -317,33 +341,3 @@ class Block(models.Model):
     def clean(self) -> None:
         if self.repeats and self.kind in TRIAL_KINDS.names() and not TRIAL_KINDS.load(self.kind).repeats:
             raise ValidationError({"repeats": f"Blocks of kind “{self.kind}” repeat no images."})
-
-
-class AssignmentListQuerySet(models.QuerySet["AssignmentList"]):
-    def open(self) -> AssignmentListQuerySet:
-        """Return lists with a free slot, the emptiest first."""
-        return self.filter(taken__lt=F("capacity")).order_by("taken", "number")
-
-
-class AssignmentList(models.Model):
-    """One of a study's lists of trials, and how many of its slots are taken."""
-
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="lists")
-    number = models.PositiveIntegerField()
-    trials = models.JSONField()
-    capacity = models.PositiveIntegerField()
-    taken = models.PositiveIntegerField(default=0)
-
-    objects: ClassVar[models.Manager[AssignmentList]] = models.Manager.from_queryset(AssignmentListQuerySet)()
-
-    class Meta:
-        ordering = ["study", "number"]
-        constraints = [
-            models.UniqueConstraint(fields=["study", "number"], name="list_numbered_once_per_study"),
-            models.CheckConstraint(
-                condition=Q(taken__gte=0, taken__lte=F("capacity")), name="list_not_overfull"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"list {self.number}"

@@ -193,8 +193,10 @@ def _study_facts(data: StudyData, folder: Path) -> dict[str, Any]:
 
 
 def _sample_facts(context: Context) -> dict[str, Any]:
-    people, sample = context.data.participants, context.sample
+    sample = context.sample
+    people = sample.joined
     return {
+        **({"kind": sample.kind} if sample.kind else {}),
         "planned": context.data.plan.participants,
         "joined": len(people),
         "analysed": len(sample.participants),

@@ -10,6 +10,8 @@ import pandas as pd
 
 from almond.analysis.study_data import StudyData
 
+KIND_RULES = {"person": "people only", "robot": "simulated participants only, for no person took part"}
+
 
 @dataclass(frozen=True)
 class Exclusion:
@@ -23,17 +25,31 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Sample:
-    """The rows that analyses use, after exclusions."""
+    """The rows that analyses use, after exclusions.
+
+    ``joined`` are the rows of participants.csv of the ``kind`` that is analysed: person, or robot where no
+    person took part; empty for an export that does not tell them apart.
+    """
 
     ratings: pd.DataFrame
     choices: pd.DataFrame
     participants: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
+    joined: pd.DataFrame
+    kind: str
+
+
+def analysed_kind(people: pd.DataFrame) -> str:
+    """Return whose answers are analysed: people's, or where there are none those of robots."""
+    if "kind" not in people:
+        return ""
+    return "person" if (people["kind"] == "person").any() or people.empty else "robot"
 
 
 def apply_exclusions(data: StudyData) -> Sample:
     """Keep participants who completed every planned trial, and responses to the very images of the study."""
-    people = data.participants
+    everybody, kind = data.participants, analysed_kind(data.participants)
+    people = everybody[everybody["kind"] == kind] if kind else everybody
     done = (people["trials_done"] >= people["trials_planned"]) & (people["trials_planned"] > 0)
     complete = tuple(people.loc[done, "participant_id"].map(str))
     digests = data.stimuli.set_index("stimulus_id")["image_sha256"]
@@ -53,11 +69,13 @@ def apply_exclusions(data: StudyData) -> Sample:
             right &= (rows[stimulus].map(digests) == rows[digest]).to_numpy(dtype=bool)
         wrong, total = wrong + int((~right).sum()), total + len(rows)
         tables[name] = rows[right].reset_index(drop=True)
+    others = len(everybody) - len(people)
     exclusions = (
+        *([Exclusion(KIND_RULES[kind], "participants", others, len(everybody))] if others else []),
         Exclusion("completed only", "participants", len(people) - len(complete), len(people)),
         Exclusion("the browser showed the image of the plan (SHA-256)", "responses", wrong, total),
     )
-    return Sample(tables["ratings"], tables["choices"], complete, exclusions)
+    return Sample(tables["ratings"], tables["choices"], complete, exclusions, people, kind)
 
 
 @dataclass(frozen=True)

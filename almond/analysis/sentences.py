@@ -12,7 +12,9 @@ def headline(data: Mapping[str, Any]) -> list[str]:
     """Answer the questions, most important first; give the reasons where none could be answered."""
     alpha = data["settings"]["alpha"]
     answers = [question.headline(result, alpha) for question, result in answered(data)]
-    return [text for text in answers if text] or ["No test of the question could be run: " + _reasons(data)]
+    said = [text for text in answers if text] or ["No test of the question could be run: " + _reasons(data)]
+    simulated = ["Simulated: no person took part."] if data["sample"].get("kind") == "robot" else []
+    return [*said, *simulated]
 
 
 def _reasons(data: Mapping[str, Any]) -> str:
@@ -22,8 +24,9 @@ def _reasons(data: Mapping[str, Any]) -> str:
 def sample_sentence(data: Mapping[str, Any]) -> str:
     """Describe the sample."""
     sample = data["sample"]
+    who = "simulated participants" if sample.get("kind") == "robot" else "participants"
     return (
-        f"{sample['analysed']} participants analysed of {sample['joined']} who joined "
+        f"{sample['analysed']} {who} analysed of {sample['joined']} who joined "
         f"({sample['planned']} planned); {sample['scenes']} base scenes, {sample['stimuli']} stimuli, "
         f"{sample['ratings']} ratings, {sample['choices']} choices."
     )

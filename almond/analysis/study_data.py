@@ -21,7 +21,7 @@ from almond.design.plan import StudyPlan
 from almond.design.trials.columns import Column
 from almond.digest import digest_file, digest_json
 from almond.errors import DigestMismatch, InputError
-from almond.exchange.schema import table_schemas
+from almond.exchange.schema import columns_since, table_schemas
 from almond.progress import Progress, Silent
 from almond.tables import read_table
 
@@ -182,8 +182,9 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
 
 
 def _cells_of_table(table: str, present: Sequence[str]) -> dict[str, Cells]:
-    """List the columns read: those of the format, and every measurement in stimuli.csv."""
-    cells = dict(TABLES[table])
+    """List the columns read: those of the format, later ones that are there, measurements in stimuli.csv."""
+    later = {column.name: cells_of(column) for column in columns_since(SCHEMAS[table])}
+    cells = TABLES[table] | {name: kind for name, kind in later.items() if name in present}
     if table == "stimuli":
         cells |= {name: MEASUREMENT for name in present if name not in cells}
     return cells

@@ -60,17 +60,18 @@ def write_export(
     target_folder: Path | None,
     artifact_root: Path | None,
     meta: Mapping[str, Any],
+    events: Rows | None = None,
 ) -> Path:
-    """Write the export to a new ``folder``, whole or not at all, and return it.
+    """Write the export to a new ``folder``, whole or not at all; return it.
 
-    Tables are frames or rows with the columns of ``almond.exchange.schema`` (those of ``stimuli`` may leave
-    out ``file``).
+    Tables are frames or rows with the columns of ``almond.exchange.schema``: those of ``stimuli`` may leave
+    out ``file``, and each table the columns that came later. Without ``events`` there is no such table.
 
     :param responses: rows by the table of their trial kind: ``ratings``, ``choices``; a missing one is empty.
     :param image_bytes: digest of each image -> its suffix, and its file or bytes.
     :param recipes: digest -> the recipe's JSON value.
-    :param target_folder: where targets lie; None leaves them out, and the manifest lists them.
-    :param artifact_root: where encoder artifacts lie; None leaves them out in the same way.
+    :param target_folder: where targets lie, as ``artifact_root`` encoder artifacts; None leaves them out, and
+        the manifest lists them.
     :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
         column without ``score_`` -> target digest) and further facts, which the manifest repeats under
         ``about``.
@@ -81,10 +82,10 @@ def write_export(
     folder = Path(folder)
     if folder.exists():
         raise InputError(folder, "exists already", "a new folder: an export is never written over")
-    schema = table_schemas(plan.kinds)
+    schema = table_schemas(plan.kinds, events=events is not None)
     if unknown := sorted(set(responses) - set(schema)):
         raise InputError("responses", f"have no table {unknown[0]!r} in this study", ", ".join(schema))
-    rows = {**responses, "participants": participants, "stimuli": stimuli}
+    rows = {**responses, "participants": participants, "stimuli": stimuli, "events": events or ()}
     frames = {name: as_frame(rows.get(name, ()), table) for name, table in schema.items()}
     stimuli_shown = frames["stimuli"].drop(columns="file", errors="ignore")
     with new_folder(folder.parent) as scratch:
@@ -126,9 +127,10 @@ def read_export(folder: Path) -> Export:
 
 def read_tables(folder: Path, plan: StudyPlan) -> dict[str, pd.DataFrame]:
     """Read the tables of an export by name."""
+    events = (folder / "data" / "events.csv").exists()
     return {
         name: read_export_table(folder / "data" / f"{name}.csv", table)
-        for name, table in table_schemas(plan.kinds).items()
+        for name, table in table_schemas(plan.kinds, events=events).items()
     }
 
 

@@ -36,7 +36,7 @@ def plan_link(chain: Chain) -> LinkCheck:
 def codebook_link(chain: Chain) -> LinkCheck:
     columns = {
         name: table_columns(table, map(str, chain.tables[name]))
-        for name, table in table_schemas(chain.plan.kinds).items()
+        for name, table in table_schemas(chain.plan.kinds, events="events" in chain.tables).items()
     }
     same = (chain.folder / "codebook.csv").read_bytes() == codebook_bytes(columns)
     count = sum(map(len, columns.values()))
@@ -71,6 +71,9 @@ def participants_link(chain: Chain) -> LinkCheck:
         who, done = str(row["participant_id"]), int(row["trials_done"])
         if answered[who] != done:
             problems.append(f"participant {who}: {done} trials done, but {answered[who]} responses")
+    if "events" in chain.tables:
+        strangers = sorted(set(chain.tables["events"]["participant_id"]) - known)
+        problems += [f"events.csv: participant {who} is not in participants.csv" for who in strangers]
     return len(trials), problems
 
 

@@ -14,6 +14,7 @@ from almond.design.trials.columns import (
     DIRECTION,
     INTENDED_TARGET,
     PARTICIPANT,
+    SINCE,
     STRENGTH,
     Column,
     TableSchema,
@@ -40,6 +41,32 @@ PARTICIPANTS = TableSchema(
     sorted_by=("participant_id",),
     unique=("participant_id",),
 )
+
+PARTICIPANTS_SINCE = (
+    Column(
+        "kind",
+        "text",
+        "person, preview (an experimenter who tried it), or robot (simulated).",
+        range="person, preview or robot",
+    ),
+)
+"""Columns of participants.csv that older exports lack."""
+
+EVENTS = TableSchema(
+    "events",
+    (
+        PARTICIPANT,
+        Column("event_id", "text", "Name of the event."),
+        Column("trial_index", "integer", "The trial that was shown; empty between trials.", needed=False),
+        Column("kind", "text", "What happened, such as blur: the window lost focus."),
+        Column("page_ms", "number", "Time since the page was loaded.", unit="ms", range="0 or more"),
+        Column("detail", "text", "Further facts as a JSON object; empty when there are none.", needed=False),
+        Column("received_at", "time", "When the server stored the event."),
+    ),
+    sorted_by=("participant_id", "received_at", "event_id"),
+    unique=("participant_id", "event_id"),
+)
+"""What happened around the answers; older exports, and those of no site, have no such table."""
 
 STIMULI = TableSchema(
     "stimuli",
@@ -83,21 +110,33 @@ SCORE, NORM = "score_", "norm_"
 """How the columns of predicted scores and of norms begin in stimuli.csv."""
 
 
-def table_schemas(kinds: Iterable[str] = ()) -> dict[str, TableSchema]:
+def table_schemas(kinds: Iterable[str] = (), *, events: bool = False) -> dict[str, TableSchema]:
     """Return the tables of an export by name, in order.
 
     :param kinds: names of the trial kinds in its plan. Ratings and choices have tables in every export.
+    :param events: whether it has a table of events.
     """
     wanted = set(kinds)
     responses = [
         kind.table for name, kind in TRIAL_KINDS.entries().items() if kind.in_every_export or name in wanted
     ]
-    return {table.name: table for table in (PARTICIPANTS, *responses, STIMULI)}
+    return {
+        table.name: table for table in (PARTICIPANTS, *responses, STIMULI, *((EVENTS,) if events else ()))
+    }
+
+
+def columns_since(table: TableSchema) -> tuple[Column, ...]:
+    """Return the columns that came later: written where rows have them, missing in older exports."""
+    if table.name == PARTICIPANTS.name:
+        return PARTICIPANTS_SINCE
+    return () if table.name in (STIMULI.name, EVENTS.name) else SINCE
 
 
 def table_columns(table: TableSchema, present: Iterable[str]) -> tuple[Column, ...]:
-    """Return the columns of a table; of stimuli.csv also those measurements that are ``present``."""
-    return (*table.columns, *measurements(present)) if table is STIMULI else table.columns
+    """Return the columns of a table: also later ones and measurements that are ``present``."""
+    names = set(present)
+    later = tuple(column for column in columns_since(table) if column.name in names)
+    return (*table.columns, *later, *(measurements(names) if table is STIMULI else ()))
 
 
 def measurements(present: Iterable[str]) -> tuple[Column, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from almond.errors import InputError
 from generation.models import Stimulus
+from ratings.services.flow import flow, log_facts
 from studies.models import Study
 
 Row = dict[str, Any]
@@ -76,4 +77,7 @@ def facts(study: Study) -> Row:
         "plan_frozen_at": study.frozen_at.isoformat() if study.frozen_at else "",
         "simulated_participants": people.filter(kind="robot").count(),
         "participants": people.count(),
+        "on_withdrawal": study.on_withdrawal,
+        "flow": flow(study),
+        "log": log_facts(study),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ratings.services.arriving import resume
 from ratings.services.exporting import export_tables
 from ratings.services.joining import Joined, Recruit, join, new_token
-from ratings.services.leaving import finish, withdraw
+from ratings.services.leaving import finish, withdraw, withdraw_by_code
 from ratings.services.recording import Recorded, note_refusal, record_events, record_response
 from ratings.services.simulating import start_simulation
 
@@ -23,4 +23,5 @@ __all__ = [
     "resume",
     "start_simulation",
     "withdraw",
+    "withdraw_by_code",
 ]

@@ -23,6 +23,7 @@ PROLIFIC = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
 IDS = {name: re.compile(r"[A-Za-z0-9]{1,64}") for name in PROLIFIC} | {"id": re.compile(r"[\w.~@+-]{1,100}")}
 """Parameters of a link -> what their values look like; placeholders that were never filled in do not."""
 MINUTE = timedelta(minutes=1)
+CODES_PER_MINUTE = 10
 MOST_REFUSALS = 1000
 RESUME_LETTERS = 8
 
@@ -42,7 +43,7 @@ def read_recruit(study: Study, query: Mapping[str, str]) -> Recruit | None:
         problem = f"is {ids.get('STUDY_ID', 'missing')}"
         raise Malformed("STUDY_ID", problem, f"{wanted}, Prolific's id of this study", reason=Reason.LINK)
     if "PROLIFIC_PID" in ids:
-        details = {name: value for name, value in ids.items() if name in PROLIFIC[1:]}
+        details = {name: value for name, value in ids.items() if name == "STUDY_ID"}
         return Recruit("prolific", ids["PROLIFIC_PID"], details)
     return Recruit("link", ids["id"], {}) if "id" in ids else None
 
@@ -52,17 +53,18 @@ def address_key(address: str) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), f"arrival {address}".encode(), hashlib.sha256).hexdigest()
 
 
-def count_arrival(study: Study, address: str) -> None:
-    """Count somebody who wants to join.
+def count_arrival(study: Study | None, address: str) -> None:
+    """Count somebody who wants to join, or without a study somebody who enters a withdrawal code.
 
     :raises TooMany: more in a minute from one address than the study's limit.
     """
     now, key = timezone.now(), address_key(address)
+    most = study.joins_per_minute if study else CODES_PER_MINUTE
     recent = Arrival.objects.filter(study=study, address_digest=key, at__gt=now - MINUTE)
-    if recent.count() >= study.joins_per_minute:
+    if recent.count() >= most:
         raise TooMany(
             "address",
-            f"sent {study.joins_per_minute} arrivals within a minute",
+            f"sent {most} arrivals within a minute",
             "fewer, or a higher limit of the study",
             retry_after=seconds_until(recent.earliest("at").at + MINUTE, now),
         )
@@ -97,7 +99,7 @@ def resume(*, study: Study, recruit: Recruit, code: str) -> Joined:
     """
     participant = (
         Participant.objects.select_for_update(of=("self",))
-        .filter(study=study, recruitment__source=recruit.source, recruitment__external_id=recruit.external_id)
+        .filter(study=study, recruitment__id_digest=recruit.digest(study))
         .first()
     )
     typed = re.sub(r"[\s-]", "", code).upper()

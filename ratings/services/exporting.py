@@ -1,7 +1,8 @@
-"""A study's participants and responses as rows of an export. Recruitment is never read here."""
+"""A study's participants, responses and events as rows of an export. Recruitment is never read here."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -9,23 +10,24 @@ from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import PlannedTrial
 from almond.design.trials.base import Response as StoredResponse
 from almond.exchange.schema import table_schemas
-from ratings.models import Participant, Response
+from ratings.models import Event, Participant, Response
 from studies.models import Study
 
 Row = dict[str, Any]
 
 
 def export_tables(study: Study) -> dict[str, list[Row]]:
-    """Return the rows of ``participants`` and of every trial kind's table, as the export's codebook has them.
+    """Return the rows of ``participants``, ``events`` and every trial kind's table, as the codebook has them.
 
-    Natural images have an empty ``intended_target``. ``InputError`` for a study that was never frozen.
+    None are of people who withdrew, unless the study keeps them, nor of people who were erased. Natural
+    images have an empty ``intended_target``. ``InputError`` for a study that was never frozen.
     """
     plan = study.frozen_plan
     schema = table_schemas(plan.kinds)
     rows = {
         kind.table.name: [
             row
-            for response in Response.objects.of_study(study, name).iterator(chunk_size=2000)
+            for response in Response.objects.exported(study, name).iterator(chunk_size=2000)
             for row in kind.rows(plan, stored(response))
         ]
         for name, kind in TRIAL_KINDS.entries().items()
@@ -34,14 +36,15 @@ def export_tables(study: Study) -> dict[str, list[Row]]:
     # Counted from the rows above, so that the tables agree also while answers still come in.
     answered = {(row["participant_id"], row["trial_id"]) for table in rows.values() for row in table}
     done = Counter(name for name, _ in answered)
-    return {"participants": participant_rows(study, done), **rows}
+    return {"participants": participant_rows(study, done), **rows, "events": event_rows(study)}
 
 
 def participant_rows(study: Study, done: Counter[str]) -> list[Row]:
-    people = Participant.objects.filter(study=study).select_related("assignment")
+    people = Participant.objects.exported(study).select_related("assignment")
     return [
         {
             "participant_id": person.name,
+            "kind": person.kind,
             "list": person.assignment.number,
             "status": person.status,
             "started_at": iso(person.consented_at),
@@ -53,11 +56,27 @@ def participant_rows(study: Study, done: Counter[str]) -> list[Row]:
     ]
 
 
+def event_rows(study: Study) -> list[Row]:
+    events = Event.objects.filter(participant__in=Participant.objects.exported(study))
+    return [
+        {
+            "participant_id": event.participant.name,
+            "event_id": str(event.event_id),
+            "trial_index": "" if event.trial_index is None else event.trial_index,
+            "kind": event.kind,
+            "page_ms": event.page_ms,
+            "detail": json.dumps(event.detail, sort_keys=True) if event.detail else "",
+            "received_at": iso(event.received_at),
+        }
+        for event in events.select_related("participant").iterator(chunk_size=2000)
+    ]
+
+
 def iso(moment: Any) -> str:
     return str(moment.isoformat(timespec="milliseconds"))
 
 
-def stored(response: Response) -> StoredResponse:
+def stored(response: Any) -> StoredResponse:
     """Return a response as trial kinds make rows from it."""
     trial = response.trial
     return StoredResponse(
@@ -72,6 +91,8 @@ def stored(response: Response) -> StoredResponse:
             "trial_index": trial.index,
             "block": trial.block,
             "rt_ms": response.rt_ms,
+            "late": int(response.late),
+            "marks": " ".join([*response.marks, *(["altered"] if response.altered else [])]),
             "received_at": iso(response.received_at),
         },
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from almond.design.trials.base import PlannedTrial
 from ratings.models import Participant, Recruitment, Trial, token_digest
 from ratings.services import slots
+from ratings.services.logging import log_join
 from ratings.services.refusals import NotNow, Reason
 from studies.models import AssignmentList, Study
 
@@ -26,6 +30,19 @@ class Recruit:
     source: str
     external_id: str
     details: Mapping[str, str]
+
+    def digest(self, study: Study) -> str:
+        """Return what is stored of the id in a study: a digest under a key of its own."""
+        said = "\n".join((str(study.pk), self.source, self.external_id))
+        return hmac.new(settings.RECRUITMENT_KEY.encode(), said.encode(), hashlib.sha256).hexdigest()
+
+
+def recruited_as(external_id: str) -> list[int]:
+    """Find the participants of all studies who came with an id, whatever their source."""
+    sources = Recruitment.objects.values_list("study", "source").distinct().order_by()
+    studies = Study.objects.defer(*Participant.LARGE).in_bulk({study for study, _ in sources})
+    digests = [Recruit(source, external_id, {}).digest(studies[study]) for study, source in sources]
+    return list(Recruitment.objects.filter(id_digest__in=digests).values_list("participant", flat=True))
 
 
 @dataclass(frozen=True)
@@ -86,8 +103,7 @@ def not_live(study: Study) -> NotNow:
 def refuse_second_visit(study: Study, recruit: Recruit | None) -> None:
     if recruit is None:
         return
-    same = Recruitment.objects.filter(study=study, source=recruit.source, external_id=recruit.external_id)
-    if same.exists():
+    if Recruitment.objects.filter(study=study, id_digest=recruit.digest(study)).exists():
         raise taken_part(recruit)
 
 
@@ -107,7 +123,7 @@ def store_recruit(participant: Participant, recruit: Recruit) -> None:
                 study=participant.study,
                 participant=participant,
                 source=recruit.source,
-                external_id=recruit.external_id,
+                id_digest=recruit.digest(participant.study),
                 details=dict(recruit.details),
             )
     except IntegrityError as error:
@@ -127,7 +143,7 @@ def add_participant(study: Study, assignment: AssignmentList, token: str, kind: 
     )
     stimuli = study.frozen_plan.stimulus_by_id
     planned = [PlannedTrial.from_json(value) for value in assignment.trials]
-    Trial.objects.bulk_create(
+    trials = [
         Trial(
             participant=participant,
             index=trial.index,
@@ -138,5 +154,7 @@ def add_participant(study: Study, assignment: AssignmentList, token: str, kind: 
             digests=[stimuli[name].sha256 for name in trial.stimuli],
         )
         for trial in planned
-    )
+    ]
+    Trial.objects.bulk_create(trials)
+    log_join(participant, trials)
     return participant

@@ -9,9 +9,10 @@ from django.db.models import Count
 from django.utils import timezone
 
 from ratings.models import Participant
-from ratings.services import slots
+from ratings.services import erasing, slots
+from ratings.services.logging import log_step
 from ratings.services.recording import check_present
-from ratings.services.refusals import NotNow, Reason
+from ratings.services.refusals import NotNow, Reason, Unknown
 
 Status = Participant.Status
 
@@ -40,16 +41,35 @@ def finish(*, participant: Participant) -> Participant:
     current.finished_at = current.last_seen_at = timezone.now()
     current.completion_code = current.study.completion_code or secrets.token_hex(4).upper()
     current.save(update_fields=["status", "finished_at", "last_seen_at", "completion_code"])
+    log_step(current, "finish", completion_code=current.completion_code)
     return current
 
 
-def withdraw(*, participant: Participant) -> Participant:
-    """Stop taking part; the slot is free for somebody else. ``NotNow`` after the end."""
-    left = slots.release_slot(participant, Status.WITHDRAWN)
-    if not left:
-        idle = Participant.objects.filter(pk=participant.pk, status=Status.TIMED_OUT)
-        left = bool(idle.update(status=Status.WITHDRAWN))
+@transaction.atomic
+def withdraw(*, participant: Participant, after_end: bool = False) -> Participant:
+    """Stop taking part; the slot is free for somebody else, and answers go where the study erases them.
+
+    :param after_end: also when the participant has finished; else that is ``NotNow``.
+    """
+    current = erasing.locked(participant)
+    if current.is_done and not after_end:
+        raise NotNow(current.name, "has finished", "a participant who takes part", reason=Reason.FINISHED)
+    if current.status != Status.WITHDRAWN:
+        erasing.leave(current)
     participant.refresh_from_db()
-    if not left and participant.is_done:
-        raise NotNow(participant.name, "has finished", "a participant who takes part", reason=Reason.FINISHED)
+    return participant
+
+
+def withdraw_by_code(code: str) -> Participant:
+    """Withdraw whoever has a code of a last page, also after the end.
+
+    :raises Unknown: nobody has it.
+    """
+    return withdraw(participant=find_leaving(code), after_end=True)
+
+
+def find_leaving(code: str) -> Participant:
+    participant = erasing.find_by_code(code)
+    if participant is None:
+        raise Unknown("code", "is nobody's", "the code of the last page", reason=Reason.CODE)
     return participant

@@ -24,6 +24,7 @@ from ratings.models import Attempt, Event, Participant, Response, Trial
 from ratings.services import slots
 from ratings.services.answers import check_answer, read_answer, read_events, read_trial_id
 from ratings.services.joining import not_live
+from ratings.services.logging import log_attempt, log_response
 from ratings.services.refusals import Malformed, NotNow, NotTheirs, Reason, Refused, Unknown
 from studies.models import Study
 
@@ -102,7 +103,11 @@ def store(participant: Participant, body: Mapping[str, Any]) -> Recorded:
         response, outcome = write(trial, answer, late=late, marks=marks_of(answer, trial)), Outcome.STORED
     else:
         outcome = outcome_of(response, body)
-    note(participant, body, outcome, HTTP_STATUS[outcome], trial=trial)
+    attempt = note(participant, body, outcome, HTTP_STATUS[outcome], trial=trial)
+    if outcome == Outcome.STORED:
+        log_response(participant, response, attempt)
+    elif attempt is not None:
+        log_attempt(participant, attempt)
     return Recorded(response, outcome)
 
 
@@ -162,12 +167,13 @@ def find_trial(participant: Participant, name: str) -> Trial:
 
 def check_present(participant: Participant) -> None:
     if participant.status == Participant.Status.WITHDRAWN:
-        raise NotNow(
-            participant.name,
-            "has stopped taking part",
-            "a participant who takes part",
-            reason=Reason.WITHDRAWN,
-        )
+        raise withdrawn(participant)
+
+
+def withdrawn(participant: Participant) -> NotNow:
+    return NotNow(
+        participant.name, "has stopped taking part", "a participant who takes part", reason=Reason.WITHDRAWN
+    )
 
 
 class ResponseExists(Exception):
@@ -203,24 +209,29 @@ def note(
     *,
     trial: Trial | None = None,
     detail: str = "",
-) -> None:
-    """Write an attempt down, or count it where the participant's limit is reached; they were seen now."""
+) -> Attempt | None:
+    """Write an attempt down, or count it where the participant's limit is reached; they were seen now.
+
+    Changing the participant's row takes its lock: of somebody who withdrew meanwhile nothing is stored, and
+    of somebody who was erased no id is written.
+    """
     here = Participant.objects.filter(pk=participant.pk)
     counter = (
         "attempts_made" if participant.attempts_made < participant.study.most_attempts else "attempts_over"
     )
-    here.update(**{counter: F(counter) + 1}, last_seen_at=timezone.now())
+    present = here.exclude(status=Participant.Status.WITHDRAWN) if outcome == Outcome.STORED else here
+    if present.update(**{counter: F(counter) + 1}, last_seen_at=timezone.now()) == 0:
+        raise withdrawn(participant)
     if counter == "attempts_over":
-        return
-    Attempt.objects.create(
-        participant=participant,
-        trial=trial,
-        response_id=storable(str(body.get("response_id", "")), 60),
-        outcome=outcome,
-        status=status,
-        detail=storable(detail, 400),
-        body_digest=digest_bytes(json.dumps(body, sort_keys=True, default=str).encode()),
-    )
+        return None
+    ids = {
+        "response_id": storable(str(body.get("response_id", "")), 60),
+        "detail": storable(detail, 400),
+        "body_digest": digest_bytes(json.dumps(body, sort_keys=True, default=str).encode()),
+    }
+    if outcome != Outcome.STORED and here.filter(erased_at__isnull=False).exists():
+        ids = {}
+    return Attempt.objects.create(participant=participant, trial=trial, outcome=outcome, status=status, **ids)
 
 
 def storable(text: str, longest: int) -> str:
@@ -231,18 +242,24 @@ def storable(text: str, longest: int) -> str:
 @transaction.atomic
 def note_refusal(*, participant: Participant, body: Mapping[str, Any], refusal: Refused) -> None:
     participant.refresh_from_db(fields=["attempts_made"])
-    note(participant, body, Outcome.REFUSED, refusal.status, detail=str(refusal))
+    attempt = note(participant, body, Outcome.REFUSED, refusal.status, detail=str(refusal))
+    if attempt is not None:
+        log_attempt(participant, attempt)
 
 
 def record_events(*, participant: Participant, body: Mapping[str, Any]) -> int:
     """Store events, each once however often it is sent; return how many of them are stored.
 
-    Those beyond the study's limit are counted in ``Participant.events_over`` and not stored.
+    None of somebody who withdrew is. Those beyond the study's limit are counted in
+    ``Participant.events_over`` and not stored.
     """
     posts = {event.event_id: event for event in read_events(body)}
     known = Event.objects.filter(participant=participant)
     with transaction.atomic():
-        Participant.objects.select_for_update(of=("self",)).get(pk=participant.pk)  # one batch at a time
+        # One batch at a time, and none after leaving.
+        current = Participant.objects.select_for_update(of=("self",)).get(pk=participant.pk)
+        if current.status == Participant.Status.WITHDRAWN:
+            return 0
         stored = set(known.filter(event_id__in=posts).values_list("event_id", flat=True))
         fresh = [event for name, event in posts.items() if name not in stored]
         room = max(0, participant.study.most_events - known.count())

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     CONSENT = "consent"
     FORM = "form"
     LINK = "link"
+    CODE = "code"
     TOO_MANY = "too_many"
 
 
@@ -46,6 +47,7 @@ SAY = {
     Reason.CONSENT: "Please tick the box if you agree to take part.",
     Reason.FORM: "This page was open for too long. Please try again.",
     Reason.LINK: "This link is not complete. Please open the link from your invitation again.",
+    Reason.CODE: "Nobody has this code. Please look at it again.",
     Reason.TOO_MANY: "Too much came from your connection at once. Please wait a moment.",
 }
 """Reason -> what a participant reads."""
@@ -90,7 +92,7 @@ class NotTheirs(Refused):
 
 
 class Unknown(Refused):
-    """There is no such trial."""
+    """There is no such trial, or nobody with such a code."""
 
     status = 404
     reason = Reason.UNKNOWN

@@ -73,8 +73,12 @@ def release_slot(participant: Participant, after: str, *, idle_since: datetime |
     with transaction.atomic():
         left = here.update(status=after)
         if left and participant.is_person:
-            AssignmentList.objects.filter(pk=participant.assignment_id).update(taken=F("taken") - 1)
+            give_back(participant)
     return bool(left)
+
+
+def give_back(participant: Participant) -> None:
+    AssignmentList.objects.filter(pk=participant.assignment_id).update(taken=F("taken") - 1)
 
 
 def release_idle_slots(study: Study) -> int:

@@ -93,6 +93,7 @@ class StudyAdmin(AppendOnlyAdmin):
                     ("timeout_minutes", "grace_minutes"),
                     ("completion_code", "partial_code"),
                     "prolific_study",
+                    ("on_withdrawal", "retention_days"),
                 ]
             },
         ),

@@ -17,6 +17,7 @@ from almond.design.assignment import make_lists
 from almond.errors import InputError
 from generation.models import ImageSet, MatchedSet
 from studies.models import AssignmentList, Block, Construct, Study
+from studies.services import log
 from studies.services.plans import build_plan
 
 State = Study.State
@@ -132,6 +133,7 @@ def freeze(*, study: Study, by: User | None) -> Study:
         for number, trials in enumerate(make_lists(plan, current.n_lists))
     )
     record(verb="freeze", subject=current, by=by, plan_digest=plan.digest)
+    log.append(current, log.STATES, "freeze", current.slug, {"plan_digest": plan.digest})
     return current
 
 
@@ -168,6 +170,7 @@ def move(
             f"study {study.title!r}", f"is {study.state}: it cannot {verb} now", f"one that is {allowed}"
         )
     record(verb=verb, subject=study, by=by)
+    log.append(study, log.STATES, verb, study.slug, {"state": after})
     return study
 
 

@@ -107,6 +107,7 @@ def test_an_export_holds_every_answer_and_its_chain_holds(export: Export, study:
     assert len(choices) == PARTICIPANTS * 6
     assert export.counts == {
         "participants": PARTICIPANTS, "ratings": len(ratings), "choices": len(choices), "stimuli": 12,
+        "events": 0,
     }  # fmt: skip
     assert first_broken(verify(export.path)) is None
     manifest = json.loads((export.path / "manifest.json").read_text())

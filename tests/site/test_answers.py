@@ -243,7 +243,8 @@ def test_ids_of_a_link_are_trimmed(client: Client) -> None:
     study = make_study(prolific_study="abc123")
     address = f"{study.join_path}?PROLIFIC_PID=%205f0a%20&STUDY_ID=abc123"
     assert client.post(address, begin_form(client, address)).status_code == 302
-    assert Participant.objects.get().recruitment.external_id == "5f0a"
+    person = Participant.objects.get()
+    assert person.recruitment.id_digest == Recruit("prolific", "5f0a", {}).digest(person.study)
 
 
 def test_a_known_id_goes_on_in_another_browser_with_its_code(client: Client) -> None:

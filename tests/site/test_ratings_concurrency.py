@@ -19,6 +19,7 @@ from ratings import services
 from ratings.models import Attempt, Participant, Response
 from ratings.services import slots
 from ratings.services.refusals import NotNow
+from ratings.services.verifying import verify_study
 from studies.models import Study
 from tests.site.small_study import answer_all, answer_to, make_study
 
@@ -184,3 +185,4 @@ def test_no_two_verbs_wait_for_each_other(one: str, other: str) -> None:
     at_once(each)
     held = Participant.objects.holding_a_slot().filter(study=study).count()
     assert study.lists.get().taken == held
+    assert list(verify_study(study)) == []

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from ratings import services
 from ratings.models import Arrival, Attempt, Event, Participant, Response
-from ratings.services import Joined
+from ratings.services import Joined, Recruit
 from studies.models import Study
 from studies.services import pause
 from tests.site.small_study import answer_all, answer_to, make_study
@@ -50,8 +50,9 @@ def test_from_consent_to_code(client: Client) -> None:
     form = {"begin_token": begin_token(page), "agreed": "yes"}
     begun = client.post(address, form)
     participant = Participant.objects.get()
-    assert participant.recruitment.external_id == "abc123"
-    assert participant.recruitment.details == {"SESSION_ID": "s1"}
+    recruit = Recruit("prolific", "abc123", {})
+    assert participant.recruitment.id_digest == recruit.digest(participant.study)
+    assert participant.recruitment.details == {}
     shell = client.get(begun["Location"])
     assert b'id="config"' in shell.content
     urls = shell.context["config"]["urls"]

@@ -32,6 +32,7 @@ def study_form(**changes: Any) -> dict[str, Any]:
         "timeout_minutes": 60,
         "joins_per_minute": 60,
         "most_events": 5000,
+        "on_withdrawal": "erase",
         "most_attempts": 5000,
         "seed": 1,
         "permutations": 999,

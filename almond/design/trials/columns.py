@@ -66,6 +66,16 @@ RT = Column(
     range="0 or more",
 )
 RECEIVED = Column("received_at", "time", "When the server stored the response.")
+LATE = Column("late", "flag", "1 when it came after the participant's slot had timed out.", range="0 or 1")
+MARKS = Column(
+    "marks",
+    "text",
+    "What is implausible about it, with spaces between: too_fast, too_long, out_of_order, or altered when it "
+    "came again with other content. Nothing is left out for it.",
+    needed=False,
+)
+SINCE = (LATE, MARKS)
+"""Columns of every response that exports written before 1 December 2026 lack."""
 REPEAT = Column(
     "repeat", "flag", "1 when the image was shown to this participant before in this block.", range="0 or 1"
 )

@@ -1,0 +1,26 @@
+"""``manage.py prune``: erase what studies do not keep any longer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from ratings.services.erasing import due, prunable, prune
+
+
+class Command(BaseCommand):
+    help = "Erase answers of studies whose days are over, and of people who withdrew. Run it once a day."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="say only what would be erased")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        total = 0
+        for study in prunable():
+            count = len(due(study)) if options["dry_run"] else prune(study)
+            total += count
+            if count:
+                verb = "would be erased" if options["dry_run"] else "erased"
+                self.stdout.write(f"{study.slug}: {count} participants {verb}")
+        self.stdout.write(f"{total} participants in all")

@@ -1,0 +1,66 @@
+"""What is written to a study's log of its participants, and how it is read again from their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
+
+from ratings.models import Attempt, Participant, Response, Trial
+from studies.models import StudyLog
+from studies.services import log
+
+RESPONSE = ("response_id", "values", "chosen", "rt_ms", "digests", "late", "marks", "received_at")
+ATTEMPT = ("response_id", "outcome", "status", "detail", "body_digest")
+TRIAL = ("index", "name", "block", "kind", "planned", "digests")
+
+
+def fields_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
+    """Return fields as the log takes them: numbers and texts, and all else as text."""
+    values = {name: getattr(row, name) for name in names}
+    plain = (str, int, float, bool, dict, list, type(None))
+    return {name: value if isinstance(value, plain) else str(value) for name, value in values.items()}
+
+
+def joined(participant: Participant, trials: Iterable[Trial]) -> dict[str, Any]:
+    """Return what joining fixed: who, of which list, when, and every planned trial."""
+    return {
+        **fields_of(participant, ("name", "kind", "assignment_id", "consented_at")),
+        "trials": [fields_of(trial, TRIAL) for trial in trials],
+    }
+
+
+def answered(response: Response, attempt: Attempt | None) -> dict[str, Any]:
+    """Return a response and the attempt that stored it; none beyond the limit of attempts."""
+    return {**fields_of(response, RESPONSE), "attempt": attempted(attempt) if attempt else None}
+
+
+def attempted(attempt: Attempt) -> dict[str, Any]:
+    return {**fields_of(attempt, ATTEMPT), "id": attempt.pk, "trial": attempt.trial_id}
+
+
+def list_chain(participant: Participant) -> str:
+    """Name the chain in which a join stands. Slots are taken under their list's lock; others take none."""
+    return f"list {participant.assignment.number}" if participant.is_person else f"{participant.kind}s"
+
+
+def log_join(participant: Participant, trials: Iterable[Trial]) -> None:
+    """Write a join to the chain of its list, and as the first entry of the participant's own."""
+    study, name, content = participant.study, participant.name, joined(participant, trials)
+    log.append(study, list_chain(participant), "join", name, content, owned=participant.is_person)
+    log.append(study, name, "join", name, content)
+
+
+def log_response(participant: Participant, response: Response, attempt: Attempt | None) -> None:
+    content = answered(response, attempt)
+    log.append(participant.study, participant.name, "response", response.trial.name, content)
+
+
+def log_attempt(participant: Participant, attempt: Attempt) -> None:
+    log.append(participant.study, participant.name, "attempt", str(attempt.pk), attempted(attempt))
+
+
+def log_step(participant: Participant, kind: str, **content: Any) -> StudyLog:
+    """Write that a participant finished, withdrew or was erased; their row is locked."""
+    return log.append(participant.study, participant.name, kind, participant.name, content)

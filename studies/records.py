@@ -1,0 +1,84 @@
+"""What a study has beside its plan: its lists with their slots, and its log."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from almond.digest import digest_json
+from encoder.models import DIGEST_LENGTH
+
+
+class AssignmentListQuerySet(models.QuerySet["AssignmentList"]):
+    def open(self) -> AssignmentListQuerySet:
+        """Return lists with a free slot, the emptiest first."""
+        return self.filter(taken__lt=F("capacity")).order_by("taken", "number")
+
+
+class AssignmentList(models.Model):
+    """One of a study's lists of trials, and how many of its slots are taken."""
+
+    study = models.ForeignKey("studies.Study", on_delete=models.PROTECT, related_name="lists")
+    number = models.PositiveIntegerField()
+    trials = models.JSONField()
+    capacity = models.PositiveIntegerField()
+    taken = models.PositiveIntegerField(default=0)
+
+    objects: ClassVar[models.Manager[AssignmentList]] = models.Manager.from_queryset(AssignmentListQuerySet)()
+
+    class Meta:
+        ordering = ["study", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "number"], name="list_numbered_once_per_study"),
+            models.CheckConstraint(
+                condition=Q(taken__gte=0, taken__lte=F("capacity")), name="list_not_overfull"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"list {self.number}"
+
+
+class StudyLogQuerySet(models.QuerySet["StudyLog"]):
+    def last_of(self, study: int, chain: str) -> StudyLog | None:
+        return self.filter(study=study, chain=chain).order_by("number").last()
+
+
+class StudyLog(models.Model):
+    """One entry of one of a study's chains; each names the digest of the one before.
+
+    A study has a chain of its own states, one of joins per list, and one per participant, so that people who
+    answer at the same time do not wait for each other.
+    """
+
+    study = models.ForeignKey("studies.Study", on_delete=models.PROTECT, related_name="log")
+    chain = models.CharField(max_length=60, help_text="study, a list, or a participant.")
+    number = models.PositiveIntegerField(help_text="Place in the chain, counted from 0.")
+    kind = models.CharField(max_length=20)
+    about = models.CharField(max_length=80, blank=True)
+    content = models.CharField(max_length=DIGEST_LENGTH, help_text="SHA-256 of what was written then.")
+    previous = models.CharField(max_length=DIGEST_LENGTH, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[models.Manager[StudyLog]] = models.Manager.from_queryset(StudyLogQuerySet)()
+
+    class Meta:
+        ordering = ["study", "chain", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "chain", "number"], name="log_numbered_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.number}: {self.kind} {self.about}"
+
+    @property
+    def digest(self) -> str:
+        """The digest that the next entry names: it stands for this entry and all before it."""
+        entry: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("study_id", "chain", "number", "kind", "about", "content", "previous")
+        }
+        return digest_json({**entry, "at": self.at.isoformat(timespec="microseconds")})
