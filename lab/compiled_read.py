@@ -55,7 +55,8 @@ class CompiledRead(Generic[Row]):
 
     def _compile(self) -> tuple[str, tuple[Any, ...], Any, Any]:
         queryset = self.rows()
-        models = [("", queryset.model), *((f"{path}__", model) for path, model in self.related.items())]
+        models: list[tuple[str, type[Model]]] = [("", queryset.model)]
+        models += [(f"{path}__", model) for path, model in self.related.items()]
         self.models = [(path, model, self._names(path, model)) for path, model in models]
         names = [f"{path}{name}" for path, _, own in self.models for name in own]
         query = queryset.filter(**{self.by: PLACE}).order_by().values_list(*names, *self.annotations).query
