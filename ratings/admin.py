@@ -75,6 +75,20 @@ class ParticipantAdmin(LookOnly):
         participants: QuerySet[Participant] = super().get_queryset(request).with_progress()
         return participants
 
+    def get_fields(self, request: HttpRequest, obj: Participant | None = None) -> list[str]:
+        """Show the recruitment id to whoever may view recruitment."""
+        fields = list(self.fields or ())
+        return [*fields, "recruited_as"] if request.user.has_perm("ratings.view_recruitment") else fields
+
+    @display(description="recruitment id")
+    def recruited_as(self, row: Participant) -> str:
+        if not hasattr(row, "recruitment"):
+            return "none"
+        try:
+            return f"{row.recruitment.external_id} ({row.recruitment.source})"
+        except InputError as error:
+            return str(error)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Participant], search_term: str
     ) -> tuple[QuerySet[Participant], bool]:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
 from django.db import models
 
+from almond.errors import InputError
 from encoder.models import DIGEST_LENGTH
+
+
+def cipher() -> Fernet:
+    """Return what seals and opens recruitment ids, under the key that is theirs alone."""
+    derived = HKDF(SHA256(), 32, salt=None, info=b"almond recruitment ids").derive(
+        settings.RECRUITMENT_KEY.encode()
+    )
+    return Fernet(base64.urlsafe_b64encode(derived))
 
 
 class Recruitment(models.Model):
     """Where a participant came from. Kept apart from the data: exports never read this table.
 
-    The id itself is never stored, only its digest under a key of its own: whoever knows an id can find its
-    participant, nobody can read ids from the table.
+    The id is stored sealed, and as a digest by which a known one is found, both under a key of its own:
+    nobody can read ids from a copy of the database.
     """
 
     study = models.ForeignKey("studies.Study", on_delete=models.PROTECT, related_name="recruitments")
@@ -20,6 +35,7 @@ class Recruitment(models.Model):
     )
     source = models.CharField(max_length=40)
     id_digest = models.CharField(max_length=DIGEST_LENGTH)
+    sealed_id = models.TextField(editable=False)
     details = models.JSONField(default=dict, help_text="Of the link, nothing that names a person.")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -30,6 +46,18 @@ class Recruitment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.id_digest[:12]}…"
+
+    @property
+    def external_id(self) -> str:
+        """Open the id, for people with the right to see it.
+
+        :raises InputError: it was sealed under another key.
+        """
+        try:
+            return cipher().decrypt(self.sealed_id.encode()).decode()
+        except InvalidToken as error:
+            expected = "the key under which people were recruited"
+            raise InputError("ALMOND_RECRUITMENT_KEY", f"does not open {self}", expected) from error
 
 
 class Arrival(models.Model):

@@ -1,4 +1,4 @@
-"""Withdrawal codes, what is erased, and digests in place of recruitment ids, which are gone after this."""
+"""Withdrawal codes, what is erased, and recruitment ids sealed, with a digest by which a known one is found."""
 
 import base64
 import hashlib
@@ -7,6 +7,7 @@ import secrets
 
 import django.db.models.deletion
 import ratings.models
+import ratings.people
 from django.conf import settings
 from django.db import migrations, models
 
@@ -24,7 +25,15 @@ def hide_ids(apps, schema_editor):
         said = "\n".join((str(row.study_id), row.source, row.external_id))
         digest = hmac.new(settings.RECRUITMENT_KEY.encode(), said.encode(), hashlib.sha256).hexdigest()
         details = {name: value for name, value in row.details.items() if name != "SESSION_ID"}
-        recruitments.filter(pk=row.pk).update(id_digest=digest, details=details)
+        sealed = ratings.people.cipher().encrypt(row.external_id.encode()).decode()
+        recruitments.filter(pk=row.pk).update(id_digest=digest, sealed_id=sealed, details=details)
+
+
+def show_ids(apps, schema_editor):
+    recruitments = apps.get_model("ratings", "Recruitment").objects
+    for row in recruitments.iterator():
+        opened = ratings.people.cipher().decrypt(row.sealed_id.encode()).decode()
+        recruitments.filter(pk=row.pk).update(external_id=opened)
 
 
 class Migration(migrations.Migration):
@@ -72,7 +81,18 @@ class Migration(migrations.Migration):
             field=models.CharField(default='', max_length=64),
             preserve_default=False,
         ),
-        migrations.RunPython(hide_ids),
+        migrations.AddField(
+            model_name='recruitment',
+            name='sealed_id',
+            field=models.TextField(default='', editable=False),
+            preserve_default=False,
+        ),
+        migrations.AlterField(
+            model_name='recruitment',
+            name='external_id',
+            field=models.CharField(default='', max_length=120),
+        ),
+        migrations.RunPython(hide_ids, show_ids),
         migrations.RemoveField(
             model_name='recruitment',
             name='external_id',

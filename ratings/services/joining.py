@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from almond.design.trials.base import PlannedTrial
 from ratings.models import Participant, Recruitment, Trial, token_digest
+from ratings.people import cipher
 from ratings.services import slots
 from ratings.services.logging import log_join
 from ratings.services.refusals import NotNow, Reason
@@ -124,6 +125,7 @@ def store_recruit(participant: Participant, recruit: Recruit) -> None:
                 participant=participant,
                 source=recruit.source,
                 id_digest=recruit.digest(participant.study),
+                sealed_id=cipher().encrypt(recruit.external_id.encode()).decode(),
                 details=dict(recruit.details),
             )
     except IntegrityError as error:

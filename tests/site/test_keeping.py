@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -187,6 +189,39 @@ def test_an_id_finds_its_participant_for_those_who_may_see_recruitment(client: C
     staff.user_permissions.add(Permission.objects.get(codename="view_recruitment"))
     page = client.get(address)
     assert [row.name for row in page.context["cl"].result_list] == [person.name]
+
+
+def test_an_id_is_sealed_and_shown_to_those_who_may_see_it(client: Client, settings: Any) -> None:
+    person = took_part(make_study()).participant
+    stored = json.dumps(list(Recruitment.objects.values_list("source", "id_digest", "sealed_id", "details")))
+    assert person.recruitment.external_id == RECRUIT.external_id
+    assert RECRUIT.external_id not in stored
+    staff = User.objects.create_user("looker", password="a long enough password", is_staff=True)
+    staff.user_permissions.add(Permission.objects.get(codename="view_participant"))
+    client.force_login(staff)
+    address = reverse("admin:ratings_participant_change", args=[person.pk])
+    assert RECRUIT.external_id not in client.get(address).content.decode()
+    staff.user_permissions.add(Permission.objects.get(codename="view_recruitment"))
+    assert RECRUIT.external_id in client.get(address).content.decode()
+    settings.RECRUITMENT_KEY = "another key of more than forty characters, made by hand"
+    assert "ALMOND_RECRUITMENT_KEY: does not open" in client.get(address).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ids_of_people_before_the_key_are_sealed_by_the_migration() -> None:
+    person = took_part(make_study()).participant
+    executor = MigrationExecutor(connection)
+    try:
+        executor.migrate([("ratings", "0005_keeping")])
+        before = MigrationExecutor(connection)
+        before.migrate([("ratings", "0004_kinds_of_people_and_marks")])
+        old = before.loader.project_state([("ratings", "0004_kinds_of_people_and_marks")]).apps
+        assert old.get_model("ratings", "Recruitment").objects.get().external_id == RECRUIT.external_id
+    finally:
+        after = MigrationExecutor(connection)
+        after.migrate(after.loader.graph.leaf_nodes())
+    assert Recruitment.objects.get().external_id == RECRUIT.external_id
+    assert Recruitment.objects.get().id_digest == RECRUIT.digest(person.study)
 
 
 def test_the_flow_counts_everybody_and_the_tables_hold_people_apart_from_robots() -> None:
