@@ -6,6 +6,7 @@ A variable that is empty counts as one that is not set: compose files and shells
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import os
 import re
 import zoneinfo
@@ -87,6 +88,16 @@ class Environment:
         except ValueError:  # no number where the port stands
             pass
         raise InputError(name, "is not an address that can be used", f"{_either(schemes)}://host:port")
+
+    def addresses_of_machines(self, name: str) -> list[str]:
+        """Read internet addresses of machines, such as 10.0.0.1."""
+        addresses = self.words(name)
+        for address in addresses:
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                raise InputError(name, f"holds {address!r}", "addresses such as 10.0.0.1 or ::1") from None
+        return addresses
 
     def zone(self, name: str, default: str) -> str:
         """Read a time zone that both Python and the system, whom Django asks, know."""

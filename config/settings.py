@@ -132,7 +132,7 @@ STORAGES = {
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 # Addresses of the proxies in front, whose word is taken for a visitor's address (X-Forwarded-For).
-ALMOND_PROXIES = env.words("ALMOND_PROXIES")
+ALMOND_PROXIES = env.addresses_of_machines("ALMOND_PROXIES")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

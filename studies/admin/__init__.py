@@ -98,10 +98,7 @@ class StudyAdmin(AppendOnlyAdmin):
             },
         ),
         ("Plan", {"fields": [("seed", "permutations")]}),
-        (
-            "Limits",
-            {"classes": ["collapse"], "fields": [("joins_per_minute", "most_events", "most_attempts")]},
-        ),
+        ("Limits", {"fields": ["joins_per_minute", ("most_events", "most_attempts")]}),
         ("Words", {"fields": ["consent", "debriefing"]}),
     ]
 

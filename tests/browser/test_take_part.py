@@ -140,7 +140,7 @@ def test_from_consent_to_code_with_a_reload_and_a_lost_network(visit: Any, study
     person = Participant.objects.get()
     assert person.status == Participant.Status.FINISHED
     assert page.locator("#code").inner_text() == person.completion_code
-    assert person.recruitment.id_digest == Recruit("link", "abc", {}).digest(person.study)
+    assert person.recruitment.id_digest == Recruit("prolific", "abc", {}).digest(person.study)
     assert Attempt.objects.filter(outcome="stored").count() == 6
     kinds = set(Event.objects.values_list("kind", flat=True))
     assert {"load", "images", "offline", "online"} <= kinds

@@ -57,6 +57,9 @@ WRONG: tuple[tuple[str, str], ...] = (
     ("ALMOND_ORIGINS", "https://lab.example.org/"),
     ("ALMOND_ORIGINS", "https://lab.example.org:port"),
     ("ALMOND_ORIGINS", "https://"),
+    ("ALMOND_PROXIES", "lab.example.org"),
+    ("ALMOND_PROXIES", "10.0.0.1:80"),
+    ("ALMOND_RECRUITMENT_KEY", "short"),
     ("ALMOND_HTTPS", "yse"),
     ("ALMOND_DEBUG", "2"),
     ("ALMOND_TIME_ZONE", "Mars"),
@@ -115,7 +118,10 @@ def test_a_wrong_value_is_named_in_one_line(
         (
             {"ALMOND_ORIGINS": "https://*.example.org,http://[::1]:8000"},
             "CSRF_TRUSTED_ORIGINS",
-            ["https://*.example.org", "http://[::1]:8000"],
+            [
+                *("https://*.example.org", "http://[::1]:8000"),
+                *("http://localhost", "http://127.0.0.1", "http://[::1]"),
+            ],
         ),
         ({"ALMOND_TIME_ZONE": "Europe/Berlin"}, "TIME_ZONE", "Europe/Berlin"),
         ({"ALMOND_BROKER": "rediss://:x@host:6379/0"}, "CELERY_BROKER_URL", "rediss://:x@host:6379/0"),
@@ -287,9 +293,9 @@ MOUNT = "mount -t tmpfs -o {options} none {home} && exec {python} scripts/run.py
     ("options", "line"),
     [
         ("ro", "ALMOND_HOME: {home} cannot be written to"),
-        ("size=4k", "{home}/run.lock: cannot be written (No space left on device)"),
+        ("size=4k", "{home}/recruitment_key: cannot be written (No space left on device)"),
         ("size=64k", "{home}/db.sqlite3: database or disk is full"),
-        ("size=2m", "{home}/staticfiles/"),
+        ("size=3m", "{home}/staticfiles"),
     ],
 )
 def test_a_disk_that_is_full_or_read_only_is_named(tmp_path: Path, options: str, line: str) -> None:
@@ -353,7 +359,7 @@ def test_the_site_starts_with_an_empty_key_and_only_once(tmp_path: Path) -> None
     [
         (["manage.py", "check"], 1, "manage.py check: "),
         (["manage.py", "worker", "--once"], 1, "manage.py worker: "),
-        (["-c", "import config.wsgi"], 3, "almond: "),
+        (["-c", "import config.wsgi"], 1, "almond: "),
         (["-c", "import config.celery"], 1, "celery: "),
     ],
 )

@@ -43,4 +43,5 @@ def test_a_fresh_process_loads_nothing_it_does_not_need(
     program: str, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "config.settings")
+    monkeypatch.setenv("ALMOND_DEBUG", "true")  # the pages' files as they are, not collected
     assert loaded(program, names) == ""
