@@ -61,6 +61,11 @@ class Desk:
         self.page.get_by_role("link", name="Image sets").first.wait_for()
 
     def open(self, address: str) -> None:
+        """Open a page, in a tab that loads nothing by itself: the page of a running job loads itself anew."""
+        if self.page.url.startswith(self.visit.address):
+            self.page.evaluate(
+                "for (let timer = setTimeout(() => 0); timer > 0; timer -= 1) clearTimeout(timer)"
+            )
         answer = self.page.goto(f"{self.visit.address}{address}")
         assert answer is not None
         assert answer.status == 200, f"{address}: {answer.status}"
