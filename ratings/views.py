@@ -227,8 +227,9 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
         "urls": presentation.addresses(token),
         "state": presentation.state_json(participant),
     }
-    code = resume_code(participant) if hasattr(participant, "recruitment") else ""
-    return render(request, "participant/study.html", {**context, "config": config, "resume_code": code})
+    if hasattr(participant, "recruitment"):
+        config["resume_code"] = resume_code(participant)
+    return render(request, "participant/study.html", {**context, "config": config})
 
 
 @require_safe

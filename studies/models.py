@@ -26,6 +26,7 @@ __all__ = ["AssignmentList", "Block", "Construct", "Study", "StudyLog", "images_
 
 STIMULUS_NAME = re.compile(r"s(\d{1,18})")
 LARGEST_SEED = 2**53 - 1
+IS_CODE = RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")
 
 
 def stimulus_name(pk: int) -> str:
@@ -145,7 +146,7 @@ class Study(models.Model):
     completion_code = models.CharField(
         max_length=40,
         blank=True,
-        validators=[RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")],
+        validators=[IS_CODE],
         help_text="One for all, as recruiting platforms want it. Empty: everybody gets an own one.",
     )
     grace_minutes = models.PositiveIntegerField(
@@ -159,7 +160,7 @@ class Study(models.Model):
         "code for a part",
         max_length=40,
         blank=True,
-        validators=[RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")],
+        validators=[IS_CODE],
         help_text="Shown to those whom the end of the study cut off. Empty: they get no code.",
     )
     prolific_study = models.CharField(

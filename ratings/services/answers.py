@@ -53,21 +53,21 @@ def read_body(data: bytes) -> dict[str, Any]:
         raise Malformed("body", "holds a zero character", "text that can be stored")
     if not isinstance(body, dict):
         raise Malformed("body", f"is {shown(body)}", "a JSON object")
-    for path, number in not_finite(body):
+    for path, number in non_finite_numbers(body):
         raise Malformed(path.removeprefix("."), f"is {number}", "a finite number")
     return body
 
 
-def not_finite(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+def non_finite_numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
     """Yield dotted paths of numbers that are not finite, such as 1e999, at any depth."""
     if isinstance(value, float) and not math.isfinite(value):
         yield path, value
     elif isinstance(value, dict):
         for name, part in value.items():
-            yield from not_finite(part, f"{path}.{name}")
+            yield from non_finite_numbers(part, f"{path}.{name}")
     elif isinstance(value, list):
         for number, part in enumerate(value):
-            yield from not_finite(part, f"{path}[{number}]")
+            yield from non_finite_numbers(part, f"{path}[{number}]")
 
 
 def read_trial_id(body: Mapping[str, Any]) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from ratings.models import Arrival, Participant, token_digest
+from ratings.services.erasing import read_code
 from ratings.services.joining import Joined, Recruit, new_token
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
 from studies.models import Study
@@ -50,7 +48,7 @@ def read_recruit(study: Study, query: Mapping[str, str]) -> Recruit | None:
 
 def address_key(address: str) -> str:
     """Return the keyed digest under which an internet address is counted; it cannot be turned back."""
-    return hmac.new(settings.SECRET_KEY.encode(), f"arrival {address}".encode(), hashlib.sha256).hexdigest()
+    return salted_hmac("ratings.arrival", address, algorithm="sha256").hexdigest()
 
 
 def count_arrival(study: Study | None, address: str) -> None:
@@ -102,8 +100,7 @@ def resume(*, study: Study, recruit: Recruit, code: str) -> Joined:
         .filter(study=study, recruitment__id_digest=recruit.digest(study))
         .first()
     )
-    typed = re.sub(r"[\s-]", "", code).upper()
-    if participant is None or not hmac.compare_digest(resume_code(participant), typed):
+    if participant is None or not constant_time_compare(resume_code(participant), read_code(code)):
         raise NotTheirs(
             "code", "is not the one of this link", "the code shown where you began", reason=Reason.RESUME
         )

@@ -128,7 +128,12 @@ function introduction(block, number, blocks, resumed) {
   const title = resumed ? "Welcome back" : blocks > 1 ? `Part ${number + 1} of ${blocks}` : "Before you begin";
   return page("almond-introduction", (display, goOn) => {
     const shown = words(title, block.instructions, again(resumed ? "Go on" : "Begin", goOn));
-    shown.lastElementChild.before(element("p", { class: "keys soft" }, block.keys));
+    const notes = [element("p", { class: "keys soft" }, block.keys)];
+    if (config.resume_code && (number === 0 || resumed)) {
+      const code = element("b", { class: "resume" }, config.resume_code);
+      notes.push(element("p", { class: "soft" }, "To go on in another browser later, note this code: ", code));
+    }
+    shown.lastElementChild.before(...notes);
     display.replaceChildren(shown);
     window.scrollTo(0, 0);
     display.querySelector("h1").focus({ preventScroll: true });

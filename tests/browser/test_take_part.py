@@ -8,6 +8,7 @@ import pytest
 
 from ratings.models import Attempt, Event, Participant, Response
 from ratings.services import Recruit
+from ratings.services.arriving import resume_code
 from studies.models import Study
 from studies.services import open_study, pause
 from tests.browser.conftest import Visit
@@ -107,6 +108,9 @@ def test_from_consent_to_code_with_a_reload_and_a_lost_network(visit: Any, study
     here = visit()
     page = here.page
     consent(here, study, "?PROLIFIC_PID=abc")
+    page.locator("#study .resume").wait_for()
+    assert page.locator("#study .resume").inner_text() == resume_code(Participant.objects.get())
+    here.shot("introduction")
     begin_block(here)
     rate_with_mouse(here, (0.25, 0.75))
     settle(here)

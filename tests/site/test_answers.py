@@ -19,8 +19,8 @@ from ratings.services import Joined, Recruit
 from ratings.services.arriving import resume_code
 from ratings.services.refusals import NotNow
 from studies.models import Study
-from studies.services import close, pause
-from tests.site.small_study import answer_all, answer_to, make_matched_set, make_study
+from studies.services import close
+from tests.site.small_study import answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db
 
@@ -307,9 +307,10 @@ def test_robots_take_no_slots_and_are_not_counted(staff_client: Any) -> None:
     assert sum(row["finished"] for row in numbers["lists"]) == 0
 
 
-def test_a_recruited_person_is_not_let_in_twice_by_two_forms(client: Client) -> None:
-    study = make_study(matched_set=make_matched_set())
+def test_a_recruited_person_is_not_let_in_twice_by_two_forms() -> None:
+    study = make_study()
     services.join(study=study, recruit=Recruit("prolific", "5f0a", {}))
-    pause(study=study, by=None)
-    with pytest.raises(NotNow, match="is paused"):
-        services.join(study=study, recruit=Recruit("prolific", "5f0b", {}))
+    with pytest.raises(NotNow, match="already takes part"):
+        services.join(study=study, recruit=Recruit("prolific", "5f0a", {}))
+    services.join(study=study, recruit=Recruit("link", "5f0a", {}))
+    assert Participant.objects.count() == 2

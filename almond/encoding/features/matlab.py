@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.io.matlab import MatReadError
 
 from almond.errors import InputError
+from almond.files.arrays import DAMAGE
 
 NUMERIC = (
     "double",
@@ -99,24 +100,7 @@ def read_variable(path: Path, name: str | None) -> NDArray[np.float64]:
             raw = path.read_bytes()
             is_5 = raw[FIRST - 2 : FIRST] in ORDERS and 0 not in raw[:4]
             called, array = (_read_5 if is_5 else _read_4)(path, raw, name)
-    except (
-        MatReadError,
-        struct.error,
-        StopIteration,
-        AttributeError,
-        IndexError,
-        NotImplementedError,
-        OverflowError,
-        MemoryError,
-        RecursionError,
-        zlib.error,
-        ValueError,
-        TypeError,
-        KeyError,
-        EOFError,
-        OSError,
-        RuntimeError,
-    ) as error:
+    except (*DAMAGE, MatReadError, struct.error, StopIteration, AttributeError, IndexError) as error:
         raise InputError(path, f"cannot be read ({error})", "a MATLAB file of version 4 to 7.3") from error
     if np.iscomplexobj(array) or array.dtype.names:
         raise InputError(path, f"{called} holds complex numbers", "real numbers")
