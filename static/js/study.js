@@ -102,6 +102,7 @@ async function fetchState() {
 function loadPictures(state, open, events) {
   const begun = performance.now();
   const pictures = new Pictures(state.images, open.flatMap((trial) => trial.images), ({ loaded, total, retries }) => {
+    bar.dataset.pictures = `${loaded} of ${total}`;
     if (loaded === total) events.add("images", { count: total, retries, ms: Math.round(performance.now() - begun) });
   });
   pictures.start(open[0].images);

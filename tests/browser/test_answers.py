@@ -18,6 +18,7 @@ from tests.browser.test_take_part import (
     check_rows,
     choose_by_key,
     consent,
+    lose_network,
     rate_with_mouse,
     settle,
 )
@@ -120,7 +121,7 @@ def test_a_second_tab_is_told_and_may_take_over_and_nothing_kept_is_lost(visit: 
     first = here.page
     consent(here, study)
     begin_block(here)
-    here.context.set_offline(True)
+    lose_network(here)
     rate_with_mouse(here, (0.2, 0.2))
     rate_with_mouse(here, (0.2, 0.2))
     assert "2 answers are kept in this browser" in unsent(here)
@@ -132,7 +133,7 @@ def test_a_second_tab_is_told_and_may_take_over_and_nothing_kept_is_lost(visit: 
     second.get_by_role("button", name="Go on here").click()
     begin_block(here, "Go on")
     first.get_by_role("heading", name="The study went on in another window").wait_for()
-    here.context.set_offline(True)
+    lose_network(here)
     rate_with_mouse(here, (0.8, 0.8))
     unsent(here)
     second.close()
@@ -159,7 +160,7 @@ def test_without_storage_nothing_is_called_kept(visit: Any, study: Study) -> Non
     here.page.add_init_script(NO_STORAGE)
     consent(here, study)
     begin_block(here)
-    here.context.set_offline(True)
+    lose_network(here)
     rate_with_mouse(here, (0.2, 0.2))
     text = unsent(here)
     assert "not stored yet, and this browser keeps nothing: please leave this page open" in text
@@ -185,7 +186,7 @@ def test_with_a_full_storage_a_reload_goes_on(visit: Any, study: Study) -> None:
     here.page.add_init_script(STORAGE_FULL)
     consent(here, study)
     begin_block(here)
-    here.context.set_offline(True)
+    lose_network(here)
     rate_with_mouse(here, (0.2, 0.2))
     assert "this browser keeps nothing" in unsent(here)
     here.context.set_offline(False)

@@ -72,6 +72,15 @@ def settle(visit: Visit) -> None:
     )
 
 
+def lose_network(visit: Visit) -> None:
+    """Take the network away once every picture is there: a trial without its picture waits for it."""
+    visit.page.wait_for_function(
+        "() => { const [loaded, total] = (document.getElementById('progress').dataset.pictures ?? '').split(' of ');"
+        " return Number(loaded) > 0 && loaded === total; }"
+    )
+    visit.context.set_offline(True)
+
+
 def stored() -> list[Response]:
     return list(Response.objects.select_related("trial").order_by("trial__index"))
 
@@ -121,7 +130,7 @@ def test_from_consent_to_code_with_a_reload_and_a_lost_network(visit: Any, study
     page.reload()
     begin_block(here, "Go on")
     assert page.get_by_role("progressbar").get_attribute("aria-valuetext") == "1 of 6 answered"
-    here.context.set_offline(True)
+    lose_network(here)
     rate_with_mouse(here, (0.5, 0.5))
     page.locator("#unsent").wait_for()
     assert "kept in this browser" in page.locator("#unsent").inner_text()
