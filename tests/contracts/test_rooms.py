@@ -27,6 +27,17 @@ MOST_VAGUE = 600
 COMMENTED = ("almond/encoding/models/solvers", "almond/encoding/multisubject", "almond/stats/mixed")
 LEAST_COMMENTS = 0.02
 
+VALIDATION = (
+    "almond/encoding/config/*.py",
+    "almond/design/plan.py",
+    "almond/design/parts.py",
+    "almond/design/consistency.py",
+    "almond/guidance/recipe.py",
+    "ratings/services/answers.py",
+)
+MOST_VALIDATION = 1400
+"""Lines of code; docstrings, from which the tables of settings are written, are not counted."""
+
 HEAVY = (
     "torch",
     "diffusers",
@@ -133,6 +144,24 @@ def late_imports(path: Path) -> Iterator[str]:
 
 def test_only_factories_import_inside_functions() -> None:
     assert [line for path in modules() for line in late_imports(path)] == []
+
+
+def lines_of_code(path: Path) -> set[int]:
+    """Numbers of the lines that hold more than a comment, a docstring or nothing."""
+    silent = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    with tokenize.open(path) as file:
+        tokens = [token for token in tokenize.generate_tokens(file.readline) if token.type not in silent]
+    lines = {line for token in tokens[:-1] for line in range(token.start[0], token.end[0] + 1)}
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return lines
+
+
+def test_validation_is_short() -> None:
+    paths = [path for pattern in VALIDATION for path in sorted(ROOT.glob(pattern))]
+    assert len(paths) > len(VALIDATION)
+    assert sum(len(lines_of_code(path)) for path in paths) <= MOST_VALIDATION
 
 
 def identifiers(path: Path) -> Iterator[str]:
