@@ -75,8 +75,8 @@ def settle(visit: Visit) -> None:
 def lose_network(visit: Visit) -> None:
     """Take the network away once every picture is there: a trial without its picture waits for it."""
     visit.page.wait_for_function(
-        "() => { const [loaded, total] = (document.getElementById('progress').dataset.pictures ?? '').split(' of ');"
-        " return Number(loaded) > 0 && loaded === total; }"
+        "() => { const told = document.getElementById('progress').dataset.pictures ?? '';"
+        " const [loaded, total] = told.split(' of '); return loaded > 0 && loaded === total; }"
     )
     visit.context.set_offline(True)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from tests.contracts.golden_configurations import (
 from tests.contracts.golden_models import CASES, record_model
 from tests.contracts.golden_old import NAMES, OLD, READERS, write_old
 from tests.contracts.golden_studies import RESULTS, record_export, record_plans, record_recipes
-from tests.contracts.golden_tools import FOLDER, arithmetic, json_bytes
+from tests.contracts.golden_tools import ARITHMETIC, FOLDER, arithmetic, json_bytes
 
 VALUES: dict[str, Callable[[Path], Any]] = {
     "plans": lambda folder: record_plans(),
@@ -56,22 +57,32 @@ def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--old", action="store_true", help="write golden/old anew")
-    rewrite = parser.parse_args().old or not all((OLD / name).exists() for name in NAMES)
+    names = [*CONFIGURATIONS, *VALUES, *CASES]
+    parser.add_argument("--only", nargs="+", choices=names, help="write these anew")
+    options = parser.parse_args()
+    rewrite = options.old or not all((OLD / name).exists() for name in NAMES)
     if rewrite:
         with tempfile.TemporaryDirectory() as folder:
             for name, data in write_old(Path(folder)).items():
                 write(OLD / name, data)
-    write(FOLDER / "arithmetic.txt", f"{arithmetic()}\n".encode())
-    for name, (read, mappings) in CONFIGURATIONS.items():
-        write(FOLDER / f"{name}.json.gz", json_bytes(read(mappings())))
-    for name, record in VALUES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            write(FOLDER / f"{name}.json.gz", json_bytes(record(Path(folder))))
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            said, arrays = record_model(case, Path(folder))
-        write(FOLDER / f"model {case}.json.gz", json_bytes(said))
-        write(FOLDER / f"model {case}.npz", npz_bytes(arrays))
+    for name in options.only or names:
+        record(name)
+
+
+def record(name: str) -> None:
+    """Write one golden value anew, and how the machine rounds that wrote it."""
+    with tempfile.TemporaryDirectory() as folder:
+        if name in CONFIGURATIONS:
+            read, mappings = CONFIGURATIONS[name]
+            write(FOLDER / f"{name}.json.gz", json_bytes(read(mappings())))
+        elif name in VALUES:
+            write(FOLDER / f"{name}.json.gz", json_bytes(VALUES[name](Path(folder))))
+        else:
+            said, arrays = record_model(name, Path(folder))
+            write(FOLDER / f"model {name}.json.gz", json_bytes(said))
+            write(FOLDER / f"model {name}.npz", npz_bytes(arrays))
+    rounding = {**json.loads(ARITHMETIC.read_bytes()), name: arithmetic()}
+    write(ARITHMETIC, (json.dumps(rounding, indent=1, sort_keys=True) + "\n").encode())
 
 
 def write(path: Path, data: bytes) -> None:
