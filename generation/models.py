@@ -115,8 +115,8 @@ class ImageSet(models.Model):
         "theme",
         max_length=200,
         blank=True,
-        help_text="Column of the norms that says what several images share. Without one, every image counts as "
-        "a theme of its own.",
+        help_text="Column of the norms that says what several images share. Without one, every image "
+        "counts as a theme of its own.",
     )
     imported_at = models.DateTimeField(null=True, blank=True)
     job = models.ForeignKey(

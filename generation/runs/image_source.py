@@ -62,8 +62,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Norms:
-    """Image name -> (row number in the file, norm -> value), image name -> theme where a column states it, and
-    remarks on themes and on columns that are no norms."""
+    """Image name -> (row number in the file, norm -> value), image name -> theme where a column states one,
+    and remarks on themes and on columns that are no norms."""
 
     names: tuple[str, ...]
     rows: Mapping[str, tuple[int, dict[str, float]]]
@@ -193,9 +193,9 @@ def read_norms(path: Path, images: Sequence[str], *, theme: str = "") -> Norms:
     """Read the norms of images from a CSV file (see ``almond.tables``) with any kind of line end.
 
     The column that names the images is the one that names the most of them. Every other column of numbers,
-    but that of the themes, is a norm; ``n/a`` or an empty cell there is a missing value. A column with numbers for some of the images
-    and something else for others is an error where at least half of the cells are meant as numbers,
-    otherwise a remark.
+    but that of the themes, is a norm; ``n/a`` or an empty cell there is a missing value. A column with
+    numbers for some of the images and something else for others is an error where at least half of the cells
+    are meant as numbers, otherwise a remark.
 
     :raises InputError: no such column, an image without a row or with two, cells among numbers that are none
         or look like codes for missing values, by the row as a spreadsheet shows it.
