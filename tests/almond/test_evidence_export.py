@@ -114,7 +114,8 @@ def test_an_export_without_themes_is_written_described_and_verified_as_before(tm
 def test_a_theme_that_is_not_the_plans_is_a_broken_link(study: SmallStudy, table: str, problem: str):
     rows = {"ratings": study.ratings, "choices": study.choices, "stimuli": study.stimulus_rows}[table]
     changed = [{**row, "theme": "another"} if number == 1 else row for number, row in enumerate(rows)]
-    folder = study.write(**{table: changed})
+    changes: dict[str, Any] = {table: changed}
+    folder = study.write(**changes)
     broken = [check for check in verify(folder, bold=study.bold) if check.problems]
     assert any(problem in text for check in broken for text in check.problems)
 
