@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from almond.cells import is_number, not_a_number
+from almond.cells import is_missing, is_number, not_a_number
+from almond.design.themes import theme_in_name, theme_named
 from almond.errors import InputError
 from almond.files.folders import normalised
 from almond.files.text import read_text
@@ -45,6 +46,7 @@ class Norms:
     """Valence and arousal (n,) of images, in the order of ``names``, on the scale of the table.
 
     ``columns`` says which columns they were read from, ``unused`` how many rows of the table have no image.
+    ``themes`` (n,) are what a column states, else every image is a theme of its own.
     """
 
     names: tuple[str, ...]
@@ -52,6 +54,7 @@ class Norms:
     arousal: Floats
     columns: Mapping[str, str]
     unused: int
+    themes: tuple[str, ...]
 
 
 def image_key(name: str) -> str:
@@ -70,12 +73,14 @@ def read_norms(
     name: str | None = None,
     valence: str | None = None,
     arousal: str | None = None,
+    theme: str | None = None,
     repeated: str = "error",
 ) -> Norms:
     """Read valence and arousal of images from a table.
 
     :param images: names of the images (files, say) for which norms are wanted; None is every row.
     :param name: the column that names the images; None is the first of ``COLUMNS`` that the header has.
+    :param theme: the column that states the themes of images; None makes every image one of its own.
     :param repeated: several rows of one image are an ``error``, or the ``mean`` of their ratings is taken, as
         for the pictures that IAPS had rated in more than one set.
     :raises InputError: columns are missing; or, reported together with the names: images without a row or
@@ -101,9 +106,32 @@ def read_norms(
             values[index] = np.mean(ratings, axis=0)
     if problems:
         raise InputError(path, listed(problems), "one row of numbers per image; the header counts as a row")
+    themes = _themes_of(table, {item: lines[key] for key, item in wanted.items()}, theme, places["name"])
     columns = {kind: table.names[place] for kind, place in places.items()}
     unused = sum(len(own) for key, own in lines.items() if key not in wanted)
-    return Norms(tuple(wanted.values()), values[:, 0], values[:, 1], columns, unused)
+    return Norms(tuple(wanted.values()), values[:, 0], values[:, 1], columns, unused, themes)
+
+
+def _themes_of(
+    table: TextTable, rows: Mapping[str, Sequence[Line]], column: str | None, names: int
+) -> tuple[str, ...]:
+    """Read the theme of every image; ``InputError`` where two rows of one image state different ones."""
+    if column is None:
+        return tuple(image_key(image) for image in rows)
+    place = place_of_column(table, column, "the themes")
+    first = {image: (own[0][0], own[0][1][place]) for image, own in rows.items()}
+    themes = themes_in(table.source, column, first, names_images=place == names)
+    if place != names:
+        problems = [
+            f"row {number}, {image!r}: theme {cells[place]!r}, but {cell!r} in row {row}"
+            for image, own in rows.items()
+            for row, cell in [first[image]]
+            for number, cells in own
+            if theme_named(cells[place]) != themes[image]
+        ]
+        if problems:
+            raise InputError(table.source, listed(problems), "one theme per image")
+    return tuple(themes.values())
 
 
 def _wanted(images: Sequence[str] | None, lines: Mapping[str, Sequence[Line]], place: int) -> dict[str, str]:
@@ -159,6 +187,37 @@ def listed(problems: Sequence[str]) -> str:
     more = len(problems) - len(shown)
     head = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return "\n  ".join([head, *shown, *([f"and {more} more"] if more else [])])
+
+
+def place_of_column(table: TextTable, column: str, what: str) -> int:
+    """Find a column by its name, without regard to capitals; ``InputError`` lists those that there are."""
+    place = _place(table.names, what, column)
+    if place is None:
+        shown = ", ".join(name for name in table.names if name)
+        raise InputError(table.source, f"has no column {column!r} for {what}", f"one of its columns: {shown}")
+    return place
+
+
+def themes_in(
+    source: object, column: str, cells: Mapping[str, tuple[int, str]], *, names_images: bool
+) -> dict[str, str]:
+    """Read the themes of images from their cells in one column.
+
+    :param cells: image -> row number in the file, and the cell.
+    :param names_images: the column is the one that names the images: a theme is a name without its suffix and
+        the number at its end.
+    :raises InputError: for every image whose cell is empty or says that nothing is known.
+    """
+    problems = [
+        f"row {row}, {image!r}: the theme in column {column} is {cell!r}"
+        for image, (row, cell) in cells.items()
+        if is_missing(cell)
+    ]
+    if problems:
+        raise InputError(source, listed(problems), "a theme for every image")
+    if names_images:
+        return {image: theme_in_name(image_key(cell)) for image, (_, cell) in cells.items()}
+    return {image: theme_named(cell) for image, (_, cell) in cells.items()}
 
 
 def _doubled(images: Sequence[str]) -> list[str]:

@@ -101,6 +101,46 @@ def test_a_column_of_words_with_a_number_among_them_is_no_norm_and_said(folder: 
     )
 
 
+def test_themes_come_from_the_column_that_is_named(folder: Path) -> None:
+    (folder / "Sky 3.png").write_bytes(photograph(3, "PNG"))
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,5", "Sky 3, SCENERY ,4")
+    source = read_source(folder, norms, progress=Silent(), theme="category")
+    assert [image.theme for image in source.images] == ["animal", "scenery", "scenery"]
+    assert source.norm_names == ("Valence_mean",)
+    assert source.remarks == ["2 themes of 3 images, from column category"]
+    assert [image.theme for image in read_source(folder, norms, progress=Silent()).images] == ["", "", ""]
+
+
+def test_a_column_of_numbers_that_holds_themes_is_no_norm(folder: Path) -> None:
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,6")
+    source = read_source(folder, norms, progress=Silent(), theme="Valence_mean")
+    assert source.norm_names == ()
+    assert [image.theme for image in source.images] == ["6", "6"]
+
+
+def test_themes_in_the_names_of_images_lose_the_number_at_their_end(folder: Path) -> None:
+    (folder / "Dog 12.png").write_bytes(photograph(3, "PNG"))
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,5", "Dog 12.png,Animal,4")
+    source = read_source(folder, norms, progress=Silent(), theme="Theme")
+    assert {image.name: image.theme for image in source.images} == {
+        "Dog 1.jpg": "dog",
+        "Dog 12.png": "dog",
+        "Lake 2.png": "lake",
+    }
+
+
+@pytest.mark.parametrize(
+    ("theme", "lines", "problem"),
+    [
+        ("Motif", ["Dog 1,Animal,6", "Lake 2,Scenery,5"], r"no column 'Motif' .* Theme, Category, Val"),
+        ("Category", ["Dog 1,,6", "Lake 2,n/a,5"], r"2 problems\n  row 2, 'Dog 1.jpg': .* is ''\n  row 3"),
+    ],
+)
+def test_images_without_a_theme_are_named(folder: Path, theme: str, lines: list[str], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        read_source(folder, write_norms(folder, *lines), progress=Silent(), theme=theme)
+
+
 def test_a_rating_that_only_few_images_have_is_kept(folder: Path) -> None:
     (folder / "Sky 3.png").write_bytes(photograph(3, "PNG"))
     norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,n/a", "Sky 3,Scenery,")
@@ -184,6 +224,36 @@ def test_an_import_keeps_bytes_and_norms(lab: Path, folder: Path) -> None:
     assert dog.lowlevel["luminance"] > 0
     assert image_set.norms == ["Valence_mean"]
     assert image_set.imported_at is not None
+
+
+def test_an_import_keeps_the_themes_of_the_column_or_none(lab: Path, folder: Path) -> None:
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,5")
+    with_themes = services.import_image_set(
+        name="with themes", folder=folder, norms=norms, theme_column="Category", by=None
+    )
+    without, job = bring_in(folder, norms)
+    assert with_themes.job is not None
+    assert "2 themes of 2 images, from column Category" in run_now(with_themes.job).log
+    assert [image.theme for image in with_themes.stimuli.order_by("name")] == ["animal", "scenery"]
+    assert "every image counts as a theme of its own" in job.log
+    assert [image.theme for image in without.stimuli.order_by("name")] == ["Dog 1.jpg", "Lake 2.png"]
+    assert not without.stimuli.exclude(stated_theme="").exists()
+
+
+def test_a_column_of_themes_that_is_not_there_stops_an_import_with_nothing_kept(
+    lab: Path, folder: Path
+) -> None:
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,5")
+    image_set = services.import_image_set(
+        name="set", folder=folder, norms=norms, theme_column="Motif", by=None
+    )
+    assert image_set.job is not None
+    job = run_now(image_set.job)
+    assert job.state == "failed"
+    assert "has no column 'Motif' for the themes" in job.error
+    assert not Stimulus.objects.exists()
+    with pytest.raises(InputError, match="column 'Motif', but there are no norms"):
+        services.import_image_set(name="other", folder=folder, theme_column="Motif", by=None)
 
 
 def test_a_failed_import_leaves_nothing_and_can_be_tried_again(lab: Path, folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from almond.design.dealing import deal
-from almond.design.ordering import arrange, last_scene, showing_of
+from almond.design.ordering import arrange, last_showing, showing_of
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.sides import balance_sides
@@ -19,6 +19,7 @@ from almond.design.trials.columns import (
     RECEIVED,
     RESPONSE,
     RT,
+    THEME,
     Column,
     TableSchema,
 )
@@ -61,6 +62,7 @@ class ChoiceTrials(TrialKind):
             *RESPONSE,
             Column("pair_id", "text", "The pair shown: a pair of the plan."),
             Column("base_scene", "text", "The scene of both images."),
+            THEME,
             INTENDED_TARGET,
             CONSTRUCT,
             Column("left_stimulus", "text", "The image on the left: a row of stimuli.csv."),
@@ -90,12 +92,12 @@ class ChoiceTrials(TrialKind):
         self, plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
     ) -> list[list[PlannedTrial]]:
         pairs = self.items(block.constructs, plan.stimuli, plan.pairs)
-        dealt = deal(pairs, len(before), block.trials, rng)
+        dealt = deal(pairs, len(before), block.trials, rng, themes=plan.told_themes)
         high_left = balance_sides(pairs, dealt, rng)
         lists = []
         for number, (trials, items) in enumerate(zip(before, dealt, strict=True)):
-            showings = [showing_of(pairs[item], item) for item in items]
-            ordered = arrange([showings], last_scene(plan, trials[-1].stimuli if trials else ()), 0, rng)
+            showings = [showing_of(plan, pairs[item], item) for item in items]
+            ordered = arrange([showings], last_showing(plan, trials), 0, rng)
             lists.append(
                 [
                     choice_trial(
@@ -130,6 +132,7 @@ class ChoiceTrials(TrialKind):
                 **response.shared,
                 "pair_id": pair.id,
                 "base_scene": pair.base_scene,
+                "theme": plan.theme_of_scene[pair.base_scene],
                 "intended_target": pair.target,
                 "construct": pair.construct,
                 "left_stimulus": trial.left,
@@ -153,6 +156,7 @@ class ChoiceTrials(TrialKind):
         if (row["left_stimulus"], row["right_stimulus"]) != (left, right):
             yield f"shows other images than pair {pair.id}, or on other sides"
         stated = {"base_scene": pair.base_scene, "intended_target": pair.target, "construct": pair.construct}
+        stated |= {"theme": plan.theme_of_scene[pair.base_scene]} if "theme" in row else {}
         for name, value in stated.items():
             if row[name] != value:
                 yield f"{name} is not that of pair {pair.id}"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from almond.design.dealing import deal, deal_again
-from almond.design.ordering import Showing, arrange, last_scene, showing_of
-from almond.design.parts import PlannedBlock, PlannedStimulus
+from almond.design.ordering import Showing, arrange, last_showing, showing_of
+from almond.design.parts import PlannedBlock
 from almond.design.plan import StudyPlan
 from almond.design.trials.base import PlannedTrial, Response, Row, TrialLists
 from almond.design.trials.columns import (
@@ -19,6 +19,7 @@ from almond.design.trials.columns import (
     REPEAT,
     RESPONSE,
     STRENGTH,
+    THEME,
     Column,
 )
 
@@ -27,6 +28,7 @@ STIMULUS_COLUMNS = (
     REPEAT,
     Column("stimulus_id", "text", "The image rated: a row of stimuli.csv."),
     BASE_SCENE,
+    THEME,
     INTENDED_TARGET,
     DIRECTION,
     STRENGTH,
@@ -42,12 +44,12 @@ def single_image_lists(
     plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
 ) -> list[list[PlannedTrial]]:
     """Deal the plan's stimuli over the lists, one image a trial, ``block.repeats`` of them shown again."""
-    dealt = deal(plan.stimuli, len(before), block.distinct, rng)
+    dealt = deal(plan.stimuli, len(before), block.distinct, rng, themes=plan.told_themes)
     again = deal_again(plan.stimuli, dealt, block.repeats, rng)
     lists = []
     for trials, first, second in zip(before, dealt, again, strict=True):
-        showings = halves(plan.stimuli, first, second, rng)
-        ordered = arrange(showings, last_scene(plan, shown_by(trials)), repeat_distance(block), rng)
+        showings = halves(plan, first, second, rng)
+        ordered = arrange(showings, last_showing(plan, trials), repeat_distance(block), rng)
         lists.append(
             [
                 PlannedTrial(
@@ -64,26 +66,21 @@ def single_image_lists(
     return lists
 
 
-def shown_by(trials: Sequence[PlannedTrial]) -> tuple[str, ...]:
-    return trials[-1].stimuli if trials else ()
-
-
 def halves(
-    stimuli: Sequence[PlannedStimulus],
-    first_showings: Sequence[int],
-    second_showings: Sequence[int],
-    rng: np.random.Generator,
+    plan: StudyPlan, first_showings: Sequence[int], second_showings: Sequence[int], rng: np.random.Generator
 ) -> list[list[Showing]]:
     """Split a block: what is shown again stands in the first half, its second showing in the second."""
+
+    def showings(items: Sequence[int], repeat: bool = False) -> list[Showing]:
+        return [showing_of(plan, plan.stimuli[item], item, repeat) for item in items]
+
     if not second_showings:
-        return [[showing_of(stimuli[item], item) for item in first_showings]]
+        return [showings(first_showings)]
     once = [item for item in first_showings if item not in second_showings]
     rest = [int(item) for item in rng.permutation(np.array(once, dtype=int))]
     middle = (len(rest) + 1) // 2
-    first = [*second_showings, *rest[:middle]]
-    second = [showing_of(stimuli[item], item) for item in rest[middle:]]
-    again = [showing_of(stimuli[item], item, repeat=True) for item in second_showings]
-    return [[showing_of(stimuli[item], item) for item in first], second + again]
+    again = showings(second_showings, repeat=True)
+    return [showings([*second_showings, *rest[:middle]]), showings(rest[middle:]) + again]
 
 
 def shown_image_row(plan: StudyPlan, response: Response) -> Row:
@@ -94,6 +91,7 @@ def shown_image_row(plan: StudyPlan, response: Response) -> Row:
         "repeat": int(response.trial.repeat),
         "stimulus_id": stimulus.id,
         "base_scene": stimulus.base_scene,
+        "theme": plan.theme_of_scene[stimulus.base_scene],
         "intended_target": stimulus.target or "",
         "direction": stimulus.direction,
         "strength": stimulus.strength,
@@ -104,6 +102,6 @@ def shown_image_row(plan: StudyPlan, response: Response) -> Row:
 def shown_image_problems(stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a row says of its image otherwise than the row of the stimulus."""
     stimulus = stimuli.get(str(row["stimulus_id"]), {})
-    for name in ("base_scene", "intended_target", "direction", "strength"):
-        if row[name] != stimulus.get(name):
+    for name in ("base_scene", "theme", "intended_target", "direction", "strength"):
+        if row.get(name) != stimulus.get(name):
             yield f"{name} is not that of its stimulus"
