@@ -35,9 +35,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.page import measure_page
 from benchmarks.ratings_faults import fault_run
 from benchmarks.ratings_load import Load, Reply, Request, Visitor, drive, get, post, post_form
-from benchmarks.ratings_page import measure_page
 from benchmarks.ratings_servers import Lab, otree_served
 from scripts.services import Server, postgresql_server
 

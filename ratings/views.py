@@ -22,10 +22,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lab.compiled_read import CompiledRead
+from lab.compression import compressed
 from lab.origins import is_own_origin
 from ratings import services
 from ratings.models import Participant, token_digest
@@ -35,7 +35,7 @@ from ratings.services.arriving import count_arrival, note_refused_arrival, read_
 from ratings.services.leaving import find_leaving
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
 from studies.models import Study
-from studies.services.presentation import paragraphs
+from studies.services.presentation import paragraphs, scripts
 
 COOKIE_DAYS = 30
 Page = Callable[[HttpRequest, Participant, str], HttpResponse]
@@ -147,6 +147,7 @@ def consent_page(
         "may_resume": refusal is not None and refusal.reason in {Reason.TAKEN_PART, Reason.RESUME},
         "action": request.get_full_path(),
         "trials": study.frozen_plan.trials,
+        "scripts": scripts(study.frozen_plan),
     }
     page = render(request, "participant/consent.html", context, status=refusal.status if refusal else 200)
     if isinstance(refusal, TooMany):
@@ -210,7 +211,7 @@ def visitor_address(request: HttpRequest) -> str:
 
 
 @require_safe
-@gzip_page
+@compressed
 @participant_page
 def study(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
     """Where a participant answers; or the end, when all is answered."""
@@ -221,15 +222,17 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
         return render(request, "participant/stopped.html", context)
     if participant.study.has_ended(timezone.now()):
         return render(request, "participant/ended.html", context)
+    visit = presentation.visit_of(participant)
     config = {
         "participant": participant.name,
         "preview": False,
         "urls": presentation.addresses(token),
-        "state": presentation.state_json(participant),
+        "state": visit.to_json(),
     }
     if hasattr(participant, "recruitment"):
         config["resume_code"] = resume_code(participant)
-    return render(request, "participant/study.html", {**context, "config": config})
+    context |= {"config": config, "first_images": visit.first_images()}
+    return render(request, "participant/study.html", context)
 
 
 @require_safe
@@ -285,10 +288,10 @@ def leave(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@gzip_page
+@compressed
 @participant_api
 def state(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
-    return JsonResponse(presentation.state_json(participant))
+    return JsonResponse(presentation.visit_of(participant).to_json())
 
 
 @require_POST

@@ -34,10 +34,14 @@ def stimulus_name(pk: int) -> str:
     return f"s{pk}"
 
 
-def images_by_name(names: Iterable[str]) -> dict[str, Stimulus]:
-    """Return the rows of images by their names in a plan, leaving out names of no row."""
+def images_by_name(names: Iterable[str], *fields: str) -> dict[str, Stimulus]:
+    """Return the rows of images by their names in a plan, leaving out names of no row.
+
+    ``fields``: what to read of them; the default reads all.
+    """
     numbers = [int(match[1]) for name in names if (match := STIMULUS_NAME.fullmatch(name))]
-    return {stimulus_name(pk): row for pk, row in Stimulus.objects.in_bulk(numbers).items()}
+    rows = Stimulus.objects.only(*fields) if fields else Stimulus.objects.all()
+    return {stimulus_name(pk): row for pk, row in rows.in_bulk(numbers).items()}
 
 
 def trial_kind_choices() -> list[tuple[str, str]]:

@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from almond.design.trials.base import PlannedTrial
-from ratings.models import Arrival, Participant, Response, Trial
-from studies.models import AssignmentList, Study, images_by_name
-from studies.services.presentation import blocks_json, constructs_json, images_json, trial_json
+from ratings.models import Arrival, Participant, Response
+from studies.models import AssignmentList, Study
+from studies.services.visit import ShownTrial, Visit, shown_images
 
 ACTIVE_MINUTES = 5
 RATE_MINUTES = 30
@@ -25,28 +25,22 @@ def addresses(token: str) -> dict[str, str]:
     return {name: reverse(f"participant_{name}", args=[token]) for name in names}
 
 
-def state_json(participant: Participant) -> dict[str, Any]:
-    """Return everything that the browser needs to go on: trials, which are stored, images and words."""
+def visit_of(participant: Participant) -> Visit:
+    """Return everything that the browser needs to go on: trials, which are answered, images and words."""
     study = participant.study
-    plan = study.frozen_plan
-    trials = list(participant.trials.select_related("response").order_by("index"))
-    planned = [PlannedTrial.from_json(trial.planned) for trial in trials]
-    images = images_by_name({name for trial in planned for name in trial.stimuli}).values()
-    return {
-        "participant": participant.name,
-        "status": participant.status,
-        "live": study.takes_answers(timezone.now()),
-        "constructs": constructs_json(plan),
-        "images": images_json(images),
-        "blocks": blocks_json(study, plan),
-        "trials": [
-            trial_json(trial.name, trial.planned, trial.digests, done=is_answered(trial)) for trial in trials
+    fields = ("name", "planned", "digests", "response__id")
+    rows = list(participant.trials.order_by("index").values_list(*fields))
+    names = {name for _, planned, _, _ in rows for name in PlannedTrial.from_json(planned).stimuli}
+    return Visit(
+        study=study,
+        plan=study.frozen_plan,
+        live=study.takes_answers(timezone.now()),
+        trials=[
+            ShownTrial.of(name, planned, digests, done=response is not None)
+            for name, planned, digests, response in rows
         ],
-    }
-
-
-def is_answered(trial: Trial) -> bool:
-    return hasattr(trial, "response")
+        images=shown_images(names),
+    )
 
 
 def monitor_json(study: Study) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import { Outbox, post } from "./outbox.js";
 import { Frames, frameLength } from "./frames.js";
 import { element } from "./painted.js";
 import { Pictures } from "./preload.js";
+import { unpacked } from "./visit.js";
 import { newId, pause, sleep } from "./waiting.js";
 
 const GAP_MS = 250;
@@ -267,7 +268,7 @@ async function visit({ takeOver = false } = {}) {
   const fresh = outbox.size === 0 && outbox.store.works && !takeOver;
   await outbox.flush();
   if (outbox.over) return;
-  const state = config.preview || fresh ? config.state : await fetchState();
+  const state = unpacked(config.preview || fresh ? config.state : await fetchState());
   const open = state.trials.filter((trial) => !trial.done && !outbox.has(trial.id));
   const total = state.trials.length;
   let done = total - open.length;

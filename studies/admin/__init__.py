@@ -23,7 +23,7 @@ from studies import services
 from studies.admin.flow import minutes, steps
 from studies.models import Block, Construct, Study, images_by_name
 from studies.services.plans import build_plan
-from studies.services.presentation import preview_state
+from studies.services.visit import previewed
 
 STATES = {"draft": "warning", "frozen": "info", "live": "success", "paused": "warning", "closed": "primary"}
 
@@ -203,8 +203,10 @@ class StudyAdmin(AppendOnlyAdmin):
         if plan is None:
             messages.error(request, missing)
             return self.response_post_save_change(request, row)
-        config = {"participant": "preview", "preview": True, "urls": {}, "state": preview_state(row, plan)}
-        return render(request, "participant/study.html", {"study": row, "config": config})
+        visit = previewed(row, plan)
+        config = {"participant": "preview", "preview": True, "urls": {}, "state": visit.to_json()}
+        context = {"study": row, "config": config, "first_images": visit.first_images()}
+        return render(request, "participant/study.html", context)
 
     def plan_file(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send the frozen plan, byte for byte what its digest was taken of."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 
 from almond.errors import InputError
@@ -77,6 +78,7 @@ def test_every_script_of_ours_is_hashed_joined_and_compressed(collected_files: P
         whole = path.read_bytes()
         assert b"\nimport " not in whole
         assert gzip.decompress(path.with_name(path.name + ".gz").read_bytes()) == whole
+        assert brotli.decompress(path.with_name(path.name + ".br").read_bytes()) == whole
     assert b"class Outbox" in (collected_files / names["js/study.js"]).read_bytes()
 
 
@@ -86,8 +88,8 @@ def address(tmp_path: Path, collected_files: Path) -> Iterator[str]:
         yield here
 
 
-def headers(address: str) -> Any:
-    request = urllib.request.Request(address, headers={"Accept-Encoding": "gzip"})
+def headers(address: str, *, accepted: str) -> Any:
+    request = urllib.request.Request(address, headers={"Accept-Encoding": accepted})
     with urllib.request.urlopen(request, timeout=10) as reply:
         return reply.headers
 
@@ -95,8 +97,10 @@ def headers(address: str) -> Any:
 @pytest.mark.django_db(transaction=True)
 def test_browsers_may_keep_them_for_a_year(address: str, collected_files: Path) -> None:
     names = json.loads((collected_files / "staticfiles.json").read_text())["paths"]
-    kept = headers(f"{address}/static/{names['js/study.js']}")
-    assert kept["Content-Encoding"] == "gzip"
+    script = f"{address}/static/{names['js/study.js']}"
+    assert headers(script, accepted="gzip")["Content-Encoding"] == "gzip"
+    kept = headers(script, accepted="gzip, deflate, br, zstd")
+    assert kept["Content-Encoding"] == "br"
     assert kept["Vary"] == "Accept-Encoding"
     seconds = int(kept["Cache-Control"].split("max-age=")[1].split(",")[0])
     assert seconds >= 365 * 24 * 60 * 60

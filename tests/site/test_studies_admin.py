@@ -13,6 +13,7 @@ from accounts.models import User
 from almond.digest import digest_bytes
 from studies.models import Construct, Study
 from tests.site.small_study import make_constructs, make_image_set, make_matched_set, make_study
+from tests.site.visits import unpacked
 
 pytestmark = pytest.mark.django_db
 State = Study.State
@@ -175,7 +176,7 @@ def test_the_preview_shows_trials_of_each_block_and_stores_nothing(staff_client:
     page = staff_client.get(at("preview", study))
     config = page.context["config"]
     assert config["preview"]
-    assert {trial["kind"] for trial in config["state"]["trials"]} == {"rating", "choice"}
+    assert {trial["kind"] for trial in unpacked(config["state"])["trials"]} == {"rating", "choice"}
     assert json.dumps(config)
     assert study.participants.count() == 0
     empty = Study.objects.create(title="Empty", slug="empty")

@@ -1,0 +1,30 @@
+// A visit as the server packs it, each thing once and named by its place (studies/services/visit.py), unpacked into
+//   images   digest -> {url, width, height}
+//   trials   {id, index, block, constructs, question, images: digests, done}
+// The rest of it is as it came.
+const DIGEST_BYTES = 32;
+
+function digestsOf(packed) {
+  const hex = Array.from(atob(packed), (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0"));
+  const digests = [];
+  for (let first = 0; first < hex.length; first += DIGEST_BYTES) {
+    digests.push(hex.slice(first, first + DIGEST_BYTES).join(""));
+  }
+  return digests;
+}
+
+export function unpacked({ images, asked, trials, done, ...visit }) {
+  const digests = digestsOf(images.digests);
+  const answered = new Set(done);
+  const image = ([suffix, width, height], place) => {
+    const url = images.address.replace("DIGEST", digests[place]).replace("SUFFIX", suffix);
+    return [digests[place], { url, width, height }];
+  };
+  const trial = ([id, block, what, ...places], index) => {
+    const [constructs, question] = asked[what];
+    const shown = places.map((place) => digests[place]);
+    const name = visit.blocks[block].name;
+    return { id, index, block: name, constructs, question, images: shown, done: answered.has(index) };
+  };
+  return { ...visit, images: Object.fromEntries(images.rows.map(image)), trials: trials.map(trial) };
+}
