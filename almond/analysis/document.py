@@ -71,7 +71,7 @@ def _participants(data: Data) -> Section:
             str(row["ratings"]),
             f"{row['mean']:.1f}",
             f"{row['sd']:.1f}",
-            f"{row['median_rt_ms'] / 1000:.1f} s",
+            "not told" if row["median_rt_ms"] is None else f"{row['median_rt_ms'] / 1000:.1f} s",
         )
         for row in data["sample"]["ratings_summary"]
     )

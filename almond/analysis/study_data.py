@@ -18,10 +18,10 @@ import pandas as pd
 
 from almond.cells import is_number
 from almond.design.plan import StudyPlan
-from almond.design.trials.columns import Column
+from almond.design.trials.columns import Column, TableSchema
 from almond.digest import digest_file, digest_json
 from almond.errors import DigestMismatch, InputError
-from almond.exchange.schema import columns_since, table_schemas
+from almond.exchange.schema import EXTERNAL_COLUMNS, columns_since, table_schemas
 from almond.progress import Progress, Silent
 from almond.tables import read_table
 
@@ -68,9 +68,6 @@ def cells_of(column: Column) -> Cells:
 
 
 SCHEMAS = table_schemas()
-TABLES = {
-    name: {column.name: cells_of(column) for column in table.columns} for name, table in SCHEMAS.items()
-}
 
 
 @dataclass(frozen=True)
@@ -83,6 +80,11 @@ class StudyData:
     ratings: pd.DataFrame
     choices: pd.DataFrame
     stimuli: pd.DataFrame
+
+    @property
+    def external(self) -> bool:
+        """Whether the data were collected elsewhere, so that plan and course are unknown."""
+        return self.plan.external
 
     @property
     def score_columns(self) -> tuple[str, ...]:
@@ -103,7 +105,8 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     manifest = _read_study_manifest(folder)
     _check_digests(folder, manifest["files"], progress or Silent())
     plan = _read_plan(folder, manifest)
-    frames = {name: _read_cells(folder / "data" / f"{name}.csv", name) for name in TABLES}
+    schemas = table_schemas(external=plan.external)
+    frames = {name: _read_cells(folder / "data" / f"{name}.csv", schemas[name]) for name in SCHEMAS}
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
     return StudyData(manifest, plan, **frames)
@@ -129,7 +132,7 @@ def _read_study_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _check_digests(folder: Path, files: Mapping[str, str], progress: Progress) -> None:
-    needed = ["plan.json", *(f"data/{name}.csv" for name in TABLES)]
+    needed = ["plan.json", *(f"data/{name}.csv" for name in SCHEMAS)]
     missing = [name for name in needed if name not in files]
     if missing:
         raise InputError(folder / "manifest.json", f"does not name {', '.join(missing)}", "every file")
@@ -154,7 +157,7 @@ def _read_plan(folder: Path, manifest: Mapping[str, Any]) -> StudyPlan:
     return plan
 
 
-def _read_cells(path: Path, table: str) -> pd.DataFrame:
+def _read_cells(path: Path, table: TableSchema) -> pd.DataFrame:
     """Read one table with typed columns: text as str, whole numbers as int64, numbers as float64.
 
     Row numbers in messages are those of a spreadsheet: the header is row 1.
@@ -169,8 +172,8 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
     columns = {name: _typed_column(frame[name], kind, name, problems) for name, kind in cells.items()}
     values = pd.DataFrame(columns)
     if not problems:
-        repeated = values.duplicated(list(SCHEMAS[table].unique))
-        keys = " and ".join(SCHEMAS[table].unique)
+        repeated = values.duplicated(list(table.unique))
+        keys = " and ".join(table.unique)
         problems += [
             f"row {row + 2} repeats the {keys} of an earlier row" for row in np.flatnonzero(repeated)
         ]
@@ -181,11 +184,12 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
     return values
 
 
-def _cells_of_table(table: str, present: Sequence[str]) -> dict[str, Cells]:
+def _cells_of_table(table: TableSchema, present: Sequence[str]) -> dict[str, Cells]:
     """List the columns read: those of the format, later ones that are there, measurements in stimuli.csv."""
-    later = {column.name: cells_of(column) for column in columns_since(SCHEMAS[table])}
-    cells = TABLES[table] | {name: kind for name, kind in later.items() if name in present}
-    if table == "stimuli":
+    further = (*columns_since(table), *EXTERNAL_COLUMNS.get(table.name, ()))
+    columns = (*table.columns, *(column for column in further if column.name in present))
+    cells = {column.name: cells_of(column) for column in columns}
+    if table.name == "stimuli":
         cells |= {name: MEASUREMENT for name in present if name not in cells}
     return cells
 

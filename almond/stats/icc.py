@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from almond.errors import InputError
-from almond.stats.mixed.two_crossed import CrossedCriterion
+from almond.stats.mixed.two_crossed import LARGEST, CrossedCriterion
 from almond.typing import Floats
 
 
@@ -62,6 +62,9 @@ def intraclass(
         raise InputError("intraclass correlation", f"{repeats} cells have several ratings", "one rating each")
     criterion = CrossedCriterion(values, first, second)
     parts = criterion.fit()
+    if max(parts.first, parts.second) >= 0.99 * LARGEST * parts.residual:
+        problem = "people and stimuli leave no error"
+        raise InputError("intraclass correlation", problem, "ratings that differ beyond both")
     raters = float(len(images) / (1.0 / np.bincount(second)).sum())
     low, high = criterion.share_interval(parts)
     single = parts.second / (parts.first + parts.second + parts.residual)

@@ -99,7 +99,7 @@ def test_intervals_hold_the_true_value_as_often_as_they_say():
     rng = np.random.default_rng(11)
     variances = (0.5, 0.3, 1.0)
     true = variances[1] / sum(variances)
-    studies, holding = 120, 0
+    studies, holding = 80, 0
     for _ in range(studies):
         icc = intraclass(*cells(crossed(rng, 12, 15, 0.7, variances=variances)))
         holding += icc.single_low <= true <= icc.single_high
@@ -117,6 +117,13 @@ def test_stimuli_that_do_not_differ_have_no_reliability():
     assert icc.singular
 
 
+def test_people_who_nearly_agree_are_fully_reliable():
+    rng = np.random.default_rng(4)
+    table = rng.normal(size=(10, 1)) + 0.01 * rng.normal(size=(10, 6))
+    icc = intraclass(*cells(table))
+    assert 0.999 < icc.single_low < icc.single < icc.single_high <= 1.0
+
+
 def test_the_average_is_that_of_spearman_and_brown():
     assert of_average(0.5, 2.0) == pytest.approx(2 / 3)
     assert of_average(0.3, 1.0) == 0.3
@@ -129,3 +136,5 @@ def test_what_cannot_be_computed_is_refused():
         intraclass(np.arange(4.0), np.zeros(4, int), np.arange(4))
     with pytest.raises(InputError, match="do not vary"):
         intraclass(np.ones(4), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
+    with pytest.raises(InputError, match="leave no error"):
+        intraclass(*cells(np.tile(np.arange(10.0)[:, None], (1, 6))))

@@ -22,6 +22,9 @@ from almond.typing import Floats, Ints
 LARGEST = 1e6
 """Largest ratio of a component to the residual variance that is searched."""
 
+ROOTS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)
+"""Standard deviations, relative to the residual's, between which a profile is searched."""
+
 
 @dataclass(frozen=True)
 class CrossedComponents:
@@ -41,7 +44,8 @@ class CrossedComponents:
 class CrossedCriterion:
     """The REML criterion of ``value = mean + first + second + residual`` as a function of two ratios.
 
-    :param values: (n,). :param first: (n,) codes from 0. :param second: (n,) codes from 0.
+    :param values: (n,).
+    :param first: (n,) codes from 0, each there; ``second`` likewise.
     :raises InputError: values that are not finite or do not vary, a factor with one level.
     """
 
@@ -75,7 +79,7 @@ class CrossedCriterion:
     def solve(self, first: float, second: float) -> tuple[float, float]:
         """Return the criterion without its constant, and the residual variance of the scaled values.
 
-        :param first: variance of the first factor over the residual variance, at least 0; ``second`` likewise.
+        :param first: variance of the first factor over that of the residual, 0 or more; ``second`` likewise.
         """
         large, small = (second, first) if self.swapped else (first, second)
         # M = [[I + a N, sqrt(ab) C], [sqrt(ab) C', I + b K]] with N, K counts and C the table of counts.
@@ -136,11 +140,16 @@ class CrossedCriterion:
 
     @staticmethod
     def _least(at: Callable[[float], float]) -> float:
-        best = minimize_scalar(at, bounds=(0.0, 30.0), method="bounded", options={"xatol": 1e-4})
-        return min(float(best.fun), at(0.0))
+        values = [at(root) for root in ROOTS]
+        place = int(np.argmin(values))
+        bounds = ROOTS[max(place - 1, 0)], ROOTS[min(place + 1, len(ROOTS) - 1)]
+        options = {"xatol": 1e-3 * bounds[1]}
+        best = minimize_scalar(at, bounds=bounds, method="bounded", options=options)
+        return min(float(best.fun), values[place])
 
     def share_interval(self, components: CrossedComponents, level: float = 0.95) -> tuple[float, float]:
         """Compute the profile REML likelihood interval of the second factor's share of the variance."""
+        # l(share) - l(estimate) <= chi2(1): the components' own criterion is the least there is.
         whole = components.first + components.second + components.residual
         estimate = components.second / whole
         limit = components.criterion + float(chi2.ppf(level, 1))
@@ -150,5 +159,6 @@ class CrossedCriterion:
 
         low = 0.0 if above(0.0) <= 0.0 or estimate <= 0.0 else float(brentq(above, 0.0, estimate, xtol=1e-4))
         top = 1.0 - 1e-6
-        high = top if above(top) <= 0.0 else float(brentq(above, estimate, top, xtol=1e-4))
+        closed = estimate >= top or above(top) <= 0.0
+        high = 1.0 if closed else float(brentq(above, estimate, top, xtol=1e-4))
         return low, high
