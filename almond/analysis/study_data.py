@@ -18,10 +18,11 @@ import pandas as pd
 
 from almond.cells import is_number
 from almond.design.plan import StudyPlan
+from almond.design.themes import theme_of_prompt
 from almond.design.trials.columns import Column, TableSchema
 from almond.digest import digest_file, digest_json
 from almond.errors import DigestMismatch, InputError
-from almond.exchange.schema import EXTERNAL_COLUMNS, columns_since, table_schemas
+from almond.exchange.schema import measurements, table_columns, table_schemas
 from almond.progress import Progress, Silent
 from almond.tables import read_table
 
@@ -72,7 +73,11 @@ SCHEMAS = table_schemas()
 
 @dataclass(frozen=True)
 class StudyData:
-    """An export's tables and plan. Text that does not apply is ``""``, a number that is absent is NaN."""
+    """An export's tables and plan. Text that does not apply is ``""``, a number that is absent is NaN.
+
+    Ratings, choices and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
+    scenes it is derived, because plan or export state none; it is empty where all themes are stated.
+    """
 
     manifest: Mapping[str, Any]
     plan: StudyPlan
@@ -80,6 +85,12 @@ class StudyData:
     ratings: pd.DataFrame
     choices: pd.DataFrame
     stimuli: pd.DataFrame
+    theme_remark: str = ""
+
+    @property
+    def themes(self) -> tuple[str, ...]:
+        """Themes of the images of the plan, each once, sorted."""
+        return self.plan.themes
 
     @property
     def external(self) -> bool:
@@ -107,9 +118,27 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     plan = _read_plan(folder, manifest)
     schemas = table_schemas(external=plan.external)
     frames = {name: _read_cells(folder / "data" / f"{name}.csv", schemas[name]) for name in SCHEMAS}
+    remark = add_themes(frames, plan)
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
-    return StudyData(manifest, plan, **frames)
+    return StudyData(manifest, plan, **frames, theme_remark=remark)
+
+
+def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:
+    """Add the column ``theme`` to tables of an export that was written before there was one.
+
+    Scenes that the plan does not know (unguided images that nobody saw) take their prompt, or stand alone.
+
+    :returns: the plan's remark on themes that it does not state.
+    """
+    stimuli = frames["stimuli"]
+    scenes, prompts = stimuli["base_scene"], stimuli["prompt"].map(theme_of_prompt)
+    themes = dict(zip(scenes, prompts.where(prompts != "", scenes), strict=True)) | plan.theme_of_scene
+    for name in ("ratings", "choices", "stimuli"):
+        if "theme" not in frames[name]:
+            own = [themes.get(scene, scene) for scene in frames[name]["base_scene"]]
+            frames[name] = frames[name].assign(theme=pd.Series(own, index=frames[name].index, dtype="str"))
+    return plan.theme_remark
 
 
 def _read_study_manifest(folder: Path) -> dict[str, Any]:
@@ -186,9 +215,8 @@ def _read_cells(path: Path, table: TableSchema) -> pd.DataFrame:
 
 def _cells_of_table(table: TableSchema, present: Sequence[str]) -> dict[str, Cells]:
     """List the columns read: those of the format, later ones that are there, measurements in stimuli.csv."""
-    further = (*columns_since(table), *EXTERNAL_COLUMNS.get(table.name, ()))
-    columns = (*table.columns, *(column for column in further if column.name in present))
-    cells = {column.name: cells_of(column) for column in columns}
+    measured = {column.name for column in measurements(present)}
+    cells = {column.name: cells_of(column) for column in table_columns(table, set(present) - measured)}
     if table.name == "stimuli":
         cells |= {name: MEASUREMENT for name in present if name not in cells}
     return cells
@@ -240,9 +268,12 @@ def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: St
         cells = frames[table][column]
         _require(files[table], cells, holds(cells), expected)
     ratings, choices = frames["ratings"], frames["choices"]
-    for column in ("base_scene", "intended_target", "direction"):
+    for column in ("base_scene", "theme", "intended_target", "direction"):
         same = ratings[column] == ratings["stimulus_id"].map(stimuli[column])
         _require(files["ratings"], ratings[column], same, "what stimuli.csv says of this stimulus")
+    for column in ("base_scene", "theme"):
+        same = choices[column] == choices["left_stimulus"].map(stimuli[column])
+        _require(files["choices"], choices[column], same, "what stimuli.csv says of the image on the left")
     same = choices["aligned"] == (choices["chosen"] == choices["high_side"]).astype(int)
     expected = "1 exactly when the chosen side is the high side"
     _require(files["choices"], choices["aligned"], same, expected)
@@ -252,8 +283,13 @@ def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: St
 
 
 def _check_planned_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) -> None:
-    """Check that every stimulus of the plan is in stimuli.csv with the plan's digest."""
+    """Check that every stimulus of the plan is in stimuli.csv with the plan's digest and theme."""
     digests = dict(zip(stimuli["stimulus_id"], stimuli["image_sha256"], strict=True))
+    planned = stimuli["stimulus_id"].map(
+        {stimulus.id: plan.theme_of_scene[stimulus.base_scene] for stimulus in plan.stimuli}
+    )
+    same = planned.isna() | (planned == stimuli["theme"])
+    _require(folder / "data" / "stimuli.csv", stimuli["theme"], same, "the theme of plan.json")
     for stimulus in plan.stimuli:
         if stimulus.id not in digests:
             problem = f"lacks stimulus {stimulus.id}"

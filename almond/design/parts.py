@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
@@ -63,12 +63,17 @@ class PlannedBlock(Shape):
 class PlannedStimulus(Shape):
     """One image: named by ``id``, proven by ``sha256``. Natural and unguided images have no target.
 
-    An image of external data that nobody handed over has neither ``sha256`` nor size.
+    ``theme`` is what its base scene shares with others that show the same content. Plans that were sealed
+    before there were themes have none. An image of external data that nobody handed over has neither
+    ``sha256`` nor size.
     """
+
+    not_written_when_absent: ClassVar[tuple[str, ...]] = ("theme",)
 
     id: Text
     sha256: Annotated[str, Strict(), AfterValidator(_digest_or_none)]
     base_scene: Text
+    theme: Text | None = None
     prompt: Annotated[str, Strict()] = ""
     target: Text | None = None
     direction: Annotated[Whole, Field(ge=-1, le=1)] = 0
