@@ -54,7 +54,7 @@ def apply_exclusions(data: StudyData) -> Sample:
     everybody, kind = data.participants, analysed_kind(data.participants)
     people = everybody[everybody["kind"] == kind] if kind else everybody
     # How many trials were planned is not known of external data: whoever answered any is analysed.
-    planned = people["trials_planned"].where(~np.array(data.external), 1)
+    planned = people["trials_done" if data.external else "trials_planned"]
     done = (people["trials_done"] >= planned) & (planned > 0)
     complete = tuple(people.loc[done, "participant_id"].map(str))
     digests = data.stimuli.set_index("stimulus_id")["image_sha256"]

@@ -13,13 +13,21 @@ from almond.progress import Console, Silent
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("table", type=Path, metavar="TABLE", help="a CSV or TSV file, one judgement per cell or row")
     parser.add_argument(
-        "--map", type=Path, required=True, metavar="FILE", help="YAML: what the columns mean (docs/external.md)"
+        "table", type=Path, metavar="TABLE", help="a CSV or TSV file, one judgement per cell or row"
+    )
+    parser.add_argument(
+        "--map",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="YAML: what the columns mean (docs/external.md)",
     )
     parser.add_argument("--out", type=Path, help="folder of the export (default: TABLE-export beside it)")
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="also analyse it and write the report")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="write who has which name in the export (CSV)")
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="write who has which name in the export (CSV)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -46,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(
         f"{imported.judgements} judgements by {imported.people} people of {imported.stimuli} stimuli on "
-        f"{', '.join(imported.constructs)}; {imported.repeats} repeated, {imported.empty} cells without a value, "
-        f"{imported.ignored} ignored, {imported.images} images."
+        f"{', '.join(imported.constructs)}; {imported.repeats} repeated, {imported.empty} cells without a "
+        f"value, {imported.ignored} ignored, {imported.images} images."
     )
-    print(f"Export: {imported.folder}")
-    print("\n".join([*answers, f"Report: {facts['report']}"]) if arguments.report else f"Next: python -m almond analyse {out}")
+    last = f"Report: {facts['report']}" if arguments.report else f"Next: python -m almond analyse {out}"
+    print("\n".join([f"Export: {imported.folder}", *answers, last]))
     return 0

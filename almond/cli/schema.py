@@ -13,7 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--markdown",
         metavar="SECTION",
         help="print the keys of a section as a Markdown table: data, preparation, models, crossvalidation, "
-        "sections, or the key of a section, such as evaluation",
+        "sections, the key of a section, such as evaluation, or import-ratings",
     )
 
 

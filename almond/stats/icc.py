@@ -1,8 +1,8 @@
 """Intraclass correlations of raters and stimuli that are both random, with cells that nobody was asked for.
 
-ICC(A,1) and ICC(A,k) of McGraw & Wong (1996), Psychol. Methods 1, 30-46 (ICC(2,1), ICC(2,k) of Shrout & Fleiss
-1979): absolute agreement. On a complete table their variance components are those of the analysis of variance
-as long as none is negative; REML takes them from incomplete tables too, where negative ones are zero.
+ICC(A,1) and ICC(A,k) of McGraw & Wong (1996), Psychol. Methods 1, 30-46 (ICC(2,1), ICC(2,k) of Shrout &
+Fleiss, 1979): absolute agreement. On a complete table their variance components are those of the analysis of
+variance as long as none is negative; REML takes them from incomplete tables too, where negative ones are 0.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from almond.typing import Floats
 class IntraclassCorrelation:
     """Agreement of single ratings (A,1) and of means over ``raters`` (A,k), with 95 % intervals.
 
-    ``raters`` is the harmonic mean of the number of raters per stimulus, because the error of a mean goes with
-    one over that number. ``missing`` is the share of cells (person by stimulus) without a rating.
+    ``raters`` is the harmonic mean of the number of raters per stimulus, because the error of a mean goes
+    with one over that number. ``missing`` is the share of cells (person by stimulus) without a rating.
     """
 
     single: float
@@ -88,5 +88,5 @@ def intraclass(
 
 
 def of_average(single: float, raters: float) -> float:
-    """Compute the reliability of a mean over raters from that of one (Spearman-Brown): k r / (1 + (k - 1) r)."""
+    """Compute the reliability of a mean over raters from that of one: k r / (1 + (k - 1) r)."""
     return raters * single / (1.0 + (raters - 1.0) * single)

@@ -257,9 +257,9 @@ def _section(title: str, result: Result) -> Section:
         items=tuple(f"No ICC for {name}: {reason}." for name, reason in result["icc_absent"].items()),
         tables=tuple(table for table in tables if table.rows),
         notes=(
-            "ICC(A,1): how well one person’s rating stands for the image, differences between people counted "
-            "as error; ICC(A,k): the same of a mean over k people, k being the harmonic mean of the number of "
-            "people per image. † A variance was estimated as zero.",
+            "ICC(A,1): how well one person’s rating stands for the image, differences between people "
+            "counted as error; ICC(A,k): the same of a mean over k people, k being the harmonic mean of the "
+            "number of people per image. † A variance was estimated as zero.",
         ),
     )
 
@@ -287,9 +287,9 @@ def _figures(result: Result) -> dict[str, Figure]:
 
 def _methods(settings: Result) -> str:
     return (
-        "Agreement: ICC(A,1) and ICC(A,k) (McGraw and Wong, 1996) of the ratings on their scale, first showings "
-        "only, from variance components with participants and stimuli random (REML), which need not meet in "
-        "every cell; profile likelihood intervals. "
+        "Agreement: ICC(A,1) and ICC(A,k) (McGraw and Wong, 1996) of the ratings on their scale, first "
+        "showings only, from variance components with participants and stimuli random (REML), which need not "
+        "meet in every cell; profile likelihood intervals. "
         f"Reliability: stimulus means of random halves of the participants ({SPLITS} splits, seed "
         f"{settings['seed']}), Spearman-Brown corrected; repeated showings within participants."
     )

@@ -1,4 +1,4 @@
-"""What can be said of data that were collected elsewhere: their stimuli, and a description in a plan's place."""
+"""What can be said of data from elsewhere: their stimuli, and a description in the place of a plan."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def describe_stimuli(judgements: Judgements) -> pd.DataFrame:
     for name in (name for name in FACTS if name in frame):
         _require_same(judgements, "stimulus", name, facts[name])
     index = facts.index.to_series()
-    scene = facts["scene"] if "scene" in facts else index
+    scene = facts.get("scene", index)
     condition = facts["condition"] if "condition" in facts else pd.Series("", index=facts.index)
     direction = facts["direction"] if "direction" in facts else (condition != "").astype(int)
-    theme = facts["theme"] if "theme" in facts else scene
+    theme = facts.get("theme", scene)
     stimuli = pd.DataFrame(
         {"base_scene": scene, "theme": theme, "intended_target": condition, "direction": direction}
     )
-    stimuli["image"] = facts["image"] if "image" in facts else index
+    stimuli["image"] = facts.get("image", index)
     _require_pairs(judgements, stimuli)
     return stimuli
 
@@ -65,7 +65,8 @@ def _require_pairs(judgements: Judgements, stimuli: pd.DataFrame) -> None:
     wrong = stimuli[(stimuli["direction"] != 0) != (stimuli["intended_target"] != "")]
     if len(wrong):
         row = wrong.iloc[0]
-        said = f"stimulus {wrong.index[0]!r} has condition {row['intended_target']!r}, direction {row['direction']}"
+        condition = row["intended_target"]
+        said = f"stimulus {wrong.index[0]!r} has condition {condition!r}, direction {row['direction']}"
         raise InputError(judgements.source, said, "a direction of 1 or -1 with every condition, 0 with none")
     themes = stimuli.groupby("base_scene")["theme"].nunique()
     if (themes > 1).any():
@@ -87,15 +88,21 @@ def find_images(stimuli: pd.DataFrame, folder: Path | None) -> dict[str, Path]:
     missing = [name for name in stimuli["image"] if name not in files]
     if missing:
         more = f"; so do {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputError(folder, f"has no file for stimulus {missing[0]!r}{more}", "a file of its name, or of image")
+        raise InputError(
+            folder, f"has no file for stimulus {missing[0]!r}{more}", "a file of its name, or of image"
+        )
     several = [name for name in stimuli["image"] if len(files[name]) > 1]
     if several:
         paths = shown_names([path.name for path in files[several[0]]])
-        raise InputError(folder, f"has several files for {several[0]!r}: {paths}", "their suffix in the table")
+        raise InputError(
+            folder, f"has several files for {several[0]!r}: {paths}", "their suffix in the table"
+        )
     images = {str(stimulus): files[name][0] for stimulus, name in stimuli["image"].items()}
     for path in images.values():
         if path.suffix.lower().lstrip(".").replace("jpeg", "jpg") not in SUFFIXES:
-            raise InputError(path, f"is a {path.suffix} file", f"{' or '.join(SUFFIXES)}, as browsers showed it")
+            raise InputError(
+                path, f"is a {path.suffix} file", f"{' or '.join(SUFFIXES)}, as browsers showed it"
+            )
     return images
 
 

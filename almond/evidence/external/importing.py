@@ -98,7 +98,8 @@ def rating_rows(
     """Make the rows of ratings.csv but for the digests of images.
 
     Judgements of one stimulus by one person are one response, as long as each construct stands there once:
-    what stands twice is a repeat. Trials are numbered in the order of times, where they are told, else of rows.
+    what stands twice is a repeat. Trials are numbered in the order of times, where they are told, else of
+    rows.
     """
     frame = judgements.frame.sort_values(["time", "row"] if table_map.time else ["row"], kind="stable")
     frame["repeat"] = frame.groupby(["person", "stimulus", "construct"]).cumcount()
@@ -125,7 +126,7 @@ def rating_rows(
             "construct": frame["construct"],
             "value": 100.0 * (frame["value"] - low) / width,
             "original_value": frame["value"],
-            "rt_ms": frame["rt_ms"] if "rt_ms" in frame else None,
+            "rt_ms": frame.get("rt_ms"),
             "received_at": frame["time"].astype(object) if "time" in frame else None,
         }
     )
@@ -154,7 +155,7 @@ def participant_rows(
 
 def facts_of(judgements: Judgements, table_map: TableMap, constructs: Any) -> dict[str, Any]:
     """Say where the data come from and what of them is not known, for the manifest."""
-    map_values = table_map.model_dump(mode="json", exclude_defaults=True)
+    map_values = table_map.model_dump(mode="json", exclude_defaults=True, by_alias=True)
     if table_map.images:
         map_values["images"] = table_map.images.name
     return {

@@ -17,6 +17,7 @@ from almond.evidence.external.table_map import TableMap
 from almond.files.text import read_text
 from almond.stimuli.norms import separator_of
 from almond.tables import COUNTED, TextColumn, TextTable, parse_table, shown_names
+from almond.typing import Floats
 
 SEPARATOR = {"tab": "\t", "semicolon": ";", "comma": ","}
 SHOWN = 10
@@ -28,8 +29,9 @@ FACTS = ("scene", "theme", "condition", "direction", "image")
 class Judgements:
     """One row per judgement, and how many cells of the table hold none.
 
-    ``frame`` has ``row`` (of the table, from 1 with the header), ``person``, ``stimulus``, ``construct``,
-    ``value`` (on its own scale), and those of ``FACTS``, ``list``, ``time`` and ``rt_ms`` that the map names.
+    ``frame`` has ``row`` (its number in the table, from 1 with the header), ``person``, ``stimulus``,
+    ``construct``, ``value`` (on its own scale), and those of ``FACTS``, ``list``, ``time`` and ``rt_ms`` that
+    the map names.
     """
 
     source: Path
@@ -42,15 +44,15 @@ class Judgements:
 def read_judgements(path: Path, table_map: TableMap) -> Judgements:
     """Read a table by its map.
 
-    :raises InputError: the table cannot be read, lacks a column, or holds a value that is no number or outside
+    :raises InputError: the table cannot be read, lacks a column, or a value is no number or outside
         its scale: named by row.
     """
     table = read_external_table(Path(path), table_map)
     whole = row_facts(table, table_map)
     parts = list(value_parts(table, table_map, whole))
     frame = pd.concat(parts, ignore_index=True)
-    told = frame["construct"].isin(table_map.ignore)
-    ignored, frame = int(told.sum()), frame[~told]
+    counted = frame["construct"].isin(table_map.ignore)
+    ignored, frame = int(counted.sum()), frame[~counted]
     check_constructs(path, frame, table_map)
     present = frame["value"].notna()
     empty, frame = int((~present).sum()), frame[present].reset_index(drop=True)
@@ -84,8 +86,8 @@ def row_facts(table: TextTable, table_map: TableMap) -> pd.DataFrame:
         facts["condition"] = [cell or "" for cell in table.column(table_map.condition).known]
     if table_map.direction:
         facts["direction"] = whole_numbers(table.column(table_map.direction), (-1, 1), empty=0)
-    if table_map.list:
-        facts["list"] = whole_numbers(table.column(table_map.list), (0, 2**31))
+    if table_map.list_column:
+        facts["list"] = whole_numbers(table.column(table_map.list_column), (0, 2**31))
     if table_map.image:
         facts["image"] = table.column(table_map.image).texts()
     if table_map.time:
@@ -101,26 +103,32 @@ def value_parts(table: TextTable, table_map: TableMap, whole: pd.DataFrame) -> I
     """Yield the judgements of each column of values."""
     only = next(iter(table_map.constructs), "")
     construct: Sequence[str] | str = (
-        table.column(table_map.construct).texts() if table_map.construct else only
+        table.column(table_map.construct_column).texts() if table_map.construct_column else only
     )
     if columns := table_map.stimulus_columns:
         beside = joined_cells(table, columns.beside) if columns.beside else [""] * len(table)
         for name in columns_between(table, columns.first, columns.last):
             stimuli = [f"{before} {name}".strip() for before in beside]
-            yield whole.assign(construct=construct, stimulus=stimuli, value=values(table, name, table_map))
+            column = values(table, name, table_map, construct)
+            yield whole.assign(construct=construct, stimulus=stimuli, value=column)
     elif table_map.value:
-        yield whole.assign(construct=construct, value=values(table, table_map.value, table_map))
+        column = values(table, table_map.value, table_map, construct)
+        yield whole.assign(construct=construct, value=column)
     else:
         for construct_name, scale in table_map.constructs.items():
-            column = values(table, str(scale.column), table_map)
+            column = values(table, str(scale.column), table_map, construct_name)
             yield whole.assign(construct=construct_name, value=column)
 
 
-def values(table: TextTable, name: str, table_map: TableMap) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Convert a column of judgements to numbers, NaN where there is none."""
+def values(table: TextTable, name: str, table_map: TableMap, construct: Sequence[str] | str) -> Floats:
+    """Convert a column of judgements to numbers, NaN where there is none or the map ignores its construct."""
     column = plain_decimals(table.column(name), table_map)
-    numbers: np.ndarray[tuple[int], np.dtype[np.float64]] = column.numbers(missing=True, what="judgements")
-    return numbers
+    if table_map.ignore:
+        words = [construct] * len(table) if isinstance(construct, str) else construct
+        pairs = zip(column.cells, words, strict=True)
+        cells = tuple("" if word in table_map.ignore else cell for cell, word in pairs)
+        column = dataclasses.replace(column, cells=cells)
+    return column.numbers(missing=True, what="judgements")
 
 
 def plain_decimals(column: TextColumn, table_map: TableMap) -> TextColumn:
@@ -157,9 +165,9 @@ def whole_numbers(column: TextColumn, span: tuple[int, int], *, empty: int | Non
     return [int(number) for number in filled]
 
 
-def response_times(column: TextColumn) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def response_times(column: TextColumn) -> Floats:
     """Convert response times, NaN where none is told; ``InputError`` for a negative one."""
-    numbers: np.ndarray[tuple[int], np.dtype[np.float64]] = column.numbers(missing=True, what="times")
+    numbers = column.numbers(missing=True, what="times")
     wrong = np.flatnonzero(numbers < 0)
     if wrong.size:
         said = f"row {column.rows[wrong[0]]}, column {column.name} is {column.cells[wrong[0]]!r}"
@@ -191,7 +199,7 @@ def check_constructs(path: Path, frame: pd.DataFrame, table_map: TableMap) -> No
     strangers = frame[~frame["construct"].isin(list(table_map.constructs))]
     if len(strangers):
         names = list(dict.fromkeys(strangers["construct"]))
-        said = f"row {strangers['row'].iloc[0]}, column {table_map.construct} is {names[0]!r}"
+        said = f"row {strangers['row'].iloc[0]}, column {table_map.construct_column} is {names[0]!r}"
         expected = f"a construct of the map, or in its ignore: {shown_names(list(table_map.constructs))}"
         raise InputError(
             path, said + (f"; so are {len(strangers) - 1} more rows" * (len(strangers) > 1)), expected

@@ -1,4 +1,4 @@
-"""What the columns of somebody else's table mean: the shape of the file that ``import-ratings`` takes as map."""
+"""What the columns of somebody else's table mean: the map that ``import-ratings`` takes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ class TableMap(Shape):
     stimulus_columns: StimulusColumns | None = Field(
         None, description="instead of `stimulus`: one column per stimulus, with the values"
     )
-    construct: Text | None = Field(None, description="the column that says which judgement a row holds")
+    construct_column: Text | None = Field(
+        None, alias="construct", description="the column that says which judgement a row holds"
+    )
     value: Text | None = Field(None, description="the column with the values, beside `construct`")
     range: Span | None = Field(None, description="the lowest and the highest possible value of every scale")
     constructs: Mapping[Text, ScaleMap] = Field(
@@ -85,7 +87,9 @@ class TableMap(Shape):
     direction: Text | None = Field(
         None, description="1 raised, -1 lowered, 0 neither; without it every stimulus with a condition is 1"
     )
-    list: Text | None = Field(None, description="number of the list that the person was given, from 0")
+    list_column: Text | None = Field(
+        None, alias="list", description="number of the list that the person was given, from 0"
+    )
     time: Text | None = Field(None, description="when it was answered, ISO 8601; orders a person's trials")
     utc_offset: Text | None = Field(None, description="such as +01:00, for times without their own")
     response_time: ResponseTime | None = Field(None, description="how long the answer took")
@@ -116,21 +120,21 @@ class TableMap(Shape):
         matrix = self.stimulus_columns is not None
         if matrix and self.value:
             yield "value", "has no meaning beside stimulus_columns, which hold the values"
-        if not matrix and bool(self.construct) != bool(self.value):
+        if not matrix and bool(self.construct_column) != bool(self.value):
             yield "value", "construct and value are needed together, or a column for each of constructs"
         with_column = [name for name, scale in self.constructs.items() if scale.column]
-        if self.construct or matrix:
+        if self.construct_column or matrix:
             for name in with_column:
                 yield f"constructs.{name}.column", "has no meaning here: its values stand elsewhere"
         else:
             for name in self.constructs:
                 if name not in with_column and not self.value:
                     yield f"constructs.{name}.column", "is missing"
-        if not self.construct and not self.constructs:
+        if not self.construct_column and not self.constructs:
             yield "constructs", "is missing: name a construct, or the column construct"
-        if matrix and not self.construct and len(self.constructs) > 1:
+        if matrix and not self.construct_column and len(self.constructs) > 1:
             yield "constructs", "are several, but no column construct says which a row holds"
-        if self.ignore and not self.construct:
+        if self.ignore and not self.construct_column:
             yield "ignore", "has no meaning without construct"
 
     def _ranges(self) -> Iterator[Problem]:
