@@ -15,7 +15,7 @@ def headline(data: Mapping[str, Any]) -> list[str]:
     answers = [question.headline(result, alpha) for question, result in answered(data)]
     said = [text for text in answers if text]
     if external.external_facts(data):
-        return [external.FIRST_LINE, *(said or [external.NOTHING_TO_TEST])]
+        return [external.FIRST_LINE, *([*said, external.TERMS] if said else [external.NOTHING_TO_TEST])]
     said = said or ["No test of the question could be run: " + _reasons(data)]
     simulated = ["Simulated: no person took part."] if data["sample"].get("kind") == "robot" else []
     return [*said, *simulated]

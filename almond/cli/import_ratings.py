@@ -35,12 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Import, and analyse where a report is asked for; returns 0."""
     from almond.analysis.analyse import analyse_export
     from almond.analysis.report import write_report
-    from almond.evidence.external.importing import import_ratings
+    from almond.evidence.external.importing import import_table
     from almond.evidence.external.table_map import read_table_map
 
     table = Path(arguments.table)
     out = arguments.out or table.resolve().with_name(f"{table.stem}-export")
-    imported = import_ratings(
+    imported = import_table(
         table, read_table_map(arguments.map), out, created=datetime.now(UTC), key=arguments.key
     )
     facts = {**dataclasses.asdict(imported), "folder": str(imported.folder)}

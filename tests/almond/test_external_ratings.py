@@ -263,10 +263,10 @@ def run_raising(folder, *options):
     """Import as the command does, with its error."""
     from datetime import UTC, datetime
 
-    from almond.evidence.external.importing import import_ratings
+    from almond.evidence.external.importing import import_table
 
     out = Path(options[1]) if options else folder.root / "raising"
-    return import_ratings(
+    return import_table(
         folder.table, read_table_map(folder.map), out, created=datetime(2026, 1, 1, tzinfo=UTC)
     )
 

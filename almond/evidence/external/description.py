@@ -19,6 +19,7 @@ from almond.evidence.external.judgements import FACTS, Judgements
 from almond.evidence.external.table_map import TableMap
 from almond.pictures.files import image_files
 from almond.pictures.reading import read_image
+from almond.shapes import read
 from almond.stimuli.lowlevel import measure
 from almond.tables import COUNTED, shown_names
 
@@ -127,21 +128,25 @@ def stimulus_rows(
     return rows, sources, sizes
 
 
-def describe_study(
-    judgements: Judgements,
-    table_map: TableMap,
-    rows: Sequence[Mapping[str, Any]],
-    sizes: Mapping[str, tuple[int, int]],
-) -> StudyPlan:
-    """Write the description that stands in a plan's place: what was judged, by how many, on which scales.
-
-    It has no primary test: nobody deposited one.
-    """
-    frame = judgements.frame
-    names = list(table_map.constructs) or sorted(frame["construct"].unique())
+def described_scales(frame: pd.DataFrame, table_map: TableMap) -> tuple[Construct, ...]:
+    """Describe the constructs that were rated, in the order of the map, else of the alphabet."""
     used = set(frame["construct"])
-    constructs = tuple(_construct(name, table_map) for name in names if name in used)
-    stimuli = tuple(
+    names = list(table_map.constructs) or sorted(used)
+    return tuple(_construct(name, table_map) for name in names if name in used)
+
+
+def rating_block(frame: pd.DataFrame, constructs: Sequence[Construct]) -> RatingBlock:
+    """Describe the trials: as many as anybody rated stimuli."""
+    most = int(frame.groupby("person")["stimulus"].nunique().max())
+    names = tuple(construct.name for construct in constructs)
+    return RatingBlock(kind="rating", name=BLOCK, trials=most, constructs=names)
+
+
+def planned_stimuli(
+    rows: Sequence[Mapping[str, Any]], sizes: Mapping[str, tuple[int, int]]
+) -> tuple[PlannedStimulus, ...]:
+    """Describe the stimuli, from rows of stimuli.csv and the sizes of images that were handed over."""
+    return tuple(
         PlannedStimulus(
             id=row["stimulus_id"],
             sha256=row["image_sha256"],
@@ -155,20 +160,18 @@ def describe_study(
         )
         for row in rows
     )
-    most = int(frame.groupby("person")["stimulus"].nunique().max())
-    block = RatingBlock(
-        kind="rating", name=BLOCK, trials=most, constructs=tuple(item.name for item in constructs)
-    )
-    return StudyPlan(
-        format=EXTERNAL,
-        title=table_map.title,
-        seed=0,
-        participants=frame["person"].nunique(),
-        constructs=constructs,
-        blocks=(block,),
-        stimuli=stimuli,
-        analysis=AnalysisPlan(primary=()),
-    )
+
+
+def describe_study(source: Path, title: str, people: int, **parts: Any) -> StudyPlan:
+    """Write the description that stands in a plan's place: what was judged, by how many, on which scales.
+
+    It has no primary test: nobody deposited one.
+
+    :param parts: constructs, blocks, stimuli and pairs of the plan.
+    :raises ShapeError: what of them contradicts itself, such as a pair of one image, named after ``source``.
+    """
+    facts = {"format": EXTERNAL, "title": title, "seed": 0, "participants": people, **parts}
+    return read(StudyPlan, {**facts, "analysis": AnalysisPlan(primary=())}, source=source)
 
 
 def _construct(name: str, table_map: TableMap) -> Construct:

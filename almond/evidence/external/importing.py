@@ -10,13 +10,25 @@ from typing import Any
 
 import pandas as pd
 
+from almond.design.trials import TRIAL_KINDS
 from almond.digest import digest_file
 from almond.evidence.export import write_export
+from almond.evidence.external.choices import (
+    choice_block,
+    choice_construct,
+    choice_rows,
+    describe_sides,
+    planned_pairs,
+    read_choices,
+)
 from almond.evidence.external.description import (
     BLOCK,
     describe_stimuli,
     describe_study,
+    described_scales,
     find_images,
+    planned_stimuli,
+    rating_block,
     stimulus_rows,
     unknown_facts,
 )
@@ -41,34 +53,48 @@ class ImportedTable:
     images: int
 
 
-def import_ratings(
+def import_table(
     table: Path, table_map: TableMap, out: Path, *, created: datetime, key: Path | None = None
 ) -> ImportedTable:
-    """Import a table of ratings as an export in the new folder ``out``, which is marked external.
+    """Import a table of ratings or of choices as an export in the new folder ``out``, marked external.
 
     :param created: when it is imported, with its offset from UTC.
     :param key: where to write which person of the table has which name in the export; not part of it.
     :raises InputError: the table is not as the map says; ``out`` exists.
     """
-    judgements = read_judgements(table, table_map)
-    stimuli = describe_stimuli(judgements)
+    choices = table_map.choices
+    judgements = read_choices(table, table_map) if choices else read_judgements(table, table_map)
+    stimuli = describe_sides(judgements, table_map) if choices else describe_stimuli(judgements)
     rows, sources, sizes = stimulus_rows(stimuli, find_images(stimuli, table_map.images))
-    plan = describe_study(judgements, table_map, rows, sizes)
     names = new_names(judgements.frame["person"])
-    ratings = rating_rows(judgements, table_map, stimuli, names)
+    frame = judgements.frame
+    constructs = (choice_construct(choices),) if choices else described_scales(frame, table_map)
+    block = choice_block(frame, choices.name) if choices else rating_block(frame, constructs)
+    plan = describe_study(
+        judgements.source,
+        table_map.title,
+        len(names),
+        constructs=constructs,
+        blocks=(block,),
+        stimuli=planned_stimuli(rows, sizes),
+        pairs=planned_pairs(frame, choices, stimuli) if choices else (),
+    )
+    make_rows = choice_rows if choices else rating_rows
+    responses = make_rows(judgements, table_map, stimuli, names)
     digests = {row["stimulus_id"]: row["image_sha256"] for row in rows}
-    ratings["image_sha256"] = ratings["stimulus_id"].map(digests)
+    for stimulus, digest in TRIAL_KINDS.load(block.kind).shown_columns:
+        responses[digest] = responses[stimulus].map(digests)
     folder = write_export(
         out,
         plan=plan,
-        participants=participant_rows(ratings, judgements, names),
-        responses={"ratings": ratings},
+        participants=participant_rows(responses, judgements, names),
+        responses={TRIAL_KINDS.load(block.kind).table.name: responses},
         stimuli=pd.DataFrame(rows, dtype=object),
         image_bytes=sources,
         recipes={},
         target_folder=None,
         artifact_root=None,
-        meta={"created": created.isoformat(), "external": facts_of(judgements, table_map, plan.constructs)},
+        meta={"created": created.isoformat(), "external": facts_of(judgements, table_map)},
     )
     if key is not None:
         write_atomically(key, csv_bytes(["person", "participant_id"], list(map(list, names.items()))))
@@ -77,8 +103,8 @@ def import_ratings(
         people=len(names),
         stimuli=len(rows),
         constructs=tuple(construct.name for construct in plan.constructs),
-        judgements=len(ratings),
-        repeats=int(ratings["repeat"].sum()),
+        judgements=len(responses),
+        repeats=int(responses["repeat"].sum()) if "repeat" in responses else 0,
         empty=judgements.empty,
         ignored=judgements.ignored,
         images=len(sizes),
@@ -133,10 +159,10 @@ def rating_rows(
 
 
 def participant_rows(
-    ratings: pd.DataFrame, judgements: Judgements, names: Mapping[str, str]
+    responses: pd.DataFrame, judgements: Judgements, names: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Make the rows of participants.csv: how many trials were planned, and when they came, is not known."""
-    done = ratings.drop_duplicates("response_id").groupby("participant_id").size()
+    done = responses.drop_duplicates("response_id").groupby("participant_id").size()
     frame = judgements.frame
     lists = frame.drop_duplicates("person").set_index("person")["list"] if "list" in frame else {}
     return [
@@ -153,8 +179,9 @@ def participant_rows(
     ]
 
 
-def facts_of(judgements: Judgements, table_map: TableMap, constructs: Any) -> dict[str, Any]:
+def facts_of(judgements: Judgements, table_map: TableMap) -> dict[str, Any]:
     """Say where the data come from and what of them is not known, for the manifest."""
+    rated = () if table_map.choices else sorted(judgements.frame["construct"].unique())
     map_values = table_map.model_dump(mode="json", exclude_defaults=True, by_alias=True)
     if table_map.images:
         map_values["images"] = table_map.images.name
@@ -164,7 +191,7 @@ def facts_of(judgements: Judgements, table_map: TableMap, constructs: Any) -> di
         "table_rows": judgements.rows,
         "cells_without_value": judgements.empty,
         "cells_ignored": judgements.ignored,
-        "scales": {construct.name: list(table_map.span_of(construct.name) or ()) for construct in constructs},
+        "scales": {name: list(table_map.span_of(name) or ()) for name in rated},
         "map": map_values,
         "unknown": unknown_facts(table_map),
     }

@@ -61,8 +61,40 @@ class ResponseTime(Shape):
     unit: Literal["ms", "s"] = Field(description="its unit")
 
 
+class SideWords(Shape):
+    """How the table writes which of two stimuli was chosen."""
+
+    left: Text = Field("left", description="the word for the left, or the first, stimulus")
+    right: Text = Field("right", description="the word for the right, or the second")
+
+
+class ChoiceMap(Shape):
+    """A table of choices between two stimuli, one trial per row."""
+
+    name: Text = Field(description="what was judged, in a word")
+    question: Text | None = Field(None, description="what people were asked, word by word")
+    left: Columns = Field(description="the left, or the first, stimulus; several columns are joined")
+    right: Columns = Field(description="the right, or the second")
+    answer: Text = Field(description="the column with the choice: a word for a side, or the stimulus's name")
+    expected: Text = Field(description="the column with the choice that the hypothesis expects, likewise")
+    words: SideWords = Field(SideWords(), description="the words for the sides")
+
+
+RATINGS_ONLY = (
+    "stimulus",
+    "stimulus_columns",
+    "construct",
+    "value",
+    "range",
+    "constructs",
+    "ignore",
+    "direction",
+)
+"""Keys of a map that have no meaning for choices."""
+
+
 class TableMap(Shape):
-    """What a table of ratings holds, one judgement per cell or per row."""
+    """What a table holds: ratings, one per cell or per row, or choices, one per row."""
 
     title: Text = Field(description="what the report is called")
     person: Columns = Field(description="who answered; names in the export are new ones")
@@ -79,6 +111,7 @@ class TableMap(Shape):
         {}, description="construct -> where it stands, its scale and its question"
     )
     ignore: DifferentTexts = Field((), description="words of the column `construct` whose rows are left out")
+    choices: ChoiceMap | None = Field(None, description="instead of all these: choices between two stimuli")
     scene: Columns | None = Field(None, description="what several stimuli are versions of; else each its own")
     theme: Columns | None = Field(None, description="what several scenes have in common; else the scene")
     condition: Text | None = Field(
@@ -104,10 +137,18 @@ class TableMap(Shape):
     decimal: Literal["point", "comma"] = Field("point", description="the decimal mark of numbers")
 
     def contradictions(self) -> Iterator[Problem]:
-        if (self.stimulus is None) == (self.stimulus_columns is None):
-            yield "stimulus", "one of stimulus and stimulus_columns is needed"
-        yield from self._form()
-        yield from self._ranges()
+        if self.choices:
+            set_keys = {type(self).model_fields[name].alias or name for name in self.model_fields_set}
+            for name in RATINGS_ONLY:
+                if name in set_keys:
+                    yield name, "has no meaning beside choices"
+        else:
+            if (self.stimulus is None) == (self.stimulus_columns is None):
+                yield "stimulus", "one of stimulus and stimulus_columns is needed"
+            yield from self._form()
+            yield from self._ranges()
+        if self.image and self.choices:
+            yield "image", "has no meaning beside choices: files have the names of the stimuli"
         if self.direction and not self.condition:
             yield "direction", "has no meaning without condition"
         if self.image and not self.images:

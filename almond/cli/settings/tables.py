@@ -83,7 +83,8 @@ def _section_keys() -> list[str]:
 def _rows(shape: type[BaseModel], key: str, prefix: str, schema: Schema) -> Iterator[tuple[str, ...]]:
     """Yield the row of a key and those of the keys inside it."""
     field = next(field for name, field in shape.model_fields.items() if (field.alias or name) == key)
-    own = schema if schema.get("title") == shape.__name__ else schema["$defs"][shape.__name__]
+    whole = shape is FitConfig or shape in FILES.values()
+    own = schema if whole else schema["$defs"][shape.__name__]
     values = " or ".join(dict.fromkeys(_values(own["properties"][key])))
     yield f"`{prefix}{key}`", values, _default(field), field.description or ""
     listed = [inner for inner in reversed(shapes_of(field)) if _lists_keys(inner, schema)]
