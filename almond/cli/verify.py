@@ -28,7 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
     unknown = unknown_of_external(arguments.export) if checks[0].ok else ()
     if arguments.json:
         first = {"link": broken.link, "problem": broken.problems[0]} if broken else None
-        result = {"ok": broken is None, "broken": first, "links": [check.to_json() for check in checks]}
+        result: dict[str, object] = {
+            "ok": broken is None,
+            "broken": first,
+            "links": [check.to_json() for check in checks],
+        }
         if unknown:
             result["external"] = {"unknown": list(unknown)}
         print(printed_json(result, indent=1))

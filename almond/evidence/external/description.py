@@ -114,16 +114,20 @@ def stimulus_rows(
 
     :returns: the rows; digest -> suffix and bytes; stimulus -> width and height in pixels.
     """
-    rows, sources, sizes = [], {}, {}
-    for name, facts in stimuli.iterrows():
-        row = {"stimulus_id": str(name), "image_sha256": "", **facts.drop("image").to_dict(), "strength": 0.0}
+    rows: list[dict[str, Any]] = []
+    sources: dict[str, ImageSource] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    records = stimuli.drop(columns="image").to_dict("records")
+    for name, facts in zip(map(str, stimuli.index), records, strict=True):
+        row = {str(column): value for column, value in facts.items()}
+        row |= {"stimulus_id": name, "image_sha256": "", "strength": 0.0}
         row |= {"prompt": "", "seed": "", "recipe_digest": ""}
-        if path := images.get(str(name)):
+        if path := images.get(name):
             data = read_bytes(path)
             pixels = read_image(data, name=str(path))
             row |= {"image_sha256": digest_bytes(data), **measure(pixels)}
             sources[row["image_sha256"]] = (path.suffix, data)
-            sizes[str(name)] = pixels.shape[1], pixels.shape[0]
+            sizes[name] = int(pixels.shape[1]), int(pixels.shape[0])
         rows.append(row)
     return rows, sources, sizes
 

@@ -164,7 +164,8 @@ def participant_rows(
     """Make the rows of participants.csv: how many trials were planned, and when they came, is not known."""
     done = responses.drop_duplicates("response_id").groupby("participant_id").size()
     frame = judgements.frame
-    lists = frame.drop_duplicates("person").set_index("person")["list"] if "list" in frame else {}
+    first = frame.drop_duplicates("person").set_index("person")
+    lists: dict[str, int] = dict(first["list"]) if "list" in frame else {}
     return [
         {
             "participant_id": name,

@@ -64,8 +64,8 @@ class ResponseTime(Shape):
 class SideWords(Shape):
     """How the table writes which of two stimuli was chosen."""
 
-    left: Text = Field("left", description="the word for the left, or the first, stimulus")
-    right: Text = Field("right", description="the word for the right, or the second")
+    left: Text = Field(default="left", description="the word for the left, or the first, stimulus")
+    right: Text = Field(default="right", description="the word for the right, or the second")
 
 
 class ChoiceMap(Shape):
@@ -77,7 +77,7 @@ class ChoiceMap(Shape):
     right: Columns = Field(description="the right, or the second")
     answer: Text = Field(description="the column with the choice: a word for a side, or the stimulus's name")
     expected: Text = Field(description="the column with the choice that the hypothesis expects, likewise")
-    words: SideWords = Field(SideWords(), description="the words for the sides")
+    words: SideWords = Field(default_factory=SideWords, description="the words for the sides")
 
 
 RATINGS_ONLY = (
