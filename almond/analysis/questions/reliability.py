@@ -194,7 +194,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     repeats = repeat_agreement(context.ratings, context.constructs)
     icc, absent = agreements(context.ratings, context.constructs, Part(progress, 0.1, 1.0))
     if not halves and not repeats and not icc:
-        raise NotApplicable("fewer than two participants, and fewer than ten repeated ratings")
+        raise NotApplicable("fewer than four participants and fewer than ten repeated ratings")
     units = count_units(context.ratings, rated)
     return {"units": units, "icc": icc, "icc_absent": absent, "split_half": halves, "repeats": repeats}
 
