@@ -418,3 +418,13 @@ def test_real_ratings_of_faces_have_the_means_of_the_table(folder):
     for row in result["distributions"]["stimulus_means"]:
         assert row["mean"] == pytest.approx(means[row["construct"], row["stimulus"]], abs=1e-8)
     assert {row["construct"] for row in result["reliability"]["icc"]} == set(expected.index)
+
+
+def test_the_maps_of_the_documentation_are_maps(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "external.md").read_text()
+    examples = [yaml.safe_load(block.split("```")[0]) for block in page.split("```yaml\n")[1:]]
+    assert len(examples) == 3
+    (tmp_path / "pictures").mkdir()
+    for example in examples:
+        (tmp_path / "map.yaml").write_text(yaml.safe_dump(example))
+        assert read_table_map(tmp_path / "map.yaml").title == example["title"]
