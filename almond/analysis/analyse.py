@@ -99,7 +99,8 @@ def analyse_export(
     context = make_context(data, settings)
     questions = load_questions()
     results = _run_questions(questions, context, Part(progress, 0.05, 0.95))
-    deviations = list_deviations(data.plan, settings, context.sample)
+    deviations = [] if data.external else list_deviations(data.plan, settings, context.sample)
+    exploratory = data.external or any(row["kind"] == "analysis" for row in deviations)
     result: dict[str, Any] = {
         "format": FORMAT,
         "study": _study_facts(data, Path(folder)),
@@ -112,7 +113,7 @@ def analyse_export(
             "primary": list(plan.primary),
             "participants": data.plan.participants,
         },
-        "mode": "exploratory" if any(row["kind"] == "analysis" for row in deviations) else "confirmatory",
+        "mode": "exploratory" if exploratory else "confirmatory",
         "deviations": deviations,
         "sample": _sample_facts(context),
         **results,
@@ -189,6 +190,7 @@ def _study_facts(data: StudyData, folder: Path) -> dict[str, Any]:
         "created": data.manifest.get("created"),
         "exported_by": data.manifest.get("almond_version"),
         "constructs": [dict(construct) for construct in data.plan.constructs],
+        **({"external": data.manifest["about"]["external"]} if data.external else {}),
     }
 
 

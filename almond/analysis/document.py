@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from almond.analysis.external import external_facts, external_section
 from almond.analysis.questions.base import answered
 from almond.analysis.sentences import (
     deviation_sentences,
@@ -34,7 +35,7 @@ def study_document(data: Data) -> Document:
         answers=tuple(data["headline"]),
         lead=sample_sentence(data),
         key_numbers=_key_numbers(data),
-        sections=(*_answers(data), _participants(data), _methods(data), _provenance(data)),
+        sections=(*_answers(data), *_origin(data), _participants(data), _methods(data), _provenance(data)),
     )
 
 
@@ -54,12 +55,18 @@ def _answers(data: Data) -> list[Section]:
     return [section for section in sections if section is not None]
 
 
+def _origin(data: Data) -> list[Section]:
+    facts = external_facts(data)
+    return [external_section(facts)] if facts else []
+
+
 def _key_numbers(data: Data) -> tuple[KeyNumber, ...]:
     numbers = [question.key_number(result) for question, result in answered(data)]
     sample = data["sample"]
+    joined = "in the table" if external_facts(data) else f"of {sample['joined']} who joined"
     return (
         *(number for number in numbers if number is not None),
-        KeyNumber("participants", str(sample["analysed"]), f"of {sample['joined']} who joined"),
+        KeyNumber("participants", str(sample["analysed"]), joined),
         KeyNumber("base scenes", str(sample["scenes"]), f"{sample['stimuli']} stimuli"),
     )
 
@@ -71,17 +78,19 @@ def _participants(data: Data) -> Section:
             str(row["ratings"]),
             f"{row['mean']:.1f}",
             f"{row['sd']:.1f}",
-            f"{row['median_rt_ms'] / 1000:.1f} s",
+            "not told" if row["median_rt_ms"] is None else f"{row['median_rt_ms'] / 1000:.1f} s",
         )
         for row in data["sample"]["ratings_summary"]
     )
+    sample = data["sample"]
     status = ", ".join(f"{size} {name}" for name, size in data["sample"]["status"].items())
     head = ("construct", "ratings", "mean", "SD", "median time")
     return Section(
         title="Participants and exclusions",
         paragraphs=(
-            f"{data['sample']['joined']} joined ({status or 'nobody'}); "
-            f"{data['sample']['analysed']} are analysed.",
+            f"{sample['joined']} are in the table; all are analysed."
+            if external_facts(data)
+            else f"{sample['joined']} joined ({status or 'nobody'}); {sample['analysed']} are analysed.",
         ),
         items=tuple(exclusion_sentences(data)),
         tables=(Table(head, rows),) if rows else (),
@@ -118,15 +127,16 @@ def _themes_in_words(data: Data) -> tuple[str, ...]:
 
 def _provenance(data: Data) -> Section:
     study, planned, used = data["study"], data["planned"], data["settings"]
+    described = external_facts(data) is not None
     facts = (
-        ("plan", study["plan_digest"]),
+        ("description, no plan" if described else "plan", study["plan_digest"]),
         ("export (SHA-256 of manifest.json)", study["manifest_sha256"]),
         ("files checked", str(study["files"])),
         ("exported", f"{study['created']} by almond {study['exported_by']}"),
         ("permutations", f"{used['permutations']} (planned {planned['permutations']})"),
         ("seed", f"{used['seed']} (planned {planned['seed']})"),
         ("error level", f"{used['alpha']} (planned {planned['alpha']})"),
-        ("primary tests", ", ".join(planned["primary"])),
+        ("primary tests", ", ".join(planned["primary"]) or "none"),
         ("software", ", ".join(f"{name} {version}" for name, version in data["software"].items())),
     )
     return Section(

@@ -47,10 +47,15 @@ def analysed_kind(people: pd.DataFrame) -> str:
 
 
 def apply_exclusions(data: StudyData) -> Sample:
-    """Keep participants who completed every planned trial, and responses to the very images of the study."""
+    """Keep participants who completed every planned trial, and responses to the very images of the study.
+
+    Nothing is left out of external data, of which neither plan nor images shown are known.
+    """
     everybody, kind = data.participants, analysed_kind(data.participants)
     people = everybody[everybody["kind"] == kind] if kind else everybody
-    done = (people["trials_done"] >= people["trials_planned"]) & (people["trials_planned"] > 0)
+    # How many trials were planned is not known of external data: whoever answered any is analysed.
+    planned = people["trials_done" if data.external else "trials_planned"]
+    done = (people["trials_done"] >= planned) & (planned > 0)
     complete = tuple(people.loc[done, "participant_id"].map(str))
     digests = data.stimuli.set_index("stimulus_id")["image_sha256"]
     tables = {}
@@ -70,6 +75,8 @@ def apply_exclusions(data: StudyData) -> Sample:
         wrong, total = wrong + int((~right).sum()), total + len(rows)
         tables[name] = rows[right].reset_index(drop=True)
     others = len(everybody) - len(people)
+    if data.external:
+        return Sample(tables["ratings"], tables["choices"], complete, (), people, kind)
     exclusions = (
         *([Exclusion(KIND_RULES[kind], "participants", others, len(everybody))] if others else []),
         Exclusion("completed only", "participants", len(people) - len(complete), len(people)),
@@ -80,13 +87,16 @@ def apply_exclusions(data: StudyData) -> Sample:
 
 @dataclass(frozen=True)
 class ConstructSummary:
-    """Ratings of one construct on the 0 to 100 scale, and the median response time in milliseconds."""
+    """Ratings of one construct on the 0 to 100 scale, and the median response time in milliseconds.
+
+    The time is None where no rating has one.
+    """
 
     construct: str
     ratings: int
     mean: float
     sd: float
-    median_rt_ms: float
+    median_rt_ms: float | None
 
 
 def rating_summaries(ratings: pd.DataFrame, constructs: Sequence[str]) -> list[ConstructSummary]:
@@ -96,7 +106,7 @@ def rating_summaries(ratings: pd.DataFrame, constructs: Sequence[str]) -> list[C
         rows = ratings[ratings["construct"] == construct]
         if len(rows):
             sd = float(rows["value"].std()) if len(rows) > 1 else 0.0
-            median = float(rows["rt_ms"].median())
+            median = float(rows["rt_ms"].median()) if rows["rt_ms"].notna().any() else None
             mean = float(rows["value"].mean())
             summaries.append(ConstructSummary(construct, len(rows), mean, sd, median))
     return summaries

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from almond.analysis import external
 from almond.analysis.questions.base import answered
 
 
@@ -12,7 +13,10 @@ def headline(data: Mapping[str, Any]) -> list[str]:
     """Answer the questions, most important first; give the reasons where none could be answered."""
     alpha = data["settings"]["alpha"]
     answers = [question.headline(result, alpha) for question, result in answered(data)]
-    said = [text for text in answers if text] or ["No test of the question could be run: " + _reasons(data)]
+    said = [text for text in answers if text]
+    if external.external_facts(data):
+        return [external.FIRST_LINE, *([*said, external.TERMS] if said else [external.NOTHING_TO_TEST])]
+    said = said or ["No test of the question could be run: " + _reasons(data)]
     simulated = ["Simulated: no person took part."] if data["sample"].get("kind") == "robot" else []
     return [*said, *simulated]
 
@@ -25,6 +29,11 @@ def sample_sentence(data: Mapping[str, Any]) -> str:
     """Describe the sample."""
     sample = data["sample"]
     who = "simulated participants" if sample.get("kind") == "robot" else "participants"
+    if external.external_facts(data):
+        return (
+            f"{sample['analysed']} participants, {sample['stimuli']} stimuli in {sample['scenes']} base "
+            f"scenes, {sample['ratings']} ratings, {sample['choices']} choices."
+        )
     return (
         f"{sample['analysed']} {who} analysed of {sample['joined']} who joined "
         f"({sample['planned']} planned); {sample['scenes']} base scenes, {sample['stimuli']} stimuli, "
@@ -37,6 +46,8 @@ def mode_sentence(data: Mapping[str, Any]) -> str:
     if data["mode"] == "confirmatory":
         named = ", ".join(data["planned"]["primary"])
         return f"Confirmatory: run as the frozen plan says. Primary tests: {named}. Others are exploratory."
+    if external.external_facts(data):
+        return external.MODE
     changed = "; ".join(
         f"{row['what']} {row['planned']} planned, {row['done']} used"
         for row in data["deviations"]
@@ -47,6 +58,8 @@ def mode_sentence(data: Mapping[str, Any]) -> str:
 
 def deviation_sentences(data: Mapping[str, Any]) -> list[str]:
     """List what differs from the plan."""
+    if external.external_facts(data):
+        return [external.DEVIATIONS]
     return [
         f"Deviation. {row['kind'].capitalize()}: {row['what']} planned {row['planned']}, done {row['done']}."
         for row in data["deviations"]

@@ -19,7 +19,7 @@ import pandas as pd
 from almond.cells import is_number
 from almond.design.plan import StudyPlan
 from almond.design.themes import theme_named
-from almond.design.trials.columns import Column
+from almond.design.trials.columns import Column, TableSchema
 from almond.digest import digest_file, digest_json
 from almond.errors import DigestMismatch, InputError
 from almond.exchange.schema import measurements, table_columns, table_schemas
@@ -93,6 +93,11 @@ class StudyData:
         return self.plan.themes
 
     @property
+    def external(self) -> bool:
+        """Whether the data were collected elsewhere, so that plan and course are unknown."""
+        return self.plan.external
+
+    @property
     def score_columns(self) -> tuple[str, ...]:
         return tuple(str(name) for name in self.stimuli.columns if str(name).startswith("score_"))
 
@@ -111,7 +116,8 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     manifest = _read_study_manifest(folder)
     _check_digests(folder, manifest["files"], progress or Silent())
     plan = _read_plan(folder, manifest)
-    frames = {name: _read_cells(folder / "data" / f"{name}.csv", name) for name in SCHEMAS}
+    schemas = table_schemas(external=plan.external)
+    frames = {name: _read_cells(folder / "data" / f"{name}.csv", schemas[name]) for name in SCHEMAS}
     remark = add_themes(frames, plan)
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
@@ -180,7 +186,7 @@ def _read_plan(folder: Path, manifest: Mapping[str, Any]) -> StudyPlan:
     return plan
 
 
-def _read_cells(path: Path, table: str) -> pd.DataFrame:
+def _read_cells(path: Path, table: TableSchema) -> pd.DataFrame:
     """Read one table with typed columns: text as str, whole numbers as int64, numbers as float64.
 
     Row numbers in messages are those of a spreadsheet: the header is row 1.
@@ -195,8 +201,8 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
     columns = {name: _typed_column(frame[name], kind, name, problems) for name, kind in cells.items()}
     values = pd.DataFrame(columns)
     if not problems:
-        repeated = values.duplicated(list(SCHEMAS[table].unique))
-        keys = " and ".join(SCHEMAS[table].unique)
+        repeated = values.duplicated(list(table.unique))
+        keys = " and ".join(table.unique)
         problems += [
             f"row {row + 2} repeats the {keys} of an earlier row" for row in np.flatnonzero(repeated)
         ]
@@ -207,12 +213,11 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
     return values
 
 
-def _cells_of_table(table: str, present: Sequence[str]) -> dict[str, Cells]:
+def _cells_of_table(table: TableSchema, present: Sequence[str]) -> dict[str, Cells]:
     """List the columns read: those of the format, later ones that are there, measurements in stimuli.csv."""
     measured = {column.name for column in measurements(present)}
-    columns = table_columns(SCHEMAS[table], set(present) - measured)
-    cells = {column.name: cells_of(column) for column in columns}
-    if table == "stimuli":
+    cells = {column.name: cells_of(column) for column in table_columns(table, set(present) - measured)}
+    if table.name == "stimuli":
         cells |= {name: MEASUREMENT for name in present if name not in cells}
     return cells
 

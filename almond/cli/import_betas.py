@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from almond.digest import printed_json
 from almond.encoding.artifacts.mean_weights import import_betas, read_betas
@@ -28,6 +31,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", help="the network's own weights file, where it needs one")
     parser.add_argument("--layer", help="the network's layer, where it is not the usual one")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a further key of the network (docs/features.md), such as model=lab.nets:alexnet or resize=224; "
+        "may be repeated",
+    )
     parser.add_argument("--suffix", default=SUFFIX, help=f"how the names end ({SUFFIX})")
     parser.add_argument(
         "--name",
@@ -68,11 +79,27 @@ def parse_names(given: list[str]) -> dict[str, str]:
     return found
 
 
+def parse_settings(texts: Sequence[str]) -> list[tuple[str, Any]]:
+    """Read ``["resize=224"]`` as keys and values; values are YAML, as in a configuration."""
+    settings = []
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not (name and separator and value):
+            raise InputError("--set", f"is {text!r}", "KEY=VALUE, such as resize=224")
+        try:
+            settings.append((name, yaml.safe_load(value)))
+        except yaml.YAMLError as error:
+            raise InputError("--set", f"{name} is not YAML: {value!r}", "a value as in a CONFIG") from error
+    return settings
+
+
 def card_of(arguments: argparse.Namespace) -> FeatureSpaceCard:
     """The feature space that the weights belong to; its network is loaded, so that its digest is known."""
     value: dict[str, Any] = {"kind": arguments.features}
-    if arguments.weights:
-        value["weights"] = arguments.weights
-    if arguments.layer:
-        value["layer"] = arguments.layer
+    short = {"weights": arguments.weights, "layer": arguments.layer}
+    for name, setting in [*short.items(), *parse_settings(arguments.set)]:
+        if setting is not None and name in value:
+            raise InputError("--set", f"says {name} again", "each key once")
+        if setting is not None:
+            value[name] = setting
     return card_of_space(open_space(read(FeatureSpec, value, source="features", context={BASE: Path.cwd()})))

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "import-betas": "make encoders of mean weights in CSV files",
     "schema": "print the JSON Schema of a configuration, or the table of a section's keys",
     "weights": "copy or fetch a network's weights and pin their digest",
+    "import-ratings": "make an export of ratings that were collected elsewhere, and analyse it",
     "analyse": "repeat a study's analysis from its export",
     "verify": "walk the chain from every response to the encoder artifact",
     "demo": "run the whole chain on the simulated world and print one JSON object",

@@ -13,13 +13,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--markdown",
         metavar="SECTION",
         help="print the keys of a section as a Markdown table: data, preparation, models, crossvalidation, "
-        "sections, or the key of a section, such as evaluation",
+        "sections, the key of a section, such as evaluation, or import-ratings",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the schema or the table; returns 0."""
-    from almond.cli.settings_tables import json_schema, markdown_table
+    from almond.cli.settings.tables import json_schema, markdown_table
 
     if arguments.markdown is None:
         print(printed_json(json_schema()))

@@ -13,6 +13,9 @@ from almond.design.trials import TRIAL_KINDS
 from almond.shapes import repeated
 
 Problem = tuple[str, str]
+EXTERNAL = "almond-external/1"
+"""Format of the description of data that Almond did not collect, in the place of a plan."""
+
 PARTS: Mapping[str, Callable[[Any], Any]] = {
     "constructs": Construct.model_validate,
     "blocks": lambda value: PlannedBlock.model_validate(block_of_its_kind(value)),
@@ -36,6 +39,7 @@ class Draft:
     known_constructs: frozenset[str]
     known_stimuli: frozenset[str]
     whole: bool = True
+    external: bool = False
 
 
 def draft_of(value: Mapping[str, Any]) -> Draft:
@@ -47,6 +51,7 @@ def draft_of(value: Mapping[str, Any]) -> Draft:
         known_constructs=names_in(lists["constructs"], "name"),
         known_stimuli=names_in(lists["stimuli"], "id"),
         whole=all(len(readable[name]) == len(lists[name]) for name in PARTS),
+        external=value.get("format") == EXTERNAL,
     )
 
 
@@ -79,7 +84,7 @@ def plan_contradictions(draft: Draft) -> Iterator[Problem]:
         for name in repeated(getattr(item, key) for item in getattr(draft, part).values()):
             yield part, f"{key} {name!r} stands more than once"
     for number, stimulus in draft.stimuli.items():
-        yield from below(f"stimuli[{number}]", stimulus_contradictions(stimulus))
+        yield from below(f"stimuli[{number}]", stimulus_contradictions(stimulus, draft.external))
     yield from theme_contradictions(draft.stimuli)
     by_id = {stimulus.id: stimulus for stimulus in draft.stimuli.values()}
     for number, pair in draft.pairs.items():
@@ -92,7 +97,13 @@ def below(path: str, problems: Iterable[Problem]) -> Iterator[Problem]:
     return ((f"{path}.{name}", problem) for name, problem in problems)
 
 
-def stimulus_contradictions(stimulus: PlannedStimulus) -> Iterator[Problem]:
+def stimulus_contradictions(stimulus: PlannedStimulus, external: bool) -> Iterator[Problem]:
+    if not stimulus.sha256 and not external:
+        yield "sha256", "is missing: only external data may lack an image"
+    for name in ("width", "height"):
+        size = getattr(stimulus, name)
+        if bool(size) != bool(stimulus.sha256):
+            yield name, f"is {size}, not {'a number of at least 1' if stimulus.sha256 else '0: no image'}"
     if stimulus.target is None and stimulus.direction != 0:
         yield "target", "is missing, but the image was guided in a direction"
     if stimulus.target is not None and stimulus.direction == 0:
@@ -122,7 +133,8 @@ def pair_contradictions(
         elif name in by_id:
             for problem in side_problems(by_id[name], pair, direction):
                 yield side, f"{name!r} {problem}"
-    if pair.high in by_id and pair.low in by_id and by_id[pair.high].sha256 == by_id[pair.low].sha256:
+    digests = [by_id[name].sha256 for name in (pair.high, pair.low) if name in by_id]
+    if len(digests) == 2 and digests[0] and digests[0] == digests[1]:
         yield "high and low", f"{pair.high!r} and {pair.low!r} are the same picture"
 
 

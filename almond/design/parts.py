@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from almond.design.questions import QUESTIONS
 from almond.design.trials import TRIAL_KINDS
-from almond.shapes import DifferentTexts, Digest, Number, OneOf, Shape, Text, Whole
+from almond.shapes import DifferentTexts, Number, OneOf, Shape, Text, Whole, is_digest, shown
 
 LARGEST_SEED = 2**63 - 1
 
@@ -22,7 +22,14 @@ def _known_questions(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _digest_or_none(text: str) -> str:
+    if text and not is_digest(text):
+        raise ValueError(f"is {shown(text)}, not a SHA-256 digest of 64 hexadecimal digits")
+    return text
+
+
 Count = Annotated[Whole, Field(ge=1)]
+Pixels = Annotated[Whole, Field(ge=0)]
 
 
 class Construct(Shape):
@@ -57,21 +64,22 @@ class PlannedStimulus(Shape):
     """One image: named by ``id``, proven by ``sha256``. Natural and unguided images have no target.
 
     ``theme`` is what its base scene shares with others that show the same content. Plans that were sealed
-    before there were themes have none.
+    before there were themes have none. An image of external data that nobody handed over has neither
+    ``sha256`` nor size.
     """
 
     not_written_when_absent: ClassVar[tuple[str, ...]] = ("theme",)
 
     id: Text
-    sha256: Digest
+    sha256: Annotated[str, Strict(), AfterValidator(_digest_or_none)]
     base_scene: Text
     theme: Text | None = None
     prompt: Annotated[str, Strict()] = ""
     target: Text | None = None
     direction: Annotated[Whole, Field(ge=-1, le=1)] = 0
     strength: Annotated[Number, Field(ge=0)] = 0.0
-    width: Count
-    height: Count
+    width: Pixels
+    height: Pixels
 
 
 with warnings.catch_warnings():

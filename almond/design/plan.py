@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, Strict
 
-from almond.design.consistency import draft_of, plan_contradictions
+from almond.design.consistency import EXTERNAL, draft_of, plan_contradictions
 from almond.design.parts import (
     LARGEST_SEED,
     AnalysisPlan,
@@ -57,7 +57,7 @@ class StudyPlan(Shape):
 
     compared_in_part: ClassVar[bool] = False  # ``from_json`` compares the parts that can be read
 
-    format: Literal["almond-plan/1"] = "almond-plan/1"
+    format: Literal["almond-plan/1", "almond-external/1"] = "almond-plan/1"
     title: Text
     seed: Annotated[int, Strict(), Field(ge=0, le=LARGEST_SEED)]
     language: Text = "en"
@@ -75,6 +75,11 @@ class StudyPlan(Shape):
     def digest(self) -> str:
         """SHA-256 of the canonical JSON."""
         return digest_json(self.to_json())
+
+    @property
+    def external(self) -> bool:
+        """Whether this describes data that were collected elsewhere, whose plan is unknown."""
+        return self.format == EXTERNAL
 
     @cached_property
     def stimulus_by_id(self) -> dict[str, PlannedStimulus]:

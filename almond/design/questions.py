@@ -20,6 +20,7 @@ DESCRIPTIONS: Registry[Any] = Registry(
     "description of ratings",
     {
         "profiles": "almond.analysis.questions.profiles:QUESTION",
+        "distributions": "almond.analysis.questions.distributions:QUESTION",
         "reliability": "almond.analysis.questions.reliability:QUESTION",
     },
 )

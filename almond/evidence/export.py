@@ -82,7 +82,7 @@ def write_export(
     folder = Path(folder)
     if folder.exists():
         raise InputError(folder, "exists already", "a new folder: an export is never written over")
-    schema = table_schemas(plan.kinds, events=events is not None)
+    schema = table_schemas(plan.kinds, events=events is not None, external=plan.external)
     if unknown := sorted(set(responses) - set(schema)):
         raise InputError("responses", f"have no table {unknown[0]!r} in this study", ", ".join(schema))
     rows = {**responses, "participants": participants, "stimuli": stimuli, "events": events or ()}
@@ -91,7 +91,7 @@ def write_export(
     with new_folder(folder.parent) as scratch:
         files = add_images(scratch, texts(stimuli_shown, "image_sha256"), image_bytes)
         frames["stimuli"] = stimuli_shown.assign(
-            file=[files[digest] for digest in stimuli_shown["image_sha256"]]
+            file=[files.get(digest, "") for digest in stimuli_shown["image_sha256"]]
         )
         check_export_references(plan, frames)
         absent = add_provenance(
@@ -130,7 +130,7 @@ def read_tables(folder: Path, plan: StudyPlan) -> dict[str, pd.DataFrame]:
     events = (folder / "data" / "events.csv").exists()
     return {
         name: read_export_table(folder / "data" / f"{name}.csv", table)
-        for name, table in table_schemas(plan.kinds, events=events).items()
+        for name, table in table_schemas(plan.kinds, events=events, external=plan.external).items()
     }
 
 
@@ -217,6 +217,7 @@ def manifest_facts(plan: StudyPlan, meta: Mapping[str, Any]) -> dict[str, Any]:
         "plan_digest": plan.digest,
         "created": created,
         "almond_version": __version__,
+        **({"external": True} if plan.external else {}),
         "score_targets": dict(meta.get("score_targets") or {}),
         "about": {name: value for name, value in meta.items() if name not in own},
     }

@@ -62,6 +62,17 @@ def verify(folder: Path, *, bold: Path | None = None, progress: Progress | None 
     return checks
 
 
+def unknown_of_external(folder: Path) -> tuple[str, ...]:
+    """List what cannot be known of an export whose data were collected elsewhere; empty for any other.
+
+    :raises InputError: the manifest cannot be read.
+    """
+    manifest = load_manifest(Path(folder))
+    if not manifest.get("external"):
+        return ()
+    return tuple(map(str, manifest.get("about", {}).get("external", {}).get("unknown", ())))
+
+
 def first_broken(checks: Sequence[Check]) -> Check | None:
     """Return the first link with a problem, if any."""
     return next((check for check in checks if check.problems), None)

@@ -6,6 +6,7 @@ all of them from ``table_schemas``.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 from almond.design.trials import TRIAL_KINDS
@@ -112,19 +113,45 @@ SCORE, NORM = "score_", "norm_"
 """How the columns of predicted scores and of norms begin in stimuli.csv."""
 
 
-def table_schemas(kinds: Iterable[str] = (), *, events: bool = False) -> dict[str, TableSchema]:
+UNKNOWN_OUTSIDE = frozenset(
+    {
+        *("list", "trials_planned", "file", "image_sha256", "left_sha256", "right_sha256"),
+        *("rt_ms", "received_at"),
+    }
+)
+"""Columns that may be empty in an export of data that Almond did not collect: nobody may know them."""
+
+ORIGINAL_VALUE = Column(
+    "original_value", "number", "The rating as it stood in the imported table, on its own scale."
+)
+EXTERNAL_COLUMNS = {"ratings": (ORIGINAL_VALUE,)}
+"""Further columns of such an export, by table."""
+
+
+def table_schemas(
+    kinds: Iterable[str] = (), *, events: bool = False, external: bool = False
+) -> dict[str, TableSchema]:
     """Return the tables of an export by name, in order.
 
     :param kinds: names of the trial kinds in its plan. Ratings and choices have tables in every export.
     :param events: whether it has a table of events.
+    :param external: whether its data were collected elsewhere: then some columns may be empty.
     """
     wanted = set(kinds)
     responses = [
         kind.table for name, kind in TRIAL_KINDS.entries().items() if kind.in_every_export or name in wanted
     ]
-    return {
-        table.name: table for table in (PARTICIPANTS, *responses, STIMULI, *((EVENTS,) if events else ()))
-    }
+    tables = (PARTICIPANTS, *responses, STIMULI, *((EVENTS,) if events else ()))
+    return {table.name: without_unknown(table) if external else table for table in tables}
+
+
+def without_unknown(table: TableSchema) -> TableSchema:
+    """Return a table in which what nobody outside may know need not be told."""
+    columns = tuple(
+        dataclasses.replace(column, needed=False) if column.name in UNKNOWN_OUTSIDE else column
+        for column in table.columns
+    )
+    return dataclasses.replace(table, columns=columns)
 
 
 def columns_since(table: TableSchema) -> tuple[Column, ...]:
@@ -143,8 +170,9 @@ def table_columns(table: TableSchema, present: Iterable[str]) -> tuple[Column, .
     """Return the columns of a table: also later ones and measurements that are ``present``."""
     names = set(present)
     own = (column for column in table.columns if not column.later or column.name in names)
-    appended = (column for column in columns_appended(table) if column.name in names)
-    return (*own, *appended, *(measurements(names) if table is STIMULI else ()))
+    further = (*columns_appended(table), *EXTERNAL_COLUMNS.get(table.name, ()))
+    appended = (column for column in further if column.name in names)
+    return (*own, *appended, *(measurements(names) if table.name == STIMULI.name else ()))
 
 
 def measurements(present: Iterable[str]) -> tuple[Column, ...]:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import scipy.io
 
+from almond.cli.main import main
 from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact
 from almond.encoding.artifacts.mean_weights import export_betas, import_betas, read_betas
 from almond.encoding.features.card import FeatureSpaceCard
@@ -132,3 +133,33 @@ def test_files_with_other_weights_are_not_overwritten(tmp_path):
         export_betas([artifact(), artifact()], tmp_path / "new")
     with pytest.raises(InputError, match="cannot be part"):
         export_betas([artifact(region="a/b")], tmp_path / "new")
+
+
+def torch_betas(tmp_path, *options):
+    """Import one file of weights for the small network of the tests of layers, whose layer has 4 features."""
+    (tmp_path / "csv").mkdir(exist_ok=True)
+    write(tmp_path / "csv", "1_LB", "Var1\n" + "1\n" * 4)
+    main_options = ["--features", "torch", "--weights", "own", "--layer", "first", *options]
+    return main(["import-betas", str(tmp_path / "csv"), "--out", str(tmp_path / "encoders"), *main_options])
+
+
+def test_a_torch_network_is_named_with_its_model_and_size(tmp_path):
+    model = "model=tests.almond.test_features_layers:make_small"
+    assert torch_betas(tmp_path, "--set", model, "--set", "resize=12", "--set", "pool=mean") == 0
+    (folder,) = (tmp_path / "encoders").iterdir()
+    space = load_artifact(folder).feature_space
+    assert (space.name, space.dimension) == ("make_small.first", 4)
+
+
+def test_what_a_network_lacks_is_named(tmp_path, capsys):
+    assert torch_betas(tmp_path) == 1
+    said = capsys.readouterr().err
+    assert "model: is missing; package.module:factory" in said
+    assert "resize: is missing; side in pixels" in said
+    assert torch_betas(tmp_path, "--set", "modle=a:b") == 1
+    assert "did you mean model" in capsys.readouterr().err
+    assert torch_betas(tmp_path, "--set", "layer=second") == 1
+    assert "--set: says layer again" in capsys.readouterr().err
+    assert torch_betas(tmp_path, "--set", "resize") == 1
+    assert "KEY=VALUE" in capsys.readouterr().err
+    assert not (tmp_path / "encoders").exists()

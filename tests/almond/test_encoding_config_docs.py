@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from almond.cli.main import main
-from almond.cli.settings_tables import json_schema, markdown_table, section_names
+from almond.cli.settings.tables import json_schema, markdown_table, section_names
 from almond.encoding.config.encoding_models import ENCODING_MODELS
 from almond.encoding.config.features import FEATURE_KINDS, every_feature_key
 from almond.encoding.config.fit_config import FitConfig, load_config, parse_config
@@ -23,7 +23,7 @@ PAGES = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.
 DOCUMENT = PAGES["fit.md"]
 ROW = re.compile(r"^\| `([a-z_0-9.]+)` \| ?(.*?) ?\| ?(.*?) ?\|$", re.MULTILINE)
 SETTINGS = DOCUMENT[DOCUMENT.index("## Settings") : DOCUMENT.index("## What comes out")]
-TABLE = re.compile(r"<!-- settings: (\w+) -->\n(.*?)\n<!-- end of settings -->", re.DOTALL)
+TABLE = re.compile(r"<!-- settings: ([\w-]+) -->\n(.*?)\n<!-- end of settings -->", re.DOTALL)
 TABLES = [(page, *match) for page, text in PAGES.items() for match in TABLE.findall(text)]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 SCHEMA = json_schema()

@@ -1,4 +1,4 @@
-"""How reliable are the ratings? Repeated showings within participants, and halves of the participants.
+"""How reliable are the ratings? Agreement of raters (ICC), halves of the participants, repeated showings.
 
 Split halves bound what any analysis can find: a profile that half of the participants does not share with the
 other half cannot separate regions.
@@ -15,10 +15,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
-from almond.progress import Progress
+from almond.errors import InputError
+from almond.progress import Part, Progress
 from almond.report.document import Picture, Section, Table
 from almond.report.figures_style import SECOND, dot_with_interval, new_forest
-from almond.report.wording import decimal, span
+from almond.report.wording import decimal, percent, span
+from almond.stats.icc import IntraclassCorrelation, intraclass
 from almond.typing import Floats
 
 SPLITS = 1000
@@ -157,14 +159,61 @@ def split_correlations(values: Floats, half: np.ndarray[tuple[int, ...], np.dtyp
     return np.where(defined, product / np.where(defined, size, 1.0), np.nan)
 
 
+@dataclass(frozen=True)
+class Agreement(IntraclassCorrelation):
+    """ICC(A,1) and ICC(A,k) of one construct, from the first rating of each image by each participant."""
+
+    construct: str
+
+
+def agreements(
+    ratings: pd.DataFrame, constructs: Sequence[str], progress: Progress
+) -> tuple[list[Agreement], dict[str, str]]:
+    """Compute the ICC of each construct, on the scale itself; return also why a construct has none."""
+    keys = ["participant_id", "stimulus_id", "construct"]
+    first = ratings[ratings["repeat"] == 0].drop_duplicates(keys)
+    computed: list[Agreement] = []
+    absent: dict[str, str] = {}
+    for number, construct in enumerate(constructs):
+        progress.report(number / len(constructs), f"agreement of raters, {construct}")
+        rows = first[first["construct"] == construct]
+        people, stimuli = (rows[name].to_numpy(dtype=str) for name in keys[:2])
+        try:
+            icc = intraclass(rows["value"].to_numpy(dtype=np.float64), people, stimuli)
+        except InputError as reason:
+            absent[construct] = f"{reason.problem}; {reason.expected} are needed"
+        else:
+            computed.append(Agreement(**vars(icc), construct=construct))
+    return computed, absent
+
+
 def _run(context: Context, progress: Progress) -> dict[str, Any]:
     rated = context.rated_profiles()
     rng = context.rng("reliability")
     halves = split_half(context.ratings, context.constructs, rng=rng, seed=context.settings.seed)
     repeats = repeat_agreement(context.ratings, context.constructs)
-    if not halves and not repeats:
+    icc, absent = agreements(context.ratings, context.constructs, Part(progress, 0.1, 1.0))
+    if not halves and not repeats and not icc:
         raise NotApplicable("fewer than four participants and fewer than ten repeated ratings")
-    return {"units": count_units(context.ratings, rated), "split_half": halves, "repeats": repeats}
+    units = count_units(context.ratings, rated)
+    return {"units": units, "icc": icc, "icc_absent": absent, "split_half": halves, "repeats": repeats}
+
+
+def _agreement_table(result: Result) -> Table:
+    rows = tuple(
+        (
+            row["construct"],
+            decimal(row["single"], 2) + (" †" if row["singular"] else ""),
+            span(row["single_low"], row["single_high"], sign=""),
+            decimal(row["average"], 2),
+            span(row["average_low"], row["average_high"], sign=""),
+            decimal(row["raters"], 1),
+            percent(row["missing"]),
+        )
+        for row in result["icc"]
+    )
+    head = ("construct", "ICC(A,1)", "95 %", "ICC(A,k)", "95 %", "k", "cells without a rating")
+    return Table(head, rows)
 
 
 def _section(title: str, result: Result) -> Section:
@@ -190,6 +239,7 @@ def _section(title: str, result: Result) -> Section:
     half_head = ("construct", "reliability", "95 % of splits", "r of halves", "stimuli")
     repeat_head = ("construct", "r", "mean difference (points)", "pairs")
     tables = (
+        _agreement_table(result),
         Table(half_head, halves, folded="Halves of the participants"),
         Table(repeat_head, repeats, folded="Repeated showings"),
     )
@@ -204,7 +254,13 @@ def _section(title: str, result: Result) -> Section:
                 "participant.",
             ),
         ),
+        items=tuple(f"No ICC for {name}: {reason}." for name, reason in result["icc_absent"].items()),
         tables=tuple(table for table in tables if table.rows),
+        notes=(
+            "ICC(A,1): how well one person’s rating stands for the image, differences between people "
+            "counted as error; ICC(A,k): the same of a mean over k people, k being the harmonic mean of the "
+            "number of people per image. † A variance was estimated as zero.",
+        ),
     )
 
 
@@ -231,6 +287,9 @@ def _figures(result: Result) -> dict[str, Figure]:
 
 def _methods(settings: Result) -> str:
     return (
+        "Agreement: ICC(A,1) and ICC(A,k) (McGraw and Wong, 1996) of the ratings on their scale, first "
+        "showings only, from variance components with participants and stimuli random (REML), which need not "
+        "meet in every cell; profile likelihood intervals. "
         f"Reliability: stimulus means of random halves of the participants ({SPLITS} splits, seed "
         f"{settings['seed']}), Spearman-Brown corrected; repeated showings within participants."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -16,6 +16,7 @@ from almond.encoding.config.model import ModelSettings
 from almond.encoding.config.preparation import PreparationSettings
 from almond.encoding.config.runs import DataSettings
 from almond.errors import InputError
+from almond.evidence.external.table_map import TableMap
 from almond.shapes import keys_of, shapes_of, suggestion
 
 GROUPS: Mapping[str, type[BaseModel]] = {
@@ -27,6 +28,9 @@ GROUPS: Mapping[str, type[BaseModel]] = {
 """Keys that stand at the top of a configuration, by what they are about."""
 
 SECTIONS = "sections"
+FILES: Mapping[str, type[BaseModel]] = {"import-ratings": TableMap}
+"""Files of their own that commands take, by the command."""
+
 HEAD = "| setting | values | default | meaning |\n| --- | --- | --- | --- |"
 WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`"}
 FORMATS = {"directory-path": "folder", "path": "path"}
@@ -42,18 +46,21 @@ def json_schema() -> dict[str, Any]:
 
 def section_names() -> list[str]:
     """List what :func:`markdown_table` makes a table of."""
-    return [*GROUPS, SECTIONS, *_section_keys()]
+    return [*GROUPS, SECTIONS, *FILES, *_section_keys()]
 
 
 def markdown_table(name: str) -> str:
     """Return the table of a section's keys: values, default and meaning of each.
 
-    :param name: a group of keys (``data``), a key that holds a section (``evaluation``), or ``sections``: the
-        keys that hold one.
+    :param name: a group of keys (``data``), a key that holds a section (``evaluation``), ``sections``: the
+        keys that hold one, or a command with a file of its own (``import-ratings``).
     :raises InputError: there is no such section.
     """
     if name not in section_names():
         raise InputError("section", f"{name} is not known; {suggestion(name, section_names())}")
+    if name in FILES:
+        own = FILES[name].model_json_schema(by_alias=True)
+        return _table(row for key in keys_of(FILES[name]) for row in _rows(FILES[name], key, "", own))
     schema = json_schema()
     keys = keys_of(GROUPS[name]) if name in GROUPS else _section_keys() if name == SECTIONS else [name]
     rows_of = {key: list(_rows(FitConfig, key, "", schema)) for key in keys}
@@ -61,6 +68,10 @@ def markdown_table(name: str) -> str:
         rows = [rows[0] for rows in rows_of.values()]
     else:
         rows = [row for rows in rows_of.values() for row in rows if row[0] != f"`{name}`" or name in GROUPS]
+    return _table(rows)
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join([HEAD, *(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)])
 
 
@@ -72,7 +83,8 @@ def _section_keys() -> list[str]:
 def _rows(shape: type[BaseModel], key: str, prefix: str, schema: Schema) -> Iterator[tuple[str, ...]]:
     """Yield the row of a key and those of the keys inside it."""
     field = next(field for name, field in shape.model_fields.items() if (field.alias or name) == key)
-    own = schema if shape is FitConfig else schema["$defs"][shape.__name__]
+    whole = shape is FitConfig or shape in FILES.values()
+    own = schema if whole else schema["$defs"][shape.__name__]
     values = " or ".join(dict.fromkeys(_values(own["properties"][key])))
     yield f"`{prefix}{key}`", values, _default(field), field.description or ""
     listed = [inner for inner in reversed(shapes_of(field)) if _lists_keys(inner, schema)]
