@@ -113,7 +113,8 @@ def read_request(request: HttpRequest) -> dict[str, object]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, slug: str) -> HttpResponse:
     """The consent form; posting it begins, or goes on where this browser began."""
-    study = get_object_or_404(Study.objects.exclude(state=Study.State.DRAFT), slug=slug)
+    studies = Study.objects.exclude(state=Study.State.DRAFT).defer("plan", "debriefing")
+    study = get_object_or_404(studies, slug=slug)
     token = request.COOKIES.get(cookie_name(study), "")
     known = find(token) if token else None
     going_on = token if known and known.study_id == study.pk else ""
@@ -170,9 +171,8 @@ def begin(request: HttpRequest, study: Study) -> HttpResponse:
     else:
         if request.POST.get("agreed") != "yes":
             raise Malformed("consent", "was not given", "the box to be ticked", reason=Reason.CONSENT)
-        if find(token) is None:
-            count_arrival(study, visitor_address(request))
-        token = services.join(study=study, token=token, recruit=recruit).token
+        address = visitor_address(request)
+        token = services.arrive(study=study, token=token, recruit=recruit, address=address).token
     response = went_on(token)
     remember(request, response, study, token)
     return response
