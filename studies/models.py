@@ -34,10 +34,16 @@ def stimulus_name(pk: int) -> str:
     return f"s{pk}"
 
 
-def images_by_name(names: Iterable[str]) -> dict[str, Stimulus]:
-    """Return the rows of images by their names in a plan, leaving out names of no row."""
+def images_by_name(
+    names: Iterable[str], rows: models.QuerySet[Stimulus] | None = None
+) -> dict[str, Stimulus]:
+    """Return the rows of images by their names in a plan, leaving out names of no row.
+
+    :param rows: where they are looked for, such as those with a few columns only.
+    """
     numbers = [int(match[1]) for name in names if (match := STIMULUS_NAME.fullmatch(name))]
-    return {stimulus_name(pk): row for pk, row in Stimulus.objects.in_bulk(numbers).items()}
+    rows = Stimulus.objects.all() if rows is None else rows
+    return {stimulus_name(pk): row for pk, row in rows.in_bulk(numbers).items()}
 
 
 def trial_kind_choices() -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from ratings.models import Arrival, Participant, token_digest
 from ratings.services.erasing import read_code
-from ratings.services.joining import Joined, Recruit, enter, joined_before, new_token
+from ratings.services.joining import Joined, Recruit, enter, new_token
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
 from studies.models import Study
 
@@ -53,14 +53,11 @@ def address_key(address: str) -> str:
 
 
 def arrive(*, study: Study, token: str, recruit: Recruit | None, address: str) -> Joined:
-    """Let somebody join who comes from an internet address; only who was not known before is counted.
+    """Let somebody join, with a token that was nobody's a moment ago, and count their internet address.
 
     :raises TooMany: more in a minute from one address than the study's limit.
     :raises NotNow: as ``join``.
     """
-    known = joined_before(study, token)
-    if known is not None:
-        return known
     arrival = check_arrivals(study, address)
     try:
         return enter(study=study, token=token, recruit=recruit, kind=Participant.Kind.PERSON, arrival=arrival)

@@ -129,7 +129,7 @@ def check_open(study: Study, *, in_turn: bool) -> Study:
     :param in_turn: hold the study's row until the transaction ends, so that people join one after the other,
         and nobody does once the study is closed. Rows that refer to the study are written meanwhile as ever.
     """
-    rows = Study.objects.defer(*Participant.LARGE)
+    rows = Study.objects.only("title", "state", "plan_digest")
     current = (rows.select_for_update(of=("self",), no_key=True) if in_turn else rows).get(pk=study.pk)
     if not current.is_live:
         raise not_live(current)

@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from almond.design.trials.base import PlannedTrial
-from ratings.models import Arrival, Participant, Response, Trial
+from generation.models import Stimulus
+from ratings.models import Arrival, Participant, Response
 from studies.models import AssignmentList, Study, images_by_name
 from studies.services.presentation import blocks_json, constructs_json, images_json, trial_json
 
@@ -29,9 +30,9 @@ def state_json(participant: Participant) -> dict[str, Any]:
     """Return everything that the browser needs to go on: trials, which are stored, images and words."""
     study = participant.study
     plan = study.frozen_plan
-    trials = list(participant.trials.select_related("response").order_by("index"))
-    planned = [PlannedTrial.from_json(trial.planned) for trial in trials]
-    images = images_by_name({name for trial in planned for name in trial.stimuli}).values()
+    trials = list(participant.trials.values_list("name", "planned", "digests", "response").order_by("index"))
+    shown = {name for _, planned, *_ in trials for name in PlannedTrial.from_json(planned).stimuli}
+    images = images_by_name(shown, Stimulus.objects.only("digest", "suffix", "width", "height")).values()
     return {
         "participant": participant.name,
         "status": participant.status,
@@ -40,13 +41,10 @@ def state_json(participant: Participant) -> dict[str, Any]:
         "images": images_json(images),
         "blocks": blocks_json(study, plan),
         "trials": [
-            trial_json(trial.name, trial.planned, trial.digests, done=is_answered(trial)) for trial in trials
+            trial_json(name, planned, digests, done=response is not None)
+            for name, planned, digests, response in trials
         ],
     }
-
-
-def is_answered(trial: Trial) -> bool:
-    return hasattr(trial, "response")
 
 
 def monitor_json(study: Study) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def release_idle_slots(study: Study) -> int:
     Each in a transaction of its own, so that two bursts never wait for each other's lists.
     """
     moment = timezone.now() - timedelta(minutes=study.timeout_minutes)
-    idle = list(Participant.objects.filter(study=study).idle_since(moment))
+    idle = list(Participant.objects.filter(study=study).idle_since(moment).only("kind", "assignment"))
     return sum(release_slot(participant, Status.TIMED_OUT, idle_since=moment) for participant in idle)
 
 
