@@ -84,7 +84,9 @@ def check_arrivals(study: Study | None, address: str) -> Arrival:
     arrivals = Arrival.objects.filter(study=study)
     recent = Q(address_digest=key, at__gt=now - MINUTE)
     counted = arrivals.aggregate(
-        here=Count("pk", filter=recent), first=Min("at", filter=recent), oldest=Min("at", filter=Q(refusal=""))
+        here=Count("pk", filter=recent),
+        first=Min("at", filter=recent),
+        oldest=Min("at", filter=Q(refusal="")),
     )
     if counted["here"] >= most:
         raise TooMany(
