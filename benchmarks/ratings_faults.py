@@ -22,7 +22,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
@@ -105,9 +105,13 @@ class Browser:
             reply = self.connection.getresponse()
             return Reply(reply.status, reply.headers, reply.read())
         except (OSError, http.client.HTTPException):
+            self.close()
+            return None
+
+    def close(self) -> None:
+        if self.connection is not None:
             self.connection.close()
             self.connection = None
-            return None
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         def take(reply: Reply) -> dict[str, Any] | None:
@@ -141,16 +145,16 @@ def led_on(reply: Reply) -> str | None:
 
 def join(port: int, slug: str, run: Run, *, twice: bool) -> str | None:
     """Read the consent form and post it, or post it twice at once; return the address of the trials."""
-    first = Browser(port, run)
-    form = first.ask(consent_form, "GET", f"/study/{slug}/")
+    with closing(Browser(port, run)) as first:
+        form = first.ask(consent_form, "GET", f"/study/{slug}/")
     if form is None:
         return None
     body, kind = urlencode({"begin_token": form[0], "agreed": "yes"}), "application/x-www-form-urlencoded"
     places: list[str | None] = []
 
     def post_form() -> None:
-        browser = Browser(port, run, form[1])
-        places.append(browser.ask(led_on, "POST", f"/study/{slug}/", body, kind))
+        with closing(Browser(port, run, form[1])) as browser:
+            places.append(browser.ask(led_on, "POST", f"/study/{slug}/", body, kind))
 
     in_parallel([post_form] * (2 if twice else 1))
     run.two_visits += len(set(places)) - 1
@@ -184,11 +188,11 @@ def answer_in_window(
     port: int, visit: str, run: Run, bodies: list[dict[str, Any]], rng: random.Random
 ) -> None:
     """Post everything, now and then after a while, and all of it again in another order."""
-    window = Browser(port, run)
-    for body in [*bodies, *rng.sample(bodies, len(bodies))]:
-        if rng.random() < DELAYED:
-            time.sleep(rng.uniform(0, LONGEST_DELAY))
-        window.answer(f"{visit}responses", body)
+    with closing(Browser(port, run)) as window:
+        for body in [*bodies, *rng.sample(bodies, len(bodies))]:
+            if rng.random() < DELAYED:
+                time.sleep(rng.uniform(0, LONGEST_DELAY))
+            window.answer(f"{visit}responses", body)
 
 
 def take_part(port: int, slug: str, run: Run, seed: int) -> None:
@@ -197,10 +201,10 @@ def take_part(port: int, slug: str, run: Run, seed: int) -> None:
     visit = join(port, slug, run, twice=rng.random() < DOUBLED)
     if not visit:
         return
-    browser = Browser(port, run)
-    state = browser.ask(
-        lambda reply: json.loads(reply.data) if reply.status == 200 else None, "GET", f"{visit}state"
-    )
+    with closing(Browser(port, run)) as browser:
+        state = browser.ask(
+            lambda reply: json.loads(reply.data) if reply.status == 200 else None, "GET", f"{visit}state"
+        )
     if state is None:
         return
     windows: list[Callable[[], None]] = []
@@ -209,7 +213,8 @@ def take_part(port: int, slug: str, run: Run, seed: int) -> None:
         bodies = bodies_of(state["trials"], number, own)
         windows.append(lambda bodies=bodies, own=own: answer_in_window(port, visit, run, bodies, own))
     in_parallel(windows)
-    browser.post(f"{visit}finish", {})
+    with closing(Browser(port, run)) as browser:
+        browser.post(f"{visit}finish", {})
 
 
 @dataclass
@@ -252,7 +257,7 @@ class Victims:
         self.start_worker()
 
     def start_dead_worker(self) -> None:
-        """Start the worker again that ended by itself, as a supervisor does: one finds no database at once."""
+        """Start the worker again that ended by itself, as one does that finds no database at its start."""
         if self.worker is not None and self.worker.poll() is not None:
             self.worker_ends += 1
             self.start_worker()

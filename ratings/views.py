@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core import signing
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -46,6 +46,14 @@ PARTICIPANT: CompiledRead[Participant] = CompiledRead(
     by="token_digest",
     related={"study": Study},
     leaving_out=[f"study__{name}" for name in Participant.LARGE],
+)
+
+
+STUDY: CompiledRead[Study] = CompiledRead(
+    lambda: Study.objects.exclude(state=Study.State.DRAFT),
+    by="slug",
+    related={},
+    leaving_out=["plan", "debriefing"],
 )
 
 
@@ -113,8 +121,9 @@ def read_request(request: HttpRequest) -> dict[str, object]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, slug: str) -> HttpResponse:
     """The consent form; posting it begins, or goes on where this browser began."""
-    studies = Study.objects.exclude(state=Study.State.DRAFT).defer("plan", "debriefing")
-    study = get_object_or_404(studies, slug=slug)
+    study = STUDY.first(slug)
+    if study is None:
+        raise Http404(f"no study {slug!r}")
     token = request.COOKIES.get(cookie_name(study), "")
     known = find(token) if token else None
     if known is not None and known.study_id != study.pk:
