@@ -20,9 +20,18 @@ TRIAL = ("index", "name", "block", "kind", "planned", "digests")
 
 def fields_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
     """Return fields as the log takes them: numbers and texts, and all else as text."""
-    values = {name: getattr(row, name) for name in names}
-    plain = (str, int, float, bool, dict, list, type(None))
-    return {name: value if isinstance(value, plain) else str(value) for name, value in values.items()}
+    return {name: as_stored(getattr(row, name)) for name in names}
+
+
+def as_stored(value: Any) -> Any:
+    """Return a value as it is read again from every database: PostgreSQL's JSON knows no negative zero."""
+    if isinstance(value, dict):
+        return {name: as_stored(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [as_stored(part) for part in value]
+    if isinstance(value, float):
+        return value + 0.0  # -0.0 + 0.0 is 0.0, and no other number changes
+    return value if isinstance(value, str | int | None) else str(value)
 
 
 def joined(participant: Participant, trials: Iterable[Trial]) -> dict[str, Any]:
