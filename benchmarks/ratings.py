@@ -13,9 +13,11 @@ compared take turns, ``--rounds`` of ``--seconds`` each:
   an answer is a post and the next page, as in a browser; ``otree_posts_per_second``: without fetching the
   page. Needs ``--otree PYTHON``, the Python of an environment with oTree and psycopg2.
 
-``--faults N`` kills N server processes and PostgreSQLs in turn while people post each answer twice, from two
-windows, out of order, and again later; receipts are then compared with rows. What could not be measured is
-null, with the reason in ``not_measured``.
+``--faults N`` kills N server processes, workers and PostgreSQLs in turn while ``--people`` join and post each
+answer twice, from two windows, out of order, and again later; receipts are then compared with rows.
+
+``--only arrivals stalled`` measures these parts alone. Every part has a limit of time, and whatever was
+started ends with this process. What could not be measured is null, with the reason in ``not_measured``.
 """
 
 from __future__ import annotations
@@ -25,15 +27,19 @@ import itertools
 import json
 import os
 import re
+import signal
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from benchmarks.page import measure_page
 from benchmarks.ratings_faults import fault_run
@@ -48,15 +54,23 @@ OTREE_ROUNDS = 300
 ARRIVALS, LISTS, DROP_OUT = 200, 8, 0.2
 SPREAD_SECONDS = 10.0
 FEW, MANY = 20, 2000
+FAULT_TRIALS = 5
 RATIO_PAIRS, RATIO_CLIENTS, RATIO_POSTS = 3, 4, 60
 STALLED, STALL_CLIENTS = 50, 10
 STALLED_POST = b"POST /take/nobody/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 300\r\n\r\n{"
-KEYS = (
-    "responses_per_second", "p95_ms", "otree_per_second", "sqlite_per_second", "bare_per_second",
-    "join_p95_ms", "imbalance", "imbalance_after_dropout",
-    "lost", "duplicates", "overwrites", "stuck", "drift",
-    "page_kb", "requests", "first_trial_ms", "plan_ratio", "stalled_p95_ratio",
-)  # fmt: skip
+PARTS = {
+    "answers": (
+        "responses_per_second", "p95_ms", "otree_per_second", "sqlite_per_second", "bare_per_second",
+    ),
+    "arrivals": ("join_p95_ms", "imbalance", "imbalance_after_dropout"),
+    "stalled": ("stalled_p95_ratio",),
+    "plan": ("plan_ratio",),
+    "page": ("page_kb", "requests", "first_trial_ms"),
+    "faults": ("lost", "duplicates", "overwrites", "stuck", "drift"),
+}  # fmt: skip
+"""What can be measured alone, and the figures that come of it."""
+LIMITS = {"answers": 1800, "arrivals": 300, "stalled": 300, "plan": 600, "page": 600, "faults": 2400}
+"""Seconds after which a part is given up."""
 
 
 def answers(posts: Iterator[Request]) -> Visitor:
@@ -188,22 +202,47 @@ def study_of(slug: str, stimuli: int, trials: int, people: int, **more: Any) -> 
     return {"slug": slug, "stimuli": stimuli, "trials": trials, **usual, **more}
 
 
-def arrivals(lab: Lab) -> dict[str, Any]:
-    """People who join: all at once, and spread; how evenly the lists fill, also after drop-out."""
-    found: dict[str, Any] = {}
-    for name, over in (("join_p95_ms", 0.0), ("join_p95_ms_spread", SPREAD_SECONDS)):
-        study = lab.ask("make", **study_of(name.replace("_", "-"), FEW, 3, 0, places=ARRIVALS, lists=LISTS))
-        with lab.served() as (port, _):
+def arrivals(lab: Lab, database: Server) -> dict[str, Any]:
+    """People who join: all at once, and spread; how evenly the lists fill, also after drop-out.
+
+    Beside them as many single inserts at once, in the same server and database.
+    """
+    figures: dict[str, Any] = {"arrivals": ARRIVALS, "spread_seconds": SPREAD_SECONDS}
+    for name, over in (("join", 0.0), ("join_spread", SPREAD_SECONDS)):
+        slug = f"arrivals-{over:.0f}"
+        study = lab.ask("make", **study_of(slug, TRIALS, TRIALS, 0, places=ARRIVALS, lists=LISTS))
+        with lab.served() as (port, server):
             forms: list[tuple[str, str]] = []
-            drive(port, [consent_form(study["slug"], forms) for _ in range(ARRIVALS)], over=1.0)
-            load = drive(port, [joining(study["slug"], *form) for form in forms], over=over)
-        found[name] = load.p95_ms("join")
+            drive(port, [consent_form(slug, forms) for _ in range(ARRIVALS)], over=1.0)
+            before = processor_seconds(server), processor_seconds(database.process)
+            load = drive(port, [joining(slug, *form) for form in forms], over=over)
+            used = processor_seconds(server) - before[0], processor_seconds(database.process) - before[1]
+        figures[f"{name}_p95_ms"] = load.p95_ms("join")
+        figures[f"{name}_site_processor_ms"] = round(1000 * used[0] / ARRIVALS, 1)
+        figures[f"{name}_database_processor_ms"] = round(1000 * used[1] / ARRIVALS, 1)
         if not over:
             taken = lab.ask("places", study=study["study"])["taken"]
-            found["imbalance"] = max(taken) - min(taken)
+            figures["imbalance"] = max(taken) - min(taken)
             completed = lab.ask("drop-out", study=study["study"], share=DROP_OUT)["finished"]
-            found["imbalance_after_dropout"] = max(completed) - min(completed)
-    return {**found, "arrivals": ARRIVALS, "spread_seconds": SPREAD_SECONDS}
+            figures["imbalance_after_dropout"] = max(completed) - min(completed)
+            figures |= single_inserts(lab, study["study"])
+    return figures
+
+
+def single_inserts(lab: Lab, study: int) -> dict[str, float]:
+    """As many people at once, each of whom has one row inserted."""
+    row = post("/bare", json.dumps({"study": study}).encode(), "answer")
+    with lab.served(bare=True) as (port, _):
+        drive(port, [answers(iter([row])) for _ in range(LISTS)])
+        load = drive(port, [answers(iter([row])) for _ in range(ARRIVALS)])
+    return {"bare_burst_p95_ms": load.p95_ms("answer")}
+
+
+def processor_seconds(process: subprocess.Popen[bytes] | None) -> float:
+    """Processor time of a process and its living children until now."""
+    first = psutil.Process(process.pid if process else None)
+    times = [each.cpu_times() for each in (first, *first.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
 
 
 def consent_form(slug: str, forms: list[tuple[str, str]]) -> Visitor:
@@ -277,35 +316,83 @@ def statements(lab: Lab) -> dict[str, int]:
 
 
 def report(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure everything, on servers that end with the block."""
+    """Measure what ``--only`` names, or everything, on servers that end with the block."""
     result: dict[str, Any] = {"load_at_start": round(os.getloadavg()[0], 2), "processors": os.cpu_count()}
+    wanted = options.only or list(PARTS)
+    late: dict[str, str] = {}
     with postgresql_server(durable=True) as database, tempfile.TemporaryDirectory() as name:
         if database is None:
             raise SystemExit("benchmarks.ratings: needs PostgreSQL (Debian: apt-get install postgresql)")
         folder = Path(name)
-        labs = {kind: new_lab(folder / kind, database, kind) for kind in ("postgresql", "sqlite")}
+        kinds = ("postgresql", "sqlite") if "answers" in wanted else ("postgresql",)
+        labs = {kind: new_lab(folder / kind, database, kind) for kind in kinds}
         lab = labs["postgresql"]
-        parts: list[Callable[[], dict[str, Any]]] = [
-            lambda: {"statements_per_answer": statements(lab)},
-            lambda: throughput(labs, database, options, folder),
-            lambda: arrivals(lab),
-            lambda: stalled_ratio(lab),
-            lambda: plan_ratio(lab),
-            lambda: measure_page(lab),
-            lambda: faults(lab, database, options),
-        ]
-        for part in parts:
-            figures = part()
+        parts: dict[str, Callable[[], dict[str, Any]]] = {
+            "answers": lambda: {
+                "statements_per_answer": statements(lab),
+                **throughput(labs, database, options, folder),
+            },
+            "arrivals": lambda: arrivals(lab, database),
+            "stalled": lambda: stalled_ratio(lab),
+            "plan": lambda: plan_ratio(lab),
+            "page": lambda: measure_page(lab),
+            "faults": lambda: faults(lab, database, options),
+        }
+        for part in wanted:
+            try:
+                with time_limit(LIMITS[part]):
+                    figures = parts[part]()
+            except OutOfTime as error:
+                figures, late = {}, late | dict.fromkeys(PARTS[part], str(error))
             sys.stderr.write(f"{json.dumps(figures)}\n")
             result |= figures
     result |= {"load_at_end": round(os.getloadavg()[0], 2)}
-    return {**dict.fromkeys(KEYS), **result, "not_measured": not_measured(result, options)}
+    left_out = {key: "not among --only" for part in PARTS if part not in wanted for key in PARTS[part]}
+    return {
+        **dict.fromkeys(key for keys in PARTS.values() for key in keys),
+        **result,
+        "not_measured": not_measured(result, options, left_out | late),
+    }
+
+
+class OutOfTime(Exception):
+    """A part took longer than its limit."""
+
+
+@contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    """End a block that takes too long.
+
+    :raises OutOfTime: so that its servers end and the next part goes on.
+    """
+
+    def end(*signal_and_frame: Any) -> None:
+        raise OutOfTime(f"did not end within {seconds} s")
+
+    signal.signal(signal.SIGALRM, end)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def end_when_asked() -> None:
+    """Let SIGTERM and SIGHUP unwind as Ctrl-C does, so that every server that was started ends."""
+
+    def end(number: int, frame: Any) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)  # asked once is enough: what ends the servers goes on
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, end)
 
 
 def faults(lab: Lab, database: Server, options: argparse.Namespace) -> dict[str, Any]:
     if not options.faults:
         return {}
-    return fault_run(lab, database, kills=options.faults, people=options.people, trials=FEW)
+    return fault_run(lab, database, kills=options.faults, people=options.people, trials=FAULT_TRIALS)
 
 
 def new_lab(home: Path, database: Server, kind: str) -> Lab:
@@ -315,13 +402,14 @@ def new_lab(home: Path, database: Server, kind: str) -> Lab:
     return lab
 
 
-def not_measured(result: dict[str, Any], options: argparse.Namespace) -> dict[str, str]:
+def not_measured(
+    result: dict[str, Any], options: argparse.Namespace, reasons: dict[str, str]
+) -> dict[str, str]:
     """Say why a figure is missing."""
-    reasons = {"otree_per_second": "without --otree", **result.pop("page_not_measured", {})}
+    reasons = {"otree_per_second": "without --otree", **result.pop("page_not_measured", {}), **reasons}
     if not options.faults:
-        reasons |= dict.fromkeys(("lost", "duplicates", "overwrites", "stuck", "drift"), "with --faults 0")
-    missing = {name: why for name, why in reasons.items() if result.get(name) is None}
-    return {**missing, "worker kills": "no job's worker runs during the faults: answers need none"}
+        reasons |= dict.fromkeys(PARTS["faults"], "with --faults 0")
+    return {name: why for name, why in reasons.items() if result.get(name) is None}
 
 
 def main() -> None:
@@ -332,14 +420,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="of each turn of each system")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--faults", type=int, default=9, help="kills, of server processes and PostgreSQL in turn"
+        "--faults", type=int, default=9, help="kills, of server processes, worker and PostgreSQL in turn"
     )
     parser.add_argument("--people", type=int, default=24, help="who take part during the faults")
     parser.add_argument(
         "--otree", type=Path, metavar="PYTHON", help="of an environment with oTree and psycopg2"
     )
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), help="parts to measure; all without it")
     options = parser.parse_args()
+    end_when_asked()
     result = report(options)
     print(json.dumps(result) if options.json else json.dumps(result, indent=2))
 

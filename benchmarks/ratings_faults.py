@@ -1,8 +1,10 @@
-"""Answers while server processes and PostgreSQL are killed: what was acknowledged is compared with the rows.
+"""Answers while processes are killed: receipts are compared with the rows, and these with the log.
 
-Every person answers from two windows at once, each with response ids of its own (the first that is stored
-wins), out of order, some posts twice, and all of them again at the end. A post is repeated until its receipt
-comes, as the page's outbox does.
+Every person joins (some post the form twice at once), and answers from two windows at the same time, each
+with response ids of its own (the first that is stored wins), out of order, with delays, some posts twice, and
+all of them again at the end. Whatever brings no answer of ours is repeated, as a browser does. A worker lets
+simulated people take part in the same study meanwhile. Server processes, the worker and PostgreSQL are killed
+in turn, spread over the run by how much of it is done.
 """
 
 from __future__ import annotations
@@ -11,153 +13,328 @@ import contextlib
 import http.client
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
 
 import psutil
 
-from benchmarks.ratings_servers import Lab
+from benchmarks.ratings_servers import ROOT, Lab, ending_with_us, stop
 from scripts.services import Server
 
-SECONDS_BETWEEN = 2.0
 PATIENCE_SECONDS = 90.0
+JOBS_PATIENCE_SECONDS = 240.0
 AGAIN_SECONDS = 0.2
 WINDOWS = 2
 AT_ONCE = 16
 REORDERED = 4
 DOUBLED = 0.3
+DELAYED, LONGEST_DELAY = 0.02, 0.5
+KILLING_ENDS = 0.95
+"""Of all posts: the last kill comes before them."""
+ROBOTS_PER_JOB = 4
+PIXELS = 64
 SEED = 9
+BEGIN_TOKEN = re.compile(rb'name="begin_token" value="([^"]+)"')
+Taken = TypeVar("Taken")
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: http.client.HTTPMessage
+    data: bytes
+
+    @property
+    def is_ours(self) -> bool:
+        """A reply of the site in JSON that is no passing trouble."""
+        return self.headers.get_content_type() == "application/json" and self.status in {200, 409}
 
 
 @dataclass
-class Receipts:
+class Run:
     """What the people of a run were told, and what they had sent."""
 
     receipts: list[tuple[str, str]] = field(default_factory=list)
     posted: dict[str, Any] = field(default_factory=dict)
+    answered: int = 0
     repeats: int = 0
     unanswered: int = 0
+    two_visits: int = 0
 
 
 @dataclass
-class Window:
-    """One window of one person: its connection is opened anew when it breaks."""
+class Browser:
+    """One window: its connection is opened anew when it breaks."""
 
     port: int
-    token: str
-    run: Receipts
+    run: Run
+    cookie: str = ""
     connection: http.client.HTTPConnection | None = None
 
-    def post(self, name: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        """Post until the site answers with JSON of ours that is no refusal; None when it never did."""
+    def ask(
+        self, take: Callable[[Reply], Taken | None], method: str, path: str, body: str = "", kind: str = ""
+    ) -> Taken | None:
+        """Ask until ``take`` makes something of the reply; None when it never did."""
         until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
-            reply = self._once(f"/take/{self.token}/{name}", json.dumps(body))
-            if reply is not None:
-                return reply
+            reply = self._once(method, path, body, kind)
+            if reply is not None and (taken := take(reply)) is not None:
+                return taken
             self.run.repeats += 1
             time.sleep(AGAIN_SECONDS)
         self.run.unanswered += 1
         return None
 
-    def _once(self, path: str, body: str) -> dict[str, Any] | None:
+    def _once(self, method: str, path: str, body: str, kind: str) -> Reply | None:
         self.connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        headers = {"Content-Type": kind} if kind else {}
         try:
-            self.connection.request("POST", path, body, {"Content-Type": "application/json"})
+            self.connection.request(
+                method, path, body or None, headers | ({"Cookie": self.cookie} if self.cookie else {})
+            )
             reply = self.connection.getresponse()
-            data = reply.read()
+            return Reply(reply.status, reply.headers, reply.read())
         except (OSError, http.client.HTTPException):
+            self.close()
+            return None
+
+    def close(self) -> None:
+        if self.connection is not None:
             self.connection.close()
             self.connection = None
-            return None
-        if reply.headers.get_content_type() != "application/json" or reply.status not in {200, 409}:
-            return None
-        answer: dict[str, Any] = json.loads(data)
-        return answer
 
-    def answer(self, body: dict[str, Any]) -> None:
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        def take(reply: Reply) -> dict[str, Any] | None:
+            return json.loads(reply.data) if reply.is_ours else None
+
+        return self.ask(take, "POST", path, json.dumps(body), "application/json")
+
+    def answer(self, path: str, body: dict[str, Any]) -> None:
         self.run.posted[body["response_id"]] = body["values"]
-        reply = self.post("responses", body)
+        reply = self.post(path, body)
+        self.run.answered += 1
         if reply is not None and reply["acknowledged"]:
             kept = reply["kept"]
             self.run.receipts.append((kept["trial_id"], kept["response_id"]))
 
 
-def bodies_of(person: dict[str, Any], number: int, rng: random.Random) -> list[dict[str, Any]]:
+def consent_form(reply: Reply) -> tuple[str, str] | None:
+    """Read the form's token and the cookie, of a page that came whole."""
+    match = BEGIN_TOKEN.search(reply.data)
+    if reply.status != 200 or match is None:
+        return None
+    return match[1].decode(), str(reply.headers["set-cookie"]).partition(";")[0]
+
+
+def led_on(reply: Reply) -> str | None:
+    """Return where a consent form led; a refusal is final, and led nowhere."""
+    if reply.status == 302:
+        return str(reply.headers["location"])
+    return "" if reply.status == 409 else None
+
+
+def join(port: int, slug: str, run: Run, *, twice: bool) -> str | None:
+    """Read the consent form and post it, or post it twice at once; return the address of the trials."""
+    with closing(Browser(port, run)) as first:
+        form = first.ask(consent_form, "GET", f"/study/{slug}/")
+    if form is None:
+        return None
+    body, kind = urlencode({"begin_token": form[0], "agreed": "yes"}), "application/x-www-form-urlencoded"
+    places: list[str | None] = []
+
+    def post_form() -> None:
+        with closing(Browser(port, run, form[1])) as browser:
+            places.append(browser.ask(led_on, "POST", f"/study/{slug}/", body, kind))
+
+    in_parallel([post_form] * (2 if twice else 1))
+    run.two_visits += len(set(places)) - 1
+    return places[0]
+
+
+def in_parallel(tasks: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=task) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def bodies_of(trials: list[dict[str, Any]], number: int, rng: random.Random) -> list[dict[str, Any]]:
     """The posts of one window: its own ids and values, out of order by a few, some twice."""
     bodies = []
-    for place, body in enumerate(person["posts"]):
-        values = dict.fromkeys(body["values"], (number * 50 + place) % 101)
-        own = {**body, "response_id": str(uuid.UUID(int=rng.getrandbits(128), version=4)), "values": values}
+    for place, trial in enumerate(trials):
+        own = {
+            "response_id": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            "trial_id": trial["id"],
+            "rt_ms": 812.5,
+            "images": trial["images"],
+            "values": dict.fromkeys(trial["constructs"], (number * 50 + place) % 101),
+        }
         bodies += [own] * (2 if rng.random() < DOUBLED else 1)
     return [body for _, body in sorted(enumerate(bodies), key=lambda at: at[0] + rng.uniform(0, REORDERED))]
 
 
 def answer_in_window(
-    port: int, person: dict[str, Any], number: int, run: Receipts, rng: random.Random
+    port: int, visit: str, run: Run, bodies: list[dict[str, Any]], rng: random.Random
 ) -> None:
-    window, bodies = Window(port, person["token"], run), bodies_of(person, number, rng)
-    for body in [*bodies, *rng.sample(bodies, len(bodies))]:
-        window.answer(body)
+    """Post everything, now and then after a while, and all of it again in another order."""
+    with closing(Browser(port, run)) as window:
+        for body in [*bodies, *rng.sample(bodies, len(bodies))]:
+            if rng.random() < DELAYED:
+                time.sleep(rng.uniform(0, LONGEST_DELAY))
+            window.answer(f"{visit}responses", body)
 
 
-def take_part(port: int, person: dict[str, Any], run: Receipts, seed: int) -> None:
-    """Answer everything from all windows, then finish."""
-    windows = [
-        threading.Thread(
-            target=answer_in_window, args=(port, person, number, run, random.Random(f"{seed} {number}"))
-        )
-        for number in range(WINDOWS)
-    ]
-    for window in windows:
-        window.start()
-    for window in windows:
-        window.join()
-    Window(port, person["token"], run).post("finish", {})
-
-
-def serving(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    living: list[psutil.Process] = psutil.Process(process.pid).children()
-    return [child for child in living if child.status() != psutil.STATUS_ZOMBIE]
-
-
-def kill(number: int, process: subprocess.Popen[bytes], database: Server, rng: random.Random) -> None:
-    """Kill a server process; every third time PostgreSQL instead, which then recovers from its log."""
-    if number % 3 == 2:
-        database.stop(signal.SIGQUIT)
-        database.start()
+def take_part(port: int, slug: str, run: Run, seed: int) -> None:
+    """Join, answer everything from all windows, then finish."""
+    rng = random.Random(f"{SEED} {seed}")
+    visit = join(port, slug, run, twice=rng.random() < DOUBLED)
+    if not visit:
         return
-    with contextlib.suppress(IndexError, psutil.NoSuchProcess):  # the next one has not started yet
-        rng.choice(serving(process)).kill()
+    with closing(Browser(port, run)) as browser:
+        state = browser.ask(
+            lambda reply: json.loads(reply.data) if reply.status == 200 else None, "GET", f"{visit}state"
+        )
+    if state is None:
+        return
+    windows: list[Callable[[], None]] = []
+    for number in range(WINDOWS):
+        own = random.Random(f"{SEED} {seed} {number}")
+        bodies = bodies_of(state["trials"], number, own)
+        windows.append(lambda bodies=bodies, own=own: answer_in_window(port, visit, run, bodies, own))
+    in_parallel(windows)
+    with closing(Browser(port, run)) as browser:
+        browser.post(f"{visit}finish", {})
 
 
-def fault_run(lab: Lab, database: Server, *, kills: int, people: int, trials: int) -> dict[str, Any]:
-    """Let people answer while so many processes are killed; what became of their receipts."""
+@dataclass
+class Victims:
+    """The processes of a run; each kill is survived by what starts the dead ones again."""
+
+    lab: Lab
+    server: subprocess.Popen[bytes]
+    database: Server | None
+    rng: random.Random
+    worker: subprocess.Popen[bytes] | None = None
+    killed: dict[str, int] = field(default_factory=dict)
+    worker_ends: int = 0
+
+    def kill_next(self) -> None:
+        """Kill a server process, the worker, or PostgreSQL, which then recovers from its log."""
+        kinds = {"server": self.kill_server, "worker": self.kill_worker}
+        if self.database is not None:
+            kinds["postgresql"] = self.crash_database
+        name = list(kinds)[sum(self.killed.values()) % len(kinds)]
+        kinds[name]()
+        self.killed[name] = self.killed.get(name, 0) + 1
+
+    def kill_server(self) -> None:
+        living = [
+            child
+            for child in psutil.Process(self.server.pid).children()
+            if child.status() != psutil.STATUS_ZOMBIE
+        ]
+        while not living:  # the next one has not started yet
+            time.sleep(AGAIN_SECONDS)
+            living = psutil.Process(self.server.pid).children()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self.rng.choice(living).kill()
+
+    def kill_worker(self) -> None:
+        if self.worker is not None:
+            self.worker.kill()
+            self.worker.wait()
+        self.start_worker()
+
+    def start_dead_worker(self) -> None:
+        """Start the worker again that ended by itself, as one does that finds no database at its start."""
+        if self.worker is not None and self.worker.poll() is not None:
+            self.worker_ends += 1
+            self.start_worker()
+
+    def start_worker(self) -> None:
+        self.worker = subprocess.Popen(
+            [sys.executable, "manage.py", "worker"],
+            cwd=ROOT, env=self.lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True, preexec_fn=ending_with_us,  # noqa: PLW1509
+        )  # fmt: skip
+
+    def crash_database(self) -> None:
+        assert self.database is not None
+        self.database.stop(signal.SIGQUIT)
+        self.database.start()
+
+
+@contextmanager
+def victims(lab: Lab, database: Server | None) -> Iterator[tuple[int, Victims]]:
+    """The server and the worker until the end of the block; yields the port too."""
+    with ExitStack() as stack:
+        port, process = stack.enter_context(lab.served())
+        processes = Victims(lab, process, database, random.Random(SEED))
+        processes.start_worker()
+        try:
+            yield port, processes
+        finally:
+            if processes.worker is not None:
+                stop(processes.worker)
+
+
+def posts_expected(people: int, trials: int) -> float:
+    return people * trials * WINDOWS * (1 + DOUBLED) * 2
+
+
+def fault_run(
+    lab: Lab, database: Server | None, *, kills: int, people: int, trials: int, robots: int = ROBOTS_PER_JOB
+) -> dict[str, Any]:
+    """Let people answer while so many processes are killed; what became of their receipts.
+
+    :param robots: simulated people of each of the worker's jobs, of which there is one per three kills.
+    """
     study = lab.ask(
-        "make", slug="faults", stimuli=trials, trials=trials, places=people, lists=4, people=people
+        "make", slug="faults", stimuli=trials, trials=trials, places=people, lists=4, people=0, pixels=PIXELS
     )
-    run, rng, killed = Receipts(), random.Random(SEED), 0
-    with lab.served() as (port, process), ThreadPoolExecutor(AT_ONCE) as pool:
-        visits = [pool.submit(take_part, port, person, run, n) for n, person in enumerate(study["people"])]
-        while killed < kills and not all(visit.done() for visit in visits):
-            time.sleep(rng.uniform(0.5, 1.5) * SECONDS_BETWEEN)
-            kill(killed, process, database, rng)
-            killed += 1
-            sys.stderr.write(f"kill {killed} of {kills}, {len(run.receipts)} receipts\n")
-        for visit in visits:
-            visit.result()
-    checked = lab.ask("check", study=study["study"], receipts=run.receipts, posted=run.posted)
+    jobs = max(1, kills // 3)
+    lab.ask("simulate", study=study["study"], jobs=jobs, robots=robots)
+    run, total = Run(), posts_expected(people, trials)
+    with victims(lab, database) as (port, processes):
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            visits = [pool.submit(take_part, port, study["slug"], run, number) for number in range(people)]
+            killed = 0
+            while not all(visit.done() for visit in visits):
+                due = KILLING_ENDS * total * (killed + processes.rng.random()) / kills if kills else total
+                while run.answered < due and not all(visit.done() for visit in visits):
+                    processes.start_dead_worker()
+                    time.sleep(0.05)
+                if killed < kills:
+                    processes.kill_next()
+                    killed += 1
+                    sys.stderr.write(f"kill {killed} of {kills}, {run.answered} of {total:.0f} posts\n")
+            for visit in visits:
+                visit.result()
+        processes.start_dead_worker()
+        jobs_left = lab.ask("await-jobs", seconds=JOBS_PATIENCE_SECONDS)
+    checked = lab.ask("check", study=study["study"], receipts=run.receipts, posted=run.posted, people=people)
+    for problem in checked.pop("problems"):
+        sys.stderr.write(f"verify_study: {problem}\n")
     return {
         **checked,
-        "kills": killed,
+        **jobs_left,
+        "robots_missing": jobs * robots - checked["robots"],
+        "kills": sum(processes.killed.values()),
+        "kills_by_kind": processes.killed,
+        "worker_ends": processes.worker_ends,
         "receipts": len(run.receipts),
-        "repeated_posts": run.repeats,
-        "unanswered_posts": run.unanswered,
+        "repeated_requests": run.repeats,
+        "unanswered_requests": run.unanswered,
+        "two_visits_of_one_browser": run.two_visits,
     }

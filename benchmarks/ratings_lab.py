@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -99,9 +100,15 @@ def make(wanted: dict[str, Any]) -> dict[str, Any]:
 
 def person(joined: Any, answered: int) -> dict[str, Any]:
     """A person's token and the bodies of the posts to come; those before are stored."""
+    trials = list(joined.participant.trials.order_by("index"))
+    store_answers(trials[:answered])
+    return {"token": joined.token, "posts": [body(trial) for trial in trials[answered:]]}
+
+
+def store_answers(trials: list[Any]) -> None:
+    """Store an answer to each, past the services: what comes later is measured."""
     from ratings.models import Response
 
-    trials = list(joined.participant.trials.order_by("index"))
     bodies = [body(trial) for trial in trials]
     Response.objects.bulk_create(
         Response(
@@ -112,9 +119,8 @@ def person(joined: Any, answered: int) -> dict[str, Any]:
             digests=post["images"],
             received_at=timezone.now(),
         )
-        for trial, post in zip(trials[:answered], bodies, strict=False)
+        for trial, post in zip(trials, bodies, strict=True)
     )
-    return {"token": joined.token, "posts": bodies[answered:]}
 
 
 def body(trial: Any) -> dict[str, Any]:
@@ -166,21 +172,49 @@ def drop_out(wanted: dict[str, Any]) -> dict[str, Any]:
         services.withdraw(participant=people[number])
         services.join(study=study)
     for participant in Participant.objects.filter(study=study, status="active"):
-        for trial in participant.trials.all():
-            services.record_response(participant=participant, body=body(trial))
+        store_answers(list(participant.trials.all()))
         services.finish(participant=participant)
     return places(wanted)
 
 
+def simulate(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Let a worker simulate people in a study: ``jobs`` jobs of ``robots`` each, however often they die."""
+    from jobs.services import enqueue
+
+    for number in range(wanted["jobs"]):
+        arguments = {"study": wanted["study"], "participants": wanted["robots"], "seed": number}
+        enqueue(kind="ratings.simulate", arguments=arguments, by=None, max_attempts=1000)
+    return {}
+
+
+def await_jobs(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Wait until no job is left, at most ``seconds``; how many ended well, and how often one began again."""
+    from jobs.models import Job, State
+
+    until = time.monotonic() + wanted["seconds"]
+    while time.monotonic() < until and Job.objects.filter(state__in=[State.QUEUED, State.RUNNING]).exists():
+        time.sleep(0.5)
+    done = list(Job.objects.filter(state=State.DONE))
+    for job in Job.objects.exclude(state=State.DONE):
+        sys.stderr.write(f"{job}: {job.state} {job.error}\n")
+    return {
+        "jobs_not_done": Job.objects.exclude(state=State.DONE).count(),
+        "jobs_begun_again": sum(job.attempts - 1 for job in done),
+    }
+
+
 def check(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Compare receipts with rows. ``receipts``: trial, response id that the receipt named;
-    ``posted``: response id -> values that were posted with it."""
+    """Compare receipts with rows, and rows with the log. ``receipts``: trial, response id that the receipt
+    named; ``posted``: response id -> values that were posted with it; ``people`` who came."""
     from django.db.models import Count
 
     from ratings.models import Participant, Response
-    from studies.models import AssignmentList
+    from ratings.services.verifying import verify_study
+    from studies.models import AssignmentList, Study
 
-    rows = list(Response.objects.filter(trial__participant__study=wanted["study"]).select_related("trial"))
+    everybody = Participant.objects.filter(study=wanted["study"])
+    people = everybody.people()
+    rows = list(Response.objects.filter(trial__participant__in=people).select_related("trial"))
     stored = {row.trial.name: row for row in rows}
     receipts = {(trial, name) for trial, name in wanted["receipts"]}
     lost = {trial for trial, _ in receipts if trial not in stored}
@@ -188,17 +222,21 @@ def check(wanted: dict[str, Any]) -> dict[str, Any]:
         trial for trial, name in receipts if trial in stored and str(stored[trial].response_id) != name
     }
     changed |= {row.trial.name for row in rows if wanted["posted"].get(str(row.response_id)) != row.values}
-    people = Participant.objects.filter(study=wanted["study"])
     held = Counter(people.holding_a_slot().values_list("assignment", flat=True))
     lists = AssignmentList.objects.filter(study=wanted["study"])
+    problems = list(verify_study(Study.objects.get(pk=wanted["study"])))
     return {
         "lost": len(lost),
         "duplicates": len(rows) - len(stored) + len(rows) - len({row.response_id for row in rows}),
         "overwrites": len(changed),
-        "stuck": people.exclude(status="finished").count(),
+        "stuck": wanted["people"] - people.filter(status="finished").count(),
+        "ghosts": people.count() - wanted["people"],
         "drift": sum(abs(row.taken - held[row.pk]) for row in lists),
+        "verify_problems": len(problems),
+        "problems": problems[:20],
         "rows": len(rows),
         "planned": people.aggregate(trials=Count("trials"))["trials"],
+        "robots": everybody.filter(kind=Participant.Kind.ROBOT, status="finished").count(),
     }
 
 
@@ -230,6 +268,8 @@ VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "statements": count_statements,
     "places": places,
     "drop-out": drop_out,
+    "simulate": simulate,
+    "await-jobs": await_jobs,
     "check": check,
 }
 

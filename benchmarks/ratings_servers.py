@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import http.client
 import json
 import os
@@ -19,6 +21,8 @@ from scripts.services import free_port
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+PR_SET_PDEATHSIG = 1
 OTREE_SETTINGS = """
 SESSION_CONFIGS = [dict(name="sliders", app_sequence=["sliders"], num_demo_participants=1)]
 SESSION_CONFIG_DEFAULTS = dict(real_world_currency_per_point=1.0, participation_fee=0.0, doc="")
@@ -109,13 +113,30 @@ def running(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=ending_with_us,  # noqa: PLW1509  # started before any thread
     )
     try:
         wait_until_it_answers(process, port)
         yield process
     finally:
+        stop(process)
+
+
+def ending_with_us() -> None:
+    """Let a child be asked to end when the benchmark dies, also of SIGKILL; Linux alone can do so."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process and its children to end; kill what has not after half a minute."""
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:

@@ -63,8 +63,8 @@ class Recruitment(models.Model):
 class Arrival(models.Model):
     """Somebody who wanted to join: how many come from one internet address, and who was refused and why.
 
-    The address itself is never stored, only its keyed digest. Rows without a refusal are kept for a minute.
-    Without a study: somebody who entered a withdrawal code.
+    The address itself is never stored, only its keyed digest. Rows without a refusal go a minute or two
+    later. Without a study: somebody who entered a withdrawal code.
     """
 
     study = models.ForeignKey("studies.Study", null=True, on_delete=models.CASCADE, related_name="arrivals")

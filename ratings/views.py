@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core import signing
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -46,6 +46,14 @@ PARTICIPANT: CompiledRead[Participant] = CompiledRead(
     by="token_digest",
     related={"study": Study},
     leaving_out=[f"study__{name}" for name in Participant.LARGE],
+)
+
+
+STUDY: CompiledRead[Study] = CompiledRead(
+    lambda: Study.objects.exclude(state=Study.State.DRAFT),
+    by="slug",
+    related={},
+    leaving_out=["plan", "debriefing"],
 )
 
 
@@ -113,15 +121,19 @@ def read_request(request: HttpRequest) -> dict[str, object]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, slug: str) -> HttpResponse:
     """The consent form; posting it begins, or goes on where this browser began."""
-    study = get_object_or_404(Study.objects.exclude(state=Study.State.DRAFT), slug=slug)
+    study = STUDY.first(slug)
+    if study is None:
+        raise Http404(f"no study {slug!r}")
     token = request.COOKIES.get(cookie_name(study), "")
     known = find(token) if token else None
-    going_on = token if known and known.study_id == study.pk else ""
+    if known is not None and known.study_id != study.pk:
+        token, known = "", None  # another study's: here it begins nothing
+    going_on = token if known else ""
     if request.method != "POST":
         return consent_page(request, study, token=token, going_on=bool(going_on))
     try:
         check_origin(request)
-        return went_on(going_on) if going_on else begin(request, study)
+        return went_on(going_on) if going_on else begin(request, study, nobodys=token)
     except Refused as refusal:
         note_refused_arrival(study, visitor_address(request), refusal)
         return consent_page(request, study, token=token, refusal=refusal)
@@ -156,8 +168,11 @@ def consent_page(
     return page
 
 
-def begin(request: HttpRequest, study: Study) -> HttpResponse:
-    """Join, or hand a participant's pages to this browser, and go to them."""
+def begin(request: HttpRequest, study: Study, *, nobodys: str) -> HttpResponse:
+    """Join, or hand a participant's pages to this browser, and go to them.
+
+    :param nobodys: the browser's token, which has just been looked for: nobody has it.
+    """
     try:
         token = signing.loads(request.POST.get("begin_token", ""), salt=study.slug, max_age=24 * 60 * 60)
     except signing.BadSignature as error:
@@ -171,9 +186,9 @@ def begin(request: HttpRequest, study: Study) -> HttpResponse:
     else:
         if request.POST.get("agreed") != "yes":
             raise Malformed("consent", "was not given", "the box to be ticked", reason=Reason.CONSENT)
-        if find(token) is None:
-            count_arrival(study, visitor_address(request))
-        token = services.join(study=study, token=token, recruit=recruit).token
+        if token == nobodys or find(token) is None:
+            address = visitor_address(request)
+            token = services.arrive(study=study, token=token, recruit=recruit, address=address).token
     response = went_on(token)
     remember(request, response, study, token)
     return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ratings.services.arriving import resume
+from ratings.services.arriving import arrive, resume
 from ratings.services.exporting import export_tables
 from ratings.services.joining import Joined, Recruit, join, new_token
 from ratings.services.leaving import finish, withdraw, withdraw_by_code
@@ -13,6 +13,7 @@ __all__ = [
     "Joined",
     "Recorded",
     "Recruit",
+    "arrive",
     "export_tables",
     "finish",
     "join",

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from ratings.models import Arrival, Participant, token_digest
 from ratings.services.erasing import read_code
-from ratings.services.joining import Joined, Recruit, new_token
+from ratings.services.joining import Joined, Recruit, enter, new_token
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
 from studies.models import Study
 
@@ -51,23 +52,52 @@ def address_key(address: str) -> str:
     return salted_hmac("ratings.arrival", address, algorithm="sha256").hexdigest()
 
 
+def arrive(*, study: Study, token: str, recruit: Recruit | None, address: str) -> Joined:
+    """Let somebody join, with a token that was nobody's a moment ago, and count their internet address.
+
+    :raises TooMany: more in a minute from one address than the study's limit.
+    :raises NotNow: as ``join``.
+    """
+    arrival = check_arrivals(study, address)
+    try:
+        return enter(study=study, token=token, recruit=recruit, kind=Participant.Kind.PERSON, arrival=arrival)
+    except Refused:
+        arrival.save(force_insert=True)  # who is not let in counts as well
+        raise
+
+
 def count_arrival(study: Study | None, address: str) -> None:
-    """Count somebody who wants to join, or without a study somebody who enters a withdrawal code.
+    """Count somebody who goes on in another browser, or without a study who enters a withdrawal code.
+
+    :raises TooMany: more in a minute from one address than the study's limit.
+    """
+    check_arrivals(study, address).save(force_insert=True)
+
+
+def check_arrivals(study: Study | None, address: str) -> Arrival:
+    """Return the row by which an arrival is counted, not yet stored.
 
     :raises TooMany: more in a minute from one address than the study's limit.
     """
     now, key = timezone.now(), address_key(address)
     most = study.joins_per_minute if study else CODES_PER_MINUTE
-    recent = Arrival.objects.filter(study=study, address_digest=key, at__gt=now - MINUTE)
-    if recent.count() >= most:
+    arrivals = Arrival.objects.filter(study=study)
+    recent = Q(address_digest=key, at__gt=now - MINUTE)
+    counted = arrivals.aggregate(
+        here=Count("pk", filter=recent),
+        first=Min("at", filter=recent),
+        oldest=Min("at", filter=Q(refusal="")),
+    )
+    if counted["here"] >= most:
         raise TooMany(
             "address",
             f"sent {most} arrivals within a minute",
             "fewer, or a higher limit of the study",
-            retry_after=seconds_until(recent.earliest("at").at + MINUTE, now),
+            retry_after=seconds_until(counted["first"] + MINUTE, now),
         )
-    Arrival.objects.create(study=study, address_digest=key, at=now)
-    Arrival.objects.filter(study=study, refusal="", at__lte=now - MINUTE).delete()
+    if counted["oldest"] and counted["oldest"] <= now - 2 * MINUTE:
+        arrivals.filter(refusal="", at__lte=now - MINUTE).delete()
+    return Arrival(study=study, address_digest=key, at=now)
 
 
 def seconds_until(moment: datetime, now: datetime) -> int:

@@ -9,19 +9,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from almond.design.trials.base import PlannedTrial
-from ratings.models import Participant, Recruitment, Trial, token_digest
+from ratings.models import Arrival, Participant, Recruitment, token_digest
 from ratings.people import cipher
 from ratings.services import slots
 from ratings.services.logging import log_join
 from ratings.services.refusals import NotNow, Reason
 from studies.models import AssignmentList, Study
+from studies.services.dealing import deal
 
 Kind = Participant.Kind
 NAMES = {Kind.PERSON: "p", Kind.PREVIEW: "preview", Kind.ROBOT: "sim"}
+INSERT = """
+INSERT INTO ratings_trial (participant_id, "index", name, block, kind, planned, digests) SELECT %s, {}"""
+INSERT_TRIALS = {
+    "postgresql": INSERT.format(
+        """trials.* FROM jsonb_to_recordset(CAST(%s AS jsonb)) AS trials
+        ("index" integer, name text, block text, kind text, planned jsonb, digests jsonb)"""
+    ),
+    "sqlite": INSERT.format(
+        """json_extract(value, '$.index'), json_extract(value, '$.name'), json_extract(value, '$.block'),
+        json_extract(value, '$.kind'), json_extract(value, '$.planned'), json_extract(value, '$.digests')
+        FROM json_each(%s)"""
+    ),
+}
+"""From a JSON array, which the database takes apart: many rows for the price of one parameter."""
 
 
 @dataclass(frozen=True)
@@ -66,28 +80,57 @@ def join(
     recruitment id already takes part.
     """
     token = token or new_token()
+    return joined_before(study, token) or enter(study=study, token=token, recruit=recruit, kind=kind)
+
+
+def joined_before(study: Study, token: str) -> Joined | None:
     known = Participant.objects.filter(token_digest=token_digest(token), study=study).first()
-    if known is not None:
-        return Joined(known, token)
+    return None if known is None else Joined(known, token)
+
+
+def enter(
+    *, study: Study, token: str, recruit: Recruit | None, kind: str, arrival: Arrival | None = None
+) -> Joined:
+    """Join with a token that was nobody's a moment ago.
+
+    :param arrival: is stored with the participant, or not at all.
+    """
     if kind == Kind.PERSON:
         slots.release_idle_slots(study)
-    with transaction.atomic():
-        study = check_open(study)
-        refuse_second_visit(study, recruit)
-        assignment = slots.take_slot(study) if kind == Kind.PERSON else slots.list_in_turn(study, kind)
-        if assignment is None:
-            raise NotNow(
-                study.title, "has all its participants", "a study with free slots", reason=Reason.FULL
-            )
-        participant = add_participant(study, assignment, token, kind)
-        if recruit is not None:
-            store_recruit(participant, recruit)
+    try:
+        with transaction.atomic():
+            participant = admit(study, token, recruit, kind)
+            if arrival is not None:
+                arrival.save(force_insert=True)
+    except (NotNow, IntegrityError):
+        # The same form, posted twice at the same time: the other one has joined, perhaps as the last.
+        if (meanwhile := joined_before(study, token)) is None:
+            raise
+        return meanwhile
     return Joined(participant, token)
 
 
-def check_open(study: Study) -> Study:
-    """Return the study as it is now; ``NotNow`` when it lets nobody in."""
-    current = Study.objects.defer(*Participant.LARGE).get(pk=study.pk)
+def admit(study: Study, token: str, recruit: Recruit | None, kind: str) -> Participant:
+    """Write all that joining is, in the transaction of the caller."""
+    study = check_open(study, in_turn=kind == Kind.PERSON)
+    refuse_second_visit(study, recruit)
+    assignment = slots.take_slot(study) if kind == Kind.PERSON else slots.list_in_turn(study, kind)
+    if assignment is None:
+        raise NotNow(study.title, "has all its participants", "a study with free slots", reason=Reason.FULL)
+    participant = add_participant(study, assignment, token, kind)
+    if recruit is not None:
+        store_recruit(participant, recruit)
+    return participant
+
+
+def check_open(study: Study, *, in_turn: bool) -> Study:
+    """Return the study as it is now; ``NotNow`` when it lets nobody in.
+
+    :param in_turn: hold the study's row until the transaction ends, so that people join one after the other,
+        and nobody does once the study is closed. Rows that refer to the study are written meanwhile as ever.
+    """
+    rows = Study.objects.only("title", "state", "plan_digest")
+    current = (rows.select_for_update(of=("self",), no_key=True) if in_turn else rows).get(pk=study.pk)
     if not current.is_live:
         raise not_live(current)
     return current
@@ -118,16 +161,16 @@ def taken_part(recruit: Recruit) -> NotNow:
 
 
 def store_recruit(participant: Participant, recruit: Recruit) -> None:
+    """Keep where somebody came from; ``NotNow`` for an id that was faster, and the transaction is over."""
     try:
-        with transaction.atomic():
-            Recruitment.objects.create(
-                study=participant.study,
-                participant=participant,
-                source=recruit.source,
-                id_digest=recruit.digest(participant.study),
-                sealed_id=cipher().encrypt(recruit.external_id.encode()).decode(),
-                details=dict(recruit.details),
-            )
+        Recruitment.objects.create(
+            study=participant.study,
+            participant=participant,
+            source=recruit.source,
+            id_digest=recruit.digest(participant.study),
+            sealed_id=cipher().encrypt(recruit.external_id.encode()).decode(),
+            details=dict(recruit.details),
+        )
     except IntegrityError as error:
         raise taken_part(recruit) from error
 
@@ -143,20 +186,13 @@ def add_participant(study: Study, assignment: AssignmentList, token: str, kind: 
         consented_at=now,
         last_seen_at=now,
     )
-    stimuli = study.frozen_plan.stimulus_by_id
-    planned = [PlannedTrial.from_json(value) for value in assignment.trials]
-    trials = [
-        Trial(
-            participant=participant,
-            index=trial.index,
-            name=f"{participant.name}-t{trial.index:03d}",
-            block=trial.block,
-            kind=trial.kind,
-            planned=trial.to_json(),
-            digests=[stimuli[name].sha256 for name in trial.stimuli],
-        )
-        for trial in planned
-    ]
-    Trial.objects.bulk_create(trials)
+    trials = deal(study, assignment).of(participant.name)
+    write_trials(participant, trials)
     log_join(participant, trials)
     return participant
+
+
+def write_trials(participant: Participant, trials: str) -> None:
+    """Insert a participant's trials, given as one JSON array, in one statement of one size."""
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_TRIALS[connection.vendor], [participant.pk, trials])

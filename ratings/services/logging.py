@@ -10,25 +10,33 @@ from django.db.models import Model
 from ratings.models import Attempt, Participant, Response, Trial
 from studies.models import StudyLog
 from studies.services import log
+from studies.services.dealing import digest_with_trials
 
 RESPONSE = ("response_id", "values", "chosen", "rt_ms", "digests", "late", "marks", "received_at")
 ATTEMPT = ("response_id", "outcome", "status", "detail", "body_digest")
+JOINED = ("name", "kind", "assignment_id", "consented_at")
 TRIAL = ("index", "name", "block", "kind", "planned", "digests")
 
 
 def fields_of(row: Model, names: Iterable[str]) -> dict[str, Any]:
     """Return fields as the log takes them: numbers and texts, and all else as text."""
-    values = {name: getattr(row, name) for name in names}
-    plain = (str, int, float, bool, dict, list, type(None))
-    return {name: value if isinstance(value, plain) else str(value) for name, value in values.items()}
+    return {name: as_stored(getattr(row, name)) for name in names}
+
+
+def as_stored(value: Any) -> Any:
+    """Return a value as it is read again from every database: PostgreSQL's JSON knows no negative zero."""
+    if isinstance(value, dict):
+        return {name: as_stored(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [as_stored(part) for part in value]
+    if isinstance(value, float):
+        return value + 0.0  # -0.0 + 0.0 is 0.0, and no other number changes
+    return value if isinstance(value, str | int | None) else str(value)
 
 
 def joined(participant: Participant, trials: Iterable[Trial]) -> dict[str, Any]:
     """Return what joining fixed: who, of which list, when, and every planned trial."""
-    return {
-        **fields_of(participant, ("name", "kind", "assignment_id", "consented_at")),
-        "trials": [fields_of(trial, TRIAL) for trial in trials],
-    }
+    return {**fields_of(participant, JOINED), "trials": [fields_of(trial, TRIAL) for trial in trials]}
 
 
 def answered(response: Response, attempt: Attempt | None) -> dict[str, Any]:
@@ -41,15 +49,18 @@ def attempted(attempt: Attempt) -> dict[str, Any]:
 
 
 def list_chain(participant: Participant) -> str:
-    """Name the chain in which a join stands. Slots are taken under their list's lock; others take none."""
+    """Name the chain in which a join stands. People join one after the other; others do not wait."""
     return f"list {participant.assignment.number}" if participant.is_person else f"{participant.kind}s"
 
 
-def log_join(participant: Participant, trials: Iterable[Trial]) -> None:
-    """Write a join to the chain of its list, and as the first entry of the participant's own."""
-    study, name, content = participant.study, participant.name, joined(participant, trials)
-    log.append(study, list_chain(participant), "join", name, content, owned=participant.is_person)
-    log.append(study, name, "join", name, content)
+def log_join(participant: Participant, trials: str) -> None:
+    """Write a join to the chain of its list, and as the first entry of the participant's own.
+
+    :param trials: what was planned, as canonical JSON: ``joined`` reads the same from the rows.
+    """
+    content = digest_with_trials(fields_of(participant, JOINED), trials)
+    study, name, chain = participant.study, participant.name, list_chain(participant)
+    log.append_and_begin(study, chain, "join", name, content, owned=participant.is_person)
 
 
 def log_response(participant: Participant, response: Response, attempt: Attempt | None) -> None:

@@ -3,6 +3,9 @@
 A slot is held by every participant who is active or has finished. Balance is exact: under any burst of
 joins the numbers taken on two lists with room differ by one at most, and who comes after somebody has left
 gets the emptiest list.
+
+Locks are taken in one order: the study's row, by joining alone and shared with all who only refer to it; a
+participant's; and last that of one list.
 """
 
 from __future__ import annotations
@@ -22,37 +25,19 @@ Status = Participant.Status
 def take_slot(study: Study) -> AssignmentList | None:
     """Take a slot on the emptiest list; return None when every list is full.
 
-    The update succeeds only if nobody took a slot of that list since it was read; else the lists are read
-    again. Each turn of the loop means that somebody else got a slot, so it ends.
+    The caller holds the study's row, so that nobody else takes one. The update succeeds only if nobody gave
+    one back, or came back to it, since the lists were read; else they are read again.
     """
-    while (candidate := AssignmentList.objects.filter(study=study).open().first()) is not None:
-        if _add(candidate.pk, candidate.taken):
+    lists = AssignmentList.objects.filter(study=study)
+    while (candidate := lists.open().defer("trials").first()) is not None:
+        if lists.filter(pk=candidate.pk, taken=candidate.taken).update(taken=F("taken") + 1):
             return candidate
     return None
 
 
-class _Missed(Exception):
-    """Somebody else took a slot of the list since it was read."""
-
-
-def _add(pk: int, seen: int) -> bool:
-    """Count a further slot as taken, if ``seen`` still are.
-
-    An update that waited in vain leaves PostgreSQL holding the row's lock; rolled back to its savepoint it
-    holds none, so that two joins never wait for each other.
-    """
-    try:
-        with transaction.atomic():
-            if AssignmentList.objects.filter(pk=pk, taken=seen).update(taken=F("taken") + 1) == 0:
-                raise _Missed
-    except _Missed:
-        return False
-    return True
-
-
 def list_in_turn(study: Study, kind: str) -> AssignmentList | None:
     """Choose the list of somebody who takes no slot: one after the other."""
-    lists = list(AssignmentList.objects.filter(study=study).order_by("number"))
+    lists = list(AssignmentList.objects.filter(study=study).defer("trials").order_by("number"))
     return lists[Participant.objects.filter(study=study, kind=kind).count() % len(lists)] if lists else None
 
 
@@ -87,7 +72,7 @@ def release_idle_slots(study: Study) -> int:
     Each in a transaction of its own, so that two bursts never wait for each other's lists.
     """
     moment = timezone.now() - timedelta(minutes=study.timeout_minutes)
-    idle = list(Participant.objects.filter(study=study).idle_since(moment))
+    idle = list(Participant.objects.filter(study=study).idle_since(moment).only("kind", "assignment"))
     return sum(release_slot(participant, Status.TIMED_OUT, idle_since=moment) for participant in idle)
 
 

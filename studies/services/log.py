@@ -7,6 +7,7 @@ entry names the digest of the one before it: an edit, a deletion or a gap does n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from itertools import groupby
 from typing import Any
 
@@ -18,34 +19,49 @@ from studies.models import Study, StudyLog
 STATES = "study"
 
 
-def append(
-    study: Study, chain: str, kind: str, about: str, content: Mapping[str, Any], *, owned: bool = True
-) -> StudyLog:
+def append(study: Study, chain: str, kind: str, about: str, content: Mapping[str, Any]) -> StudyLog:
     """Write the next entry of a chain, inside the transaction of what it is about.
 
-    :param owned: the caller holds the lock of the row that the chain belongs to, so that nobody else appends;
-        without it, an entry that somebody else wrote first makes this one the next.
+    The caller holds the lock of the row that the chain belongs to, so that nobody else appends.
     """
+    last = StudyLog.objects.last_of(study.pk, chain)
+    entry = StudyLog(
+        study=study,
+        chain=chain,
+        number=last.number + 1 if last else 0,
+        kind=kind,
+        about=about,
+        content=digest_json(content),
+        previous=last.digest if last else "",
+    )
+    entry.save(force_insert=True)
+    return entry
+
+
+def append_and_begin(
+    study: Study, chain: str, kind: str, about: str, content_digest: str, *, owned: bool
+) -> None:
+    """Write the next entry of a chain, and the same as the first of the chain of what it is about.
+
+    :param content_digest: SHA-256 of the content's canonical JSON.
+    :param owned: nobody else appends to the chain meanwhile; without it, an entry that somebody else wrote
+        first makes this one the next.
+    """
+    same = {"study": study, "kind": kind, "about": about, "content": content_digest}
     while True:
         last = StudyLog.objects.last_of(study.pk, chain)
-        entry = StudyLog(
-            study=study,
-            chain=chain,
-            number=last.number + 1 if last else 0,
-            kind=kind,
-            about=about,
-            content=digest_json(content),
-            previous=last.digest if last else "",
-        )
-        if owned:
-            entry.save(force_insert=True)
-            return entry
+        number, previous = (last.number + 1, last.digest) if last else (0, "")
+        entries = [
+            StudyLog(chain=chain, number=number, previous=previous, **same),
+            StudyLog(chain=about, number=0, **same),
+        ]
         try:
-            with transaction.atomic():
-                entry.save(force_insert=True)
-            return entry
+            with nullcontext() if owned else transaction.atomic():
+                StudyLog.objects.bulk_create(entries)
+            return
         except IntegrityError:
-            continue
+            if owned:
+                raise
 
 
 def broken_links(study: Study) -> Iterator[str]:

@@ -384,3 +384,14 @@ def test_every_verb_leaves_a_log_that_holds() -> None:
     services.join(study=study, kind="preview")
     close(study=study, by=None)
     assert list(verify_study(study)) == []
+
+
+@pytest.mark.parametrize("number", [-0.0, 0, 0.1, 1e-300, 100])
+def test_the_log_takes_numbers_as_every_database_gives_them_back(number: float) -> None:
+    study = make_study()
+    participant = services.join(study=study).participant
+    trial = participant.trials.filter(kind="rating").first()
+    assert trial is not None
+    values = dict.fromkeys(trial.planned["constructs"], number)
+    services.record_response(participant=participant, body=answer_to(trial, values=values))
+    assert list(verify_study(study)) == []
