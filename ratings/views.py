@@ -25,9 +25,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lab.compiled_read import CompiledRead
 from lab.origins import is_own_origin
 from ratings import services
+from ratings.answering import find_participant
 from ratings.models import Participant, token_digest
 from ratings.services import presentation
 from ratings.services.answers import LARGEST_BODY, read_body
@@ -41,16 +41,8 @@ COOKIE_DAYS = 30
 Page = Callable[[HttpRequest, Participant, str], HttpResponse]
 
 
-PARTICIPANT: CompiledRead[Participant] = CompiledRead(
-    Participant.objects.all,
-    by="token_digest",
-    related={"study": Study},
-    leaving_out=[f"study__{name}" for name in Participant.LARGE],
-)
-
-
 def find(token: str) -> Participant | None:
-    return PARTICIPANT.first(token_digest(token))
+    return find_participant(token_digest(token))
 
 
 def participant_page(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
@@ -67,20 +59,28 @@ def participant_page(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
     return view
 
 
-def participant_api(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
+def api(page: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
     """An address for the participant's browser: JSON in, JSON out, refusals with their status."""
 
     @csrf_exempt
     @never_cache
     @functools.wraps(page)
     def view(request: HttpRequest, token: str) -> HttpResponse:
-        participant = find(token)
         try:
-            if participant is None:
-                raise NotTheirs("token", "belongs to nobody who takes part", "the link given after consent")
-            return page(request, participant, token)
+            return page(request, token)
         except Refused as refusal:
             return JsonResponse(refusal.to_json(), status=refusal.status)
+
+    return view
+
+
+def participant_api(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
+    """Such an address of the person who has the token."""
+
+    @api
+    @functools.wraps(page)
+    def view(request: HttpRequest, token: str) -> HttpResponse:
+        return page(request, services.owner(token_digest(token)), token)
 
     return view
 
@@ -292,14 +292,16 @@ def state(request: HttpRequest, participant: Participant, token: str) -> HttpRes
 
 
 @require_POST
-@participant_api
-def responses(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
+@api
+def responses(request: HttpRequest, token: str) -> HttpResponse:
+    """Take an answer. Its participant is read with its trial, and apart only where it is refused."""
+    digest = token_digest(token)
     try:
         body = read_request(request)
     except Refused as refusal:
-        services.note_refusal(participant=participant, body={}, refusal=refusal)
+        services.note_refusal(participant=services.owner(digest), body={}, refusal=refusal)
         raise
-    recorded = services.record_response(participant=participant, body=body)
+    recorded = services.record_post(digest=digest, body=body)
     return JsonResponse(recorded.to_json(), status=recorded.status)
 
 
