@@ -37,12 +37,10 @@ ASKED = JoinedRead(
     JOIN ratings_participant participant ON participant.id = trial.participant_id
     JOIN studies_study study ON study.id = participant.study_id
     LEFT JOIN ratings_response response ON response.trial_id = trial.id
-    LEFT JOIN studies_studylog entry ON entry.study_id = participant.study_id
-        AND entry.chain = participant.name
-        AND entry.number = (
-            SELECT MAX(number) FROM studies_studylog
-            WHERE study_id = participant.study_id AND chain = participant.name
-        )
+    LEFT JOIN studies_studylog entry ON entry.id = (
+        SELECT id FROM studies_studylog WHERE study_id = participant.study_id AND chain = participant.name
+        ORDER BY number DESC LIMIT 1
+    )
     WHERE trial.name = %s
     """,
     {

@@ -176,7 +176,9 @@ class Participant(models.Model):
 class Trial(models.Model):
     """One planned trial of one participant. ``name`` is ``<participant>-t<index>``."""
 
-    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="trials")
+    participant = models.ForeignKey(
+        Participant, on_delete=models.CASCADE, related_name="trials", db_index=False
+    )  # the constraint's index begins with it
     index = models.PositiveIntegerField()
     name = models.CharField(max_length=60, unique=True)
     block = models.CharField(max_length=40)

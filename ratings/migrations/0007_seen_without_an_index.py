@@ -1,10 +1,11 @@
-"""Where a participant's answers have got to; and no index over what every answer changes.
+"""Where a participant's answers have got to; no index over what every answer changes, and none twice.
 
-SQLite rebuilds the table for the new column, which drops its trigger: the last step makes it again.
+SQLite rebuilds tables for it, which drops their triggers: the last step makes them again.
 """
 
 from importlib import import_module
 
+import django.db.models.deletion
 from django.db import migrations, models
 
 leave = import_module("ratings.migrations.0006_erased_by_leave")
@@ -14,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('ratings', '0006_erased_by_leave'),
-        ('studies', '0004_keeping'),
+        ('studies', '0005_log_with_one_index'),
     ]
 
     operations = [
@@ -30,6 +31,11 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='participant',
             index=models.Index(fields=['study', 'status'], name='participant_status'),
+        ),
+        migrations.AlterField(
+            model_name='trial',
+            name='participant',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='trials', to='ratings.participant'),
         ),
         migrations.RunPython(leave.make_triggers, leave.make_triggers),
     ]
