@@ -99,7 +99,7 @@ def make(wanted: dict[str, Any]) -> dict[str, Any]:
 
 def person(joined: Any, answered: int) -> dict[str, Any]:
     """A person's token and the bodies of the posts to come; those before are stored."""
-    from ratings.models import Response
+    from ratings.models import Participant, Response
 
     trials = list(joined.participant.trials.order_by("index"))
     bodies = [body(trial) for trial in trials]
@@ -114,6 +114,7 @@ def person(joined: Any, answered: int) -> dict[str, Any]:
         )
         for trial, post in zip(trials[:answered], bodies, strict=False)
     )
+    Participant.objects.filter(pk=joined.participant.pk).update(answered_below=answered)
     return {"token": joined.token, "posts": bodies[answered:]}
 
 

@@ -138,8 +138,8 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
 @contextmanager
 def otree_served(
     python: Path, folder: Path, database: str, people: int, rounds: int
-) -> Iterator[tuple[int, list[str]]]:
-    """OTree in its production mode, with one slider page repeated; yields port and codes."""
+) -> Iterator[tuple[int, subprocess.Popen[bytes], list[str]]]:
+    """OTree in its production mode, with one slider page repeated; yields port, process and codes."""
     app = folder / "otree" / "sliders"
     app.mkdir(parents=True)
     (app.parent / "_static").mkdir()  # oTree does not start without it
@@ -164,5 +164,6 @@ def otree_served(
     made = subprocess.run([python, "session.py"], check=True, stdout=subprocess.PIPE, text=True, **quiet)
     codes = made.stdout.split("CODES")[1].split()
     port = free_port()
-    with running([program, "prodserver1of2", f"127.0.0.1:{port}"], app.parent, environment, port):
-        yield port, codes
+    words = [program, "prodserver1of2", f"127.0.0.1:{port}"]
+    with running(words, app.parent, environment, port) as process:
+        yield port, process, codes

@@ -31,6 +31,17 @@ PARTICIPANT = JoinedRead(
     },
 )
 
+OF_STUDY = ("id", "title", "state", "closed_at", "timeout_minutes", "grace_minutes", "most_attempts")
+NOT_ASKED = (
+    "last_seen_at",
+    "finished_at",
+    "completion_code",
+    "withdrawal_code",
+    "erased_at",
+    "events_over",
+    "attempts_over",
+)
+"""Of the participant's row, what an answer does not depend on."""
 ASKED = JoinedRead(
     """
     FROM ratings_trial trial
@@ -44,13 +55,10 @@ ASKED = JoinedRead(
     WHERE trial.name = %s
     """,
     {
-        "trial": (Trial, columns_of(Trial)),
-        "participant": (Participant, columns_of(Participant)),
-        "study": (
-            Study,
-            ("id", "title", "state", "closed_at", "timeout_minutes", "grace_minutes", "most_attempts"),
-        ),
-        "response": (Response, columns_of(Response)),
+        "trial": (Trial, columns_of(Trial, but=["block"])),
+        "participant": (Participant, columns_of(Participant, but=NOT_ASKED)),
+        "study": (Study, OF_STUDY),
+        "response": (Response, columns_of(Response, but=["late", "marks"])),
         "entry": (StudyLog, columns_of(StudyLog)),
     },
     {
