@@ -1,4 +1,4 @@
-"""Answers per second and processor time per answer: ours, a bare insert, oTree; what the plan's size costs."""
+"""Answers per second, processor time per answer (ours, bare inserts, oTree); what the size of a plan costs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,27 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.ratings_load import Load, Visitor, answers, dealt, drive, expect, get, post, post_form
+from benchmarks.ratings_load import (
+    Load,
+    Request,
+    Visitor,
+    answers,
+    dealt,
+    drive,
+    expect,
+    get,
+    post,
+    post_form,
+)
 from benchmarks.ratings_servers import Lab, otree_served
 from scripts.services import Server
 
@@ -202,8 +214,8 @@ def plan_ratio(lab: Lab, database: Server) -> dict[str, Any]:
     with lab.served() as (port, process):
         for _ in range(RATIO_PAIRS):
             for name, of in queues.items():
-                part = [answers(itertools.islice(queue, RATIO_POSTS)) for queue in of]
-                turns.take(name, System(port, process, lambda part=part: part), None)
+                part = partial(first_answers, of)
+                turns.take(name, System(port, process, part), None)
     waited = {
         name: [statistics.median(load.latencies["answer"]) for load in loads]
         for name, loads in turns.loads.items()
@@ -215,6 +227,11 @@ def plan_ratio(lab: Lab, database: Server) -> dict[str, Any]:
         "plan_ratio_processor": paired_ratio(worked, "many_late"),
         "plan_ratio_processor_first_trials": paired_ratio(worked, "many"),
     }
+
+
+def first_answers(queues: Sequence[Iterator[Request]]) -> list[Visitor]:
+    """Visitors who post the next few answers of their queues."""
+    return [answers(itertools.islice(queue, RATIO_POSTS)) for queue in queues]
 
 
 def paired_ratio(times: dict[str, list[float]], name: str) -> float:

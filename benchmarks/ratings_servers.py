@@ -152,13 +152,8 @@ def otree_served(
         name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}
     }
     environment = {**inherited, "DATABASE_URL": database, "OTREE_PRODUCTION": "1", "PATH": path}
-    program, quiet = (
-        str(python.with_name("otree")),
-        {
-            "cwd": app.parent,
-            "env": environment,
-        },
-    )
+    program = str(python.with_name("otree"))
+    quiet: dict[str, Any] = {"cwd": app.parent, "env": environment}
     reset = [program, "resetdb", "--noinput"]
     subprocess.run(reset, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **quiet)
     made = subprocess.run([python, "session.py"], check=True, stdout=subprocess.PIPE, text=True, **quiet)

@@ -27,13 +27,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lab.origins import is_own_origin
 from ratings import services
-from ratings.answering import find_participant
 from ratings.models import Participant, token_digest
 from ratings.services import presentation
 from ratings.services.answers import LARGEST_BODY, read_body
 from ratings.services.arriving import count_arrival, note_refused_arrival, read_recruit, resume_code
 from ratings.services.leaving import find_leaving
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
+from ratings.statements import find_participant
 from studies.models import Study
 from studies.services.presentation import paragraphs
 

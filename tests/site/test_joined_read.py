@@ -9,8 +9,8 @@ from django.db.models import Model
 
 from lab.joined_read import JoinedRead, columns_of
 from ratings import services
-from ratings.answering import find_asked, find_participant
 from ratings.models import Participant, Response, Trial
+from ratings.statements import find_asked, find_participant
 from studies.models import Study, StudyLog
 from tests.site.small_study import answer_to, make_study
 

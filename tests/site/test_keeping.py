@@ -19,12 +19,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from ratings import services
-from ratings.answering import find_asked
 from ratings.models import Attempt, Event, Participant, Permit, Recruitment, Response, Trial
 from ratings.services import Joined, Recruit, erasing, recording
 from ratings.services.flow import flow
 from ratings.services.refusals import NotNow, Unknown
 from ratings.services.verifying import verify_study
+from ratings.statements import find_asked
 from studies.models import Study, StudyLog
 from studies.services import close
 from tests.site.small_study import answer_all, answer_to, make_study

@@ -16,11 +16,11 @@ from django.utils import timezone
 from almond.digest import digest_json
 from lab.written_together import write_together
 from ratings import services
-from ratings.answering import ASKED, find_asked
 from ratings.models import Attempt, Participant, Response, Trial
 from ratings.services import erasing, logging
 from ratings.services.refusals import Malformed
 from ratings.services.verifying import verify_study
+from ratings.statements import ASKED, find_asked
 from studies.models import StudyLog
 from tests.site.small_study import answer_to, make_study
 
