@@ -1,4 +1,4 @@
-"""Answers per second, processor time per answer (ours, bare inserts, oTree); what the size of a plan costs."""
+"""Answers per second, processor time per answer (ours, bare inserts, oTree); what the size of plans costs."""
 
 from __future__ import annotations
 
@@ -212,8 +212,8 @@ def plan_ratio(lab: Lab, database: Server) -> dict[str, Any]:
         queues[name] = dealt(study["people"], RATIO_CLIENTS)
     turns = Turns(database)
     with lab.served() as (port, process):
-        for _ in range(RATIO_PAIRS):
-            for name, of in queues.items():
+        for turn in range(RATIO_PAIRS):
+            for name, of in list(queues.items())[:: -1 if turn % 2 else 1]:
                 part = partial(first_answers, of)
                 turns.take(name, System(port, process, part), None)
     waited = {
