@@ -100,8 +100,11 @@ def make(wanted: dict[str, Any]) -> dict[str, Any]:
 
 def person(joined: Any, answered: int) -> dict[str, Any]:
     """A person's token and the bodies of the posts to come; those before are stored."""
+    from ratings.models import Participant
+
     trials = list(joined.participant.trials.order_by("index"))
     store_answers(trials[:answered])
+    Participant.objects.filter(pk=joined.participant.pk).update(answered_below=answered)
     return {"token": joined.token, "posts": [body(trial) for trial in trials[answered:]]}
 
 

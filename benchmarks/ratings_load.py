@@ -6,12 +6,15 @@ A visitor is a generator: it yields a request, gets the reply, and yields the ne
 
 from __future__ import annotations
 
+import itertools
+import json
 import selectors
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -171,3 +174,27 @@ def _answered(connection: Connection, load: Load) -> bool:
         return False
     connection.send()
     return True
+
+
+def answers(posts: Iterator[Request]) -> Visitor:
+    """Post one answer after the other."""
+    for request in posts:
+        expect(200, (yield request))
+
+
+def expect(status: int, reply: Reply) -> Reply:
+    if reply.status != status:
+        raise RuntimeError(f"expected {status}, got {reply.head}\n{reply.body[:500]!r}")
+    return reply
+
+
+def posts_of(person: dict[str, Any]) -> Iterator[Request]:
+    for body in person["posts"]:
+        yield post(f"/take/{person['token']}/responses", json.dumps(body).encode(), "answer")
+
+
+def dealt(people: Sequence[dict[str, Any]], clients: int) -> list[Iterator[Request]]:
+    """Give every client people whose answers it posts, one person after the other."""
+    return [
+        itertools.chain.from_iterable(map(posts_of, people[number::clients])) for number in range(clients)
+    ]

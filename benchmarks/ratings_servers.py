@@ -159,8 +159,8 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], port: int) -> None:
 @contextmanager
 def otree_served(
     python: Path, folder: Path, database: str, people: int, rounds: int
-) -> Iterator[tuple[int, list[str]]]:
-    """OTree in its production mode, with one slider page repeated; yields port and codes."""
+) -> Iterator[tuple[int, subprocess.Popen[bytes], list[str]]]:
+    """OTree in its production mode, with one slider page repeated; yields port, process and codes."""
     app = folder / "otree" / "sliders"
     app.mkdir(parents=True)
     (app.parent / "_static").mkdir()  # oTree does not start without it
@@ -173,17 +173,13 @@ def otree_served(
         name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}
     }
     environment = {**inherited, "DATABASE_URL": database, "OTREE_PRODUCTION": "1", "PATH": path}
-    program, quiet = (
-        str(python.with_name("otree")),
-        {
-            "cwd": app.parent,
-            "env": environment,
-        },
-    )
+    program = str(python.with_name("otree"))
+    quiet: dict[str, Any] = {"cwd": app.parent, "env": environment}
     reset = [program, "resetdb", "--noinput"]
     subprocess.run(reset, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **quiet)
     made = subprocess.run([python, "session.py"], check=True, stdout=subprocess.PIPE, text=True, **quiet)
     codes = made.stdout.split("CODES")[1].split()
     port = free_port()
-    with running([program, "prodserver1of2", f"127.0.0.1:{port}"], app.parent, environment, port):
-        yield port, codes
+    words = [program, "prodserver1of2", f"127.0.0.1:{port}"]
+    with running(words, app.parent, environment, port) as process:
+        yield port, process, codes

@@ -87,6 +87,10 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 
+PREPARED_FROM = 3
+"""A statement is prepared when a connection has sent it so often."""
+
+
 def read_database() -> dict[str, Any]:
     """Use SQLite in the lab's folder unless ``DATABASE_URL`` names another.
 
@@ -102,6 +106,10 @@ def read_database() -> dict[str, Any]:
             "timeout": 30,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=30000;",
         }
+    else:
+        database["ENGINE"] = "lab.postgresql"
+        # What is asked again and again is planned once in a connection.
+        database["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": PREPARED_FROM}
     return {**database, **kept}
 
 

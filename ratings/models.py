@@ -121,6 +121,9 @@ class Participant(models.Model):
     attempts_made = models.PositiveIntegerField(
         default=0, help_text="Posts of answers that were written down."
     )
+    answered_below = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Every trial of a lower index has a response."
+    )
     events_over = models.PositiveIntegerField(
         default=0, help_text="Events that came after the study's limit and were not kept."
     )
@@ -132,7 +135,8 @@ class Participant(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["study", "status", "last_seen_at"], name="participant_activity")]
+        # Of nothing that an answer changes: PostgreSQL then has no index to write when somebody is seen.
+        indexes = [models.Index(fields=["study", "status"], name="participant_status")]
         constraints = [
             models.CheckConstraint(
                 condition=(
@@ -169,35 +173,18 @@ class Participant(models.Model):
         return now - self.last_seen_at
 
 
-class TrialQuerySet(models.QuerySet["Trial"]):
-    def to_answer(self) -> TrialQuerySet:
-        """Read each with all that an answer to it depends on: participant, study and stored response.
-
-        ``earlier_open`` tells whether a trial before it has no response yet.
-        """
-        earlier = Trial.objects.filter(
-            participant=OuterRef("participant"), index__lt=OuterRef("index"), response__isnull=True
-        )
-        large = (f"participant__study__{name}" for name in Participant.LARGE)
-        return (
-            self.select_related("participant__study", "response")
-            .defer(*large)
-            .annotate(earlier_open=Exists(earlier))
-        )
-
-
 class Trial(models.Model):
     """One planned trial of one participant. ``name`` is ``<participant>-t<index>``."""
 
-    participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="trials")
+    participant = models.ForeignKey(
+        Participant, on_delete=models.CASCADE, related_name="trials", db_index=False
+    )  # the constraint's index begins with it
     index = models.PositiveIntegerField()
     name = models.CharField(max_length=60, unique=True)
     block = models.CharField(max_length=40)
     kind = models.CharField(max_length=40)
     planned = models.JSONField(help_text="The planned trial of the list.")
     digests = models.JSONField(help_text="SHA-256 of the images to show, left to right.")
-
-    objects: ClassVar[models.Manager[Trial]] = models.Manager.from_queryset(TrialQuerySet)()
 
     class Meta:
         ordering = ["participant", "index"]

@@ -24,7 +24,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lab.compiled_read import CompiledRead
 from lab.compression import compressed
 from lab.origins import is_own_origin
 from ratings import services
@@ -34,6 +33,7 @@ from ratings.services.answers import LARGEST_BODY, read_body
 from ratings.services.arriving import count_arrival, note_refused_arrival, read_recruit, resume_code
 from ratings.services.leaving import find_leaving
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
+from ratings.statements import find_participant, find_study
 from studies.models import Study
 from studies.services.presentation import paragraphs, scripts
 
@@ -41,24 +41,8 @@ COOKIE_DAYS = 30
 Page = Callable[[HttpRequest, Participant, str], HttpResponse]
 
 
-PARTICIPANT: CompiledRead[Participant] = CompiledRead(
-    Participant.objects.all,
-    by="token_digest",
-    related={"study": Study},
-    leaving_out=[f"study__{name}" for name in Participant.LARGE],
-)
-
-
-STUDY: CompiledRead[Study] = CompiledRead(
-    lambda: Study.objects.exclude(state=Study.State.DRAFT),
-    by="slug",
-    related={},
-    leaving_out=["plan", "debriefing"],
-)
-
-
 def find(token: str) -> Participant | None:
-    return PARTICIPANT.first(token_digest(token))
+    return find_participant(token_digest(token))
 
 
 def participant_page(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
@@ -75,20 +59,28 @@ def participant_page(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
     return view
 
 
-def participant_api(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
+def api(page: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
     """An address for the participant's browser: JSON in, JSON out, refusals with their status."""
 
     @csrf_exempt
     @never_cache
     @functools.wraps(page)
     def view(request: HttpRequest, token: str) -> HttpResponse:
-        participant = find(token)
         try:
-            if participant is None:
-                raise NotTheirs("token", "belongs to nobody who takes part", "the link given after consent")
-            return page(request, participant, token)
+            return page(request, token)
         except Refused as refusal:
             return JsonResponse(refusal.to_json(), status=refusal.status)
+
+    return view
+
+
+def participant_api(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
+    """Such an address of the person who has the token."""
+
+    @api
+    @functools.wraps(page)
+    def view(request: HttpRequest, token: str) -> HttpResponse:
+        return page(request, services.owner(token_digest(token)), token)
 
     return view
 
@@ -121,7 +113,7 @@ def read_request(request: HttpRequest) -> dict[str, object]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, slug: str) -> HttpResponse:
     """The consent form; posting it begins, or goes on where this browser began."""
-    study = STUDY.first(slug)
+    study = find_study(slug)
     if study is None:
         raise Http404(f"no study {slug!r}")
     token = request.COOKIES.get(cookie_name(study), "")
@@ -310,14 +302,16 @@ def state(request: HttpRequest, participant: Participant, token: str) -> HttpRes
 
 
 @require_POST
-@participant_api
-def responses(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
+@api
+def responses(request: HttpRequest, token: str) -> HttpResponse:
+    """Take an answer. Its participant is read with its trial, and apart only where it is refused."""
+    digest = token_digest(token)
     try:
         body = read_request(request)
     except Refused as refusal:
-        services.note_refusal(participant=participant, body={}, refusal=refusal)
+        services.note_refusal(participant=services.owner(digest), body={}, refusal=refusal)
         raise
-    recorded = services.record_response(participant=participant, body=body)
+    recorded = services.record_post(digest=digest, body=body)
     return JsonResponse(recorded.to_json(), status=recorded.status)
 
 

@@ -54,7 +54,9 @@ class StudyLog(models.Model):
     answer at the same time do not wait for each other.
     """
 
-    study = models.ForeignKey("studies.Study", on_delete=models.PROTECT, related_name="log")
+    study = models.ForeignKey(
+        "studies.Study", on_delete=models.PROTECT, related_name="log", db_index=False
+    )  # the constraint's index begins with it
     chain = models.CharField(max_length=60, help_text="study, a list, or a participant.")
     number = models.PositiveIntegerField(help_text="Place in the chain, counted from 0.")
     kind = models.CharField(max_length=20)

@@ -6,7 +6,14 @@ from ratings.services.arriving import arrive, resume
 from ratings.services.exporting import export_tables
 from ratings.services.joining import Joined, Recruit, join, new_token
 from ratings.services.leaving import finish, withdraw, withdraw_by_code
-from ratings.services.recording import Recorded, note_refusal, record_events, record_response
+from ratings.services.recording import (
+    Recorded,
+    note_refusal,
+    owner,
+    record_events,
+    record_post,
+    record_response,
+)
 from ratings.services.simulating import start_simulation
 
 __all__ = [
@@ -19,7 +26,9 @@ __all__ = [
     "join",
     "new_token",
     "note_refusal",
+    "owner",
     "record_events",
+    "record_post",
     "record_response",
     "resume",
     "start_simulation",

@@ -40,7 +40,16 @@ def joined(participant: Participant, trials: Iterable[Trial]) -> dict[str, Any]:
 
 
 def answered(response: Response, attempt: Attempt | None) -> dict[str, Any]:
-    """Return a response and the attempt that stored it; none beyond the limit of attempts."""
+    """Return a response and the attempt that stored it; none beyond the limit of attempts.
+
+    The attempt has no number in it: the rows of an answer are stored at once, before numbers are known.
+    """
+    of_attempt = {**fields_of(attempt, ATTEMPT), "trial": attempt.trial_id} if attempt else None
+    return {**fields_of(response, RESPONSE), "attempt": of_attempt}
+
+
+def answered_numbered(response: Response, attempt: Attempt | None) -> dict[str, Any]:
+    """Return the same as it was written before the rows of an answer were stored at once."""
     return {**fields_of(response, RESPONSE), "attempt": attempted(attempt) if attempt else None}
 
 
@@ -63,9 +72,17 @@ def log_join(participant: Participant, trials: str) -> None:
     log.append_and_begin(study, chain, "join", name, content, owned=participant.is_person)
 
 
-def log_response(participant: Participant, response: Response, attempt: Attempt | None) -> None:
-    content = answered(response, attempt)
-    log.append(participant.study, participant.name, "response", response.trial.name, content)
+def response_entry(last: StudyLog | None, response: Response, attempt: Attempt | None) -> StudyLog:
+    """Make the entry of a response, to be stored with it, after the last one of its participant."""
+    participant = response.trial.participant
+    return log.entry_after(
+        last,
+        participant.study,
+        participant.name,
+        kind="response",
+        about=response.trial.name,
+        content=answered(response, attempt),
+    )
 
 
 def log_attempt(participant: Participant, attempt: Attempt) -> None:

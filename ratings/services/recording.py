@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -19,13 +20,13 @@ from django.utils import timezone
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import Answer
 from almond.digest import digest_bytes
-from lab.compiled_read import CompiledRead
 from ratings.models import Attempt, Event, Participant, Response, Trial
 from ratings.services import slots
 from ratings.services.answers import check_answer, read_answer, read_events, read_trial_id
 from ratings.services.joining import not_live
-from ratings.services.logging import log_attempt, log_response
+from ratings.services.logging import log_attempt, response_entry
 from ratings.services.refusals import Malformed, NotNow, NotTheirs, Reason, Refused, Unknown
+from ratings.statements import Asked, find_asked, find_participant, store_seen
 from studies.models import Study
 
 Outcome = Attempt.Outcome
@@ -64,55 +65,73 @@ def record_response(*, participant: Participant, body: Mapping[str, Any]) -> Rec
     Raises ``Malformed`` (400), ``NotTheirs`` (403), ``Unknown`` (404) or ``NotNow`` (409); the attempt is
     written down all the same.
     """
+    return record_post(digest=participant.token_digest, body=body)
+
+
+def record_post(*, digest: str, body: Mapping[str, Any]) -> Recorded:
+    """Do the same for whoever has the token of a digest; ``NotTheirs`` also when nobody has."""
     try:
-        return store_first(participant, body)
+        return store_first(digest, body)
     except Refused as refusal:
-        note_refusal(participant=participant, body=body, refusal=refusal)
+        note_refusal(participant=owner(digest), body=body, refusal=refusal)
         raise
 
 
-def store_first(participant: Participant, body: Mapping[str, Any]) -> Recorded:
-    """Store an answer; where another post of its trial was faster, look again: now there is a response.
+def owner(digest: str) -> Participant:
+    """Return who has the token of a digest; ``NotTheirs`` when nobody has."""
+    participant = find_participant(digest)
+    if participant is None:
+        raise NotTheirs("token", "belongs to nobody who takes part", "the link given after consent")
+    return participant
 
-    The whole transaction is tried again rather than a savepoint set in it, which every answer would pay for.
+
+def store_first(digest: str, body: Mapping[str, Any]) -> Recorded:
+    """Store an answer; where another post of the participant was faster, look again at what there is now.
+
+    What is read is not locked: the database refuses what does not fit any more, the whole answer is undone,
+    and each turn of the loop means that somebody else's post was stored, so it ends.
     """
-    try:
-        with transaction.atomic():
-            return store(participant, body)
-    except ResponseExists as error:
-        with transaction.atomic():
-            trial = find_trial(participant, read_trial_id(body))
-            if stored_response(trial) is None:
-                raise Malformed(
-                    "response_id", f"{body['response_id']} was used for another trial", "a new UUID"
-                ) from error
-            return store(participant, body)
+    asked = find_trial(digest, read_trial_id(body))
+    while True:
+        try:
+            return store(asked, body)
+        except IntegrityError as error:
+            before, asked = asked, find_trial(digest, asked.trial.name)
+            if asked.is_as_before(before):
+                raise used_before(body) or error from error
 
 
-def store(participant: Participant, body: Mapping[str, Any]) -> Recorded:
-    trial = find_trial(participant, read_trial_id(body))
-    participant = trial.participant  # as it is now, with its study
-    response = stored_response(trial)
-    if response is None:
-        kind = TRIAL_KINDS.load(trial.kind)
-        answer = read_answer(body, kind)
-        check_takes_answers(participant.study)
-        check_present(participant)
-        check_answer(answer, kind, trial)
-        late = not slots.reclaim_slot(participant)
-        response, outcome = write(trial, answer, late=late, marks=marks_of(answer, trial)), Outcome.STORED
-    else:
-        outcome = outcome_of(response, body)
-    attempt = note(participant, body, outcome, HTTP_STATUS[outcome], trial=trial)
-    if outcome == Outcome.STORED:
-        log_response(participant, response, attempt)
-    elif attempt is not None:
-        log_attempt(participant, attempt)
+def used_before(body: Mapping[str, Any]) -> Malformed | None:
+    """Say that a response id is that of another trial's response; None when it is not."""
+    if not Response.objects.filter(response_id=body["response_id"]).exists():
+        return None
+    return Malformed("response_id", f"{body['response_id']} was used for another trial", "a new UUID")
+
+
+def store(asked: Asked, body: Mapping[str, Any]) -> Recorded:
+    """Store a first answer, or note that a trial has one."""
+    if asked.response is not None:
+        return note_repeat(asked, asked.response, body)
+    kind = TRIAL_KINDS.load(asked.trial.kind)
+    answer = read_answer(body, kind)
+    check_takes_answers(asked.study)
+    check_present(asked.participant)
+    check_answer(answer, kind, asked.trial)
+    if asked.participant.status != Participant.Status.TIMED_OUT:
+        return write(asked, answer, body, late=False)
+    with transaction.atomic():
+        late = not slots.reclaim_slot(asked.participant)
+        return write(asked, answer, body, late=late)
+
+
+@transaction.atomic
+def note_repeat(asked: Asked, response: Response, body: Mapping[str, Any]) -> Recorded:
+    """Write down a post whose trial has a response."""
+    outcome = outcome_of(response, body)
+    attempt = note(asked.participant, body, outcome, HTTP_STATUS[outcome], trial=asked.trial)
+    if attempt is not None:
+        log_attempt(asked.participant, attempt)
     return Recorded(response, outcome)
-
-
-def stored_response(trial: Trial) -> Response | None:
-    return trial.response if hasattr(trial, "response") else None
 
 
 def check_takes_answers(study: Study) -> None:
@@ -135,34 +154,25 @@ def outcome_of(response: Response, body: Mapping[str, Any]) -> Outcome:
     return Outcome.REPEATED if posted == stored else Outcome.ALTERED
 
 
-def marks_of(answer: Answer, trial: Trial) -> list[str]:
+def marks_of(answer: Answer, asked: Asked, now: datetime) -> list[str]:
     """Return what is implausible about an answer that is about to be stored: keys of ``Response.MARKS``."""
-    since_joining = (timezone.now() - trial.participant.consented_at).total_seconds() * 1000
+    since_joining = (now - asked.participant.consented_at).total_seconds() * 1000
     marks = {
         "too_fast": answer.rt_ms < FASTEST_MS,
         "too_long": answer.rt_ms > since_joining + CLOCK_SLACK_MS,
-        "out_of_order": trial.earlier_open,  # type: ignore[attr-defined]  # annotated by to_answer
+        "out_of_order": asked.earlier_open,
     }
     return [name for name, holds in marks.items() if holds]
 
 
-TRIAL_TO_ANSWER: CompiledRead[Trial] = CompiledRead(
-    Trial.objects.to_answer,
-    by="name",
-    related={"participant": Participant, "participant__study": Study, "response": Response},
-    leaving_out=[f"participant__study__{name}" for name in Participant.LARGE],
-    annotations=("earlier_open",),
-)
-"""All that an answer to a trial depends on, in one statement."""
-
-
-def find_trial(participant: Participant, name: str) -> Trial:
-    trial = TRIAL_TO_ANSWER.first(name)
-    if trial is None:
+def find_trial(digest: str, name: str) -> Asked:
+    """Return the trial of this name and all that its answer depends on, if its participant has the token."""
+    asked = find_asked(name)
+    if asked is None:
         raise Unknown("trial_id", f"{name!r} is no trial", "a trial of this participant")
-    if trial.participant_id != participant.pk:
+    if asked.participant.token_digest != digest:
         raise NotTheirs("trial_id", f"{name!r} is somebody else's trial", "a trial of this participant")
-    return trial
+    return asked
 
 
 def check_present(participant: Participant) -> None:
@@ -176,29 +186,35 @@ def withdrawn(participant: Participant) -> NotNow:
     )
 
 
-class ResponseExists(Exception):
-    """Another post of the trial was faster, or the response id is that of another trial."""
+def write(asked: Asked, answer: Answer, body: Mapping[str, Any], *, late: bool) -> Recorded:
+    """Insert the response, the attempt that stored it and their entry in the log; of somebody who withdrew
+    meanwhile nothing is stored.
 
-
-def write(trial: Trial, answer: Answer, *, late: bool, marks: list[str]) -> Response:
-    """Insert the response.
-
-    :raises ResponseExists: the database has one for this trial, or with this id; the transaction is over.
+    :raises IntegrityError: the database has a response for this trial or with this id, or the log went on.
     """
-    try:
-        return Response.objects.create(
-            trial=trial,
-            response_id=answer.response_id,
-            values=dict(getattr(answer, "values", {})),
-            chosen=getattr(answer, "chosen", ""),
-            rt_ms=answer.rt_ms,
-            digests=list(answer.images),
-            late=late,
-            marks=marks,
-            received_at=timezone.now(),
+    now = timezone.now()
+    response = Response(
+        trial=asked.trial,
+        response_id=answer.response_id,
+        values=dict(getattr(answer, "values", {})),
+        chosen=getattr(answer, "chosen", ""),
+        rt_ms=answer.rt_ms,
+        digests=list(answer.images),
+        late=late,
+        marks=marks_of(answer, asked, now),
+        received_at=now,
+    )
+    attempt = None
+    if asked.attempts_are_kept:
+        ids = ids_of(body)
+        attempt = Attempt(
+            participant=asked.participant, trial=asked.trial, outcome=Outcome.STORED, status=200, **ids
         )
-    except IntegrityError as error:
-        raise ResponseExists from error
+    entry = response_entry(asked.entry, response, attempt)
+    rows = [row for row in (response, attempt, entry) if row is not None]
+    if not store_seen(asked, rows, now=now):
+        raise withdrawn(asked.participant)
+    return Recorded(response, Outcome.STORED)
 
 
 def note(
@@ -210,28 +226,29 @@ def note(
     trial: Trial | None = None,
     detail: str = "",
 ) -> Attempt | None:
-    """Write an attempt down, or count it where the participant's limit is reached; they were seen now.
+    """Write down an attempt that stored nothing, or count it beyond the limit; its participant was seen now.
 
-    Changing the participant's row takes its lock: of somebody who withdrew meanwhile nothing is stored, and
-    of somebody who was erased no id is written.
+    Changing the participant's row takes its lock: of somebody who was erased meanwhile no id is written.
     """
     here = Participant.objects.filter(pk=participant.pk)
     counter = (
         "attempts_made" if participant.attempts_made < participant.study.most_attempts else "attempts_over"
     )
-    present = here.exclude(status=Participant.Status.WITHDRAWN) if outcome == Outcome.STORED else here
-    if present.update(**{counter: F(counter) + 1}, last_seen_at=timezone.now()) == 0:
-        raise withdrawn(participant)
+    here.update(**{counter: F(counter) + 1}, last_seen_at=timezone.now())
     if counter == "attempts_over":
         return None
-    ids = {
+    erased = here.filter(erased_at__isnull=False).exists()
+    ids = {} if erased else ids_of(body, detail)
+    return Attempt.objects.create(participant=participant, trial=trial, outcome=outcome, status=status, **ids)
+
+
+def ids_of(body: Mapping[str, Any], detail: str = "") -> dict[str, str]:
+    """Return what an attempt holds of its post: nothing of them stays when the participant is erased."""
+    return {
         "response_id": storable(str(body.get("response_id", "")), 60),
         "detail": storable(detail, 400),
         "body_digest": digest_bytes(json.dumps(body, sort_keys=True, default=str).encode()),
     }
-    if outcome != Outcome.STORED and here.filter(erased_at__isnull=False).exists():
-        ids = {}
-    return Attempt.objects.create(participant=participant, trial=trial, outcome=outcome, status=status, **ids)
 
 
 def storable(text: str, longest: int) -> str:

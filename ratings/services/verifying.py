@@ -105,19 +105,21 @@ def _answers(person: Participant, entries: Entries) -> Iterator[str]:
     responses = Response.objects.filter(trial__participant=person).select_related("trial")
     attempts = list(person.attempts.order_by("pk"))
     stored = {row.trial_id: row for row in attempts if row.outcome == Attempt.Outcome.STORED}
-    rows: dict[tuple[str, str], tuple[Any, dict[str, Any]]] = {
-        ("response", row.trial.name): (row, logging.answered(row, stored.get(row.trial_id)))
+    # Of a response either way of writing it down holds.
+    writings = (logging.answered, logging.answered_numbered)
+    rows: dict[tuple[str, str], tuple[Any, list[dict[str, Any]]]] = {
+        ("response", row.trial.name): (row, [write(row, stored.get(row.trial_id)) for write in writings])
         for row in responses
     }
     rows |= {
-        ("attempt", str(row.pk)): (row, logging.attempted(row))
+        ("attempt", str(row.pk)): (row, [logging.attempted(row)])
         for row in attempts
         if row.outcome != Attempt.Outcome.STORED
     }
     for key, content in entries.items():
         if key[0] in ("response", "attempt") and key not in rows:
             yield f"{_named(key)} is deleted"
-        elif key in rows and not person.erased_at and digest_json(rows[key][1]) != content:
+        elif key in rows and not person.erased_at and content not in map(digest_json, rows[key][1]):
             what = " or the attempt that stored it" if key[0] == "response" else ""
             yield f"{_named(key)}{what} was changed"
     for key, (row, _) in rows.items():

@@ -25,15 +25,7 @@ def append(study: Study, chain: str, kind: str, about: str, content: Mapping[str
     The caller holds the lock of the row that the chain belongs to, so that nobody else appends.
     """
     last = StudyLog.objects.last_of(study.pk, chain)
-    entry = StudyLog(
-        study=study,
-        chain=chain,
-        number=last.number + 1 if last else 0,
-        kind=kind,
-        about=about,
-        content=digest_json(content),
-        previous=last.digest if last else "",
-    )
+    entry = entry_after(last, study, chain, kind=kind, about=about, content=content)
     entry.save(force_insert=True)
     return entry
 
@@ -62,6 +54,21 @@ def append_and_begin(
         except IntegrityError:
             if owned:
                 raise
+
+
+def entry_after(
+    last: StudyLog | None, study: Study, chain: str, *, kind: str, about: str, content: Mapping[str, Any]
+) -> StudyLog:
+    """Make the entry of a chain that comes after ``last``; it is not stored."""
+    return StudyLog(
+        study=study,
+        chain=chain,
+        number=last.number + 1 if last else 0,
+        kind=kind,
+        about=about,
+        content=digest_json(content),
+        previous=last.digest if last else "",
+    )
 
 
 def broken_links(study: Study) -> Iterator[str]:

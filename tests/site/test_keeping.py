@@ -20,10 +20,11 @@ from django.utils import timezone
 from accounts.models import User
 from ratings import services
 from ratings.models import Attempt, Event, Participant, Permit, Recruitment, Response, Trial
-from ratings.services import Joined, Recruit, erasing
+from ratings.services import Joined, Recruit, erasing, recording
 from ratings.services.flow import flow
 from ratings.services.refusals import NotNow, Unknown
 from ratings.services.verifying import verify_study
+from ratings.statements import find_asked
 from studies.models import Study, StudyLog
 from studies.services import close
 from tests.site.small_study import answer_all, answer_to, make_study
@@ -133,12 +134,11 @@ def test_nothing_of_somebody_erased_comes_back() -> None:
 def test_an_answer_under_way_while_somebody_withdraws_is_not_stored() -> None:
     """The answer read its participant before the withdrawal and stores after it."""
     person = services.join(study=make_study()).participant
-    trial = Trial.objects.to_answer().get(participant=person, index=0)
+    trial = person.trials.get(index=0)
+    asked = find_asked(trial.name)
     services.withdraw(participant=Participant.objects.get(pk=person.pk))
-    from ratings.services import recording
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recording, "find_trial", lambda participant, name: trial)
+        patch.setattr(recording, "find_asked", lambda name: asked)
         with pytest.raises(NotNow):
             services.record_response(participant=person, body=answer_to(trial))
     assert not Response.objects.exists()
