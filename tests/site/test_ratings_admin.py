@@ -89,3 +89,10 @@ def test_participants_and_responses_are_looked_at_and_never_changed(staff_client
     page = staff_client.get(reverse("admin:ratings_participant_changelist")).content.decode()
     assert "7 of 7" in page
     assert participant.token_digest not in page
+
+
+def test_a_login_that_was_asked_for_by_nothing_leads_to_the_admin(client: Any, experimenter: User) -> None:
+    form = {"username": experimenter.username, "password": "a long enough password"}
+    page = client.post(reverse("admin:login"), form, follow=True)
+    assert page.redirect_chain == [(reverse("admin:index"), 302)]
+    assert page.status_code == 200
