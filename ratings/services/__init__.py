@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ratings.services.arriving import resume
+from ratings.services.arriving import enter, let_in, resume
 from ratings.services.exporting import export_tables
 from ratings.services.joining import Joined, Recruit, join, new_token
 from ratings.services.leaving import finish, withdraw, withdraw_by_code
@@ -13,9 +13,11 @@ __all__ = [
     "Joined",
     "Recorded",
     "Recruit",
+    "enter",
     "export_tables",
     "finish",
     "join",
+    "let_in",
     "new_token",
     "note_refusal",
     "record_events",
