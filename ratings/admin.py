@@ -20,9 +20,10 @@ from almond.errors import InputError
 from lab.append_only import actor
 from ratings import services
 from ratings.models import Participant, Response
+from ratings.plots import monitor_parts
 from ratings.services.arriving import PASS_MINUTES
 from ratings.services.joining import recruited_as
-from ratings.services.presentation import monitor_json
+from ratings.services.monitoring import monitor
 from studies.models import Study
 
 COLOURS = {
@@ -57,7 +58,7 @@ class LookOnly(ModelAdmin):
 @admin.register(Participant)
 class ParticipantAdmin(LookOnly):
     change_form_outer_before_template = "admin/ratings/participant.html"
-    list_display = ["name", "study", "assignment", "status_label", "progress", "kind", "consented_at"]
+    list_display = ["name", "study", "assignment", "status_label", "answered", "kind", "consented_at"]
     list_filter = ["study", "status", "kind"]
     list_select_related = ["study", "assignment"]
     search_fields = ["name"]
@@ -105,18 +106,17 @@ class ParticipantAdmin(LookOnly):
     def status_label(self, row: Participant) -> str:
         return row.status
 
-    @display(description="answered")
-    def progress(self, row: Any) -> str:
+    @display
+    def answered(self, row: Any) -> str:
         return f"{row.done} of {row.planned}"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
             path("monitor/<int:pk>/", view(require_safe(self.monitor)), name="ratings_monitor"),
+            path("monitor/<int:pk>/live", view(require_safe(self.live)), name="ratings_monitor_live"),
             path(
-                "monitor/<int:pk>/numbers",
-                view(require_safe(never_cache(self.numbers))),
-                name="ratings_monitor_numbers",
+                "monitor/<int:pk>/numbers", view(require_safe(self.numbers)), name="ratings_monitor_numbers"
             ),
             path("monitor/<int:pk>/simulate", view(require_POST(self.simulate)), name="ratings_simulate"),
             path(
@@ -165,21 +165,37 @@ class ParticipantAdmin(LookOnly):
     def study_of(self, request: HttpRequest, pk: int) -> Study:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return get_object_or_404(Study.objects.exclude(state=Study.State.DRAFT), pk=pk)
+        studies = Study.objects.exclude(state=Study.State.DRAFT).defer(*Participant.LARGE)
+        return get_object_or_404(studies, pk=pk)
+
+    def parts(self, request: HttpRequest, study: Study) -> dict[str, Any]:
+        numbers = monitor(study)
+        return {
+            "study": study,
+            "numbers": numbers,
+            **monitor_parts(numbers),
+            "may_let_in": self.may_act(request),
+            "may_see_responses": request.user.has_perm("ratings.view_response"),
+        }
 
     def monitor(self, request: HttpRequest, pk: int) -> HttpResponse:
         study = self.study_of(request, pk)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Monitor: {study.title}",
-            "study": study,
-            "numbers": monitor_json(study),
+            **self.parts(request, study),
             "may_simulate": request.user.has_perm("studies.change_study"),
         }
         return render(request, "admin/ratings/monitor.html", context)
 
+    def live(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Return the parts of the monitor's page as they are now, for its script."""
+        context = self.parts(request, self.study_of(request, pk))
+        return render(request, "admin/ratings/monitor_parts.html", context)
+
     def numbers(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return JsonResponse(monitor_json(self.study_of(request, pk)))
+        """Return the same numbers as JSON, for scripts of the lab."""
+        return JsonResponse(monitor(self.study_of(request, pk)))
 
     def simulate(self, request: HttpRequest, pk: int) -> HttpResponse:
         if not request.user.has_perm("studies.change_study"):

@@ -85,7 +85,11 @@ def note_refused_arrival(study: Study, address: str, refusal: Refused) -> None:
     refused = Arrival.objects.filter(study=study).exclude(refusal="")
     if refused.count() < MOST_REFUSALS:
         Arrival.objects.create(
-            study=study, address_digest=address_key(address), at=timezone.now(), refusal=str(refusal)[:200]
+            study=study,
+            address_digest=address_key(address),
+            at=timezone.now(),
+            refusal=str(refusal)[:200],
+            reason=refusal.reason,
         )
 
 

@@ -41,11 +41,11 @@ def test_the_monitor_counts(staff_client: Any) -> None:
 
 def test_the_monitor_is_for_staff_alone(client: Any) -> None:
     study = make_study()
-    for name in ("monitor", "monitor_numbers"):
+    for name in ("monitor", "monitor_live", "monitor_numbers"):
         assert client.get(at(name, study)).status_code == 302
     looker = User.objects.create_user("looker", password="a long enough password", is_staff=True)
     client.force_login(looker)
-    for name in ("monitor", "monitor_numbers"):
+    for name in ("monitor", "monitor_live", "monitor_numbers"):
         assert client.get(at(name, study)).status_code == 403
     assert client.post(at("simulate", study), {"participants": 1, "seed": 1}).status_code == 403
 
