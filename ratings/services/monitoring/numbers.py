@@ -80,7 +80,7 @@ def census(study: Study) -> list[dict[str, Any]]:
     }
     everybody = Participant.objects.filter(study=study).order_by()
     groups = everybody.values("kind", "status", done=Coalesce("progress__done", Value(0)))
-    return list(groups.annotate(count=Count("pk"), **counts))
+    return [dict(group) for group in groups.annotate(count=Count("pk"), **counts)]
 
 
 def by_kind(groups: Iterable[dict[str, Any]], kind: str) -> dict[str, int]:
@@ -191,11 +191,11 @@ def responses_per_minute(study: Study, now: datetime) -> list[int]:
 
 
 def received_since(study: Study, first: datetime) -> Iterable[datetime]:
-    """Return when people's responses since a moment were received.
+    """Return when people's responses since a moment were received: those of whoever was seen since then.
 
-    Found by their time: written as a sum, the study's number does not lead a database to begin with the
-    study and to go through all of its trials.
+    Asked in one statement, databases begin with the study and go through all of its trials.
     """
-    recent = Response.objects.filter(received_at__gte=first, trial__participant__kind=Kind.PERSON)
-    here = recent.alias(study=F("trial__participant__study_id") + 0).filter(study=study.pk)
-    return here.order_by().values_list("received_at", flat=True)
+    seen = Participant.objects.filter(study=study, last_seen_at__gte=first - SETTLED).people()
+    pks = list(seen.order_by().values_list("pk", flat=True))
+    recent = Response.objects.filter(trial__participant__in=pks, received_at__gte=first)
+    return recent.order_by().values_list("received_at", flat=True)

@@ -25,7 +25,7 @@ def times(study: Study) -> dict[str, Any]:
         blocks.append({"block": block.name, "trial_ms": median(values), "answers": count(values)})
         first += block.trials
     finished = people.filter(status__in=Participant.DONE).values_list("consented_at", "finished_at")
-    seconds = [(end - begin).total_seconds() for begin, end in finished[:RECENT_PEOPLE]]
+    seconds = [(end - begin).total_seconds() for begin, end in finished[:RECENT_PEOPLE] if end is not None]
     return {
         "people": len(answered),
         "most_people": RECENT_PEOPLE,
