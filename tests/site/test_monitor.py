@@ -24,6 +24,7 @@ from accounts.models import User
 from ratings import services
 from ratings.models import Participant, Progress, Response
 from ratings.services import Recruit, erasing, slots
+from ratings.services.flow import flow
 from ratings.services.monitoring import catch_up, monitor, progress
 from ratings.services.monitoring.numbers import responses_per_minute
 from ratings.services.monitoring.refused import ARRIVALS, POSTS
@@ -311,6 +312,12 @@ def test_drop_out_balance_and_times_are_those_of_the_rows() -> None:
     visits = Participant.objects.people().filter(status="finished")
     seconds = statistics.median((row.finished_at - row.consented_at).total_seconds() for row in visits)
     assert (numbers["times"]["visits"], numbers["times"]["visit_s"]) == (3, pytest.approx(seconds))
+
+    # Who started is known here from summaries, in an export from the responses themselves.
+    exported = flow(study)
+    assert numbers["flow"] == {name: exported[name] for name in numbers["flow"]}
+    for row, steps in zip(numbers["lists"], exported["lists"], strict=True):
+        assert {name: row[name] for name in steps} == steps
 
     assert numbers["kinds"] == {
         "person": {"joined": 8, "inside": 3, "finished": 3, "responses": 31},
