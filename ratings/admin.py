@@ -10,9 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -20,8 +20,10 @@ from almond.errors import InputError
 from lab.append_only import actor
 from ratings import services
 from ratings.models import Participant, Response
+from ratings.plots import monitor_parts
+from ratings.services.arriving import PASS_MINUTES
 from ratings.services.joining import recruited_as
-from ratings.services.presentation import monitor_json
+from ratings.services.monitoring import monitor
 from studies.models import Study
 
 COLOURS = {
@@ -55,7 +57,8 @@ class LookOnly(ModelAdmin):
 
 @admin.register(Participant)
 class ParticipantAdmin(LookOnly):
-    list_display = ["name", "study", "assignment", "status_label", "progress", "kind", "consented_at"]
+    change_form_outer_before_template = "admin/ratings/participant.html"
+    list_display = ["name", "study", "assignment", "status_label", "answered", "kind", "consented_at"]
     list_filter = ["study", "status", "kind"]
     list_select_related = ["study", "assignment"]
     search_fields = ["name"]
@@ -103,41 +106,96 @@ class ParticipantAdmin(LookOnly):
     def status_label(self, row: Participant) -> str:
         return row.status
 
-    @display(description="answered")
-    def progress(self, row: Any) -> str:
+    @display
+    def answered(self, row: Any) -> str:
         return f"{row.done} of {row.planned}"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
             path("monitor/<int:pk>/", view(require_safe(self.monitor)), name="ratings_monitor"),
+            path("monitor/<int:pk>/live", view(require_safe(self.live)), name="ratings_monitor_live"),
             path(
-                "monitor/<int:pk>/numbers",
-                view(require_safe(never_cache(self.numbers))),
-                name="ratings_monitor_numbers",
+                "monitor/<int:pk>/numbers", view(require_safe(self.numbers)), name="ratings_monitor_numbers"
             ),
             path("monitor/<int:pk>/simulate", view(require_POST(self.simulate)), name="ratings_simulate"),
+            path(
+                "<int:pk>/new-device/",
+                view(require_http_methods(["GET", "HEAD", "POST"])(never_cache(self.new_device))),
+                name="ratings_new_device",
+            ),
         ]
         return [*own, *super().get_urls()]
+
+    def may_act(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("ratings.change_participant")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        extra = {**(extra_context or {}), "row": row, "may_act": self.may_act(request)}
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
+
+    def new_device(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask whether to let a participant in on a new device; posted, show the link, this once."""
+        if not self.may_act(request):
+            raise PermissionDenied
+        row = get_object_or_404(Participant.objects.without_texts(), pk=pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Let {row.name} in on a new device",
+            "row": row,
+            "minutes": PASS_MINUTES,
+        }
+        if request.method == "POST":
+            try:
+                device_pass = services.let_in(participant=row, by=actor(request))
+            except InputError as error:
+                messages.error(request, str(error))
+                return redirect("admin:ratings_participant_change", row.pk)
+            context["link"] = request.build_absolute_uri(reverse("participant_go_on", args=[device_pass]))
+        return render(request, "admin/ratings/new_device.html", context)
 
     def study_of(self, request: HttpRequest, pk: int) -> Study:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return get_object_or_404(Study.objects.exclude(state=Study.State.DRAFT), pk=pk)
+        studies = Study.objects.exclude(state=Study.State.DRAFT).defer(*Participant.LARGE)
+        return get_object_or_404(studies, pk=pk)
+
+    def parts(self, request: HttpRequest, study: Study) -> dict[str, Any]:
+        numbers = monitor(study)
+        return {
+            "study": study,
+            "numbers": numbers,
+            **monitor_parts(numbers),
+            "may_let_in": self.may_act(request),
+            "may_see_responses": request.user.has_perm("ratings.view_response"),
+        }
 
     def monitor(self, request: HttpRequest, pk: int) -> HttpResponse:
         study = self.study_of(request, pk)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Monitor: {study.title}",
-            "study": study,
-            "numbers": monitor_json(study),
+            **self.parts(request, study),
             "may_simulate": request.user.has_perm("studies.change_study"),
         }
         return render(request, "admin/ratings/monitor.html", context)
 
+    def live(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Return the parts of the monitor's page as they are now, for its script."""
+        context = self.parts(request, self.study_of(request, pk))
+        return render(request, "admin/ratings/monitor_parts.html", context)
+
     def numbers(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return JsonResponse(monitor_json(self.study_of(request, pk)))
+        """Return the same numbers as JSON, for scripts of the lab."""
+        return JsonResponse(monitor(self.study_of(request, pk)))
 
     def simulate(self, request: HttpRequest, pk: int) -> HttpResponse:
         if not request.user.has_perm("studies.change_study"):

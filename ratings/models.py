@@ -16,6 +16,7 @@ from django.db.models import Count, Exists, OuterRef, Q
 
 from encoder.models import DIGEST_LENGTH
 from ratings.people import Arrival, Permit, Recruitment
+from ratings.records import SINCE_COUNTED, Progress
 from studies.models import AssignmentList, Study
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Event",
     "Participant",
     "Permit",
+    "Progress",
     "Recruitment",
     "Response",
     "Trial",
@@ -63,6 +65,10 @@ class ParticipantQuerySet(models.QuerySet["Participant"]):
 
     def seen_since(self, moment: datetime) -> ParticipantQuerySet:
         return self.people().filter(status=Participant.Status.ACTIVE, last_seen_at__gte=moment)
+
+    def since_counted(self) -> ParticipantQuerySet:
+        """Return those whose rows differ from what the monitor counted of them."""
+        return self.filter(SINCE_COUNTED)
 
     def without_texts(self) -> ParticipantQuerySet:
         """Read each with its study, but for the study's large texts and plan."""

@@ -71,6 +71,7 @@ class Arrival(models.Model):
     address_digest = models.CharField(max_length=DIGEST_LENGTH)
     at = models.DateTimeField()
     refusal = models.CharField(max_length=200, blank=True)
+    reason = models.CharField(max_length=12, blank=True, help_text="Which refusal it was, in one word.")
 
     class Meta:
         indexes = [models.Index(fields=["study", "address_digest", "at"], name="arrivals_of_an_address")]

@@ -7,6 +7,7 @@ from ratings import views
 urlpatterns: list[URLPattern | URLResolver] = [
     path("study/<slug:slug>/", views.join, name="participant_join"),
     path("withdraw/", views.leave, name="participant_leave"),
+    path("go-on/<str:device_pass>/", views.go_on, name="participant_go_on"),
     path("take/<str:token>/", views.study, name="participant_study"),
     path("take/<str:token>/state", views.state, name="participant_state"),
     path("take/<str:token>/responses", views.responses, name="participant_responses"),

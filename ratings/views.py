@@ -30,7 +30,13 @@ from ratings import services
 from ratings.models import Participant, token_digest
 from ratings.services import presentation
 from ratings.services.answers import LARGEST_BODY, read_body
-from ratings.services.arriving import count_arrival, note_refused_arrival, read_recruit, resume_code
+from ratings.services.arriving import (
+    count_arrival,
+    find_by_pass,
+    note_refused_arrival,
+    read_recruit,
+    resume_code,
+)
 from ratings.services.leaving import find_leaving
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
 from ratings.statements import find_participant, find_study
@@ -292,6 +298,24 @@ def leave(request: HttpRequest) -> HttpResponse:
         return page
     context = {"code": code, "participant": participant, "study": participant.study}
     return render(request, "participant/withdraw.html", context)
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def go_on(request: HttpRequest, device_pass: str) -> HttpResponse:
+    """Where an experimenter's link lets a participant in, by a click: previews of links do not use it up."""
+    try:
+        if request.method != "POST":
+            context = {"study": find_by_pass(device_pass).study}
+            return render(request, "participant/go_on.html", context)
+        check_origin(request)
+        joined = services.enter_with_pass(device_pass)
+    except Refused as refusal:
+        return render(request, "participant/go_on.html", {"refusal": refusal}, status=refusal.status)
+    response = went_on(joined.token)
+    remember(request, response, joined.participant.study, joined.token)
+    return response
 
 
 @require_safe

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ratings.services.arriving import arrive, resume
+from ratings.services.arriving import arrive, enter_with_pass, let_in, resume
 from ratings.services.exporting import export_tables
 from ratings.services.joining import Joined, Recruit, join, new_token
 from ratings.services.leaving import finish, withdraw, withdraw_by_code
@@ -21,9 +21,11 @@ __all__ = [
     "Recorded",
     "Recruit",
     "arrive",
+    "enter_with_pass",
     "export_tables",
     "finish",
     "join",
+    "let_in",
     "new_token",
     "note_refusal",
     "owner",

@@ -7,13 +7,17 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from django.core import signing
 from django.db import transaction
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from accounts.models import User
+from accounts.services import record
+from almond.errors import InputError
 from ratings.models import Arrival, Participant, token_digest
-from ratings.services.erasing import read_code
+from ratings.services.erasing import locked, read_code
 from ratings.services.joining import Joined, Recruit, enter, new_token
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
 from studies.models import Study
@@ -25,6 +29,8 @@ MINUTE = timedelta(minutes=1)
 CODES_PER_MINUTE = 10
 MOST_REFUSALS = 1000
 RESUME_LETTERS = 8
+PASS_MINUTES = 30
+"""So long an experimenter's link lets somebody in on a new device."""
 
 
 def read_recruit(study: Study, query: Mapping[str, str]) -> Recruit | None:
@@ -109,7 +115,11 @@ def note_refused_arrival(study: Study, address: str, refusal: Refused) -> None:
     refused = Arrival.objects.filter(study=study).exclude(refusal="")
     if refused.count() < MOST_REFUSALS:
         Arrival.objects.create(
-            study=study, address_digest=address_key(address), at=timezone.now(), refusal=str(refusal)[:200]
+            study=study,
+            address_digest=address_key(address),
+            at=timezone.now(),
+            refusal=str(refusal)[:200],
+            reason=refusal.reason,
         )
 
 
@@ -134,7 +144,60 @@ def resume(*, study: Study, recruit: Recruit, code: str) -> Joined:
         raise NotTheirs(
             "code", "is not the one of this link", "the code shown where you began", reason=Reason.RESUME
         )
+    return hand_over(participant)
+
+
+def hand_over(participant: Participant) -> Joined:
+    """Give a participant, whose row is locked, a new token; that of the former browser ends."""
     token = new_token()
     participant.token_digest, participant.last_seen_at = token_digest(token), timezone.now()
     participant.save(update_fields=["token_digest", "last_seen_at"])
     return Joined(participant, token)
+
+
+@transaction.atomic
+def let_in(*, participant: Participant, by: User | None) -> str:
+    """Make the pass of a link by which a participant goes on in another browser: once, and soon.
+
+    It is not stored: it is signed together with the present token, and so ends with that.
+
+    :raises InputError: somebody who has withdrawn or was erased, who has nothing to go on with.
+    """
+    current = locked(participant)
+    if current.status == Participant.Status.WITHDRAWN or current.erased_at:
+        problem = "was erased" if current.erased_at else "has withdrawn"
+        raise InputError(current.name, problem, "somebody who takes part or has finished")
+    record(verb="let in", subject=current, by=by, minutes=PASS_MINUTES)
+    return _signer(current).sign(current.name)
+
+
+def _signer(participant: Participant) -> signing.TimestampSigner:
+    return signing.TimestampSigner(salt=f"ratings.pass {participant.token_digest}", sep=".")
+
+
+def find_by_pass(device_pass: str, *, lock: bool = False) -> Participant:
+    """Find whom a pass lets in.
+
+    :raises NotTheirs: it was used, its time is over, or it was changed.
+    """
+    rows = Participant.objects.select_for_update(of=("self",)) if lock else Participant.objects.all()
+    participant = rows.without_texts().filter(name=device_pass.partition(".")[0]).first()
+    try:
+        if participant is None:
+            raise signing.BadSignature
+        _signer(participant).unsign(device_pass, max_age=timedelta(minutes=PASS_MINUTES))
+    except signing.BadSignature as error:
+        problem = f"was used, is older than {PASS_MINUTES} minutes, or was changed"
+        raise NotTheirs("link", problem, "a fresh one", reason=Reason.NEW_DEVICE) from error
+    return participant
+
+
+@transaction.atomic
+def enter_with_pass(device_pass: str) -> Joined:
+    """Hand a participant's pages to the browser that has an experimenter's pass.
+
+    :raises NotTheirs: it was used, its time is over, or it was changed.
+    """
+    joined = hand_over(find_by_pass(device_pass, lock=True))
+    record(verb="enter", subject=joined.participant, by=None)
+    return joined

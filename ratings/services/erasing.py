@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
-from ratings.models import Attempt, Event, Participant, Permit, Recruitment, Response
+from ratings.models import Attempt, Event, Participant, Permit, Progress, Recruitment, Response
 from ratings.services import logging, slots
 from studies.models import Study
 
@@ -43,6 +43,7 @@ def erase_answers(participant: Participant) -> int:
         count = responses.update(**BLANK_RESPONSE)
         Attempt.objects.filter(participant=participant).update(**BLANK_ATTEMPT)
         Event.objects.filter(participant=participant).delete()
+        Progress.objects.filter(participant=participant).delete()
         forget_recruitment(participant)
         participant.erased_at = timezone.now()
         participant.save(update_fields=["erased_at"])

@@ -13,16 +13,18 @@ from studies.services.log import heads_digest
 Status = Participant.Status
 
 
-def flow(study: Study) -> dict[str, Any]:
+def flow(study: Study, *, started: Q | None = None) -> dict[str, Any]:
     """Count people by what became of them, withdrawn and erased ones too.
 
     ``arrived`` are those who consented and those who were refused, of whom at most the first thousand are
     written down with the reason.
+
+    :param started: who began, where that is known by other means than by looking for responses.
     """
     refused = Arrival.objects.filter(study=study).exclude(refusal="")
     reasons = dict(refused.values_list("refusal").annotate(Count("pk")).order_by("refusal"))
     everybody = Participant.objects.filter(study=study)
-    lists = list(_by_list(everybody))
+    lists = list(_by_list(everybody, started))
     total = {name: sum(row[name] for row in lists) for name in COUNTS}
     return {
         "arrived": sum(reasons.values()) + total["consented"],
@@ -45,10 +47,13 @@ COUNTS = {
 }
 
 
-def _by_list(everybody: Any) -> list[dict[str, int]]:
+def _by_list(everybody: Any, started: Q | None) -> list[dict[str, int]]:
     answered = Response.objects.filter(trial__participant=OuterRef("pk"))
-    people = everybody.people().annotate(started=Exists(answered))
-    counts = {f"n_{name}": Count("pk", filter=condition or None) for name, condition in COUNTS.items()}
+    people = everybody.people()
+    if started is None:
+        people = people.annotate(started=Exists(answered))
+    conditions = COUNTS if started is None else {**COUNTS, "started": started}
+    counts = {f"n_{name}": Count("pk", filter=condition or None) for name, condition in conditions.items()}
     rows = people.values("assignment__number").annotate(**counts).order_by("assignment__number")
     return [
         {"list": row["assignment__number"], **{name: row[f"n_{name}"] for name in COUNTS}} for row in rows

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     FORM = "form"
     LINK = "link"
     CODE = "code"
+    NEW_DEVICE = "new_device"
     TOO_MANY = "too_many"
 
 
@@ -48,6 +49,8 @@ SAY = {
     Reason.FORM: "This page was open for too long. Please try again.",
     Reason.LINK: "This link is not complete. Please open the link from your invitation again.",
     Reason.CODE: "Nobody has this code. Please look at it again.",
+    Reason.NEW_DEVICE: "This link was used already, or is too old. Please ask the people who invited you "
+    "for a new one.",
     Reason.TOO_MANY: "Too much came from your connection at once. Please wait a moment.",
 }
 """Reason -> what a participant reads."""

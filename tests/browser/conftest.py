@@ -63,10 +63,10 @@ class Visit:
         if message.type in {"error", "warning"}:
             self.complaints.append(f"{message.text} {message.location.get('url', '')}")
 
-    def shot(self, name: str) -> None:
+    def shot(self, name: str, *, whole: bool = False) -> None:
         """Keep a screenshot in the folder named by ``ALMOND_SCREENSHOTS``, if there is one."""
         if folder := os.environ.get("ALMOND_SCREENSHOTS"):
-            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+            self.page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=whole)
 
 
 @pytest.fixture

@@ -41,11 +41,11 @@ def test_the_monitor_counts(staff_client: Any) -> None:
 
 def test_the_monitor_is_for_staff_alone(client: Any) -> None:
     study = make_study()
-    for name in ("monitor", "monitor_numbers"):
+    for name in ("monitor", "monitor_live", "monitor_numbers"):
         assert client.get(at(name, study)).status_code == 302
     looker = User.objects.create_user("looker", password="a long enough password", is_staff=True)
     client.force_login(looker)
-    for name in ("monitor", "monitor_numbers"):
+    for name in ("monitor", "monitor_live", "monitor_numbers"):
         assert client.get(at(name, study)).status_code == 403
     assert client.post(at("simulate", study), {"participants": 1, "seed": 1}).status_code == 403
 
@@ -89,3 +89,10 @@ def test_participants_and_responses_are_looked_at_and_never_changed(staff_client
     page = staff_client.get(reverse("admin:ratings_participant_changelist")).content.decode()
     assert "7 of 7" in page
     assert participant.token_digest not in page
+
+
+def test_a_login_that_was_asked_for_by_nothing_leads_to_the_admin(client: Any, experimenter: User) -> None:
+    form = {"username": experimenter.username, "password": "a long enough password"}
+    page = client.post(reverse("admin:login"), form, follow=True)
+    assert page.redirect_chain == [(reverse("admin:index"), 302)]
+    assert page.status_code == 200
