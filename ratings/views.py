@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core import signing
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -25,11 +25,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lab.compression import compressed
-from lab.origins import is_own_origin
 from ratings import services
 from ratings.models import Participant, token_digest
+from ratings.permissions import check_origin
 from ratings.services import presentation
-from ratings.services.answers import LARGEST_BODY, read_body
 from ratings.services.arriving import (
     count_arrival,
     find_by_pass,
@@ -38,7 +37,7 @@ from ratings.services.arriving import (
     resume_code,
 )
 from ratings.services.leaving import find_leaving
-from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
+from ratings.services.refusals import Malformed, Reason, Refused, TooMany
 from ratings.statements import find_participant, find_study
 from studies.models import Study
 from studies.services.presentation import paragraphs, scripts
@@ -63,55 +62,6 @@ def participant_page(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
         return page(request, participant, token)
 
     return view
-
-
-def api(page: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
-    """An address for the participant's browser: JSON in, JSON out, refusals with their status."""
-
-    @csrf_exempt
-    @never_cache
-    @functools.wraps(page)
-    def view(request: HttpRequest, token: str) -> HttpResponse:
-        try:
-            return page(request, token)
-        except Refused as refusal:
-            return JsonResponse(refusal.to_json(), status=refusal.status)
-
-    return view
-
-
-def participant_api(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
-    """Such an address of the person who has the token."""
-
-    @api
-    @functools.wraps(page)
-    def view(request: HttpRequest, token: str) -> HttpResponse:
-        return page(request, services.owner(token_digest(token)), token)
-
-    return view
-
-
-def check_origin(request: HttpRequest) -> None:
-    """Refuse what a browser says was sent by another site."""
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    origin = request.headers.get("Origin")
-    own = is_own_origin(request, origin) if origin is not None else site in {"same-origin", "none"}
-    if not own:
-        raise NotTheirs(
-            "origin",
-            f"is {origin or site}",
-            f"a page of {request.get_host()}, or of a site that ALMOND_ORIGINS or ALMOND_HOSTS names",
-            reason=Reason.ORIGIN,
-        )
-
-
-def read_request(request: HttpRequest) -> dict[str, object]:
-    """Read the JSON object that a page of ours posted."""
-    check_origin(request)
-    length = request.headers.get("Content-Length", "0")
-    if length.isdecimal() and int(length) > LARGEST_BODY:
-        raise Malformed("body", f"has {length} bytes", f"at most {LARGEST_BODY}")
-    return read_body(request.read(LARGEST_BODY + 1))
 
 
 @csrf_exempt
@@ -316,39 +266,3 @@ def go_on(request: HttpRequest, device_pass: str) -> HttpResponse:
     response = went_on(joined.token)
     remember(request, response, joined.participant.study, joined.token)
     return response
-
-
-@require_safe
-@compressed
-@participant_api
-def state(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
-    return JsonResponse(presentation.visit_of(participant).to_json())
-
-
-@require_POST
-@api
-def responses(request: HttpRequest, token: str) -> HttpResponse:
-    """Take an answer. Its participant is read with its trial, and apart only where it is refused."""
-    digest = token_digest(token)
-    try:
-        body = read_request(request)
-    except Refused as refusal:
-        services.note_refusal(participant=services.owner(digest), body={}, refusal=refusal)
-        raise
-    recorded = services.record_post(digest=digest, body=body)
-    return JsonResponse(recorded.to_json(), status=recorded.status)
-
-
-@require_POST
-@participant_api
-def events(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
-    stored = services.record_events(participant=participant, body=read_request(request))
-    return JsonResponse({"acknowledged": True, "events": stored})
-
-
-@require_POST
-@participant_api
-def finish(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
-    check_origin(request)
-    finished = services.finish(participant=participant)
-    return JsonResponse({"finished": True, "completion_code": finished.completion_code})
