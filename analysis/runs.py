@@ -10,8 +10,8 @@ from almond.analysis.analyse import analyse_export
 from almond.analysis.report import write_report
 from almond.errors import InputError
 from almond.evidence.export import write_export
-from almond.evidence.manifest import load_manifest
 from almond.evidence.verify import first_broken, verify
+from almond.exchange.manifest import load_manifest
 from almond.progress import Part
 from analysis import services
 from analysis.models import AnalysisRun, Export, export_root, report_root

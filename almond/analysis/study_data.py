@@ -6,7 +6,6 @@ format is described in ``docs/export.md``.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ import pandas as pd
 from almond.cells import is_number
 from almond.design.plan import StudyPlan
 from almond.design.trials.columns import Column
-from almond.digest import digest_file, digest_json
+from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
+from almond.exchange.manifest import load_manifest
 from almond.exchange.schema import columns_since, table_schemas
 from almond.progress import Progress, Silent
 from almond.tables import read_table
 
-FORMAT = "almond-export/1"
 SHOWN_PROBLEMS = 10
 
 
@@ -100,32 +99,13 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     ``DigestMismatch`` for a file, manifest or plan that was changed.
     """
     folder = Path(folder)
-    manifest = _read_study_manifest(folder)
+    manifest = load_manifest(folder)
     _check_digests(folder, manifest["files"], progress or Silent())
     plan = _read_plan(folder, manifest)
     frames = {name: _read_cells(folder / "data" / f"{name}.csv", name) for name in TABLES}
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
     return StudyData(manifest, plan, **frames)
-
-
-def _read_study_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    try:
-        manifest = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(path, "cannot be read", "the folder of an export, with its manifest.json") from error
-    except ValueError as error:
-        raise InputError(path, f"is not JSON: {error}", "the manifest of an export") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(path, "is not the manifest of an export", f"format {FORMAT}")
-    if not isinstance(manifest.get("files"), dict):
-        raise InputError(path, "names no files", "the digest of every file")
-    if "digest" in manifest:
-        content = {name: value for name, value in manifest.items() if name != "digest"}
-        if digest_json(content) != manifest["digest"]:
-            raise DigestMismatch(path, str(manifest["digest"]), digest_json(content))
-    return manifest
 
 
 def _check_digests(folder: Path, files: Mapping[str, str], progress: Progress) -> None:

@@ -25,8 +25,8 @@ from almond.evidence.bundle import (
     add_targets,
     put,
 )
-from almond.evidence.manifest import NAME, load_manifest, manifest_bytes, seal
 from almond.evidence.tables import codebook_bytes, csv_bytes, read_export_table, table_rows, write_time
+from almond.exchange.manifest import NAME, load_manifest, manifest_bytes, seal
 from almond.exchange.schema import table_schemas
 from almond.files.writing import new_folder, publish
 

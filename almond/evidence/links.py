@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.opened import Chain, response_in_words
 from almond.evidence.tables import codebook_bytes
+from almond.exchange.manifest import is_external
 from almond.exchange.schema import table_columns, table_schemas
 from almond.files.folders import visible
 from almond.targets.target import load_target
@@ -146,11 +147,17 @@ def image_bytes_link(chain: Chain) -> LinkCheck:
 
 
 def recipes_link(chain: Chain) -> LinkCheck:
-    """Every generated image has its recipe, which says of it what stimuli.csv says."""
+    """Every generated image has its recipe, which says of it what stimuli.csv says.
+
+    Only in an export of data from elsewhere may a generated image lack it: ``unknowns`` says so then.
+    """
     problems, count = [], 0
     for name, row in chain.stimuli.items():
         digest = str(row["recipe_digest"])
         if not digest:
+            if is_generated(row) and not is_external(chain.manifest):
+                count += 1
+                problems.append(f"stimulus {name}: was generated, but nothing says how: it has no recipe")
             continue
         count += 1
         recipe = chain.recipes.get(digest)
@@ -165,6 +172,11 @@ def recipes_link(chain: Chain) -> LinkCheck:
                 if recipe.get(field) != row[field]
             ]
     return count, problems
+
+
+def is_generated(row: Mapping[str, Any]) -> bool:
+    """Tell whether an image was drawn by a generator: photographs have neither prompt nor target."""
+    return bool(row["prompt"] or row["intended_target"])
 
 
 def targets_link(chain: Chain) -> LinkCheck:
@@ -223,6 +235,22 @@ def bold_link(chain: Chain) -> LinkCheck:
                 f"BOLD file {path}: its bytes changed; artifact {digest[:12]}… was fitted on others"
             )
     return len(files), problems
+
+
+def unknowns(chain: Chain) -> list[str]:
+    """Say in sentences what an export cannot tell even where every link holds."""
+    said = []
+    if is_external(chain.manifest):
+        said.append(
+            "The data come from elsewhere: who answered, when, and which images they saw, cannot be known."
+        )
+        unexplained = sum(is_generated(row) and not row["recipe_digest"] for row in chain.stimuli.values())
+        if unexplained:
+            said.append(f"How the images were made cannot be known: {unexplained} have no recipe.")
+    for what, rests in (("targets", "recipes and scores rest"), ("artifacts", "targets rest")):
+        if count := len(chain.absent[what]):
+            said.append(f"{rests.capitalize()} on {count} {what} that were left out of the export.")
+    return said
 
 
 LINKS: tuple[tuple[str, Callable[[Chain], LinkCheck]], ...] = (
