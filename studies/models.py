@@ -135,6 +135,10 @@ class Study(models.Model):
     permutations = models.PositiveIntegerField(
         default=2000, validators=[MinValueValidator(99)], help_text="Of the confirmatory analysis."
     )
+    rehearsal = models.BooleanField(
+        default=False,
+        help_text="Simulated participants may answer it, and no analysis of it is ever confirmatory.",
+    )
     timeout_minutes = models.PositiveIntegerField(
         "time-out",
         default=60,

@@ -13,6 +13,7 @@ from almond.analysis.sentences import (
     exclusion_sentences,
     mode_sentence,
     sample_sentence,
+    title_of,
 )
 from almond.report.document import Document, KeyNumber, Section, Table
 from almond.report.figures_style import style
@@ -28,9 +29,10 @@ PREPARATION = (
 def study_document(data: Data) -> Document:
     """Write the report of an analysis."""
     return Document(
-        title=data["study"]["title"],
+        title=title_of(data),
         mode=data["mode"],
-        mode_text=mode_sentence(data),
+        # Any other label stands with its reasons before the answers.
+        mode_text=mode_sentence(data) if data["mode"] == "confirmatory" else "",
         answers=tuple(data["headline"]),
         lead=sample_sentence(data),
         key_numbers=_key_numbers(data),

@@ -17,6 +17,7 @@ from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.opened import Chain, response_in_words
 from almond.evidence.tables import codebook_bytes
+from almond.exchange.collection import collection_of
 from almond.exchange.manifest import is_external
 from almond.exchange.schema import table_columns, table_schemas
 from almond.files.folders import visible
@@ -72,10 +73,23 @@ def participants_link(chain: Chain) -> LinkCheck:
         who, done = str(row["participant_id"]), int(row["trials_done"])
         if answered[who] != done:
             problems.append(f"participant {who}: {done} trials done, but {answered[who]} responses")
+    problems += _finished_problems(chain)
     if "events" in chain.tables:
         strangers = sorted(set(chain.tables["events"]["participant_id"]) - known)
         problems += [f"events.csv: participant {who} is not in participants.csv" for who in strangers]
     return len(trials), problems
+
+
+def _finished_problems(chain: Chain) -> list[str]:
+    """Compare the number of people who finished, as the manifest says it, with participants.csv."""
+    collection, people = collection_of(chain.manifest), chain.tables["participants"]
+    if collection is None or "kind" not in people:
+        return []
+    done = people["trials_done"] >= people["trials_planned"]
+    number = int((done & (people["kind"] == "person")).sum())
+    if number == collection.finished:
+        return []
+    return [f"participants.csv: {number} people finished, the manifest says {collection.finished}"]
 
 
 def response_rows(chain: Chain) -> Iterator[dict[Any, Any]]:

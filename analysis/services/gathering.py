@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from almond.errors import InputError
+from almond.exchange.collection import Collection, Look
+from analysis.models import AnalysisRun
 from generation.models import Stimulus
 from ratings.services.flow import flow, log_facts
 from studies.models import Study
@@ -65,6 +67,35 @@ def score_targets(images: Mapping[str, Stimulus]) -> dict[str, str]:
                     f"score {name}", "was read with different targets in one study", "one target per score"
                 )
     return digests
+
+
+def collection(study: Study, participants: Sequence[Row]) -> Collection:
+    """Say how far collecting data has come.
+
+    :param participants: rows of participants.csv, from which those who finished are counted.
+    """
+    people = study.participants.people()
+    exported = [row["participant_id"] for row in participants]
+    return Collection(
+        state=study.state,
+        planned=study.participants_planned,
+        finished=sum(
+            row["kind"] == "person" and row["trials_done"] >= row["trials_planned"] for row in participants
+        ),
+        finished_and_withdrew=people.filter(finished_at__isnull=False).exclude(name__in=exported).count(),
+        closed_at=study.closed_at.isoformat() if study.closed_at else None,
+        rehearsal=study.rehearsal,
+        looks=tuple(looks(study)),
+    )
+
+
+def looks(study: Study) -> Iterator[Look]:
+    """Yield the analyses of people's answers that were run on exports from before the study was closed."""
+    runs = AnalysisRun.objects.filter(export__study=study, finished_at__isnull=False)
+    if study.closed_at is not None:
+        runs = runs.filter(export__created_at__lt=study.closed_at)
+    for run in runs.exclude(mode=AnalysisRun.Mode.SIMULATED).order_by("pk"):
+        yield Look(at=run.finished_at.isoformat(), analysed=run.result["sample"]["analysed"])
 
 
 def facts(study: Study) -> Row:

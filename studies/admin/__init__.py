@@ -84,7 +84,7 @@ class StudyAdmin(AppendOnlyAdmin):
     search_fields = ["title", "slug", "plan_digest"]
     prepopulated_fields = {"slug": ["title"]}
     fieldsets = [
-        (None, {"fields": ["title", "slug", ("matched_set", "image_set")]}),
+        (None, {"fields": ["title", "slug", ("matched_set", "image_set"), "rehearsal"]}),
         (
             "Participants",
             {
