@@ -17,7 +17,7 @@ from almond.analysis.sentences import (
 )
 from almond.report.document import Document, KeyNumber, Section, Table
 from almond.report.figures_style import style
-from almond.report.wording import p_cell
+from almond.report.wording import decimal, p_cell
 
 Data = Mapping[str, Any]
 PREPARATION = (
@@ -71,8 +71,8 @@ def _participants(data: Data) -> Section:
         (
             row["construct"],
             str(row["ratings"]),
-            f"{row['mean']:.1f}",
-            f"{row['sd']:.1f}",
+            decimal(row["mean"], 1),
+            decimal(row["sd"], 1),
             f"{row['median_rt_ms'] / 1000:.1f} s",
         )
         for row in data["sample"]["ratings_summary"]

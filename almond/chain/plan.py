@@ -21,7 +21,7 @@ def demo_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyP
     planned = tuple(planned_pair(row) for row in pairs.to_dict(orient="records"))
     names = tuple(construct.name for construct in lab.CONSTRUCTS)
     return StudyPlan(
-        title="Demonstration: do judgements tell the intended region?",
+        title="Demonstration: do ratings identify the region that guided an image?",
         seed=settings.stream("study"),
         participants=settings.participants,
         constructs=tuple(

@@ -48,7 +48,7 @@ class ImageSetAdmin(AppendOnlyAdmin):
         return "imported" if row.imported_at else (row.job.state if row.job else "")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        added = ["name", ("folder", "norms_file"), ("archive", "norms_upload")]
+        added = ["name", ("folder", "norms_file"), ("archive", "norms_upload"), "norm_columns"]
         return [(None, {"fields": ["name", "folder", "norms_file"] if obj else added})]
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> ImageSet:
@@ -57,7 +57,13 @@ class ImageSetAdmin(AppendOnlyAdmin):
             folder = services.keep_upload(data=data["archive"].read(), suffix="zip")
         if data["norms_upload"]:
             norms = services.keep_upload(data=data["norms_upload"].read(), suffix="csv")
-        return services.import_image_set(name=data["name"], folder=folder, norms=norms, by=actor(request))
+        return services.import_image_set(
+            name=data["name"],
+            folder=folder,
+            norms=norms,
+            norm_columns=data["norm_columns"],
+            by=actor(request),
+        )
 
     def row_actions(self) -> dict[str, Action]:
         return {"score": self.score, "retry": self.retry}

@@ -18,7 +18,9 @@ def import_images(job: RunningJob) -> dict[str, Any]:
     if image_set.imported_at is not None:
         return {"images": image_set.stimuli.count()}
     norms_file = Path(image_set.norms_file) if image_set.norms_file else None
-    source = read_source(Path(image_set.folder), norms_file, progress=Part(job, 0.0, 0.8))
+    source = read_source(
+        Path(image_set.folder), norms_file, progress=Part(job, 0.0, 0.8), columns=image_set.norm_columns
+    )
     writing = Part(job, 0.8, 1.0)
     rows = []
     for number, image in enumerate(source.images):
