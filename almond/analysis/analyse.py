@@ -31,6 +31,7 @@ from almond.analysis.questions.base import (
 from almond.analysis.sample import Sample, rating_summaries
 from almond.analysis.sentences import headline
 from almond.analysis.study_data import StudyData, read_study
+from almond.analysis.verdicts import judge_hypotheses
 from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import InputError
@@ -127,6 +128,7 @@ def analyse_export(
         **results,
     }
     result["tests"] = list_tests(questions, result)
+    result["verdicts"] = judge_hypotheses(data.plan, questions, result)
     plain = rounded(result)
     plain["headline"] = headline(plain)
     progress.report(1.0, "analysed")

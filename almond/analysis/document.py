@@ -36,7 +36,7 @@ def study_document(data: Data) -> Document:
         answers=tuple(data["headline"]),
         lead=sample_sentence(data),
         key_numbers=_key_numbers(data),
-        sections=(*_answers(data), _participants(data), _methods(data), _provenance(data)),
+        sections=(*_verdicts(data), *_answers(data), _participants(data), _methods(data), _provenance(data)),
     )
 
 
@@ -54,6 +54,26 @@ def _answers(data: Data) -> list[Section]:
     questions = sorted(answered(data), key=lambda pair: pair[0].order)
     sections = [question.section(question.title, result) for question, result in questions]
     return [section for section in sections if section is not None]
+
+
+def _verdicts(data: Data) -> tuple[Section, ...]:
+    """Write the table of the hypotheses, where the plan has any."""
+    rows = tuple(
+        (
+            row["name"],
+            row["verdict"],
+            row["text"],
+            p_cell(row["p"], absent=""),
+            p_cell(row["p_corrected"], absent=""),
+            row["criterion"],
+        )
+        for row in data["verdicts"]
+    )
+    if not rows:
+        return ()
+    head = ("hypothesis", "verdict", "claim", "p", "p corrected", "criterion")
+    table = Table(head, rows, text=(0, 1, 2, 5), wrapped=(2, 5))
+    return (Section(title="Hypotheses and verdicts", tables=(table,)),)
 
 
 def _key_numbers(data: Data) -> tuple[KeyNumber, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 from almond.analysis.sample import Sample
 from almond.analysis.study_data import StudyData
 from almond.design.plan import StudyPlan
+from almond.design.preregistration import StoppingRule
 from almond.errors import AlmondError
 from almond.exchange.collection import Collection, collection_of
 from almond.exchange.manifest import is_external
@@ -77,6 +78,13 @@ def _unfinished(data: StudyData, sample: Sample) -> Iterator[str]:
 
 
 def _stopped_early(plan: StudyPlan, collection: Collection, complete: int) -> Iterator[str]:
+    rule = plan.preregistration.stopping if plan.preregistration else StoppingRule()
+    if rule.date is not None:
+        closed = (collection.closed_at or "")[: len(rule.date)]
+        if closed < rule.date:
+            ended = closed or "a day that is not said"
+            yield f"collecting data was to end on {rule.date}, and ended on {ended}"
+        return
     finished = complete + collection.finished_and_withdrew
     if finished < plan.participants:
         yield (
@@ -106,9 +114,21 @@ def _unproven(data: StudyData) -> Iterator[str]:
         return
     if collection.rehearsal:
         yield "the study was a rehearsal"
-    if collection.looks:
-        numbers = ", ".join(str(look.analysed) for look in collection.looks)
+    unplanned = _unplanned_looks(data.plan, collection)
+    if unplanned:
         yield (
-            f"the data were analysed before the end (with {numbers} participants), "
+            f"the data were analysed before the end (with {', '.join(map(str, unplanned))} participants), "
             "which the plan does not allow"
         )
+
+
+def _unplanned_looks(plan: StudyPlan, collection: Collection) -> list[int]:
+    """Return the numbers of participants at looks that no planned look, each used once, allows."""
+    planned = list(plan.preregistration.stopping.looks) if plan.preregistration else []
+    unplanned = []
+    for look in collection.looks:
+        if planned and look.analysed >= planned[0]:
+            planned.pop(0)
+        else:
+            unplanned.append(look.analysed)
+    return unplanned

@@ -6,17 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from almond.analysis.questions.base import answered
+from almond.report.wording import p_text
 
 
 def headline(data: Mapping[str, Any]) -> list[str]:
     """Say what the analysis is unless it is confirmatory; then answer the questions, most important first.
 
-    Gives the reasons where no question could be answered.
+    Verdicts on hypotheses stand before the answers. Gives the reasons where no question could be answered.
     """
     alpha = data["settings"]["alpha"]
     answers = [question.headline(result, alpha) for question, result in answered(data)]
     said = [text for text in answers if text] or ["No test of the question could be run: " + _reasons(data)]
-    return said if data["mode"] == "confirmatory" else [mode_sentence(data), *said]
+    first = [] if data["mode"] == "confirmatory" else [mode_sentence(data)]
+    return [*first, *(verdict_sentence(row) for row in data["verdicts"]), *said]
+
+
+def verdict_sentence(row: Mapping[str, Any]) -> str:
+    """Say what became of a hypothesis."""
+    p = "" if row["p_corrected"] is None else f", {p_text(row['p_corrected'])}"
+    claim = str(row["text"]).rstrip(".")
+    return f"{row['name']} is {row['verdict']} ({row['why']}{p}): {claim}."
 
 
 def _reasons(data: Mapping[str, Any]) -> str:

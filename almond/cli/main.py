@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "schema": "print the JSON Schema of a configuration, or the table of a section's keys",
     "weights": "copy or fetch a network's weights and pin their digest",
     "analyse": "repeat a study's analysis from its export",
+    "plan": "print a study's plan as a document to deposit",
     "verify": "walk the chain from every response to the encoder artifact",
     "demo": "run the whole chain on the simulated world and print one JSON object",
 }

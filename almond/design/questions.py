@@ -24,3 +24,11 @@ DESCRIPTIONS: Registry[Any] = Registry(
     },
 )
 """Those without a p value of their own."""
+
+ONE_WAY: dict[str, tuple[str, ...]] = {"classification": ("greater",), "natural": ("either",)}
+"""What some tests can show at all: an accuracy above chance; a correlation of either sign."""
+
+
+def directions_of(question: str) -> tuple[str, ...]:
+    """Return the directions that a hypothesis about a test may have."""
+    return ONE_WAY.get(question, ("greater", "less", "either"))
