@@ -38,7 +38,7 @@ FIELDS: dict[str, Field] = {
     "manipulated": Field("Manipulated variables", "Manipulated variables", "4 Conditions"),
     "measured": Field("Measured variables", "Measured variables", "3 Dependent variable"),
     "indices": Field("Indices", "Indices", "3 Dependent variable"),
-    "models": Field("Statistical models", "Statistical models", "5 Analyses"),
+    "statistical_models": Field("Statistical models", "Statistical models", "5 Analyses"),
     "transformations": Field("Transformations", "Transformations", "5 Analyses"),
     "inference": Field("Inference criteria", "Inference criteria", "5 Analyses"),
     "exclusions": Field("Exclusions", "Data exclusion", "6 Outliers and exclusions"),

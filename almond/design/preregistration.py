@@ -108,7 +108,7 @@ class Preregistration(Shape):
     manipulated: Words = ""
     measured: Words = ""
     indices: Words = ""
-    models: Words = ""
+    statistical_models: Words = ""
     transformations: Words = ""
     correction: Literal["holm", "none"] = "holm"
     exclusions: Words = ""

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import User
 from almond.errors import InputError
-from studies.models import Study
+from studies.models import Preregistration, Study
 from studies.services import BlockSpec, create_study, freeze, open_study
 
 OWN = {"id", "title", "slug", "rehearsal"}
@@ -63,4 +63,8 @@ def _copy(study: Study, slug: str, by: User | None) -> Study:
         for block in study.blocks.order_by("order")
     ]
     draft = create_study(title=title, slug=slug, blocks=blocks, by=by, rehearsal=True, **fields)
+    rows = [*study.hypotheses.all(), *Preregistration.objects.filter(study=study)]
+    for row in rows:
+        row.pk, row.study = None, draft
+        row.save(force_insert=True)
     return freeze(study=draft, by=by)
