@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from almond.analysis.questions.base import Aim, Estimate, Question
+from almond.analysis.questions.base import Aim, EffectEstimate, Question
 from almond.design.criteria.base import Direction, Evidence, Verdict
 from almond.design.plan import StudyPlan
 from almond.design.preregistration import Hypothesis
@@ -21,7 +21,7 @@ class _Tested:
 
     hypothesis: Hypothesis
     p: float | None
-    estimate: Estimate | None
+    estimate: EffectEstimate | None
 
 
 def judge_hypotheses(

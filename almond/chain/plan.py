@@ -10,6 +10,7 @@ import pandas as pd
 from almond.chain.draw import Pool
 from almond.chain.settings import DemoSettings
 from almond.design.plan import AnalysisPlan, Construct, PlannedBlock, PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.preregistration import Preregistration, usual_hypotheses
 from almond.world import lab
 
 
@@ -44,6 +45,7 @@ def demo_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyP
         stimuli=stimuli,
         pairs=planned,
         analysis=AnalysisPlan(permutations=settings.permutations),
+        preregistration=Preregistration(hypotheses=usual_hypotheses(AnalysisPlan().primary)),
     )
 
 

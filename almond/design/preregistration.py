@@ -7,7 +7,7 @@ has parameters: no field holds code.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Literal
 
@@ -69,6 +69,29 @@ with warnings.catch_warnings():
                     "direction",
                     f"is {self.direction!r}, but {self.test} can only show {' or '.join(allowed)}",
                 )
+
+
+CLAIMS = {
+    "classification": "Rating profiles identify the region along whose predicted response an image was "
+    "manipulated, more accurately than chance.",
+    "choices": "Of two images of a scene, people choose the one manipulated towards a higher predicted "
+    "response more often than the other.",
+    "natural": "Predicted responses of the images correlate with their mean ratings.",
+}
+"""What the usual hypothesis of a test claims."""
+
+
+def usual_hypotheses(tests: Sequence[str]) -> tuple[Hypothesis, ...]:
+    """Return one hypothesis for each primary test, in the direction of the manipulation."""
+    return tuple(
+        Hypothesis(
+            name=f"H{number}",
+            text=CLAIMS.get(test, f"The test “{test}” finds an effect."),
+            test=test,
+            direction=directions_of(test)[0] if test in CLAIMS else "either",
+        )
+        for number, test in enumerate(tests, start=1)
+    )
 
 
 class StoppingRule(Shape):

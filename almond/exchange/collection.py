@@ -12,7 +12,7 @@ from almond.shapes import Flag, Shape, Text, Whole, read
 Number = Annotated[Whole, Field(ge=0)]
 
 
-class Look(Shape):
+class EarlyLook(Shape):
     """An analysis that was run while data were still collected: when, and how many people it analysed."""
 
     at: Text
@@ -34,7 +34,7 @@ class Collection(Shape):
     finished_and_withdrew: Number = 0
     closed_at: Text | None = None
     rehearsal: Flag = False
-    looks: tuple[Look, ...] = ()
+    looks: tuple[EarlyLook, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values, as a manifest holds them."""

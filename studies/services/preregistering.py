@@ -7,18 +7,9 @@ from typing import Any
 
 from almond import __version__
 from almond.design.parts import PlannedPair, PlannedStimulus
-from almond.design.questions import directions_of
+from almond.design.preregistration import usual_hypotheses
 from studies.models import Construct, Study
 from studies.preregistrations import Preregistration
-
-CLAIMS = {
-    "classification": "Rating profiles identify the region along whose predicted response an image was "
-    "manipulated, more accurately than chance.",
-    "choices": "Of two images of a scene, people choose the one manipulated towards a higher predicted "
-    "response more often than the other.",
-    "natural": "Predicted responses of the images correlate with their mean ratings.",
-}
-"""What the usual hypothesis of a test claims."""
 
 
 def preregistration_of(
@@ -45,20 +36,6 @@ def preregistration_of(
         "stopping": {**stop, "looks": own.planned_looks()},
         "correction": own.correction,
     }
-
-
-def usual_hypotheses(tests: Sequence[str]) -> list[dict[str, Any]]:
-    """Return one hypothesis for each primary test, in the direction of the manipulation."""
-    return [
-        {
-            "name": f"H{number}",
-            "text": CLAIMS.get(test, f"The test “{test}” finds an effect."),
-            "test": test,
-            "direction": directions_of(test)[0] if test in CLAIMS else "either",
-            "criterion": {"kind": "significance"},
-        }
-        for number, test in enumerate(tests, start=1)
-    ]
 
 
 def usual_texts(

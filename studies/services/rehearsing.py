@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 from django.db import transaction
 
@@ -63,7 +64,7 @@ def _copy(study: Study, slug: str, by: User | None) -> Study:
         for block in study.blocks.order_by("order")
     ]
     draft = create_study(title=title, slug=slug, blocks=blocks, by=by, rehearsal=True, **fields)
-    rows = [*study.hypotheses.all(), *Preregistration.objects.filter(study=study)]
+    rows: list[Any] = [*study.hypotheses.all(), *Preregistration.objects.filter(study=study)]
     for row in rows:
         row.pk, row.study = None, draft
         row.save(force_insert=True)

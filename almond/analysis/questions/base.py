@@ -63,7 +63,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class EffectEstimate:
     """What a test estimates, for the verdict on a hypothesis.
 
     :param value: the estimate, with the ends ``low`` and ``high`` of its interval where it has one.
@@ -90,7 +90,7 @@ class Aim:
         return self.target is None and self.construct is None
 
 
-def estimate_in(rows: Mapping[str, Result], aim: Aim, *, value: str, null: float) -> Estimate | None:
+def estimate_in(rows: Mapping[str, Result], aim: Aim, *, value: str, null: float) -> EffectEstimate | None:
     """Take an estimate from rows by target, of which ``all`` is of the test as a whole.
 
     :param value: name of the estimate in a row; its ends, where it has any, are called ``low`` and ``high``
@@ -100,7 +100,7 @@ def estimate_in(rows: Mapping[str, Result], aim: Aim, *, value: str, null: float
     if row is None or row["p"] is None:
         return None
     low, high = (row.get(f"{value}_{end}") for end in ("low", "high"))
-    return Estimate(row[value], null, row["p"], low, high)
+    return EffectEstimate(row[value], null, row["p"], low, high)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Question:
     methods: Callable[[Result], str]
     figures: Callable[[Result], dict[str, Figure]] = lambda _: {}
     p: Callable[[Result], float | None] | None = None
-    estimate: Callable[[Result, Aim], Estimate | None] = lambda *_: None
+    estimate: Callable[[Result, Aim], EffectEstimate | None] = lambda *_: None
     headline: Callable[[Result, float], str | None] = lambda *_: None
     key_number: Callable[[Result], KeyNumber | None] = lambda _: None
 
