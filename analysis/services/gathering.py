@@ -97,7 +97,8 @@ def looks(study: Study) -> Iterator[EarlyLook]:
         runs = runs.filter(export__created_at__lt=study.closed_at)
     people = runs.exclude(mode=AnalysisRun.Mode.SIMULATED).order_by("pk")
     for at, analysed in people.values_list("finished_at", "result__sample__analysed"):
-        yield EarlyLook(at=str(at.isoformat()), analysed=analysed)
+        if at is not None:
+            yield EarlyLook(at=at.isoformat(), analysed=analysed)
 
 
 def facts(study: Study) -> Row:
