@@ -4,7 +4,7 @@
 import os
 import sys
 
-from almond.cli.frame import framed
+from almond.cli.output.frame import framed
 
 
 def main() -> None:

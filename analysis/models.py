@@ -77,11 +77,14 @@ class Export(MadeByJob):
 
 
 class AnalysisRun(MadeByJob):
-    """One analysis of one export. It is confirmatory only when it kept to the frozen plan in everything."""
+    """One analysis of one export, with what it may be called (see ``almond.analysis.label``)."""
 
     class Mode(models.TextChoices):
         CONFIRMATORY = "confirmatory", "confirmatory"
         EXPLORATORY = "exploratory", "exploratory"
+        # Collecting data had not ended by the plan's rule.
+        INTERIM = "interim", "interim"
+        SIMULATED = "simulated", "simulated"
 
     export = models.ForeignKey(Export, on_delete=models.PROTECT, related_name="runs")
     permutations = models.PositiveIntegerField(
@@ -97,7 +100,13 @@ class AnalysisRun(MadeByJob):
             models.CheckConstraint(
                 name="analysis_ready_or_not",
                 condition=Q(finished_at__isnull=True, folder="", mode="")
-                | (Q(finished_at__isnull=False, mode__in=["confirmatory", "exploratory"]) & ~Q(folder="")),
+                | (
+                    Q(
+                        finished_at__isnull=False,
+                        mode__in=["confirmatory", "exploratory", "interim", "simulated"],
+                    )
+                    & ~Q(folder="")
+                ),
             ),
             models.CheckConstraint(
                 name="analysis_permutes", condition=Q(permutations__isnull=True) | Q(permutations__gte=1)
@@ -117,6 +126,18 @@ class AnalysisRun(MadeByJob):
     @property
     def path(self) -> Path:
         return report_root() / self.folder
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is not confirmatory; analyses of earlier versions do not say."""
+        said: Any = self.result.get("reasons", [])
+        return list(said)
+
+    @property
+    def answer(self) -> str:
+        """The first sentence of the headline that says a result."""
+        label = f"{self.mode.capitalize()}: "
+        return next((text for text in self.headline if not text.startswith(label)), "")
 
     @property
     def headline(self) -> list[str]:

@@ -10,8 +10,8 @@ from almond.analysis.analyse import analyse_export
 from almond.analysis.report import write_report
 from almond.errors import InputError
 from almond.evidence.export import write_export
-from almond.evidence.manifest import load_manifest
 from almond.evidence.verify import first_broken, verify
+from almond.exchange.manifest import load_manifest
 from almond.progress import Part
 from analysis import services
 from analysis.models import AnalysisRun, Export, export_root, report_root
@@ -65,6 +65,7 @@ def write(row: Export, folder: Path, job: RunningJob) -> None:
         meta={
             "created": row.created_at.isoformat(),
             "score_targets": gathering.score_targets(images),
+            "collection": gathering.collection(row.study, tables["participants"]),
             **gathering.facts(row.study),
         },
     )
@@ -77,7 +78,12 @@ def analyse(job: RunningJob) -> dict[str, Any]:
         return {"mode": run.mode}
     if load_manifest(run.export.path)["digest"] != run.export.digest:
         raise InputError(run.export, "its folder is not the one that was written", run.export.digest)
-    result = analyse_export(run.export.path, permutations=run.permutations, progress=Part(job, 0.0, 0.9))
+    result = analyse_export(
+        run.export.path,
+        permutations=run.permutations,
+        deposited=run.export.study.plan_digest,
+        progress=Part(job, 0.0, 0.9),
+    )
     folder = report_root() / f"{run.export.study.slug}-{run.pk}"
     write_report(result, folder)
     services.finish_analysis(

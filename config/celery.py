@@ -9,7 +9,7 @@ from typing import Any
 import django
 from celery.signals import worker_ready
 
-from almond.cli.frame import framed
+from almond.cli.output.frame import framed
 from config.frame import explain
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

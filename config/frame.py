@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import DatabaseError, OperationalError
 
-from almond.cli import frame
+from almond.cli.output import frame
 from config.environment import SQLITE
 
 DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT")

@@ -6,7 +6,7 @@ import sys
 import django
 from django.core.wsgi import get_wsgi_application
 
-from almond.cli.frame import framed
+from almond.cli.output.frame import framed
 from config.frame import explain
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

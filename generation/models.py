@@ -110,7 +110,6 @@ class ImageSet(models.Model):
     name = models.CharField(max_length=120, unique=True)
     folder = models.CharField(max_length=1000, help_text="Where the images came from.")
     norms_file = models.CharField(max_length=1000, blank=True)
-    norms = models.JSONField(default=list, help_text="Names of the numeric columns of the norms.")
     theme_column = models.CharField(
         "theme",
         max_length=200,
@@ -118,6 +117,11 @@ class ImageSet(models.Model):
         help_text="Column of the norms that says what several images share. Without one, every image "
         "counts as a theme of its own.",
     )
+    norm_columns = models.JSONField(
+        default=list,
+        help_text="Columns asked for as norms; empty: those that look like no count or spread.",
+    )
+    norms = models.JSONField(default=list, help_text="Names of the columns that are norms.")
     imported_at = models.DateTimeField(null=True, blank=True)
     job = models.ForeignKey(
         "jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="image_sets"

@@ -25,6 +25,7 @@ from ratings.services.arriving import PASS_MINUTES
 from ratings.services.joining import recruited_as
 from ratings.services.monitoring import monitor
 from studies.models import Study
+from studies.services.rehearsing import rehearse
 
 COLOURS = {
     "active": "info",
@@ -206,12 +207,13 @@ class ParticipantAdmin(LookOnly):
             messages.error(request, f"Expected 1 to {MOST_SIMULATED} participants and a seed of at least 0.")
             return redirect("admin:ratings_monitor", pk)
         try:
-            job = services.start_simulation(study=study, by=actor(request), **form.cleaned_data)
+            rehearsal = rehearse(study=study, by=actor(request))
+            job = services.start_simulation(study=rehearsal, by=actor(request), **form.cleaned_data)
         except InputError as error:
             messages.error(request, str(error))
             return redirect("admin:ratings_monitor", pk)
-        messages.success(request, f"Simulated participants take part: {job}.")
-        return redirect("admin:ratings_monitor", pk)
+        messages.success(request, f"Simulated participants take part in {rehearsal.title}: {job}.")
+        return redirect("admin:ratings_monitor", rehearsal.pk)
 
 
 @admin.register(Response)

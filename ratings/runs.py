@@ -21,6 +21,7 @@ from jobs.services.execution import RunningJob
 from ratings import services
 from ratings.models import Participant, Recruitment
 from ratings.services import Recruit
+from ratings.services.simulating import check_rehearsal
 from studies.models import Study
 
 CARELESS_SHARE = 0.05
@@ -32,6 +33,7 @@ def simulate(job: RunningJob) -> dict[str, Any]:
     Each participant answers in one transaction; those of an interrupted attempt are not simulated again.
     """
     study = Study.objects.get(pk=job.arguments["study"])
+    check_rehearsal(study)
     seed, wanted = int(job.arguments["seed"]), int(job.arguments["participants"])
     careless = float(job.arguments.get("careless", CARELESS_SHARE))
     percepts = read_study_percepts(study, seed, Part(job, 0.0, 0.3), null=bool(job.arguments.get("null")))

@@ -332,7 +332,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     own_the_terminal()
     signal.signal(signal.SIGTERM, interrupt)
-    from almond.cli.frame import framed
+    from almond.cli.output.frame import framed
 
     return framed(run, "almond", explain)
 

@@ -19,7 +19,7 @@ FILES = {
 
 
 def main(modules: Path = MODULES, vendor: Path = VENDOR) -> int:
-    from almond.cli.frame import framed  # `make setup` reads this file before anything is installed
+    from almond.cli.output.frame import framed  # `make setup` reads this file before anything is installed
 
     return framed(lambda: copy(modules, vendor), "almond")
 

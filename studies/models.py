@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import ClassVar
@@ -20,28 +18,23 @@ from almond.design.trials import TRIAL_KINDS
 from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
-from studies.records import AssignmentList, StudyLog
+from studies.preregistrations import Hypothesis, Preregistration
+from studies.records import AssignmentList, StudyLog, images_by_name, stimulus_name
 
-__all__ = ["AssignmentList", "Block", "Construct", "Study", "StudyLog", "images_by_name", "stimulus_name"]
+__all__ = [
+    "AssignmentList",
+    "Block",
+    "Construct",
+    "Hypothesis",
+    "Preregistration",
+    "Study",
+    "StudyLog",
+    "images_by_name",
+    "stimulus_name",
+]
 
-STIMULUS_NAME = re.compile(r"s(\d{1,18})")
 LARGEST_SEED = 2**53 - 1
 IS_CODE = RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")
-
-
-def stimulus_name(pk: int) -> str:
-    """Return the name of an image in a plan: ``s`` and the number of its row."""
-    return f"s{pk}"
-
-
-def images_by_name(names: Iterable[str], *fields: str) -> dict[str, Stimulus]:
-    """Return the rows of images by their names in a plan, leaving out names of no row.
-
-    ``fields``: what to read of them; the default reads all.
-    """
-    numbers = [int(match[1]) for name in names if (match := STIMULUS_NAME.fullmatch(name))]
-    rows = Stimulus.objects.only(*fields) if fields else Stimulus.objects.all()
-    return {stimulus_name(pk): row for pk, row in rows.in_bulk(numbers).items()}
 
 
 def trial_kind_choices() -> list[tuple[str, str]]:
@@ -138,6 +131,10 @@ class Study(models.Model):
     )
     permutations = models.PositiveIntegerField(
         default=2000, validators=[MinValueValidator(99)], help_text="Of the confirmatory analysis."
+    )
+    rehearsal = models.BooleanField(
+        default=False,
+        help_text="Simulated participants may answer it, and no analysis of it is ever confirmatory.",
     )
     timeout_minutes = models.PositiveIntegerField(
         "time-out",

@@ -1,7 +1,9 @@
-"""What a study has beside its plan: its lists with their slots, and its log."""
+"""What a study has beside its plan: its lists with their slots, its log, and the rows of its images."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db import models
@@ -10,6 +12,21 @@ from django.utils import timezone
 
 from almond.digest import digest_json
 from encoder.models import DIGEST_LENGTH
+from generation.models import Stimulus
+
+STIMULUS_NAME = re.compile(r"s(\d{1,18})")
+
+
+def stimulus_name(pk: int) -> str:
+    """Return the name of an image in a plan: ``s`` and the number of its row."""
+    return f"s{pk}"
+
+
+def images_by_name(names: Iterable[str], *fields: str) -> dict[str, Stimulus]:
+    """Return the rows of images by their names in a plan, leaving out names of no row."""
+    numbers = [int(match[1]) for name in names if (match := STIMULUS_NAME.fullmatch(name))]
+    rows = Stimulus.objects.only(*fields) if fields else Stimulus.objects.all()
+    return {stimulus_name(pk): row for pk, row in rows.in_bulk(numbers).items()}
 
 
 class AssignmentListQuerySet(models.QuerySet["AssignmentList"]):

@@ -1,7 +1,7 @@
 """The analysis of a study, from its export alone: the questions that run, their settings, their results.
 
-What runs is decided by what the export holds. Settings come from the frozen plan; any other setting turns the
-results exploratory, and the deviation is listed.
+What runs is decided by what the export holds. Settings come from the frozen plan; what the results may be
+called, and why, is decided by ``almond.analysis.label``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pandas as pd
 import scipy
 
 from almond import __version__
+from almond.analysis.label import OtherPlan, label_analysis
 from almond.analysis.questions.base import (
     Context,
     NotApplicable,
@@ -30,6 +31,7 @@ from almond.analysis.questions.base import (
 from almond.analysis.sample import Sample, rating_summaries
 from almond.analysis.sentences import headline
 from almond.analysis.study_data import StudyData, read_study
+from almond.analysis.verdicts import judge_hypotheses
 from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import InputError
@@ -54,7 +56,7 @@ class AnalysisResult:
 
     @property
     def headline(self) -> list[str]:
-        """The answer in plain sentences, most important first."""
+        """What the analysis is called unless it is confirmatory, then the answer, most important first."""
         return list(self.data["headline"])
 
     @property
@@ -77,19 +79,25 @@ def analyse_export(
     *,
     permutations: int | None = None,
     seed: int | None = None,
+    deposited: str | None = None,
     progress: Progress | None = None,
 ) -> AnalysisResult:
     """Repeat a study's analysis from its export.
 
-    ``permutations`` and ``seed`` are the plan's unless given; giving others makes the results exploratory.
-    Reads nothing but ``folder``. The same export and settings give the same result. Raises ``InputError`` for
-    tables that are not as the format says and ``DigestMismatch`` for files that were changed, before anything
-    is computed.
+    Reads nothing but ``folder``. The same export and settings give the same result.
+
+    :param permutations: the plan's unless told; another number, or another ``seed``, makes it exploratory.
+    :param deposited: digest of the plan as it was deposited; an export of any other plan is refused.
+    :raises InputError: tables are not as the format says.
+    :raises DigestMismatch: files were changed; nothing is computed then.
+    :raises OtherPlan: the plan is not the deposited one.
     """
     if permutations is not None and permutations < 1:
         raise InputError("permutations", f"is {permutations}", "1 or more")
     progress = progress or Silent()
     data = read_study(Path(folder), Part(progress, 0.0, 0.05))
+    if deposited is not None and data.plan.digest != deposited:
+        raise OtherPlan(deposited, data.plan.digest)
     plan = data.plan.analysis
     settings = Settings(
         plan.permutations if permutations is None else permutations,
@@ -100,7 +108,7 @@ def analyse_export(
     questions = load_questions()
     results = _run_questions(questions, context, Part(progress, 0.05, 0.95))
     deviations = [] if data.external else list_deviations(data.plan, settings, context.sample)
-    exploratory = data.external or any(row["kind"] == "analysis" for row in deviations)
+    label = label_analysis(data, context.sample, deviations)
     result: dict[str, Any] = {
         "format": FORMAT,
         "study": _study_facts(data, Path(folder)),
@@ -113,12 +121,14 @@ def analyse_export(
             "primary": list(plan.primary),
             "participants": data.plan.participants,
         },
-        "mode": "exploratory" if exploratory else "confirmatory",
+        "mode": label.mode,
+        "reasons": list(label.reasons),
         "deviations": deviations,
         "sample": _sample_facts(context),
         **results,
     }
     result["tests"] = list_tests(questions, result)
+    result["verdicts"] = judge_hypotheses(data.plan, questions, result)
     plain = rounded(result)
     plain["headline"] = headline(plain)
     progress.report(1.0, "analysed")
@@ -152,14 +162,13 @@ def list_tests(questions: Sequence[Question], result: Mapping[str, Any]) -> list
             p_values[question.name] = p
     primary = [name for name in result["planned"]["primary"] if name in p_values]
     adjusted = dict(zip(primary, holm([p_values[name] for name in primary]), strict=True))
-    confirmatory = result["mode"] == "confirmatory"
     return [
         {
             "test": name,
             "p": p,
             "p_holm_primary": adjusted.get(name),
             "primary": name in adjusted,
-            "status": "confirmatory" if confirmatory and name in adjusted else "exploratory",
+            "status": result["mode"] if name in adjusted else "exploratory",
             "below_alpha": p <= result["settings"]["alpha"],
         }
         for name, p in p_values.items()
@@ -244,6 +253,7 @@ def rounded(value: Any) -> Any:
             return {name: digits(entry) for name, entry in plain.items()}
         if isinstance(plain, list):
             return [digits(entry) for entry in plain]
-        return float(f"{plain:.{DIGITS}g}") if isinstance(plain, float) else plain
+        # Adding zero turns -0.0, which a reader takes for a sign, into 0.0.
+        return float(f"{plain:.{DIGITS}g}") + 0.0 if isinstance(plain, float) else plain
 
     return digits(plain_values(value))

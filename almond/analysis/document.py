@@ -14,10 +14,11 @@ from almond.analysis.sentences import (
     exclusion_sentences,
     mode_sentence,
     sample_sentence,
+    title_of,
 )
 from almond.report.document import Document, KeyNumber, Section, Table
 from almond.report.figures_style import style
-from almond.report.wording import p_cell
+from almond.report.wording import decimal, p_cell
 
 Data = Mapping[str, Any]
 PREPARATION = (
@@ -29,13 +30,21 @@ PREPARATION = (
 def study_document(data: Data) -> Document:
     """Write the report of an analysis."""
     return Document(
-        title=data["study"]["title"],
+        title=title_of(data),
         mode=data["mode"],
-        mode_text=mode_sentence(data),
+        # Any other label stands with its reasons before the answers.
+        mode_text=mode_sentence(data) if data["mode"] == "confirmatory" else "",
         answers=tuple(data["headline"]),
         lead=sample_sentence(data),
         key_numbers=_key_numbers(data),
-        sections=(*_answers(data), *_origin(data), _participants(data), _methods(data), _provenance(data)),
+        sections=(
+            *_verdicts(data),
+            *_answers(data),
+            *_origin(data),
+            _participants(data),
+            _methods(data),
+            _provenance(data),
+        ),
     )
 
 
@@ -60,6 +69,26 @@ def _origin(data: Data) -> list[Section]:
     return [external_section(facts)] if facts else []
 
 
+def _verdicts(data: Data) -> tuple[Section, ...]:
+    """Write the table of the hypotheses, where the plan has any."""
+    rows = tuple(
+        (
+            row["name"],
+            row["verdict"],
+            row["text"],
+            p_cell(row["p"], absent=""),
+            p_cell(row["p_corrected"], absent=""),
+            row["criterion"],
+        )
+        for row in data["verdicts"]
+    )
+    if not rows:
+        return ()
+    head = ("hypothesis", "verdict", "claim", "p", "p corrected", "criterion")
+    table = Table(head, rows, text=(0, 1, 2, 5), wrapped=(2, 5))
+    return (Section(title="Hypotheses and verdicts", tables=(table,)),)
+
+
 def _key_numbers(data: Data) -> tuple[KeyNumber, ...]:
     numbers = [question.key_number(result) for question, result in answered(data)]
     sample = data["sample"]
@@ -76,8 +105,8 @@ def _participants(data: Data) -> Section:
         (
             row["construct"],
             str(row["ratings"]),
-            f"{row['mean']:.1f}",
-            f"{row['sd']:.1f}",
+            decimal(row["mean"], 1),
+            decimal(row["sd"], 1),
             "not told" if row["median_rt_ms"] is None else f"{row['median_rt_ms'] / 1000:.1f} s",
         )
         for row in data["sample"]["ratings_summary"]

@@ -40,10 +40,11 @@ class Sample:
 
 
 def analysed_kind(people: pd.DataFrame) -> str:
-    """Return whose answers are analysed: people's, or where there are none those of robots."""
+    """Return whose answers are analysed: people's, or where no person took part those of robots."""
     if "kind" not in people:
         return ""
-    return "person" if (people["kind"] == "person").any() or people.empty else "robot"
+    present = set(people["kind"])
+    return "robot" if "robot" in present and "person" not in present else "person"
 
 
 def apply_exclusions(data: StudyData) -> Sample:

@@ -7,18 +7,29 @@ from typing import Any
 
 from almond.analysis import external
 from almond.analysis.questions.base import answered
+from almond.report.wording import p_text
 
 
 def headline(data: Mapping[str, Any]) -> list[str]:
-    """Answer the questions, most important first; give the reasons where none could be answered."""
+    """Say what the analysis is unless it is confirmatory; then answer the questions, most important first.
+
+    Verdicts on hypotheses stand before the answers. Gives the reasons where no question could be answered.
+    """
     alpha = data["settings"]["alpha"]
     answers = [question.headline(result, alpha) for question, result in answered(data)]
     said = [text for text in answers if text]
     if external.external_facts(data):
         return [external.FIRST_LINE, *([*said, external.TERMS] if said else [external.NOTHING_TO_TEST])]
     said = said or ["No test of the question could be run: " + _reasons(data)]
-    simulated = ["Simulated: no person took part."] if data["sample"].get("kind") == "robot" else []
-    return [*said, *simulated]
+    first = [] if data["mode"] == "confirmatory" else [mode_sentence(data)]
+    return [*first, *(verdict_sentence(row) for row in data["verdicts"]), *said]
+
+
+def verdict_sentence(row: Mapping[str, Any]) -> str:
+    """Say what became of a hypothesis."""
+    p = "" if row["p_corrected"] is None else f", {p_text(row['p_corrected'])}"
+    claim = str(row["text"]).rstrip(".")
+    return f"{row['name']} is {row['verdict']} ({row['why']}{p}): {claim}."
 
 
 def _reasons(data: Mapping[str, Any]) -> str:
@@ -42,18 +53,19 @@ def sample_sentence(data: Mapping[str, Any]) -> str:
 
 
 def mode_sentence(data: Mapping[str, Any]) -> str:
-    """Say why the analysis is confirmatory or exploratory."""
+    """Say what the analysis is called, and every reason why it is not confirmatory."""
     if data["mode"] == "confirmatory":
         named = ", ".join(data["planned"]["primary"])
         return f"Confirmatory: run as the frozen plan says. Primary tests: {named}. Others are exploratory."
     if external.external_facts(data):
         return external.MODE
-    changed = "; ".join(
-        f"{row['what']} {row['planned']} planned, {row['done']} used"
-        for row in data["deviations"]
-        if row["kind"] == "analysis"
-    )
-    return f"Exploratory: settings differ from the frozen plan ({changed})."
+    return f"{data['mode'].capitalize()}: {'; '.join(data['reasons'])}."
+
+
+def title_of(data: Mapping[str, Any]) -> str:
+    """Return the study's title, marked where its answers are simulated."""
+    title = str(data["study"]["title"])
+    return f"{title} (simulated)" if data["mode"] == "simulated" else title
 
 
 def deviation_sentences(data: Mapping[str, Any]) -> list[str]:

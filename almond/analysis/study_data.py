@@ -6,7 +6,6 @@ format is described in ``docs/export.md``.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +19,13 @@ from almond.cells import is_number
 from almond.design.plan import StudyPlan
 from almond.design.themes import theme_named
 from almond.design.trials.columns import Column, TableSchema
-from almond.digest import digest_file, digest_json
+from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
+from almond.exchange.manifest import load_manifest
 from almond.exchange.schema import measurements, table_columns, table_schemas
 from almond.progress import Progress, Silent
 from almond.tables import read_table
 
-FORMAT = "almond-export/1"
 SHOWN_PROBLEMS = 10
 
 
@@ -113,7 +112,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     ``DigestMismatch`` for a file, manifest or plan that was changed.
     """
     folder = Path(folder)
-    manifest = _read_study_manifest(folder)
+    manifest = load_manifest(folder)
     _check_digests(folder, manifest["files"], progress or Silent())
     plan = _read_plan(folder, manifest)
     schemas = table_schemas(external=plan.external)
@@ -139,25 +138,6 @@ def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:
             own = [themes.get(scene, scene) for scene in frames[name]["base_scene"]]
             frames[name] = frames[name].assign(theme=pd.Series(own, index=frames[name].index, dtype="str"))
     return plan.theme_remark
-
-
-def _read_study_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    try:
-        manifest = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(path, "cannot be read", "the folder of an export, with its manifest.json") from error
-    except ValueError as error:
-        raise InputError(path, f"is not JSON: {error}", "the manifest of an export") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise InputError(path, "is not the manifest of an export", f"format {FORMAT}")
-    if not isinstance(manifest.get("files"), dict):
-        raise InputError(path, "names no files", "the digest of every file")
-    if "digest" in manifest:
-        content = {name: value for name, value in manifest.items() if name != "digest"}
-        if digest_json(content) != manifest["digest"]:
-            raise DigestMismatch(path, str(manifest["digest"]), digest_json(content))
-    return manifest
 
 
 def _check_digests(folder: Path, files: Mapping[str, str], progress: Progress) -> None:

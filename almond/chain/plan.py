@@ -10,6 +10,7 @@ import pandas as pd
 from almond.chain.draw import Pool
 from almond.chain.settings import DemoSettings
 from almond.design.plan import AnalysisPlan, Construct, PlannedBlock, PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.preregistration import Preregistration, usual_hypotheses
 from almond.world import lab
 
 
@@ -21,7 +22,7 @@ def demo_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyP
     planned = tuple(planned_pair(row) for row in pairs.to_dict(orient="records"))
     names = tuple(construct.name for construct in lab.CONSTRUCTS)
     return StudyPlan(
-        title="Demonstration: do judgements tell the intended region?",
+        title="Demonstration: do ratings identify the region that guided an image?",
         seed=settings.stream("study"),
         participants=settings.participants,
         constructs=tuple(
@@ -44,6 +45,7 @@ def demo_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyP
         stimuli=stimuli,
         pairs=planned,
         analysis=AnalysisPlan(permutations=settings.permutations),
+        preregistration=Preregistration(hypotheses=usual_hypotheses(AnalysisPlan().primary)),
     )
 
 

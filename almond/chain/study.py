@@ -18,6 +18,7 @@ from almond.errors import AlmondError
 from almond.evidence.export import write_export
 from almond.evidence.simulated import simulate_study
 from almond.evidence.verify import first_broken, verify
+from almond.exchange.collection import Collection
 from almond.progress import Part, Progress
 from almond.rng import generator
 from almond.world.raters import Latents, null_percepts, read_percepts
@@ -81,6 +82,12 @@ def export_study(
         meta={
             "created": START.isoformat(),
             "score_targets": dict(score_targets),
+            "collection": Collection(
+                state="closed",
+                planned=plan.participants,
+                finished=0,  # people: everybody here is simulated
+                closed_at=str(tables["participants"]["finished_at"].max()),
+            ),
             "simulated": True,
             "null_world": settings.null,
         },

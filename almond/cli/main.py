@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from almond import __version__
-from almond.cli.frame import framed
+from almond.cli.output.frame import framed
 
 COMMANDS: dict[str, str] = {
     "fit": "fit encoding models of brain regions from a YAML configuration",
@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "weights": "copy or fetch a network's weights and pin their digest",
     "import-ratings": "make an export of ratings that were collected elsewhere, and analyse it",
     "analyse": "repeat a study's analysis from its export",
+    "plan": "print a study's plan as a document to deposit",
     "verify": "walk the chain from every response to the encoder artifact",
     "demo": "run the whole chain on the simulated world and print one JSON object",
 }

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the schema or the table; returns 0."""
-    from almond.cli.settings.tables import json_schema, markdown_table
+    from almond.cli.output.tables import json_schema, markdown_table
 
     if arguments.markdown is None:
         print(printed_json(json_schema()))

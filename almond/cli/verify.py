@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from almond.digest import printed_json
-from almond.evidence.verify import Check, first_broken, unknown_of_external, verify
+from almond.evidence.verify import Check, first_broken, not_known, verify
 from almond.progress import Console
 
 SHOWN = 5
@@ -24,27 +24,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the links; 0 when the chain is whole, 1 when a link is broken."""
     checks = verify(arguments.export, bold=arguments.bold, progress=None if arguments.json else Console())
-    broken = first_broken(checks)
-    unknown = unknown_of_external(arguments.export) if checks[0].ok else ()
+    broken, open_points = first_broken(checks), not_known(arguments.export, checks)
     if arguments.json:
         first = {"link": broken.link, "problem": broken.problems[0]} if broken else None
-        result: dict[str, object] = {
-            "ok": broken is None,
-            "broken": first,
-            "links": [check.to_json() for check in checks],
-        }
-        if unknown:
-            result["external"] = {"unknown": list(unknown)}
+        links = [check.to_json() for check in checks]
+        result = {"ok": broken is None, "broken": first, "not_known": open_points, "links": links}
         print(printed_json(result, indent=1))
     else:
         print("\n".join(line for check in checks for line in lines_of(check)))
         if broken:
             sys.stderr.write(f"The chain is broken where {broken.link}: {broken.problems[0]}\n")
-        elif unknown:
-            print("External data: the files are whole, but the chain begins at an imported table.")
-            print("\n".join(["What cannot be known:", *(f"  {fact}" for fact in unknown)]))
         else:
-            print("The chain is whole.")
+            whole = "as far as the export reaches" if open_points else ""
+            print(" ".join(["The chain is whole", whole]).strip() + ".", *open_points, sep="\n")
     return 1 if broken else 0
 
 

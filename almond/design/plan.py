@@ -24,6 +24,7 @@ from almond.design.parts import (
     PlannedPair,
     PlannedStimulus,
 )
+from almond.design.preregistration import Preregistration
 from almond.design.themes import theme_remark, themes_of_scenes, told_themes
 from almond.design.trials import TRIAL_KINDS
 from almond.digest import canonical_json, digest_json
@@ -67,9 +68,25 @@ class StudyPlan(Shape):
     stimuli: tuple[PlannedStimulus, ...] = ()
     pairs: tuple[PlannedPair, ...] = ()
     analysis: AnalysisPlan = AnalysisPlan()
+    preregistration: Preregistration | None = None
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from plan_contradictions(draft_of(vars(self)))
+        yield from self._misplaced_hypotheses()
+
+    def _misplaced_hypotheses(self) -> Iterator[tuple[str, str]]:
+        """Yield hypotheses about targets and constructs that the plan does not have, and late looks."""
+        if self.preregistration is None:
+            return
+        constructs = {construct.name for construct in self.constructs}
+        for number, hypothesis in enumerate(self.preregistration.hypotheses):
+            path = f"preregistration.hypotheses[{number}]"
+            if hypothesis.target is not None and hypothesis.target not in self.targets:
+                yield f"{path}.target", f"{hypothesis.target!r} is not a target of the plan"
+            if hypothesis.construct is not None and hypothesis.construct not in constructs:
+                yield f"{path}.construct", f"{hypothesis.construct!r} is not a construct of the plan"
+        if any(look >= self.participants for look in self.preregistration.stopping.looks):
+            yield "preregistration.stopping.looks", f"come after the last of {self.participants} participants"
 
     @cached_property
     def digest(self) -> str:
@@ -130,8 +147,13 @@ class StudyPlan(Shape):
         return TRIAL_KINDS.load(block.kind).items(block.constructs, self.stimuli, self.pairs)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as JSON values; ``StudyPlan.from_json`` reads it back."""
+        """Return the plan as JSON values; ``StudyPlan.from_json`` reads it back.
+
+        Without a preregistration there is no such key, so that older plans have the digest that they had.
+        """
         values: dict[str, Any] = plain(self)
+        if self.preregistration is None:
+            del values["preregistration"]
         return values
 
     def to_bytes(self) -> bytes:

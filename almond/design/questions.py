@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from almond.design.criteria.base import Direction
 from almond.registry import Registry
 
 QUESTIONS: Registry[Any] = Registry(
@@ -25,3 +26,11 @@ DESCRIPTIONS: Registry[Any] = Registry(
     },
 )
 """Those without a p value of their own."""
+
+ONE_WAY: dict[str, tuple[Direction, ...]] = {"classification": ("greater",), "natural": ("either",)}
+"""What some tests can show at all: an accuracy above chance; a correlation of either sign."""
+
+
+def directions_of(question: str) -> tuple[Direction, ...]:
+    """Return the directions that a hypothesis about a test may have."""
+    return ONE_WAY.get(question, ("greater", "less", "either"))

@@ -25,8 +25,8 @@ from almond.evidence.bundle import (
     add_targets,
     put,
 )
-from almond.evidence.manifest import NAME, load_manifest, manifest_bytes, seal
 from almond.evidence.tables import codebook_bytes, csv_bytes, read_export_table, table_rows, write_time
+from almond.exchange.manifest import NAME, load_manifest, manifest_bytes, seal
 from almond.exchange.schema import table_schemas
 from almond.files.writing import new_folder, publish
 
@@ -73,8 +73,8 @@ def write_export(
     :param target_folder: where targets lie, as ``artifact_root`` encoder artifacts; None leaves them out, and
         the manifest lists them.
     :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
-        column without ``score_`` -> target digest) and further facts, which the manifest repeats under
-        ``about``.
+        column without ``score_`` -> target digest), ``collection`` (a ``Collection``: how far collecting data
+        has come) and further facts, which the manifest repeats under ``about``.
     :raises InputError: for an existing folder, tables that are not as the codebook says, rows that name
         things which are not in the export, and missing files.
     :raises DigestMismatch: for bytes that changed.
@@ -211,13 +211,15 @@ def manifest_facts(plan: StudyPlan, meta: Mapping[str, Any]) -> dict[str, Any]:
         created = write_time(meta["created"])
     except (KeyError, ValueError) as error:
         raise InputError("meta.created", f"is {meta.get('created')!r}", "a time with its offset") from error
-    own = ("created", "study", "score_targets")
+    own = ("created", "study", "score_targets", "collection")
+    collection = meta.get("collection")
     return {
+        **({"collection": collection.to_json()} if collection is not None else {}),
         "study": str(meta.get("study") or plan.title),
         "plan_digest": plan.digest,
         "created": created,
         "almond_version": __version__,
-        **({"external": True} if plan.external else {}),
+        **({"origin": "external"} if plan.external else {}),
         "score_targets": dict(meta.get("score_targets") or {}),
         "about": {name: value for name, value in meta.items() if name not in own},
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.opened import Chain, response_in_words
 from almond.evidence.tables import codebook_bytes
+from almond.exchange.collection import collection_of
+from almond.exchange.manifest import is_external
 from almond.exchange.schema import table_columns, table_schemas
 from almond.files.folders import visible
 from almond.targets.target import load_target
@@ -26,8 +28,8 @@ LinkCheck = tuple[int, list[str]]
 
 def plan_link(chain: Chain) -> LinkCheck:
     problems = []
-    if bool(chain.manifest.get("external")) != chain.plan.external:
-        problems.append("manifest.json: contradicts plan.json about whether the data are external")
+    if chain.plan.external and not is_external(chain.manifest):
+        problems.append("manifest.json: contradicts plan.json, which describes external data")
     if chain.plan.digest != chain.manifest.get("plan_digest"):
         problems.append("plan.json: its digest is not the plan_digest of the manifest")
     if chain.plan.to_bytes() != (chain.folder / "plan.json").read_bytes():
@@ -73,10 +75,23 @@ def participants_link(chain: Chain) -> LinkCheck:
         who, done = str(row["participant_id"]), int(row["trials_done"])
         if answered[who] != done:
             problems.append(f"participant {who}: {done} trials done, but {answered[who]} responses")
+    problems += _finished_problems(chain)
     if "events" in chain.tables:
         strangers = sorted(set(chain.tables["events"]["participant_id"]) - known)
         problems += [f"events.csv: participant {who} is not in participants.csv" for who in strangers]
     return len(trials), problems
+
+
+def _finished_problems(chain: Chain) -> list[str]:
+    """Compare the number of people who finished, as the manifest says it, with participants.csv."""
+    collection, people = collection_of(chain.manifest), chain.tables["participants"]
+    if collection is None or "kind" not in people:
+        return []
+    done = people["trials_done"] >= people["trials_planned"]
+    number = int((done & (people["kind"] == "person")).sum())
+    if number == collection.finished:
+        return []
+    return [f"participants.csv: {number} people finished, the manifest says {collection.finished}"]
 
 
 def response_rows(chain: Chain) -> Iterator[dict[Any, Any]]:
@@ -141,7 +156,7 @@ def image_bytes_link(chain: Chain) -> LinkCheck:
     problems, count = [], 0
     for name, row in chain.stimuli.items():
         if chain.plan.external and not row["image_sha256"]:
-            continue  # nobody handed it over: ``unknown_of_external`` says so
+            continue  # nobody handed it over: ``unknowns`` says so
         count += 1
         path = chain.folder / str(row["file"])
         if not path.is_file():
@@ -152,11 +167,17 @@ def image_bytes_link(chain: Chain) -> LinkCheck:
 
 
 def recipes_link(chain: Chain) -> LinkCheck:
-    """Every generated image has its recipe, which says of it what stimuli.csv says."""
+    """Every generated image has its recipe, which says of it what stimuli.csv says.
+
+    Only in an export of data from elsewhere may a generated image lack it: ``unknowns`` says so then.
+    """
     problems, count = [], 0
     for name, row in chain.stimuli.items():
         digest = str(row["recipe_digest"])
         if not digest:
+            if is_generated(row) and not is_external(chain.manifest):
+                count += 1
+                problems.append(f"stimulus {name}: was generated, but nothing says how: it has no recipe")
             continue
         count += 1
         recipe = chain.recipes.get(digest)
@@ -171,6 +192,11 @@ def recipes_link(chain: Chain) -> LinkCheck:
                 if recipe.get(field) != row[field]
             ]
     return count, problems
+
+
+def is_generated(row: Mapping[str, Any]) -> bool:
+    """Tell whether an image was drawn by a generator: photographs have neither prompt nor target."""
+    return bool(row["prompt"] or row["intended_target"])
 
 
 def targets_link(chain: Chain) -> LinkCheck:
@@ -229,6 +255,24 @@ def bold_link(chain: Chain) -> LinkCheck:
                 f"BOLD file {path}: its bytes changed; artifact {digest[:12]}… was fitted on others"
             )
     return len(files), problems
+
+
+def unknowns(chain: Chain) -> list[str]:
+    """Say in sentences what an export cannot tell even where every link holds."""
+    said = []
+    if is_external(chain.manifest):
+        said.append(
+            "The data come from elsewhere: who answered, when, and which images they saw, cannot be known."
+        )
+        about = dict(dict(chain.manifest.get("about") or {}).get("external") or {})
+        said += [f"What cannot be known: {fact}." for fact in about.get("unknown", ())]
+        unexplained = sum(is_generated(row) and not row["recipe_digest"] for row in chain.stimuli.values())
+        if unexplained:
+            said.append(f"How the images were made cannot be known: {unexplained} have no recipe.")
+    for what, rests in (("targets", "recipes and scores rest"), ("artifacts", "targets rest")):
+        if count := len(chain.absent[what]):
+            said.append(f"{rests.capitalize()} on {count} {what} that were left out of the export.")
+    return said
 
 
 LINKS: tuple[tuple[str, Callable[[Chain], LinkCheck]], ...] = (

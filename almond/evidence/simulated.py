@@ -11,8 +11,9 @@ import pandas as pd
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import PlannedTrial, Response
+from almond.design.trials.columns import TableSchema
 from almond.errors import InputError
-from almond.exchange.schema import table_schemas
+from almond.exchange.schema import PARTICIPANTS, table_schemas
 from almond.rng import generator
 from almond.world.raters import Latents, Rater, simulate_rater, style_of
 
@@ -55,10 +56,13 @@ def simulate_study(
             table, responses = sitting.answer(trial, rater, percepts)
             rows[table] += responses
         rows["participants"].append(sitting.participant(number % len(lists)))
-    return {
-        name: pd.DataFrame(rows[name], columns=[column.name for column in table.columns])
-        for name, table in schema.items()
-    }
+    return {name: pd.DataFrame(rows[name], columns=_columns(table)) for name, table in schema.items()}
+
+
+def _columns(table: TableSchema) -> list[str]:
+    """Name the columns of a table, with the kind of a participant, which older exports lack."""
+    names = [column.name for column in table.columns]
+    return [*names, "kind"] if table.name == PARTICIPANTS.name else names
 
 
 class Sitting:
@@ -98,6 +102,7 @@ class Sitting:
         """Return the participant's row, of list ``number``."""
         return {
             "participant_id": self.participant_id,
+            "kind": "robot",
             "list": number,
             "status": "finished",
             "started_at": self.start.isoformat(timespec="milliseconds"),

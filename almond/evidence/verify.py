@@ -11,9 +11,9 @@ from typing import Any
 
 from almond.digest import digest_file
 from almond.errors import AlmondError
-from almond.evidence.links import LINKS, LinkCheck
-from almond.evidence.manifest import files_in, load_manifest
+from almond.evidence.links import LINKS, LinkCheck, unknowns
 from almond.evidence.opened import Chain
+from almond.exchange.manifest import files_in, load_manifest
 from almond.progress import Progress, Silent
 
 BROKEN = (AlmondError, OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile)
@@ -62,15 +62,11 @@ def verify(folder: Path, *, bold: Path | None = None, progress: Progress | None 
     return checks
 
 
-def unknown_of_external(folder: Path) -> tuple[str, ...]:
-    """List what cannot be known of an export whose data were collected elsewhere; empty for any other.
-
-    :raises InputError: the manifest cannot be read.
-    """
-    manifest = load_manifest(Path(folder))
-    if not manifest.get("external"):
-        return ()
-    return tuple(map(str, manifest.get("about", {}).get("external", {}).get("unknown", ())))
+def not_known(folder: Path, checks: Sequence[Check]) -> list[str]:
+    """Say in sentences what a whole chain leaves open; nothing where a link is broken."""
+    if first_broken(checks) is not None:
+        return []
+    return unknowns(Chain(folder, load_manifest(folder)))
 
 
 def first_broken(checks: Sequence[Check]) -> Check | None:

@@ -52,8 +52,8 @@ class Section:
 class Document:
     """A whole report as text.
 
-    ``answers`` are its first sentences; ``lead`` says who and what; ``mode`` is ``confirmatory`` or
-    ``exploratory``, with the reason in ``mode_text``.
+    ``answers`` are its first sentences; ``lead`` says who and what; ``mode`` is what the report may be
+    called, such as ``confirmatory`` or ``exploratory``, with the reason in ``mode_text``.
     """
 
     title: str

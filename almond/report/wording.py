@@ -33,17 +33,23 @@ def percent(share: float) -> str:
 
 def decimal(value: float | None, digits: int = 3, absent: str = "") -> str:
     """Write a number with fixed decimals; ``absent`` for None."""
-    return absent if value is None else f"{value:.{digits}f}"
+    return absent if value is None else fixed(value, digits)
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """Write a number with its sign and fixed decimals."""
-    return f"{value:+.{digits}f}"
+    """Write a number with its sign and fixed decimals; what rounds to zero has no sign."""
+    return fixed(value, digits, sign="+")
 
 
 def span(low: float, high: float, digits: int = 2, sign: str = "+") -> str:
     """Write an interval, ``+0.12 to +0.34``; ``sign=""`` without plus signs."""
-    return f"{low:{sign}.{digits}f} to {high:{sign}.{digits}f}"
+    return f"{fixed(low, digits, sign)} to {fixed(high, digits, sign)}"
+
+
+def fixed(value: float, digits: int, sign: str = "") -> str:
+    """Write a number with fixed decimals, and with ``sign="+"`` plus signs; ``0.00``, never ``-0.00``."""
+    text = f"{value:{sign}.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text
 
 
 def coefficient(value: float) -> str:
@@ -58,9 +64,9 @@ def coefficient_span(low: float, high: float) -> str:
 
 def t_cell(t: float | None, df: float) -> str:
     """Write ``2.31 (11)``: t and its degrees of freedom."""
-    return UNDEFINED if t is None else f"{t:.2f} ({df:.0f})"
+    return UNDEFINED if t is None else f"{fixed(t, 2)} ({df:.0f})"
 
 
 def r_of_z(z: float) -> str:
     """Write Fisher's z as the correlation tanh(z)."""
-    return f"{math.tanh(z):.3f}"
+    return fixed(math.tanh(z), 3)

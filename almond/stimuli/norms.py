@@ -37,6 +37,12 @@ RATINGS = ("valence", "arousal")
 
 CODE = re.compile(r"-?(?:7{2,}|8{2,}|9{2,})(?:\.0*)?|-[789](?:\.0*)?")
 
+NOT_A_NORM = re.compile(
+    r"(?:^|[\W_])(?:n|nr|no|num|number|count|id|index|row|sd|std|stdev|se|sem|stderr|var|variance)(?:$|[\W_])"
+    r"|^(?:val|aro|dom)\d?(?:sd|se|n)$"
+)
+"""Names of columns that describe ratings or rows and are no ratings: Valence_N, Valence_SD, valsd, id."""
+
 Line = tuple[int, Sequence[str]]
 """The number of a row and its cells."""
 
@@ -160,6 +166,12 @@ def problem_of_rating(cell: str, codes: set[str]) -> str:
     if not is_number(cell):
         return not_a_number(cell)[0]
     return f"is {cell!r}, which looks like a code for a missing value" if cell in codes else ""
+
+
+def looks_like_norm(column: str) -> bool:
+    """Tell by its name whether a column of numbers holds norms, not counts, spreads or row numbers."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.strip())
+    return NOT_A_NORM.search(apart.lower()) is None
 
 
 def codes_in(cells: Sequence[str]) -> set[str]:

@@ -24,6 +24,12 @@ COLOURS = {
     "failed": "danger",
     "cancelled": "warning",
 }
+MODE_COLOURS = {
+    "confirmatory": "success",
+    "exploratory": "warning",
+    "interim": "warning",
+    "simulated": "danger",
+}
 
 
 @admin.register(Export)
@@ -95,13 +101,13 @@ class AnalysisRunAdmin(AppendOnlyAdmin):
     def shown_standing(self, row: AnalysisRun) -> str:
         return row.standing
 
-    @display(description="mode", label={"confirmatory": "success", "exploratory": "warning"})
+    @display(description="mode", label=MODE_COLOURS)
     def shown_mode(self, row: AnalysisRun) -> str | None:
         return row.mode or None
 
     @display(description="answer")
     def answer(self, row: AnalysisRun) -> str:
-        return " ".join(row.headline[:1])
+        return row.answer
 
     @display(description="report")
     def report(self, row: AnalysisRun) -> SafeString | str:

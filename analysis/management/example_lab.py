@@ -164,9 +164,10 @@ class ExampleLab:
             "Example, answered by simulated people",
             ratings=self.sizes.rating_trials,
             choices=self.sizes.choice_trials,
+            rehearsal=True,
         )
 
-    def study(self, slug: str, title: str, *, ratings: int, choices: int) -> None:
+    def study(self, slug: str, title: str, *, ratings: int, choices: int, rehearsal: bool = False) -> None:
         """A study over the matched set, frozen and open; a draft left by a stopped build is made anew."""
         for draft in Study.objects.filter(slug=slug, state=Study.State.DRAFT):
             delete_draft(study=draft, by=self.by)
@@ -186,6 +187,7 @@ class ExampleLab:
                 participants_planned=self.sizes.participants,
                 n_lists=self.sizes.lists,
                 permutations=self.sizes.permutations,
+                rehearsal=rehearsal,
             )
             study = freeze(study=study, by=self.by)
         if study.state == Study.State.FROZEN:

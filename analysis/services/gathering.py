@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from almond.errors import InputError
+from almond.exchange.collection import Collection, EarlyLook
+from almond.shapes import read
+from analysis.models import AnalysisRun
 from generation.models import Stimulus
+from ratings.models import Participant
 from ratings.services.flow import flow, log_facts
 from studies.models import Study
 
@@ -69,6 +73,36 @@ def score_targets(images: Mapping[str, Stimulus]) -> dict[str, str]:
                     f"score {name}", "was read with different targets in one study", "one target per score"
                 )
     return digests
+
+
+def collection(study: Study, participants: Sequence[Row]) -> Collection:
+    """Say how far collecting data has come.
+
+    :param participants: rows of participants.csv, from which those who finished are counted.
+    """
+    absent = study.participants.people().exclude(pk__in=Participant.objects.exported(study))
+    done = [row["kind"] == "person" and row["trials_done"] >= row["trials_planned"] for row in participants]
+    said = {
+        "state": study.state,
+        "planned": study.participants_planned,
+        "finished": sum(done),
+        "finished_and_withdrew": absent.filter(finished_at__isnull=False).count(),
+        "closed_at": study.closed_at.isoformat() if study.closed_at else None,
+        "rehearsal": study.rehearsal,
+        "looks": tuple(looks(study)),
+    }
+    return read(Collection, said, source=f"study {study.title!r}")
+
+
+def looks(study: Study) -> Iterator[EarlyLook]:
+    """Yield the analyses of people's answers that were run on exports from before the study was closed."""
+    runs = AnalysisRun.objects.filter(export__study=study, finished_at__isnull=False)
+    if study.closed_at is not None:
+        runs = runs.filter(export__created_at__lt=study.closed_at)
+    people = runs.exclude(mode=AnalysisRun.Mode.SIMULATED).order_by("pk")
+    for at, analysed in people.values_list("finished_at", "result__sample__analysed"):
+        if at is not None:
+            yield EarlyLook(at=at.isoformat(), analysed=analysed)
 
 
 def facts(study: Study) -> Row:

@@ -176,7 +176,7 @@ class ImageSetForm(RowForm):
         label="Norms",
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="A CSV on this server: one column names the images, numeric columns are norms.",
+        help_text="A CSV on this server: one column names the images, others are norms.",
     )
     archive = forms.FileField(
         label="… or a zip file",
@@ -196,9 +196,22 @@ class ImageSetForm(RowForm):
         "Without one, every image counts as a theme of its own.",
     )
 
+    norm_columns = forms.CharField(
+        label="Columns that are norms",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Separated by commas: Valence_mean, Arousal_mean. Tests are corrected for as many as there "
+        "are. Empty: every column of numbers that does not look like a count or a spread (Valence_N, "
+        "Valence_SD).",
+    )
+
     class Meta:
         model = ImageSet
         fields = ["name"]
+
+    def clean_norm_columns(self) -> list[str]:
+        names = [name.strip() for name in str(self.cleaned_data["norm_columns"]).split(",")]
+        return list(dict.fromkeys(name for name in names if name))
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

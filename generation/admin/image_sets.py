@@ -48,7 +48,13 @@ class ImageSetAdmin(AppendOnlyAdmin):
         return "imported" if row.imported_at else (row.job.state if row.job else "")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        added = ["name", ("folder", "norms_file"), ("archive", "norms_upload"), "theme_column"]
+        added = [
+            "name",
+            ("folder", "norms_file"),
+            ("archive", "norms_upload"),
+            "norm_columns",
+            "theme_column",
+        ]
         return [(None, {"fields": ["name", "folder", "norms_file", "theme_column"] if obj else added})]
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> ImageSet:
@@ -62,6 +68,7 @@ class ImageSetAdmin(AppendOnlyAdmin):
             folder=folder,
             norms=norms,
             theme_column=data["theme_column"],
+            norm_columns=data["norm_columns"],
             by=actor(request),
         )
 

@@ -20,6 +20,7 @@ from almond.stimuli.norms import (
     codes_in,
     image_key,
     listed,
+    looks_like_norm,
     place_of_column,
     problem_of_rating,
     themes_in,
@@ -71,9 +72,18 @@ class Norms:
     remarks: tuple[str, ...] = ()
 
 
-def read_source(source: Path, norms_file: Path | None, *, progress: Progress, theme: str = "") -> Source:
+def read_source(
+    source: Path,
+    norms_file: Path | None,
+    *,
+    progress: Progress,
+    columns: Sequence[str] = (),
+    theme: str = "",
+) -> Source:
     """Read and measure every image of a folder or zip file, and join the norms by image name.
 
+    :param columns: the columns of the norms file that are norms; empty is every column of numbers whose name
+        does not look like a count, a spread or a row number.
     :param theme: column of the norms that states the theme of an image; without one, each has its own.
     :raises InputError: no images; a file that is not the image its name says; two files of one name; a norms
         file without a column of image names, without one of the images, or with a word among its numbers.
@@ -82,7 +92,7 @@ def read_source(source: Path, norms_file: Path | None, *, progress: Progress, th
     if not readers:
         raise InputError(source, "holds no image", ", ".join(IMAGE_SUFFIXES))
     names = sorted(readers)
-    norms = read_norms(norms_file, names, theme=theme) if norms_file else Norms((), {})
+    norms = read_norms(norms_file, names, columns, theme=theme) if norms_file else Norms((), {})
     images = []
     for number, name in enumerate(names):
         progress.report(number / len(names), f"reading {name}")
@@ -189,16 +199,18 @@ class _ZipReader:
             raise InputError(f"{self.path}/{self.entry}", f"cannot be unpacked ({error})") from error
 
 
-def read_norms(path: Path, images: Sequence[str], *, theme: str = "") -> Norms:
+def read_norms(path: Path, images: Sequence[str], columns: Sequence[str] = (), *, theme: str = "") -> Norms:
     """Read the norms of images from a CSV file (see ``almond.tables``) with any kind of line end.
 
-    The column that names the images is the one that names the most of them. Every other column of numbers,
-    but that of the themes, is a norm; ``n/a`` or an empty cell there is a missing value. A column with
-    numbers for some of the images and something else for others is an error where at least half of the cells
-    are meant as numbers, otherwise a remark.
+    The column that names the images is the one that names the most of them. ``columns`` are norms; without
+    any, every other column of numbers is one, but that of the themes, unless it looks like a count, a spread
+    or a row number. ``n/a`` or an empty cell there is a missing value. A column with numbers for some of the
+    images and something else for others is an error where at least half of the cells are meant as numbers,
+    otherwise a remark.
 
     :raises InputError: no such column, an image without a row or with two, cells among numbers that are none
-        or look like codes for missing values, by the row as a spreadsheet shows it.
+        or look like codes for missing values, by the row as a spreadsheet shows it; one of ``columns`` that
+        is not there or holds no numbers.
     """
     table = read_table(path, nameless=True, latin_1=True)
     rows = [(row, cells) for row, cells in zip(table.rows, table.cells, strict=True) if any(cells)]
@@ -222,13 +234,27 @@ def read_norms(path: Path, images: Sequence[str], *, theme: str = "") -> Norms:
         cells = {name: (by_image[key][0], by_image[key][1][place]) for key, name in wanted.items()}
         themes = themes_in(table.source, theme, cells, names_images=place == column)
         remarks.append(f"{len(set(themes.values()))} themes of {len(themes)} images, from column {theme}")
-    numeric, mixed = _numeric_columns(table, [by_image[key] for key in wanted], no_norms)
+    numeric, mixed = _norm_columns(table, [by_image[key] for key in wanted], no_norms, columns)
     values = {
         key: (number, _values(row, table.names, numeric) if key in wanted else {})
         for key, (number, row) in by_image.items()
     }
     names = tuple(table.names[place] for place in numeric)
     return Norms(names, values, themes, (*remarks, *mixed))
+
+
+def _norm_columns(
+    table: TextTable, rows: Sequence[tuple[int, list[str]]], no_norms: Collection[int], columns: Sequence[str]
+) -> tuple[list[int], list[str]]:
+    """Return places of the columns that are norms: those asked for, or all that look like norms."""
+    offered = [place for place, name in enumerate(table.names) if place not in no_norms and name]
+    asked = [place for place in offered if table.names[place] in columns] if columns else offered
+    numeric, remarks = _numeric_columns(table, rows, asked)
+    if columns:
+        _check_all_are_there(table, numeric, columns)
+        return numeric, remarks
+    numeric, set_aside = _without_counts(table, numeric)
+    return numeric, [*remarks, *set_aside]
 
 
 def _name_column(table: TextTable, wanted: Mapping[str, str]) -> int:
@@ -246,14 +272,15 @@ def _name_column(table: TextTable, wanted: Mapping[str, str]) -> int:
 
 
 def _numeric_columns(
-    table: TextTable, rows: Sequence[tuple[int, list[str]]], no_norms: Collection[int]
+    table: TextTable, rows: Sequence[tuple[int, list[str]]], places: Sequence[int]
 ) -> tuple[list[int], list[str]]:
-    """Tell the columns that are norms from others, by the cells of the images; with remarks on mixed ones."""
+    """Tell columns of numbers from others, by the cells of the images; with remarks on mixed ones."""
     numeric, remarks = [], []
-    for place, name in enumerate(table.names):
+    for place in places:
+        name = table.names[place]
         cells = [(row, own[place]) for row, own in rows if not is_missing(own[place])]
         numbers = [cell for _, cell in cells if is_number(cell) or COMMA_NUMBER.fullmatch(cell)]
-        if place in no_norms or not name or not numbers:
+        if not numbers:
             continue
         unknown = [cell for _, cell in cells if cell.lower() in WORDS_FOR_MISSING]
         meant = len(numbers) + len(unknown)
@@ -273,6 +300,21 @@ def _numeric_columns(
             words = f"{len(cells) - meant} of {len(cells)} images have words in it"
             remarks.append(f"column {name} of the norms is left out: {words}; {problems[0]}")
     return numeric, remarks
+
+
+def _check_all_are_there(table: TextTable, numeric: Sequence[int], columns: Sequence[str]) -> None:
+    present = [table.names[place] for place in numeric]
+    if missing := [name for name in columns if name not in present]:
+        shown = ", ".join(name for name in table.names if name)
+        raise InputError(table.source, f"has no column of numbers {missing[0]!r}", f"some of: {shown}")
+
+
+def _without_counts(table: TextTable, numeric: Sequence[int]) -> tuple[list[int], list[str]]:
+    """Leave out columns whose names look like counts, spreads or row numbers; with a remark on them."""
+    norms = [place for place in numeric if looks_like_norm(table.names[place])]
+    aside = ", ".join(table.names[place] for place in numeric if place not in norms)
+    remark = f"columns that look like counts, spreads or row numbers are no norms here: {aside}"
+    return norms, [remark] if aside else []
 
 
 def _values(row: Sequence[str], header: Sequence[str], numeric: Sequence[int]) -> dict[str, float]:

@@ -19,7 +19,11 @@ def import_images(job: RunningJob) -> dict[str, Any]:
         return {"images": image_set.stimuli.count()}
     norms_file = Path(image_set.norms_file) if image_set.norms_file else None
     source = read_source(
-        Path(image_set.folder), norms_file, theme=image_set.theme_column, progress=Part(job, 0.0, 0.8)
+        Path(image_set.folder),
+        norms_file,
+        columns=image_set.norm_columns,
+        theme=image_set.theme_column,
+        progress=Part(job, 0.0, 0.8),
     )
     writing = Part(job, 0.8, 1.0)
     rows = []

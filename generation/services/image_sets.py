@@ -24,21 +24,26 @@ def import_image_set(
     by: User | None,
     norms: Path | str = "",
     theme_column: str = "",
+    norm_columns: Sequence[str] = (),
 ) -> ImageSet:
     """Import the images of a folder or zip file, with a CSV of norms, in a job.
 
+    ``norm_columns`` are the columns of the CSV that are norms: what is tested, and corrected for, in studies
+    of these images. Without any, every column of numbers is one that looks like no count or spread.
     Both must lie under one of the server's data folders (``ALMOND_DATA_ROOTS``).
 
     :param theme_column: column of the norms that states the theme of an image; without one, each has its own.
     """
     source = check_source(Path(folder), "folder")
-    table = str(check_norms(Path(norms))) if norms else ""
+    table, columns = str(check_norms(Path(norms))) if norms else "", list(norm_columns)
     check_theme_column(theme_column, norms)
     image_set = ImageSet.objects.create(
-        name=name, folder=str(source), norms_file=table, theme_column=theme_column
+        name=name, folder=str(source), norms_file=table, norm_columns=columns, theme_column=theme_column
     )
     start_job(image_set, "generation.import_images", {"image_set": image_set.pk}, by)
-    record(verb="import", subject=image_set, by=by, folder=str(source), norms=table)
+    record(
+        verb="import", subject=image_set, by=by, folder=str(source), norms=table, columns=list(norm_columns)
+    )
     return image_set
 
 

@@ -16,7 +16,11 @@ from studies.models import Study
 def start_simulation(
     *, study: Study, participants: int, seed: int, by: User | None, null: bool = False
 ) -> Job:
-    """Let simulated participants take part, in a job; ``InputError`` when the study is not live."""
+    """Let simulated participants take part in a rehearsal, in a job.
+
+    :raises InputError: the study is for people, or not live.
+    """
+    check_rehearsal(study)
     if not study.is_live:
         raise InputError(f"study {study.title!r}", f"is {study.state}", "a live study")
     if participants < 1:
@@ -28,3 +32,10 @@ def start_simulation(
     )
     record(verb="simulate", subject=study, by=by, participants=participants, seed=seed, null=null)
     return job
+
+
+def check_rehearsal(study: Study) -> None:
+    """Raise ``InputError`` where simulated participants would stand among people's answers."""
+    if not study.rehearsal:
+        expected = "a rehearsal: simulated participants answer a copy of it"
+        raise InputError(f"study {study.title!r}", "is for people", expected)

@@ -10,18 +10,19 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.services import record
+from almond.analysis.plan_document import deposit_line, plan_document
 from almond.design.plan import StudyPlan
 from almond.design.readiness import theme_warnings
 from almond.errors import InputError
-from lab.append_only import Action, AppendOnlyAdmin, RowForm, actor
+from lab.append_only import Action, AppendOnlyAdmin, actor
 from studies import services
 from studies.admin.flow import minutes, steps
-from studies.models import Block, Construct, Study, images_by_name
+from studies.admin.inlines import BlockInline, HypothesisInline, PreregistrationInline
+from studies.models import Construct, Study, images_by_name
 from studies.services.plans import build_plan
 from studies.services.visit import previewed
 
@@ -51,41 +52,18 @@ class ConstructAdmin(ModelAdmin):
         record(verb="edit" if change else "create", subject=obj, by=actor(request))
 
 
-class BlockInline(StackedInline):
-    model = Block
-    form = RowForm
-    extra = 0
-    fields = [("order", "kind", "name"), ("trials", "repeats"), "constructs", "instructions"]
-
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
-
-    def may_edit(self, study: Study | None) -> bool:
-        return study is None or study.is_draft
-
-    def has_add_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
-        return self.may_edit(obj) and bool(super().has_add_permission(request, obj))
-
-    def has_change_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
-        return self.may_edit(obj) and bool(super().has_change_permission(request, obj))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
-        return self.may_edit(obj) and bool(super().has_delete_permission(request, obj))
-
-
 @admin.register(Study)
 class StudyAdmin(AppendOnlyAdmin):
     change_form_template = "admin/studies/study_form.html"
     change_form_outer_before_template = "admin/studies/study.html"
-    inlines = [BlockInline]
+    inlines = [BlockInline, HypothesisInline, PreregistrationInline]
     list_display = ["title", "state_label", "source", "participants_planned", "created_at"]
     list_filter = ["state"]
     list_select_related = ["matched_set", "image_set"]
     search_fields = ["title", "slug", "plan_digest"]
     prepopulated_fields = {"slug": ["title"]}
     fieldsets = [
-        (None, {"fields": ["title", "slug", ("matched_set", "image_set")]}),
+        (None, {"fields": ["title", "slug", ("matched_set", "image_set"), "rehearsal"]}),
         (
             "Participants",
             {
@@ -171,6 +149,7 @@ class StudyAdmin(AppendOnlyAdmin):
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
             shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
             shown["warnings"] = theme_warnings(plan)
+            shown |= {"document": plan_document(plan), "deposit": deposit_line(plan)}
         return {**shown, "lists": row.lists.all()}
 
     def plan_of(self, row: Study) -> tuple[StudyPlan | None, str]:

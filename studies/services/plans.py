@@ -11,6 +11,7 @@ from almond.errors import InputError
 from almond.shapes import read
 from generation.models import MatchedPair, Stimulus
 from studies.models import Block, Construct, Study, stimulus_name
+from studies.services.preregistering import preregistration_of
 
 
 def build_plan(study: Study) -> StudyPlan:
@@ -22,15 +23,19 @@ def build_plan(study: Study) -> StudyPlan:
     themes = {row.base_scene: row.theme for row in reversed(images)}
     stimuli = tuple(planned_stimulus(row, themes[row.base_scene]) for row in images)
     pairs = planned_pairs(study, blocks)
+    constructs = constructs_of(blocks)
+    planned = [planned_block(block, stimuli, pairs) for block in blocks]
+    tests = primary_tests(study, blocks)
     fields = {
         "title": study.title,
         "seed": study.seed,
         "participants": study.participants_planned,
-        "constructs": [planned_construct(row) for row in constructs_of(blocks)],
-        "blocks": [planned_block(block, stimuli, pairs) for block in blocks],
+        "constructs": [planned_construct(row) for row in constructs],
+        "blocks": planned,
         "stimuli": stimuli,
         "pairs": pairs,
-        "analysis": {"permutations": study.permutations, "primary": primary_tests(study, blocks)},
+        "analysis": {"permutations": study.permutations, "primary": tests},
+        "preregistration": preregistration_of(study, planned, constructs, tests, (stimuli, pairs)),
     }
     return read(StudyPlan, fields, source=f"study plan {study.title!r}")
 

@@ -299,12 +299,13 @@ def make_export(folder: Path, world: World | None = None, **changes: Any) -> Pat
     for name, digest in zip(stimuli["stimulus_id"], stimuli["image_sha256"], strict=True):
         (folder / "stimuli" / f"{digest}.png").write_bytes(name.encode())
     (folder / "plan.json").write_bytes(canonical_json(plan.to_json()))
-    seal(folder, plan.digest)
+    ended = {"state": "closed", "planned": world.participants, "finished": world.participants}
+    seal(folder, plan.digest, collection=ended)
     return folder
 
 
-def seal(folder: Path, plan_digest: str) -> None:
-    """Write the manifest over whatever the folder now holds."""
+def seal(folder: Path, plan_digest: str, **facts: Any) -> None:
+    """Write the manifest over whatever the folder now holds; ``facts`` are further keys of it."""
     names = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -317,6 +318,7 @@ def seal(folder: Path, plan_digest: str) -> None:
         "created": TIME,
         "almond_version": "0.1.0",
         "counts": {},
+        **facts,
         "files": {name: digest_file(folder / name) for name in names},
     }
     manifest = {**content, "digest": digest_json(content)}
@@ -324,7 +326,12 @@ def seal(folder: Path, plan_digest: str) -> None:
     (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
 
 
-def reseal(folder: Path) -> None:
-    """Make a changed folder whole again, so that only its content is wrong and not its digests."""
+def reseal(folder: Path, **facts: Any) -> None:
+    """Make a changed folder whole again, so that only its content is wrong and not its digests.
+
+    ``facts`` take the place of what the manifest said; None takes a key away.
+    """
     old = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    seal(folder, old["plan_digest"])
+    said = {name: old[name] for name in ("collection", "origin", "about") if name in old} | facts
+    digest = StudyPlan.from_bytes((folder / "plan.json").read_bytes()).digest
+    seal(folder, digest, **{name: value for name, value in said.items() if value is not None})

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from almond.cli.main import main
-from almond.cli.settings.tables import json_schema, markdown_table, section_names
+from almond.cli.output.tables import json_schema, markdown_table, section_names
 from almond.encoding.config.encoding_models import ENCODING_MODELS
 from almond.encoding.config.features import FEATURE_KINDS, every_feature_key
 from almond.encoding.config.fit_config import FitConfig, load_config, parse_config

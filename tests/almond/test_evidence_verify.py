@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from almond.cli.main import main
-from almond.evidence.manifest import NAME, manifest_bytes, seal
 from almond.evidence.verify import Check, first_broken, verify
+from almond.exchange.manifest import NAME, manifest_bytes, seal
 from tests.almond.small_export import SmallStudy
 
 
@@ -274,6 +274,53 @@ def test_a_rewritten_chain_is_broken_where_it_was_touched(folder: Path, edit, li
     check = broken(folder)
     assert check.link.startswith(link)
     assert problem in " ".join(check.problems)
+
+
+def without_recipe(folder: Path) -> None:
+    """Push an image into the study of which nobody knows how it was made."""
+
+    def change(frame: pd.DataFrame) -> None:
+        frame.loc[0, "recipe_digest"] = ""
+
+    edit_table("stimuli", change)(folder)
+    reseal(folder)
+
+
+def test_a_generated_image_without_recipe_is_a_broken_link(folder: Path):
+    without_recipe(folder)
+    check = broken(folder)
+    assert check.link == "generated stimuli have their recipes"
+    assert check.count == 8
+    assert check.problems[0].endswith("was generated, but nothing says how: it has no recipe")
+
+
+def test_the_verdict_on_data_from_elsewhere_says_what_cannot_be_known(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    without_recipe(folder)
+    manifest = json.loads((folder / NAME).read_bytes())
+    (folder / NAME).write_bytes(manifest_bytes({**manifest, "origin": "external"}))
+    reseal(folder)
+    assert main(["verify", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "The chain is whole as far as the export reaches." in said
+    assert "The data come from elsewhere" in said
+    assert "How the images were made cannot be known: 1 have no recipe." in said
+    assert main(["verify", str(folder), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["not_known"]) == 2
+
+
+def test_what_was_left_out_is_said_with_the_verdict(whole: SmallStudy, capsys: pytest.CaptureFixture[str]):
+    folder = whole.write("without-targets", target_folder=None)
+    assert main(["verify", str(folder)]) == 0
+    assert "Recipes and scores rest on 2 targets that were left out of the export." in capsys.readouterr().out
+
+
+def test_an_unknown_origin_is_refused(folder: Path):
+    manifest = json.loads((folder / NAME).read_bytes())
+    (folder / NAME).write_bytes(manifest_bytes({**manifest, "origin": "heaven"}))
+    reseal(folder)
+    assert "origin is 'heaven' (expected almond or external)" in broken(folder).problems[0]
 
 
 def test_bold_files_are_hashed_again_where_they_are_given(whole: SmallStudy, folder: Path, tmp_path: Path):

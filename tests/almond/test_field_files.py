@@ -26,7 +26,7 @@ from almond.encoding.features.matlab import read_variable
 from almond.encoding.features.tables import load_table
 from almond.encoding.regions.resolve import bold_grid, load_region, resolve_regions
 from almond.errors import InputError
-from almond.evidence.manifest import files_in
+from almond.exchange.manifest import files_in
 from almond.files.arrays import read_npy, read_npz
 from almond.files.folders import find_path
 from almond.progress import Silent

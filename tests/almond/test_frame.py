@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from almond.cli.frame import STOPPED, UNREAD, framed
 from almond.cli.main import main
+from almond.cli.output.frame import STOPPED, UNREAD, framed
 from almond.errors import InputError
 
 FULL = Path("/dev/full")

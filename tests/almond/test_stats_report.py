@@ -8,7 +8,7 @@ import re
 import pandas as pd
 import pytest
 
-from almond.analysis.analyse import AnalysisResult, analyse_export
+from almond.analysis.analyse import AnalysisResult, analyse_export, rounded
 from almond.analysis.document import draw_study, study_document
 from almond.analysis.report import write_report
 from almond.analysis.sample import apply_exclusions
@@ -17,7 +17,7 @@ from almond.cli.main import main
 from almond.errors import InputError
 from almond.report.figures_style import inline_svg, svg_of
 from almond.report.render import render_html, render_markdown
-from almond.report.wording import p_cell, p_text
+from almond.report.wording import decimal, p_cell, p_text, signed, span, t_cell
 from tests.almond.export_maker import make_export, reseal
 
 
@@ -159,8 +159,8 @@ def test_a_study_nobody_finished_still_gets_a_report(tmp_path):
     people.to_csv(path, index=False, lineterminator="\n")
     reseal(folder)
     found = analyse_export(folder)
-    assert found.headline[0].startswith("No test of the question could be run")
-    assert "no participant completed every trial" in found.headline[0]
+    assert found.headline[1].startswith("No test of the question could be run")
+    assert "no participant completed every trial" in found.headline[1]
     assert write_report(found, tmp_path / "report").is_file()
 
 
@@ -209,3 +209,12 @@ def test_the_command_names_what_is_wrong(tmp_path, capsys):
 def test_p_values_in_print(p, text):
     assert p_cell(p) == text
     assert p_text(p) == (f"p {text}" if text[0] in "<>" else f"p = {text}")
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    assert signed(-0.001) == signed(0.0) == signed(-0.0) == decimal(-0.004, 2) == "0.00"
+    assert span(-0.004, 0.014) == "0.00 to +0.01"
+    assert span(-0.006, -0.0, sign="") == "-0.01 to 0.00"
+    assert t_cell(-0.001, 11) == "0.00 (11)"
+    assert signed(-0.25) == "-0.25"
+    assert str(rounded({"a": -0.0, "b": [-0.0, -1.5]})) == "{'a': 0.0, 'b': [0.0, -1.5]}"

@@ -9,7 +9,10 @@ import pytest
 
 from almond.analysis.rating_profiles import select, standardise, stimulus_profiles
 from almond.analysis.study_data import read_study
+from almond.digest import digest_json
 from almond.errors import DigestMismatch, InputError
+from almond.evidence.verify import verify
+from almond.exchange.manifest import manifest_bytes
 from tests.almond.export_maker import make_export, reseal
 from tests.almond.small_export import SmallStudy
 
@@ -72,10 +75,23 @@ def test_a_manifest_may_not_point_outside(export):
     path = export / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["files"]["../../etc/passwd"] = "0" * 64
-    manifest.pop("digest")
-    path.write_text(json.dumps(manifest))
+    manifest["digest"] = digest_json({name: value for name, value in manifest.items() if name != "digest"})
+    path.write_bytes(manifest_bytes(manifest))
     with pytest.raises(InputError, match="inside the export"):
         read_study(export)
+
+
+def test_analysis_and_verification_read_the_manifest_alike(export):
+    path = export / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_bytes(manifest_bytes({name: value for name, value in manifest.items() if name != "digest"}))
+    with pytest.raises(InputError, match="do not fit its own digest"):
+        read_study(export)
+    assert "do not fit its own digest" in verify(export)[0].problems[0]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="its bytes changed"):
+        read_study(export)
+    assert "its bytes changed" in verify(export)[0].problems[0]
 
 
 @pytest.mark.parametrize(

@@ -75,16 +75,19 @@ class AdminForm:
     # -- inlines
 
     def add_inlines(self) -> None:
-        """Two more forms in each set of inline forms; their fields begin as the empty form has them."""
+        """Two more forms in each set of inline forms, or one where there may be no more; their fields begin
+        as the empty form has them."""
         blank = {name: values for name, values in self.expected.items() if "__prefix__" in name}
         for group in self.page.locator(".inline-group, [data-inline-type]").all():
             prefix = str(group.get_attribute("id")).removesuffix("-group")
-            for number in range(2):
+            most = int(self.expected[f"{prefix}-MAX_NUM_FORMS"][0])
+            count = min(2, most)
+            for number in range(count):
                 group.locator("a.add-row, .add-row a").click()
                 for name, values in blank.items():
                     if name.startswith(f"{prefix}-"):
                         self.expected[name.replace("__prefix__", str(number))] = list(values)
-            self.expected[f"{prefix}-TOTAL_FORMS"] = ["2"]
+            self.expected[f"{prefix}-TOTAL_FORMS"] = [str(count)]
 
     # -- controls that show and hide others
 

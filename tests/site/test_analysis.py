@@ -20,14 +20,17 @@ from accounts.models import AuditEvent, User
 from almond.digest import digest_json
 from almond.errors import InputError
 from almond.evidence.verify import first_broken, verify
+from almond.exchange.manifest import load_manifest
 from almond.rng import generator
 from analysis import services
 from analysis.models import AnalysisRun, Export
 from analysis.services.archive import stream_zip
 from jobs.models import State
 from jobs.services import run_now
-from ratings.services import finish, join, record_response
+from ratings.services import finish, join, record_response, start_simulation, withdraw
 from studies.models import Study
+from studies.services import close
+from studies.services.rehearsing import rehearse
 from tests.site.small_study import advance, make_constructs, make_image_set, make_matched_set, make_study
 
 pytestmark = pytest.mark.django_db
@@ -76,12 +79,7 @@ def study() -> Study:
 
 @pytest.fixture
 def export(study: Study) -> Export:
-    row = services.request_export(study=study, by=None)
-    assert row.job is not None
-    ended = run_now(row.job)
-    assert ended.state == State.DONE, ended.error + ended.traceback
-    row.refresh_from_db()
-    return row
+    return exported(study)
 
 
 @pytest.fixture
@@ -179,10 +177,72 @@ def test_the_planned_analysis_is_confirmatory_or_says_how_it_deviates(run: Analy
     assert (run.path / "report.html").is_file()
 
 
-def test_other_permutations_make_it_exploratory(export: Export) -> None:
+def exported(study: Study) -> Export:
+    row = services.request_export(study=study, by=None)
+    assert row.job is not None
+    ended = run_now(row.job)
+    assert ended.state == State.DONE, ended.error + ended.traceback
+    row.refresh_from_db()
+    return row
+
+
+def test_a_study_closed_with_its_number_is_confirmatory_and_other_permutations_exploratory(
+    study: Study,
+) -> None:
+    export = exported(close(study=answer_all(study), by=None))
+    manifest = load_manifest(export.path)
+    assert manifest["collection"]["state"] == "closed"
+    assert manifest["collection"]["finished"] == manifest["collection"]["planned"] == 8
+    run = analysed(services.request_analysis(export=export, by=None))
+    assert (run.mode, run.reasons) == ("confirmatory", [])
     row = analysed(services.request_analysis(export=export, permutations=49, by=None))
     assert row.mode == "exploratory"
     assert row.result["settings"]["permutations"] == 49
+
+
+def test_a_look_before_the_end_costs_the_label(run: AnalysisRun, staff_client: Any) -> None:
+    assert run.mode == "interim"
+    assert run.reasons == [
+        "collecting data had not ended, the study was live with 4 of 8 planned participants"
+    ]
+    page = staff_client.get(reverse("admin:analysis_analysisrun_change", args=[run.pk])).content.decode()
+    assert "Interim: collecting data had not ended" in page
+    study = answer_all(run.export.study)
+    last = analysed(services.request_analysis(export=exported(close(study=study, by=None)), by=None))
+    assert last.mode == "exploratory"
+    assert "analysed before the end (with 4 participants)" in last.reasons[0]
+    again = analysed(services.request_analysis(export=exported(study), by=None))
+    assert again.reasons == last.reasons  # of looks after the end, which change no data, nothing is said
+
+
+def test_who_withdraws_after_the_end_still_counts_for_the_stopping_rule(study: Study) -> None:
+    answer_all(study)
+    withdraw(participant=study.participants.filter(status="finished")[0], after_end=True)
+    close(study=study, by=None)
+    export = exported(study)
+    assert load_manifest(export.path)["collection"]["finished_and_withdrew"] == 1
+    assert analysed(services.request_analysis(export=export, by=None)).mode == "confirmatory"
+
+
+def test_a_rehearsal_answered_by_simulated_participants_is_called_simulated(study: Study) -> None:
+    rehearsal = rehearse(study=study, by=None)
+    job = start_simulation(study=rehearsal, participants=4, seed=1, by=None)
+    assert run_now(job).state == State.DONE
+    run = analysed(services.request_analysis(export=exported(close(study=rehearsal, by=None)), by=None))
+    assert run.mode == "simulated"
+    assert run.headline[0].startswith("Simulated: no person took part")
+    assert not run.answer.startswith("Simulated")
+    assert "(rehearsal) (simulated)</h1>" in (run.path / "body.html").read_text()
+
+
+def test_a_plan_changed_in_the_folder_is_refused(study: Study) -> None:
+    export = exported(study)
+    Study.objects.filter(pk=study.pk).update(plan_digest="0" * 64)
+    row = services.request_analysis(export=export, by=None)
+    assert row.job is not None
+    ended = run_now(row.job)
+    assert ended.state == State.FAILED
+    assert "not the deposited" in ended.error
 
 
 def test_asking_for_the_planned_permutations_is_the_plan(export: Export) -> None:

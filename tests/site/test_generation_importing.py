@@ -12,6 +12,7 @@ import pytest
 from almond.errors import InputError
 from almond.pictures.reading import read_image, read_picture
 from almond.progress import Silent
+from almond.stimuli.norms import looks_like_norm
 from encoder.runs.targets import read_folder
 from generation import services
 from generation.models import ImageSet, Stimulus
@@ -87,6 +88,53 @@ def test_cells_among_ratings_that_are_none_are_named(folder: Path, dog: str, lak
     norms = write_norms(folder, f'Dog 1,Animal,"{dog}"', f'Lake 2,Scenery,"{lake}"')
     with pytest.raises(InputError, match=problem):
         read_source(folder, norms, progress=Silent())
+
+
+WIDE = "name,Valence_mean,Valence_SD,Valence_N,Arousal_mean,ArousalSD,id"
+
+
+def write_wide(folder: Path) -> Path:
+    path = folder.parent / "norms.csv"
+    path.write_text(f"{WIDE}\nDog 1,6,1.2,100,3,0.9,1\nLake 2,5,1.1,99,2,1.0,2\n")
+    return path
+
+
+def test_counts_and_spreads_are_no_norms_unless_they_are_asked_for(folder: Path) -> None:
+    norms = write_wide(folder)
+    source = read_source(folder, norms, progress=Silent())
+    assert source.norm_names == ("Valence_mean", "Arousal_mean")
+    assert source.images[0].norms == {"Valence_mean": 6.0, "Arousal_mean": 3.0}
+    assert source.remarks == [
+        "columns that look like counts, spreads or row numbers are no norms here: "
+        "Valence_SD, Valence_N, ArousalSD, id"
+    ]
+    asked = read_source(folder, norms, progress=Silent(), columns=["Valence_SD"])
+    assert asked.norm_names == ("Valence_SD",)
+    with pytest.raises(InputError, match=r"no column of numbers 'Valence' \(expected some of: name, Val"):
+        read_source(folder, norms, progress=Silent(), columns=["Valence"])
+
+
+@pytest.mark.parametrize(
+    ("name", "is_norm"),
+    [
+        ("valmn", True), ("valsd", False), ("dom1sd", False), ("arousal", True), ("n", False),
+        ("N ratings", False), ("Valence_SEM", False), ("sadness", True), ("noise", True), ("Index", False),
+        ("nature", True), ("valence.std", False), ("SDNN_norm", True),
+    ],
+)  # fmt: skip
+def test_names_of_columns_that_look_like_norms(name: str, is_norm: bool) -> None:
+    assert looks_like_norm(name) == is_norm
+
+
+def test_the_columns_asked_for_are_stored(lab: Path, folder: Path) -> None:
+    image_set = services.import_image_set(
+        name="set", folder=folder, norms=write_wide(folder), norm_columns=["Arousal_mean"], by=None
+    )
+    assert image_set.job is not None
+    assert run_now(image_set.job).state == "done"
+    image_set.refresh_from_db()
+    assert (image_set.norm_columns, image_set.norms) == (["Arousal_mean"], ["Arousal_mean"])
+    assert {name for image in image_set.stimuli.all() for name in image.norms} == {"Arousal_mean"}
 
 
 def test_a_column_of_words_with_a_number_among_them_is_no_norm_and_said(folder: Path) -> None:

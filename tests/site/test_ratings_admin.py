@@ -8,9 +8,13 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import User
+from almond.errors import InputError
 from jobs.models import Job
+from jobs.services import enqueue, run_now
 from ratings import services
 from studies.models import Study
+from studies.services import close
+from studies.services.rehearsing import rehearse
 from tests.site.small_study import answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db
@@ -54,12 +58,43 @@ def test_drafts_have_no_monitor(staff_client: Any) -> None:
     assert staff_client.get(at("monitor", make_study(state=Study.State.DRAFT))).status_code == 404
 
 
-def test_simulated_participants_are_asked_for_as_a_job(staff_client: Any) -> None:
+def test_simulated_participants_answer_a_copy_of_the_study(staff_client: Any) -> None:
     study = make_study()
-    staff_client.post(at("simulate", study), {"participants": 3, "seed": 5, "null": "on"})
-    job = Job.objects.get()
-    assert job.kind == "ratings.simulate"
-    assert job.arguments == {"study": study.pk, "participants": 3, "seed": 5, "null": True}
+    for _ in range(2):
+        page = staff_client.post(
+            at("simulate", study), {"participants": 3, "seed": 5, "null": "on"}, follow=True
+        )
+    copy = Study.objects.get(rehearsal=True)
+    assert f"take part in {copy.title}" in page.content.decode()
+    assert (copy.slug, copy.state) == ("scenes-rehearsal", "live")
+    for job in Job.objects.all():
+        assert job.kind == "ratings.simulate"
+        assert job.arguments == {"study": copy.pk, "participants": 3, "seed": 5, "null": True}
+    own, other = study.frozen_plan.to_json(), copy.frozen_plan.to_json()
+    assert other.pop("title") == f"{own.pop('title')} (rehearsal)"
+    assert own == other
+    assert list(copy.lists.values_list("trials")) == list(study.lists.values_list("trials"))
+
+
+def test_another_copy_is_made_once_the_first_is_closed() -> None:
+    study = make_study()
+    first = close(study=rehearse(study=study, by=None), by=None)
+    second = rehearse(study=study, by=None)
+    assert (first.slug, second.slug) == ("scenes-rehearsal", "scenes-rehearsal-2")
+    assert rehearse(study=second, by=None) == second
+    with pytest.raises(InputError, match="is a draft"):
+        rehearse(study=make_study(slug="other", matched_set=study.matched_set, state="draft"), by=None)
+
+
+def test_a_study_for_people_takes_no_simulated_participants() -> None:
+    study = make_study()
+    with pytest.raises(InputError, match=r"is for people \(expected a rehearsal"):
+        services.start_simulation(study=study, participants=3, seed=1, by=None)
+    arguments = {"study": study.pk, "participants": 3, "seed": 1}
+    job = run_now(enqueue(kind="ratings.simulate", arguments=arguments, by=None))
+    assert job.state == "failed"
+    assert "is for people" in job.error
+    assert not study.participants.exists()
 
 
 @pytest.mark.parametrize("form", [{"participants": 0, "seed": 1}, {"participants": 3}, {}])
@@ -71,8 +106,10 @@ def test_a_wrong_wish_for_participants_says_what_was_expected(
     assert not Job.objects.exists()
 
 
-def test_nobody_is_simulated_in_a_study_that_is_not_live(staff_client: Any) -> None:
-    study = make_study(state=Study.State.PAUSED)
+def test_nobody_is_simulated_in_a_rehearsal_that_has_ended(staff_client: Any) -> None:
+    study = make_study(state=Study.State.PAUSED, rehearsal=True)
+    with pytest.raises(InputError, match=r"is paused \(expected a live study\)"):
+        services.start_simulation(study=study, participants=1, seed=1, by=None)
     page = staff_client.post(at("simulate", study), {"participants": 1, "seed": 1}, follow=True)
     assert "is paused (expected a live study)" in page.content.decode()
 

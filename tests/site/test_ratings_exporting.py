@@ -93,7 +93,7 @@ def simulate(study: Study, **arguments: Any) -> Any:
 
 
 def test_simulated_participants_answer_every_trial_and_are_marked() -> None:
-    study = make_study(participants_planned=8)
+    study = make_study(participants_planned=8, rehearsal=True)
     job = simulate(study)
     assert job.state == "done", job.traceback
     people = Participant.objects.all()
@@ -114,7 +114,7 @@ def answers(study: Study) -> list[Any]:
 
 def test_the_same_seed_gives_the_same_answers_and_another_seed_others() -> None:
     matched = make_matched_set()
-    studies = [make_study(slug=slug, matched_set=matched) for slug in ("one", "two", "three")]
+    studies = [make_study(slug=slug, matched_set=matched, rehearsal=True) for slug in ("one", "two", "three")]
     for study, seed in zip(studies, (1, 1, 2), strict=True):
         simulate(study, seed=seed)
     one, two, three = (answers(study) for study in studies)
@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_answers_and_another_seed_others() -> None:
 def test_an_interrupted_simulation_goes_on_without_doing_anybody_twice(
     experimenter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = make_study(participants_planned=4, n_lists=1)
+    study = make_study(participants_planned=4, n_lists=1, rehearsal=True)
     finish, finished = services.finish, []
 
     def refused_at_the_last(*, participant: Participant) -> Participant:
@@ -145,7 +145,7 @@ def test_an_interrupted_simulation_goes_on_without_doing_anybody_twice(
 
 
 def test_in_the_null_world_both_images_of_a_pair_are_seen_as_their_base() -> None:
-    study = make_study()
+    study = make_study(rehearsal=True)
     part = Part(Silent(), 0.0, 1.0)
     seen = read_study_percepts(study, 7, part, null=True)
     bases = read_percepts(pixels(base_images(study)))
@@ -158,5 +158,5 @@ def test_in_the_null_world_both_images_of_a_pair_are_seen_as_their_base() -> Non
 
 
 def test_a_simulation_stops_in_words_when_the_study_is_closed() -> None:
-    closed = close(study=make_study(slug="closed"), by=None)
+    closed = close(study=make_study(slug="closed", rehearsal=True), by=None)
     assert "is closed" in simulate(closed).error

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from accounts.models import User
+from almond.analysis.plan_document import plan_texts
+from almond.design.criteria.smallest_effect import SmallestEffect
 from almond.digest import digest_bytes
-from studies.models import Construct, Study
+from studies.models import Construct, Hypothesis, Preregistration, Study
+from studies.services import BlockSpec, create_study, freeze
+from studies.services.rehearsing import rehearse
 from tests.site.small_study import make_constructs, make_image_set, make_matched_set, make_study
 from tests.site.visits import unpacked
 
@@ -39,6 +45,10 @@ def study_form(**changes: Any) -> dict[str, Any]:
         "permutations": 999,
         "consent": "Yes?",
         "debriefing": "Thanks.",
+        "hypotheses-TOTAL_FORMS": 0,
+        "hypotheses-INITIAL_FORMS": 0,
+        "preregistration-TOTAL_FORMS": 0,
+        "preregistration-INITIAL_FORMS": 0,
         "blocks-TOTAL_FORMS": 1,
         "blocks-INITIAL_FORMS": 0,
         "blocks-0-order": 1,
@@ -212,3 +222,123 @@ def test_lists_of_rows_show(staff_client: Any) -> None:
         assert staff_client.get(reverse(f"admin:studies_{model}_changelist")).status_code == 200
     assert staff_client.get(reverse("admin:studies_study_add")).status_code == 200
     assert staff_client.get(reverse("admin:studies_construct_add")).status_code == 200
+
+
+HYPOTHESIS = {
+    "hypotheses-TOTAL_FORMS": 1,
+    "hypotheses-0-name": "H1",
+    "hypotheses-0-text": "Scenes guided up look more threatening.",
+    "hypotheses-0-test": "choices",
+    "hypotheses-0-direction": "greater",
+    "hypotheses-0-target": "LB",
+    "hypotheses-0-criterion": "smallest_effect",
+    "hypotheses-0-parameter": "0.1",
+    "preregistration-TOTAL_FORMS": 1,
+    "preregistration-0-sample_size_reason": "Power of .9 for a share of .6.",
+    "preregistration-0-looks": "2, 3",
+    "preregistration-0-correction": "none",
+}
+
+
+def test_the_preregistration_is_written_in_the_form_shown_and_sealed(staff_client: Any) -> None:
+    fields = study_form(matched_set=make_matched_set().pk, **HYPOTHESIS)
+    added = staff_client.post(reverse("admin:studies_study_add"), fields)
+    assert added.status_code == 302, added.context["errors"]
+    study = Study.objects.get()
+    page = staff_client.get(at("change", study)).content.decode()
+    assert "Freezing seals this" in page
+    for text in ("Scenes guided up look more threatening.", "Power of .9", "counterbalanced lists of trials"):
+        assert text in page
+    staff_client.post(at("freeze", study))
+    study.refresh_from_db()
+    stated = study.frozen_plan.preregistration
+    assert stated is not None
+    (hypothesis,) = stated.hypotheses
+    assert (hypothesis.target, hypothesis.direction) == ("LB", "greater")
+    assert hypothesis.criterion == SmallestEffect(smallest=0.1)
+    assert stated.stopping.looks == (2, 3)
+    assert stated.correction == "none"
+    assert stated.existing_data.startswith("Registration prior to creation of data")
+    page = staff_client.get(at("change", study)).content.decode()
+    assert f"plan with SHA-256 {study.plan_digest}, deposited on" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hypotheses-0-parameter": ""}, "criterion.smallest: is missing"),
+        ({"hypotheses-0-parameter": "-1"}, "criterion.smallest: is -1.0, not a number above 0"),
+        (
+            {"hypotheses-0-criterion": "significance"},
+            "criterion.parameter: unknown setting",
+        ),
+        (
+            {"hypotheses-0-test": "classification", "hypotheses-0-direction": "less"},
+            "but classification can only show greater",
+        ),
+        ({"preregistration-0-looks": "3, 2"}, "whole numbers that rise"),
+        ({"preregistration-0-looks": "half"}, "whole numbers that rise"),
+    ],
+)
+def test_a_wrong_preregistration_is_named_in_the_form(
+    staff_client: Any, changes: dict[str, Any], message: str
+) -> None:
+    fields = study_form(**{**HYPOTHESIS, **changes})
+    page = staff_client.post(reverse("admin:studies_study_add"), fields)
+    assert page.status_code == 200
+    assert message in html.unescape(page.content.decode())
+    assert not Study.objects.exists()
+
+
+def test_a_hypothesis_about_no_target_of_the_study_is_in_the_way_of_freezing(staff_client: Any) -> None:
+    fields = study_form(matched_set=make_matched_set().pk, **HYPOTHESIS)
+    staff_client.post(reverse("admin:studies_study_add"), {**fields, "hypotheses-0-target": "XX"})
+    page = staff_client.get(at("change", Study.objects.get())).content.decode()
+    assert "&#x27;XX&#x27; is not a target of the plan" in page
+
+
+def test_both_templates_fill_every_field_that_follows_from_the_design() -> None:
+    pairs = make_study(state=State.FROZEN).frozen_plan
+    photographs = create_study(
+        title="Photographs",
+        slug="photographs",
+        image_set=make_image_set(),
+        blocks=[BlockSpec("rating", "ratings", list(Construct.objects.all()))],
+        participants_planned=4,
+        n_lists=2,
+        by=None,
+    )
+    natural = freeze(study=photographs, by=None).frozen_plan
+    open_fields = {"additional_blinding", "existing_data_explained", "sample_size_reason", "other"}
+    for plan, tests in ((pairs, ["classification", "choices"]), (natural, ["natural"])):
+        texts = plan_texts(plan)
+        assert {name for name, text in texts.items() if not text} == open_fields
+        assert plan.preregistration is not None
+        assert [row.test for row in plan.preregistration.hypotheses] == tests
+    assert "LB" in plan_texts(pairs)["manipulated"]
+    assert plan_texts(natural)["manipulated"].startswith("None; 4 natural images")
+
+
+def test_a_rehearsal_has_the_preregistration_of_its_study(staff_client: Any) -> None:
+    fields = study_form(matched_set=make_matched_set().pk, **HYPOTHESIS)
+    staff_client.post(reverse("admin:studies_study_add"), fields)
+    study = freeze(study=Study.objects.get(), by=None)
+    copy = rehearse(study=study, by=None)
+    assert copy.frozen_plan.preregistration == study.frozen_plan.preregistration
+    assert study.hypotheses.count() == copy.hypotheses.count() == 1
+
+
+def test_the_database_refuses_what_no_form_sends() -> None:
+    study = make_study(state=State.DRAFT)
+    fields = {"study": study, "name": "H1", "text": "x", "test": "choices"}
+    Hypothesis.objects.create(**fields)
+    for name, changes in (
+        ("hypothesis_named_once_per_study", {}),
+        ("hypothesis_direction_is_known", {"name": "H2", "direction": "up"}),
+        ("hypothesis_has_test_and_criterion", {"name": "H2", "test": ""}),
+    ):
+        with pytest.raises(IntegrityError) as refused, transaction.atomic():
+            Hypothesis.objects.create(**{**fields, **changes})
+        assert name in str(refused.value) or "UNIQUE" in str(refused.value)
+    with pytest.raises(IntegrityError, match="preregistered_correction_is_known"), transaction.atomic():
+        Preregistration.objects.create(study=study, correction="bonf")

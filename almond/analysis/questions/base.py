@@ -63,6 +63,47 @@ class Context:
 
 
 @dataclass(frozen=True)
+class EffectEstimate:
+    """What a test estimates, for the verdict on a hypothesis.
+
+    :param value: the estimate, with the ends ``low`` and ``high`` of its interval where it has one.
+    :param null: its value where nothing is there: chance, or one half.
+    :param p: p value of the very test that the estimate belongs to.
+    """
+
+    value: float
+    null: float
+    p: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The part of a test's result that a hypothesis is about; the test as a whole where both are None."""
+
+    target: str | None = None
+    construct: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.target is None and self.construct is None
+
+
+def estimate_in(rows: Mapping[str, Result], aim: Aim, *, value: str, null: float) -> EffectEstimate | None:
+    """Take an estimate from rows by target, of which ``all`` is of the test as a whole.
+
+    :param value: name of the estimate in a row; its ends, where it has any, are called ``low`` and ``high``
+        behind this name, its p value ``p``.
+    """
+    row = None if aim.construct else rows.get(aim.target or "all")
+    if row is None or row["p"] is None:
+        return None
+    low, high = (row.get(f"{value}_{end}") for end in ("low", "high"))
+    return EffectEstimate(row[value], null, row["p"], low, high)
+
+
+@dataclass(frozen=True)
 class Question:
     """One statistical question: the whole of what an analysis and its report know of it.
 
@@ -76,6 +117,7 @@ class Question:
     :param methods: settings of the run -> how it was done, one paragraph.
     :param figures: result -> the figures that its section names.
     :param p: result -> the p value of its test, None where the test did not run; absent for descriptions.
+    :param estimate: (result, aim) -> the estimate of the whole test or of a part, None where it has none.
     :param headline: (result, alpha) -> its answer in one sentence.
     :param key_number: result -> its main number.
     """
@@ -89,6 +131,7 @@ class Question:
     methods: Callable[[Result], str]
     figures: Callable[[Result], dict[str, Figure]] = lambda _: {}
     p: Callable[[Result], float | None] | None = None
+    estimate: Callable[[Result, Aim], EffectEstimate | None] = lambda *_: None
     headline: Callable[[Result, float], str | None] = lambda *_: None
     key_number: Callable[[Result], KeyNumber | None] = lambda _: None
 

@@ -16,7 +16,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import expit
 
-from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
+from almond.analysis.questions.base import (
+    Context,
+    NotApplicable,
+    Question,
+    Result,
+    count_units,
+    estimate_in,
+    units_text,
+)
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
@@ -295,6 +303,7 @@ QUESTION = Question(
     methods=_methods,
     figures=_figures,
     p=lambda result: float(result["overall"]["p"]),
+    estimate=lambda result, aim: estimate_in(dict(_tests(result)), aim, value="share", null=0.5),
     headline=_headline,
     key_number=_key_number,
 )

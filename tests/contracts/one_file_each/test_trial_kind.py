@@ -173,7 +173,7 @@ def test_an_export_without_it_has_no_table_of_it(tmp_path: Path) -> None:
     assert set(table_schemas()) == {"participants", "ratings", "choices", "stimuli"}
 
 
-def live_study() -> Study:
+def live_study(**fields: Any) -> Study:
     constructs = list(Construct.objects.order_by("name")) or make_constructs()
     study = create_study(
         title="Do you agree?",
@@ -183,6 +183,7 @@ def live_study() -> Study:
         matched_set=make_matched_set(),
         blocks=[BlockSpec("agreement", "agreements", constructs[:1], 3)],
         by=None,
+        **fields,
     )
     return advance(study, Study.State.LIVE)
 
@@ -206,7 +207,7 @@ def test_the_form_of_a_study_offers_it(staff_client: Any) -> None:
 
 @pytest.mark.django_db
 def test_answers_are_checked_and_stored_and_exported() -> None:
-    study = live_study()
+    study = live_study(rehearsal=True)
     participant = services.join(study=study).participant
     with pytest.raises(Malformed, match=r"values\.agrees: is 'yes' \(expected true or false\)"):
         agree(participant, 0, agrees="yes")

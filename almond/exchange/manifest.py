@@ -1,4 +1,7 @@
-"""The manifest of an export: what it holds, and the SHA-256 of every file in it."""
+"""The manifest of an export: what it holds, where it comes from, and the SHA-256 of every file in it.
+
+The one writer and the one reader, for verification and analysis alike.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from typing import Any
 from almond.digest import digest_file, digest_json
 from almond.errors import InputError
 from almond.files.folders import visible
+from almond.shapes import shown
 
 FORMAT = "almond-export/1"
 NAME = "manifest.json"
+ORIGINS = ("almond", "external")
+"""Who collected the data of an export: Almond, or somebody else, whose table was imported."""
 
 
 def files_in(folder: Path) -> list[str]:
@@ -42,7 +48,7 @@ def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
 def load_manifest(folder: Path) -> dict[str, Any]:
     """Read the manifest of an export and check it against its own digest.
 
-    Raises ``InputError`` when it is missing, no JSON, of another format, or not as it was written.
+    Raises ``InputError`` when it is missing, no JSON, of another format or origin, or not as it was written.
     """
     path = folder / NAME
     try:
@@ -60,4 +66,11 @@ def load_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(path, "its bytes changed: they do not fit its own digest")
     if not isinstance(manifest.get("files"), dict):
         raise InputError(path, "names no files", "the digest of every file")
+    if manifest.get("origin", ORIGINS[0]) not in ORIGINS:
+        raise InputError(path, f"origin is {shown(manifest['origin'])}", " or ".join(ORIGINS))
     return manifest
+
+
+def is_external(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether the data of an export were collected elsewhere; manifests without ``origin`` are ours."""
+    return manifest.get("origin") == "external"

@@ -1,0 +1,1 @@
+"""What commands print: tables of settings, and one line for what a person can mend."""

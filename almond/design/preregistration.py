@@ -1,0 +1,144 @@
+"""The preregistration of a study as data: the fields of the OSF form and of AsPredicted.
+
+Part of the plan, so under its digest. What a form asks in words is text; what an analysis needs is named and
+has parameters: no field holds code.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
+
+from almond.design.criteria import CRITERIA
+from almond.design.criteria.base import Criterion, Direction
+from almond.design.criteria.significance import Significance
+from almond.design.questions import QUESTIONS, directions_of
+from almond.shapes import OneOf, Shape, Text, Whole, read_within, repeated
+
+Words = Annotated[str, Strict()]
+
+
+def _day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"is {text!r}, not a date such as 2026-03-01") from error
+    return text
+
+
+def criterion_of_its_kind(value: object) -> object:
+    """Validate a criterion by the shape of its kind.
+
+    :raises ValueError: there is no such kind.
+    """
+    if isinstance(value, Criterion):
+        return value
+    name = value.get("kind") if isinstance(value, Mapping) else value
+    if name not in CRITERIA.names():
+        raise ValueError(f"kind is {name!r}, not one of {', '.join(CRITERIA.names())}")
+    return read_within(CRITERIA.load(str(name)), value)
+
+
+with warnings.catch_warnings():
+    # Named as everywhere in a plan; pydantic's method of that name is deprecated and not used here.
+    warnings.filterwarnings("ignore", 'Field name "construct"')
+
+    class Hypothesis(Shape):
+        """One claim, the test that decides on it, and by which criterion.
+
+        ``test`` names a statistical question. ``target`` and ``construct`` narrow it to a part of its result;
+        the test as a whole decides without them. ``direction`` is that of the effect.
+        """
+
+        name: Text
+        text: Text
+        test: Annotated[str, OneOf(QUESTIONS)]
+        target: Text | None = None
+        construct: Text | None = None  # type: ignore[assignment]
+        direction: Direction
+        criterion: Annotated[Criterion, BeforeValidator(criterion_of_its_kind)] = Significance()
+
+        def contradictions(self) -> Iterator[tuple[str, str]]:
+            allowed = directions_of(self.test)
+            if self.direction not in allowed:
+                yield (
+                    "direction",
+                    f"is {self.direction!r}, but {self.test} can only show {' or '.join(allowed)}",
+                )
+
+
+CLAIMS = {
+    "classification": "Rating profiles identify the region along whose predicted response an image was "
+    "manipulated, more accurately than chance.",
+    "choices": "Of two images of a scene, people choose the one manipulated towards a higher predicted "
+    "response more often than the other.",
+    "natural": "Predicted responses of the images correlate with their mean ratings.",
+}
+"""What the usual hypothesis of a test claims."""
+
+
+def usual_hypotheses(tests: Sequence[str]) -> tuple[Hypothesis, ...]:
+    """Return one hypothesis for each primary test, in the direction of the manipulation."""
+    return tuple(
+        Hypothesis(
+            name=f"H{number}",
+            text=CLAIMS.get(test, f"The test “{test}” finds an effect."),
+            test=test,
+            direction=directions_of(test)[0] if test in CLAIMS else "either",
+        )
+        for number, test in enumerate(tests, start=1)
+    )
+
+
+class StoppingRule(Shape):
+    """When collecting ends: with the plan's number of participants, or on a date.
+
+    ``looks`` are the numbers of participants at which the data may be analysed before that, in order.
+    """
+
+    until: Literal["number", "date"] = "number"
+    date: Annotated[Text, AfterValidator(_day)] | None = None
+    looks: tuple[Annotated[Whole, Field(ge=1)], ...] = ()
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if (self.until == "date") != (self.date is not None):
+            yield "date", "is needed where collecting ends on a date, and only there"
+        if list(self.looks) != sorted(set(self.looks)):
+            yield "looks", f"is {list(self.looks)}, not numbers that rise"
+
+
+class Preregistration(Shape):
+    """Every field of the forms; empty where a study has nothing to say.
+
+    ``correction``: of p values over all hypotheses, the family within which errors are counted.
+    """
+
+    hypotheses: tuple[Hypothesis, ...] = ()
+    study_type: Words = ""
+    blinding: Words = ""
+    additional_blinding: Words = ""
+    design: Words = ""
+    randomization: Words = ""
+    existing_data: Words = ""
+    existing_data_explained: Words = ""
+    procedures: Words = ""
+    sample_size_reason: Words = ""
+    stopping: StoppingRule = StoppingRule()
+    manipulated: Words = ""
+    measured: Words = ""
+    indices: Words = ""
+    statistical_models: Words = ""
+    transformations: Words = ""
+    correction: Literal["holm", "none"] = "holm"
+    exclusions: Words = ""
+    missing_data: Words = ""
+    exploratory: Words = ""
+    other: Words = ""
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        for name in repeated(hypothesis.name for hypothesis in self.hypotheses):
+            yield "hypotheses", f"name {name!r} stands more than once"

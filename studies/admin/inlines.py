@@ -1,0 +1,74 @@
+"""What is edited inside the page of a draft: blocks, hypotheses, the texts of the preregistration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from unfold.admin import StackedInline
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
+
+from lab.append_only import RowForm
+from studies.models import Block, Study
+from studies.preregistrations import Hypothesis, Preregistration
+
+
+class DraftInline(StackedInline):
+    """Rows of a study that may change only while it is a draft."""
+
+    form = RowForm
+    extra = 0
+
+    def may_edit(self, study: Study | None) -> bool:
+        return study is None or study.is_draft
+
+    def has_add_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        return self.may_edit(obj) and bool(super().has_add_permission(request, obj))
+
+    def has_change_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        return self.may_edit(obj) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        return self.may_edit(obj) and bool(super().has_delete_permission(request, obj))
+
+
+class BlockInline(DraftInline):
+    model = Block
+    fields = [("order", "kind", "name"), ("trials", "repeats"), "constructs", "instructions"]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
+class HypothesisInline(DraftInline):
+    model = Hypothesis
+    fields = [
+        ("name", "test", "direction"),
+        "text",
+        ("target", "construct"),
+        ("criterion", "parameter"),
+    ]
+
+
+class PreregistrationInline(DraftInline):
+    model = Preregistration
+    can_delete = False
+    max_num = 1
+    fields = [
+        ("study_type", "design"),
+        ("blinding", "additional_blinding"),
+        ("randomization", "procedures"),
+        ("existing_data", "existing_data_explained"),
+        ("sample_size_reason", "stop_on", "looks"),
+        ("manipulated", "measured"),
+        ("indices", "statistical_models"),
+        ("transformations", "correction"),
+        ("exclusions", "missing_data"),
+        ("exploratory", "other"),
+    ]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.get_internal_type() == "TextField":
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 2})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
