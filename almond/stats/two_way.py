@@ -1,0 +1,139 @@
+"""Test means and profiles with two crossed factors random: participants and themes.
+
+Every participant sees images of every theme, so that answers agree within a participant and within a theme. The
+variance of a mean, or of any least-squares estimate, is then
+
+    V = V_people + V_themes - V_cells
+
+where each part is the sum over its units of the squared sum of residuals (cells: the trials that share both),
+times G / (G - 1) for G units: Cameron, Gelbach & Miller (2011), J. Bus. Econ. Stat. 29, 238, equations 2.10 and
+2.13; Cameron & Miller (2015), J. Hum. Resour. 50, 317. V is never taken to be smaller than the larger of V_people
+and V_themes, and t has as many degrees of freedom as the smaller factor has units, less one.
+
+No p lies below 2 (1/2)^G, G the units of the smaller factor. Where units are all or none, a sample in which all
+of them fall on one side has that probability under the null, and no spread to tell it from certainty. The
+standard error is widened to that limit, so that p and interval agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from almond.errors import InputError
+from almond.finite import require_finite
+from almond.stats.ttest import half_width, two_sided_p
+from almond.typing import Floats, Ints
+
+Labels = Sequence[Any] | NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class TwoWayCovariance:
+    """The covariance (d, d) of sums of scores by participants, by themes and by cells; counts of units."""
+
+    people: Floats
+    themes: Floats
+    cells: Floats
+    n_people: int
+    n_themes: int
+
+    @property
+    def df(self) -> int:
+        return min(self.n_people, self.n_themes) - 1
+
+    def whole(self) -> Floats:
+        """Return people + themes - cells, or the larger of the first two where its trace is smaller."""
+        both: Floats = self.people + self.themes - self.cells
+        return max(both, self.people, self.themes, key=lambda part: float(np.trace(part)))
+
+
+def two_way_covariance(scores: Floats, people: Labels, themes: Labels) -> TwoWayCovariance:
+    """Estimate the covariance of the sum of ``scores`` (n, d), residuals of n trials, clustered two ways."""
+    person, theme = _codes(people), _codes(themes)
+    n_people, n_themes = int(person.max()) + 1, int(theme.max()) + 1
+    cell = _codes(person * n_themes + theme)
+    return TwoWayCovariance(
+        *(_clustered(scores, codes) for codes in (person, theme, cell)), n_people, n_themes
+    )
+
+
+def _codes(labels: Labels) -> Ints:
+    codes: Ints = np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1)
+    return codes
+
+
+def _clustered(scores: Floats, codes: Ints) -> Floats:
+    units = int(codes.max()) + 1
+    sums = np.stack([np.bincount(codes, column, units) for column in scores.T], axis=1)
+    product: Floats = sums.T @ sums * (units / max(units - 1, 1))
+    return product
+
+
+@dataclass(frozen=True)
+class TwoWayTest:
+    """A mean against a null value: two-sided t test and 95 % interval, participants and themes random.
+
+    ``se_people`` and ``se_themes`` are the standard errors with one factor alone. ``limited``: the standard
+    error was widened to the least p that so few units allow.
+    """
+
+    estimate: float
+    se: float
+    t: float
+    df: int
+    p: float
+    low: float
+    high: float
+    se_people: float
+    se_themes: float
+    participants: int
+    themes: int
+    limited: bool
+
+
+def least_p(units: int) -> float:
+    """Return the probability that ``units`` fair coins fall alike: the smallest p that so many can support."""
+    return float(2.0 ** (1 - units))
+
+
+def two_way_mean(values: Floats, people: Labels, themes: Labels, *, null: float = 0.0) -> TwoWayTest:
+    """Test the mean of ``values`` (n,) against ``null`` with ``people`` (n,) and ``themes`` (n,) random.
+
+    :raises InputError: values that are not finite, or fewer than two participants or themes.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    require_finite(values, "two-way test: values", axes=("trial",))
+    mean = float(values.mean())
+    parts = two_way_covariance((values - mean)[:, None] / len(values), people, themes)
+    if parts.df < 1:
+        problem = f"{parts.n_people} participants, {parts.n_themes} themes"
+        raise InputError("two-way test", problem, "at least two of each")
+    se, distance = float(np.sqrt(parts.whole()[0, 0])), mean - null
+    # |distance| / se may not exceed the t of the least p.
+    least = least_p(parts.df + 1)
+    narrowest = abs(distance) / float(stats.t.isf(least / 2.0, parts.df))
+    limited = bool(se < narrowest)
+    se = max(se, narrowest)
+    t = distance / se if se > 0 else 0.0
+    reach = half_width(se, parts.df)
+    return TwoWayTest(
+        estimate=mean,
+        se=se,
+        t=t,
+        df=parts.df,
+        p=least if limited else two_sided_p(t, parts.df),
+        low=mean - reach,
+        high=mean + reach,
+        se_people=math.sqrt(parts.people[0, 0]),
+        se_themes=math.sqrt(parts.themes[0, 0]),
+        participants=parts.n_people,
+        themes=parts.n_themes,
+        limited=limited,
+    )
