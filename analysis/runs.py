@@ -48,16 +48,16 @@ def write(row: Export, folder: Path, job: RunningJob) -> None:
     """Write the folder anew; one left by an attempt that was stopped before its end is nobody's yet."""
     if folder.exists():
         shutil.rmtree(folder)
-    images = row.study.planned_images()
+    plan, images = row.study.frozen_plan, row.study.planned_images()
     tables = export_tables(row.study)
     job.report(0.2, f"writing {len(images)} images and their provenance")
     write_export(
         folder,
-        plan=row.study.frozen_plan,
+        plan=plan,
         participants=tables["participants"],
         responses={name: rows for name, rows in tables.items() if name not in ("participants", "events")},
         events=tables["events"],
-        stimuli=gathering.stimulus_rows(images),
+        stimuli=gathering.stimulus_rows(images, plan.theme_of_scene),
         image_bytes=gathering.image_files(images),
         recipes=gathering.recipes(images),
         target_folder=target_root(),

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.text import slugify
 
+from almond.design.themes import theme_of_prompt
 from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from encoder.models import DIGEST_LENGTH, Target
@@ -205,6 +206,11 @@ class Stimulus(models.Model):
         return (
             f"{self.base_scene} {self.intended_target} {'+' if self.direction > 0 else '−'}{self.strength:g}"
         )
+
+    @property
+    def theme(self) -> str:
+        """Return what its base scene shares with others of the same content: the prompt, or itself alone."""
+        return theme_of_prompt(self.prompt) or self.base_scene
 
     @property
     def path(self) -> Path:

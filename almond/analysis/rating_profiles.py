@@ -29,11 +29,15 @@ def standardise(ratings: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Profiles:
-    """Mean standardised ratings ``values`` (n, K) of n stimuli; ``ratings`` is the smallest cell count."""
+    """Mean standardised ratings ``values`` (n, K) of n stimuli; ``ratings`` is the smallest cell count.
+
+    ``scenes`` and ``themes`` are the base scene and the theme of every stimulus.
+    """
 
     stimuli: tuple[str, ...]
     constructs: tuple[str, ...]
     scenes: tuple[str, ...]
+    themes: tuple[str, ...]
     targets: tuple[str, ...]
     directions: tuple[int, ...]
     values: Floats
@@ -65,6 +69,7 @@ def stimulus_profiles(ratings: pd.DataFrame, constructs: Sequence[str]) -> Profi
         stimuli=tuple(complete),
         constructs=tuple(constructs),
         scenes=tuple(map(str, facts["base_scene"])),
+        themes=tuple(map(str, facts["theme"])),
         targets=tuple(map(str, facts["intended_target"])),
         directions=tuple(map(int, facts["direction"])),
         values=z.to_numpy(dtype=np.float64)[whole],
@@ -81,6 +86,7 @@ def select(profiles: Profiles, rows: Sequence[int]) -> Profiles:
         stimuli=tuple(profiles.stimuli[row] for row in indices),
         constructs=profiles.constructs,
         scenes=tuple(profiles.scenes[row] for row in indices),
+        themes=tuple(profiles.themes[row] for row in indices),
         targets=tuple(profiles.targets[row] for row in indices),
         directions=tuple(profiles.directions[row] for row in indices),
         values=profiles.values[indices],

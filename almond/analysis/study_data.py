@@ -18,10 +18,11 @@ import pandas as pd
 
 from almond.cells import is_number
 from almond.design.plan import StudyPlan
+from almond.design.themes import theme_of_prompt
 from almond.design.trials.columns import Column
 from almond.digest import digest_file, digest_json
 from almond.errors import DigestMismatch, InputError
-from almond.exchange.schema import columns_since, table_schemas
+from almond.exchange.schema import measurements, table_columns, table_schemas
 from almond.progress import Progress, Silent
 from almond.tables import read_table
 
@@ -68,14 +69,15 @@ def cells_of(column: Column) -> Cells:
 
 
 SCHEMAS = table_schemas()
-TABLES = {
-    name: {column.name: cells_of(column) for column in table.columns} for name, table in SCHEMAS.items()
-}
 
 
 @dataclass(frozen=True)
 class StudyData:
-    """An export's tables and plan. Text that does not apply is ``""``, a number that is absent is NaN."""
+    """An export's tables and plan. Text that does not apply is ``""``, a number that is absent is NaN.
+
+    Ratings, choices and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
+    scenes it is derived, because plan or export state none; it is empty where all themes are stated.
+    """
 
     manifest: Mapping[str, Any]
     plan: StudyPlan
@@ -83,6 +85,12 @@ class StudyData:
     ratings: pd.DataFrame
     choices: pd.DataFrame
     stimuli: pd.DataFrame
+    theme_remark: str = ""
+
+    @property
+    def themes(self) -> tuple[str, ...]:
+        """Themes of the images of the plan, each once, sorted."""
+        return self.plan.themes
 
     @property
     def score_columns(self) -> tuple[str, ...]:
@@ -103,10 +111,28 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     manifest = _read_study_manifest(folder)
     _check_digests(folder, manifest["files"], progress or Silent())
     plan = _read_plan(folder, manifest)
-    frames = {name: _read_cells(folder / "data" / f"{name}.csv", name) for name in TABLES}
+    frames = {name: _read_cells(folder / "data" / f"{name}.csv", name) for name in SCHEMAS}
+    remark = add_themes(frames, plan)
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
-    return StudyData(manifest, plan, **frames)
+    return StudyData(manifest, plan, **frames, theme_remark=remark)
+
+
+def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:
+    """Add the column ``theme`` to tables of an export that was written before there was one.
+
+    Scenes that the plan does not know (unguided images that nobody saw) take their prompt, or stand alone.
+
+    :returns: the plan's remark on themes that it does not state.
+    """
+    stimuli = frames["stimuli"]
+    scenes, prompts = stimuli["base_scene"], stimuli["prompt"].map(theme_of_prompt)
+    themes = dict(zip(scenes, prompts.where(prompts != "", scenes), strict=True)) | plan.theme_of_scene
+    for name in ("ratings", "choices", "stimuli"):
+        if "theme" not in frames[name]:
+            own = [themes.get(scene, scene) for scene in frames[name]["base_scene"]]
+            frames[name] = frames[name].assign(theme=pd.Series(own, index=frames[name].index, dtype="str"))
+    return plan.theme_remark
 
 
 def _read_study_manifest(folder: Path) -> dict[str, Any]:
@@ -129,7 +155,7 @@ def _read_study_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _check_digests(folder: Path, files: Mapping[str, str], progress: Progress) -> None:
-    needed = ["plan.json", *(f"data/{name}.csv" for name in TABLES)]
+    needed = ["plan.json", *(f"data/{name}.csv" for name in SCHEMAS)]
     missing = [name for name in needed if name not in files]
     if missing:
         raise InputError(folder / "manifest.json", f"does not name {', '.join(missing)}", "every file")
@@ -183,8 +209,9 @@ def _read_cells(path: Path, table: str) -> pd.DataFrame:
 
 def _cells_of_table(table: str, present: Sequence[str]) -> dict[str, Cells]:
     """List the columns read: those of the format, later ones that are there, measurements in stimuli.csv."""
-    later = {column.name: cells_of(column) for column in columns_since(SCHEMAS[table])}
-    cells = TABLES[table] | {name: kind for name, kind in later.items() if name in present}
+    measured = {column.name for column in measurements(present)}
+    columns = table_columns(SCHEMAS[table], set(present) - measured)
+    cells = {column.name: cells_of(column) for column in columns}
     if table == "stimuli":
         cells |= {name: MEASUREMENT for name in present if name not in cells}
     return cells
@@ -236,9 +263,12 @@ def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: St
         cells = frames[table][column]
         _require(files[table], cells, holds(cells), expected)
     ratings, choices = frames["ratings"], frames["choices"]
-    for column in ("base_scene", "intended_target", "direction"):
+    for column in ("base_scene", "theme", "intended_target", "direction"):
         same = ratings[column] == ratings["stimulus_id"].map(stimuli[column])
         _require(files["ratings"], ratings[column], same, "what stimuli.csv says of this stimulus")
+    for column in ("base_scene", "theme"):
+        same = choices[column] == choices["left_stimulus"].map(stimuli[column])
+        _require(files["choices"], choices[column], same, "what stimuli.csv says of the image on the left")
     same = choices["aligned"] == (choices["chosen"] == choices["high_side"]).astype(int)
     expected = "1 exactly when the chosen side is the high side"
     _require(files["choices"], choices["aligned"], same, expected)
@@ -248,8 +278,13 @@ def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: St
 
 
 def _check_planned_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) -> None:
-    """Check that every stimulus of the plan is in stimuli.csv with the plan's digest."""
+    """Check that every stimulus of the plan is in stimuli.csv with the plan's digest and theme."""
     digests = dict(zip(stimuli["stimulus_id"], stimuli["image_sha256"], strict=True))
+    planned = stimuli["stimulus_id"].map(
+        {stimulus.id: plan.theme_of_scene[stimulus.base_scene] for stimulus in plan.stimuli}
+    )
+    same = planned.isna() | (planned == stimuli["theme"])
+    _require(folder / "data" / "stimuli.csv", stimuli["theme"], same, "the theme of plan.json")
     for stimulus in plan.stimuli:
         if stimulus.id not in digests:
             problem = f"lacks stimulus {stimulus.id}"

@@ -53,6 +53,7 @@ def planned_stimulus(name: str, row: Mapping[Any, Any], pool: Pool) -> PlannedSt
         id=name,
         sha256=str(row["image_sha256"]),
         base_scene=str(row["base_scene"]),
+        theme=str(row["theme"]),
         prompt=str(row["prompt"]),
         target=str(row["intended_target"]),
         direction=int(row["direction"]),

@@ -80,6 +80,7 @@ def plan_contradictions(draft: Draft) -> Iterator[Problem]:
             yield part, f"{key} {name!r} stands more than once"
     for number, stimulus in draft.stimuli.items():
         yield from below(f"stimuli[{number}]", stimulus_contradictions(stimulus))
+    yield from theme_contradictions(draft.stimuli)
     by_id = {stimulus.id: stimulus for stimulus in draft.stimuli.values()}
     for number, pair in draft.pairs.items():
         yield from below(f"pairs[{number}]", pair_contradictions(pair, draft, by_id))
@@ -96,6 +97,18 @@ def stimulus_contradictions(stimulus: PlannedStimulus) -> Iterator[Problem]:
         yield "target", "is missing, but the image was guided in a direction"
     if stimulus.target is not None and stimulus.direction == 0:
         yield "direction", "is 0, but the image has a target"
+
+
+def theme_contradictions(stimuli: Mapping[int, PlannedStimulus]) -> Iterator[Problem]:
+    """Yield every image whose theme is not that of an earlier image of the same base scene."""
+    themes: dict[str, str] = {}
+    for number, stimulus in stimuli.items():
+        if stimulus.theme is None:
+            continue
+        first = themes.setdefault(stimulus.base_scene, stimulus.theme)
+        if stimulus.theme != first:
+            problem = f"is {stimulus.theme!r}, but base scene {stimulus.base_scene!r} has theme {first!r}"
+            yield f"stimuli[{number}].theme", problem
 
 
 def pair_contradictions(

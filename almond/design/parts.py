@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
@@ -54,11 +54,18 @@ class PlannedBlock(Shape):
 
 
 class PlannedStimulus(Shape):
-    """One image: named by ``id``, proven by ``sha256``. Natural and unguided images have no target."""
+    """One image: named by ``id``, proven by ``sha256``. Natural and unguided images have no target.
+
+    ``theme`` is what its base scene shares with others that show the same content. Plans that were sealed
+    before there were themes have none.
+    """
+
+    not_written_when_absent: ClassVar[tuple[str, ...]] = ("theme",)
 
     id: Text
     sha256: Digest
     base_scene: Text
+    theme: Text | None = None
     prompt: Annotated[str, Strict()] = ""
     target: Text | None = None
     direction: Annotated[Whole, Field(ge=-1, le=1)] = 0

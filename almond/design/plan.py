@@ -24,6 +24,7 @@ from almond.design.parts import (
     PlannedPair,
     PlannedStimulus,
 )
+from almond.design.themes import theme_remark, themes_of_scenes, told_themes
 from almond.design.trials import TRIAL_KINDS
 from almond.digest import canonical_json, digest_json
 from almond.errors import InputError
@@ -33,9 +34,17 @@ __all__ = ["AnalysisPlan", "Construct", "PlannedBlock", "PlannedPair", "PlannedS
 
 
 def plain(value: object) -> Any:
-    """Return a part of a plan as JSON values: shapes as objects, tuples as lists."""
+    """Return a part of a plan as JSON values: shapes as objects, tuples as lists.
+
+    Keys that came after the first plans are written where they hold something, so that a plan without them
+    keeps its digest.
+    """
     if isinstance(value, Shape):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
+        optional = getattr(value, "not_written_when_absent", ())
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        return {
+            name: plain(field) for name, field in fields.items() if field is not None or name not in optional
+        }
     return [plain(member) for member in value] if isinstance(value, tuple) else value
 
 
@@ -79,6 +88,26 @@ class StudyPlan(Shape):
     def targets(self) -> tuple[str, ...]:
         """Intended targets, sorted; empty in a study of natural images."""
         return tuple(sorted({stimulus.target for stimulus in self.stimuli if stimulus.target}))
+
+    @cached_property
+    def theme_of_scene(self) -> dict[str, str]:
+        """Theme of every base scene: the one stated, else its prompt, else the scene itself."""
+        return themes_of_scenes(self.stimuli)
+
+    @cached_property
+    def themes(self) -> tuple[str, ...]:
+        """Themes of the images, each once, sorted."""
+        return tuple(sorted(set(self.theme_of_scene.values())))
+
+    @cached_property
+    def told_themes(self) -> dict[str, str]:
+        """Themes that the plan itself states, by base scene: lists are dealt by these."""
+        return told_themes(self.stimuli)
+
+    @property
+    def theme_remark(self) -> str:
+        """Which themes are derived because the plan states none; empty if it states all."""
+        return theme_remark(self.stimuli)
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -118,17 +118,18 @@ def stimuli_plan_link(chain: Chain) -> LinkCheck:
         if row is None:
             problems.append(f"stimulus {planned.id}: of the plan, is not in stimuli.csv")
             continue
-        stated = (
-            planned.sha256,
-            planned.base_scene,
-            planned.target or "",
-            planned.direction,
-            planned.strength,
-        )
-        names = ("image_sha256", "base_scene", "intended_target", "direction", "strength")
+        stated: dict[str, object] = {
+            "image_sha256": planned.sha256,
+            "base_scene": planned.base_scene,
+            "intended_target": planned.target or "",
+            "direction": planned.direction,
+            "strength": planned.strength,
+        }
+        if "theme" in row:
+            stated["theme"] = chain.plan.theme_of_scene[planned.base_scene]
         problems += [
             f"stimulus {planned.id}: {name} differs between the plan and stimuli.csv"
-            for name, value in zip(names, stated, strict=True)
+            for name, value in stated.items()
             if row[name] != value
         ]
     return len(chain.plan.stimuli), problems

@@ -16,6 +16,7 @@ from almond.design.trials.columns import (
     PARTICIPANT,
     SINCE,
     STRENGTH,
+    THEME,
     Column,
     TableSchema,
 )
@@ -75,6 +76,7 @@ STIMULI = TableSchema(
         Column("file", "text", "Where its bytes lie in the export."),
         Column("image_sha256", "digest", "SHA-256 of its bytes."),
         BASE_SCENE,
+        THEME,
         Column(
             "prompt", "text", "What the generator was asked to draw; empty for natural images.", needed=False
         ),
@@ -127,6 +129,11 @@ def table_schemas(kinds: Iterable[str] = (), *, events: bool = False) -> dict[st
 
 def columns_since(table: TableSchema) -> tuple[Column, ...]:
     """Return the columns that came later: written where rows have them, missing in older exports."""
+    return (*(column for column in table.columns if column.later), *columns_appended(table))
+
+
+def columns_appended(table: TableSchema) -> tuple[Column, ...]:
+    """Return the later columns that stand after all others."""
     if table.name == PARTICIPANTS.name:
         return PARTICIPANTS_SINCE
     return () if table.name in (STIMULI.name, EVENTS.name) else SINCE
@@ -135,8 +142,9 @@ def columns_since(table: TableSchema) -> tuple[Column, ...]:
 def table_columns(table: TableSchema, present: Iterable[str]) -> tuple[Column, ...]:
     """Return the columns of a table: also later ones and measurements that are ``present``."""
     names = set(present)
-    later = tuple(column for column in columns_since(table) if column.name in names)
-    return (*table.columns, *later, *(measurements(names) if table is STIMULI else ()))
+    own = (column for column in table.columns if not column.later or column.name in names)
+    appended = (column for column in columns_appended(table) if column.name in names)
+    return (*own, *appended, *(measurements(names) if table is STIMULI else ()))
 
 
 def measurements(present: Iterable[str]) -> tuple[Column, ...]:

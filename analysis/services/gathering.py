@@ -14,14 +14,18 @@ from studies.models import Study
 Row = dict[str, Any]
 
 
-def stimulus_rows(images: Mapping[str, Stimulus]) -> list[Row]:
-    """Rows of stimuli.csv. A measurement that only some images have is empty for the others."""
+def stimulus_rows(images: Mapping[str, Stimulus], themes: Mapping[str, str]) -> list[Row]:
+    """Rows of stimuli.csv. A measurement that only some images have is empty for the others.
+
+    :param themes: theme of every base scene of the plan; images of other scenes say theirs themselves.
+    """
     names = sorted({name for image in images.values() for name in measured(image)})
     return [
         {
             "stimulus_id": stimulus_id,
             "image_sha256": image.digest,
             "base_scene": image.base_scene,
+            "theme": themes.get(image.base_scene, image.theme),
             "prompt": image.prompt,
             "seed": "" if image.seed is None else image.seed,
             "intended_target": image.intended_target,

@@ -22,11 +22,16 @@ TARGETS = ("LB", "CM", "SF", "AStr")
 @dataclass(frozen=True)
 class World:
     """What a made study is like: ``effect`` in SDs of a rating on the target's own construct and in log odds
-    of aligned choices; all standard deviations that a real study has."""
+    of aligned choices; all standard deviations that a real study has.
+
+    ``themes_told`` is false for an export from before themes: neither plan nor tables have any.
+    """
 
     participants: int = 12
     incomplete: int = 0
     scenes: int = 6
+    scenes_per_theme: int = 1
+    themes_told: bool = True
     effect: float = 1.0
     choice_effect: float = 1.0
     repeats: int = 4
@@ -46,13 +51,14 @@ def sha(text: str) -> str:
 def stimuli_of(world: World, rng: np.random.Generator) -> pd.DataFrame:
     rows = []
     for scene in range(world.scenes):
+        theme = f"theme-{scene // world.scenes_per_theme:02d}"
         if world.natural:
-            rows.append(stimulus(f"photo-{scene:02d}", f"photo-{scene:02d}", "", 0))
+            rows.append(stimulus(f"photo-{scene:02d}", f"photo-{scene:02d}", theme, "", 0))
             continue
         for target in TARGETS:
             for direction in (1, -1):
                 name = f"s{scene:02d}-{target}-{'up' if direction > 0 else 'down'}"
-                rows.append(stimulus(name, f"scene-{scene:02d}", target, direction))
+                rows.append(stimulus(name, f"scene-{scene:02d}", theme, target, direction))
     frame = pd.DataFrame(rows)
     for target in TARGETS:
         own = frame["intended_target"] == target
@@ -62,13 +68,14 @@ def stimuli_of(world: World, rng: np.random.Generator) -> pd.DataFrame:
     return frame
 
 
-def stimulus(name: str, scene: str, target: str, direction: int) -> dict[str, Any]:
+def stimulus(name: str, scene: str, theme: str, target: str, direction: int) -> dict[str, Any]:
     digest = sha(name)
     return {
         "stimulus_id": name,
         "file": f"stimuli/{digest}.png",
         "image_sha256": digest,
         "base_scene": scene,
+        "theme": theme,
         "prompt": "" if not target else "a street",
         "seed": "" if not target else 3,
         "intended_target": target,
@@ -121,6 +128,7 @@ def plan_of(world: World, stimuli: pd.DataFrame) -> StudyPlan:
                     "id": row["stimulus_id"],
                     "sha256": row["image_sha256"],
                     "base_scene": row["base_scene"],
+                    **({"theme": row["theme"]} if world.themes_told else {}),
                     "prompt": row["prompt"],
                     "target": row["intended_target"] or None,
                     "direction": row["direction"],
@@ -179,6 +187,7 @@ def ratings_of(world: World, stimuli: pd.DataFrame, rng: np.random.Generator) ->
                         "repeat": int(index >= len(order)),
                         "stimulus_id": row["stimulus_id"],
                         "base_scene": row["base_scene"],
+                        "theme": row["theme"],
                         "intended_target": row["intended_target"],
                         "direction": row["direction"],
                         "strength": row["strength"],
@@ -200,6 +209,7 @@ CHOICE_COLUMNS = [
     "block",
     "pair_id",
     "base_scene",
+    "theme",
     "intended_target",
     "construct",
     "left_stimulus",
@@ -234,6 +244,7 @@ def choices_of(world: World, plan: StudyPlan, rng: np.random.Generator) -> pd.Da
                     "block": "choices",
                     "pair_id": pair.id,
                     "base_scene": pair.base_scene,
+                    "theme": plan.theme_of_scene[pair.base_scene],
                     "intended_target": pair.target,
                     "construct": pair.construct,
                     "left_stimulus": left,
@@ -283,7 +294,8 @@ def make_export(folder: Path, world: World | None = None, **changes: Any) -> Pat
     (folder / "data").mkdir(parents=True)
     (folder / "stimuli").mkdir()
     for name, frame in tables.items():
-        frame.to_csv(folder / "data" / f"{name}.csv", index=False, lineterminator="\n")
+        shown = frame if world.themes_told else frame.drop(columns="theme", errors="ignore")
+        shown.to_csv(folder / "data" / f"{name}.csv", index=False, lineterminator="\n")
     for name, digest in zip(stimuli["stimulus_id"], stimuli["image_sha256"], strict=True):
         (folder / "stimuli" / f"{digest}.png").write_bytes(name.encode())
     (folder / "plan.json").write_bytes(canonical_json(plan.to_json()))

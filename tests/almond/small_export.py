@@ -28,16 +28,20 @@ DIMENSION, VOXELS = 6, 4
 
 
 class SmallStudy:
-    """Everything that ``write_export`` asks for: 2 scenes x 2 targets x 2 directions, 3 participants."""
+    """Everything that ``write_export`` asks for: 2 scenes x 2 targets x 2 directions, 3 participants.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Without ``themes`` its tables are those of an export from before there were any.
+    """
+
+    def __init__(self, root: Path, *, themes: bool = True) -> None:
+        self.root, self.themes = root, themes
         self.bold = root / "bold"
         self.artifact_root, self.target_folder = root / "artifacts", root / "targets"
         self.targets = {name: self.make_target(name) for name in ("T0", "T1")}
         self.images: dict[str, tuple[str, Path | bytes]] = {}
         self.recipes: dict[str, dict[str, Any]] = {}
         draft = full_plan(2, 2)
+        self.theme_of_scene = draft.theme_of_scene
         self.stimulus_rows = [self.make_stimulus(number, item) for number, item in enumerate(draft.stimuli)]
         digests = {row["stimulus_id"]: row["image_sha256"] for row in self.stimulus_rows}
         stimuli = tuple(item.model_copy(update={"sha256": digests[item.id]}) for item in draft.stimuli)
@@ -90,6 +94,7 @@ class SmallStudy:
             "stimulus_id": item.id,
             "image_sha256": digest_bytes(data),
             "base_scene": item.base_scene,
+            **self.theme(item.base_scene),
             "prompt": item.prompt,
             "seed": recipe.seed,
             "intended_target": target,
@@ -100,6 +105,9 @@ class SmallStudy:
             "score_T1": 1 / 3 - number,
             **measure(image),
         }
+
+    def theme(self, scene: str) -> dict[str, str]:
+        return {"theme": self.theme_of_scene[scene]} if self.themes else {}
 
     def participant(self, number: int) -> dict[str, Any]:
         return {
@@ -133,6 +141,7 @@ class SmallStudy:
                 "repeat": trial.repeat,
                 "stimulus_id": item.id,
                 "base_scene": item.base_scene,
+                **self.theme(item.base_scene),
                 "intended_target": item.target,
                 "direction": item.direction,
                 "strength": item.strength,
@@ -156,6 +165,7 @@ class SmallStudy:
                     **self.common(number, trial),
                     "pair_id": pair.id,
                     "base_scene": pair.base_scene,
+                    **self.theme(pair.base_scene),
                     "intended_target": pair.target,
                     "construct": pair.construct,
                     "left_stimulus": trial.left,

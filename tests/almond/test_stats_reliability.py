@@ -29,7 +29,8 @@ def ratings(seed=0, people=20, stimuli=15, noise=1.0, missing=0.0, repeated=4):
                 value = 50 + 10 * (truth[which] + rng.normal(0, noise)) + 3 * person
                 rows.append((f"P{person:02d}", f"s{which:02d}", again, "threat", value))
     frame = pd.DataFrame(rows, columns=["participant_id", "stimulus_id", "repeat", "construct", "value"])
-    return frame.assign(base_scene=frame["stimulus_id"], intended_target="", direction=0)
+    scenes = frame["stimulus_id"]
+    return frame.assign(base_scene=scenes, theme=scenes, intended_target="", direction=0)
 
 
 def test_standardised_ratings_have_mean_zero_and_sd_one_in_every_participant():

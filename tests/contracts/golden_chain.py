@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from almond.chain.draw import draw_pool, heldout_shifts, match
 from almond.chain.plan import demo_plan
 from almond.chain.settings import DemoSettings
 from almond.chain.study import check_and_analyse, export_study, hold_study
+from almond.design.plan import StudyPlan
 from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact, save_artifact
 from almond.encoding.features.card import FeatureSpaceCard
 from almond.encoding.features.kinds.world import open_world
@@ -59,8 +61,11 @@ def record_chain(folder: Path) -> dict[str, Any]:
     quick.defaults = replace(quick.defaults, steps=8)
     pool = draw_pool(settings, quick, space, guides=guides, judges=judges, progress=Silent())
     pairs = match(pool, Silent())
-    plan = demo_plan(settings, pool, pairs.pairs)
-    tables = hold_study(settings, plan, pool, Silent())
+    plan = without_themes(demo_plan(settings, pool, pairs.pairs))
+    pool = replace(pool, table=without_theme(pool.table))
+    tables = {
+        name: without_theme(table) for name, table in hold_study(settings, plan, pool, Silent()).items()
+    }
     export = export_study(
         folder / "export",
         settings,
@@ -86,6 +91,17 @@ def record_chain(folder: Path) -> dict[str, Any]:
             "export": export_digests(export),
         },
     }
+
+
+def without_themes(plan: StudyPlan) -> StudyPlan:
+    """The plan as it was when these values were recorded, before there were themes."""
+    stimuli = tuple(stimulus.model_copy(update={"theme": None}) for stimulus in plan.stimuli)
+    return plan.model_copy(update={"stimuli": stimuli})
+
+
+def without_theme(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of that time."""
+    return table.drop(columns="theme", errors="ignore")
 
 
 def make_target(folder: Path, name: str, subject: str, space: FeatureSpace, reference: np.ndarray) -> Target:

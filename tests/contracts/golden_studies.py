@@ -61,7 +61,7 @@ def record_recipes() -> dict[str, Any]:
 
 def record_export(folder: Path) -> dict[str, Any]:
     """The small study with its export: digests of plan, recipes, targets and of every file."""
-    study = SmallStudy(folder)
+    study = SmallStudy(folder, themes=False)
     export = study.write()
     manifest = json.loads((export / "manifest.json").read_bytes())
     return {
@@ -79,13 +79,17 @@ def record_export(folder: Path) -> dict[str, Any]:
 
 def record_analysis(folder: Path) -> Any:
     """``almond analyse`` on a made export of guided images."""
-    export = make_export(folder / "export", participants=8, incomplete=1, scenes=4, permutations=99)
+    export = make_export(
+        folder / "export", participants=8, incomplete=1, scenes=4, permutations=99, themes_told=False
+    )
     return json.loads(command("analyse", export, "--json", "--out", folder / "report"))
 
 
 def record_natural(folder: Path) -> Any:
     """``almond analyse`` on a made export of photographs, with another seed than the plan's."""
-    export = make_export(folder / "export", participants=6, scenes=12, permutations=99, natural=True)
+    export = make_export(
+        folder / "export", participants=6, scenes=12, permutations=99, natural=True, themes_told=False
+    )
     words = ("--json", "--seed", "5", "--permutations", "49", "--out", folder / "report")
     return json.loads(command("analyse", export, *words))
 

@@ -19,6 +19,7 @@ from almond.design.trials.columns import (
     RECEIVED,
     RESPONSE,
     RT,
+    THEME,
     Column,
     TableSchema,
 )
@@ -61,6 +62,7 @@ class ChoiceTrials(TrialKind):
             *RESPONSE,
             Column("pair_id", "text", "The pair shown: a pair of the plan."),
             Column("base_scene", "text", "The scene of both images."),
+            THEME,
             INTENDED_TARGET,
             CONSTRUCT,
             Column("left_stimulus", "text", "The image on the left: a row of stimuli.csv."),
@@ -130,6 +132,7 @@ class ChoiceTrials(TrialKind):
                 **response.shared,
                 "pair_id": pair.id,
                 "base_scene": pair.base_scene,
+                "theme": plan.theme_of_scene[pair.base_scene],
                 "intended_target": pair.target,
                 "construct": pair.construct,
                 "left_stimulus": trial.left,
@@ -153,6 +156,7 @@ class ChoiceTrials(TrialKind):
         if (row["left_stimulus"], row["right_stimulus"]) != (left, right):
             yield f"shows other images than pair {pair.id}, or on other sides"
         stated = {"base_scene": pair.base_scene, "intended_target": pair.target, "construct": pair.construct}
+        stated |= {"theme": plan.theme_of_scene[pair.base_scene]} if "theme" in row else {}
         for name, value in stated.items():
             if row[name] != value:
                 yield f"{name} is not that of pair {pair.id}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Column:
-    """One column of one table. ``needed`` columns have no empty cells."""
+    """One column of one table. ``needed`` columns have no empty cells; old exports lack ``later`` ones."""
 
     name: str
     type: str
@@ -19,6 +19,7 @@ class Column:
     unit: str = ""
     range: str = ""
     needed: bool = True
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ PARTICIPANT = Column(
     "participant_id", "text", "The study's own name of the participant; never a recruitment id."
 )
 BASE_SCENE = Column("base_scene", "text", "What all images of one prompt and seed have in common.")
+THEME = Column(
+    "theme",
+    "text",
+    "What base scenes share that show the same content: the prompt of generated images, the theme that the "
+    "norms of natural images state, else the base scene itself. Tests count themes as independent.",
+    later=True,
+)
 INTENDED_TARGET = Column(
     "intended_target",
     "text",

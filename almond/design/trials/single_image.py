@@ -19,6 +19,7 @@ from almond.design.trials.columns import (
     REPEAT,
     RESPONSE,
     STRENGTH,
+    THEME,
     Column,
 )
 
@@ -27,6 +28,7 @@ STIMULUS_COLUMNS = (
     REPEAT,
     Column("stimulus_id", "text", "The image rated: a row of stimuli.csv."),
     BASE_SCENE,
+    THEME,
     INTENDED_TARGET,
     DIRECTION,
     STRENGTH,
@@ -94,6 +96,7 @@ def shown_image_row(plan: StudyPlan, response: Response) -> Row:
         "repeat": int(response.trial.repeat),
         "stimulus_id": stimulus.id,
         "base_scene": stimulus.base_scene,
+        "theme": plan.theme_of_scene[stimulus.base_scene],
         "intended_target": stimulus.target or "",
         "direction": stimulus.direction,
         "strength": stimulus.strength,
@@ -104,6 +107,6 @@ def shown_image_row(plan: StudyPlan, response: Response) -> Row:
 def shown_image_problems(stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a row says of its image otherwise than the row of the stimulus."""
     stimulus = stimuli.get(str(row["stimulus_id"]), {})
-    for name in ("base_scene", "intended_target", "direction", "strength"):
-        if row[name] != stimulus.get(name):
+    for name in ("base_scene", "theme", "intended_target", "direction", "strength"):
+        if row.get(name) != stimulus.get(name):
             yield f"{name} is not that of its stimulus"
