@@ -10,7 +10,7 @@ K ratings. With V the two-way clustered covariance of S over participants and th
 is Box's approximation (1954, Ann. Math. Stat. 25, 290 and 484) to a quadratic form in normal variables, as in
 repeated-measures analysis of variance. Both traces in f are replaced by their unbiased estimates (Bai &
 Saranadasa, 1996, Stat. Sinica 6, 311): with few units the plain ones, Greenhouse and Geisser's, are
-conservative. Q without the trials that share a unit is the cross-validated distance between the classes'
+conservative. f is the smallest of those of V and of its parts for participants and for themes. Q without the trials that share a unit is the cross-validated distance between the classes'
 profiles, so that this is also the test of whether they can be told apart in new people and new themes.
 
 What a participant sees differently, for every participant another way, and what a prompt does with a target, are
@@ -95,9 +95,6 @@ def profile_difference(trials: Trials) -> ProfileDifference:
         effects, scores[np.ix_(rows, range(len(classes) - 1), columns)] = _between(part, rows, codes)
         square += float((effects**2).sum())
     parts = two_way_covariance(scores.reshape(len(values), -1), trials.people, trials.themes)
-    if parts.df < 1:
-        problem = f"{parts.n_people} participants, {parts.n_themes} themes"
-        raise InputError("profiles", problem, "at least two of each")
     return _box(square, parts, len(classes))
 
 
@@ -147,16 +144,17 @@ def _orthonormal(design: Floats) -> Floats:
 
 
 def _box(square: float, parts: TwoWayCovariance, classes: int) -> ProfileDifference:
-    covariance, df = parts.whole(), parts.df
-    trace = float(np.trace(covariance))
-    freedom = effective_dimensions(trace, float((covariance**2).sum()), df, len(covariance))
+    whole = parts.whole()
+    trace = float(np.trace(whole))
+    estimates = ((whole, parts.df), (parts.people, parts.n_people - 1.0), (parts.themes, parts.n_themes - 1.0))
+    freedom = min(effective_dimensions(covariance, df) for covariance, df in estimates)
     f = square / trace if trace > 0 else math.inf if square > 0 else 0.0
-    least = float(math.factorial(classes)) ** -df
-    p = float(stats.f.sf(f, freedom, freedom * df))
+    least = float(math.factorial(classes)) ** (1 - parts.fewest)
+    p = float(stats.f.sf(f, freedom, freedom * parts.df))
     return ProfileDifference(
         f=f,
         df1=freedom,
-        df2=freedom * df,
+        df2=freedom * parts.df,
         p=max(p, least),
         share_people=float(np.trace(parts.people)) / trace if trace > 0 else 0.0,
         share_themes=float(np.trace(parts.themes)) / trace if trace > 0 else 0.0,
@@ -166,16 +164,17 @@ def _box(square: float, parts: TwoWayCovariance, classes: int) -> ProfileDiffere
     )
 
 
-def effective_dimensions(trace: float, squares: float, df: int, dimensions: int) -> float:
-    """Estimate (tr V)^2 / tr V^2, 1 to ``dimensions``, without bias in either from an estimate of V.
+def effective_dimensions(covariance: Floats, df: float) -> float:
+    """Estimate (tr V)^2 / tr V^2, 1 to d, without bias in either trace, from an estimate (d, d) of V.
 
-    :param trace: tr V. :param squares: tr V^2. :param df: degrees of freedom behind the estimate of V.
+    :param df: degrees of freedom behind the estimate.
     """
-    if df < 2 or trace <= 0.0:
+    trace, squares = float(np.trace(covariance)), float((covariance**2).sum())
+    if df < 1.5 or trace <= 0.0:
         return 1.0
     # For df V ~ Wishart: E tr V^2 = (1 + 1/df) tr S^2 + (tr S)^2 / df, E (tr V)^2 = (tr S)^2 + 2 tr S^2 / df.
     scale = df / ((df - 1.0) * (df + 2.0))
     own = df * scale * (squares - trace**2 / df)
     whole = (df + 1.0) * scale * (trace**2 - 2.0 * squares / (df + 1.0))
     ratio = whole / own if own > 0.0 else math.inf
-    return float(min(max(ratio, 1.0), dimensions))
+    return float(min(max(ratio, 1.0), len(covariance)))

@@ -57,7 +57,7 @@ class ChoiceResult:
     share: float
     se: float
     t: float
-    df: int
+    df: float
     p: float
     low: float
     high: float
@@ -199,7 +199,7 @@ def _headline(result: Result, alpha: float) -> str:
     interval = percent_span(overall["low"], overall["high"])
     return (
         f"{start}: participants chose {image} in {percent(overall['share'])} of trials (95 % CI {interval}; "
-        f"t({overall['df']}) = {overall['t']:.2f}, {p_text(overall['p'])})."
+        f"t({overall['df']:.0f}) = {overall['t']:.2f}, {p_text(overall['p'])})."
     )
 
 
