@@ -7,8 +7,8 @@
 - ``power``: effect -> share of studies with p below .05, on the same random numbers; empty where none ran;
 - ``coverage``: the share of 95 % intervals that hold the true value, null where the test has no interval.
 
-The raters are those of ``benchmarks.referee_worlds``; the analysis is the product's own functions. ``--quick``
-runs a few designs with fewer studies in less than a minute.
+The raters are those of ``benchmarks.referee_worlds``; the analysis is the product's own functions.
+``--quick`` runs a few designs with fewer studies in less than a minute.
 """
 
 from __future__ import annotations
@@ -133,7 +133,8 @@ def _rated(study: Ratings) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 
 def pooled_profiles(study: Ratings, _: float, __: np.random.Generator) -> Outcome:
-    """One-way analysis of variance of every trial's ratings by target, best of the constructs by Bonferroni."""
+    """One-way analysis of variance of every trial's ratings by target, best of the constructs by
+    Bonferroni."""
     groups = [study.values[:, study.target == index].reshape(-1, CONSTRUCTS) for index in range(TARGETS)]
     whole = [group[np.isfinite(group).all(axis=1)] for group in groups]
     return min(1.0, CONSTRUCTS * float(stats.f_oneway(*whole).pvalue.min())), None
@@ -205,7 +206,9 @@ def row(
     held: list[bool] = []
     for effect in (0.0, *effects):
         truth = (
-            marginal_share(design, effect, np.random.default_rng([0, 13])) if kind == "choices" and effect else 0.5
+            marginal_share(design, effect, np.random.default_rng([0, 13]))
+            if kind == "choices" and effect
+            else 0.5
         )
         outcomes = [
             test.run(draw(kind, design, effect, seed), truth, np.random.default_rng([seed, 14]))

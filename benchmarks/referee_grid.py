@@ -44,7 +44,16 @@ def _profiles() -> Grid:
     reference = Design(people=40, scenes=20, person_sd=1.0, person_slope=0.3, theme_slope=0.3)
     sizes = [
         (Design(people=people, scenes=scenes, person_sd=1.0, person_slope=0.5, theme_slope=0.5), False)
-        for people, scenes in ((12, 6), (12, 12), (20, 12), (20, 40), (40, 12), (40, 40), (100, 12), (200, 12))
+        for people, scenes in (
+            (12, 6),
+            (12, 12),
+            (20, 12),
+            (20, 40),
+            (40, 12),
+            (40, 40),
+            (100, 12),
+            (200, 12),
+        )
     ]
     themes = [
         (Design(people=20, scenes=12, seeds=seeds, theme_slope=0.5, person_slope=0.3), False)

@@ -1,9 +1,9 @@
 """Raters and images of the referee: worlds in which the truth is known, written without the analyst's code.
 
-A world is arrays alone: who, which theme, which scene, what was answered. People differ, themes differ, people
-differ in what they see in a target and prompts in what a target does to them; some answer without looking, some
-leave early. Under the null the *mean* over people and themes is nothing, while single people and single themes
-may be far from it: that is what a claim about people and prompts in general has to survive.
+A world is arrays alone: who, which theme, which scene, what was answered. People differ, themes differ,
+people differ in what they see in a target and prompts in what a target does to them; some answer without
+looking, some leave early. Under the null the *mean* over people and themes is nothing, while single people
+and single themes may be far from it: that is what a claim about people and prompts in general has to survive.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Design:
 
     ``seeds``: scenes per theme. ``careless``: share of people who answer at random. ``missing``: share of a
     person's trials that its list lacks. ``leaving``: share of people who stop somewhere on the way.
-    ``unequal``: a third of the themes has twice as many scenes. ``variants``: pairs or images per scene and target.
+    ``unequal``: a third of the themes has twice as many scenes. ``variants``: pairs or images per scene and
+    target.
     """
 
     people: int = 20
@@ -122,7 +123,8 @@ IMAGE_SD = 0.7
 
 
 def draw_profiles(effect: float, rng: np.random.Generator) -> Array:
-    """Draw what the targets do to the ratings (C, K): independent normal, of standard deviation ``effect``."""
+    """Draw what the targets do to the ratings (C, K): independent normal, of standard deviation
+    ``effect``."""
     return effect * rng.standard_normal((TARGETS, CONSTRUCTS))
 
 

@@ -1,10 +1,10 @@
 """How sure an accuracy is, and how high it could have been.
 
-The interval of a classification's accuracy has themes and participants random. The templates count as given, as
-is usual for cross-validation (Bayle et al., 2020, NeurIPS 33): the themes' part is the variance of what is
-right, clustered by theme; the participants' part comes from leaving out a tenth of them at a time and classifying
-anew. The attainable accuracy asks how well the ratings of one half of the participants tell which image the other
-half saw: no classifier finds more than raters agree on.
+The interval of a classification's accuracy has themes and participants random. The templates count as given,
+as is usual for cross-validation (Bayle et al., 2020, NeurIPS 33): the themes' part is the variance of what is
+right, clustered by theme; the participants' part comes from leaving out a tenth of them at a time and
+classifying anew. The attainable accuracy asks how well the ratings of one half of the participants tell which
+image the other half saw: no classifier finds more than raters agree on.
 """
 
 from __future__ import annotations
@@ -174,7 +174,8 @@ def attainable_accuracy(
 def _recognised(first: Floats, second: Floats) -> tuple[Ints, NDArray[np.bool_]]:
     """Count per split the images (m, K) of one scene whose nearest profile in the other half is their own.
 
-    ``first`` and ``second`` (splits, m, K); the second value is in which splits both halves rated all of them.
+    ``first`` and ``second`` (splits, m, K); the second value is in which splits both halves rated all of
+    them.
     """
     seen = np.isfinite(first).all(axis=(1, 2)) & np.isfinite(second).all(axis=(1, 2))
     one, other = _centred(first), _centred(second)

@@ -1,10 +1,10 @@
 """Classify rating profiles into intended targets, themes held out as wholes.
 
-Unit: the theme, all images of one prompt whatever their seeds; a profile is an image's mean over participants.
-Targets change names *within theme*, as wholes, and the whole cross-validation is repeated, so that neither
-themes nor the shape of the folds can produce an effect. Participants are held fixed: the test asks about these
-people, and where people differ in how they see a target it rejects too often as a claim about people in general
-(``almond.stats.profile_difference`` is the test of that).
+Unit: the theme, all images of one prompt whatever their seeds; a profile is an image's mean over
+participants. Targets change names *within theme*, as wholes, and the whole cross-validation is repeated, so
+that neither themes nor the shape of the folds can produce an effect. Participants are held fixed: the test
+asks about these people, and where people differ in how they see a target it rejects too often as a claim
+about people in general (``almond.stats.profile_difference`` is the test of that).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VARIANTS: dict[str, tuple[str, bool]] = {
     "pls": ("pls", False),
     "lda_within": ("lda", True),
 }
-"""Name -> (method, profiles centred within base scene). The first is the main one, the others stand beside it."""
+"""Name -> (method, profiles centred within base scene). The first is the main one."""
 
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -1,20 +1,22 @@
 """Test whether classes of images have different rating profiles, with participants and themes both random.
 
-Trials are y[p, i] (K), one participant's ratings of one image. A regression on class with an intercept for every
-participant and every scene, both taken out first, gives S = M^(-1/2) X'y (C-1, K), M = X'X: the differences
-between classes within scenes and people, in which Q = |S|^2 is the sum of squares between classes, added over the
-K ratings. With V the two-way clustered covariance of S over participants and themes (``almond.stats.two_way``),
+Trials are y[p, i] (K), one participant's ratings of one image. A regression on class with an intercept for
+every participant and every scene, both taken out first, gives S = M^(-1/2) X'y (C-1, K), M = X'X: the
+differences between classes within scenes and people, in which Q = |S|^2 is the sum of squares between
+classes, added over the K ratings. With V the two-way clustered covariance of S over participants and themes
+(``almond.stats.two_way``),
 
     F = Q / tr V   on   f and f df   degrees of freedom,   f = (tr V)^2 / tr V^2
 
 is Box's approximation (1954, Ann. Math. Stat. 25, 290 and 484) to a quadratic form in normal variables, as in
 repeated-measures analysis of variance. Both traces in f are replaced by their unbiased estimates (Bai &
 Saranadasa, 1996, Stat. Sinica 6, 311): with few units the plain ones, Greenhouse and Geisser's, are
-conservative. f is the smallest of those of V and of its parts for participants and for themes. Q without the trials that share a unit is the cross-validated distance between the classes'
-profiles, so that this is also the test of whether they can be told apart in new people and new themes.
+conservative. f is the smallest of those of V and of its parts for participants and for themes. Q without the
+trials that share a unit is the cross-validated distance between the classes' profiles, so that this is also
+the test of whether they can be told apart in new people and new themes.
 
-What a participant sees differently, for every participant another way, and what a prompt does with a target, are
-noise here and not evidence: both are in V. A permutation of targets holds the participants fixed.
+What a participant sees differently, for every participant another way, and what a prompt does with a target,
+are noise here and not evidence: both are in V. A permutation of targets holds the participants fixed.
 """
 
 from __future__ import annotations
@@ -138,7 +140,9 @@ def _orthonormal(design: Floats) -> Floats:
     """Return ``design M^(-1/2)``: its columns with unit length and at right angles, without order."""
     lengths, axes = np.linalg.eigh(design.T @ design)
     if lengths[0] <= 1e-9 * max(float(lengths[-1]), 1.0):
-        raise InputError("profiles", "classes cannot be compared within scenes", "scenes crossed with classes")
+        raise InputError(
+            "profiles", "classes cannot be compared within scenes", "scenes crossed with classes"
+        )
     turned: Floats = design @ (axes / np.sqrt(lengths)) @ axes.T
     return turned
 
@@ -146,7 +150,11 @@ def _orthonormal(design: Floats) -> Floats:
 def _box(square: float, parts: TwoWayCovariance, classes: int) -> ProfileDifference:
     whole = parts.whole()
     trace = float(np.trace(whole))
-    estimates = ((whole, parts.df), (parts.people, parts.n_people - 1.0), (parts.themes, parts.n_themes - 1.0))
+    estimates = (
+        (whole, parts.df),
+        (parts.people, parts.n_people - 1.0),
+        (parts.themes, parts.n_themes - 1.0),
+    )
     freedom = min(effective_dimensions(covariance, df) for covariance, df in estimates)
     f = square / trace if trace > 0 else math.inf if square > 0 else 0.0
     least = float(math.factorial(classes)) ** (1 - parts.fewest)

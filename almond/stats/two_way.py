@@ -1,20 +1,23 @@
 """Test means and profiles with two crossed factors random: participants and themes.
 
-Every participant sees images of every theme, so that answers agree within a participant and within a theme. The
-variance of a mean, or of any least-squares estimate, is then
+Every participant sees images of every theme, so that answers agree within a participant and within a theme.
+The variance of a mean, or of any least-squares estimate, is then
 
     V = V_people + V_themes - V_cells
 
 where each part is the sum over its units of the squared sum of residuals (cells: the trials that share both),
-times G / (G - 1) for G units: Cameron, Gelbach & Miller (2011), J. Bus. Econ. Stat. 29, 238, equations 2.10 and
-2.13; Cameron & Miller (2015), J. Hum. Resour. 50, 317. V is never taken to be smaller than the larger of V_people
-and V_themes, and t has as many degrees of freedom as the smaller factor has units, less one. Units with unequal
-numbers of trials count as 1 / sum (n_g / n)^2 of them, which is G where all are equal: Carter, Schnepel &
-Steigerwald (2017), Rev. Econ. Stat. 99, 698. Without it people who leave early make the test liberal.
+times G / (G - 1) for G units: Cameron, Gelbach & Miller (2011), J. Bus. Econ. Stat. 29, 238;
+Cameron & Miller (2015), J. Hum. Resour. 50, 317. V is never taken to be smaller than the larger of
+V_people and V_themes, and t has as many degrees of freedom as the smaller factor has units, less one. Units
+with unequal numbers of trials count as 1 / sum (n_g / n)^2 of them, which is G where all are equal: Carter,
+Schnepel & Steigerwald (2017), Rev. Econ. Stat. 99, 698. Without it people who leave early make the test
+liberal.
 
-No p lies below 2 (1/2)^G, G the units of the smaller factor. Where units are all or none, a sample in which all
-of them fall on one side has that probability under the null, and no spread to tell it from certainty. The
-standard error is widened to that limit, so that p and interval agree.
+No p lies below 2 (1/2)^G, G the units of the smaller factor: where units are all or none, a sample in which
+all of them fall on one side has that probability under the null, and no spread to tell it from certainty.
+With fewer than six units nothing is significant at 5 % therefore, and the interval reaches to the null value.
+The standard error is at least what a single trial's difference by one makes, so that unanimity has an
+interval too.
 """
 
 from __future__ import annotations
@@ -26,13 +29,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from almond.errors import InputError
 from almond.finite import require_finite
 from almond.stats.ttest import half_width, two_sided_p
 from almond.typing import Floats, Ints
 
+LEVEL = 0.95
 Labels = Sequence[Any] | NDArray[Any]
 
 
@@ -70,7 +73,9 @@ def two_way_covariance(scores: Floats, people: Labels, themes: Labels) -> TwoWay
     counts = [np.bincount(codes) for codes in (person, theme)]
     n_people, n_themes = map(len, counts)
     if min(n_people, n_themes) < 2:
-        raise InputError("two-way test", f"{n_people} participants, {n_themes} themes", "at least two of each")
+        raise InputError(
+            "two-way test", f"{n_people} participants, {n_themes} themes", "at least two of each"
+        )
     cell = _codes(person * n_themes + theme)
     return TwoWayCovariance(
         *(_clustered(scores, codes) for codes in (person, theme, cell)),
@@ -103,8 +108,8 @@ def _clustered(scores: Floats, codes: Ints) -> Floats:
 class TwoWayTest:
     """A mean against a null value: two-sided t test and 95 % interval, participants and themes random.
 
-    ``se_people`` and ``se_themes`` are the standard errors with one factor alone. ``limited``: the standard
-    error was widened to the least p that so few units allow.
+    ``se_people`` and ``se_themes`` are the standard errors with one factor alone. ``limited``: p is the least
+    that so few units allow, above that of t.
     """
 
     estimate: float
@@ -122,7 +127,8 @@ class TwoWayTest:
 
 
 def least_p(units: int) -> float:
-    """Return the probability that ``units`` fair coins fall alike: the smallest p that so many can support."""
+    """Return the probability that ``units`` fair coins fall alike: the smallest p that so many can
+    support."""
     return float(2.0 ** (1 - units))
 
 
@@ -133,27 +139,28 @@ def two_way_mean(values: Floats, people: Labels, themes: Labels, *, null: float 
     """
     values = np.asarray(values, dtype=np.float64)
     require_finite(values, "two-way test: values", axes=("trial",))
-    mean = float(values.mean())
-    parts = two_way_covariance((values - mean)[:, None] / len(values), people, themes)
-    se, distance = float(np.sqrt(parts.whole()[0, 0])), mean - null
-    # |distance| / se may not exceed the t of the least p.
-    least = least_p(parts.fewest)
-    narrowest = abs(distance) / float(stats.t.isf(least / 2.0, parts.df))
-    limited = bool(se < narrowest)
-    se = max(se, narrowest)
-    t = distance / se if se > 0 else 0.0
+    mean, trials = float(values.mean()), len(values)
+    parts = two_way_covariance((values - mean)[:, None] / trials, people, themes)
+    units = parts.df + 1.0
+    resolution = math.sqrt(units / parts.df) / trials
+    se = max(math.sqrt(parts.whole()[0, 0]), resolution)
+    t = (mean - null) / se
+    own, least = two_sided_p(t, parts.df), least_p(parts.fewest)
     reach = half_width(se, parts.df)
+    low, high = mean - reach, mean + reach
+    if least > 1.0 - LEVEL:
+        low, high = min(low, null), max(high, null)
     return TwoWayTest(
         estimate=mean,
         se=se,
         t=t,
         df=parts.df,
-        p=least if limited else two_sided_p(t, parts.df),
-        low=mean - reach,
-        high=mean + reach,
+        p=max(own, least),
+        low=low,
+        high=high,
         se_people=math.sqrt(parts.people[0, 0]),
         se_themes=math.sqrt(parts.themes[0, 0]),
         participants=parts.n_people,
         themes=parts.n_themes,
-        limited=limited,
+        limited=own < least,
     )

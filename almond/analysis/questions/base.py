@@ -129,6 +129,5 @@ def count_units(rows: pd.DataFrame, profiles: Profiles | None = None) -> dict[st
 def units_text(units: Mapping[str, int]) -> str:
     """Write ``40 participants, 12 base scenes of 6 themes, 48 stimuli``."""
     stimuli = f", {units['stimuli']} stimuli" if "stimuli" in units else ""
-    return (
-        f"{units['participants']} participants, {units['scenes']} base scenes of {units['themes']} themes{stimuli}"
-    )
+    scenes = f"{units['scenes']} base scenes of {units['themes']} themes"
+    return f"{units['participants']} participants, {scenes}{stimuli}"

@@ -1,9 +1,10 @@
 """Do people choose the image that was manipulated towards a higher predicted response?
 
-Unit: participants and themes, both random: seeds of one prompt share content. A binomial test over trials, one
-that treats only participants as random, or only scenes, takes correlated trials for independent ones and
+Unit: participants and themes, both random: seeds of one prompt share content. A binomial test over trials,
+one that treats only participants as random, or only scenes, takes correlated trials for independent ones and
 rejects a true null in 20 to 75 percent of studies. The test is on shares: a Wald test on the logit of a mixed
-model loses power as choices come near unanimity, and rejects half of the true nulls where people are all or none.
+model loses power as choices come near unanimity, and rejects half of the true nulls where people are all or
+none.
 """
 
 from __future__ import annotations
@@ -46,11 +47,12 @@ class ChoiceResult:
     ``share`` is tested against one half, participants and themes random: ``se``, ``t``, ``df``, ``p`` and the
     95 % interval ``low`` to ``high`` are of ``almond.stats.two_way``, ``limited`` too.
 
-    The rest comes from a logistic mixed model, for a typical participant and theme: ``estimate`` is its intercept
-    in log odds, ``probability`` the same as a probability with its interval, ``p_wald`` by t with ``model_df``
-    degrees of freedom. Where choices are ``separated`` (everybody chose alike, or alike within each unit of a
-    factor) the model has no maximum, and estimate and ``sd`` are those of the likelihood ratio with one
-    factor random, the one whose p is largest; ``on_bound`` where its standard deviation grows without end.
+    The rest comes from a logistic mixed model, for a typical participant and theme: ``estimate`` is its
+    intercept in log odds, ``probability`` the same as a probability with its interval, ``p_wald`` by t with
+    ``model_df`` degrees of freedom. Where choices are ``separated`` (everybody chose alike, or alike within
+    each unit of a factor) the model has no maximum, and estimate and ``sd`` are those of the likelihood ratio
+    with one factor random, the one whose p is largest; ``on_bound`` where its standard deviation grows
+    without end.
     """
 
     target: str | None
@@ -88,9 +90,9 @@ class ChoiceResult:
 def alignment(choices: pd.DataFrame, *, target: str | None = None) -> ChoiceResult:
     """Test whether choices are aligned with the manipulation, over all of ``choices`` or one ``target``.
 
-    ``choices`` has ``participant_id``, ``theme``, ``base_scene``, ``pair_id``, ``intended_target``, ``chosen``
-    and ``aligned`` (0 or 1); without ``theme`` every base scene is a theme of its own. Raises ``InputError``
-    with fewer than two participants or three themes.
+    ``choices`` has ``participant_id``, ``theme``, ``base_scene``, ``pair_id``, ``intended_target``,
+    ``chosen`` and ``aligned`` (0 or 1); without ``theme`` every base scene is a theme of its own. Raises
+    ``InputError`` with fewer than two participants or three themes.
     """
     rows = choices if target is None else choices[choices["intended_target"] == target]
     themes = rows["theme"] if "theme" in rows else rows["base_scene"]
@@ -140,7 +142,7 @@ def alignment(choices: pd.DataFrame, *, target: str | None = None) -> ChoiceResu
 
 
 def _random_terms(rows: pd.DataFrame, themes: pd.Series[str]) -> list[RandomTerm]:
-    """Participants and themes; base scenes within themes, and pairs within scenes, where there are several."""
+    """List participants and themes; scenes within themes and pairs within scenes where there are several."""
     levels = (("theme", themes), ("base scene", rows["base_scene"]), ("pair", rows["pair_id"]))
     terms, units = [RandomTerm("participant", rows["participant_id"].to_numpy())], 0
     for name, labels in levels:
@@ -227,8 +229,8 @@ def _section(title: str, result: Result) -> Section:
         figures=(
             Picture(
                 "choices",
-                "Above the line: observed share with its 95 % interval, participants and themes random. Below: "
-                "observed share in each base scene. Dashed: 50 %.",
+                "Above the line: observed share with its 95 % interval, participants and themes random. "
+                "Below: observed share in each base scene. Dashed: 50 %.",
             ),
         ),
         tables=(
@@ -282,8 +284,8 @@ def _notes(result: Result) -> tuple[str, ...]:
     if limited := [row for _, row in tests if row["limited"]]:
         units = min(min(row["participants"], row["themes"]) for row in limited)
         notes.append(
-            "‡ Participants or themes agreed so closely that t has no meaning; p is the chance that as many "
-            f"coins as there are units all fall alike ({units} units: {p_cell(least_p(units))})."
+            "‡ The least p that the number of participants and themes allows: the probability that as many "
+            f"coins all fall alike ({units} units: {p_cell(least_p(units))})."
         )
     if separated := [name for name, row in tests if row["separated"]]:
         notes.append(
@@ -320,9 +322,9 @@ def _figures(result: Result) -> dict[str, Figure]:
 def _methods(_: Result) -> str:
     return (
         "Choices: the share of trials in which the image manipulated towards a higher predicted response was "
-        "chosen, tested against one half by t with participants and themes (the prompts of the images) random: "
-        "two-way clustered variance (participants plus themes minus their cells, not below the larger of the "
-        "two; Cameron, Gelbach & Miller, 2011), degrees of freedom from the smaller number of units, less "
+        "chosen, tested against one half by t with participants and themes (the prompts of the images) "
+        "random: two-way clustered variance (participants plus themes minus their cells, not below the larger "
+        "of the two; Cameron, Gelbach & Miller, 2011), degrees of freedom from the smaller number of units, less "
         "one. Beside it, for estimates, a logistic mixed model (Laplace approximation) with random "
         "participants and themes and, where there are several, scenes within themes and pairs within scenes."
     )

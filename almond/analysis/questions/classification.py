@@ -1,8 +1,8 @@
 """Do rating profiles identify the intended region?
 
 Unit: participants and themes, both random, in the test that is confirmatory; whole themes held out in the
-classification, whose permutation test holds the participants fixed and stands beside it. Classified with a theme
-in training and test alike, accuracy lies above chance in every study.
+classification, whose permutation test holds the participants fixed and stands beside it. Classified with a
+theme in training and test alike, accuracy lies above chance in every study.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def _headline(result: Result, alpha: float) -> str:
         else "Ratings did not depend on which region the images were made for, beyond chance"
     )
     return (
-        f"{start} ({f_text(difference)}); from the ratings of an image its region was identified with an accuracy "
-        f"of {lda['accuracy']:.2f} (95 % CI {interval['low']:.2f} to {interval['high']:.2f}; chance "
+        f"{start} ({f_text(difference)}); from the ratings of an image its region was identified with an "
+        f"accuracy of {lda['accuracy']:.2f} (95 % CI {interval['low']:.2f} to {interval['high']:.2f}; chance "
         f"{lda['chance']:.2f})."
     )
 
@@ -132,9 +132,9 @@ def _section(title: str, result: Result) -> Section:
         ),
         tables=_tables(result),
         notes=(
-            f"B = {lda['permutations']} permutations of the targets’ names within themes, seed {lda['seed']}. The "
-            "permutation tests hold the participants fixed: their p is about these people, not about people "
-            "in general.",
+            f"B = {lda['permutations']} permutations of the targets’ names within themes, seed "
+            f"{lda['seed']}. The permutation tests hold the participants fixed: their p is about these "
+            "people, not about people in general.",
         ),
     )
 
@@ -143,8 +143,9 @@ def _difference_text(difference: Result) -> str:
     limited = " (the least p that so few themes allow)" if difference["limited"] else ""
     return (
         f"Difference between the targets’ rating profiles, participants and themes random: "
-        f"{f_text(difference)}{limited}. Participants alone account for {percent(difference['share_people'])} of "
-        f"the error variance, themes alone for {percent(difference['share_themes'])}."
+        f"{f_text(difference)}{limited}. Participants alone account for "
+        f"{percent(difference['share_people'])} of the error variance, themes alone for "
+        f"{percent(difference['share_themes'])}."
     )
 
 
@@ -153,8 +154,8 @@ def _attainable_text(result: Result) -> tuple[str, ...]:
     if attainable is None:
         return ()
     return (
-        "Attainable: from the mean ratings of one random half of the participants, the other half’s ratings of "
-        f"an image were recognised among those of its scene in {percent(attainable['accuracy'])} of cases "
+        "Attainable: from the mean ratings of one random half of the participants, the other half’s ratings "
+        f"of an image were recognised among those of its scene in {percent(attainable['accuracy'])} of cases "
         f"(central 95 % of {attainable['splits']} splits {percent(attainable['low'])} to "
         f"{percent(attainable['high'])}, chance {percent(attainable['chance'])}).",
     )
@@ -219,15 +220,15 @@ def _null_figure(lda: Result) -> Figure:
 def _methods(settings: Result) -> str:
     return (
         "Classification: ratings of the images manipulated towards a higher predicted response. Difference "
-        "between targets: sum of squares between the targets’ standardised rating profiles, within scenes and "
-        "participants, over the trace of its two-way clustered covariance (participants and themes random; "
+        "between targets: sum of squares between the targets’ standardised rating profiles, within scenes "
+        "and participants, over the trace of its two-way clustered covariance (participants and themes random; "
         "Cameron, Gelbach & Miller, 2011), with F by Box’s approximation. Accuracy: "
-        "shrinkage linear discriminant analysis (shrinkage 0.2) of images’ mean profiles; beside it partial least "
-        "squares discriminant analysis, and the first on profiles centred within scene; each theme held out in "
-        "turn, scaling learned on the others; balanced accuracy, its interval with what is right clustered by "
-        "theme and a tenth of the participants left out in turn. In the permutation tests the targets change "
-        "names within themes, as wholes, participants fixed, and the whole cross-validation is repeated "
-        f"(B = {settings['permutations']} permutations, seed {settings['seed']}), p = (1 + b) / (1 + B). "
+        "shrinkage linear discriminant analysis (shrinkage 0.2) of images’ mean profiles; beside it partial "
+        "least squares discriminant analysis, and the first on profiles centred within scene; each theme "
+        "held out in turn, scaling learned on the others; balanced accuracy, its interval with what is right "
+        "clustered by theme and a tenth of the participants left out in turn. In the permutation tests the "
+        "targets change names within themes, as wholes, participants fixed, and the whole cross-validation is "
+        f"repeated (B = {settings['permutations']} permutations, seed {settings['seed']}), p = (1 + b) / (1 + B). "
         "Pairs of targets: accuracy from the same scores, family-wise p from the largest pair in every "
         "permutation, Holm’s beside it. Chance is re-derived as the mean over permutations."
     )

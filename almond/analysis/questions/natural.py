@@ -1,10 +1,10 @@
 """Natural images: do predicted responses, and published norms, correlate with ratings of the images?
 
 Unit: the theme, of which several images may show the same content; a value is an image's mean rating over
-participants, who are held fixed. p by permuting whole themes, family-wise over all tests by the largest absolute
-correlation; intervals by resampling themes. Counted by images, sixty pictures in fifteen themes of four reject
-half of the true nulls. The association is one of these images: it says nothing of what would happen if an
-image were changed.
+participants, who are held fixed. p by permuting whole themes, family-wise over all tests by the largest
+absolute correlation; intervals by resampling themes. Counted by images, sixty pictures in fifteen themes of
+four reject half of the true nulls. The association is one of these images: it says nothing of what would
+happen if an image were changed.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def associations(
     ``ratings`` (n, K) stimulus means; each predictor (n,), NaN where absent. All predictors are tested on the
     stimuli that have all of the usable ones, so that one permutation serves all. Predictors that are absent
     for more than half of the stimuli, or do not vary, and constructs that do not vary are ``skipped`` with
-    the reason. ``themes`` (n,) move as wholes. ``rng`` draws permutations and resamples; ``seed`` is recorded.
-    Raises ``InputError`` when fewer than five themes, or nothing to test, remain.
+    the reason. ``themes`` (n,) move as wholes. ``rng`` draws permutations and resamples; ``seed`` is
+    recorded. Raises ``InputError`` when fewer than five themes, or nothing to test, remain.
     """
     skipped: dict[str, str] = {}
     usable = {name: values for name, values in predictors.items() if _present(name, values, skipped)}

@@ -144,9 +144,7 @@ def _obstacle(rows: pd.DataFrame) -> str | None:
 
 def fit_shift(rows: pd.DataFrame, target: str, construct: str) -> Shift:
     direction = rows["direction"].to_numpy(dtype=np.float64) / 2.0
-    people, themes, scenes = (
-        rows[column].to_numpy() for column in ("participant_id", "theme", "base_scene")
-    )
+    people, themes, scenes = (rows[column].to_numpy() for column in ("participant_id", "theme", "base_scene"))
     both = np.column_stack([np.ones(len(rows)), direction])
     terms = [
         RandomTerm("participant", people, direction[:, None], ("direction",)),
@@ -269,8 +267,8 @@ def _methods(_: Result) -> str:
     return (
         "Profiles: means over themes with t intervals. Shifts: linear mixed model (REML) of the "
         "standardised rating on direction with participants' slopes and themes' (and, within themes, base "
-        "scenes') intercepts and slopes; t with degrees of freedom from participants or themes, whichever are "
-        "fewer, less one."
+        "scenes') intercepts and slopes; t with degrees of freedom from participants or themes, whichever "
+        "are fewer, less one."
     )
 
 

@@ -34,7 +34,7 @@ LOG_WEIGHTS = -0.5 * NODES**2 - logsumexp(-0.5 * NODES**2)
 class OneFactorFit:
     """The intercept (log odds) and standard deviation of one factor's units, at the largest likelihood.
 
-    ``on_bound``: the standard deviation is the largest that is searched, because the likelihood rises with it.
+    ``on_bound``: the standard deviation is the largest that is searched; the likelihood rises with it.
     """
 
     intercept: float
@@ -71,7 +71,7 @@ def fit_one_factor(counts: Floats, trials: Floats, *, null: bool = False) -> One
 def _limit(counts: Floats, trials: Floats, null: bool) -> float:
     """Return the log-likelihood that is approached as the standard deviation grows without end.
 
-    Units that are all or none are then coins, with an even chance under the null; any other unit is impossible.
+    Units that are all or none are then coins, fair ones under the null; any other unit is impossible.
     """
     ones, units = float(np.count_nonzero(counts == trials)), len(counts)
     if ones + np.count_nonzero(counts == 0.0) < units:
