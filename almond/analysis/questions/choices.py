@@ -321,12 +321,13 @@ def _figures(result: Result) -> dict[str, Figure]:
 
 def _methods(_: Result) -> str:
     return (
-        "Choices: the share of trials in which the image manipulated towards a higher predicted response was "
-        "chosen, tested against one half by t with participants and themes (the prompts of the images) "
-        "random: two-way clustered variance (participants plus themes minus their cells, not below the larger "
-        "of the two; Cameron, Gelbach & Miller, 2011), degrees of freedom from the smaller number of units, less "
-        "one. Beside it, for estimates, a logistic mixed model (Laplace approximation) with random "
-        "participants and themes and, where there are several, scenes within themes and pairs within scenes."
+        "Choices: the share of trials in which the image manipulated towards a higher predicted response "
+        "was chosen, tested against one half by t with participants and themes (the prompts of the "
+        "images) random: two-way clustered variance (participants plus themes minus their cells, not "
+        "below the larger of the two; Cameron, Gelbach & Miller, 2011), degrees of freedom from the "
+        "smaller number of units, less one. Beside it, for estimates, a logistic mixed model (Laplace "
+        "approximation) with random participants and themes and, where there are several, scenes within "
+        "themes and pairs within scenes."
     )
 
 

@@ -219,18 +219,19 @@ def _null_figure(lda: Result) -> Figure:
 
 def _methods(settings: Result) -> str:
     return (
-        "Classification: ratings of the images manipulated towards a higher predicted response. Difference "
-        "between targets: sum of squares between the targets’ standardised rating profiles, within scenes "
-        "and participants, over the trace of its two-way clustered covariance (participants and themes random; "
-        "Cameron, Gelbach & Miller, 2011), with F by Box’s approximation. Accuracy: "
-        "shrinkage linear discriminant analysis (shrinkage 0.2) of images’ mean profiles; beside it partial "
-        "least squares discriminant analysis, and the first on profiles centred within scene; each theme "
-        "held out in turn, scaling learned on the others; balanced accuracy, its interval with what is right "
-        "clustered by theme and a tenth of the participants left out in turn. In the permutation tests the "
-        "targets change names within themes, as wholes, participants fixed, and the whole cross-validation is "
-        f"repeated (B = {settings['permutations']} permutations, seed {settings['seed']}), p = (1 + b) / (1 + B). "
-        "Pairs of targets: accuracy from the same scores, family-wise p from the largest pair in every "
-        "permutation, Holm’s beside it. Chance is re-derived as the mean over permutations."
+        "Classification: ratings of the images manipulated towards a higher predicted response. "
+        "Difference between targets: sum of squares between the targets’ standardised rating profiles, "
+        "within scenes and participants, over the trace of its two-way clustered covariance (participants "
+        "and themes random; Cameron, Gelbach & Miller, 2011), with F by Box’s approximation. Accuracy: "
+        "shrinkage linear discriminant analysis (shrinkage 0.2) of images’ mean profiles; beside it "
+        "partial least squares discriminant analysis, and the first on profiles centred within scene; "
+        "each theme held out in turn, scaling learned on the others; balanced accuracy, its interval with "
+        "what is right clustered by theme and a tenth of the participants left out in turn. In the "
+        "permutation tests the targets change names within themes, as wholes, participants fixed, and the "
+        f"whole cross-validation is repeated (B = {settings['permutations']} permutations, seed "
+        f"{settings['seed']}), p = (1 + b) / (1 + B). Pairs of targets: accuracy from the same scores, "
+        "family-wise p from the largest pair in every permutation, Holm’s beside it. Chance is re-derived "
+        "as the mean over permutations."
     )
 
 
