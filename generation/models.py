@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.text import slugify
 
-from almond.design.themes import theme_of_prompt
+from almond.design.themes import theme_named
 from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from encoder.models import DIGEST_LENGTH, Target
@@ -111,6 +111,13 @@ class ImageSet(models.Model):
     folder = models.CharField(max_length=1000, help_text="Where the images came from.")
     norms_file = models.CharField(max_length=1000, blank=True)
     norms = models.JSONField(default=list, help_text="Names of the numeric columns of the norms.")
+    theme_column = models.CharField(
+        "theme",
+        max_length=200,
+        blank=True,
+        help_text="Column of the norms that says what several images share. Without one, every image "
+        "counts as a theme of its own.",
+    )
     imported_at = models.DateTimeField(null=True, blank=True)
     job = models.ForeignKey(
         "jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="image_sets"
@@ -152,6 +159,9 @@ class Stimulus(models.Model):
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     base_scene = models.CharField(max_length=340, db_index=True)
+    stated_theme = models.CharField(
+        max_length=340, blank=True, help_text="The theme that the norms of a natural image state."
+    )
     prompt = models.CharField(max_length=300, blank=True)
     seed = models.BigIntegerField(null=True, blank=True)
     intended_target = models.CharField(max_length=60, blank=True)
@@ -209,8 +219,9 @@ class Stimulus(models.Model):
 
     @property
     def theme(self) -> str:
-        """Return what its base scene shares with others of the same content: the prompt, or itself alone."""
-        return theme_of_prompt(self.prompt) or self.base_scene
+        """Return what its base scene shares with others of the same content: what the norms state, the prompt
+        of a generated image, or the scene alone."""
+        return self.stated_theme or theme_named(self.prompt) or self.base_scene
 
     @property
     def path(self) -> Path:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from almond.cells import is_number
 from almond.design.plan import StudyPlan
-from almond.design.themes import theme_of_prompt
+from almond.design.themes import theme_named
 from almond.design.trials.columns import Column
 from almond.digest import digest_file, digest_json
 from almond.errors import DigestMismatch, InputError
@@ -126,7 +126,7 @@ def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:
     :returns: the plan's remark on themes that it does not state.
     """
     stimuli = frames["stimuli"]
-    scenes, prompts = stimuli["base_scene"], stimuli["prompt"].map(theme_of_prompt)
+    scenes, prompts = stimuli["base_scene"], stimuli["prompt"].map(theme_named)
     themes = dict(zip(scenes, prompts.where(prompts != "", scenes), strict=True)) | plan.theme_of_scene
     for name in ("ratings", "choices", "stimuli"):
         if "theme" not in frames[name]:

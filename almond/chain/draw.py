@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from almond.chain.settings import DemoSettings
-from almond.design.themes import theme_of_prompt
+from almond.design.themes import theme_named
 from almond.digest import digest_bytes
 from almond.encoding.features.space import FeatureSpace
 from almond.guidance.backends.base import Generator
@@ -92,7 +92,7 @@ def stimulus_row(made: Generated, png: bytes) -> dict[str, Any]:
         "stimulus_id": "-".join([scene, target, side, f"{recipe.strength:g}"] if target else [scene, side]),
         "image_sha256": digest_bytes(png),
         "base_scene": scene,
-        "theme": theme_of_prompt(recipe.prompt),
+        "theme": theme_named(recipe.prompt),
         "prompt": recipe.prompt,
         "seed": recipe.seed,
         "intended_target": target,

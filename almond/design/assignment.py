@@ -3,11 +3,13 @@
 Lists are made once, when a study is frozen, and are a function of the plan alone (its seed included).
 
 - *Exposure*: over the lists, every stimulus (pair) of a block stands in equally many lists, within one.
-- *Cells*: when a list shows only some of them, targets, directions and base scenes are spread evenly in it.
+- *Cells*: when a list shows only some of them, targets, directions, base scenes and the themes that the plan
+  states are spread evenly in it.
 - *Sides*: the image guided up is left as often as right in every list and for every pair over the lists, and
   within a list for every target: exactly when the number is even, within one when it is odd.
-- *Order*: a base scene (so also a stimulus) never follows itself where the others allow it; an image
-  that is shown again comes at least a quarter of the block after its first showing.
+- *Order*: a base scene (so also a stimulus) never follows itself where the others allow it, nor, where they
+  allow that, a theme; an image that is shown again comes at least a quarter of the block after its first
+  showing.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,16 +21,30 @@ def cell_of(item: Item) -> str:
     return f"{item.target or ''}{direction}"
 
 
-def deal(items: Sequence[Item], n_lists: int, size: int, rng: np.random.Generator) -> list[list[int]]:
+def deal(
+    items: Sequence[Item],
+    n_lists: int,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    themes: Mapping[str, str] | None = None,
+) -> list[list[int]]:
     """Deal ``size`` different items (by number) to every list, over the lists equally often within 1.
 
-    Within a list, targets, cells (target and direction) and base scenes come as evenly as swaps find.
+    Within a list, targets, cells (target and direction), base scenes and themes come as evenly as swaps find.
+
+    :param themes: themes by base scene, as the plan states them; a scene without one is its own.
     """
+    scenes = [item.base_scene for item in items]
     factors = [
         codes([item.target or "" for item in items]),
         codes([cell_of(item) for item in items]),
-        codes([item.base_scene for item in items]),
+        codes(scenes),
     ]
+    by_theme = codes([(themes or {}).get(scene, scene) for scene in scenes])
+    if not np.array_equal(by_theme, factors[-1]):  # one scene per theme: they are spread already
+        # Scenes and themes count for two; so must what is manipulated, which matters more.
+        factors += [by_theme, factors[1]]
     lists = first_deal(factors, n_lists, size, rng)
     if size < len(items):
         proposals = min(PROPOSALS_PER_SHOWING * n_lists * size, MOST_PROPOSALS)

@@ -7,9 +7,12 @@ has one theme.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from almond.design.parts import PlannedStimulus
+
+NUMBER_AT_END = re.compile(r"[\s_-]*\d+$")
 
 LEAST_THEMES = 6
 """Fewest themes for a test in which themes are random.
@@ -20,9 +23,15 @@ p = 2/2^6 = .03 with six, but no less than 2/2^5 = .06 with five: no result coul
 """
 
 
-def theme_of_prompt(prompt: str) -> str:
-    """Return the theme of images of a prompt: its words, without capitals and with single spaces."""
-    return " ".join(prompt.split()).lower()
+def theme_named(text: str) -> str:
+    """Return the theme that a text names, a prompt or a cell of the norms: single spaces, no capitals."""
+    return " ".join(text.split()).lower()
+
+
+def theme_in_name(name: str) -> str:
+    """Return the theme in an image's name, less the number at its end: OASIS calls pictures ``Acorns 1``."""
+    whole = theme_named(name)
+    return NUMBER_AT_END.sub("", whole) or whole
 
 
 def told_themes(stimuli: Iterable[PlannedStimulus]) -> dict[str, str]:
@@ -35,7 +44,7 @@ def themes_of_scenes(stimuli: Iterable[PlannedStimulus]) -> dict[str, str]:
     images = tuple(stimuli)
     prompts: dict[str, str] = {}
     for stimulus in images:
-        if theme := theme_of_prompt(stimulus.prompt):
+        if theme := theme_named(stimulus.prompt):
             prompts.setdefault(stimulus.base_scene, theme)
     scenes = {stimulus.base_scene: stimulus.base_scene for stimulus in images}
     return scenes | prompts | told_themes(images)

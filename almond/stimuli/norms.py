@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from almond.cells import is_number, not_a_number
+from almond.cells import is_missing, is_number, not_a_number
+from almond.design.themes import theme_in_name, theme_named
 from almond.errors import InputError
 from almond.files.folders import normalised
 from almond.files.text import read_text
@@ -159,6 +160,37 @@ def listed(problems: Sequence[str]) -> str:
     more = len(problems) - len(shown)
     head = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     return "\n  ".join([head, *shown, *([f"and {more} more"] if more else [])])
+
+
+def place_of_column(table: TextTable, column: str, what: str) -> int:
+    """Find a column by its name, without regard to capitals; ``InputError`` lists those that there are."""
+    place = _place(table.names, what, column)
+    if place is None:
+        shown = ", ".join(name for name in table.names if name)
+        raise InputError(table.source, f"has no column {column!r} for {what}", f"one of its columns: {shown}")
+    return place
+
+
+def themes_in(
+    source: object, column: str, cells: Mapping[str, tuple[int, str]], *, names_images: bool
+) -> dict[str, str]:
+    """Read the themes of images from their cells in one column.
+
+    :param cells: image -> row number in the file, and the cell.
+    :param names_images: the column is the one that names the images: a theme is a name without its suffix and
+        the number at its end.
+    :raises InputError: for every image whose cell is empty or says that nothing is known.
+    """
+    problems = [
+        f"row {row}, {image!r}: the theme in column {column} is {cell!r}"
+        for image, (row, cell) in cells.items()
+        if is_missing(cell)
+    ]
+    if problems:
+        raise InputError(source, listed(problems), "a theme for every image")
+    if names_images:
+        return {image: theme_in_name(image_key(cell)) for image, (_, cell) in cells.items()}
+    return {image: theme_named(cell) for image, (_, cell) in cells.items()}
 
 
 def _doubled(images: Sequence[str]) -> list[str]:

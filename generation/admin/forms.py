@@ -19,7 +19,14 @@ from almond.errors import InputError
 from almond.guidance.generators import defaults_of, known_generators
 from encoder.models import Target
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
-from generation.services.checks import MOST_SEEDS, check_matching, check_norms, check_recipe, check_source
+from generation.services.checks import (
+    MOST_SEEDS,
+    check_matching,
+    check_norms,
+    check_recipe,
+    check_source,
+    check_theme_column,
+)
 from lab.append_only import RowForm, errors_shown_on
 from lab.typed_values import read_numbers
 
@@ -180,6 +187,14 @@ class ImageSetForm(RowForm):
     norms_upload = forms.FileField(
         label="… with its norms", required=False, widget=UnfoldAdminFileFieldWidget, help_text="A CSV."
     )
+    theme_column = forms.CharField(
+        label="Column of themes",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The column of the norms that says what several images share, such as their motif. It may "
+        "also be the column that names the images: numbers at the end are left off (Acorns 1, Acorns 2). "
+        "Without one, every image counts as a theme of its own.",
+    )
 
     class Meta:
         model = ImageSet
@@ -202,6 +217,10 @@ class ImageSetForm(RowForm):
         with errors_shown_on(self, at="norms_file"):
             if data.get("norms_file"):
                 check_norms(Path(data["norms_file"]))
+        with errors_shown_on(self, at="theme_column"):
+            check_theme_column(
+                data.get("theme_column", ""), data.get("norms_file") or data.get("norms_upload")
+            )
         return data
 
 

@@ -48,8 +48,8 @@ class ImageSetAdmin(AppendOnlyAdmin):
         return "imported" if row.imported_at else (row.job.state if row.job else "")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        added = ["name", ("folder", "norms_file"), ("archive", "norms_upload")]
-        return [(None, {"fields": ["name", "folder", "norms_file"] if obj else added})]
+        added = ["name", ("folder", "norms_file"), ("archive", "norms_upload"), "theme_column"]
+        return [(None, {"fields": ["name", "folder", "norms_file", "theme_column"] if obj else added})]
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> ImageSet:
         folder, norms = data["folder"], data["norms_file"]
@@ -57,7 +57,13 @@ class ImageSetAdmin(AppendOnlyAdmin):
             folder = services.keep_upload(data=data["archive"].read(), suffix="zip")
         if data["norms_upload"]:
             norms = services.keep_upload(data=data["norms_upload"].read(), suffix="csv")
-        return services.import_image_set(name=data["name"], folder=folder, norms=norms, by=actor(request))
+        return services.import_image_set(
+            name=data["name"],
+            folder=folder,
+            norms=norms,
+            theme_column=data["theme_column"],
+            by=actor(request),
+        )
 
     def row_actions(self) -> dict[str, Action]:
         return {"score": self.score, "retry": self.retry}
@@ -82,6 +88,7 @@ class ImageSetAdmin(AppendOnlyAdmin):
         return {
             "images": images[:SHOWN],
             "count": len(images),
+            "themes": len({image.theme for image in images}),
             "score_names": names,
             "chosen_norm": norm,
             "chosen_score": score,

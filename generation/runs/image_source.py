@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +15,15 @@ from almond.pictures.reading import DecodedPicture, read_image, read_picture
 from almond.progress import Progress
 from almond.stimuli.images import png_bytes
 from almond.stimuli.lowlevel import measure
-from almond.stimuli.norms import SHOWN, codes_in, image_key, listed, problem_of_rating
+from almond.stimuli.norms import (
+    SHOWN,
+    codes_in,
+    image_key,
+    listed,
+    place_of_column,
+    problem_of_rating,
+    themes_in,
+)
 from almond.tables import TextTable, read_table
 
 STORED = {"PNG": "png", "JPEG": "jpg"}
@@ -28,7 +36,8 @@ LARGEST_IMAGE = 64 << 20
 class Photograph:
     """An image that was read and measured; ``read`` gives the bytes to be stored and shown.
 
-    ``changes`` says how they differ from the file: empty where they are the file's own.
+    ``changes`` says how they differ from the file: empty where they are the file's own. ``theme`` is empty
+    where no column states any.
     """
 
     name: str
@@ -37,6 +46,7 @@ class Photograph:
     height: int
     lowlevel: dict[str, float]
     norms: dict[str, float]
+    theme: str
     read: Callable[[], bytes]
     changes: str = ""
 
@@ -52,16 +62,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Norms:
-    """Image name -> (row number in the file, norm -> value), and remarks on columns that are no norms."""
+    """Image name -> (row number in the file, norm -> value), image name -> theme where a column states one,
+    and remarks on themes and on columns that are no norms."""
 
     names: tuple[str, ...]
     rows: Mapping[str, tuple[int, dict[str, float]]]
+    themes: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
 
-def read_source(source: Path, norms_file: Path | None, *, progress: Progress) -> Source:
+def read_source(source: Path, norms_file: Path | None, *, progress: Progress, theme: str = "") -> Source:
     """Read and measure every image of a folder or zip file, and join the norms by image name.
 
+    :param theme: column of the norms that states the theme of an image; without one, each has its own.
     :raises InputError: no images; a file that is not the image its name says; two files of one name; a norms
         file without a column of image names, without one of the images, or with a word among its numbers.
     """
@@ -69,7 +82,7 @@ def read_source(source: Path, norms_file: Path | None, *, progress: Progress) ->
     if not readers:
         raise InputError(source, "holds no image", ", ".join(IMAGE_SUFFIXES))
     names = sorted(readers)
-    norms = read_norms(norms_file, names) if norms_file else Norms((), {})
+    norms = read_norms(norms_file, names, theme=theme) if norms_file else Norms((), {})
     images = []
     for number, name in enumerate(names):
         progress.report(number / len(names), f"reading {name}")
@@ -103,7 +116,8 @@ def _check(label: str, name: str, read: Callable[[], bytes], norms: Norms) -> Ph
     values = norms.rows[image_key(name)][1] if norms.rows else {}
     suffix, changes = _stored_as(picture)
     stored = _AsPng(label, read) if changes else read
-    return Photograph(name, suffix, width, height, measure(picture.pixels), values, stored, changes)
+    theme = norms.themes.get(name, "")
+    return Photograph(name, suffix, width, height, measure(picture.pixels), values, theme, stored, changes)
 
 
 def _stored_as(picture: DecodedPicture) -> tuple[str, str]:
@@ -175,13 +189,13 @@ class _ZipReader:
             raise InputError(f"{self.path}/{self.entry}", f"cannot be unpacked ({error})") from error
 
 
-def read_norms(path: Path, images: Sequence[str]) -> Norms:
+def read_norms(path: Path, images: Sequence[str], *, theme: str = "") -> Norms:
     """Read the norms of images from a CSV file (see ``almond.tables``) with any kind of line end.
 
-    The column that names the images is the one that names the most of them. Every other column of numbers is
-    a norm; ``n/a`` or an empty cell there is a missing value. A column with numbers for some of the images
-    and something else for others is an error where at least half of the cells are meant as numbers,
-    otherwise a remark.
+    The column that names the images is the one that names the most of them. Every other column of numbers,
+    but that of the themes, is a norm; ``n/a`` or an empty cell there is a missing value. A column with
+    numbers for some of the images and something else for others is an error where at least half of the cells
+    are meant as numbers, otherwise a remark.
 
     :raises InputError: no such column, an image without a row or with two, cells among numbers that are none
         or look like codes for missing values, by the row as a spreadsheet shows it.
@@ -201,12 +215,20 @@ def read_norms(path: Path, images: Sequence[str]) -> Norms:
     for key, name in wanted.items():
         if key not in by_image:
             raise InputError(path, f"has no row for {name}", f"{name!r} in column {table.names[column]!r}")
-    numeric, remarks = _numeric_columns(table, [by_image[key] for key in wanted], column)
+    no_norms, themes, remarks = {column}, {}, []
+    if theme:
+        place = place_of_column(table, theme, "the column of themes")
+        no_norms.add(place)
+        cells = {name: (by_image[key][0], by_image[key][1][place]) for key, name in wanted.items()}
+        themes = themes_in(table.source, theme, cells, names_images=place == column)
+        remarks.append(f"{len(set(themes.values()))} themes of {len(themes)} images, from column {theme}")
+    numeric, mixed = _numeric_columns(table, [by_image[key] for key in wanted], no_norms)
     values = {
         key: (number, _values(row, table.names, numeric) if key in wanted else {})
         for key, (number, row) in by_image.items()
     }
-    return Norms(tuple(table.names[place] for place in numeric), values, tuple(remarks))
+    names = tuple(table.names[place] for place in numeric)
+    return Norms(names, values, themes, (*remarks, *mixed))
 
 
 def _name_column(table: TextTable, wanted: Mapping[str, str]) -> int:
@@ -224,14 +246,14 @@ def _name_column(table: TextTable, wanted: Mapping[str, str]) -> int:
 
 
 def _numeric_columns(
-    table: TextTable, rows: Sequence[tuple[int, list[str]]], names: int
+    table: TextTable, rows: Sequence[tuple[int, list[str]]], no_norms: Collection[int]
 ) -> tuple[list[int], list[str]]:
     """Tell the columns that are norms from others, by the cells of the images; with remarks on mixed ones."""
     numeric, remarks = [], []
     for place, name in enumerate(table.names):
         cells = [(row, own[place]) for row, own in rows if not is_missing(own[place])]
         numbers = [cell for _, cell in cells if is_number(cell) or COMMA_NUMBER.fullmatch(cell)]
-        if place == names or not name or not numbers:
+        if place in no_norms or not name or not numbers:
             continue
         unknown = [cell for _, cell in cells if cell.lower() in WORDS_FOR_MISSING]
         meant = len(numbers) + len(unknown)

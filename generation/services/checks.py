@@ -106,6 +106,12 @@ def check_source(path: Path, what: str) -> Path:
     return resolved
 
 
+def check_theme_column(column: str, norms: object) -> None:
+    """Refuse a column of themes without the norms that it would be in."""
+    if column and not norms:
+        raise InputError("theme", f"is the column {column!r}, but there are no norms", "a file of norms, too")
+
+
 def check_norms(path: Path) -> Path:
     """Return the resolved path of a table of norms; an ``InputError`` as for a source, or for a folder."""
     resolved = check_source(path, "file of norms")

@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
 from generation.models import ImageSet, Stimulus
-from generation.services.checks import check_norms, check_source
+from generation.services.checks import check_norms, check_source, check_theme_column
 from generation.services.row_jobs import start_job
 
 
@@ -23,14 +23,20 @@ def import_image_set(
     folder: Path | str,
     by: User | None,
     norms: Path | str = "",
+    theme_column: str = "",
 ) -> ImageSet:
     """Import the images of a folder or zip file, with a CSV of norms, in a job.
 
     Both must lie under one of the server's data folders (``ALMOND_DATA_ROOTS``).
+
+    :param theme_column: column of the norms that states the theme of an image; without one, each has its own.
     """
     source = check_source(Path(folder), "folder")
     table = str(check_norms(Path(norms))) if norms else ""
-    image_set = ImageSet.objects.create(name=name, folder=str(source), norms_file=table)
+    check_theme_column(theme_column, norms)
+    image_set = ImageSet.objects.create(
+        name=name, folder=str(source), norms_file=table, theme_column=theme_column
+    )
     start_job(image_set, "generation.import_images", {"image_set": image_set.pk}, by)
     record(verb="import", subject=image_set, by=by, folder=str(source), norms=table)
     return image_set

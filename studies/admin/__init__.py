@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.services import record
 from almond.design.plan import StudyPlan
+from almond.design.readiness import theme_warnings
 from almond.errors import InputError
 from lab.append_only import Action, AppendOnlyAdmin, RowForm, actor
 from studies import services
@@ -145,6 +146,8 @@ class StudyAdmin(AppendOnlyAdmin):
         messages.success(
             request, f"Frozen under {frozen.plan_digest[:12]}…: nothing of it can change any more."
         )
+        for warning in theme_warnings(frozen.frozen_plan):
+            messages.warning(request, warning)
 
     def open(self, request: HttpRequest, row: Study) -> None:
         services.open_study(study=row, by=actor(request))
@@ -167,6 +170,7 @@ class StudyAdmin(AppendOnlyAdmin):
         if plan is not None:
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
             shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
+            shown["warnings"] = theme_warnings(plan)
         return {**shown, "lists": row.lists.all()}
 
     def plan_of(self, row: Study) -> tuple[StudyPlan | None, str]:

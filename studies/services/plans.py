@@ -19,7 +19,8 @@ def build_plan(study: Study) -> StudyPlan:
     blocks = list(study.blocks.prefetch_related("constructs").order_by("order"))
     if not blocks:
         raise InputError(f"study {study.title!r}", "has no blocks", "a rating block or a choice block")
-    stimuli = tuple(planned_stimulus(row) for row in images)
+    themes = {row.base_scene: row.theme for row in reversed(images)}
+    stimuli = tuple(planned_stimulus(row, themes[row.base_scene]) for row in images)
     pairs = planned_pairs(study, blocks)
     fields = {
         "title": study.title,
@@ -70,11 +71,12 @@ def planned_construct(row: Construct) -> dict[str, str]:
     return {"name": row.name, "question": row.question, "low": row.low, "high": row.high}
 
 
-def planned_stimulus(row: Stimulus) -> PlannedStimulus:
+def planned_stimulus(row: Stimulus, theme: str) -> PlannedStimulus:
     fields = {
         "id": stimulus_name(row.pk),
         "sha256": row.digest,
         "base_scene": row.base_scene,
+        "theme": theme,
         "prompt": row.prompt,
         "target": row.intended_target or None,
         "direction": row.direction,

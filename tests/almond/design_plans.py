@@ -85,3 +85,12 @@ def natural_plan(images: int = 30, trials: int = 12) -> StudyPlan:
             for n in range(images)
         ),
     )
+
+
+def with_themes(plan: StudyPlan, scenes_per_theme: int) -> StudyPlan:
+    """The plan with a theme for every run of so many base scenes, in the order of its images."""
+    values = plan.to_json()
+    scenes = list(dict.fromkeys(row["base_scene"] for row in values["stimuli"]))
+    for row in values["stimuli"]:
+        row["theme"] = f"theme-{scenes.index(row['base_scene']) // scenes_per_theme}"
+    return StudyPlan.from_json(values)

@@ -6,16 +6,18 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from almond.design.assignment import make_lists
+from almond.design.ordering import Showing, arrange
 from almond.design.plan import StudyPlan
 from almond.design.trials.base import PlannedTrial
 from almond.design.trials.single_image import repeat_distance
 from almond.errors import InputError
-from tests.almond.design_plans import full_plan, natural_plan
+from tests.almond.design_plans import full_plan, natural_plan, with_themes
 
 COMMON = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -153,6 +155,71 @@ def test_partial_lists_cover_targets_directions_and_scenes_evenly(scenes, target
         assert spread(Counter(s.base_scene for s in shown), all_scenes) <= 2
         assert spread(Counter(p.target for p in pairs), list(plan.targets)) <= 1
         assert spread(Counter(p.base_scene for p in pairs), all_scenes) <= 2
+
+
+@pytest.mark.parametrize(
+    ("scenes", "per_theme", "ratings", "choices"), [(12, 3, 24, 12), (8, 2, 12, 8), (9, 3, 10, 7)]
+)
+def test_partial_lists_cover_themes_evenly(scenes, per_theme, ratings, choices):
+    """Dealt by scenes alone, one design here has 3 even lists of 20."""
+    plan = with_themes(full_plan(scenes, 3, ratings=ratings, choices=choices), per_theme)
+    cells = sorted({f"{s.target}{s.direction}" for s in plan.stimuli})
+    rated, chosen = Counter[int](), Counter[int]()
+    for trials in make_lists(plan, 20):
+        shown = [plan.stimulus_by_id[name] for name in first_ratings(trials)]
+        pairs = [plan.pair_by_id[str(trial.pair)] for trial in trials if trial.kind == "choice"]
+        rated[spread(Counter(str(s.theme) for s in shown), list(plan.themes))] += 1
+        chosen[spread(Counter(plan.theme_of_scene[p.base_scene] for p in pairs), list(plan.themes))] += 1
+        assert spread(Counter(f"{s.target}{s.direction}" for s in shown), cells) <= 1
+        assert spread(Counter(s.base_scene for s in shown), sorted(plan.theme_of_scene)) <= 2
+    for even in (rated, chosen):
+        assert max(even) <= 2
+        assert even[0] + even[1] >= 18
+
+
+def test_lists_of_a_plan_without_themes_do_not_spread_prompts():
+    """All images of this plan have one prompt: its lists are those that were always made of it."""
+    plan = full_plan(9, 3, ratings=10, choices=7)
+    alone = with_themes(plan, 1)
+    assert plan.themes == ("a street",)
+    assert len(alone.themes) == 9
+    assert make_lists(plan, 6) == make_lists(alone, 6)
+    assert make_lists(plan, 6) != make_lists(with_themes(plan, 3), 6)
+
+
+@COMMON
+@given(designs(), st.integers(2, 4))
+def test_themes_do_not_follow_themselves_where_that_can_be_avoided(design, per_theme):
+    plan, n_lists = design
+    plan = with_themes(plan, per_theme)
+    theme = {stimulus.id: stimulus.theme for stimulus in plan.stimuli}
+    for trials in make_lists(plan, n_lists):
+        for block in plan.blocks:
+            shown = [theme[trial.stimuli[0]] for trial in trials if trial.block == block.name]
+            most = max(Counter(shown).values())
+            if len(set(shown)) > 2 and not block.repeats and 2 * most < len(shown):
+                assert all(one != other for one, other in pairwise(shown))
+
+
+def test_where_one_theme_is_too_frequent_its_scenes_still_alternate():
+    plan = with_themes(full_plan(3, 4), 3)
+    for trials in make_lists(plan, 10):
+        scenes = [plan.stimulus_by_id[trial.stimuli[0]].base_scene for trial in trials]
+        assert all(one != other for one, other in pairwise(scenes))
+
+
+def test_many_lists_of_one_theme_are_ordered_as_quickly_as_others():
+    """A theme that must follow itself is not tried 40 times over."""
+    part = [Showing(item, f"scene-{item}", "theme", "cell") for item in range(60)]
+    placed = Counter[str]()
+
+    class Counting(np.random.Generator):
+        def permutation(self, *args, **kwargs):
+            placed["drawn"] += 1
+            return super().permutation(*args, **kwargs)
+
+    arrange([part], None, 0, Counting(np.random.PCG64(1)))
+    assert placed["drawn"] == 1
 
 
 def test_repeats_are_spread_over_the_stimuli():

@@ -58,15 +58,17 @@ def make_stimulus(number: int, **fields: Any) -> Stimulus:
     return Stimulus.objects.create(**{**common, **fields})
 
 
-def make_matched_set(name: str = "matched", *, scenes: int = 3, frozen: bool = True) -> MatchedSet:
-    """For each scene an unguided base, and for each target a pair."""
+def make_matched_set(
+    name: str = "matched", *, scenes: int = 3, prompts: int | None = None, frozen: bool = True
+) -> MatchedSet:
+    """For each scene an unguided base, and for each target a pair; so many prompts in turn, or one each."""
     batch = Batch.objects.create(name=f"batch of {name}")
     row = MatchedSet.objects.create(name=name)
     row.batches.add(batch)
     number = 0
     for scene in range(scenes):
-        base_scene = f"a-street-{scene}"
-        make_stimulus(number, base_scene=base_scene, seed=scene).batches.add(batch)
+        base_scene, prompt = f"a-street-{scene}", f"a street, view {scene % (prompts or scenes)}"
+        make_stimulus(number, base_scene=base_scene, prompt=prompt, seed=scene).batches.add(batch)
         number += 1
         for target in TARGETS:
             sides = []
@@ -74,6 +76,7 @@ def make_matched_set(name: str = "matched", *, scenes: int = 3, frozen: bool = T
                 made = make_stimulus(
                     number,
                     base_scene=base_scene,
+                    prompt=prompt,
                     seed=scene,
                     intended_target=target,
                     direction=direction,

@@ -101,6 +101,46 @@ def test_a_column_of_words_with_a_number_among_them_is_no_norm_and_said(folder: 
     )
 
 
+def test_themes_come_from_the_column_that_is_named(folder: Path) -> None:
+    (folder / "Sky 3.png").write_bytes(photograph(3, "PNG"))
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,5", "Sky 3, SCENERY ,4")
+    source = read_source(folder, norms, progress=Silent(), theme="category")
+    assert [image.theme for image in source.images] == ["animal", "scenery", "scenery"]
+    assert source.norm_names == ("Valence_mean",)
+    assert source.remarks == ["2 themes of 3 images, from column category"]
+    assert [image.theme for image in read_source(folder, norms, progress=Silent()).images] == ["", "", ""]
+
+
+def test_a_column_of_numbers_that_holds_themes_is_no_norm(folder: Path) -> None:
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,6")
+    source = read_source(folder, norms, progress=Silent(), theme="Valence_mean")
+    assert source.norm_names == ()
+    assert [image.theme for image in source.images] == ["6", "6"]
+
+
+def test_themes_in_the_names_of_images_lose_the_number_at_their_end(folder: Path) -> None:
+    (folder / "Dog 12.png").write_bytes(photograph(3, "PNG"))
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,5", "Dog 12.png,Animal,4")
+    source = read_source(folder, norms, progress=Silent(), theme="Theme")
+    assert {image.name: image.theme for image in source.images} == {
+        "Dog 1.jpg": "dog",
+        "Dog 12.png": "dog",
+        "Lake 2.png": "lake",
+    }
+
+
+@pytest.mark.parametrize(
+    ("theme", "lines", "problem"),
+    [
+        ("Motif", ["Dog 1,Animal,6", "Lake 2,Scenery,5"], r"no column 'Motif' .* Theme, Category, Val"),
+        ("Category", ["Dog 1,,6", "Lake 2,n/a,5"], r"2 problems\n  row 2, 'Dog 1.jpg': .* is ''\n  row 3"),
+    ],
+)
+def test_images_without_a_theme_are_named(folder: Path, theme: str, lines: list[str], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        read_source(folder, write_norms(folder, *lines), progress=Silent(), theme=theme)
+
+
 def test_a_rating_that_only_few_images_have_is_kept(folder: Path) -> None:
     (folder / "Sky 3.png").write_bytes(photograph(3, "PNG"))
     norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,n/a", "Sky 3,Scenery,")

@@ -24,7 +24,7 @@ def test_oasis_is_brought_in_with_its_norms(tmp_path: Path, settings: Any) -> No
     settings.ALMOND_HOME, settings.DATA_ROOTS = tmp_path, [DATA]
     assert b"\n" not in (DATA / "OASIS.csv").read_bytes()
     image_set = services.import_image_set(
-        name="OASIS", folder=DATA / "images", norms=DATA / "OASIS.csv", by=None
+        name="OASIS", folder=DATA / "images", norms=DATA / "OASIS.csv", theme_column="Theme", by=None
     )
     assert image_set.job is not None
     job = run_now(image_set.job)
@@ -36,3 +36,7 @@ def test_oasis_is_brought_in_with_its_norms(tmp_path: Path, settings: Any) -> No
     assert acorns.norms["Valence_mean"] == pytest.approx(4.68627451)
     assert acorns.path.read_bytes() == (DATA / "images" / "Acorns 1.jpg").read_bytes()
     assert "have no image here" in job.log
+    themes = {image.theme for image in image_set.stimuli.all()}
+    assert len(themes) < image_set.stimuli.count()
+    assert acorns.theme == "acorns"
+    assert f"{len(themes)} themes of" in job.log

@@ -43,6 +43,37 @@ def test_freezing_seals_a_plan_that_reads_back_and_makes_its_lists(experimenter:
     assert AuditEvent.objects.get(verb="freeze").detail["plan_digest"] == plan.digest
 
 
+def test_a_plan_states_the_theme_of_every_image() -> None:
+    """Two prompts, three seeds: the first and the last scene share a prompt."""
+    plan = make_study(state=State.FROZEN, matched_set=make_matched_set(prompts=2)).frozen_plan
+    assert plan.theme_of_scene == {
+        "a-street-0": "a street, view 0",
+        "a-street-1": "a street, view 1",
+        "a-street-2": "a street, view 0",
+    }
+    assert plan.told_themes == plan.theme_of_scene
+    assert plan.theme_remark == ""
+
+
+def test_photographs_have_the_themes_of_their_norms_or_are_one_each() -> None:
+    photographs = make_image_set(images=4)
+    first, second = photographs.stimuli.order_by("id")[:2]
+    Stimulus.objects.filter(pk__in=[first.pk, second.pk]).update(stated_theme="lakes")
+    study = services.create_study(
+        title="Photographs",
+        slug="photographs",
+        participants_planned=4,
+        n_lists=2,
+        image_set=photographs,
+        blocks=[BlockSpec("rating", "ratings", make_constructs())],
+        by=None,
+    )
+    plan = advance(study, State.FROZEN).frozen_plan
+    assert Counter(plan.theme_of_scene.values())["lakes"] == 2
+    assert len(plan.themes) == 3
+    assert plan.theme_remark == ""
+
+
 def test_empty_trials_mean_every_image_and_pair_once() -> None:
     study = make_study(state=State.FROZEN, rating_trials=None, choice_trials=None, repeats=3)
     assert [block.trials for block in study.frozen_plan.blocks] == [15, 6]

@@ -49,6 +49,24 @@ def study_form(**changes: Any) -> dict[str, Any]:
     return {**fields, **changes}
 
 
+def test_too_few_themes_are_said_before_and_at_freezing(staff_client: Any) -> None:
+    study = make_study(state=State.DRAFT)
+    page = staff_client.get(at("change", study)).content.decode()
+    assert "Before it is frozen: The test “classification” has 3 themes, and needs 6" in page
+    assert "3 themes</div>" in page
+    frozen = staff_client.post(at("freeze", study), follow=True)
+    said = [str(message) for message in frozen.context["messages"]]
+    assert any("The test “choices” has 3 themes, and needs 6" in text for text in said)
+    assert "Before it is frozen" not in frozen.content.decode()
+
+
+def test_a_study_with_enough_themes_is_not_warned(staff_client: Any) -> None:
+    study = make_study(state=State.DRAFT, matched_set=make_matched_set(scenes=6))
+    page = staff_client.get(at("change", study)).content.decode()
+    assert "themes, and needs" not in page
+    assert "6 themes</div>" in page
+
+
 def test_from_the_form_to_a_live_study(staff_client: Any) -> None:
     matched = make_matched_set()
     added = staff_client.post(reverse("admin:studies_study_add"), study_form(matched_set=matched.pk))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from almond.design.dealing import deal
-from almond.design.ordering import arrange, last_scene, showing_of
+from almond.design.ordering import arrange, last_showing, showing_of
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.sides import balance_sides
@@ -92,12 +92,12 @@ class ChoiceTrials(TrialKind):
         self, plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
     ) -> list[list[PlannedTrial]]:
         pairs = self.items(block.constructs, plan.stimuli, plan.pairs)
-        dealt = deal(pairs, len(before), block.trials, rng)
+        dealt = deal(pairs, len(before), block.trials, rng, themes=plan.told_themes)
         high_left = balance_sides(pairs, dealt, rng)
         lists = []
         for number, (trials, items) in enumerate(zip(before, dealt, strict=True)):
-            showings = [showing_of(pairs[item], item) for item in items]
-            ordered = arrange([showings], last_scene(plan, trials[-1].stimuli if trials else ()), 0, rng)
+            showings = [showing_of(plan, pairs[item], item) for item in items]
+            ordered = arrange([showings], last_showing(plan, trials), 0, rng)
             lists.append(
                 [
                     choice_trial(

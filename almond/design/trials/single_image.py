@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from almond.design.dealing import deal, deal_again
-from almond.design.ordering import Showing, arrange, last_scene, showing_of
-from almond.design.parts import PlannedBlock, PlannedStimulus
+from almond.design.ordering import Showing, arrange, last_showing, showing_of
+from almond.design.parts import PlannedBlock
 from almond.design.plan import StudyPlan
 from almond.design.trials.base import PlannedTrial, Response, Row, TrialLists
 from almond.design.trials.columns import (
@@ -44,12 +44,12 @@ def single_image_lists(
     plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
 ) -> list[list[PlannedTrial]]:
     """Deal the plan's stimuli over the lists, one image a trial, ``block.repeats`` of them shown again."""
-    dealt = deal(plan.stimuli, len(before), block.distinct, rng)
+    dealt = deal(plan.stimuli, len(before), block.distinct, rng, themes=plan.told_themes)
     again = deal_again(plan.stimuli, dealt, block.repeats, rng)
     lists = []
     for trials, first, second in zip(before, dealt, again, strict=True):
-        showings = halves(plan.stimuli, first, second, rng)
-        ordered = arrange(showings, last_scene(plan, shown_by(trials)), repeat_distance(block), rng)
+        showings = halves(plan, first, second, rng)
+        ordered = arrange(showings, last_showing(plan, trials), repeat_distance(block), rng)
         lists.append(
             [
                 PlannedTrial(
@@ -66,26 +66,21 @@ def single_image_lists(
     return lists
 
 
-def shown_by(trials: Sequence[PlannedTrial]) -> tuple[str, ...]:
-    return trials[-1].stimuli if trials else ()
-
-
 def halves(
-    stimuli: Sequence[PlannedStimulus],
-    first_showings: Sequence[int],
-    second_showings: Sequence[int],
-    rng: np.random.Generator,
+    plan: StudyPlan, first_showings: Sequence[int], second_showings: Sequence[int], rng: np.random.Generator
 ) -> list[list[Showing]]:
     """Split a block: what is shown again stands in the first half, its second showing in the second."""
+
+    def showings(items: Sequence[int], repeat: bool = False) -> list[Showing]:
+        return [showing_of(plan, plan.stimuli[item], item, repeat) for item in items]
+
     if not second_showings:
-        return [[showing_of(stimuli[item], item) for item in first_showings]]
+        return [showings(first_showings)]
     once = [item for item in first_showings if item not in second_showings]
     rest = [int(item) for item in rng.permutation(np.array(once, dtype=int))]
     middle = (len(rest) + 1) // 2
-    first = [*second_showings, *rest[:middle]]
-    second = [showing_of(stimuli[item], item) for item in rest[middle:]]
-    again = [showing_of(stimuli[item], item, repeat=True) for item in second_showings]
-    return [[showing_of(stimuli[item], item) for item in first], second + again]
+    again = showings(second_showings, repeat=True)
+    return [showings([*second_showings, *rest[:middle]]), showings(rest[middle:]) + again]
 
 
 def shown_image_row(plan: StudyPlan, response: Response) -> Row:
