@@ -127,7 +127,7 @@ def _permuted(study: Ratings, units: np.ndarray[Any, Any], rng: np.random.Genera
 
 def _rated(study: Ratings) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     seen = np.isfinite(study.values).all(axis=2)
-    rated = seen.any(axis=0)
+    rated = np.asarray(seen.any(axis=0))
     total = np.nansum(study.values, axis=0)[rated]
     return total / seen.sum(axis=0)[rated, None], rated
 

@@ -177,7 +177,7 @@ def _recognised(first: Floats, second: Floats) -> tuple[Ints, NDArray[np.bool_]]
     ``first`` and ``second`` (splits, m, K); the second value is in which splits both halves rated all of
     them.
     """
-    seen = np.isfinite(first).all(axis=(1, 2)) & np.isfinite(second).all(axis=(1, 2))
+    seen = np.asarray((np.isfinite(first) & np.isfinite(second)).all(axis=(1, 2)), np.bool_)
     one, other = _centred(first), _centred(second)
     distance = np.where(seen[:, None, None], ((one[:, :, None] - other[:, None, :]) ** 2).sum(axis=3), 0.0)
     own = distance.argmin(axis=2) == np.arange(first.shape[1])

@@ -86,15 +86,16 @@ def profile_difference(trials: Trials) -> ProfileDifference:
     classes = np.unique(np.asarray(trials.classes))
     if len(classes) < 2:
         raise InputError("profiles", f"{len(classes)} class", "at least two")
-    codes = tuple(_codes(labels) for labels in (trials.classes, trials.people, trials.scenes))
+    codes = (_codes(trials.classes), _codes(trials.people), _codes(trials.scenes))
     scores = np.zeros((len(values), len(classes) - 1, values.shape[1]))
+    contrasts = np.arange(len(classes) - 1)
     square = 0.0
     # Ratings that were given in the same trials share one regression.
     patterns, pattern = np.unique(rated.T, axis=0, return_inverse=True)
     for number, rows in enumerate(patterns):
         columns = np.flatnonzero(pattern.reshape(-1) == number)
         part = values[np.ix_(rows, columns)]
-        effects, scores[np.ix_(rows, range(len(classes) - 1), columns)] = _between(part, rows, codes)
+        effects, scores[np.ix_(rows, contrasts, columns)] = _between(part, rows, codes)
         square += float((effects**2).sum())
     parts = two_way_covariance(scores.reshape(len(values), -1), trials.people, trials.themes)
     return _box(square, parts, len(classes))

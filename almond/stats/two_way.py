@@ -6,12 +6,12 @@ The variance of a mean, or of any least-squares estimate, is then
     V = V_people + V_themes - V_cells
 
 where each part is the sum over its units of the squared sum of residuals (cells: the trials that share both),
-times G / (G - 1) for G units: Cameron, Gelbach & Miller (2011), J. Bus. Econ. Stat. 29, 238;
-Cameron & Miller (2015), J. Hum. Resour. 50, 317. V is never taken to be smaller than the larger of
-V_people and V_themes, and t has as many degrees of freedom as the smaller factor has units, less one. Units
-with unequal numbers of trials count as 1 / sum (n_g / n)^2 of them, which is G where all are equal: Carter,
-Schnepel & Steigerwald (2017), Rev. Econ. Stat. 99, 698. Without it people who leave early make the test
-liberal.
+times G / (G - 1) for G units: Cameron, Gelbach & Miller (2011), J. Bus. Econ. Stat. 29, 238; Cameron & Miller
+(2015), J. Hum. Resour. 50, 317. V is never taken to be smaller than the larger of V_people and V_themes, and
+t has as many degrees of freedom as the smaller factor has units, less one. Where units have unequal numbers
+of trials, G / (G - 1) and the degrees of freedom are those of units that differ with equal variance (Bell &
+McCaffrey, 2002, Surv. Methodol. 28, 169): fewer, because the large ones decide. Without that, prompts with
+unequal numbers of seeds and people who leave early make the test liberal.
 
 No p lies below 2 (1/2)^G, G the units of the smaller factor: where units are all or none, a sample in which
 all of them fall on one side has that probability under the null, and no spread to tell it from certainty.
@@ -43,7 +43,7 @@ Labels = Sequence[Any] | NDArray[Any]
 class TwoWayCovariance:
     """The covariance (d, d) of sums of scores by participants, by themes and by cells; counts of units.
 
-    ``df``: the smaller number of units, counted as equally large ones, less one.
+    ``df``: the smaller number of units less one, or fewer where units have unequal numbers of trials.
     """
 
     people: Floats
@@ -78,10 +78,12 @@ def two_way_covariance(scores: Floats, people: Labels, themes: Labels) -> TwoWay
         )
     cell = _codes(person * n_themes + theme)
     return TwoWayCovariance(
-        *(_clustered(scores, codes) for codes in (person, theme, cell)),
-        n_people,
-        n_themes,
-        min(map(equal_units, counts)) - 1.0,
+        people=_clustered(scores, person),
+        themes=_clustered(scores, theme),
+        cells=_clustered(scores, cell),
+        n_people=n_people,
+        n_themes=n_themes,
+        df=min(unit_moments(units)[1] for units in counts),
     )
 
 
@@ -90,18 +92,26 @@ def _codes(labels: Labels) -> Ints:
     return codes
 
 
-def equal_units(counts: Ints) -> float:
-    """Return how many equally large units stand for units with ``counts`` (G,) trials each, 1 to G."""
-    share = counts / counts.sum()
-    return 1.0 / float(share @ share)
+def unit_moments(counts: Ints) -> tuple[float, float]:
+    """Return by what to multiply the sum of squared sums of units, and its degrees of freedom.
+
+    The mean of n trials weighs a unit by w = n_g / n. For units u that differ independently with equal
+    variance, the sums w (u - mean) have a quadratic form with matrix M = (I - 1w') diag(w)^2 (I - 1w'): its
+    expectation is tr M instead of sum w^2, and it has (tr M)^2 / tr M^2 degrees of freedom.
+
+    :param counts: (G,) trials of two or more units; with equal ones the result is G / (G - 1) and G - 1.
+    """
+    w = counts / counts.sum()
+    q2, q3, q4, q5 = (float((w**power).sum()) for power in (2, 3, 4, 5))
+    trace = q2 - 2.0 * q3 + q2**2
+    squares = q4 + 2.0 * q3**2 + q2**4 - 4.0 * q5 + 4.0 * q2 * q4 - 4.0 * q2**2 * q3
+    return q2 / trace, trace**2 / squares
 
 
 def _clustered(scores: Floats, codes: Ints) -> Floats:
     counts = np.bincount(codes)
     sums = np.stack([np.bincount(codes, column, len(counts)) for column in scores.T], axis=1)
-    units = equal_units(counts)
-    product: Floats = sums.T @ sums * (units / (units - 1.0))
-    return product
+    return np.asarray(sums.T @ sums * unit_moments(counts)[0], np.float64)
 
 
 @dataclass(frozen=True)
@@ -141,9 +151,7 @@ def two_way_mean(values: Floats, people: Labels, themes: Labels, *, null: float 
     require_finite(values, "two-way test: values", axes=("trial",))
     mean, trials = float(values.mean()), len(values)
     parts = two_way_covariance((values - mean)[:, None] / trials, people, themes)
-    units = parts.df + 1.0
-    resolution = math.sqrt(units / parts.df) / trials
-    se = max(math.sqrt(parts.whole()[0, 0]), resolution)
+    se = max(math.sqrt(parts.whole()[0, 0]), math.sqrt((parts.df + 1.0) / parts.df) / trials)
     t = (mean - null) / se
     own, least = two_sided_p(t, parts.df), least_p(parts.fewest)
     reach = half_width(se, parts.df)

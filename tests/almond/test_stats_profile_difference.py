@@ -18,6 +18,7 @@ from almond.stats.profile_difference import (
     profile_difference,
     without_intercepts,
 )
+from almond.stats.two_way import unit_moments
 
 
 def trials(
@@ -58,9 +59,8 @@ def test_two_classes_and_one_rating_are_the_squared_t_of_statsmodels(share):
 
     def variance(groups):
         kinds = {"groups": np.unique(groups, axis=0, return_inverse=True)[1], "use_correction": False}
-        counts = np.bincount(kinds["groups"].reshape(-1))
-        units = 1 / ((counts / counts.sum()) ** 2).sum()
-        return model.fit(cov_type="cluster", cov_kwds=kinds).cov_params()[0, 0] * units / (units - 1)
+        scale = unit_moments(np.bincount(kinds["groups"].reshape(-1)))[0]
+        return model.fit(cov_type="cluster", cov_kwds=kinds).cov_params()[0, 0] * scale
 
     both = np.column_stack([data.people, data.themes])
     one, other, cells = (variance(groups) for groups in (data.people, data.themes, both))

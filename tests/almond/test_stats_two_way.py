@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from almond.errors import InputError
-from almond.stats.two_way import equal_units, least_p, two_way_covariance, two_way_mean
+from almond.stats.two_way import least_p, two_way_covariance, two_way_mean, unit_moments
 
 
 def crossed(people: int, themes: int, repeats: int = 2):
@@ -46,15 +46,29 @@ def test_the_variance_is_never_below_the_larger_of_the_two():
     assert parts.whole()[0, 0] == max(parts.people[0, 0], parts.themes[0, 0])
 
 
-def test_unequal_units_count_as_fewer_equal_ones():
-    assert equal_units(np.array([5, 5, 5])) == pytest.approx(3)
-    assert equal_units(np.array([98, 1, 1])) == pytest.approx(1.04, abs=0.01)
+def test_equal_units_have_one_degree_of_freedom_less():
+    assert unit_moments(np.full(9, 4)) == pytest.approx((9 / 8, 8))
+
+
+def test_unequal_units_have_the_moments_of_their_quadratic_form():
+    """By simulation: units of equal variance, the large ones with more trials."""
+    counts = np.array([40, 20, 20, 40, 5, 5, 10])
+    scale, df = unit_moments(counts)
+    w = counts / counts.sum()
+    units = np.random.default_rng(0).normal(size=(200_000, 7))
+    forms = scale * ((w * (units - (units @ w)[:, None])) ** 2).sum(axis=1)
+    assert forms.mean() == pytest.approx((w**2).sum(), rel=0.01)
+    assert 2 * forms.mean() ** 2 / forms.var() == pytest.approx(df, rel=0.03)
+    assert df < 5
+
+
+def test_people_who_leave_take_degrees_of_freedom_along():
     person, theme = crossed(10, 10)
     leaves = (person == 0) | (theme < 4)
     values = np.random.default_rng(0).normal(size=len(person))
     whole, cut = (two_way_mean(values[rows], person[rows], theme[rows]) for rows in (slice(None), leaves))
     assert whole.df == pytest.approx(9)
-    assert cut.df == pytest.approx(min(equal_units(np.bincount(x[leaves])) for x in (person, theme)) - 1)
+    assert cut.df == pytest.approx(min(unit_moments(np.bincount(x[leaves]))[1] for x in (person, theme)))
     assert cut.df < 6
 
 
