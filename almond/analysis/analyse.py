@@ -206,6 +206,7 @@ def _sample_facts(context: Context) -> dict[str, Any]:
         "choices": len(sample.choices),
         "stimuli": len(context.data.stimuli),
         "scenes": context.data.stimuli["base_scene"].nunique(),
+        **({"theme_remark": context.data.theme_remark} if context.data.theme_remark else {}),
         "exclusions": sample.exclusions,
         "ratings_summary": rating_summaries(context.ratings, context.constructs),
     }

@@ -104,10 +104,16 @@ def _methods(data: Data) -> Section:
     head = ("test", "p", "p Holm over primary", "in the plan", "status")
     return Section(
         title="Methods, and what did not run",
-        paragraphs=(PREPARATION, *methods),
+        paragraphs=(PREPARATION, *_themes_in_words(data), *methods),
         tables=(Table(head, tests, text=(0, 3, 4)),) if tests else (),
         items=(*absent, *deviation_sentences(data)),
     )
+
+
+def _themes_in_words(data: Data) -> tuple[str, ...]:
+    """Say which themes were derived; nothing where the plan states all of them."""
+    remark = data["sample"].get("theme_remark")
+    return (f"Themes are what base scenes share that show the same content. {remark}",) if remark else ()
 
 
 def _provenance(data: Data) -> Section:

@@ -15,6 +15,7 @@ class DemoSettings:
     """Sizes of one run of the whole chain. The defaults finish in a few minutes on two cores.
 
     ``subjects`` brains are simulated; the first half guides, the second half is held out as judges.
+    Each of the ``prompts`` is a theme, so that further ones tell more than further seeds of each.
     ``null``: responses do not depend on the manipulation; nothing else changes.
     """
 
@@ -25,7 +26,8 @@ class DemoSettings:
     runs: int = 2
     volumes: int = 260
     tr: float = 1.5
-    seeds_per_prompt: int = 3
+    prompts: tuple[str, ...] = lab.PROMPTS
+    seeds_per_prompt: int = 1
     reference_scenes: int = 300
     rating_trials: int = 32
     choice_trials: int = 24
@@ -37,10 +39,6 @@ class DemoSettings:
         for name, least in (("participants", 4), ("subjects", 2), ("permutations", 99)):
             if getattr(self, name) < least:
                 raise InputError(f"--{name}", f"is {getattr(self, name)}", f"at least {least}")
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        return lab.PROMPTS
 
     def stream(self, *purpose: str | int) -> int:
         """Derive the seed of one purpose of this run, in [0, 2**53), which JSON keeps exactly."""

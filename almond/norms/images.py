@@ -29,10 +29,14 @@ from almond.typing import Floats
 
 @dataclass(frozen=True, eq=False)
 class NormedSet:
-    """n images: ratings (n,) as published, ``low_level`` (n, 5) or (n, 0), ``features`` (n, D)."""
+    """n images: ratings (n,) as published, ``low_level`` (n, 5) or (n, 0), ``features`` (n, D).
+
+    ``themes`` (n,) are what images share; without a column that states them every image is its own.
+    """
 
     name: str
     images: tuple[str, ...]
+    themes: tuple[str, ...]
     valence: Floats
     arousal: Floats
     low_level: Floats
@@ -113,6 +117,7 @@ def _read(
         name=item.column_name,
         valence=item.valence,
         arousal=item.arousal,
+        theme=item.theme,
         repeated=item.repeated,
     )
     _check(item, norms)
@@ -124,16 +129,20 @@ def _read(
     else:
         cache = config.output / "features"
         features = features_of_files(spaces, paths, cache, Part(progress, 0.5, 1.0)).astype(np.float64)
+    stated = {"theme_column": item.theme, "themes": len(set(norms.themes))} if item.theme else {}
     source = {
         "norms": item.norms.name,
         "norms_digest": digest_file(item.norms),
         "columns": dict(norms.columns),
         "rows_without_image": norms.unused,
+        **stated,
         "images_digest": digest_json([digest_file(path) for path in paths]) if paths else None,
         "features": item.features.name if item.features else card.name,
         "features_digest": digest_bytes(np.ascontiguousarray(features).tobytes()),
     }
-    return NormedSet(name, norms.names, norms.valence, norms.arousal, low_level, features, source)
+    return NormedSet(
+        name, norms.names, norms.themes, norms.valence, norms.arousal, low_level, features, source
+    )
 
 
 def _check(item: ImageSet, norms: Norms) -> None:

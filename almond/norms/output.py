@@ -82,6 +82,7 @@ def _images(images: NormedSet) -> pd.DataFrame:
         {
             "set": images.name,
             "image": images.images,
+            "theme": images.themes,
             "valence": images.valence,
             "arousal": images.arousal,
             "z_valence": images.z_valence,

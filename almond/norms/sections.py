@@ -196,6 +196,12 @@ def _methods(data: Data) -> Section:
     )
 
 
+def _themes_in_words(images: Data) -> str:
+    if "themes" in images:
+        return f"{images['themes']} themes from column {images['theme_column']}"
+    return "no column of themes: every image counts as a theme of its own"
+
+
 def _provenance(data: Data) -> Section:
     facts = [
         (
@@ -203,7 +209,7 @@ def _provenance(data: Data) -> Section:
             f"{images['images']} images; norms {images['norms']} "
             f"(SHA-256 {images['norms_digest'][:16]}…), columns "
             + ", ".join(images["columns"].values())
-            + f"; {images['rows_without_image']} rows without an image",
+            + f"; {images['rows_without_image']} rows without an image; {_themes_in_words(images)}",
         )
         for name, images in data["sets"].items()
     ]

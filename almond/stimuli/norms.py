@@ -46,6 +46,7 @@ class Norms:
     """Valence and arousal (n,) of images, in the order of ``names``, on the scale of the table.
 
     ``columns`` says which columns they were read from, ``unused`` how many rows of the table have no image.
+    ``themes`` (n,) are what a column states, else every image is a theme of its own.
     """
 
     names: tuple[str, ...]
@@ -53,6 +54,7 @@ class Norms:
     arousal: Floats
     columns: Mapping[str, str]
     unused: int
+    themes: tuple[str, ...]
 
 
 def image_key(name: str) -> str:
@@ -71,12 +73,14 @@ def read_norms(
     name: str | None = None,
     valence: str | None = None,
     arousal: str | None = None,
+    theme: str | None = None,
     repeated: str = "error",
 ) -> Norms:
     """Read valence and arousal of images from a table.
 
     :param images: names of the images (files, say) for which norms are wanted; None is every row.
     :param name: the column that names the images; None is the first of ``COLUMNS`` that the header has.
+    :param theme: the column that states the themes of images; None makes every image one of its own.
     :param repeated: several rows of one image are an ``error``, or the ``mean`` of their ratings is taken, as
         for the pictures that IAPS had rated in more than one set.
     :raises InputError: columns are missing; or, reported together with the names: images without a row or
@@ -102,9 +106,32 @@ def read_norms(
             values[index] = np.mean(ratings, axis=0)
     if problems:
         raise InputError(path, listed(problems), "one row of numbers per image; the header counts as a row")
+    themes = _themes_of(table, {item: lines[key] for key, item in wanted.items()}, theme, places["name"])
     columns = {kind: table.names[place] for kind, place in places.items()}
     unused = sum(len(own) for key, own in lines.items() if key not in wanted)
-    return Norms(tuple(wanted.values()), values[:, 0], values[:, 1], columns, unused)
+    return Norms(tuple(wanted.values()), values[:, 0], values[:, 1], columns, unused, themes)
+
+
+def _themes_of(
+    table: TextTable, rows: Mapping[str, Sequence[Line]], column: str | None, names: int
+) -> tuple[str, ...]:
+    """Read the theme of every image; ``InputError`` where two rows of one image state different ones."""
+    if column is None:
+        return tuple(image_key(image) for image in rows)
+    place = place_of_column(table, column, "the themes")
+    first = {image: (own[0][0], own[0][1][place]) for image, own in rows.items()}
+    themes = themes_in(table.source, column, first, names_images=place == names)
+    if place != names:
+        problems = [
+            f"row {number}, {image!r}: theme {cells[place]!r}, but {cell!r} in row {row}"
+            for image, own in rows.items()
+            for row, cell in [first[image]]
+            for number, cells in own
+            if theme_named(cells[place]) != themes[image]
+        ]
+        if problems:
+            raise InputError(table.source, listed(problems), "one theme per image")
+    return tuple(themes.values())
 
 
 def _wanted(images: Sequence[str] | None, lines: Mapping[str, Sequence[Line]], place: int) -> dict[str, str]:

@@ -13,7 +13,17 @@ PROMPTS = (
     "a doorway at night",
     "a street",
     "a person in a park",
+    "a group of people in a street",
+    "a room at dusk",
+    "a person at a doorway",
+    "a park by day",
+    "three people in a room",
+    "a person in a street at night",
+    "an entrance by day",
+    "people in a park at dusk",
 )
+"""Twelve themes: no two mean the same scenes, and each leaves free what guidance may change. One seed of each
+makes twelve independent scenes; three seeds of four would be four."""
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ def read_norms(path: Path, images: Sequence[str], *, theme: str = "") -> Norms:
             raise InputError(path, f"has no row for {name}", f"{name!r} in column {table.names[column]!r}")
     no_norms, themes, remarks = {column}, {}, []
     if theme:
-        place = place_of_column(table, theme, "the column of themes")
+        place = place_of_column(table, theme, "the themes")
         no_norms.add(place)
         cells = {name: (by_image[key][0], by_image[key][1][place]) for key, name in wanted.items()}
         themes = themes_in(table.source, theme, cells, names_images=place == column)

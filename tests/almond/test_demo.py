@@ -23,7 +23,7 @@ SMALL = DemoSettings(
     participants=16,
     subjects=4,
     volumes=200,
-    seeds_per_prompt=1,
+    prompts=lab.PROMPTS[:6],
     reference_scenes=120,
     permutations=199,
 )

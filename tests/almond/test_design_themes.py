@@ -1,4 +1,4 @@
-"""Themes of base scenes: stated, or derived and said so; digests of older plans; enough of them for a test."""
+"""Themes of base scenes: stated, or derived and said so; digests of old plans; enough of them for a test."""
 
 from __future__ import annotations
 

@@ -84,6 +84,42 @@ def test_every_column_is_in_the_codebook_and_the_reverse(study: SmallStudy):
     assert described == present
 
 
+def test_themes_stand_next_to_scenes_and_are_described(study: SmallStudy):
+    folder = study.write()
+    for table in ("ratings", "choices", "stimuli"):
+        header = (folder / "data" / f"{table}.csv").read_text().splitlines()[0].split(",")
+        assert header[header.index("base_scene") + 1] == "theme"
+    with (folder / "codebook.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["table"] for row in rows if row["column"] == "theme"] == ["ratings", "choices", "stimuli"]
+    assert first_broken(verify(folder, bold=study.bold)) is None
+
+
+def test_an_export_without_themes_is_written_described_and_verified_as_before(tmp_path: Path):
+    study = SmallStudy(tmp_path, themes=False)
+    folder = study.write()
+    assert "theme" not in (folder / "codebook.csv").read_text()
+    assert first_broken(verify(folder, bold=study.bold)) is None
+    assert set(read_study(folder).ratings["theme"]) == {"a street"}
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("ratings", "theme is not that of its stimulus"),
+        ("choices", "theme is not that of pair"),
+        ("stimuli", "theme differs between the plan and stimuli.csv"),
+    ],
+)
+def test_a_theme_that_is_not_the_plans_is_a_broken_link(study: SmallStudy, table: str, problem: str):
+    rows = {"ratings": study.ratings, "choices": study.choices, "stimuli": study.stimulus_rows}[table]
+    changed = [{**row, "theme": "another"} if number == 1 else row for number, row in enumerate(rows)]
+    changes: dict[str, Any] = {table: changed}
+    folder = study.write(**changes)
+    broken = [check for check in verify(folder, bold=study.bold) if check.problems]
+    assert any(problem in text for check in broken for text in check.problems)
+
+
 def test_every_column_says_what_it_means():
     for columns in (table.columns for table in table_schemas().values()):
         for column in columns:

@@ -32,6 +32,29 @@ def test_any_line_end_gives_the_same_norms(tmp_path: Path, end: str) -> None:
     assert norms.columns == {"name": "Theme", "valence": "Valence_mean", "arousal": "Arousal_mean"}
 
 
+def test_themes_come_from_a_column_from_the_names_or_are_one_each(tmp_path: Path) -> None:
+    path = tmp_path / "norms.csv"
+    path.write_text("\n".join([HEAD, *ROWS, "I3,Lake 1,Scenery ,P,6,1,100,2,1,100"]))
+    images = ["Lake 1.jpg", "Acorns 2.jpg", "acorns 1.JPG"]
+    assert read_norms(path, images).themes == ("lake 1", "acorns 2", "acorns 1")
+    assert read_norms(path, images, theme="theme").themes == ("lake", "acorns", "acorns")
+    assert read_norms(path, images, theme="Category").themes == ("scenery", "object", "object")
+    assert read_norms(path, images).columns == read_norms(path, images, theme="Category").columns
+    with pytest.raises(InputError, match=r"no column 'Motif' for the themes .*Theme, Category"):
+        read_norms(path, images, theme="Motif")
+
+
+def test_rows_of_one_image_state_one_theme(tmp_path: Path) -> None:
+    path = tmp_path / "norms.csv"
+    lines = ["IAPS,valmn,aromn,motif", "1,4,2,snake", "1,6,4, Snake", "2,4,2,", "3,5,2,dog", "3,5,2,cat"]
+    path.write_text("\n".join(lines))
+    assert read_norms(path, ["1.jpg"], theme="motif", repeated="mean").themes == ("snake",)
+    with pytest.raises(InputError, match=r"row 4, '2.jpg': the theme in column motif is ''"):
+        read_norms(path, ["1.jpg", "2.jpg"], theme="motif", repeated="mean")
+    with pytest.raises(InputError, match=r"row 6, '3.jpg': theme 'cat', but 'dog' in row 5"):
+        read_norms(path, ["3.jpg"], theme="motif", repeated="mean")
+
+
 @pytest.mark.parametrize("separator", ["\t", "   "])
 def test_iaps_style_text_with_prose_before_its_header(tmp_path: Path, separator: str) -> None:
     lines = ["Norms of pictures.", "All subjects, in alphabetical order"]
@@ -144,6 +167,8 @@ def test_the_real_table_of_oasis_with_its_bare_carriage_returns() -> None:
     np.testing.assert_array_equal(norms.valence, chosen["Valence_mean"])
     np.testing.assert_array_equal(norms.arousal, chosen["Arousal_mean"])
     assert norms.unused == 900 - len(pictures)
+    themes = read_norms(OASIS / "OASIS.csv", pictures, theme="Theme").themes
+    assert len(set(themes)) < len(set(norms.themes)) == len(pictures)
 
 
 @pytest.mark.parametrize(

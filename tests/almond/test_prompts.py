@@ -56,6 +56,11 @@ def test_the_lab_s_prompts_are_understood_in_full():
     assert [parse_prompt(prompt).ignored for prompt in PROMPTS] == [()] * len(PROMPTS)
 
 
+def test_no_two_prompts_of_the_example_lab_mean_the_same_scenes():
+    meanings = [tuple(sorted(parse_prompt(prompt).fixed.items())) for prompt in PROMPTS]
+    assert len(set(meanings)) == len(PROMPTS) >= 8
+
+
 def test_captions_are_read_back_to_the_scene_they_describe():
     rng = generator(5, "captions")
     for _ in range(400):

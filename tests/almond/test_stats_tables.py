@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from almond.analysis.rating_profiles import select, standardise, stimulus_profiles
 from almond.analysis.study_data import read_study
 from almond.errors import DigestMismatch, InputError
 from tests.almond.export_maker import make_export, reseal
@@ -89,6 +90,9 @@ def test_a_manifest_may_not_point_outside(export):
         ("ratings", put("stimulus_id", 0, "none"), "stimulus_id, row 2: 'none'.*stimuli.csv"),
         ("ratings", put("construct", 0, "joy"), "construct, row 2: 'joy'.*plan.json"),
         ("ratings", put("direction", 0, "0"), "direction, row 2.*what stimuli.csv says"),
+        ("ratings", put("theme", 0, ""), "column theme, row 2: '' is not a text"),
+        ("ratings", put("theme", 0, "other"), "ratings.csv: column theme, row 2: 'other'.*what stimuli.csv"),
+        ("choices", put("theme", 2, "other"), "choices.csv: column theme, row 4: 'other'.*on the left"),
         ("ratings", lambda frame: frame.drop(columns="value"), "lacks the columns value"),
         ("ratings", lambda frame: pd.concat([frame, frame[:1]]), "repeats the response_id and construct"),
         ("choices", put("chosen", 0, "up"), "column chosen, row 2: 'up' is not left or right"),
@@ -101,6 +105,55 @@ def test_wrong_cells_are_named_by_file_column_and_row(export, table, change, mes
     edit(export, table, change)
     with pytest.raises(InputError, match=message):
         read_study(export)
+
+
+def test_themes_of_the_tables_are_those_of_the_plan(export):
+    for table in ("ratings", "choices", "stimuli"):
+        edit(export, table, lambda frame: frame.assign(theme="one for all"))
+    with pytest.raises(InputError, match=r"stimuli.csv: column theme, row 2: 'one for all'.*plan\.json"):
+        read_study(export)
+
+
+def test_every_response_has_the_theme_that_the_plan_states(tmp_path):
+    data = read_study(make_export(tmp_path / "export", participants=2, scenes=6, scenes_per_theme=2))
+    assert data.themes == ("theme-00", "theme-01", "theme-02")
+    assert data.theme_remark == ""
+    for frame in (data.ratings, data.choices, data.stimuli):
+        assert set(zip(frame["base_scene"], frame["theme"], strict=True)) == {
+            (f"scene-{scene:02d}", f"theme-{scene // 2:02d}") for scene in range(6)
+        }
+    profiles = stimulus_profiles(standardise(data.ratings), ["threat", "social"])
+    themes = dict(zip(data.stimuli["stimulus_id"], data.stimuli["theme"], strict=True))
+    assert profiles.themes == tuple(themes[name] for name in profiles.stimuli)
+    assert select(profiles, [3, 0]).themes == (profiles.themes[3], profiles.themes[0])
+
+
+def test_an_export_from_before_themes_takes_prompts_and_says_so(tmp_path):
+    folder = make_export(tmp_path / "export", participants=2, scenes=3, themes_told=False)
+    assert "theme" not in (folder / "data" / "ratings.csv").read_text().splitlines()[0]
+    data = read_study(folder)
+    for frame in (data.ratings, data.choices, data.stimuli):
+        assert set(frame["theme"]) == {"a street"}
+    assert data.themes == ("a street",)
+    assert "the prompt stands for the theme of 3 base scenes" in data.theme_remark
+
+
+def test_an_export_of_photographs_from_before_themes_has_one_each_and_says_so(tmp_path):
+    folder = make_export(tmp_path / "export", participants=2, scenes=5, natural=True, themes_told=False)
+    data = read_study(folder)
+    assert list(data.ratings["theme"]) == list(data.ratings["base_scene"])
+    assert data.choices["theme"].empty
+    assert "5 base scenes without a prompt count as a theme each" in data.theme_remark
+
+
+def test_tables_from_before_themes_beside_a_plan_that_states_them(tmp_path):
+    """The plan is frozen and states them; its words count."""
+    folder = make_export(tmp_path / "export", participants=2, scenes=4, scenes_per_theme=2)
+    for table in ("ratings", "choices", "stimuli"):
+        edit(folder, table, lambda frame: frame.drop(columns="theme"))
+    data = read_study(folder)
+    assert set(data.choices["theme"]) == {"theme-00", "theme-01"}
+    assert data.theme_remark == ""
 
 
 def test_alignment_must_follow_from_the_sides(export):
@@ -138,3 +191,4 @@ def test_what_our_own_writer_writes_is_read(tmp_path):
     assert set(data.stimuli["direction"]) == {1, -1}
     assert {"score_T0", "score_T1"} <= set(data.score_columns)
     assert "contrast" in data.stimuli.columns
+    assert "theme" not in data.norm_columns + data.score_columns

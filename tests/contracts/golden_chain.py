@@ -44,10 +44,7 @@ class TwoScenes(DemoSettings):
     seeds_per_prompt: int = 1
     lists: int = 2
     permutations: int = 99
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        return lab.PROMPTS[:2]
+    prompts: tuple[str, ...] = lab.PROMPTS[:2]
 
 
 def record_chain(folder: Path) -> dict[str, Any]:

@@ -135,6 +135,11 @@ WRONG: list[tuple[type[Any], dict[str, str], str]] = [
     (Recipe, {"generator": TOO_LONG}, "(expected analytic, small-unet, or the folder of a pipeline)"),
     (ImageSet, {"folder": "{lab}" + TOO_LONG}, "does not exist on this server (expected a folder)"),
     (ImageSet, {"norms_file": "{lab}/photographs"}, "is not a file (expected a CSV of norms)"),
+    (
+        ImageSet,
+        {"theme_column": "Motif"},
+        "is the column 'Motif', but there are no norms (expected a file of",
+    ),
 ]
 
 

@@ -226,6 +226,36 @@ def test_an_import_keeps_bytes_and_norms(lab: Path, folder: Path) -> None:
     assert image_set.imported_at is not None
 
 
+def test_an_import_keeps_the_themes_of_the_column_or_none(lab: Path, folder: Path) -> None:
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,5")
+    with_themes = services.import_image_set(
+        name="with themes", folder=folder, norms=norms, theme_column="Category", by=None
+    )
+    without, job = bring_in(folder, norms)
+    assert with_themes.job is not None
+    assert "2 themes of 2 images, from column Category" in run_now(with_themes.job).log
+    assert [image.theme for image in with_themes.stimuli.order_by("name")] == ["animal", "scenery"]
+    assert "every image counts as a theme of its own" in job.log
+    assert [image.theme for image in without.stimuli.order_by("name")] == ["Dog 1.jpg", "Lake 2.png"]
+    assert not without.stimuli.exclude(stated_theme="").exists()
+
+
+def test_a_column_of_themes_that_is_not_there_stops_an_import_with_nothing_kept(
+    lab: Path, folder: Path
+) -> None:
+    norms = write_norms(folder, "Dog 1,Animal,6", "Lake 2,Scenery,5")
+    image_set = services.import_image_set(
+        name="set", folder=folder, norms=norms, theme_column="Motif", by=None
+    )
+    assert image_set.job is not None
+    job = run_now(image_set.job)
+    assert job.state == "failed"
+    assert "has no column 'Motif' for the themes" in job.error
+    assert not Stimulus.objects.exists()
+    with pytest.raises(InputError, match="column 'Motif', but there are no norms"):
+        services.import_image_set(name="other", folder=folder, theme_column="Motif", by=None)
+
+
 def test_a_failed_import_leaves_nothing_and_can_be_tried_again(lab: Path, folder: Path) -> None:
     (folder / "zebra.png").write_text("not an image")
     image_set, job = bring_in(folder)

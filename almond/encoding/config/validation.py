@@ -44,6 +44,9 @@ class ImageSet(ConfigSection):
     """column; unless given `Valence_mean` (OASIS), `valmn` (IAPS) or `valence`"""
     arousal: Text | None = None
     """column; unless given `Arousal_mean` (OASIS), `aromn` (IAPS) or `arousal`"""
+    theme: Text | None = None
+    """column that says what several images share; the column that names the images serves, too, without the
+    number at the end of a name (`Acorns 1`). Every image is a theme of its own unless given"""
     repeated: Annotated[str, OneOf(REPEATED)] = "error"
     """several rows for one image, as in IAPS: an error, or ratings to take the mean of"""
     features: FeatureTable | None = None
