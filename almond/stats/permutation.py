@@ -99,7 +99,8 @@ def correlation_p(ratings: Sequence[Floats], outcomes: Sequence[Floats], orders:
         mean = zscore(outcome).mean(axis=0)
         z = zscore(rating)
         observed += float(z @ mean)
-        null += mean[order] @ z
+        # Scaled anew: where themes differ in size, some images come twice and others not at all.
+        null += float(mean.std(ddof=1)) * (zscore(mean[order]) @ z)
     return permutation_p(np.abs(null), abs(observed))
 
 
@@ -122,10 +123,11 @@ def coefficient_p(
         scale = float(row @ row) / (len(mean) - design.shape[1])
         total = float(residual @ residual)
         moved = residual[order]
+        totals = (moved**2).sum(axis=1)
         estimate += float(row @ residual)
         squared += scale * (total - float(((basis.T @ residual) ** 2).sum()))
         shuffled += moved @ row
-        shuffled_squared += scale * (total - ((moved @ basis) ** 2).sum(axis=1))
+        shuffled_squared += scale * (totals - ((moved @ basis) ** 2).sum(axis=1))
     if squared <= 0:
         return 1.0
     return permutation_p(np.abs(shuffled) / np.sqrt(shuffled_squared), abs(estimate) / np.sqrt(squared))
