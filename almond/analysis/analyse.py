@@ -62,13 +62,14 @@ class AnalysisResult:
     @property
     def summary(self) -> dict[str, float | None]:
         """The few numbers that answer the question; None for a test that did not run."""
-        lda = (self.data["classification"] or {}).get("lda") or {}
+        classification = self.data["classification"] or {}
+        lda, difference = classification.get("lda") or {}, classification.get("difference") or {}
         overall = (self.data["choices"] or {}).get("overall") or {}
         return {
             "accuracy": lda.get("accuracy"),
             "chance": lda.get("chance"),
             "null_mean": lda.get("null_mean"),
-            "p": lda.get("p"),
+            "p": difference.get("p"),
             "choice_alignment": overall.get("share"),
             "choice_p": overall.get("p"),
         }

@@ -30,7 +30,7 @@ from almond.stats import anova
 from almond.stats.correlation import correlations, fisher_z
 from almond.stats.crossed import CoefficientTests, crossed_tests
 from almond.stats.multiple import holm
-from almond.stats.permutation import Order, correlation_p, draw_orders
+from almond.stats.permutation import Order, correlation_p, theme_orders
 from almond.stats.ttest import one_sample
 from almond.typing import Floats
 
@@ -83,7 +83,7 @@ class _Analysis:
             self.not_run.append({"analysis": f"regression on {part} images", "reason": reason})
 
     def orders(self, part: str) -> dict[str, Order] | None:
-        """Return orders of the images of a part of each set, drawn once; None without permutations."""
+        """Return orders of a part of each set by whole themes, drawn once; None without permutations."""
         if part not in self.drawn:
             self.drawn[part] = self._draw(part) if self.settings.permutations else None
         return self.drawn[part]
@@ -91,9 +91,10 @@ class _Analysis:
     def _draw(self, part: str) -> dict[str, Order]:
         orders = {}
         for image_set in self.sets:
-            count = int(rows_of_part(image_set, part, self.settings.neutral).sum())
+            rows = rows_of_part(image_set, part, self.settings.neutral)
             rng = generator(self.settings.seed, "validation", image_set.name, part)
-            orders[image_set.name] = draw_orders(self.settings.permutations, count, rng)
+            themes = np.asarray(image_set.themes)[rows]
+            orders[image_set.name] = theme_orders(themes, self.settings.permutations, rng)
         return orders
 
     def correlation(self, region: str, rating: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from almond.norms.voxelwise import VoxelMap, describe, voxel_maps
 from almond.progress import Part, Progress
 from almond.report.write import check_report_folder
 from almond.rng import generator
-from almond.stats.permutation import draw_orders
+from almond.stats.permutation import theme_orders
 from almond.stimuli.nuisance import NUISANCE
 
 FORMAT = f"{KIND}/1"
@@ -115,9 +115,9 @@ def _maps(
     orders = None
     if settings.permutations:
         orders = {
-            image_set.name: draw_orders(
+            image_set.name: theme_orders(
+                image_set.themes,
                 settings.permutations,
-                len(image_set.images),
                 generator(settings.seed, "validation", image_set.name, "voxels"),
             )
             for image_set in sets

@@ -31,6 +31,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def percent_span(low: float, high: float) -> str:
+    """Write an interval of shares of one as ``61 % to 83 %``."""
+    return f"{percent(low)} to {percent(high)}"
+
+
 def decimal(value: float | None, digits: int = 3, absent: str = "") -> str:
     """Write a number with fixed decimals; ``absent`` for None."""
     return absent if value is None else fixed(value, digits)

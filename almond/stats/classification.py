@@ -1,7 +1,10 @@
-"""Classify rating profiles into intended targets, base scenes held out.
+"""Classify rating profiles into intended targets, themes held out as wholes.
 
-Unit: the stimulus (its mean profile over participants). Labels are permuted *within base scene* and the whole
-cross-validation is repeated, so that neither scenes nor the shape of the folds can produce an effect.
+Unit: the theme, all images of one prompt whatever their seeds; a profile is an image's mean over
+participants. Targets change names *within theme*, as wholes, and the whole cross-validation is repeated, so
+that neither themes nor the shape of the folds can produce an effect. Participants are held fixed: the test
+asks about these people, and where people differ in how they see a target it rejects too often as a claim
+about people in general (``almond.stats.profile_difference`` is the test of that).
 """
 
 from __future__ import annotations
@@ -19,16 +22,17 @@ from almond.progress import Part, Progress, Silent
 from almond.significance import max_statistic_p, permutation_p
 from almond.stats.discriminant import METHODS, Classifier, held_out_scores
 from almond.stats.multiple import holm
-from almond.stats.permutation import shuffle_within
+from almond.stats.permutation import relabel_within
 from almond.typing import Floats, Ints
 
 BATCH = 500
+MIN_THEMES = 3
 VARIANTS: dict[str, tuple[str, bool]] = {
     "lda": ("lda", False),
     "pls": ("pls", False),
     "lda_within": ("lda", True),
 }
-"""Name -> (method, profiles centred within base scene). The first is primary, the others stand beside it."""
+"""Name -> (method, profiles centred within base scene). The first is the main one."""
 
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -65,7 +69,7 @@ class Classification:
     seed: int
     confusion: Counts
     recall: tuple[float, ...]
-    scene_accuracy: dict[str, float]
+    theme_accuracy: dict[str, float]
     predicted: tuple[str, ...]
     pairs: tuple[PairResult, ...]
     null: Floats
@@ -101,34 +105,34 @@ def pair_accuracies(scores: Floats, labels: Ints, classes: int) -> Floats:
 
 
 def check_design(
-    values: Floats, targets: Sequence[str], scenes: Sequence[str]
+    values: Floats, targets: Sequence[str], themes: Sequence[str]
 ) -> tuple[Ints, np.ndarray[Any, Any], tuple[str, ...]]:
-    """Return labels (n,) in 0..C-1, scenes (n,) and classes (C,).
+    """Return labels (n,) in 0..C-1, themes (n,) and classes (C,).
 
-    :raises InputError: values that are not finite, or a design in which no scene can be held out.
+    :raises InputError: values that are not finite, or a design in which no theme can be held out.
     """
     classes, labels = np.unique(np.asarray(targets, dtype=str), return_inverse=True)
-    scene_names, scene_codes = np.unique(np.asarray(scenes, dtype=str), return_inverse=True)
+    names, codes = np.unique(np.asarray(themes, dtype=str), return_inverse=True)
     require_finite(values, "rating profiles", axes=("stimulus", "rating"))
     if len(classes) < 2:
         raise InputError("classification", f"{len(classes)} intended target", "at least two")
-    if len(scene_names) < 3:
-        raise InputError("classification", f"{len(scene_names)} base scenes", "at least three")
-    mixed = [np.unique(labels[scene_codes == code]).size > 1 for code in range(len(scene_names))]
+    if len(names) < MIN_THEMES:
+        raise InputError("classification", f"{len(names)} themes", f"at least {MIN_THEMES}")
+    mixed = [np.unique(labels[codes == code]).size > 1 for code in range(len(names))]
     if not any(mixed):
-        problem = "no base scene has images of two targets, so labels cannot be exchanged within scenes"
-        raise InputError("classification", problem, "scenes crossed with targets")
-    counts = [np.unique(scene_codes[labels == index]).size for index in range(len(classes))]
+        problem = "no theme has images of two targets, so labels cannot be exchanged within themes"
+        raise InputError("classification", problem, "themes crossed with targets")
+    counts = [np.unique(codes[labels == index]).size for index in range(len(classes))]
     if min(counts) < 2:
         name = classes[int(np.argmin(counts))]
-        raise InputError("classification", f"target {name} appears in one base scene", "two or more")
-    return labels.reshape(-1), scene_names[scene_codes.reshape(-1)], tuple(map(str, classes))
+        raise InputError("classification", f"target {name} appears in one theme", "two or more")
+    return labels.reshape(-1), names[codes.reshape(-1)], tuple(map(str, classes))
 
 
 def classify(
     values: Floats,
     targets: Sequence[str],
-    scenes: Sequence[str],
+    themes: Sequence[str],
     *,
     permutations: int,
     rng: np.random.Generator,
@@ -136,16 +140,16 @@ def classify(
     method: str = "lda",
     progress: Progress | None = None,
 ) -> Classification:
-    """Classify profiles into intended targets, each base scene held out in turn, and test the accuracy.
+    """Classify profiles into intended targets, each theme held out in turn, and test the accuracy.
 
     :param values: (n, K) mean rating profiles of n stimuli.
-    :param targets: (n,) intended target of each. :param scenes: (n,) base scene of each.
-    :param permutations: B shuffles of the targets within scenes.
+    :param targets: (n,) intended target of each. :param themes: (n,) theme of each, its prompt.
+    :param permutations: B changes of the targets' names within themes.
     :param rng: draws the permutations. :param seed: only recorded, to name where ``rng`` came from.
     :param method: a name of ``METHODS``.
-    :raises InputError: a design that cannot be cross-validated over scenes.
+    :raises InputError: a design that cannot be cross-validated over themes.
     """
-    labels, where, classes = check_design(values, targets, scenes)
+    labels, where, classes = check_design(values, targets, themes)
     description, classifier = METHODS[method]
     scores = held_out_scores(values, labels[None], where, len(classes), classifier)
     predicted = scores.argmax(axis=2)
@@ -175,7 +179,7 @@ def classify(
         seed=seed,
         confusion=confusion_matrix(predicted[0], labels, len(classes)),
         recall=tuple(float(right[labels == index].mean()) for index in range(len(classes))),
-        scene_accuracy={str(scene): float(right[where == scene].mean()) for scene in np.unique(where)},
+        theme_accuracy={str(theme): float(right[where == theme].mean()) for theme in np.unique(where)},
         predicted=tuple(classes[index] for index in predicted[0]),
         pairs=pair_results(classes, pairs, null_pairs),
         null=null,
@@ -185,7 +189,7 @@ def classify(
 def permuted_accuracies(
     values: Floats,
     labels: Ints,
-    scenes: np.ndarray[Any, Any],
+    themes: np.ndarray[Any, Any],
     *,
     classes: int,
     classifier: Classifier,
@@ -193,14 +197,14 @@ def permuted_accuracies(
     rng: np.random.Generator,
     progress: Progress,
 ) -> tuple[Floats, Floats]:
-    """Cross-validate B shuffles of labels within scenes: balanced accuracies (B,), of pairs (B, pairs)."""
+    """Cross-validate B relabellings within themes: balanced accuracies (B,), of pairs (B, pairs)."""
     accuracies, pairs, done = [], [], 0
     while done < permutations:
         size = min(BATCH, permutations - done)
-        shuffled = shuffle_within(labels, scenes, size, rng)
-        scores = held_out_scores(values, shuffled, scenes, classes, classifier)
-        accuracies.append(balanced_accuracy(scores.argmax(axis=2), shuffled, classes))
-        pairs.append(pair_accuracies(scores, shuffled, classes))
+        renamed = relabel_within(labels, themes, size, rng)
+        scores = held_out_scores(values, renamed, themes, classes, classifier)
+        accuracies.append(balanced_accuracy(scores.argmax(axis=2), renamed, classes))
+        pairs.append(pair_accuracies(scores, renamed, classes))
         done += size
         progress.report(done / permutations, f"{done} of {permutations} permutations")
     return np.concatenate(accuracies), np.concatenate(pairs)
@@ -244,20 +248,24 @@ def classify_variants(
     values: Floats,
     targets: Sequence[str],
     scenes: Sequence[str],
+    themes: Sequence[str],
     *,
     permutations: int,
     generators: dict[str, np.random.Generator],
     seed: int,
     progress: Progress,
 ) -> dict[str, Classification]:
-    """Classify once per name of ``VARIANTS``, each with its own generator; see :func:`classify`."""
+    """Classify once per name of ``VARIANTS``, each with its own generator; see :func:`classify`.
+
+    ``scenes`` (n,) within ``themes`` (n,): profiles are centred by scene, and held out by theme.
+    """
     classifications = {}
     for index, (name, (method, centred)) in enumerate(VARIANTS.items()):
         part = Part(progress, index / len(VARIANTS), (index + 1) / len(VARIANTS))
         classifications[name] = classify(
             centre_scenes(values, scenes) if centred else values,
             targets,
-            scenes,
+            themes,
             permutations=permutations,
             rng=generators[name],
             seed=seed,

@@ -102,16 +102,16 @@ METHODS: dict[str, tuple[str, Classifier]] = {
 
 
 def held_out_scores(
-    values: Floats, labels: Ints, scenes: np.ndarray[Any, Any], classes: int, classifier: Classifier
+    values: Floats, labels: Ints, themes: np.ndarray[Any, Any], classes: int, classifier: Classifier
 ) -> Floats:
-    """Score (B, n, C) every stimulus by a classifier that was fitted without the stimuli of its base scene.
+    """Score (B, n, C) every stimulus by a classifier that was fitted without the stimuli of its theme.
 
-    ``values`` (n, K), ``labels`` (B, n) in 0..C-1, ``scenes`` (n,).
+    ``values`` (n, K), ``labels`` (B, n) in 0..C-1, ``themes`` (n,).
     """
     batch, rows = labels.shape
     scores = np.empty((batch, rows, classes))
     membership = (labels[:, None, :] == np.arange(classes)[:, None]).astype(np.float64)
-    for test in held_out_rows(scenes):
+    for test in held_out_rows(themes):
         training, testing = scale_by(values[~test], values[test])
         scores[:, test] = classifier(training, membership[:, :, ~test], testing)
     return scores

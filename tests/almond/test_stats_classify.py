@@ -20,7 +20,7 @@ from almond.stats.classification import (
 )
 from almond.stats.discriminant import METHODS, SHRINKAGE, held_out_scores
 from almond.stats.multiple import holm
-from almond.stats.permutation import shuffle_within
+from almond.stats.permutation import relabel_within, theme_orders
 
 TARGETS = ("AStr", "CM", "LB", "SF")
 
@@ -71,7 +71,7 @@ def test_a_batch_equals_one_label_vector_at_a_time(method):
     rng = np.random.default_rng(0)
     values, targets, scenes = study(rng)
     labels, where, _ = check_design(values, targets, scenes)
-    many = shuffle_within(labels, where, 20, rng)
+    many = relabel_within(labels, where, 20, rng)
     together = held_out_scores(values, many, where, 4, METHODS[method][1])
     for index, row in enumerate(many):
         alone = held_out_scores(values, row[None], where, 4, METHODS[method][1])[0]
@@ -91,13 +91,52 @@ def test_p_approaches_that_of_all_permutations():
     assert found.null_mean == pytest.approx(null.mean(), abs=0.01)
 
 
-def test_permutations_stay_inside_scenes():
+def test_permutations_stay_inside_themes():
     values, targets, scenes = study(np.random.default_rng(0))
     labels, where, _ = check_design(values, targets, scenes)
-    shuffled = shuffle_within(labels, where, 300, np.random.default_rng(0))
+    shuffled = relabel_within(labels, where, 300, np.random.default_rng(0))
     for scene in np.unique(where):
         assert (np.sort(shuffled[:, where == scene], axis=1) == np.arange(4)).all()
     assert len(np.unique(shuffled, axis=0)) == 300
+
+
+def test_the_seeds_of_a_prompt_change_their_target_together():
+    labels = np.array([0, 1, 2, 0, 1, 2, 0, 0, 1, 1, 2])
+    themes = np.array(["a"] * 6 + ["b"] * 5)
+    renamed = relabel_within(labels, themes, 500, np.random.default_rng(0))
+    for theme in ("a", "b"):
+        own = themes == theme
+        for label in range(3):
+            alike = renamed[:, own & (labels == label)]
+            assert (alike == alike[:, :1]).all()
+            shares = np.bincount(alike[:, 0], minlength=3) / 500
+            np.testing.assert_allclose(shares, 1 / 3, atol=0.1)
+    assert (renamed[:, 0] != renamed[:, 6]).any()
+
+
+def test_whole_themes_change_places():
+    themes = np.array(["a"] * 3 + ["b"] * 3 + ["c"] * 3)
+    orders = theme_orders(themes, 300, np.random.default_rng(0))
+    assert orders.shape == (300, 9)
+    for start in (0, 3, 6):
+        block = np.sort(orders[:, start : start + 3], axis=1)
+        np.testing.assert_array_equal(block, block[:, :1] // 3 * 3 + np.arange(3))
+        np.testing.assert_allclose(np.bincount(orders[:, start] // 3) / 300, 1 / 3, atol=0.1)
+    assert (np.sort(orders, axis=1) == np.arange(9)).all()
+    assert len({tuple(row) for row in orders[:, :3].tolist()}) == 18
+
+
+def test_a_theme_repeats_a_smaller_one_and_takes_a_part_of_a_larger_one():
+    themes = np.array(["a", "b", "b", "b", "b", "c", "c"])
+    where = np.unique(themes, return_inverse=True)[1]
+    orders = theme_orders(themes, 200, np.random.default_rng(1))
+    for start, size in ((0, 1), (1, 4), (5, 2)):
+        donors = where[orders[:, start : start + size]]
+        assert (donors == donors[:, :1]).all()
+    large = orders[where[orders[:, 1]] == 2][:, 1:5]
+    assert (np.sort(large, axis=1) == [5, 5, 6, 6]).all()
+    own = orders[where[orders[:, 1]] == 1][:, 1:5]
+    assert (np.sort(own, axis=1) == [1, 2, 3, 4]).all()
 
 
 def test_a_clear_effect_is_found_with_its_confusion_and_pairs():
@@ -112,7 +151,7 @@ def test_a_clear_effect_is_found_with_its_confusion_and_pairs():
     for pair in found.pairs:
         assert pair.p <= pair.p_max
         assert pair.p <= pair.p_holm
-    assert set(found.scene_accuracy) == set(scenes)
+    assert set(found.theme_accuracy) == set(scenes)
 
 
 def test_same_seed_same_result():
@@ -145,7 +184,7 @@ def test_centring_takes_the_scene_out():
 
 def test_designs_that_cannot_be_tested_are_refused():
     values, targets, scenes = study(np.random.default_rng(0))
-    with pytest.raises(InputError, match="base scenes"):
+    with pytest.raises(InputError, match="2 themes"):
         run(values[:8], targets[:8], scenes[:8])
     with pytest.raises(InputError, match="1 intended target"):
         run(values, ["LB"] * len(targets), scenes)

@@ -103,11 +103,12 @@ def natural_data(seed=0, count=40):
     return values, {"score_LB": score, "score_CM": rng.normal(size=count)}
 
 
-def run(values, predictors, permutations=2000):
+def run(values, predictors, permutations=2000, themes=None):
     return associations(
         values,
         ["threat", "social"],
         predictors,
+        themes=themes or [f"photo-{index:03}" for index in range(len(values))],
         permutations=permutations,
         rng=np.random.default_rng(1),
         seed=1,
@@ -142,7 +143,35 @@ def test_unusable_predictors_are_skipped_with_the_reason():
 
 def test_too_few_or_constant_stimuli_are_refused():
     values, predictors = natural_data(count=4)
-    with pytest.raises(InputError, match="at least 5"):
+    with pytest.raises(InputError, match="at least 5 themes"):
         run(values, predictors)
     with pytest.raises(InputError, match="nothing varies"):
         run(np.zeros((10, 2)), {"score_LB": np.arange(10.0)})
+
+
+def test_sixty_pictures_of_fifteen_themes_are_fifteen():
+    """Ratings and predictors each follow the theme, and not each other: single pictures shuffled reject."""
+    studies, rejected, single = 60, 0, 0
+    for seed in range(studies):
+        rng = np.random.default_rng([seed, 1])
+        themes = np.repeat(np.arange(15), 4)
+        content = rng.normal(size=(2, 15, 2))[:, themes] + 0.5 * rng.normal(size=(2, 60, 2))
+        predictors = {"score_LB": content[1, :, 0], "score_CM": content[1, :, 1]}
+        pairs = run(content[0], predictors, 99, [f"theme-{theme}" for theme in themes]).associations
+        rejected += min(pair.p_max for pair in pairs) <= 0.05
+        single += min(pair.p_max for pair in run(content[0], predictors, 99).associations) <= 0.05
+    high = stats.binom.ppf(0.999, studies, 0.05)
+    assert rejected <= high
+    assert single > 2 * high
+
+
+def test_intervals_resample_whole_themes():
+    values, predictors = natural_data(count=40)
+    twice = np.repeat(values, 2, axis=0)
+    doubled = {name: np.repeat(column, 2) for name, column in predictors.items()}
+    themes = [f"theme-{index // 2:03}" for index in range(80)]
+    one = run(values, predictors, 20).associations[0]
+    other = run(twice, doubled, 20, themes).associations[0]
+    assert (other.r, other.low, other.high) == pytest.approx((one.r, one.low, one.high), abs=0.04)
+    narrow = run(twice, doubled, 20).associations[0]
+    assert narrow.high - narrow.low < 0.85 * (one.high - one.low)

@@ -34,9 +34,17 @@ def result(export):
 
 def test_the_answer_comes_first_and_in_plain_words(result):
     first, second = result.headline
-    assert first.startswith("Classification of rating profiles identified the intended region: accuracy 0.")
-    assert "(chance 0.25), p = .0050." in first
-    assert second.startswith("Choices followed the manipulation: the image manipulated towards a higher ")
+    assert first.startswith(
+        "Participants rated images differently depending on which region they were made for (F("
+    )
+    assert re.search(r"accuracy of 0\.\d\d \(95 % CI 0\.\d\d to \d\.\d\d; chance 0\.25\)\.$", first)
+    assert second.startswith("Choices followed the manipulation: participants chose the image manipulated ")
+    overall = result.data["choices"]["overall"]
+    assert f"t(7) = {overall['t']:.2f}, p = .0078)." in second
+    assert overall["low"] < overall["share"] < overall["high"]
+    tile = study_document(result.data).key_numbers[1]
+    assert tile.value == f"{100 * overall['share']:.0f} %"
+    assert tile.note.startswith(f"95 % interval {100 * overall['low']:.0f} % to ")
     assert result.confirmatory
     assert result.summary["chance"] == 0.25
     assert result.summary["choice_p"] == result.data["choices"]["overall"]["p"]
@@ -55,6 +63,8 @@ def test_units_and_exclusions_are_everywhere(result):
         "of": 14,
     }
     assert data["not_run"][0]["analysis"] == "natural"
+    assert data["classification"]["difference"]["participants"] == 12
+    assert data["classification"]["attainable"]["accuracy"] > 0.5
     lda = data["classification"]["lda"]
     assert (lda["permutations"], lda["seed"]) == (199, 7)
     assert lda["null_mean"] == pytest.approx(0.25, abs=0.02)
@@ -114,7 +124,7 @@ def test_the_page_needs_nothing_from_elsewhere(result):
     assert "<script" not in page
     for digest in (result.data["study"]["plan_digest"], result.data["study"]["manifest_sha256"]):
         assert digest in page
-    assert page.index("Classification of rating profiles") < page.index("<svg ")
+    assert page.index("Participants rated images differently") < page.index("<svg ")
 
 
 def test_figures_follow_the_reader_s_colours(result):
@@ -185,7 +195,7 @@ def test_responses_to_other_images_are_left_out_by_rule(tmp_path):
 
 def test_the_command_writes_beside_the_export(export, capsys):
     assert main(["analyse", str(export), "--permutations", "50"]) == 0
-    assert "Classification of rating profiles identified the intended region" in capsys.readouterr().out
+    assert "Participants rated images differently depending on which region" in capsys.readouterr().out
     assert export.with_name("export-report").joinpath("report.html").is_file()
 
 

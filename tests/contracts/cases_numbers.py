@@ -15,6 +15,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
+from scipy.stats import binomtest
 
 from almond.analysis.questions.choices import ChoiceResult, alignment
 from almond.errors import InputError
@@ -257,16 +258,17 @@ def choices(aligned: np.ndarray[Any, Any]) -> pd.DataFrame:
 
 
 def result_of(aligned: np.ndarray[Any, Any]) -> ChoiceResult:
-    return alignment(choices(aligned), rng=np.random.default_rng(0), seed=0, flips=500)
+    return alignment(choices(aligned))
 
 
 @pytest.mark.parametrize("scenes", [4, 6, 8, 12])
 @pytest.mark.parametrize("people", [5, 20])
 def test_scenes_on_which_everybody_agrees_balance(scenes: int, people: int) -> None:
     result = result_of(np.tile(np.arange(scenes) < scenes // 2, (people, 1)))
-    assert (result.estimate, result.sign_flip.p) == (0.0, 1.0)
+    assert (result.estimate, result.p, result.share) == (0.0, 1.0, 0.5)
     assert result.chi2 == pytest.approx(0.0, abs=1e-9)
-    assert result.p == result.p_likelihood == pytest.approx(1.0, abs=1e-4)
+    assert result.p_likelihood == pytest.approx(1.0, abs=1e-4)
+    assert result.low < 0.5 < result.high
     assert (result.probability_low, result.probability_high) == (0.0, 1.0)
 
 
@@ -286,12 +288,15 @@ def test_scenes_that_agree_within_are_as_many_coins_as_scenes(aligned: int) -> N
     result = result_of(np.tile(np.arange(12) < aligned, (10, 1)))
     shares = np.array([aligned, 12 - aligned])
     oracle = 2.0 * (shares @ np.log(shares / 12) + 12 * np.log(2))
-    assert result.chi2 == pytest.approx(oracle, rel=0.1)
-    assert result.p == pytest.approx(result.sign_flip.p, abs=0.25)
-    assert (result.p < 0.05) == (aligned >= 10)
+    assert result.chi2 == pytest.approx(oracle, rel=1e-6)
+    signs = binomtest(aligned, 12).pvalue
+    assert result.p == pytest.approx(signs, abs=0.25)
+    assert (result.p < 0.05) == (result.p_likelihood < 0.05) == (aligned >= 10)
 
 
 def test_people_who_are_all_or_none_are_as_many_coins_as_people() -> None:
     result = result_of(np.tile(np.arange(20)[:, None] < 12, (1, 8)))
     assert 0.3 < result.p < 0.5
+    assert 0.3 < result.p_likelihood < 0.5
     assert set(result.sd) == {"participant"}
+    assert result.on_bound

@@ -87,13 +87,21 @@ def without_later_descriptions(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def record_analysis(folder: Path) -> Any:
-    """``almond analyse`` on a made export of guided images."""
+    """``almond analyse`` on a made export from before themes, whose scenes have one prompt: one theme."""
     export = make_export(
         folder / "export", participants=8, incomplete=1, scenes=4, permutations=99, themes_told=False
     )
     return without_later_descriptions(
         json.loads(command("analyse", export, "--json", "--out", folder / "report"))
     )
+
+
+def record_themes(folder: Path) -> Any:
+    """``almond analyse`` on a made export of guided images, two scenes to a theme."""
+    export = make_export(
+        folder / "export", participants=8, incomplete=1, scenes=12, scenes_per_theme=2, permutations=99
+    )
+    return json.loads(command("analyse", export, "--json", "--out", folder / "report"))
 
 
 def record_natural(folder: Path) -> Any:
@@ -163,6 +171,7 @@ def record_validation(folder: Path) -> Any:
 
 RESULTS: dict[str, Callable[[Path], Any]] = {
     "analysis": record_analysis,
+    "themes": record_themes,
     "natural": record_natural,
     "evaluation": record_evaluation,
     "validation": record_validation,

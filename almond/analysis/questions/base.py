@@ -157,14 +157,20 @@ def make_context(data: StudyData, settings: Settings) -> Context:
 
 
 def count_units(rows: pd.DataFrame, profiles: Profiles | None = None) -> dict[str, int]:
-    """Count the units behind a result: participants, base scenes, stimuli."""
-    units = {"participants": rows["participant_id"].nunique(), "scenes": rows["base_scene"].nunique()}
+    """Count the units behind a result: participants, themes, base scenes, stimuli."""
+    columns = {"participants": "participant_id", "themes": "theme", "scenes": "base_scene"}
+    units = {name: int(rows[column].nunique()) for name, column in columns.items()}
     if profiles is not None:
-        units |= {"scenes": len(set(profiles.scenes)), "stimuli": len(profiles.stimuli)}
+        units |= {
+            "themes": len(set(profiles.themes)),
+            "scenes": len(set(profiles.scenes)),
+            "stimuli": len(profiles.stimuli),
+        }
     return units
 
 
 def units_text(units: Mapping[str, int]) -> str:
-    """Write ``40 participants, 12 base scenes, 48 stimuli``."""
+    """Write ``40 participants, 12 base scenes of 6 themes, 48 stimuli``."""
     stimuli = f", {units['stimuli']} stimuli" if "stimuli" in units else ""
-    return f"{units['participants']} participants, {units['scenes']} base scenes{stimuli}"
+    scenes = f"{units['scenes']} base scenes of {units['themes']} themes"
+    return f"{units['participants']} participants, {scenes}{stimuli}"

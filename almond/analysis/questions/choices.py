@@ -1,8 +1,10 @@
 """Do people choose the image that was manipulated towards a higher predicted response?
 
-Unit: participants and base scenes, both random; with several pairs per scene the pairs too. A binomial test
-over trials, or one that treats only participants as random, takes correlated trials for independent ones and
-rejects a true null in 20 to 50 percent of studies.
+Unit: participants and themes, both random: seeds of one prompt share content. A binomial test over trials,
+one that treats only participants as random, or only scenes, takes correlated trials for independent ones and
+rejects a true null in 20 to 75 percent of studies. The test is on shares: a Wald test on the logit of a mixed
+model loses power as choices come near unanimity, and rejects half of the true nulls where people are all or
+none.
 """
 
 from __future__ import annotations
@@ -29,10 +31,12 @@ from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import GRID, SECOND, dot_with_interval, new_forest
-from almond.report.wording import p_cell, p_text, percent, signed, t_cell
+from almond.report.wording import p_cell, p_text, percent, percent_span, signed, t_cell
 from almond.stats.mixed import RandomTerm, intercept_test
 from almond.stats.multiple import holm
-from almond.stats.sign_flip import SignFlip, sign_flip
+from almond.stats.two_way import least_p, two_way_mean
+
+MIN_PARTICIPANTS, MIN_THEMES = 2, 3
 
 
 @dataclass(frozen=True)
@@ -48,20 +52,29 @@ class Share:
 class ChoiceResult:
     """Alignment of choices with the direction of manipulation.
 
-    ``estimate`` is the intercept in log odds with its t interval; ``probability`` is that of a typical
-    participant and scene. ``p`` is the primary one: Wald t with ``df`` = (units of the smallest random
-    factor) - 1. Where choices are ``separated`` (everybody chose alike, or alike within each unit of a
-    factor) the mixed model has no maximum: estimate, ``sd`` and ``p`` are then those of the likelihood
-    ratio with one factor random, the one whose p is largest.
+    ``share`` is tested against one half, participants and themes random: ``se``, ``t``, ``df``, ``p`` and the
+    95 % interval ``low`` to ``high`` are of ``almond.stats.two_way``, ``limited`` too.
+
+    The rest comes from a logistic mixed model, for a typical participant and theme: ``estimate`` is its
+    intercept in log odds, ``probability`` the same as a probability with its interval, ``p_wald`` by t with
+    ``model_df`` degrees of freedom. Where choices are ``separated`` (everybody chose alike, or alike within
+    each unit of a factor) the model has no maximum, and estimate and ``sd`` are those of the likelihood ratio
+    with one factor random, the one whose p is largest; ``on_bound`` where its standard deviation grows
+    without end.
     """
 
     target: str | None
     share: float
-    estimate: float
-    se: float | None
-    t: float | None
+    se: float
+    t: float
     df: float
     p: float
+    low: float
+    high: float
+    limited: bool
+    estimate: float
+    estimate_se: float | None
+    model_df: float
     p_wald: float | None
     p_likelihood: float
     chi2: float
@@ -71,75 +84,79 @@ class ChoiceResult:
     sd: dict[str, float]
     singular: bool
     separated: bool
-    sign_flip: SignFlip
+    on_bound: bool
     trials: int
     participants: int
     scenes: int
+    themes: int
     pairs: int
     left_share: float
     by_participant: tuple[Share, ...]
     by_scene: tuple[Share, ...]
 
 
-def alignment(
-    choices: pd.DataFrame,
-    *,
-    rng: np.random.Generator,
-    seed: int,
-    flips: int = 10_000,
-    target: str | None = None,
-) -> ChoiceResult:
+def alignment(choices: pd.DataFrame, *, target: str | None = None) -> ChoiceResult:
     """Test whether choices are aligned with the manipulation, over all of ``choices`` or one ``target``.
 
-    ``choices`` has ``participant_id``, ``base_scene``, ``pair_id``, ``intended_target``, ``chosen`` and
-    ``aligned`` (0 or 1). ``rng`` draws sign flips when there are too many scenes to list them all; ``seed``
-    is recorded. Raises ``InputError`` with fewer than two participants or three scenes.
+    ``choices`` has ``participant_id``, ``theme``, ``base_scene``, ``pair_id``, ``intended_target``,
+    ``chosen`` and ``aligned`` (0 or 1); without ``theme`` every base scene is a theme of its own. Raises
+    ``InputError`` with fewer than two participants or three themes.
     """
     rows = choices if target is None else choices[choices["intended_target"] == target]
-    name = f"choices of {target}" if target else "choices"
-    people, scenes = rows["participant_id"].nunique(), rows["base_scene"].nunique()
-    if people < 2 or scenes < 3:
-        raise InputError(name, f"{people} participants, {scenes} base scenes", "at least 2 and 3")
-    terms = _random_terms(rows)
+    themes = rows["theme"] if "theme" in rows else rows["base_scene"]
+    people, count = rows["participant_id"].nunique(), themes.nunique()
+    if people < MIN_PARTICIPANTS or count < MIN_THEMES:
+        name = f"choices of {target}" if target else "choices"
+        raise InputError(
+            name,
+            f"{people} participants, {count} themes",
+            f"at least {MIN_PARTICIPANTS} and {MIN_THEMES}",
+        )
     aligned = rows["aligned"].to_numpy(dtype=np.float64)
-    test = intercept_test(aligned, terms)
-    by_scene = _shares(rows, "base_scene")
+    test = two_way_mean(aligned, rows["participant_id"].to_numpy(), themes.to_numpy(), null=0.5)
+    model = intercept_test(aligned, _random_terms(rows, themes))
     return ChoiceResult(
         target=target,
-        share=float(aligned.mean()),
-        p=test.ratio.p if test.p is None else test.p,
-        p_likelihood=test.ratio.p,
-        chi2=test.ratio.statistic,
-        estimate=test.estimate,
+        share=test.estimate,
         se=test.se,
         t=test.t,
         df=test.df,
-        p_wald=test.p,
-        probability=float(expit(test.estimate)),
-        probability_low=test.low,
-        probability_high=test.high,
-        sd=test.sd,
-        singular=test.singular,
-        separated=test.separated,
-        sign_flip=sign_flip(np.array([scene.share for scene in by_scene]) - 0.5, rng, seed, flips),
+        p=test.p,
+        low=max(0.0, test.low),
+        high=min(1.0, test.high),
+        limited=test.limited,
+        estimate=model.estimate,
+        estimate_se=model.se,
+        model_df=model.df,
+        p_wald=model.p,
+        p_likelihood=model.ratio.p,
+        chi2=model.ratio.statistic,
+        probability=float(expit(model.estimate)),
+        probability_low=model.low,
+        probability_high=model.high,
+        sd=model.sd,
+        singular=model.singular,
+        separated=model.separated,
+        on_bound=model.on_bound,
         trials=len(rows),
         participants=people,
-        scenes=scenes,
+        scenes=int(rows["base_scene"].nunique()),
+        themes=count,
         pairs=int(rows["pair_id"].nunique()),
         left_share=float((rows["chosen"] == "left").mean()),
         by_participant=_shares(rows, "participant_id"),
-        by_scene=by_scene,
+        by_scene=_shares(rows, "base_scene"),
     )
 
 
-def _random_terms(rows: pd.DataFrame) -> list[RandomTerm]:
-    """Participants and base scenes; pairs as well when a scene has several."""
-    terms = [
-        RandomTerm("participant", rows["participant_id"].to_numpy()),
-        RandomTerm("base scene", rows["base_scene"].to_numpy()),
-    ]
-    if rows["pair_id"].nunique() > rows["base_scene"].nunique():
-        terms.append(RandomTerm("pair", rows["pair_id"].to_numpy()))
+def _random_terms(rows: pd.DataFrame, themes: pd.Series[str]) -> list[RandomTerm]:
+    """List participants and themes; scenes within themes and pairs within scenes where there are several."""
+    levels = (("theme", themes), ("base scene", rows["base_scene"]), ("pair", rows["pair_id"]))
+    terms, units = [RandomTerm("participant", rows["participant_id"].to_numpy())], 0
+    for name, labels in levels:
+        if labels.nunique() > units:
+            terms.append(RandomTerm(name, labels.to_numpy()))
+        units = labels.nunique()
     return terms
 
 
@@ -159,20 +176,19 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
         raise NotApplicable("no participant completed every trial")
     if (rows["intended_target"] == "").any():
         raise NotApplicable("some pairs have no intended target")
-    seed = context.settings.seed
-    overall = alignment(rows, rng=context.rng("choices", "overall"), seed=seed)
+    overall = alignment(rows)
     targets = sorted(set(rows["intended_target"]))
     tests, absent = [], {}
     for index, target in enumerate(targets):
         progress.report((index + 1) / (len(targets) + 1), f"choices of {target}")
         try:
-            tests.append(alignment(rows, rng=context.rng("choices", target), seed=seed, target=target))
+            tests.append(alignment(rows, target=target))
         except InputError as error:
             absent[target] = str(error)
     adjusted = holm([test.p for test in tests])
     return {
         "units": count_units(rows) | {"stimuli": 2 * int(rows["pair_id"].nunique())},
-        "unit": "participants and base scenes, both random",
+        "unit": "participants and themes, both random",
         "overall": overall,
         "targets": [
             {**dataclasses.asdict(test), "p_holm": p} for test, p in zip(tests, adjusted, strict=True)
@@ -185,18 +201,22 @@ def _headline(result: Result, alpha: float) -> str:
     overall = result["overall"]
     if overall["p"] > alpha:
         start = "Choices did not follow the manipulation beyond chance"
-    elif overall["estimate"] > 0:
+    elif overall["share"] > 0.5:
         start = "Choices followed the manipulation"
     else:
         start = "Choices were opposed to the manipulation"
     image = "the image manipulated towards a higher predicted response"
-    return f"{start}: {image} was chosen in {percent(overall['share'])} of trials, {p_text(overall['p'])}."
+    interval = percent_span(overall["low"], overall["high"])
+    return (
+        f"{start}: participants chose {image} in {percent(overall['share'])} of trials (95 % CI {interval}; "
+        f"t({overall['df']:.0f}) = {overall['t']:.2f}, {p_text(overall['p'])})."
+    )
 
 
 def _key_number(result: Result) -> KeyNumber:
     overall = result["overall"]
-    interval = " to ".join(percent(overall[f"probability_{end}"]) for end in ("low", "high"))
-    return KeyNumber("aligned choices", percent(overall["share"]), f"model interval {interval}")
+    interval = percent_span(overall["low"], overall["high"])
+    return KeyNumber("aligned choices", percent(overall["share"]), f"95 % interval {interval}, chance 50 %")
 
 
 def _tests(result: Result) -> list[tuple[str, Result]]:
@@ -205,20 +225,6 @@ def _tests(result: Result) -> list[tuple[str, Result]]:
 
 def _section(title: str, result: Result) -> Section:
     overall = result["overall"]
-    rows = tuple(
-        (
-            name,
-            percent(row["share"]),
-            signed(row["estimate"]),
-            t_cell(row["t"], row["df"]),
-            p_cell(row["p_wald"]),
-            p_cell(row["p_likelihood"]),
-            p_cell(row["sign_flip"]["p"]),
-            p_cell(row["p_holm"]) if "p_holm" in row else "",
-        )
-        for name, row in _tests(result)
-    )
-    head = ("target", "aligned", "log odds", "t (df)", "p", "p likelihood", "p sign flips", "p Holm")
     people = tuple(
         (row["name"], percent(row["share"]), str(row["trials"])) for row in overall["by_participant"]
     )
@@ -231,12 +237,13 @@ def _section(title: str, result: Result) -> Section:
         figures=(
             Picture(
                 "choices",
-                "Above the line: probability for a typical participant and scene, mixed model, 95 % "
-                "interval. Below: observed share in each base scene. Dashed: 50 %.",
+                "Above the line: observed share with its 95 % interval, participants and themes random. "
+                "Below: observed share in each base scene. Dashed: 50 %.",
             ),
         ),
         tables=(
-            Table(head, rows),
+            _share_table(result),
+            _model_table(result),
             Table(("participant", "aligned", "choices"), people, folded="Share by participant"),
         ),
         items=tuple(f"Not tested: {name}: {reason}." for name, reason in result["absent"].items()),
@@ -244,37 +251,73 @@ def _section(title: str, result: Result) -> Section:
     )
 
 
-def _notes(result: Result) -> tuple[str, ...]:
-    overall = result["overall"]
-    spread = ", ".join(f"{name} {sd:.2f}" for name, sd in overall["sd"].items())
-    flips = overall["sign_flip"]
-    patterns = (
-        f"all {flips['flips']} sign patterns"
-        if flips["exact"]
-        else f"{flips['flips']} sign flips, seed {flips['seed']}"
+def _share_table(result: Result) -> Table:
+    rows = tuple(
+        (
+            name,
+            percent(row["share"]),
+            percent_span(row["low"], row["high"]),
+            t_cell(row["t"], row["df"]),
+            p_cell(row["p"]) + (" ‡" if row["limited"] else ""),
+            p_cell(row["p_holm"]) if "p_holm" in row else "",
+        )
+        for name, row in _tests(result)
     )
+    return Table(("target", "aligned", "95 % interval", "t (df)", "p", "p Holm"), rows)
+
+
+def _model_table(result: Result) -> Table:
+    rows = tuple(
+        (
+            name,
+            signed(row["estimate"]),
+            percent(row["probability"]),
+            percent_span(row["probability_low"], row["probability_high"]),
+            p_cell(row["p_wald"]),
+            p_cell(row["p_likelihood"]),
+        )
+        for name, row in _tests(result)
+    )
+    head = ("target", "log odds", "typical person", "95 % interval", "p Wald", "p likelihood")
+    return Table(head, rows, folded="Logistic mixed model, secondary")
+
+
+def _notes(result: Result) -> tuple[str, ...]:
+    overall, tests = result["overall"], _tests(result)
+    spread = ", ".join(f"{name} {sd:.2f}" for name, sd in overall["sd"].items())
     notes = [
         "Aligned: the image manipulated towards a higher predicted response was chosen. Random effects’ "
-        f"standard deviations in log odds: {spread}. Overall sign-flip test: {patterns}."
+        f"standard deviations in log odds, mixed model of all choices: {spread}."
     ]
-    if separated := [name for name, row in _tests(result) if row["separated"]]:
+    if limited := [row for _, row in tests if row["limited"]]:
+        units = min(min(row["participants"], row["themes"]) for row in limited)
         notes.append(
-            f"Separated ({', '.join(separated)}): choices were all or none within people or scenes, which "
-            "leaves the model no finite estimate; p is that of the likelihood ratio with people or with "
-            "scenes random, whichever is larger."
+            "‡ The least p that the number of participants and themes allows: the probability that as many "
+            f"coins all fall alike ({units} units: {p_cell(least_p(units))})."
+        )
+    if separated := [name for name, row in tests if row["separated"]]:
+        notes.append(
+            f"Separated ({', '.join(separated)}): choices were all or none within people or themes, which "
+            "leaves the mixed model no finite estimate; its p is that of the likelihood ratio with people or "
+            "with themes random, whichever is larger."
+        )
+    if bound := [name for name, row in tests if row["on_bound"]]:
+        notes.append(
+            f"On its bound ({', '.join(bound)}): the likelihood rises with the standard deviation up to the "
+            "largest value that is searched; neither it nor the log odds is an estimate."
         )
     if overall["singular"]:
-        notes.append("A variance was estimated as zero in the overall model.")
+        notes.append("A variance was estimated as zero in the mixed model of all choices.")
     return tuple(notes)
 
 
 def _figures(result: Result) -> dict[str, Figure]:
-    """Draw the tests with intervals of the mixed model, and base scenes as observed shares."""
+    """Draw the shares tested with their intervals, and base scenes as observed shares."""
     tests, scenes = _tests(result), result["overall"]["by_scene"]
     labels = ["all choices", *(name for name, _ in tests[1:]), *(row["name"] for row in scenes)]
     figure, axes = new_forest(labels, 0.27, reference=50.0)
     for y, (_, row) in enumerate(tests):
-        middle, low, high = (100 * row[f"probability{end}"] for end in ("", "_low", "_high"))
+        middle, low, high = (100 * row[end] for end in ("share", "low", "high"))
         dot_with_interval(axes, y, middle, low, high, size=8.5 if y == 0 else 6.5)
     for y, scene in enumerate(scenes, start=len(tests)):
         dot_with_interval(axes, y, 100 * scene["share"], None, None, color=SECOND, hollow=True, size=5.5)
@@ -286,10 +329,13 @@ def _figures(result: Result) -> dict[str, Figure]:
 
 def _methods(_: Result) -> str:
     return (
-        "Choices: logistic mixed model of choosing the image manipulated towards a higher predicted response "
-        "(Laplace approximation) with an intercept and random participants, base scenes and, where a scene "
-        "has several, pairs; Wald t with degrees of freedom from the random factor with the fewest units, "
-        "less one. Beside it the likelihood ratio and a sign-flip test over base scenes."
+        "Choices: the share of trials in which the image manipulated towards a higher predicted response "
+        "was chosen, tested against one half by t with participants and themes (the prompts of the "
+        "images) random: two-way clustered variance (participants plus themes minus their cells, not "
+        "below the larger of the two; Cameron, Gelbach & Miller, 2011), degrees of freedom from the "
+        "smaller number of units, less one. Beside it, for estimates, a logistic mixed model (Laplace "
+        "approximation) with random participants and themes and, where there are several, scenes within "
+        "themes and pairs within scenes."
     )
 
 

@@ -1,14 +1,17 @@
 """Natural images: do predicted responses, and published norms, correlate with ratings of the images?
 
-Unit: the stimulus (its mean rating over participants). p by permuting stimuli, family-wise over all tests by
-the largest absolute correlation; intervals by resampling stimuli. The association is one of these images: it
-says nothing of what would happen if an image were changed.
+Unit: the theme, of which several images may show the same content; a value is an image's mean rating over
+participants, who are held fixed. p by permuting whole themes, family-wise over all tests by the largest
+absolute correlation; intervals by resampling themes. Counted by images, sixty pictures in fifteen themes of
+four reject half of the true nulls. The association is one of these images: it says nothing of what would
+happen if an image were changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,12 +24,12 @@ from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import dot_with_interval, new_forest
 from almond.report.wording import p_cell, p_text, signed, span
 from almond.significance import max_statistic_p, p_of_count, reaches
-from almond.stats.permutation import draw_orders
-from almond.typing import Floats
+from almond.stats.permutation import Order, theme_orders
+from almond.typing import Floats, Ints
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
-MIN_STIMULI = 5
+MIN_THEMES = 5
 BATCH = 1000
 RESAMPLES = 2000
 
@@ -53,6 +56,7 @@ class NaturalResult:
     associations: tuple[Association, ...]
     skipped: dict[str, str]
     stimuli: int
+    themes: int
     permutations: int
     resamples: int
     seed: int
@@ -63,6 +67,7 @@ def associations(
     constructs: Sequence[str],
     predictors: Mapping[str, Floats],
     *,
+    themes: Sequence[str],
     permutations: int,
     rng: np.random.Generator,
     seed: int,
@@ -74,18 +79,18 @@ def associations(
     ``ratings`` (n, K) stimulus means; each predictor (n,), NaN where absent. All predictors are tested on the
     stimuli that have all of the usable ones, so that one permutation serves all. Predictors that are absent
     for more than half of the stimuli, or do not vary, and constructs that do not vary are ``skipped`` with
-    the reason. ``rng`` draws permutations and resamples; ``seed`` is recorded. Raises ``InputError`` when
-    fewer than five stimuli, or nothing to test, remain.
+    the reason. ``themes`` (n,) move as wholes. ``rng`` draws permutations and resamples; ``seed`` is
+    recorded. Raises ``InputError`` when fewer than five themes, or nothing to test, remain.
     """
     skipped: dict[str, str] = {}
     usable = {name: values for name, values in predictors.items() if _present(name, values, skipped)}
     complete: Floats = np.column_stack([ratings, *usable.values()])
     whole: Mask = np.asarray(np.isfinite(complete).all(axis=1))
-    count = int(whole.sum())
-    if count < MIN_STIMULI:
-        raise InputError(
-            "natural images", f"{count} rated stimuli with predictors", f"at least {MIN_STIMULI}"
-        )
+    theme = np.unique(np.asarray(themes, dtype=str)[whole], return_inverse=True)[1].reshape(-1)
+    count, units = int(whole.sum()), len(np.unique(theme))
+    if units < MIN_THEMES:
+        problem = f"{count} rated stimuli with predictors, of {units} themes"
+        raise InputError("natural images", problem, f"at least {MIN_THEMES} themes")
     outcomes = _varying(dict(zip(constructs, ratings.T, strict=True)), whole, skipped)
     causes = _varying(usable, whole, skipped)
     if not outcomes or not causes:
@@ -95,8 +100,9 @@ def associations(
         _unit(np.column_stack(list(causes.values()))),
     )
     observed = left.T @ right
-    null = _permuted(left, right, permutations, rng, progress or Silent())
-    low, high = _bootstrap(left, right, resamples, rng)
+    orders = partial(theme_orders, theme, rng=rng)
+    null = _permuted(left, right, permutations, orders, progress or Silent())
+    low, high = _bootstrap(left, right, theme, resamples, rng)
     size = np.abs(observed)
     reached = p_of_count(reaches(np.abs(null), size).sum(axis=0), permutations)
     family = max_statistic_p(np.abs(null).max(axis=(1, 2)), size)
@@ -114,7 +120,7 @@ def associations(
         for row, construct in enumerate(outcomes)
         for column, predictor in enumerate(causes)
     )
-    return NaturalResult(pairs, skipped, count, permutations, resamples, seed)
+    return NaturalResult(pairs, skipped, count, units, permutations, resamples, seed)
 
 
 def _present(name: str, values: Floats, skipped: dict[str, str]) -> bool:
@@ -148,25 +154,38 @@ def _unit(columns: Floats) -> Floats:
 
 
 def _permuted(
-    left: Floats, right: Floats, permutations: int, rng: np.random.Generator, progress: Progress
+    left: Floats, right: Floats, permutations: int, orders: Callable[[int], Order], progress: Progress
 ) -> Floats:
-    """Compute correlations (B, K, P) with whole rows of the predictors shuffled over stimuli."""
-    correlations, done, count = [], 0, len(left)
+    """Compute correlations (B, K, P) with rows of the predictors in the ``orders`` drawn."""
+    correlations, done = [], 0
     while done < permutations:
         size = min(BATCH, permutations - done)
-        order = draw_orders(size, count, rng)
-        correlations.append(left.T @ right[order])
+        # Scaled anew: where themes differ in size, some images come twice and others not at all.
+        correlations.append(left.T @ _unit(right[orders(size)]))
         done += size
         progress.report(done / permutations, f"{done} of {permutations} permutations")
     return np.concatenate(correlations)
 
 
 def _bootstrap(
-    left: Floats, right: Floats, resamples: int, rng: np.random.Generator
+    left: Floats, right: Floats, theme: Ints, resamples: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Compute percentile intervals (95 percent) of the correlations over resampled stimuli."""
-    rows = rng.integers(0, len(left), size=(resamples, len(left)))
-    correlations = np.einsum("bnk,bnp->bkp", _unit(left[rows]), _unit(right[rows]), optimize=True)
+    """Compute percentile intervals (95 percent) of the correlations over resampled themes."""
+    units = int(theme.max()) + 1
+    drawn = rng.integers(0, units, size=(resamples, units))
+    times = np.stack([np.bincount(row, minlength=units) for row in drawn])[:, theme].astype(np.float64)
+    # Weighted correlations: an image counts as often as its theme was drawn.
+    total = times.sum(axis=1)[:, None]
+    means = [times @ side / total for side in (left, right)]
+    lengths = [
+        np.sqrt(np.maximum(times @ side**2 - total * mean**2, 0.0))
+        for side, mean in zip((left, right), means, strict=True)
+    ]
+    products = np.einsum("bn,nk,np->bkp", times, left, right, optimize=True)
+    products -= total[:, :, None] * means[0][:, :, None] * means[1][:, None, :]
+    size = lengths[0][:, :, None] * lengths[1][:, None, :]
+    defined = size > 1e-12
+    correlations = np.where(defined, products / np.where(defined, size, 1.0), 0.0)
     low, high = np.quantile(correlations, [0.025, 0.975], axis=0)
     return low, high
 
@@ -191,6 +210,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
             rated.values,
             rated.constructs,
             {name: rows[name].to_numpy(dtype=np.float64) for name in columns},
+            themes=rated.themes,
             permutations=context.settings.permutations,
             rng=context.rng("natural", family),
             seed=context.settings.seed,
@@ -202,7 +222,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     }
     return {
         "units": count_units(context.ratings, rated),
-        "unit": "stimulus (mean standardised rating)",
+        "unit": "theme (mean standardised ratings of its images)",
         **results,
     }
 
@@ -262,12 +282,12 @@ def _section(title: str, result: Result) -> Section:
         )
         head = (words, "rating", "r", "95 % interval", "p", "p family-wise")
         tables.append(Table(head, rows, text=(0, 1)))
-        caption = f"Mean ratings of images against {words}; intervals by resampling images."
+        caption = f"Mean ratings of images against {words}; intervals by resampling themes."
         figures.append(Picture(family, caption))
         notes += [f"{name} was not tested: {reason}." for name, reason in test["skipped"].items()]
         notes.append(
-            f"{words.capitalize()}: B = {test['permutations']} permutations of {test['stimuli']} "
-            f"stimuli, {test['resamples']} resamples, seed {test['seed']}."
+            f"{words.capitalize()}: B = {test['permutations']} permutations of {test['themes']} themes with "
+            f"{test['stimuli']} stimuli, {test['resamples']} resamples, seed {test['seed']}."
         )
     return Section(
         title=title,
@@ -296,9 +316,9 @@ def _forest(rows: Sequence[Result]) -> Figure:
 def _methods(settings: Result) -> str:
     return (
         "Natural images: Pearson correlations over stimuli of mean standardised ratings with predicted "
-        f"scores and with norms; p by permuting stimuli (B = {settings['permutations']} permutations, seed "
-        f"{settings['seed']}), family-wise by the largest absolute correlation; intervals by resampling "
-        "stimuli."
+        "scores and with norms; p by permuting themes as wholes, all images of one content together "
+        f"(B = {settings['permutations']} permutations, seed {settings['seed']}), family-wise by the largest "
+        "absolute correlation; intervals by resampling themes. Participants are held fixed."
     )
 
 

@@ -1,6 +1,7 @@
 """How are the images of each target rated, and by how much does the manipulation shift ratings?
 
-Means have base scenes as units; shifts come from a mixed model with participants and base scenes random.
+Means have themes as units, seeds of one prompt together; shifts come from a mixed model with participants,
+themes and base scenes within themes random.
 """
 
 from __future__ import annotations
@@ -34,52 +35,52 @@ from almond.typing import Floats
 
 
 @dataclass(frozen=True)
-class SceneInterval:
-    """A mean over base scenes with its 95 percent t interval; bounds are None with fewer than two scenes."""
+class ThemeInterval:
+    """A mean over themes with its 95 percent t interval; bounds are None with fewer than two themes."""
 
     mean: float
     low: float | None
     high: float | None
-    scenes: int
+    themes: int
 
 
-def scene_interval(values: Floats) -> SceneInterval:
-    """Compute the mean and t interval of one value per base scene."""
+def theme_interval(values: Floats) -> ThemeInterval:
+    """Compute the mean and t interval of one value per theme."""
     count = len(values)
     if count < 2:
-        return SceneInterval(float(values.mean()), None, None, count)
+        return ThemeInterval(float(values.mean()), None, None, count)
     test = one_sample(values)
-    return SceneInterval(test.estimate, test.low, test.high, count)
+    return ThemeInterval(test.estimate, test.low, test.high, count)
 
 
 @dataclass(frozen=True)
 class ProfileCell:
-    """Mean standardised rating of the images of one target and direction; unit: base scenes."""
+    """Mean standardised rating of the images of one target and direction; unit: themes."""
 
     target: str
     direction: int
     construct: str
-    z: SceneInterval
+    z: ThemeInterval
     points: float
 
 
 def profile_cells(profiles: Profiles) -> list[ProfileCell]:
-    """Compute one cell per target, direction and construct, from stimulus means averaged within scene."""
+    """Compute one cell per target, direction and construct, from stimulus means averaged within theme."""
     frame = pd.DataFrame(
-        {"scene": profiles.scenes, "target": profiles.targets, "direction": profiles.directions}
+        {"theme": profiles.themes, "target": profiles.targets, "direction": profiles.directions}
     )
     cells = []
     for target, direction in sorted(set(zip(profiles.targets, profiles.directions, strict=True))):
         rows = frame[(frame["target"] == target) & (frame["direction"] == direction)]
         index = rows.index.to_numpy()
         for column, construct in enumerate(profiles.constructs):
-            by_scene = pd.Series(profiles.values[index, column]).groupby(rows["scene"].to_numpy()).mean()
+            by_theme = pd.Series(profiles.values[index, column]).groupby(rows["theme"].to_numpy()).mean()
             cells.append(
                 ProfileCell(
                     target,
                     direction,
                     construct,
-                    scene_interval(by_scene.to_numpy(dtype=np.float64)),
+                    theme_interval(by_theme.to_numpy(dtype=np.float64)),
                     float(profiles.raw[index, column].mean()),
                 )
             )
@@ -90,8 +91,9 @@ def profile_cells(profiles: Profiles) -> list[ProfileCell]:
 class Shift:
     """How much higher images of direction 1 are rated than those of direction -1, in participant SDs.
 
-    Linear mixed model of the standardised rating on direction (-1/2, 1/2); participants' slopes, base scenes'
-    intercepts and slopes random; t with df = min(participants, scenes) - 1.
+    Linear mixed model of the standardised rating on direction (-1/2, 1/2); participants' slopes, themes'
+    intercepts and slopes, and those of base scenes where a theme has several, random; t with
+    df = min(participants, themes) - 1.
     """
 
     target: str
@@ -106,6 +108,7 @@ class Shift:
     singular: bool
     participants: int
     scenes: int
+    themes: int
     ratings: int
 
 
@@ -132,21 +135,23 @@ def shifts(
 def _obstacle(rows: pd.DataFrame) -> str | None:
     if rows["direction"].nunique() < 2:
         return "images of one direction only"
-    people, scenes = rows["participant_id"].nunique(), rows["base_scene"].nunique()
-    if people < 2 or scenes < 3:
-        return f"{people} participants and {scenes} base scenes; at least 2 and 3 are needed"
+    people, themes = rows["participant_id"].nunique(), rows["theme"].nunique()
+    if people < 2 or themes < 3:
+        return f"{people} participants and {themes} themes; at least 2 and 3 are needed"
     within = rows["z"] - rows.groupby("direction")["z"].transform("mean")
     return "ratings do not vary" if float(within.abs().max()) < 1e-9 else None
 
 
 def fit_shift(rows: pd.DataFrame, target: str, construct: str) -> Shift:
     direction = rows["direction"].to_numpy(dtype=np.float64) / 2.0
-    people, scenes = rows["participant_id"].to_numpy(), rows["base_scene"].to_numpy()
+    people, themes, scenes = (rows[column].to_numpy() for column in ("participant_id", "theme", "base_scene"))
     both = np.column_stack([np.ones(len(rows)), direction])
     terms = [
         RandomTerm("participant", people, direction[:, None], ("direction",)),
-        RandomTerm("base scene", scenes, both, ("intercept", "direction")),
+        RandomTerm("theme", themes, both, ("intercept", "direction")),
     ]
+    if len(set(scenes)) > len(set(themes)):
+        terms.append(RandomTerm("base scene", scenes, both, ("intercept", "direction")))
     fit = fit_linear(rows["z"].to_numpy(dtype=np.float64), both, terms, names=["mean", "direction"])
     test = fit.wald("direction")
     return Shift(
@@ -162,6 +167,7 @@ def fit_shift(rows: pd.DataFrame, target: str, construct: str) -> Shift:
         singular=fit.singular,
         participants=len(set(people)),
         scenes=len(set(scenes)),
+        themes=len(set(themes)),
         ratings=len(rows),
     )
 
@@ -175,7 +181,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     fitted, absent = shifts(context.ratings, targets, context.constructs)
     return {
         "units": count_units(context.ratings, rated),
-        "unit": "base scene (intervals), participants and base scenes random (shifts)",
+        "unit": "theme (intervals), participants and themes random (shifts)",
         "cells": cells,
         "shifts": fitted,
         "absent": absent,
@@ -205,7 +211,7 @@ def _section(title: str, result: Result) -> Section | None:
             Picture(
                 "profiles",
                 "Filled: images manipulated towards a higher predicted response; hollow: towards a lower "
-                "one. Means over base scenes with 95 % intervals.",
+                "one. Means over themes with 95 % intervals.",
             ),
         ),
         tables=(table,) if rows else (),
@@ -259,9 +265,10 @@ def _extent(z: Mapping[str, float | None]) -> float:
 
 def _methods(_: Result) -> str:
     return (
-        "Profiles: means over base scenes with t intervals. Shifts: linear mixed model (REML) of the "
-        "standardised rating on direction with participants' slopes and base scenes' intercepts and "
-        "slopes; t with degrees of freedom from the smaller factor, less one."
+        "Profiles: means over themes with t intervals. Shifts: linear mixed model (REML) of the "
+        "standardised rating on direction with participants' slopes and themes' (and, within themes, base "
+        "scenes') intercepts and slopes; t with degrees of freedom from participants or themes, whichever "
+        "are fewer, less one."
     )
 
 

@@ -4,7 +4,8 @@ Where every scene's (or person's) choices agree, the likelihood rises with the r
 without end. Laplace's approximation, a normal density around each mode, fails there: it has two maxima beside
 an intercept of zero, however symmetric the data. The integral over one factor can be summed instead. It is
 log-concave in the intercept (Prékopa 1973), so that its maximum is the only one; as the standard deviation
-grows the test becomes that of the units' signs.
+grows the test becomes that of the units' signs: U units that are all alike have likelihood (1/2)^U under the
+null, and no likelihood ratio lies above 2 U ln 2.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, logit, logsumexp
+from scipy.special import expit, logit, logsumexp, xlogy
 
 from almond.typing import Floats
 
 LARGEST_SD = 50.0
 LARGEST_INTERCEPT = 250.0
+ON_BOUND = 0.99 * LARGEST_SD
 STARTS = (1.0, 10.0, LARGEST_SD)
 """Standard deviations from which the search begins: the likelihood may have two maxima over them."""
 
@@ -30,11 +32,15 @@ LOG_WEIGHTS = -0.5 * NODES**2 - logsumexp(-0.5 * NODES**2)
 
 @dataclass(frozen=True)
 class OneFactorFit:
-    """The intercept (log odds) and standard deviation of one factor's units, at the largest likelihood."""
+    """The intercept (log odds) and standard deviation of one factor's units, at the largest likelihood.
+
+    ``on_bound``: the standard deviation is the largest that is searched; the likelihood rises with it.
+    """
 
     intercept: float
     sd: float
     log_likelihood: float
+    on_bound: bool
 
 
 def fit_one_factor(counts: Floats, trials: Floats, *, null: bool = False) -> OneFactorFit:
@@ -57,7 +63,21 @@ def fit_one_factor(counts: Floats, trials: Floats, *, null: bool = False) -> One
         for start in STARTS
     ]
     best = min(fits, key=lambda fit: float(fit.fun))
-    return OneFactorFit(float(best.x[0].round(9)) + 0.0, float(best.x[1]), -float(best.fun))
+    intercept, sd = float(best.x[0].round(9)) + 0.0, float(best.x[1])
+    reached = max(-float(best.fun), _limit(counts, trials, null))
+    return OneFactorFit(intercept, sd, reached, sd >= ON_BOUND)
+
+
+def _limit(counts: Floats, trials: Floats, null: bool) -> float:
+    """Return the log-likelihood that is approached as the standard deviation grows without end.
+
+    Units that are all or none are then coins, fair ones under the null; any other unit is impossible.
+    """
+    ones, units = float(np.count_nonzero(counts == trials)), len(counts)
+    if ones + np.count_nonzero(counts == 0.0) < units:
+        return -np.inf
+    share = 0.5 if null else ones / units
+    return float(xlogy(ones, share) + xlogy(units - ones, 1.0 - share))
 
 
 def _negative_log_likelihood(parameters: Floats, counts: Floats, trials: Floats) -> tuple[float, Floats]:

@@ -24,7 +24,8 @@ class InterceptTest:
 
     Where outcomes are ``separated`` (all alike, or alike within each unit of a factor) there is no standard
     error and no Wald test: estimate and ``ratio`` are those of one factor's units, of the factor with the
-    largest p, and the interval says which side of one half is left, if one is.
+    largest p, and the interval says which side of one half is left, if one is. ``on_bound``: the largest
+    standard deviation that is searched was reached, so that neither it nor the estimate is one.
     """
 
     estimate: float
@@ -35,6 +36,7 @@ class InterceptTest:
     df: float
     singular: bool
     separated: bool
+    on_bound: bool = False
     se: float | None = None
     t: float | None = None
     p: float | None = None
@@ -81,4 +83,5 @@ def _of_units(outcome: Floats, terms: Sequence[RandomTerm], full: MixedFit) -> I
         df=float(full.min_units_df()),
         singular=full.singular,
         separated=True,
+        on_bound=fit.on_bound,
     )

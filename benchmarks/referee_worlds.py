@@ -1,0 +1,185 @@
+"""Raters and images of the referee: worlds in which the truth is known, written without the analyst's code.
+
+A world is arrays alone: who, which theme, which scene, what was answered. People differ, themes differ,
+people differ in what they see in a target and prompts in what a target does to them; some answer without
+looking, some leave early. Under the null the *mean* over people and themes is nothing, while single people
+and single themes may be far from it: that is what a claim about people and prompts in general has to survive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Design:
+    """One design. Standard deviations are in log odds (choices) or in that of one rating (ratings).
+
+    ``seeds``: scenes per theme. ``careless``: share of people who answer at random. ``missing``: share of a
+    person's trials that its list lacks. ``leaving``: share of people who stop somewhere on the way.
+    ``unequal``: a third of the themes has twice as many scenes. ``variants``: pairs or images per scene and
+    target.
+    """
+
+    people: int = 20
+    scenes: int = 12
+    seeds: int = 1
+    person_sd: float = 0.6
+    scene_sd: float = 0.7
+    person_slope: float = 0.0
+    theme_slope: float = 0.0
+    careless: float = 0.0
+    missing: float = 0.0
+    leaving: float = 0.0
+    unequal: bool = False
+    variants: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "themes": int(self.themes().max()) + 1}
+
+    def themes(self) -> Codes:
+        """Theme of every scene (S,)."""
+        if not self.unequal:
+            return np.arange(self.scenes) // self.seeds
+        sizes: list[int] = []
+        while sum(sizes) < self.scenes:
+            sizes.append(self.seeds * (2 if len(sizes) % 3 == 0 else 1))
+        return np.repeat(np.arange(len(sizes)), sizes)[: self.scenes]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Forced choices: (n,) person, scene, theme, and whether the image that was pushed up was chosen."""
+
+    person: Codes
+    scene: Codes
+    theme: Codes
+    aligned: Array
+
+
+SEED_SHARE = 0.2
+"""Part of the scenes' variance that lies between seeds of one prompt."""
+
+
+def present(design: Design, trials: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw which trials (P, trials) were answered, in an order of each person's own."""
+    order = rng.permuted(np.tile(np.arange(trials), (design.people, 1)), axis=1)
+    length = np.full(design.people, trials)
+    if design.missing:
+        length = np.maximum(1, np.round(trials * (1 - design.missing * 2 * rng.random(design.people))))
+    leaves = rng.random(design.people) < design.leaving
+    length = np.where(leaves, np.ceil(length * rng.random(design.people)), length)
+    return np.asarray(order < length[:, None])
+
+
+def draw_choices(design: Design, effect: float, rng: np.random.Generator) -> Choices:
+    """Draw one study of forced choices; ``effect`` in log odds for a typical person and theme."""
+    themes = design.themes()
+    scene = np.repeat(np.arange(design.scenes), design.variants)
+    theme = themes[scene]
+    people, trials = design.people, len(scene)
+    count = int(themes.max()) + 1
+    of_theme = np.sqrt(1 - SEED_SHARE) * rng.standard_normal(count)
+    of_scene = np.sqrt(SEED_SHARE) * rng.standard_normal(design.scenes)
+    logit = effect + design.scene_sd * (of_theme[theme] + of_scene[scene])[None]
+    logit = logit + design.person_sd * rng.standard_normal((people, 1))
+    logit = logit + design.person_slope * rng.standard_normal((people, count))[:, theme]
+    looking = rng.random((people, 1)) >= design.careless
+    chance = np.where(looking, 1.0 / (1.0 + np.exp(-logit)), 0.5)
+    aligned = (rng.random((people, trials)) < chance).astype(float)
+    seen = present(design, trials, rng)
+    person, trial = np.nonzero(seen)
+    return Choices(person, scene[trial], theme[trial], aligned[person, trial])
+
+
+def marginal_share(design: Design, effect: float, rng: np.random.Generator, draws: int = 400_000) -> float:
+    """Compute the expected share of aligned choices over people and themes."""
+    spread = np.sqrt(design.person_sd**2 + design.scene_sd**2 + design.person_slope**2)
+    logit = effect + spread * rng.standard_normal(draws)
+    looking = float(np.mean(1.0 / (1.0 + np.exp(-logit))))
+    return (1 - design.careless) * looking + design.careless * 0.5
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Ratings ``values`` (P, n, K) of n images, NaN for none; (n,) target, scene and theme of each."""
+
+    values: Array
+    target: Codes
+    scene: Codes
+    theme: Codes
+
+
+TARGETS, CONSTRUCTS = 4, 4
+IMAGE_SD = 0.7
+"""What one image adds, in standard deviations of one rating, whatever it was made for."""
+
+
+def draw_profiles(effect: float, rng: np.random.Generator) -> Array:
+    """Draw what the targets do to the ratings (C, K): independent normal, of standard deviation
+    ``effect``."""
+    return effect * rng.standard_normal((TARGETS, CONSTRUCTS))
+
+
+def draw_ratings(design: Design, profiles: Array, rng: np.random.Generator) -> Ratings:
+    """Draw one study of ratings in which every scene has images of every target.
+
+    Ratings are standardised by person and construct at the end, over the images that the person rated.
+    """
+    themes = design.themes()
+    scene = np.repeat(np.arange(design.scenes), TARGETS * design.variants)
+    target = np.tile(np.repeat(np.arange(TARGETS), design.variants), design.scenes)
+    theme, count, people = themes[scene], int(themes.max()) + 1, design.people
+    images = profiles[target] + IMAGE_SD * rng.standard_normal((len(scene), CONSTRUCTS))
+    images = images + design.scene_sd * rng.standard_normal((count, CONSTRUCTS))[theme]
+    images = images + design.theme_slope * rng.standard_normal((count, TARGETS, CONSTRUCTS))[theme, target]
+    own = design.person_slope * rng.standard_normal((people, TARGETS, CONSTRUCTS))[:, target]
+    looking = (rng.random((people, 1, 1)) >= design.careless).astype(float)
+    noise = rng.standard_normal((people, len(scene), CONSTRUCTS))
+    use = np.exp(0.3 * rng.standard_normal((people, 1, CONSTRUCTS)))
+    lean = design.person_sd * rng.standard_normal((people, 1, CONSTRUCTS))
+    values = lean + use * (looking * (images[None] + own) + noise)
+    seen = present(design, len(scene), rng)
+    values[~seen] = np.nan
+    with np.errstate(invalid="ignore", divide="ignore"):
+        count_seen = seen.sum(axis=1)[:, None, None]
+        centred = values - np.nansum(values, axis=1, keepdims=True) / np.maximum(count_seen, 1)
+        spread = np.sqrt(np.nansum(centred**2, axis=1, keepdims=True) / np.maximum(count_seen - 1, 1))
+        values = np.where(spread > 0, centred / np.where(spread > 0, spread, 1.0), centred)
+    return Ratings(values, target, scene, theme)
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """Mean ratings (n, K) of photographs and predictors (n, P) of them, with the theme (n,) of each."""
+
+    ratings: Array
+    predictors: Array
+    theme: Codes
+
+
+def draw_photographs(design: Design, effect: float, rng: np.random.Generator) -> Photographs:
+    """Draw photographs whose content decides ratings and predictors alike, each by itself under the null.
+
+    ``effect`` is the correlation that one predictor has with one rating beyond themes.
+    """
+    themes = design.themes()
+    count, n = int(themes.max()) + 1, design.scenes
+    between, within = np.sqrt(1 - SEED_SHARE), np.sqrt(SEED_SHARE)
+
+    def content(columns: int) -> Array:
+        mixed: Array = between * rng.standard_normal((count, columns))[themes] + within * rng.standard_normal(
+            (n, columns)
+        )
+        return mixed
+
+    ratings, predictors = content(CONSTRUCTS), content(TARGETS)
+    ratings[:, 0] = np.sqrt(1 - effect**2) * ratings[:, 0] + effect * predictors[:, 0]
+    return Photographs(ratings, predictors, themes)
