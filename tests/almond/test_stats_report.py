@@ -161,6 +161,22 @@ def test_natural_images_are_correlated_with_scores_and_norms(tmp_path):
     assert write_report(found, tmp_path / "report").is_file()
 
 
+def test_photographs_without_scores_are_answered_by_their_norms(tmp_path):
+    folder = make_export(tmp_path / "export", natural=True, scenes=20)
+    path = folder / "data" / "stimuli.csv"
+    stimuli = pd.read_csv(path, dtype=str, keep_default_na=False)
+    scores = [name for name in stimuli.columns if name.startswith("score_")]
+    stimuli.drop(columns=scores).to_csv(path, index=False, lineterminator="\n")
+    reseal(folder)
+    found = analyse_export(folder)
+    assert found.headline[0].startswith("Published norms ")
+    assert "over all 4 pairs" in found.headline[0]
+    norms = found.data["natural"]["norms"]["associations"]
+    (row,) = found.data["tests"]
+    assert (row["test"], row["primary"], row["status"]) == ("natural", True, "confirmatory")
+    assert row["p"] == min(pair["p_max"] for pair in norms)
+
+
 def test_a_study_nobody_finished_still_gets_a_report(tmp_path):
     folder = make_export(tmp_path / "export", participants=1, scenes=3)
     path = folder / "data" / "participants.csv"

@@ -22,7 +22,7 @@ from almond.errors import InputError
 from almond.progress import Progress, Silent
 from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import dot_with_interval, new_forest
-from almond.report.wording import p_cell, p_text, signed, span
+from almond.report.wording import fixed, p_cell, p_text, signed, span
 from almond.significance import max_statistic_p, p_of_count, reaches
 from almond.stats.permutation import Order, theme_orders
 from almond.typing import Floats, Ints
@@ -227,14 +227,20 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     }
 
 
+def _primary(result: Result) -> tuple[str, Result] | None:
+    """Return the family that answers the question, with its test: predicted responses, else norms."""
+    return next(((family, result[family]) for family in FAMILIES if result[family]), None)
+
+
 def _p(result: Result) -> float | None:
-    """Take the family-wise p of the strongest correlation with a predicted response."""
-    return min(row["p_max"] for row in result["scores"]["associations"]) if result["scores"] else None
+    """Take the family-wise p of the strongest correlation."""
+    primary = _primary(result)
+    return min(row["p_max"] for row in primary[1]["associations"]) if primary else None
 
 
-def _strongest(result: Result) -> tuple[str, Result]:
-    """Return the name of the predictor, and the row, of the largest correlation with a predicted response."""
-    row = max(result["scores"]["associations"], key=lambda row: abs(float(row["r"])))
+def _strongest(test: Result) -> tuple[str, Result]:
+    """Return the name of the predictor, and the row, of the largest correlation."""
+    row = max(test["associations"], key=lambda row: abs(float(row["r"])))
     return _predictor(row), row
 
 
@@ -243,23 +249,28 @@ def _predictor(row: Result) -> str:
 
 
 def _headline(result: Result, alpha: float) -> str | None:
-    if not result["scores"]:
+    primary = _primary(result)
+    if primary is None:
         return None
-    name, row = _strongest(result)
+    family, test = primary
+    name, row = _strongest(test)
+    what = FAMILIES[family].capitalize()
     start = (
-        "Predicted responses correlated with how people rated the images"
+        f"{what} correlated with how people rated the images"
         if row["p_max"] <= alpha
-        else "Predicted responses did not correlate with how people rated the images beyond chance"
+        else f"{what} did not correlate with how people rated the images beyond chance"
     )
-    count = len(result["scores"]["associations"])
-    strongest = f"strongest for {name} and {row['construct']}, r = {row['r']:.2f}"
-    return f"{start}: {strongest}, {p_text(row['p_max'])} over all {count} pairs."
+    count = len(test["associations"])
+    strongest = f"strongest for {name} and {row['construct']}, r = {fixed(row['r'], 2)}"
+    pairs = f"over all {count} pairs" if count > 1 else "for the only pair"
+    return f"{start}: {strongest}, {p_text(row['p_max'])} {pairs}."
 
 
 def _key_number(result: Result) -> KeyNumber | None:
-    if not result["scores"]:
+    primary = _primary(result)
+    if primary is None:
         return None
-    name, row = _strongest(result)
+    name, row = _strongest(primary[1])
     return KeyNumber("strongest correlation", signed(row["r"]), f"{name} with {row['construct']}")
 
 
