@@ -8,7 +8,6 @@ from typing import Any
 from almond.report.document import Section, Table
 
 FIRST_LINE = "External data: not collected by Almond; plan unknown, so exploratory."
-MODE = "Exploratory: the plan by which these data were collected is not known, nor who was left out."
 DEVIATIONS = "Deviations from the plan cannot be told: it is not known."
 TERMS = (
     "Nothing was manipulated by Almond: where the report says “manipulated towards a higher predicted "

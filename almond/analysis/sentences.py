@@ -33,7 +33,8 @@ def verdict_sentence(row: Mapping[str, Any]) -> str:
 
 
 def _reasons(data: Mapping[str, Any]) -> str:
-    return "; ".join(f"{row['analysis']}: {row['reason']}" for row in data["not_run"]) + "."
+    reasons = ((row["analysis"], row["reason"]) for row in data["not_run"])
+    return "; ".join(f"{name}: {reason.removeprefix(f'{name}: ')}" for name, reason in reasons) + "."
 
 
 def sample_sentence(data: Mapping[str, Any]) -> str:
@@ -57,8 +58,6 @@ def mode_sentence(data: Mapping[str, Any]) -> str:
     if data["mode"] == "confirmatory":
         named = ", ".join(data["planned"]["primary"])
         return f"Confirmatory: run as the frozen plan says. Primary tests: {named}. Others are exploratory."
-    if external.external_facts(data):
-        return external.MODE
     return f"{data['mode'].capitalize()}: {'; '.join(data['reasons'])}."
 
 

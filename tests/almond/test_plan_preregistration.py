@@ -157,7 +157,7 @@ def test_every_criterion_says_what_it_does() -> None:
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with an effect, whose plan has hypotheses that hold, that do not, and one without its test."""
     folder = make_export(
-        tmp_path_factory.mktemp("study") / "export", participants=10, scenes=6, choice_effect=2.0
+        tmp_path_factory.mktemp("study") / "export", participants=10, scenes=12, choice_effect=2.0
     )
     choice = {**TOLD, "name": "H1", "text": "The image with the higher prediction is chosen."}
     stated = {
@@ -201,7 +201,7 @@ def test_every_hypothesis_gets_its_verdict(export: Path) -> None:
 def test_without_correction_p_values_stand_as_they_are(export: Path, tmp_path: Path) -> None:
     plan = read_study(export).plan.to_json()
     plan["preregistration"]["correction"] = "none"
-    folder = make_export(tmp_path / "export", participants=10, scenes=6, choice_effect=2.0)
+    folder = make_export(tmp_path / "export", participants=10, scenes=12, choice_effect=2.0)
     (folder / "plan.json").write_bytes(canonical_json(plan))
     reseal(folder)
     rows = analyse_export(folder, permutations=19).data["verdicts"]

@@ -68,7 +68,7 @@ def test_numbers_in_print() -> None:
     assert (p_cell(None), p_cell(None, absent="")) == ("not defined", "")
     assert (decimal(None), decimal(0.12345, 2)) == ("", "0.12")
     assert (span(-0.1, 0.2), span(0.1, 0.2, 3, sign="")) == ("-0.10 to +0.20", "0.100 to 0.200")
-    assert (coefficient(0.5), coefficient(-0.0123), coefficient(0)) == ("+0.50", "-0.012", "+0.00")
+    assert (coefficient(0.5), coefficient(-0.0123), coefficient(0)) == ("+0.50", "-0.012", "0.00")
     assert coefficient_span(-0.0123, 0.5) == "-0.012 to 0.50"
     assert (t_cell(2.345, 11.0), t_cell(None, 3.0)) == ("2.35 (11)", "not defined")
     assert r_of_z(float(np.arctanh(0.3))) == "0.300"

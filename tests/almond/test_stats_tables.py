@@ -13,7 +13,7 @@ from almond.digest import digest_json
 from almond.errors import DigestMismatch, InputError
 from almond.evidence.verify import verify
 from almond.exchange.manifest import manifest_bytes
-from tests.almond.export_maker import make_export, reseal
+from tests.almond.export_maker import make_export, reseal, seal
 from tests.almond.small_export import SmallStudy
 
 
@@ -190,8 +190,9 @@ def test_many_problems_are_counted(export):
 
 def test_a_plan_of_another_study_is_refused(export, tmp_path):
     other = make_export(tmp_path / "other", participants=3, scenes=3, seed=8)
+    digest = json.loads((export / "manifest.json").read_bytes())["plan_digest"]
     (export / "plan.json").write_bytes((other / "plan.json").read_bytes())
-    reseal(export)
+    seal(export, digest)
     with pytest.raises(DigestMismatch, match=r"plan\.json"):
         read_study(export)
 

@@ -146,7 +146,8 @@ def test_an_address_of_postgresql_is_taken_apart(read: Callable[..., dict[str, A
     assert [database[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == [
         "study", "lab", "a#b", "host", 5433,
     ]  # fmt: skip
-    assert database["OPTIONS"] == {"connect_timeout": 10, "sslmode": "require"}
+    prepared = {"server_side_binding": True, "prepare_threshold": 3}
+    assert database["OPTIONS"] == {"connect_timeout": 10, "sslmode": "require", **prepared}
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n", bytes(67)], ids=["none", "empty", "blank", "zeros"])

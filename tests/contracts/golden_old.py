@@ -22,7 +22,6 @@ from almond.rng import generator
 from almond.targets.target import load_target, scores
 from tests.almond.small_export import SmallStudy
 from tests.contracts.golden_models import CASES, COMMON, make_data
-from tests.contracts.golden_studies import without_later_descriptions
 from tests.contracts.golden_tools import FOLDER, command, digest_of
 
 OLD = FOLDER / "old"
@@ -86,9 +85,7 @@ def read_export(folder: Path) -> dict[str, Any]:
     targets = [load_target(path) for path in sorted((export / "targets").glob("*.json"))]
     return {
         "verified": json.loads(command("verify", export, "--json")),
-        "analysed": without_later_descriptions(
-            json.loads(command("analyse", export, "--json", "--out", folder / "report"))
-        ),
+        "analysed": json.loads(command("analyse", export, "--json", "--out", folder / "report")),
         "targets": {target.digest: scores(target, features).tolist() for target in targets},
         "artifacts": sorted(load_artifact(path).digest for path in (export / "artifacts").iterdir()),
     }

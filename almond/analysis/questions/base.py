@@ -93,14 +93,13 @@ class Aim:
 def estimate_in(rows: Mapping[str, Result], aim: Aim, *, value: str, null: float) -> EffectEstimate | None:
     """Take an estimate from rows by target, of which ``all`` is of the test as a whole.
 
-    :param value: name of the estimate in a row; its ends, where it has any, are called ``low`` and ``high``
-        behind this name, its p value ``p``.
+    :param value: name of the estimate in a row; the ends of its interval, where it has one, are called
+        ``low`` and ``high``, its p value ``p``.
     """
     row = None if aim.construct else rows.get(aim.target or "all")
     if row is None or row["p"] is None:
         return None
-    low, high = (row.get(f"{value}_{end}") for end in ("low", "high"))
-    return EffectEstimate(row[value], null, row["p"], low, high)
+    return EffectEstimate(row[value], null, row["p"], row.get("low"), row.get("high"))
 
 
 @dataclass(frozen=True)

@@ -106,12 +106,8 @@ def alignment(choices: pd.DataFrame, *, target: str | None = None) -> ChoiceResu
     themes = rows["theme"] if "theme" in rows else rows["base_scene"]
     people, count = rows["participant_id"].nunique(), themes.nunique()
     if people < MIN_PARTICIPANTS or count < MIN_THEMES:
-        name = f"choices of {target}" if target else "choices"
-        raise InputError(
-            name,
-            f"{people} participants, {count} themes",
-            f"at least {MIN_PARTICIPANTS} and {MIN_THEMES}",
-        )
+        name, least = f"choices of {target}" if target else "choices", f"{MIN_PARTICIPANTS} and {MIN_THEMES}"
+        raise InputError(name, f"{people} participants, {count} themes", f"at least {least}")
     aligned = rows["aligned"].to_numpy(dtype=np.float64)
     test = two_way_mean(aligned, rows["participant_id"].to_numpy(), themes.to_numpy(), null=0.5)
     model = intercept_test(aligned, _random_terms(rows, themes))
@@ -162,10 +158,7 @@ def _random_terms(rows: pd.DataFrame, themes: pd.Series[str]) -> list[RandomTerm
 
 def _shares(rows: pd.DataFrame, column: str) -> tuple[Share, ...]:
     table = rows.groupby(column)["aligned"].agg(["mean", "size"])
-    return tuple(
-        Share(str(name), float(mean), int(size))
-        for name, mean, size in table.itertuples(index=True, name=None)
-    )
+    return tuple(Share(str(unit), float(mean), int(size)) for unit, mean, size in table.itertuples(name=None))
 
 
 def _run(context: Context, progress: Progress) -> dict[str, Any]:

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
+from almond.analysis.questions.base import (
+    Aim,
+    Context,
+    EffectEstimate,
+    NotApplicable,
+    Question,
+    Result,
+    count_units,
+    units_text,
+)
 from almond.analysis.rating_profiles import select
 from almond.analysis.rating_trials import rating_cube
 from almond.progress import Progress
@@ -235,6 +244,15 @@ def _methods(settings: Result) -> str:
     )
 
 
+def _estimate(result: Result, aim: Aim) -> EffectEstimate | None:
+    """Return the accuracy with its interval, beside the p of the difference; no target has one of its own."""
+    if not aim.is_whole:
+        return None
+    lda, interval = result["lda"], result["interval"]
+    p = float(result["difference"]["p"])
+    return EffectEstimate(lda["accuracy"], lda["chance"], p, interval["low"], interval["high"])
+
+
 QUESTION = Question(
     name="classification",
     title="Do rating profiles identify the intended region?",
@@ -245,6 +263,7 @@ QUESTION = Question(
     methods=_methods,
     figures=_figures,
     p=lambda result: float(result["difference"]["p"]),
+    estimate=_estimate,
     headline=_headline,
     key_number=_key_number,
 )
