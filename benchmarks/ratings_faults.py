@@ -30,6 +30,7 @@ from urllib.parse import urlencode
 import psutil
 
 from benchmarks.ratings_servers import ROOT, Lab, ending_with_us, stop
+from benchmarks.visits import unpacked
 from scripts.services import Server
 
 PATIENCE_SECONDS = 90.0
@@ -210,7 +211,7 @@ def take_part(port: int, slug: str, run: Run, seed: int) -> None:
     windows: list[Callable[[], None]] = []
     for number in range(WINDOWS):
         own = random.Random(f"{SEED} {seed} {number}")
-        bodies = bodies_of(state["trials"], number, own)
+        bodies = bodies_of(unpacked(state)["trials"], number, own)
         windows.append(lambda bodies=bodies, own=own: answer_in_window(port, visit, run, bodies, own))
     in_parallel(windows)
     with closing(Browser(port, run)) as browser:
@@ -300,9 +301,8 @@ def fault_run(
 
     :param robots: simulated people of each of the worker's jobs, of which there is one per three kills.
     """
-    study = lab.ask(
-        "make", slug="faults", stimuli=trials, trials=trials, places=people, lists=4, people=0, pixels=PIXELS
-    )
+    size = {"stimuli": trials, "trials": trials, "places": people, "lists": 4, "pixels": PIXELS}
+    study = lab.ask("make", slug="faults", rehearsal=True, people=0, **size)
     jobs = max(1, kills // 3)
     lab.ask("simulate", study=study["study"], jobs=jobs, robots=robots)
     run, total = Run(), posts_expected(people, trials)

@@ -70,7 +70,8 @@ def make_images(count: int, pixels: int) -> Any:
 
 
 def make(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Make a live study. ``wanted``: slug, stimuli, trials, places, lists; ``people`` who join it at once,
+    """Make a live study. ``wanted``: slug, stimuli, trials, places, lists; ``rehearsal``, where simulated
+    people shall take part; ``people`` who join it at once,
     each of whom has answered the first ``answered`` trials. Returns its slug and each person's posts."""
     from ratings import services
     from studies import services as studies
@@ -87,6 +88,7 @@ def make(wanted: dict[str, Any]) -> dict[str, Any]:
         participants_planned=wanted["places"],
         n_lists=wanted["lists"],
         joins_per_minute=1_000_000,
+        rehearsal=wanted.get("rehearsal", False),
         by=None,
     )
     study = studies.open_study(study=studies.freeze(study=study, by=None), by=None)

@@ -10,13 +10,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from benchmarks.visits import unpacked
 from ratings import services
 from ratings.models import Arrival, Attempt, Event, Participant, Response
 from ratings.services import Joined, Recruit
 from studies.models import Study
 from studies.services import pause
 from tests.site.small_study import answer_all, answer_to, make_study
-from tests.site.visits import unpacked
 
 pytestmark = pytest.mark.django_db
 

@@ -15,11 +15,11 @@ from accounts.models import User
 from almond.analysis.plan_document import plan_texts
 from almond.design.criteria.smallest_effect import SmallestEffect
 from almond.digest import digest_bytes
+from benchmarks.visits import unpacked
 from studies.models import Construct, Hypothesis, Preregistration, Study
 from studies.services import BlockSpec, create_study, freeze
 from studies.services.rehearsing import rehearse
 from tests.site.small_study import make_constructs, make_image_set, make_matched_set, make_study
-from tests.site.visits import unpacked
 
 pytestmark = pytest.mark.django_db
 State = Study.State

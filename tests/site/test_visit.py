@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from benchmarks.visits import unpacked
 from generation.models import Stimulus
 from ratings import services
 from ratings.models import Participant
@@ -16,7 +17,6 @@ from ratings.services import Joined
 from ratings.services.presentation import visit_of
 from studies.services import pause
 from tests.site.small_study import answer_to, make_study
-from tests.site.visits import unpacked
 
 pytestmark = pytest.mark.django_db
 
