@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from almond.design.trials import TRIAL_KINDS
@@ -24,11 +25,12 @@ def export_tables(study: Study) -> dict[str, list[Row]]:
     """
     plan = study.frozen_plan
     schema = table_schemas(plan.kinds)
+    gaps = lru_cache(maxsize=1)(gaps_of)  # responses come by participant
     rows = {
         kind.table.name: [
             row
             for response in Response.objects.exported(study, name).iterator(chunk_size=2000)
-            for row in kind.rows(plan, stored(response))
+            for row in kind.rows(plan, stored(response, gaps(response.trial.participant)[response.trial_id]))
         ]
         for name, kind in TRIAL_KINDS.entries().items()
         if kind.table.name in schema
@@ -76,7 +78,18 @@ def iso(moment: Any) -> str:
     return str(moment.isoformat(timespec="milliseconds"))
 
 
-def stored(response: Any) -> StoredResponse:
+def gaps_of(participant: Participant) -> dict[int, float]:
+    """Return trial -> milliseconds in which nothing came: from the answer stored before, or from joining, to
+    this one, less the time of answering it; 0 at least."""
+    gaps, before = {}, participant.consented_at
+    answers = Response.objects.filter(trial__participant=participant).order_by("received_at", "pk")
+    for trial, received_at, rt_ms in answers.values_list("trial", "received_at", "rt_ms"):
+        waited = (received_at - before).total_seconds() * 1000
+        gaps[trial], before = max(0.0, round(waited - rt_ms, 1)), received_at
+    return gaps
+
+
+def stored(response: Any, gap_ms: float) -> StoredResponse:
     """Return a response as trial kinds make rows from it."""
     trial = response.trial
     return StoredResponse(
@@ -94,5 +107,6 @@ def stored(response: Any) -> StoredResponse:
             "late": int(response.late),
             "marks": " ".join([*response.marks, *(["altered"] if response.altered else [])]),
             "received_at": iso(response.received_at),
+            "gap_ms": gap_ms,
         },
     )

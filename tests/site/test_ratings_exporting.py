@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,19 @@ def test_an_aligned_choice_is_the_image_pushed_up() -> None:
     for row in rows:
         assert row["left_sha256"] == plan.stimulus_by_id[row["left_stimulus"]].sha256
         assert row["right_sha256"] == plan.stimulus_by_id[row["right_stimulus"]].sha256
+
+
+def test_the_gap_is_the_time_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away for ten minutes before the second answer; the third came with it, kept without a network."""
+    participant = services.join(study=make_study(rating_trials=3, choice_trials=1)).participant
+    seconds = {0: 5.0, 1: 610.0, 2: 610.2, 3: 614.2}
+    for trial in participant.trials.order_by("index"):
+        moment = participant.consented_at + timedelta(seconds=seconds[trial.index])
+        monkeypatch.setattr("ratings.services.recording.timezone.now", lambda moment=moment: moment)
+        services.record_response(participant=participant, body=answer_to(trial, rt_ms=1500.0))
+    tables = services.export_tables(participant.study)
+    rows = [*tables["ratings"], *tables["choices"]]
+    assert {row["trial_index"]: row["gap_ms"] for row in rows} == {0: 3500.0, 1: 603500.0, 2: 0.0, 3: 2500.0}
 
 
 def test_natural_images_have_no_target() -> None:

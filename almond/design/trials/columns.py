@@ -82,7 +82,15 @@ MARKS = Column(
     "came again with other content. Nothing is left out for it.",
     needed=False,
 )
-SINCE = (LATE, MARKS)
+GAP = Column(
+    "gap_ms",
+    "number",
+    "Time from the participant's answer before, or from joining, until this one was stored, less its rt_ms: "
+    "long when somebody was away and came back. Answers kept without a network are stored together: 0.",
+    unit="ms",
+    range="0 or more",
+)
+SINCE = (LATE, MARKS, GAP)
 """Columns of every response that exports written before 1 December 2026 lack."""
 REPEAT = Column(
     "repeat", "flag", "1 when the image was shown to this participant before in this block.", range="0 or 1"
