@@ -19,6 +19,7 @@ from tests.browser.test_take_part import (
     choose_by_key,
     consent,
     lose_network,
+    move_sliders,
     rate_with_mouse,
     settle,
 )
@@ -234,7 +235,9 @@ def test_after_the_time_to_finish_the_visit_ends_with_a_word(visit: Any, study: 
     rate_with_mouse(here, (0.2, 0.2))
     settle(here)
     close(study=Study.objects.get(), by=None)
-    rate_with_mouse(here, (0.5, 0.5))
+    move_sliders(here, (0.5, 0.5))
+    here.page.locator(".rating[data-shown]").wait_for()
+    here.page.get_by_role("button", name="Continue").click()
     here.page.get_by_role("heading", name="This study has ended").wait_for()
     assert here.page.locator("#code").inner_text() == "PART-7"
     assert Response.objects.count() == 1

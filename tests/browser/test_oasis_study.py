@@ -51,6 +51,8 @@ def test_photographs_from_the_folder_to_the_report(
     for number in range(PEOPLE):
         take_part(visit(), study, number)
     check_answers(study)
+    desk.open(reverse("admin:studies_study_change", args=[study.pk]))
+    desk.press("Close")
     export = make_export(desk, study)
     check_export(export)
     run = analyse(desk, export)

@@ -34,12 +34,16 @@ def begin_block(visit: Visit, label: str = "Begin") -> None:
 
 def rate_with_mouse(visit: Visit, shares: tuple[float, ...]) -> None:
     """Click each slider's track at a share of its width, then go on."""
+    move_sliders(visit, shares)
+    go_on(visit)
+
+
+def move_sliders(visit: Visit, shares: tuple[float, ...]) -> None:
     sliders = visit.page.locator(".slider-input")
     assert visit.page.get_by_role("button", name="Continue").is_disabled()
     for number, share in enumerate(shares):
         box = sliders.nth(number).bounding_box()
         visit.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
-    go_on(visit)
 
 
 def go_on(visit: Visit) -> None:
