@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
@@ -212,7 +213,7 @@ def take_part(port: int, slug: str, run: Run, seed: int) -> None:
     for number in range(WINDOWS):
         own = random.Random(f"{SEED} {seed} {number}")
         bodies = bodies_of(unpacked(state)["trials"], number, own)
-        windows.append(lambda bodies=bodies, own=own: answer_in_window(port, visit, run, bodies, own))
+        windows.append(partial(answer_in_window, port, visit, run, bodies, own))
     in_parallel(windows)
     with closing(Browser(port, run)) as browser:
         browser.post(f"{visit}finish", {})
