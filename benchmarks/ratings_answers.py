@@ -34,7 +34,7 @@ from benchmarks.ratings_servers import Lab, otree_served
 from scripts.services import Server
 
 TRIALS, LISTS = 60, 8
-PEOPLE_PER_CLIENT = 6
+PEOPLE_PER_CLIENT = 8
 WARM_SECONDS = 1.0
 OTREE_ROUNDS = 300
 FEW, MANY = 20, 2000

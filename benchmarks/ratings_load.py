@@ -194,7 +194,9 @@ def posts_of(person: dict[str, Any]) -> Iterator[Request]:
 
 
 def dealt(people: Sequence[dict[str, Any]], clients: int) -> list[Iterator[Request]]:
-    """Give every client people whose answers it posts, one person after the other."""
-    return [
-        itertools.chain.from_iterable(map(posts_of, people[number::clients])) for number in range(clients)
-    ]
+    """Give every client somebody's answers to post, and the next one's when these are posted.
+
+    Clients do not get on alike: the server's processes take unlike numbers of their connections.
+    """
+    waiting = iter(people)
+    return [itertools.chain.from_iterable(map(posts_of, waiting)) for _ in range(clients)]
