@@ -124,7 +124,7 @@ def joining(slug: str, begin_token: str, cookie: str) -> Visitor:
 
 def stalled_ratio(lab: Lab) -> dict[str, Any]:
     """95 % of others' answers while posts stall in the middle, over that without, in pairs."""
-    study = lab.ask("make", **study_of("stalled", 60, 60, STALL_CLIENTS * 8))
+    study = lab.ask("make", **study_of("stalled", TRIALS, TRIALS, STALL_CLIENTS * 30))
     queues, ratios = dealt(study["people"], STALL_CLIENTS), []
     with lab.served() as (port, _):
         for _ in range(3):
