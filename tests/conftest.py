@@ -12,8 +12,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from hypothesis import settings as hypothesis_settings
 
 from tests.environment import HOME
+
+# The same examples in every run, so that a change that passed does not fail later by chance.
+hypothesis_settings.register_profile("same", derandomize=True, database=None)
+hypothesis_settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -167,6 +167,16 @@ def test_swapping_up_and_down_leaves_every_p(seed, people, scenes, effect, sprea
     assert other.estimate == pytest.approx(-one.estimate, rel=1e-3, abs=1e-3)
 
 
+def test_where_units_do_not_differ_the_standard_error_is_that_of_independent_choices():
+    """The likelihood is flat about a variance of zero: what the search leaves there must not count."""
+    rows = choices(1, people=12, scenes=3, effect=2.0, scene_sd=0.0, person_sd=0.0)
+    result = alignment(rows)
+    share = rows["aligned"].mean()
+    assert result.sd == {"participant": 0.0, "theme": 0.0}
+    assert result.estimate == pytest.approx(np.log(share / (1 - share)), rel=1e-6)
+    assert result.estimate_se == pytest.approx((len(rows) * share * (1 - share)) ** -0.5, rel=1e-3)
+
+
 def test_too_few_units_are_refused():
     with pytest.raises(InputError, match="2 themes"):
         alignment(choices(0, scenes=2))

@@ -25,6 +25,8 @@ from almond.typing import Floats
 NEWTON_STEPS = 60
 THETA_BOUND = 50.0
 GAMMA_BOUND = 60.0
+NEAR_ZERO, FLAT = 0.05, 1e-7
+"""Standard deviations below the first are zero where that costs less than the second of log-likelihood."""
 SEPARATED = 12.0
 """A fitted logit beyond this is a likelihood without a maximum: the outcome is separated."""
 
@@ -240,7 +242,23 @@ def optimise(likelihood: Laplace, rank: int) -> tuple[Floats, int]:
         second = minimise_laplace(likelihood, again, bounds)
         if likelihood(second)[0] < likelihood(best)[0]:
             best = second
-    return best, likelihood.evaluations
+    return at_zero(likelihood, best, rank), likelihood.evaluations
+
+
+def at_zero(likelihood: Laplace, best: Floats, rank: int) -> Floats:
+    """Put standard deviations on zero where the likelihood cannot tell them from it.
+
+    It is so flat there that the search stops anywhere near zero, and a Hessian over such a parameter would
+    make standard errors of whatever rounding leaves.
+    """
+    value = likelihood(best)[0]
+    for index in likelihood.design.bounded:
+        if 0.0 < best[rank + index] < NEAR_ZERO:
+            zero = best.copy()
+            zero[rank + index] = 0.0
+            if likelihood(zero)[0] <= value + FLAT:
+                best = zero
+    return best
 
 
 def minimise_laplace(likelihood: Laplace, begin: Floats, bounds: list[tuple[float, float]]) -> Floats:
