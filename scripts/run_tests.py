@@ -32,6 +32,7 @@ PACKAGES = [
     "config",
 ]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
+ON_POSTGRESQL = ["tests/site", "tests/browser/test_answers.py"]
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,11 @@ def checks() -> list[Callable[[], Outcome]]:
 
 
 def test_on_postgresql() -> Outcome | None:
-    """The site's tests once more on PostgreSQL; None where there is no PostgreSQL."""
+    """The site's tests and those of answers in a browser on PostgreSQL; None where there is none."""
     with services.postgresql() as address:
         if address is None:
             return None
-        return run("pytest on PostgreSQL", [*PYTEST, "tests/site", "-m", "not browser"], DATABASE_URL=address)
+        return run("pytest on PostgreSQL", [*PYTEST, *ON_POSTGRESQL], DATABASE_URL=address)
 
 
 def summarise(outcomes: list[Outcome], missing: list[services.Tool], seconds: float) -> int:
