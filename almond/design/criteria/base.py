@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,13 +44,13 @@ class Criterion(Shape):
 
     kind: str
 
+    @abstractmethod
     def judge(self, direction: Direction, evidence: Evidence) -> Verdict:
         """Decide between corroborated, falsified and inconclusive."""
-        raise NotImplementedError
 
+    @abstractmethod
     def words(self, direction: Direction, alpha: float) -> str:
         """Say in a sentence what corroborates and what falsifies the hypothesis."""
-        raise NotImplementedError
 
 
 def signed_effect(direction: Direction, evidence: Evidence) -> float | None:
