@@ -19,6 +19,7 @@ import pandas as pd
 import scipy
 
 from almond import __version__
+from almond.analysis.deviations import list_amendments, list_deviations
 from almond.analysis.label import OtherPlan, label_analysis
 from almond.analysis.questions.base import (
     Context,
@@ -28,11 +29,10 @@ from almond.analysis.questions.base import (
     load_questions,
     make_context,
 )
-from almond.analysis.sample import Sample, rating_summaries
+from almond.analysis.sample import rating_summaries
 from almond.analysis.sentences import headline
 from almond.analysis.study_data import StudyData, read_study
 from almond.analysis.verdicts import judge_hypotheses
-from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import InputError
 from almond.progress import Part, Progress, Silent
@@ -108,7 +108,7 @@ def analyse_export(
     context = make_context(data, settings)
     questions = load_questions()
     results = _run_questions(questions, context, Part(progress, 0.05, 0.95))
-    deviations = [] if data.external else list_deviations(data.plan, settings, context.sample)
+    deviations = list_deviations(data, settings, context.sample)
     label = label_analysis(data, context.sample, deviations)
     result: dict[str, Any] = {
         "format": FORMAT,
@@ -125,6 +125,7 @@ def analyse_export(
         "mode": label.mode,
         "reasons": list(label.reasons),
         "deviations": deviations,
+        "amendments": list_amendments(data),
         "sample": _sample_facts(context),
         **results,
     }
@@ -173,21 +174,6 @@ def list_tests(questions: Sequence[Question], result: Mapping[str, Any]) -> list
             "below_alpha": p <= result["settings"]["alpha"],
         }
         for name, p in p_values.items()
-    ]
-
-
-def list_deviations(plan: StudyPlan, settings: Settings, sample: Sample) -> list[dict[str, Any]]:
-    """List differences from the plan in the three kinds that matter: analysis, sample size, exclusions."""
-    pairs = [
-        ("analysis", "permutations", plan.analysis.permutations, settings.permutations),
-        ("analysis", "seed", plan.seed, settings.seed),
-        ("analysis", "alpha", plan.analysis.alpha, settings.alpha),
-        ("sample size", "participants", plan.participants, len(sample.participants)),
-    ]
-    return [
-        {"kind": kind, "what": what, "planned": planned, "done": done}
-        for kind, what, planned, done in pairs
-        if planned != done
     ]
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from almond.analysis.amendments import amendments_section
 from almond.analysis.external import external_facts, external_section
 from almond.analysis.questions.base import answered
 from almond.analysis.sentences import (
-    deviation_sentences,
     exclusion_sentences,
     mode_sentence,
     sample_sentence,
@@ -39,6 +39,7 @@ def study_document(data: Data) -> Document:
         key_numbers=_key_numbers(data),
         sections=(
             *_verdicts(data),
+            amendments_section(data),
             *_answers(data),
             *_origin(data),
             _participants(data),
@@ -144,7 +145,7 @@ def _methods(data: Data) -> Section:
         title="Methods, and what did not run",
         paragraphs=(PREPARATION, *_themes_in_words(data), *methods),
         tables=(Table(head, tests, text=(0, 3, 4)),) if tests else (),
-        items=(*absent, *deviation_sentences(data)),
+        items=absent,
     )
 
 

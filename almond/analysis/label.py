@@ -15,7 +15,7 @@ from almond.analysis.study_data import StudyData
 from almond.design.plan import StudyPlan
 from almond.design.preregistration import StoppingRule
 from almond.errors import AlmondError
-from almond.exchange.collection import Collection, collection_of
+from almond.exchange.collection import Collection, EarlyLook, collection_of
 from almond.exchange.manifest import is_external
 
 MODES = ("simulated", "interim", "exploratory", "confirmatory")
@@ -114,21 +114,23 @@ def _unproven(data: StudyData) -> Iterator[str]:
         return
     if collection.rehearsal:
         yield "the study was a rehearsal"
-    unplanned = _unplanned_looks(data.plan, collection)
+    if collection.unlocked is not None:
+        yield f"the data were unlocked before the end, {collection.unlocked.words}"
+    unplanned = [str(look.participants) for look in unplanned_looks(data.plan, collection)]
     if unplanned:
         yield (
-            f"the data were analysed before the end (with {', '.join(map(str, unplanned))} participants), "
+            f"the data were analysed before the end (with {', '.join(unplanned)} participants), "
             "which the plan does not allow"
         )
 
 
-def _unplanned_looks(plan: StudyPlan, collection: Collection) -> list[int]:
-    """Return the numbers of participants at looks that no planned look, each used once, allows."""
+def unplanned_looks(plan: StudyPlan, collection: Collection) -> list[EarlyLook]:
+    """Return the looks that no planned look, each used once, allows."""
     planned = list(plan.preregistration.stopping.looks) if plan.preregistration else []
     unplanned = []
     for look in collection.looks:
-        if planned and look.analysed >= planned[0]:
+        if planned and look.participants >= planned[0]:
             planned.pop(0)
         else:
-            unplanned.append(look.analysed)
+            unplanned.append(look)
     return unplanned

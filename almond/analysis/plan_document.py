@@ -5,10 +5,13 @@ Light: a site's page shows it before freezing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from almond.analysis.amendments import RULE, amendment_rows, amendment_table
 from almond.design.plan import StudyPlan
 from almond.design.preregistration import Hypothesis, Preregistration
+from almond.exchange.amendments import Amendment
 from almond.report.document import Document, KeyNumber, Section, Table
 
 
@@ -98,8 +101,8 @@ def deposit_line(plan: StudyPlan) -> str:
     return f"“{plan.title}”: plan with SHA-256 {plan.digest}, deposited on ____-__-__."
 
 
-def plan_document(plan: StudyPlan) -> Document:
-    """Write a plan as a document with a section per field, and a table for AsPredicted."""
+def plan_document(plan: StudyPlan, amendments: Sequence[Amendment] = ()) -> Document:
+    """Write a plan as a document with a section per field, its amendments, and a table for AsPredicted."""
     texts = plan_texts(plan)
     sections = [
         Section(field.heading, tuple((texts[name] or EMPTY).split("\n")), notes=(f"OSF: {field.osf}.",))
@@ -112,8 +115,16 @@ def plan_document(plan: StudyPlan) -> Document:
         answers=(),
         lead=f"Plan of a study, to be deposited before the first response. {deposit_line(plan)}",
         key_numbers=_sizes(plan),
-        sections=(*sections, _aspredicted(plan), _digest(plan)),
+        sections=(*sections, *_amended(amendments), _aspredicted(plan), _digest(plan)),
     )
+
+
+def _amended(amendments: Sequence[Amendment]) -> tuple[Section, ...]:
+    """Write what was amended since the plan was frozen, which is not under its digest."""
+    if not amendments:
+        return ()
+    table = amendment_table(amendment_rows(amendments, None))
+    return (Section("Amendments since the plan was frozen", paragraphs=(RULE,), tables=(table,)),)
 
 
 def _sizes(plan: StudyPlan) -> tuple[KeyNumber, ...]:

@@ -67,16 +67,6 @@ def title_of(data: Mapping[str, Any]) -> str:
     return f"{title} (simulated)" if data["mode"] == "simulated" else title
 
 
-def deviation_sentences(data: Mapping[str, Any]) -> list[str]:
-    """List what differs from the plan."""
-    if external.external_facts(data):
-        return [external.DEVIATIONS]
-    return [
-        f"Deviation. {row['kind'].capitalize()}: {row['what']} planned {row['planned']}, done {row['done']}."
-        for row in data["deviations"]
-    ] or ["Deviations from the plan: none."]
-
-
 def exclusion_sentences(data: Mapping[str, Any]) -> list[str]:
     """List how many each rule left out."""
     return [

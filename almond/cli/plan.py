@@ -9,6 +9,8 @@ from almond.analysis.plan_document import plan_document, plan_json
 from almond.design.plan import StudyPlan
 from almond.digest import printed_json
 from almond.errors import InputError
+from almond.exchange.amendments import Amendment, amendments_of
+from almond.exchange.manifest import NAME, load_manifest
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from almond.report.render import render_html, render_markdown
 
-    document = plan_document(plan)
+    document = plan_document(plan, read_amendments(arguments.plan))
     print(render_html(document, {}) if arguments.form == "html" else render_markdown(document), end="")
     return 0
 
@@ -41,3 +43,8 @@ def read_plan(path: Path) -> StudyPlan:
     except OSError as error:
         raise InputError(file, f"cannot be read ({error.strerror})", "an export, or a plan.json") from error
     return StudyPlan.from_bytes(data, file)
+
+
+def read_amendments(path: Path) -> tuple[Amendment, ...]:
+    """Read the amendments that the manifest of an export lists; a plan that stands alone has none."""
+    return amendments_of(load_manifest(path)) if (path / NAME).is_file() else ()

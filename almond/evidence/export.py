@@ -74,7 +74,8 @@ def write_export(
         the manifest lists them.
     :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
         column without ``score_`` -> target digest), ``collection`` (a ``Collection``: how far collecting data
-        has come) and further facts, which the manifest repeats under ``about``.
+        has come), ``amendments`` (of the plan: ``Amendment``) and further facts, which the manifest repeats
+        under ``about``.
     :raises InputError: for an existing folder, tables that are not as the codebook says, rows that name
         things which are not in the export, and missing files.
     :raises DigestMismatch: for bytes that changed.
@@ -211,10 +212,11 @@ def manifest_facts(plan: StudyPlan, meta: Mapping[str, Any]) -> dict[str, Any]:
         created = write_time(meta["created"])
     except (KeyError, ValueError) as error:
         raise InputError("meta.created", f"is {meta.get('created')!r}", "a time with its offset") from error
-    own = ("created", "study", "score_targets", "collection")
+    own = ("created", "study", "score_targets", "collection", "amendments")
     collection = meta.get("collection")
     return {
         **({"collection": collection.to_json()} if collection is not None else {}),
+        **({"amendments": [row.to_json() for row in meta["amendments"]]} if "amendments" in meta else {}),
         "study": str(meta.get("study") or plan.title),
         "plan_digest": plan.digest,
         "created": created,

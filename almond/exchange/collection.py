@@ -13,10 +13,34 @@ Number = Annotated[Whole, Field(ge=0)]
 
 
 class EarlyLook(Shape):
-    """An analysis that was run while data were still collected: when, and how many people it analysed."""
+    """An analysis that was run while data were still collected: when, and how many people it analysed.
+
+    ``finished`` is how many had answered every trial by then, which planned looks are about; earlier versions
+    do not say it.
+    """
 
     at: Text
     analysed: Number
+    finished: Number | None = None
+
+    @property
+    def participants(self) -> int:
+        """The number to compare with that of a planned look."""
+        return self.analysed if self.finished is None else self.finished
+
+
+class Unlocked(Shape):
+    """Answers were made visible before the end: when, by whom, why, and how many people had finished."""
+
+    at: Text
+    by: Text
+    why: Text
+    finished: Number
+
+    @property
+    def words(self) -> str:
+        """When and by whom, with how many, and why, as a report says it."""
+        return f"on {self.at[:10]} by {self.by}, with {self.finished} who had finished: “{self.why.strip()}”"
 
 
 class Collection(Shape):
@@ -35,10 +59,11 @@ class Collection(Shape):
     closed_at: Text | None = None
     rehearsal: Flag = False
     looks: tuple[EarlyLook, ...] = ()
+    unlocked: Unlocked | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values, as a manifest holds them."""
-        return self.model_dump(mode="json")
+        """Return JSON values, as a manifest holds them: ``unlocked`` only where somebody did."""
+        return self.model_dump(mode="json", exclude=None if self.unlocked else {"unlocked"})
 
 
 def collection_of(manifest: Mapping[str, Any]) -> Collection | None:
