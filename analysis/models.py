@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from encoder.models import DIGEST_LENGTH
 from jobs.models import Job, State
-from studies.models import Study
+from studies.models import Look, Study
 
 
 def export_root() -> Path:
@@ -57,6 +57,14 @@ class Export(MadeByJob):
     folder = models.CharField(max_length=200, blank=True, help_text="Its name below the exports.")
     digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, help_text="Stands for every byte of it.")
     counts = models.JSONField(default=dict, help_text="Rows per table.")
+    look = models.OneToOneField(
+        Look,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="export",
+        help_text="The planned look that it used; empty after the end, or once a study is unlocked.",
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -74,6 +82,11 @@ class Export(MadeByJob):
     @property
     def path(self) -> Path:
         return export_root() / self.folder
+
+    @property
+    def is_shown(self) -> bool:
+        """Tell whether its answers may be seen: the study is not blind, or the plan allowed this look."""
+        return self.look_id is not None or not self.study.is_blind
 
 
 class AnalysisRun(MadeByJob):

@@ -26,6 +26,7 @@ def export(job: RunningJob) -> dict[str, Any]:
     row = Export.objects.select_related("study").get(pk=job.arguments["export"])
     if row.is_ready:
         return {"digest": row.digest}
+    services.check_shown(row)
     folder = export_root() / f"{row.study.slug}-{row.pk}"
     job.report(0.0, "reading the study")
     write(row, folder, job)
@@ -66,6 +67,7 @@ def write(row: Export, folder: Path, job: RunningJob) -> None:
             "created": row.created_at.isoformat(),
             "score_targets": gathering.score_targets(images),
             "collection": gathering.collection(row.study, tables["participants"]),
+            "amendments": gathering.amendments(row.study),
             **gathering.facts(row.study),
         },
     )
@@ -76,6 +78,7 @@ def analyse(job: RunningJob) -> dict[str, Any]:
     run = AnalysisRun.objects.select_related("export__study").get(pk=job.arguments["run"])
     if run.is_ready:
         return {"mode": run.mode}
+    services.check_shown(run.export)
     if load_manifest(run.export.path)["digest"] != run.export.digest:
         raise InputError(run.export, "its folder is not the one that was written", run.export.digest)
     result = analyse_export(

@@ -18,17 +18,21 @@ from almond.design.trials import TRIAL_KINDS
 from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
+from studies.amendments import Amendment, Look, Unlocking
 from studies.preregistrations import Hypothesis, Preregistration
 from studies.records import AssignmentList, StudyLog, images_by_name, stimulus_name
 
 __all__ = [
+    "Amendment",
     "AssignmentList",
     "Block",
     "Construct",
     "Hypothesis",
+    "Look",
     "Preregistration",
     "Study",
     "StudyLog",
+    "Unlocking",
     "images_by_name",
     "stimulus_name",
 ]
@@ -85,6 +89,10 @@ class Construct(models.Model):
 class StudyQuerySet(models.QuerySet["Study"]):
     def joinable(self) -> StudyQuerySet:
         return self.filter(state=Study.State.LIVE)
+
+    def blind(self) -> StudyQuerySet:
+        """Return studies for people that nobody may see answers of: neither closed nor unlocked."""
+        return self.filter(rehearsal=False, unlockings__isnull=True).exclude(state=Study.State.CLOSED)
 
 
 class Study(models.Model):
@@ -261,6 +269,12 @@ class Study(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state == self.State.LIVE
+
+    @property
+    def is_blind(self) -> bool:
+        """Tell whether nobody may see answers yet (as ``StudyQuerySet.blind``)."""
+        over = self.rehearsal or self.state == self.State.CLOSED
+        return not over and not self.unlockings.exists()
 
     @property
     def ends_at(self) -> datetime | None:

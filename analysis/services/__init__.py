@@ -14,14 +14,19 @@ from almond.errors import InputError
 from analysis.models import AnalysisRun, Export
 from jobs.services import enqueue
 from studies.models import Study
+from studies.services.blind import EXPECTED, look_for_export, standing
 
 
 @transaction.atomic
 def request_export(*, study: Study, by: User | None) -> Export:
-    """Ask for an export of a study as it stands when the job runs. ``InputError`` for a draft."""
+    """Ask for an export of a study as it stands when the job runs; before the end, use a planned look.
+
+    ``InputError`` for a draft, and for a study that is blind while the plan allows no look.
+    """
     if study.is_draft:
         raise InputError(study, "is a draft without a frozen plan", "a frozen study")
-    export = Export.objects.create(study=study, requested_by=by)
+    look = look_for_export(study=study, by=by)
+    export = Export.objects.create(study=study, requested_by=by, look=look)
     export.job = enqueue(kind="analysis.export", arguments={"export": export.pk}, by=by)
     export.save(update_fields=["job"])
     record(verb="request", subject=export, by=by, study=study.pk)
@@ -44,7 +49,7 @@ def finish_export(
 def request_analysis(*, export: Export, by: User | None, permutations: int | None = None) -> AnalysisRun:
     """Ask for an analysis of an export; ``permutations`` other than the plan's makes it exploratory.
 
-    ``InputError`` for an export that is not ready.
+    ``InputError`` for an export that is not ready, or that is not to be analysed (again) before the end.
     """
     if not export.is_ready:
         raise InputError(export, f"is {export.standing}", "an export that is ready")
@@ -52,11 +57,31 @@ def request_analysis(*, export: Export, by: User | None, permutations: int | Non
         raise InputError("permutations", f"is {permutations}", "1 or more")
     if permutations == planned_permutations(export.study):
         permutations = None
+    check_shown(export)
+    check_look(export, permutations)
     run = AnalysisRun.objects.create(export=export, permutations=permutations, requested_by=by)
     run.job = enqueue(kind="analysis.analyse", arguments={"run": run.pk}, by=by)
     run.save(update_fields=["job"])
     record(verb="request", subject=run, by=by, export=export.digest, permutations=permutations)
     return run
+
+
+def check_shown(export: Export) -> None:
+    """Raise ``InputError`` while nobody may see the answers of an export."""
+    if not export.is_shown:
+        now = standing(export.study)
+        reason = now.reason or "is blind until it is closed, and this export was no planned look"
+        raise InputError(f"study {export.study.title!r}", reason, EXPECTED)
+
+
+def check_look(export: Export, permutations: int | None) -> None:
+    """Raise ``InputError`` for anything but the one planned analysis of a look before the end."""
+    if export.look is None or not export.study.is_blind:
+        return
+    if permutations is not None:
+        raise InputError("permutations", f"is {permutations} at a planned look", "the number of the plan")
+    if (run := export.runs.first()) is not None:
+        raise InputError(export, f"has its analysis already: {run.pk}", "one analysis at each planned look")
 
 
 def planned_permutations(study: Study) -> int:

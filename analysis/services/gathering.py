@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from almond.errors import InputError
+from almond.exchange.amendments import Amendment
 from almond.exchange.collection import Collection, EarlyLook
 from almond.shapes import read
-from analysis.models import AnalysisRun
+from analysis.models import AnalysisRun, Export
 from generation.models import Stimulus
 from ratings.models import Participant
 from ratings.services.flow import flow, log_facts
@@ -90,19 +91,50 @@ def collection(study: Study, participants: Sequence[Row]) -> Collection:
         "closed_at": study.closed_at.isoformat() if study.closed_at else None,
         "rehearsal": study.rehearsal,
         "looks": tuple(looks(study)),
+        "unlocked": unlocked(study),
     }
     return read(Collection, said, source=f"study {study.title!r}")
 
 
-def looks(study: Study) -> Iterator[EarlyLook]:
-    """Yield the analyses of people's answers that were run on exports from before the study was closed."""
-    runs = AnalysisRun.objects.filter(export__study=study, finished_at__isnull=False)
+def looks(study: Study) -> list[EarlyLook]:
+    """List the analyses of people's answers on exports from before the study was closed, in their order.
+
+    An export at a planned look counts also where nobody analysed it here: whoever has it may do so elsewhere.
+    """
+    exports = Export.objects.filter(study=study, finished_at__isnull=False)
     if study.closed_at is not None:
-        runs = runs.filter(export__created_at__lt=study.closed_at)
-    people = runs.exclude(mode=AnalysisRun.Mode.SIMULATED).order_by("pk")
-    for at, analysed in people.values_list("finished_at", "result__sample__analysed"):
-        if at is not None:
-            yield EarlyLook(at=at.isoformat(), analysed=analysed)
+        exports = exports.filter(created_at__lt=study.closed_at)
+    return [look for export in exports.select_related("look").order_by("pk") for look in looks_at(export)]
+
+
+def looks_at(export: Export) -> Iterator[EarlyLook]:
+    """Yield the looks that an export from before the end was for, if people's answers were in it."""
+    finished = finished_before(export) if export.look is None else export.look.finished
+    runs = export.runs.filter(finished_at__isnull=False).order_by("pk")
+    for at, analysed, mode in runs.values_list("finished_at", "result__sample__analysed", "mode"):
+        if at is not None and mode != AnalysisRun.Mode.SIMULATED:
+            yield EarlyLook(at=at.isoformat(), analysed=analysed, finished=finished)
+    if export.look is not None and not runs:
+        yield EarlyLook(at=export.look.at.isoformat(), analysed=finished, finished=finished)
+
+
+def finished_before(export: Export) -> int:
+    """Count people who had finished when an export was asked for."""
+    people = export.study.participants.people()
+    return int(people.filter(finished_at__lte=export.created_at).count())
+
+
+def unlocked(study: Study) -> dict[str, Any] | None:
+    """Say who unlocked a study before its end, when, why and with how many; None where nobody did."""
+    row = study.unlockings.select_related("by").first()
+    if row is None:
+        return None
+    return {"at": row.at.isoformat(), "by": row.author, "why": row.why, "finished": row.finished}
+
+
+def amendments(study: Study) -> list[Amendment]:
+    """List what was amended about a study since its plan was frozen."""
+    return [row.shape() for row in study.amendments.select_related("by").order_by("pk")]
 
 
 def facts(study: Study) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -12,8 +12,10 @@ from almond.design.plan import StudyPlan
 from almond.digest import digest_json
 from ratings.models import Attempt, Participant, Permit, Response
 from ratings.services import erasing, logging
+from studies.amendments import Recorded
 from studies.models import Study, StudyLog
 from studies.services import log
+from studies.services.blind import LOGGED
 
 STATE_AFTER = {"freeze": "frozen", "open": "live", "pause": "paused", "close": "closed"}
 Entries = Mapping[tuple[str, str], str]
@@ -26,6 +28,8 @@ def verify_study(study: Study) -> Iterator[str]:
         yield "ratings_permit: holds a row, so that anybody may change what is written once"
     yield from log.broken_links(study)
     yield from _states(study)
+    for kind, name in LOGGED.items():
+        yield from _recorded(study, kind, name)
     names = dict(Participant.objects.filter(study=study).order_by("pk").values_list("name", "pk"))
     joins = StudyLog.objects.filter(study=study, kind="join").exclude(chain=F("about"))
     logged = {}
@@ -50,7 +54,8 @@ def before_the_log(study: Study) -> int:
 
 
 def _states(study: Study) -> Iterator[str]:
-    last = StudyLog.objects.last_of(study.pk, log.STATES)
+    moves = StudyLog.objects.filter(study=study, chain=log.STATES, kind__in=STATE_AFTER)
+    last = moves.order_by("number").last()
     freeze = StudyLog.objects.filter(study=study, chain=log.STATES, kind="freeze").first()
     study = Study.objects.get(pk=study.pk)
     if last is not None and STATE_AFTER[last.kind] != study.state:
@@ -59,6 +64,20 @@ def _states(study: Study) -> Iterator[str]:
         yield f"study {study.slug}: its plan_digest is not the one that was frozen (log of study)"
     if StudyPlan.from_json(study.plan).digest != study.plan_digest:
         yield f"study {study.slug}: its plan is not that of its plan_digest"
+
+
+def _recorded(study: Study, kind: str, name: str) -> Iterator[str]:
+    """Compare amendments, the unlocking or planned looks with what was logged of them."""
+    entries = StudyLog.objects.filter(study=study, chain=log.STATES, kind=kind).order_by("number")
+    logged = dict(entries.values_list("about", "content"))
+    rows: Iterable[Recorded] = getattr(study, name).select_related("by").order_by("pk")
+    for row in rows:
+        content = logged.pop(str(row.pk), None)
+        if content is None:
+            yield f"{name}, row {row.pk}: was added past the log"
+        elif content != digest_json(row.content()):
+            yield f"{name}, row {row.pk}: was changed"
+    yield from (f"{name}, row {pk}: is deleted" for pk in logged)
 
 
 @transaction.atomic
