@@ -12,6 +12,7 @@ from django.urls import reverse
 from analysis.models import AnalysisRun, Export
 from analysis.services.archive import stream_zip
 from lab.reports import PAGE, stored_body
+from studies.services.blind import standing
 
 REPORT_FILES = {
     PAGE: "text/html; charset=utf-8",
@@ -24,7 +25,15 @@ def ready_run(request: HttpRequest, pk: int) -> AnalysisRun:
     if not request.user.has_perm("analysis.view_analysisrun"):
         raise PermissionDenied
     runs = AnalysisRun.objects.select_related("export__study").filter(finished_at__isnull=False)
-    return get_object_or_404(runs, pk=pk)
+    run = get_object_or_404(runs, pk=pk)
+    refuse_while_blind(run.export)
+    return run
+
+
+def refuse_while_blind(export: Export) -> None:
+    """Refuse answers and results of a study that is blind."""
+    if not export.is_shown:
+        raise PermissionDenied(f"The study {standing(export.study).reason or 'is blind until it is closed'}.")
 
 
 @staff_member_required
@@ -62,7 +71,8 @@ def export_zip(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """A whole export; its folder's name comes from the row, never from the address."""
     if not request.user.has_perm("analysis.view_export"):
         raise PermissionDenied
-    export = get_object_or_404(Export, pk=pk, finished_at__isnull=False)
+    export = get_object_or_404(Export.objects.select_related("study"), pk=pk, finished_at__isnull=False)
+    refuse_while_blind(export)
     if not (export.path / "manifest.json").is_file():
         raise Http404("The export's folder is gone from this server.")
     answer = StreamingHttpResponse(stream_zip(export.path, export.folder), content_type="application/zip")

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -216,8 +216,16 @@ class ParticipantAdmin(LookOnly):
         return redirect("admin:ratings_monitor", rehearsal.pk)
 
 
+HIDDEN = "hidden until the study is closed"
+
+
 @admin.register(Response)
 class ResponseAdmin(LookOnly):
+    """Answers as they were stored; of a blind study only that they came, when, and how long they took."""
+
+    ANSWER = ("values", "chosen", "digests")
+    """Fields that say what was answered, or of which images; hidden, and never searched by an address."""
+
     list_display = ["trial", "participant", "block", "answer", "rt_ms", "late", "received_at"]
     list_filter = ["trial__participant__study", "trial__kind", "late"]
     list_select_related = ["trial__participant"]
@@ -232,8 +240,30 @@ class ResponseAdmin(LookOnly):
     def block(self, row: Response) -> str:
         return row.trial.block
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Response]:
+        """Mark responses to studies that are blind."""
+        blind = Exists(Study.objects.blind().filter(pk=OuterRef("trial__participant__study")))
+        responses: QuerySet[Response] = super().get_queryset(request).annotate(is_blind=blind)
+        return responses
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Show the whole row, or of a blind study all but what was answered."""
+        fields = [str(name) for name in super().get_fields(request, obj) if name != "answer"]
+        if obj is None or not obj.is_blind:
+            return fields
+        return [*(name for name in fields if name not in self.ANSWER), "answer"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["answer"]
+
+    def lookup_allowed(self, lookup: str, *more: Any) -> bool:
+        """Refuse to filter by what was answered: the number of rows that are left would tell it."""
+        return lookup.split("__")[0] not in self.ANSWER and bool(super().lookup_allowed(lookup, *more))
+
     @display(description="answer")
-    def answer(self, row: Response) -> str:
+    def answer(self, row: Any) -> str:
+        if row.is_blind:
+            return HIDDEN
         return row.chosen or ", ".join(
             f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
             for name, value in sorted(row.values.items())

@@ -30,6 +30,7 @@ MODE_COLOURS = {
     "interim": "warning",
     "simulated": "danger",
 }
+HIDDEN = "hidden until the study is closed"
 
 
 @admin.register(Export)
@@ -64,6 +65,8 @@ class ExportAdmin(AppendOnlyAdmin):
     def download(self, row: Export) -> SafeString | str:
         if not row.is_ready:
             return ""
+        if not row.is_shown:
+            return HIDDEN
         return format_html('<a href="{}">zip</a>', reverse("analysis_export_zip", args=[row.pk]))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -82,7 +85,7 @@ class ExportAdmin(AppendOnlyAdmin):
         return redirect("admin:analysis_analysisrun_change", run.pk)
 
     def page(self, request: HttpRequest, row: Export) -> dict[str, Any]:
-        return {"runs": row.runs.select_related("job")}
+        return {"runs": row.runs.select_related("job"), "blocked": services.blocked(row)}
 
 
 @admin.register(AnalysisRun)
@@ -107,17 +110,26 @@ class AnalysisRunAdmin(AppendOnlyAdmin):
 
     @display(description="answer")
     def answer(self, row: AnalysisRun) -> str:
-        return row.answer
+        return row.answer if row.export.is_shown else HIDDEN
 
     @display(description="report")
     def report(self, row: AnalysisRun) -> SafeString | str:
-        return format_html('<a href="{}">report</a>', row.get_absolute_url()) if row.is_ready else ""
+        if not (row.is_ready and row.export.is_shown):
+            return ""
+        return format_html('<a href="{}">report</a>', row.get_absolute_url())
+
+    def lookup_allowed(self, lookup: str, *more: Any) -> bool:
+        """Refuse to filter by results: the number of rows that are left would tell them."""
+        return not lookup.startswith("result") and bool(super().lookup_allowed(lookup, *more))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = ["export", "permutations"]
         if obj:
             fields += ["mode", "requested_by", "created_at", "finished_at"]
         return [(None, {"fields": fields})]
+
+    def page(self, request: HttpRequest, row: AnalysisRun) -> dict[str, Any]:
+        return {"shown": row.export.is_shown, "hidden": HIDDEN}
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> AnalysisRun:
         return services.request_analysis(

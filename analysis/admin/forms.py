@@ -8,7 +8,9 @@ from django import forms
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from analysis.models import AnalysisRun, Export
+from analysis.services import blocked
 from studies.models import Study
+from studies.services.blind import standing
 
 if TYPE_CHECKING:
     ExportFormBase = forms.ModelForm[Export]
@@ -21,7 +23,8 @@ class ExportForm(ExportFormBase):
     study = forms.ModelChoiceField(
         queryset=Study.objects.none(),
         widget=UnfoldAdminSelectWidget,
-        help_text="Frozen studies. The export holds what was answered when its job runs.",
+        help_text="Studies that are closed, unlocked, or at a planned look, and rehearsals. The export holds "
+        "what was answered when its job runs.",
     )
 
     class Meta:
@@ -33,6 +36,13 @@ class ExportForm(ExportFormBase):
         if "study" in self.fields:
             frozen = Study.objects.exclude(state=Study.State.DRAFT)
             self.fields["study"].queryset = frozen  # type: ignore[attr-defined]
+
+    def clean_study(self) -> Study:
+        """Say at the field why a study that is blind gives no export."""
+        study: Study = self.cleaned_data["study"]
+        if reason := standing(study).reason:
+            raise forms.ValidationError(f"The study {reason}.")
+        return study
 
 
 class AnalysisRunForm(RunFormBase):
@@ -53,3 +63,10 @@ class AnalysisRunForm(RunFormBase):
         if "export" in self.fields:
             ready = Export.objects.filter(finished_at__isnull=False)
             self.fields["export"].queryset = ready  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Say at the export why it is not analysed before the end."""
+        data: dict[str, Any] = super().clean() or {}
+        if (export := data.get("export")) and (reason := blocked(export)):
+            self.add_error("export", reason)
+        return data

@@ -74,6 +74,16 @@ def check_shown(export: Export) -> None:
         raise InputError(f"study {export.study.title!r}", reason, EXPECTED)
 
 
+def blocked(export: Export) -> str:
+    """Say why an export cannot be analysed as planned now; empty where it can."""
+    try:
+        check_shown(export)
+        check_look(export, None)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def check_look(export: Export, permutations: int | None) -> None:
     """Raise ``InputError`` for anything but the one planned analysis of a look before the end."""
     if export.look is None or not export.study.is_blind:

@@ -20,6 +20,7 @@ from almond.design.readiness import theme_warnings
 from almond.errors import InputError
 from lab.append_only import Action, AppendOnlyAdmin, actor
 from studies import services
+from studies.admin.blind import BlindPages, amendments_of, blind_parts
 from studies.admin.flow import minutes, steps
 from studies.admin.inlines import BlockInline, HypothesisInline, PreregistrationInline
 from studies.models import Construct, Study, images_by_name
@@ -53,7 +54,7 @@ class ConstructAdmin(ModelAdmin):
 
 
 @admin.register(Study)
-class StudyAdmin(AppendOnlyAdmin):
+class StudyAdmin(BlindPages, AppendOnlyAdmin):
     change_form_template = "admin/studies/study_form.html"
     change_form_outer_before_template = "admin/studies/study.html"
     inlines = [BlockInline, HypothesisInline, PreregistrationInline]
@@ -149,8 +150,9 @@ class StudyAdmin(AppendOnlyAdmin):
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
             shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
             shown["warnings"] = theme_warnings(plan)
-            shown |= {"document": plan_document(plan), "deposit": deposit_line(plan)}
-        return {**shown, "lists": row.lists.all()}
+            document = plan_document(plan, amendments_of(row))
+            shown |= {"document": document, "deposit": deposit_line(plan)}
+        return {**shown, **blind_parts(request, row), "lists": row.lists.all()}
 
     def plan_of(self, row: Study) -> tuple[StudyPlan | None, str]:
         """Return the frozen plan, or the one that freezing would make, or what is in its way."""

@@ -78,8 +78,14 @@ def study() -> Study:
 
 
 @pytest.fixture
-def export(study: Study) -> Export:
-    return exported(study)
+def closed(study: Study) -> Study:
+    """The study after its end, which came before everybody had taken part."""
+    return close(study=study, by=None)
+
+
+@pytest.fixture
+def export(closed: Study) -> Export:
+    return exported(closed)
 
 
 @pytest.fixture
@@ -127,7 +133,8 @@ def test_an_export_of_natural_images_carries_their_norms() -> None:
         permutations=99,
         by=None,
     )
-    row = services.request_export(study=answer_all(advance(draft, "live"), 2), by=None)
+    study = close(study=answer_all(advance(draft, "live"), 2), by=None)
+    row = services.request_export(study=study, by=None)
     assert row.job is not None
     ended = run_now(row.job)
     assert ended.state == State.DONE, ended.error + ended.traceback
@@ -153,10 +160,10 @@ def test_an_export_that_was_cut_off_is_written_anew(export: Export) -> None:
     assert export.digest == digest
 
 
-def test_a_missing_image_fails_the_export_by_name(study: Study) -> None:
-    gone = next(iter(study.planned_images().values()))
+def test_a_missing_image_fails_the_export_by_name(closed: Study) -> None:
+    gone = next(iter(closed.planned_images().values()))
     gone.path.rename(gone.path.with_suffix(".away"))
-    row = services.request_export(study=study, by=None)
+    row = services.request_export(study=closed, by=None)
     assert row.job is not None
     ended = run_now(row.job)
     gone.path.with_suffix(".away").rename(gone.path)
@@ -200,19 +207,11 @@ def test_a_study_closed_with_its_number_is_confirmatory_and_other_permutations_e
     assert row.result["settings"]["permutations"] == 49
 
 
-def test_a_look_before_the_end_costs_the_label(run: AnalysisRun, staff_client: Any) -> None:
+def test_a_study_closed_short_of_its_number_is_interim(run: AnalysisRun, staff_client: Any) -> None:
     assert run.mode == "interim"
-    assert run.reasons == [
-        "collecting data had not ended, the study was live with 4 of 8 planned participants"
-    ]
+    assert "closed before its stopping rule was met, with 4 of 8 planned participants" in run.reasons[0]
     page = staff_client.get(reverse("admin:analysis_analysisrun_change", args=[run.pk])).content.decode()
-    assert "Interim: collecting data had not ended" in page
-    study = answer_all(run.export.study)
-    last = analysed(services.request_analysis(export=exported(close(study=study, by=None)), by=None))
-    assert last.mode == "exploratory"
-    assert "analysed before the end (with 4 participants)" in last.reasons[0]
-    again = analysed(services.request_analysis(export=exported(study), by=None))
-    assert again.reasons == last.reasons  # of looks after the end, which change no data, nothing is said
+    assert "Interim: the study was closed before" in page
 
 
 def test_who_withdraws_after_the_end_still_counts_for_the_stopping_rule(study: Study) -> None:
@@ -235,9 +234,9 @@ def test_a_rehearsal_answered_by_simulated_participants_is_called_simulated(stud
     assert "(rehearsal) (simulated)</h1>" in (run.path / "body.html").read_text()
 
 
-def test_a_plan_changed_in_the_folder_is_refused(study: Study) -> None:
-    export = exported(study)
-    Study.objects.filter(pk=study.pk).update(plan_digest="0" * 64)
+def test_a_plan_changed_in_the_folder_is_refused(closed: Study) -> None:
+    export = exported(closed)
+    Study.objects.filter(pk=closed.pk).update(plan_digest="0" * 64)
     row = services.request_analysis(export=export, by=None)
     assert row.job is not None
     ended = run_now(row.job)
@@ -259,9 +258,9 @@ def test_a_changed_export_is_not_analysed(export: Export) -> None:
     assert "choices.csv" in ended.error
 
 
-def test_an_export_that_is_not_ready_is_not_analysed(study: Study) -> None:
+def test_an_export_that_is_not_ready_is_not_analysed(closed: Study) -> None:
     with pytest.raises(InputError, match=r"is queued \(expected an export that is ready\)"):
-        services.request_analysis(export=services.request_export(study=study, by=None), by=None)
+        services.request_analysis(export=services.request_export(study=closed, by=None), by=None)
 
 
 # -- what the database refuses
@@ -293,8 +292,8 @@ def test_an_impossible_run_is_refused(export: Export, constraint: str, fields: d
 # -- pages
 
 
-def test_export_and_analysis_are_asked_for_in_the_admin(staff_client: Any, study: Study) -> None:
-    answer = staff_client.post(reverse("admin:analysis_export_add"), {"study": study.pk})
+def test_export_and_analysis_are_asked_for_in_the_admin(staff_client: Any, closed: Study) -> None:
+    answer = staff_client.post(reverse("admin:analysis_export_add"), {"study": closed.pk})
     assert answer.status_code == 302, answer.context["errors"]
     export = Export.objects.get()
     assert export.job is not None

@@ -212,7 +212,7 @@ def empty_set() -> MatchedSet:
 
 
 def waiting_export() -> Any:
-    return request_export(study=make_study(), by=None)
+    return request_export(study=make_study(state=Study.State.CLOSED), by=None)
 
 
 def waiting_job() -> Job:
