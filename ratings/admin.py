@@ -256,9 +256,11 @@ class ResponseAdmin(LookOnly):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["answer"]
 
-    def lookup_allowed(self, lookup: str, *more: Any) -> bool:
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Refuse to filter by what was answered: the number of rows that are left would tell it."""
-        return lookup.split("__")[0] not in self.ANSWER and bool(super().lookup_allowed(lookup, *more))
+        return lookup.split("__")[0] not in self.ANSWER and bool(
+            super().lookup_allowed(lookup, value, request)
+        )
 
     @display(description="answer")
     def answer(self, row: Any) -> str:

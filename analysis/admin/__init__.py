@@ -118,9 +118,9 @@ class AnalysisRunAdmin(AppendOnlyAdmin):
             return ""
         return format_html('<a href="{}">report</a>', row.get_absolute_url())
 
-    def lookup_allowed(self, lookup: str, *more: Any) -> bool:
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Refuse to filter by results: the number of rows that are left would tell them."""
-        return not lookup.startswith("result") and bool(super().lookup_allowed(lookup, *more))
+        return not lookup.startswith("result") and bool(super().lookup_allowed(lookup, value, request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = ["export", "permutations"]

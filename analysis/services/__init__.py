@@ -14,7 +14,7 @@ from almond.errors import InputError
 from analysis.models import AnalysisRun, Export
 from jobs.services import enqueue
 from studies.models import Study
-from studies.services.blind import EXPECTED, look_for_export, standing
+from studies.services.blind import EXPECTED, locked, look_for_export, standing
 
 
 @transaction.atomic
@@ -57,6 +57,8 @@ def request_analysis(*, export: Export, by: User | None, permutations: int | Non
         raise InputError("permutations", f"is {permutations}", "1 or more")
     if permutations == planned_permutations(export.study):
         permutations = None
+    if export.look is not None:
+        locked(export.study)  # nobody else asks for its analysis meanwhile
     check_shown(export)
     check_look(export, permutations)
     run = AnalysisRun.objects.create(export=export, permutations=permutations, requested_by=by)

@@ -94,6 +94,21 @@ def make_matched_set(
     return row
 
 
+def with_recipes(matched: MatchedSet) -> MatchedSet:
+    """Give the images of a set recipes that agree with them, so that an export of them verifies."""
+    for image in matched.stimuli():
+        recipe = {
+            "prompt": image.prompt,
+            "seed": image.seed,
+            "direction": image.direction,
+            "strength": image.strength,
+            "target": image.intended_target,
+        }
+        image.recipe_json, image.recipe_digest = recipe, digest_json(recipe)
+        image.save()
+    return matched
+
+
 def make_image_set(name: str = "photographs", *, images: int = 4) -> ImageSet:
     row = ImageSet.objects.create(name=name, folder="/nowhere", norms=["valence"], imported_at=timezone.now())
     for number in range(images):

@@ -17,7 +17,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
-from almond.digest import digest_json
 from almond.errors import InputError
 from almond.evidence.verify import first_broken, verify
 from almond.exchange.manifest import load_manifest
@@ -31,7 +30,14 @@ from ratings.services import finish, join, record_response, start_simulation, wi
 from studies.models import Study
 from studies.services import close
 from studies.services.rehearsing import rehearse
-from tests.site.small_study import advance, make_constructs, make_image_set, make_matched_set, make_study
+from tests.site.small_study import (
+    advance,
+    make_constructs,
+    make_image_set,
+    make_matched_set,
+    make_study,
+    with_recipes,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -61,17 +67,7 @@ def answer_all(study: Study, participants: int = PARTICIPANTS) -> Study:
 
 @pytest.fixture
 def study() -> Study:
-    matched = make_matched_set()
-    for image in matched.stimuli():
-        recipe = {
-            "prompt": image.prompt,
-            "seed": image.seed,
-            "direction": image.direction,
-            "strength": image.strength,
-            "target": image.intended_target,
-        }
-        image.recipe_json, image.recipe_digest = recipe, digest_json(recipe)
-        image.save()
+    matched = with_recipes(make_matched_set())
     return answer_all(
         make_study(matched_set=matched, permutations=99, rating_trials=None, choice_trials=None)
     )
