@@ -121,7 +121,7 @@ def test_what_was_exported_of_a_blind_study_earlier_is_hidden(staff_client: Any,
         *(reverse("analysis_report_file", args=[early.pk, name]) for name in ("result.json", "report.md")),
         reverse("analysis_export_zip", args=[early.export.pk]),
     ]
-    assert {staff_client.get(address).status_code for address in addresses} == {403}
+    assert {status_of(staff_client, address) for address in addresses} == {403}
     sentence = early.headline[-1]
     pages = [page_of(staff_client, early), page_of(staff_client, early.export)]
     pages += [
@@ -137,8 +137,14 @@ def test_what_was_exported_of_a_blind_study_earlier_is_hidden(staff_client: Any,
     refused = {"result__summary__p__lt": "0.05"}
     assert_refused(staff_client, "analysis_analysisrun", refused)
     close(study=early.export.study, by=None)
-    assert {staff_client.get(address).status_code for address in addresses} == {200}
+    assert {status_of(staff_client, address) for address in addresses} == {200}
     assert sentence[:40] in page_of(staff_client, early)
+
+
+def status_of(client: Any, address: str) -> int:
+    answer = client.get(address)
+    answer.close()  # files of a report are open until then
+    return int(answer.status_code)
 
 
 def assert_refused(client: Any, model: str, lookup: dict[str, str]) -> None:
