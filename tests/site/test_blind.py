@@ -143,7 +143,8 @@ def test_what_was_exported_of_a_blind_study_earlier_is_hidden(staff_client: Any,
 
 def status_of(client: Any, address: str) -> int:
     answer = client.get(address)
-    answer.close()  # files of a report are open until then
+    if answer.streaming:
+        answer.getvalue()  # files of a report are open until they are read
     return int(answer.status_code)
 
 
