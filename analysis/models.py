@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from encoder.models import DIGEST_LENGTH
 from jobs.models import Job, State
+from studies.amendments import is_blind
 from studies.models import Look, Study
 
 
@@ -86,7 +87,7 @@ class Export(MadeByJob):
     @property
     def is_shown(self) -> bool:
         """Tell whether its answers may be seen: the study is not blind, or the plan allowed this look."""
-        return self.look_id is not None or not self.study.is_blind
+        return self.look_id is not None or not is_blind(self.study)
 
 
 class AnalysisRun(MadeByJob):

@@ -24,6 +24,7 @@ from ratings.plots import monitor_parts
 from ratings.services.arriving import PASS_MINUTES
 from ratings.services.joining import recruited_as
 from ratings.services.monitoring import monitor
+from studies.amendments import BLIND
 from studies.models import Study
 from studies.services.rehearsing import rehearse
 
@@ -242,7 +243,7 @@ class ResponseAdmin(LookOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Response]:
         """Mark responses to studies that are blind."""
-        blind = Exists(Study.objects.blind().filter(pk=OuterRef("trial__participant__study")))
+        blind = Exists(Study.objects.filter(BLIND, pk=OuterRef("trial__participant__study")))
         responses: QuerySet[Response] = super().get_queryset(request).annotate(is_blind=blind)
         return responses
 

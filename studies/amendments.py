@@ -14,6 +14,15 @@ from django.utils import timezone
 
 from almond.exchange.amendments import Amendment as AmendmentShape
 
+BLIND = Q(rehearsal=False, unlockings__isnull=True) & ~Q(state="closed")
+"""Studies for people whose answers nobody may see yet: neither closed nor unlocked."""
+
+
+def is_blind(study: Any) -> bool:
+    """Tell whether nobody may see a study's answers yet, as ``BLIND`` does."""
+    over = study.rehearsal or study.state == "closed"
+    return not over and not study.unlockings.exists()
+
 
 class Recorded(models.Model):
     """Somebody recorded something about a study, at a time that nobody types in."""

@@ -90,10 +90,6 @@ class StudyQuerySet(models.QuerySet["Study"]):
     def joinable(self) -> StudyQuerySet:
         return self.filter(state=Study.State.LIVE)
 
-    def blind(self) -> StudyQuerySet:
-        """Return studies for people that nobody may see answers of: neither closed nor unlocked."""
-        return self.filter(rehearsal=False, unlockings__isnull=True).exclude(state=Study.State.CLOSED)
-
 
 class Study(models.Model):
     """One study over a matched set, or over natural images. Nothing of it changes once it is frozen."""
@@ -269,12 +265,6 @@ class Study(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state == self.State.LIVE
-
-    @property
-    def is_blind(self) -> bool:
-        """Tell whether nobody may see answers yet (as ``StudyQuerySet.blind``)."""
-        over = self.rehearsal or self.state == self.State.CLOSED
-        return not over and not self.unlockings.exists()
 
     @property
     def ends_at(self) -> datetime | None:

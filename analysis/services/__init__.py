@@ -13,6 +13,7 @@ from accounts.services import record
 from almond.errors import InputError
 from analysis.models import AnalysisRun, Export
 from jobs.services import enqueue
+from studies.amendments import is_blind
 from studies.models import Study
 from studies.services.blind import EXPECTED, locked, look_for_export, standing
 
@@ -88,7 +89,7 @@ def blocked(export: Export) -> str:
 
 def check_look(export: Export, permutations: int | None) -> None:
     """Raise ``InputError`` for anything but the one planned analysis of a look before the end."""
-    if export.look is None or not export.study.is_blind:
+    if export.look is None or not is_blind(export.study):
         return
     if permutations is not None:
         raise InputError("permutations", f"is {permutations} at a planned look", "the number of the plan")

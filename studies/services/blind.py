@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
 from almond.exchange.amendments import KINDS
-from studies.amendments import Amendment, Look, Recorded, Unlocking
+from studies.amendments import Amendment, Look, Recorded, Unlocking, is_blind
 from studies.models import Study
 from studies.services import log
 
@@ -64,21 +64,24 @@ def standing(study: Study) -> Standing:
     used = tuple(study.looks.select_related("by").order_by("number"))
     left = [number for number in looks if number > max((look.number for look in used), default=0)]
     finished = finished_people(study)
-    blind = study.is_blind
+    hidden = is_blind(study)
     return Standing(
-        blind=blind,
+        blind=hidden,
         finished=finished,
         planned=study.participants_planned,
         # One look passes over earlier ones for which enough had finished before.
-        due=max((number for number in left if number <= finished), default=None) if blind else None,
-        coming=min((number for number in left if number > finished), default=None) if blind else None,
+        due=max((number for number in left if number <= finished), default=None) if hidden else None,
+        coming=min((number for number in left if number > finished), default=None) if hidden else None,
         used=used,
         unlocking=study.unlockings.select_related("by").first(),
     )
 
 
 def finished_people(study: Study) -> int:
-    """Count people who answered every trial, also those who withdrew afterwards."""
+    """Count people who answered every trial, also those who withdrew afterwards.
+
+    Participants are rows of an app that stands on this one; a study knows them as ``participants``.
+    """
     return int(study.participants.filter(kind="person", finished_at__isnull=False).count())
 
 
@@ -118,7 +121,7 @@ def unlock(*, study: Study, why: str, by: User) -> Unlocking:
     :raises InputError: no reason is given, or nothing is locked.
     """
     current = locked(study)
-    if not current.is_blind:
+    if not is_blind(current):
         state = "a rehearsal" if current.rehearsal else current.state
         problem = "is unlocked already" if current.unlockings.exists() else f"is {state}: nothing is locked"
         raise InputError(f"study {current.title!r}", problem, "a study for people before its end")

@@ -19,6 +19,7 @@ from jobs.services import run_now
 from ratings.models import Participant, Response
 from ratings.services import finish, join, record_response
 from ratings.services.verifying import verify_study
+from studies.amendments import BLIND, is_blind
 from studies.models import Amendment, Look, Preregistration, Study, StudyLog, Unlocking
 from studies.services import close, pause
 from studies.services.blind import amend, standing, unlock
@@ -152,6 +153,18 @@ def assert_refused(client: Any, model: str, lookup: dict[str, str]) -> None:
     """The list does not tell how many rows a filter leaves."""
     answer = client.get(reverse(f"admin:{model}_changelist"), lookup)
     assert answer.status_code == 400
+
+
+def test_the_condition_and_the_function_agree_on_what_is_blind() -> None:
+    matched = make_matched_set()
+    for rehearsal in (False, True):
+        for state in Study.State.values:
+            slug = f"{state}-{rehearsal}".lower()
+            make_study(state=state, rehearsal=rehearsal, slug=slug, matched_set=matched)
+    unlock(study=Study.objects.get(slug="live-false"), why=WHY, by=colleague())
+    blind = set(Study.objects.filter(BLIND))
+    assert blind == {study for study in Study.objects.all() if is_blind(study)}
+    assert {study.slug for study in blind} == {"draft-false", "frozen-false", "paused-false"}
 
 
 # -- answers on pages
