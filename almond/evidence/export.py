@@ -73,9 +73,8 @@ def write_export(
     :param target_folder: where targets lie, as ``artifact_root`` encoder artifacts; None leaves them out, and
         the manifest lists them.
     :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
-        column without ``score_`` -> target digest), ``collection`` (a ``Collection``: how far collecting data
-        has come), ``amendments`` (of the plan: ``Amendment``) and further facts, which the manifest repeats
-        under ``about``.
+        column without ``score_`` -> target digest), ``collection`` (``Collection``), ``amendments`` (each an
+        ``Amendment``) and further facts, which the manifest repeats under ``about``.
     :raises InputError: for an existing folder, tables that are not as the codebook says, rows that name
         things which are not in the export, and missing files.
     :raises DigestMismatch: for bytes that changed.
