@@ -1,5 +1,5 @@
 # python examples/photographs.py IMAGES NORMS OUT      (docs/photographs.md)
-"""Simulate people in a scanner who look at real photographs, so that fit, predict and validate can be tried with ``OUT/fit.yaml``.
+"""Simulate people in a scanner who look at real photographs, for fit, predict and validate of OUT/fit.yaml.
 
 The photographs, their published ratings and the network are real; the responses are not: that of region
 *arousal* follows a photograph's published arousal, that of *valence* its valence, *noise* follows nothing.
