@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "map": "map how well every voxel of a whole brain is predicted, with bounded memory",
     "export-betas": "write the mean weights of fitted regions as CSV files",
     "import-betas": "make encoders of mean weights in CSV files",
+    "import-timeseries": "make runs and regions of time series in tables, to be fitted",
     "schema": "print the JSON Schema of a configuration, or the table of a section's keys",
     "weights": "copy or fetch a network's weights and pin their digest",
     "import-ratings": "make an export of ratings that were collected elsewhere, and analyse it",

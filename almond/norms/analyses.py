@@ -109,7 +109,8 @@ class _Analysis:
             for image_set in self.sets
         ]
         outcomes = [outcome_of(own[image_set.name][region], "z") for image_set in self.sets]
-        crossed = crossed_tests(designs, outcomes, ("intercept", rating))[1]
+        themes = [image_set.themes for image_set in self.sets]
+        crossed = crossed_tests(designs, outcomes, ("intercept", rating), themes)[1]
         orders = self.orders("all")
         p_images = None
         if orders is not None:
@@ -178,9 +179,8 @@ class _Analysis:
         difference = pair_difference(self.outcomes[pair[0]], self.outcomes[pair[1]])
         outcomes = [difference[name] for name in designs]
         names = next(iter(designs.values())).names
-        return crossed_tests([design.matrix for design in designs.values()], outcomes, names)[
-            names.index(term)
-        ]
+        matrices, themes = zip(*((row.matrix, row.themes) for row in designs.values()), strict=True)
+        return crossed_tests(matrices, outcomes, names, themes)[names.index(term)]
 
 
 def analyse(

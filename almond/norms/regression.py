@@ -29,11 +29,13 @@ PARTS = ("all", "negative", "neutral", "positive")
 
 @dataclass(frozen=True, eq=False)
 class RegressionDesign:
-    """The predictors (n, p) of some images of a set, an intercept first; ``rows`` (N,) says which images."""
+    """The predictors (n, p) of some images of a set, an intercept first; ``rows`` (N,) says which images,
+    ``themes`` (n,) what they share."""
 
     names: tuple[str, ...]
     matrix: Floats
     rows: NDArray[np.bool_]
+    themes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,8 @@ def regression_design(image_set: NormedSet, part: str = "all", neutral: float = 
             f"the predictors {', '.join(names[1:])} are combinations of each other",
             "images in which each varies on its own",
         )
-    return RegressionDesign(tuple(names), matrix, rows)
+    themes = tuple(np.asarray(image_set.themes)[rows].tolist())
+    return RegressionDesign(tuple(names), matrix, rows, themes)
 
 
 def outcome_of(values: Floats, kind: str) -> Floats:
@@ -107,7 +110,7 @@ def regress(
     names = next(iter(designs.values())).names
     matrices = [design.matrix for design in designs.values()]
     selected = [outcomes[name][:, design.rows] for name, design in designs.items()]
-    tests = crossed_tests(matrices, selected, names)
+    tests = crossed_tests(matrices, selected, names, [design.themes for design in designs.values()])
     if orders is not None:
         drawn = [orders[name] for name in designs]
         tests = [tests[0]] + [
