@@ -6,13 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from almond.analysis.analyse import analyse_export
+from almond.analysis.analyse import AnalysisResult, analyse_export
 from almond.analysis.report import write_report
 from almond.errors import InputError
 from almond.evidence.export import write_export
 from almond.evidence.verify import first_broken, verify
 from almond.exchange.manifest import load_manifest
 from almond.progress import Part
+from almond.report.pdf import NoPdf
 from analysis import services
 from analysis.models import AnalysisRun, Export, export_root, report_root
 from analysis.services import gathering
@@ -88,10 +89,19 @@ def analyse(job: RunningJob) -> dict[str, Any]:
         progress=Part(job, 0.0, 0.9),
     )
     folder = report_root() / f"{run.export.study.slug}-{run.pk}"
-    write_report(result, folder)
+    write_pages(result, folder, job)
     services.finish_analysis(
         run=run, folder=folder.name, mode=result.data["mode"], result=result.data, by=job.job.requested_by
     )
     for sentence in result.headline:
         job.log(sentence)
     return {"mode": result.data["mode"], **result.summary}
+
+
+def write_pages(result: AnalysisResult, folder: Path, job: RunningJob) -> None:
+    """Write the report, with its PDF unless this machine cannot make one, which the job's log then says."""
+    try:
+        write_report(result, folder, pdf=True)
+    except NoPdf as reason:
+        job.log(f"Without report.pdf: {reason}")
+        write_report(result, folder)

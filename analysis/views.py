@@ -17,6 +17,7 @@ from studies.services.blind import standing
 REPORT_FILES = {
     PAGE: "text/html; charset=utf-8",
     "report.md": "text/markdown; charset=utf-8",
+    "report.pdf": "application/pdf",
     "result.json": "application/json",
 }
 
@@ -46,7 +47,7 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
         "run": run,
         "body": stored_body(run.path),
         "page": reverse("analysis_report_file", args=[run.pk, PAGE]),
-        "files": list(REPORT_FILES),
+        "files": [name for name in REPORT_FILES if (run.path / name).is_file()],
     }
     return render(request, "admin/analysis/report.html", context)
 

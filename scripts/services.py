@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +32,22 @@ class Tool:
         return hidden[-1] if hidden else None
 
 
+@dataclass(frozen=True)
+class Library(Tool):
+    """A shared library, by the name that the linker knows."""
+
+    def find(self) -> Path | None:
+        name = find_library(self.program)
+        return Path(name) if name else None
+
+
 TOOLS = (
     Tool("chromium", "chromium", "the browser tests"),
     Tool("initdb", "postgresql", "the tests against PostgreSQL"),
     Tool("redis-server", "redis-server", "the test of Celery workers"),
     Tool("node", "nodejs", "the syntax check of the pages' scripts"),
+    Library("pango-1.0", "libpango-1.0-0", "reports as PDFs"),
+    Library("pangoft2-1.0", "libpangoft2-1.0-0", "reports as PDFs"),
 )
 
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
-EXTRAS = "site,real,postgres,celery,test"
+EXTRAS = "site,pdf,real,postgres,celery,test"
 # Lines of pip that say what it is busy with for a while; the rest is noise.
 PIP_SAYS = re.compile(r"Downloading .*\d MB\)|Installing collected|Successfully installed|ERROR|error:")
 

@@ -9,11 +9,15 @@ from matplotlib.figure import Figure
 
 from almond.analysis.amendments import amendments_section
 from almond.analysis.external import external_facts, external_section
+from almond.analysis.first_page import first_page_facts
 from almond.analysis.questions.base import answered
 from almond.analysis.sentences import (
+<<<<<<< HEAD
+=======
+    answer_sentences,
+>>>>>>> report
     exclusion_sentences,
     mode_sentence,
-    sample_sentence,
     title_of,
 )
 from almond.report.document import Document, KeyNumber, Section, Table
@@ -34,9 +38,11 @@ def study_document(data: Data) -> Document:
         mode=data["mode"],
         # Any other label stands with its reasons before the answers.
         mode_text=mode_sentence(data) if data["mode"] == "confirmatory" else "",
-        answers=tuple(data["headline"]),
-        lead=sample_sentence(data),
+        answers=tuple(answer_sentences(data)),
+        lead="",
         key_numbers=_key_numbers(data),
+        facts=first_page_facts(data),
+        footer=f"{title_of(data)} · {data['mode']} · plan {data['study']['plan_digest'][:12]}",
         sections=(
             *_verdicts(data),
             amendments_section(data),

@@ -15,14 +15,32 @@ def headline(data: Mapping[str, Any]) -> list[str]:
 
     Verdicts on hypotheses stand before the answers. Gives the reasons where no question could be answered.
     """
+    if external.external_facts(data):
+        return answer_sentences(data)
+    verdicts = [verdict_sentence(row) for row in data["verdicts"]]
+    return [*_label(data), *verdicts, *_answers(data)]
+
+
+def answer_sentences(data: Mapping[str, Any]) -> list[str]:
+    """Say the headline without the verdicts, for pages that list these by themselves."""
+    if not external.external_facts(data):
+        return [*_label(data), *_answers(data)]
+    said = _said(data)
+    return [external.FIRST_LINE, *([*said, external.TERMS] if said else [external.NOTHING_TO_TEST])]
+
+
+def _label(data: Mapping[str, Any]) -> list[str]:
+    return [] if data["mode"] == "confirmatory" else [mode_sentence(data)]
+
+
+def _answers(data: Mapping[str, Any]) -> list[str]:
+    return _said(data) or ["No test of the question could be run: " + _reasons(data)]
+
+
+def _said(data: Mapping[str, Any]) -> list[str]:
     alpha = data["settings"]["alpha"]
     answers = [question.headline(result, alpha) for question, result in answered(data)]
-    said = [text for text in answers if text]
-    if external.external_facts(data):
-        return [external.FIRST_LINE, *([*said, external.TERMS] if said else [external.NOTHING_TO_TEST])]
-    said = said or ["No test of the question could be run: " + _reasons(data)]
-    first = [] if data["mode"] == "confirmatory" else [mode_sentence(data)]
-    return [*first, *(verdict_sentence(row) for row in data["verdicts"]), *said]
+    return [text for text in answers if text]
 
 
 def verdict_sentence(row: Mapping[str, Any]) -> str:

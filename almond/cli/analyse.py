@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIGEST",
         help="digest of the plan as it was deposited: an export of any other plan is refused (exit status 2)",
     )
+    parser.add_argument("--pdf", action="store_true", help="write report.pdf, of A4 pages, too")
     parser.add_argument("--json", action="store_true", help="print result.json on standard output")
 
 
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         return OTHER_PLAN
     resolved = export.resolve()
     folder = arguments.out or resolved.with_name(f"{resolved.name}-report")
-    path = write_report(result, folder)
+    path = write_report(result, folder, pdf=arguments.pdf)
     if arguments.json:
         sys.stdout.write((folder / "result.json").read_text(encoding="utf-8"))
         return 0

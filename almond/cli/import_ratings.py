@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, help="folder of the export (default: TABLE-export beside it)")
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="also analyse it and write the report")
+    parser.add_argument("--pdf", action="store_true", help="with --report: write report.pdf too")
     parser.add_argument(
         "--key", type=Path, metavar="FILE", help="write who has which name in the export (CSV)"
     )
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     answers: list[str] = []
     if arguments.report:
         result = analyse_export(out, progress=Silent() if arguments.json else Console())
-        facts["report"] = str(write_report(result, arguments.report))
+        facts["report"] = str(write_report(result, arguments.report, pdf=arguments.pdf))
         facts["headline"] = answers = result.headline
     if arguments.json:
         print(printed_json(facts))

@@ -24,6 +24,13 @@ class KeyNumber(NamedTuple):
     note: str
 
 
+class Fact(NamedTuple):
+    """What a reader must know beside the answers, such as *Sample*, in one or several sentences."""
+
+    name: str
+    texts: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Table:
     """Cells as text; ``text`` columns are left-aligned, ``wrapped`` ones may break lines, ``folded`` is a
@@ -53,7 +60,8 @@ class Document:
     """A whole report as text.
 
     ``answers`` are its first sentences; ``lead`` says who and what; ``mode`` is what the report may be
-    called, such as ``confirmatory`` or ``exploratory``, with the reason in ``mode_text``.
+    called, such as ``confirmatory`` or ``exploratory``, with the reason in ``mode_text``. ``facts`` stand on
+    the first page too, below the answers; ``footer`` at the foot of every printed page.
     """
 
     title: str
@@ -63,6 +71,8 @@ class Document:
     lead: str
     key_numbers: tuple[KeyNumber, ...]
     sections: tuple[Section, ...]
+    facts: tuple[Fact, ...] = ()
+    footer: str = ""
 
     def with_figures(self, names: Collection[str]) -> Document:
         """Leave out every figure that is not among ``names``, those that were drawn."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from almond.report.document import Document, Table
 from almond.report.figures_style import inline_svg
@@ -24,6 +24,12 @@ def render_html(document: Document, svgs: Mapping[str, str]) -> str:
 def render_body(document: Document, svgs: Mapping[str, str]) -> str:
     """Render what the page shows, without its head and style, to stand inside another page."""
     return _render("body.html.j2", document, _inline(document, svgs))
+
+
+def render_print(document: Document, svgs: Mapping[str, str]) -> str:
+    """Render the page for A4: light, the first figure of each section, nothing folded."""
+    figures = {name: Markup(svg[svg.index("<svg") :]) for name, svg in svgs.items()}
+    return _render("report.html.j2", document, figures)
 
 
 def render_markdown(document: Document) -> str:
@@ -52,6 +58,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "typeset": typeset,
+        "quiet_statistics": quiet_statistics,
         "column_class": column_class,
         "cells": markdown_cells,
         "rule": markdown_rule,
@@ -60,9 +67,30 @@ def _environment() -> Environment:
 
 
 def typeset(text: str) -> str:
-    """Put spaces that must not break around ``=`` and before ``%``, and a true minus before numbers."""
+    """Put spaces that must not break around ``=`` and before ``%``, and a true minus before numbers.
+
+    No line breaks inside ``p < .0001`` and ``F(12, 132)`` either.
+    """
     spaced = text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%")
+    spaced = re.sub(r"(?<=[Ft]\()([\d.]+), (?=[\d.]+\))", "\\1,\u00a0", spaced)
+    spaced = re.sub(r"(?<=\bp) ([<>≤]) \.(?=\d)", "\u00a0\\1\u00a0.\u2060", spaced)
     return re.sub(r"(?<![\w.-])-(?=[\d.])", "\u2212", spaced)
+
+
+def quiet_statistics(text: str) -> Markup:
+    """Typeset a sentence, with what stands in parentheses set back: a reader takes in the answer first."""
+    parts, depth, start = [], 0, 0
+    for place, sign in enumerate(text):
+        depth += (sign == "(") - (sign == ")")
+        if (sign == "(" and depth == 1) or (sign == ")" and depth == 0):
+            end = place + (sign == ")")
+            parts.append((text[start:end], sign == ")"))
+            start = end
+    parts.append((text[start:], False))
+    span = Markup('<span class="statistics">{}</span>')
+    return Markup("").join(
+        span.format(typeset(part)) if quiet else escape(typeset(part)) for part, quiet in parts
+    )
 
 
 def column_class(table: Table, column: int) -> str:

@@ -1,7 +1,8 @@
 """The folders in which reports lie: they appear whole, and take the place of an earlier report only.
 
 A folder holds ``report.html``, ``body.html`` (what the page shows, to stand inside other pages),
-``report.md``, ``result.json`` and ``figures/``; whatever else belongs to a report its caller writes.
+``report.md``, ``result.json`` and ``figures/``, where it is asked for ``report.pdf``; whatever else belongs
+to a report its caller writes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from almond.errors import InputError
 from almond.files.writing import new_folder, publish, write_atomically
 from almond.report.document import Document
 from almond.report.figures_style import png_of, svg_of
+from almond.report.pdf import pdf_of
 from almond.report.render import render_body, render_html, render_markdown
 
 
@@ -55,12 +57,18 @@ def report_folder(out: Path, kind: str) -> Iterator[Path]:
 
 
 def write_pages(
-    folder: Path, document: Document, figures: Mapping[str, Figure], result: Mapping[str, Any]
+    folder: Path,
+    document: Document,
+    figures: Mapping[str, Figure],
+    result: Mapping[str, Any],
+    *,
+    pdf: bool = False,
 ) -> None:
     """Write the pages, the figures as SVG and PNG, and ``result`` as JSON into a report's folder.
 
     :param figures: name -> figure, those that were drawn; the document may name more.
     :param result: JSON values; the same values give the same bytes.
+    :param pdf: whether to write ``report.pdf`` too; ``NoPdf`` where nothing can write it.
     """
     svgs = {name: svg_of(figure) for name, figure in figures.items()}
     for name, figure in figures.items():
@@ -71,6 +79,8 @@ def write_pages(
     write_atomically(folder / "body.html", render_body(shown, svgs).encode())
     write_atomically(folder / "report.md", render_markdown(shown).encode())
     write_atomically(folder / "result.json", result_bytes(result))
+    if pdf:
+        write_atomically(folder / "report.pdf", pdf_of(shown, svgs))
 
 
 def result_bytes(result: Mapping[str, Any]) -> bytes:

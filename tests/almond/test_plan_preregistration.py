@@ -195,7 +195,8 @@ def test_every_hypothesis_gets_its_verdict(export: Path) -> None:
         assert row["p"] is None or row["p"] <= row["p_corrected"] <= 4 * row["p"] + 1e-12
     assert result.headline[0].startswith("H1 is corroborated (p is at most 0.05, p ")
     page = render_markdown(study_document(result.data))
-    assert page.index("Hypotheses and verdicts") < page.index("Do rating profiles")
+    assert page.index("- **Verdicts:** H1 corroborated (p ") < page.index("## Hypotheses and verdicts")
+    assert page.index("## Hypotheses and verdicts") < page.index("## Do rating profiles")
 
 
 def test_without_correction_p_values_stand_as_they_are(export: Path, tmp_path: Path) -> None:
