@@ -12,10 +12,7 @@ from almond.analysis.external import external_facts, external_section
 from almond.analysis.first_page import first_page_facts
 from almond.analysis.questions.base import answered
 from almond.analysis.sentences import (
-<<<<<<< HEAD
-=======
     answer_sentences,
->>>>>>> report
     exclusion_sentences,
     mode_sentence,
     title_of,
