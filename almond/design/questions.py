@@ -23,6 +23,7 @@ DESCRIPTIONS: Registry[Any] = Registry(
         "profiles": "almond.analysis.questions.profiles:QUESTION",
         "distributions": "almond.analysis.questions.distributions:QUESTION",
         "reliability": "almond.analysis.questions.reliability:QUESTION",
+        "on_off": "almond.analysis.questions.on_off:QUESTION",
     },
 )
 """Those without a p value of their own."""
