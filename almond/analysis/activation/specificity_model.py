@@ -3,8 +3,8 @@
     activation[i, r] ~ region * (direction + on + direction:on) + (1 | image) + (1 | scene)
                        + (1 + direction:on | theme)
 
-with ``direction`` +1/2 for images guided up, -1/2 down, and ``on`` +1/2 where region r is the image's intended
-target, -1/2 where not: the coefficient of direction:on, averaged over regions, is the shift on target minus
+with ``direction`` +1/2 for images guided up, -1/2 down, and ``on`` +1/2 where region r is the image's target,
+-1/2 where not: the coefficient of direction:on, averaged over regions, is the shift on target minus
 the shift off target. Where no image was guided down, images guided up alone have ``on`` in its place. It
 stands beside the t test over themes (see ``almond.group.region_images.on_off`` for the same over encoder
 subjects, who are one mean here). Without the themes' slopes prompts that happen to suit a target would count

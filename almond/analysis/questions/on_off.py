@@ -101,7 +101,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
 def _columns_of(columns: Sequence[str], ending: str) -> dict[str, str]:
     """Map what a set of scores is about, such as LB, to its column: ``score_LB``, or ``score_LB_judge``."""
     names = (column.removeprefix("score_") for column in columns)
-    wanted = (name for name in names if name.endswith(JUDGE) == bool(ending))
+    wanted = sorted(name for name in names if name.endswith(JUDGE) == bool(ending))
     return {name.removesuffix(ending): f"score_{name}" for name in wanted}
 
 
@@ -115,8 +115,8 @@ def _score_set(
         raise InputError(
             role, f"scores of {', '.join(columns) or 'nothing'}", "those of an intended target and of another"
         )
-    shifts = scene_shifts(rows, list(columns.values()))
-    names = list(columns)
+    names = [*targets, *(name for name in columns if name not in targets)]
+    shifts = scene_shifts(rows, [columns[name] for name in names])
     tests: list[TargetShift] = []
     cells: list[ShiftCell] = []
     absent: dict[str, str] = {}
@@ -218,8 +218,8 @@ def _paragraphs(result: Result) -> tuple[str, ...]:
         )
     if not any(row["evidence"] for row in result["sets"]):
         said.append(
-            "There are no scores by encoder subjects who are known to have guided none of the images, so that "
-            "nothing here is evidence that a brain would respond more."
+            "There are no scores by encoder subjects who are known to have guided none of the images, so "
+            "that nothing here is evidence that a brain would respond more."
         )
     return tuple(said)
 
@@ -301,9 +301,9 @@ def _caption(row: Result) -> str:
     called, _ = VERDICTS[row["relation"]]
     other = "guided down" if row["comparison"] == UP_DOWN else "not guided"
     return (
-        f"Scores by the {row['role']} ({called[0].lower()}{called[1:]}): images guided up minus images {other}, "
-        "within scenes, in SD of the reference images; means over themes with 95 % intervals. Bold: the "
-        "intended target."
+        f"Scores by the {row['role']} ({called[0].lower()}{called[1:]}): images guided up minus images "
+        f"{other}, within scenes, in SD of the reference images; means over themes with 95 % intervals. Bold: "
+        "the intended target."
     )
 
 
@@ -313,12 +313,12 @@ def _figures(result: Result) -> dict[str, Figure]:
 
 def _methods(_: Result) -> str:
     return (
-        "Predicted responses of the images: within every scene, mean score of images guided up for a target "
-        "minus that of images guided down (or of unguided ones), averaged within themes; shift of the target’s "
-        "own score minus the mean shift of the others, t over themes, Holm over targets. Beside it a linear "
-        "mixed model (REML) of the scores on region by direction by on or off target, with images, scenes and "
-        "themes (intercepts, and themes’ slopes) random. Encoder subjects are held fixed. Whose weights judged "
-        "and guided is read from the recipes, targets and encoders of the export."
+        "Predicted responses of the images: within every scene, mean score of images guided up for a "
+        "target minus that of images guided down (or of unguided ones), averaged within themes; shift of the "
+        "target’s own score minus the mean shift of the others, t over themes, Holm over targets. Beside it a "
+        "linear mixed model (REML) of the scores on region by direction by on or off target, with images, "
+        "scenes and themes (intercepts, and themes’ slopes) random. Encoder subjects are held fixed. Whose "
+        "weights judged and guided is read from the recipes, targets and encoders of the export."
     )
 
 
