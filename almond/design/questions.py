@@ -24,6 +24,7 @@ DESCRIPTIONS: Registry[Any] = Registry(
         "distributions": "almond.analysis.questions.distributions:QUESTION",
         "reliability": "almond.analysis.questions.reliability:QUESTION",
         "on_off": "almond.analysis.questions.on_off:QUESTION",
+        "geometry": "almond.analysis.questions.geometry:QUESTION",
     },
 )
 """Those without a p value of their own."""

@@ -25,7 +25,7 @@ def shift_matrix(cells: Sequence[Mapping[str, Any]]) -> Figure:
     targets = list(dict.fromkeys(cell["target"] for cell in cells))
     names = list(dict.fromkeys(cell["score"] for cell in cells))
     wide = len(names) <= MOST_WITH_INTERVALS
-    width = min(WIDTH, 1.5 + 0.95 * len(names))
+    width = min(WIDTH, 1.2 + 0.85 * len(names))
     figure = new_figure(1.0 + (0.62 if wide else 0.42) * len(targets), width)
     axes = figure.add_subplot()
     largest = max(abs(cell["shift"]) for cell in cells) or 1.0
@@ -49,8 +49,8 @@ def shift_matrix(cells: Sequence[Mapping[str, Any]]) -> Figure:
             fontsize=size,
         )
         if wide:
-            below = f"{fixed(cell['low'], 2)} to {fixed(cell['high'], 2)}"
-            axes.text(column, row + 0.1, below, ha="center", va="top", color=INK, fontsize=8.0)
+            below = f"{fixed(cell['low'], 1)} to {fixed(cell['high'], 1)}"
+            axes.text(column, row + 0.1, below, ha="center", va="top", color=INK, fontsize=8.5)
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_ylim(len(targets) - 0.5, -0.5)
     axes.set_xticks(range(len(names)), names, rotation=0 if wide else 45, ha="center" if wide else "right")

@@ -302,8 +302,8 @@ def _caption(row: Result) -> str:
     other = "guided down" if row["comparison"] == UP_DOWN else "not guided"
     return (
         f"Scores by the {row['role']} ({called[0].lower()}{called[1:]}): images guided up minus images "
-        f"{other}, within scenes, in SD of the reference images; means over themes with 95 % intervals. Bold: "
-        "the intended target."
+        f"{other}, within scenes, in SD of the reference images; means over themes with 95 % intervals. "
+        "Bold: the intended target."
     )
 
 
@@ -313,10 +313,10 @@ def _figures(result: Result) -> dict[str, Figure]:
 
 def _methods(_: Result) -> str:
     return (
-        "Predicted responses of the images: within every scene, mean score of images guided up for a "
-        "target minus that of images guided down (or of unguided ones), averaged within themes; shift of the "
-        "target’s own score minus the mean shift of the others, t over themes, Holm over targets. Beside it a "
-        "linear mixed model (REML) of the scores on region by direction by on or off target, with images, "
+        "Predicted responses of the images: within every scene, mean score of images guided up for a target "
+        "minus that of images guided down (or of unguided ones), averaged within themes; shift of the "
+        "target’s own score minus the mean shift of the others, t over themes, Holm over targets. Beside it "
+        "a linear mixed model (REML) of the scores on region by direction by on or off target, with images, "
         "scenes and themes (intercepts, and themes’ slopes) random. Encoder subjects are held fixed. Whose "
         "weights judged and guided is read from the recipes, targets and encoders of the export."
     )
