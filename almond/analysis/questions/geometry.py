@@ -165,7 +165,7 @@ def _similarity(context: Context, images: RatedImages) -> dict[str, Any]:
         raise NotApplicable("stimuli.csv holds neither predicted scores nor low-level features")
     rng = context.rng("geometry", "rsa")
     similarity = representational_similarity(
-        RatedPairs(images.cube, images.profiles.themes),
+        RatedPairs.of_ratings(images.cube, images.profiles.themes),
         images.models,
         images.orders.batches(context.settings.permutations, rng),
         resamples=RESAMPLES,

@@ -91,19 +91,22 @@ class Similarity:
 
 
 class RatedPairs:
-    """Dissimilarities (P, m) of every participant over pairs of images of different themes; NaN for none.
+    """Dissimilarities (P, m) of P participants over the m pairs of images of different themes; NaN for none.
 
-    :param cube: (P, n, K) ratings, NaN for none; a pair counts where both images have all K.
+    :param rows: (P, m) in the order of ``pairs_between(themes)``. :param themes: (n,).
     :raises InputError: fewer than two participants with ten pairs that differ.
     """
 
-    def __init__(self, cube: Floats, themes: Labels) -> None:
+    def __init__(self, rows: Floats, themes: Labels) -> None:
         self.theme = np.unique(np.asarray(themes), return_inverse=True)[1].reshape(-1)
         self.first, self.second = pairs_between(self.theme)
-        rows = np.stack([distances(person, self.first, self.second) for person in cube])
         rated = np.isfinite(rows)
-        enough = (rated.sum(axis=1) >= LEAST_PAIRS) & np.array(
-            [np.ptp(row[seen]) > 0 if seen.any() else False for row, seen in zip(rows, rated, strict=True)]
+        enough = np.array(
+            [
+                seen.sum() >= LEAST_PAIRS and np.ptp(row[seen]) > 0
+                for row, seen in zip(rows, rated, strict=True)
+            ],
+            dtype=bool,
         )
         self.rows, self.rated = rows[enough], rated[enough]
         if len(self.rows) < 2:
@@ -112,6 +115,12 @@ class RatedPairs:
                 f"{len(self.rows)} participants rated enough pairs of images",
                 "two or more",
             )
+
+    @classmethod
+    def of_ratings(cls, cube: Floats, themes: Labels) -> RatedPairs:
+        """Measure distances between the ratings (P, n, K), NaN for none, that both images of a pair have."""
+        first, second = pairs_between(themes)
+        return cls(np.stack([distances(person, first, second) for person in cube]), themes)
 
     def of_model(self, values: Floats) -> Floats:
         """Compute a model's dissimilarities (m,) of the same pairs from (n, D)."""
