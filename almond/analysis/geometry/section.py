@@ -15,7 +15,7 @@ PARTS = {"components": "components", "cca": "canonical correlations", "rsa": "re
 def geometry_headline(result: Result, alpha: float) -> str | None:
     """Say whether ratings have the geometry of the predicted responses; None where none were compared."""
     said = [text for text in (_canonical_answer(result, alpha), _similarity_answer(result, alpha)) if text]
-    return f"Geometry of ratings (participants fixed): {'; '.join(said)}." if said else None
+    return f"Geometry of ratings: {'; '.join(said)}." if said else None
 
 
 def _canonical_answer(result: Result, alpha: float) -> str | None:
@@ -26,20 +26,23 @@ def _canonical_answer(result: Result, alpha: float) -> str | None:
     first = min(pairs, key=lambda pair: (pair["p_max"], -pair["r"]))
     how = "no dimension" if not shared else f"{shared} dimension{'s' if shared > 1 else ''}"
     held = f"r = {fixed(first['r'], 2)} on held-out themes, {p_text(first['p_max'])} family-wise"
-    return f"ratings and predicted responses shared {how} beyond chance (strongest {held})"
+    return (
+        f"ratings and predicted responses shared {how} beyond chance (strongest {held}, participants fixed)"
+    )
 
 
 def _similarity_answer(result: Result, alpha: float) -> str | None:
     if not result["rsa"] or result["rsa"]["scores"][0]["model"] != "predicted responses":
         return None
+    # With participants random: with them fixed, p is too small where people differ in what a target is.
     score, ceiling = result["rsa"]["scores"][0], result["rsa"]["ceiling"]
     start = (
         "dissimilarities of ratings followed those of predicted responses"
-        if score["p"] <= alpha
+        if score["p_t"] <= alpha
         else "dissimilarities of ratings did not follow those of predicted responses beyond chance"
     )
     return (
-        f"{start} (ρ = {fixed(score['rho'], 2)}, {p_text(score['p'])}; noise ceiling "
+        f"{start} (ρ = {fixed(score['rho'], 2)}, {p_text(score['p_t'])}; noise ceiling "
         f"{fixed(ceiling['lower'], 2)} to {fixed(ceiling['upper'], 2)})"
     )
 

@@ -2,9 +2,9 @@
 
 Components with parallel analysis, canonical correlations on held-out themes, and representational similarity.
 Unit: themes, permuted as wholes, with what belongs together within them; participants are fixed in the
-permutation tests and random in the intervals of the representational similarity. A description: three views
-of one matrix share no single p value, and where people differ in how they see a target a permutation of
-images rejects too often as a claim about people in general.
+permutation tests and random in the interval and t of the representational similarity, because where people
+differ in how they see a target a permutation of images rejects too often as a claim about people in general.
+A description: three views of one matrix share no single p value.
 """
 
 from __future__ import annotations
