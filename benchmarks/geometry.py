@@ -132,10 +132,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--studies", type=int, default=400, help="studies per world")
     parser.add_argument("--first", type=int, default=0, help="seed of the first study")
+    parser.add_argument("--world", default="", help="only worlds whose name holds this")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     words = parser.parse_args(argv)
     rows = []
-    for world in WORLDS:
+    for world in (world for world in WORLDS if words.world in world.name):
         began = time.perf_counter()
         rows.append(row(world, words.studies, words.first))
         rates = ", ".join(
