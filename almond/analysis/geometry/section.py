@@ -57,6 +57,10 @@ def geometry_section(title: str, result: Result) -> Section:
         caption = "Correlation of each construct with the retained components (the first, if none is)."
         figures.append(Picture("loadings", caption))
         tables.append(_components_table(components))
+        notes.append(
+            "Threshold: 95th percentile over permutations. Halves: congruence of the component between "
+            "random halves of the participants, median and central 95 % of splits."
+        )
     if canonical := result["cca"]:
         tables += [_pairs_table(canonical), _structure_table(result)]
         notes.append(
@@ -72,7 +76,8 @@ def geometry_section(title: str, result: Result) -> Section:
         tables += [_scores_table(similarity), *_differences_table(similarity)]
         notes.append(
             f"Dissimilarities: {similarity['pairs']} pairs of images of different themes. Images of a theme "
-            "are alike in everything, so that pairs within themes would agree in any two matrices."
+            "are alike in everything, so that pairs within themes would agree in any two matrices. p: "
+            "participants and themes random; p permuted: themes permuted, participants fixed."
         )
     notes.append(
         f"B = {result['permutations']} permutations of themes. They hold the participants fixed: where "
@@ -115,7 +120,7 @@ def _components_table(components: Mapping[str, Any]) -> Table:
             zip(components["eigenvalues"], components["threshold"], components["explained"], strict=True), 1
         )
     )
-    head = ("component", "eigenvalue", "95 % of permutations", "variance", "retained", "congruence of halves")
+    head = ("component", "eigenvalue", "threshold", "variance", "retained", "halves")
     return Table(head, rows)
 
 
@@ -160,7 +165,7 @@ def _scores_table(similarity: Mapping[str, Any]) -> Table:
         )
         for row in similarity["scores"]
     )
-    head = ("model", "mean ρ", "95 % interval", "p, people and themes random", "p, themes permuted")
+    head = ("model", "mean ρ", "95 % interval", "p", "p permuted")
     return Table(head, rows)
 
 

@@ -8,9 +8,9 @@ rsatoolbox does,
 
     var = P/(P-1) var_people + T/(T-1) var_themes - P T / ((P-1) (T-1)) (var_both - var_people - var_themes)
 
-at least each of the first two terms and at most var_both; t with min(P, T) - 1 degrees of freedom. The noise
-ceiling is what the best possible model could reach: participants against the mean of all (upper), against the
-mean of the others (lower), of ranks.
+at least each of the first two terms and at most var_both; t with min(P, T) - 1 degrees of freedom, its p not
+below what so few units allow (``almond.stats.two_way``). The noise ceiling is what the best possible model
+could reach: participants against the mean of all (upper), against the mean of the others (lower), of ranks.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from almond.stats.geometry.rank_pairs import (
 )
 from almond.stats.permutation import Labels, Order
 from almond.stats.ttest import half_width
+from almond.stats.two_way import least_p
 from almond.typing import Floats, Ints
 
 LEAST_PAIRS = 10
@@ -267,6 +268,7 @@ def _dual_spread(scores: Floats, shares: Floats, themes: int) -> Floats:
 def _score(name: str, rho: float, se: float, df: int, p: float) -> ModelScore:
     reach = half_width(float(se), df)
     p_t = float(stats.t.sf(rho / se, df)) if se > 0 else float(rho <= 0)
+    p_t = max(p_t, least_p(df + 1) / 2.0)
     return ModelScore(name, rho, float(se), rho - reach, rho + reach, df, p, p_t)
 
 
@@ -277,4 +279,5 @@ def _difference(
     se = float(_dual_spread(scores[:, :, None], shares, themes)[0])
     value, reach = float(scores[0].mean()), half_width(se, df)
     p_t = float(2.0 * stats.t.sf(abs(value) / se, df)) if se > 0 else float(value == 0)
+    p_t = max(p_t, least_p(df + 1))
     return ScoreDifference(*names, value, se, value - reach, value + reach, df, p_t)
