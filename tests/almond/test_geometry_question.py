@@ -87,7 +87,7 @@ def test_the_section_shows_three_figures_and_says_what_is_fixed(result):
     section = QUESTION.section("Geometry", result)
     assert section is not None
     assert [picture.name for picture in section.figures] == ["scree", "loadings", "rsa"]
-    assert "participants fixed" in " ".join(section.notes)
+    assert "with the participants fixed" in " ".join(section.notes)
     with style():
         figures = QUESTION.figures(result)
     assert set(figures) == {"scree", "loadings", "rsa"}
@@ -140,3 +140,11 @@ def test_too_few_themes_are_named(tmp_path):
     folder = make_export(tmp_path / "export", scenes=10, scenes_per_theme=2, participants=4, permutations=19)
     with pytest.raises(NotApplicable, match="5 themes and 4 constructs; at least 6 and 2"):
         answer(folder)
+
+
+def test_more_dissimilarities_than_can_be_compared_are_refused_with_the_number(study, monkeypatch):
+    monkeypatch.setattr("almond.analysis.questions.geometry.LARGEST", 1000)
+    result = answer(study, 19)
+    assert result["rsa"] is None
+    assert result["absent"]["rsa"].startswith("23040 dissimilarities")
+    assert result["components"] is not None

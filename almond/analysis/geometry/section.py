@@ -34,7 +34,7 @@ def _canonical_answer(result: Result, alpha: float) -> str | None:
 def _similarity_answer(result: Result, alpha: float) -> str | None:
     if not result["rsa"] or result["rsa"]["scores"][0]["model"] != "predicted responses":
         return None
-    # With participants random: with them fixed, p is too small where people differ in what a target is.
+    # p with participants random: the claim is about people in general.
     score, ceiling = result["rsa"]["scores"][0], result["rsa"]["ceiling"]
     start = (
         "dissimilarities of ratings followed those of predicted responses"
@@ -80,8 +80,9 @@ def geometry_section(title: str, result: Result) -> Section:
             "participants and themes random; p permuted: themes permuted, participants fixed."
         )
     notes.append(
-        f"B = {result['permutations']} permutations of themes. They hold the participants fixed: where "
-        "people differ in what a target is to them, p is too small for a claim about people in general."
+        f"B = {result['permutations']} permutations of themes, with the participants fixed. Similarity does not "
+        "ask what a distinction means: people who each see a target in a way of their own rate images of one "
+        "target alike, as scores do, even where their ratings agree on nothing."
     )
     return Section(
         title=title,

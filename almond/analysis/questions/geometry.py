@@ -2,9 +2,9 @@
 
 Components with parallel analysis, canonical correlations on held-out themes, and representational similarity.
 Unit: themes, permuted as wholes, with what belongs together within them; participants are fixed in the
-permutation tests and random in the interval and t of the representational similarity, because where people
-differ in how they see a target a permutation of images rejects too often as a claim about people in general.
-A description: three views of one matrix share no single p value.
+permutation tests and random in the interval and t of the representational similarity, from which its answer
+is taken: a claim about people in general has them random. A description: three views of one matrix share no
+single p value.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ SPLITS = 200
 """Halvings of the participants."""
 RESAMPLES = 200
 """Draws of themes and participants for the standard errors of the representational similarity."""
+LARGEST, AT_ONCE = 4_000_000, 200_000_000
+"""Dissimilarities of all participants that are compared at most; the same times resamples, of which there are
+fewer (at least 50) where dissimilarities are many."""
 PREDICTED, FEATURES = "predicted responses", "low-level features"
 
 
@@ -163,12 +166,16 @@ def _canonical(context: Context, images: RatedImages) -> dict[str, Any]:
 def _similarity(context: Context, images: RatedImages) -> dict[str, Any]:
     if not images.models:
         raise NotApplicable("stimuli.csv holds neither predicted scores nor low-level features")
+    sizes = np.unique(np.asarray(images.profiles.themes), return_counts=True)[1]
+    cells = len(images.cube) * int(sizes.sum() ** 2 - (sizes**2).sum()) // 2
+    if cells > LARGEST:
+        raise NotApplicable(f"{cells} dissimilarities of all participants; at most {LARGEST} are compared")
     rng = context.rng("geometry", "rsa")
     similarity = representational_similarity(
         RatedPairs.of_ratings(images.cube, images.profiles.themes),
         images.models,
         images.orders.batches(context.settings.permutations, rng),
-        resamples=RESAMPLES,
+        resamples=min(RESAMPLES, max(50, AT_ONCE // cells)),
         rng=context.rng("geometry", "bootstrap"),
     )
     return vars(similarity)

@@ -185,9 +185,12 @@ class RatedPairs:
             matrix[self.first, self.second] = midranks(model, whole)[:, 0]
             matrices.append((matrix + matrix.T).ravel())
         scores = [np.array([[matrix[self.first * images + self.second] @ template for matrix in matrices]])]
-        for order in orders:
-            place = order[:, self.first].astype(np.intp) * images + order[:, self.second]
-            scores.append(np.stack([matrix.take(place) @ template for matrix in matrices], axis=1))
+        size = max(1, CELLS // len(self.first))
+        for batch in orders:
+            for start in range(0, len(batch), size):
+                order = batch[start : start + size]
+                place = order[:, self.first].astype(np.intp) * images + order[:, self.second]
+                scores.append(np.stack([matrix.take(place) @ template for matrix in matrices], axis=1))
         return np.concatenate(scores)
 
     def _mean_ranks(self) -> Floats:
