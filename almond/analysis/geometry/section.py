@@ -80,9 +80,9 @@ def geometry_section(title: str, result: Result) -> Section:
             "participants and themes random; p permuted: themes permuted, participants fixed."
         )
     notes.append(
-        f"B = {result['permutations']} permutations of themes, with the participants fixed. Similarity does not "
-        "ask what a distinction means: people who each see a target in a way of their own rate images of one "
-        "target alike, as scores do, even where their ratings agree on nothing."
+        f"B = {result['permutations']} permutations of themes, with the participants fixed. Similarity does "
+        "not ask what a distinction means: people who each see a target in a way of their own rate images of "
+        "one target alike, as scores do, even where their ratings agree on nothing."
     )
     return Section(
         title=title,
