@@ -76,6 +76,7 @@ class StudyData:
 
     Ratings, choices and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
     scenes it is derived, because plan or export state none; it is empty where all themes are stated.
+    ``folder`` is the export itself, for what is not in its tables.
     """
 
     manifest: Mapping[str, Any]
@@ -85,6 +86,7 @@ class StudyData:
     choices: pd.DataFrame
     stimuli: pd.DataFrame
     theme_remark: str = ""
+    folder: Path | None = None
 
     @property
     def themes(self) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     remark = add_themes(frames, plan)
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
-    return StudyData(manifest, plan, **frames, theme_remark=remark)
+    return StudyData(manifest, plan, **frames, theme_remark=remark, folder=folder)
 
 
 def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:

@@ -23,6 +23,8 @@ DESCRIPTIONS: Registry[Any] = Registry(
         "profiles": "almond.analysis.questions.profiles:QUESTION",
         "distributions": "almond.analysis.questions.distributions:QUESTION",
         "reliability": "almond.analysis.questions.reliability:QUESTION",
+        "on_off": "almond.analysis.questions.on_off:QUESTION",
+        "geometry": "almond.analysis.questions.geometry:QUESTION",
     },
 )
 """Those without a p value of their own."""

@@ -1,0 +1,1 @@
+"""Analyse the geometry of ratings and predicted responses: components, canonical pairs, dissimilarities."""
