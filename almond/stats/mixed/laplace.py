@@ -76,6 +76,9 @@ class LaplaceLikelihood(ABC):
 
     title: str
     leading: int
+    settled = 0.0
+    """Newton's last step is one whose decrement is below this: convergence being quadratic, no further one
+    would move anything. Zero takes steps until the decrement itself is rounding."""
 
     def __init__(self, fixed: Floats, design: RandomDesign) -> None:
         self.fixed, self.design = fixed, design
@@ -114,18 +117,20 @@ class LaplaceLikelihood(ABC):
             rows = self.derivatives(logit)
             # u <- u - H^-1 g with g = (Z Lambda)' residual + u and H = (Z Lambda)' W (Z Lambda) + I
             slope = design.transposed(scaled, rows.residual) + effects
-            step = cho_solve(self.factor(scaled, rows.weights), slope)
+            step = cho_solve(self.factor(scaled, rows.weights), slope, check_finite=False)
             if slope @ step < 1e-18:
                 break
             effects, value, logit, moved = self.halved(offset, scaled, effects, value, step)
-            if not moved:
+            if not moved or slope @ step < self.settled:
                 break
         self.effects = effects
         rows = self.derivatives(logit)
         factor = self.factor(scaled, rows.weights)
         # -log L = min over u of the penalised loss + log|H| / 2
         total = value + float(np.log(np.diag(factor[0])).sum())
-        return Modes(total, scaled, logit, rows, cho_solve(factor, np.eye(design.effects)))
+        return Modes(
+            total, scaled, logit, rows, cho_solve(factor, np.eye(design.effects), check_finite=False)
+        )
 
     def halved(
         self, offset: Floats, scaled: Floats, effects: Floats, value: float, step: Floats
@@ -146,7 +151,7 @@ class LaplaceLikelihood(ABC):
         matrix[np.diag_indices_from(matrix)] += 1.0
         if not np.isfinite(matrix).all():
             raise InputError(self.title, "its parameters ran away", "an outcome that varies")
-        factor: tuple[Floats, bool] = cho_factor(matrix, lower=True)
+        factor: tuple[Floats, bool] = cho_factor(matrix, lower=True, check_finite=False)
         return factor
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats]:
@@ -187,18 +192,22 @@ class LaplaceLikelihood(ABC):
         return np.array(own)
 
 
-def optimise(likelihood: LaplaceLikelihood, begin: Floats, bounds: Bounds) -> tuple[Floats, int]:
+def optimise(
+    likelihood: LaplaceLikelihood, begin: Floats, bounds: Bounds, *, theta: Floats | None = None
+) -> tuple[Floats, int]:
     """Return the best (leading, theta) and the number of evaluations.
 
     A variance of zero is a stationary point: a search that ends there begins once more beside it.
 
     :param begin: the leading parameters at which the search begins. :param bounds: of these.
+    :param theta: where it begins over theta; standard deviations of 1 if left out.
     """
     design, lead = likelihood.design, likelihood.leading
     bounds = [*bounds, *[(-THETA_BOUND, THETA_BOUND)] * design.parameters]
     for index in design.bounded:
         bounds[lead + index] = (0.0, THETA_BOUND)
-    best = minimise_laplace(likelihood, np.concatenate([begin, design.start()]), bounds)
+    first = np.concatenate([begin, design.start() if theta is None else theta])
+    best = minimise_laplace(likelihood, first, bounds)
     if design.is_singular(best[lead:]):
         again = best.copy()
         again[lead:] = np.where(np.abs(best[lead:]) < 0.2, 0.2 * design.start(), best[lead:])

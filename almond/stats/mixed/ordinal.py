@@ -68,6 +68,7 @@ class Cumulative(LaplaceLikelihood):
     """
 
     title = TITLE
+    settled = 1e-9
 
     def __init__(self, codes: Ints, fixed: Floats, design: RandomDesign) -> None:
         super().__init__(fixed, design)
@@ -137,6 +138,8 @@ def fit_ordinal(
     *,
     categories: Sequence[float] | None = None,
     names: Sequence[str] | None = None,
+    near: OrdinalFit | None = None,
+    errors: bool = True,
 ) -> OrdinalFit:
     """Fit a cumulative-logit mixed model with flexible thresholds.
 
@@ -149,6 +152,8 @@ def fit_ordinal(
     :param terms: any number of crossed or nested random terms.
     :param categories: what could have been rated, in order; what was, if left out.
     :param names: (p,) of the columns of ``fixed``, default ``x0``, ``x1``, ...
+    :param near: a fit of the same ratings and terms with other columns, at whose variances the search begins.
+    :param errors: whether standard errors are wanted; they are infinite otherwise.
     :raises InputError: no or other ratings than the categories, all in one category, a fixed design that is
         without full rank beside the thresholds, and terms with one level.
     """
@@ -160,12 +165,14 @@ def fit_ordinal(
     bounds = [(-GAMMA_BOUND, GAMMA_BOUND)] * (rank + 1)
     bounds += [(float(np.log(NARROWEST)), float(np.log(WIDEST)))] * (likelihood.cuts - 1)
     begin = np.concatenate([np.zeros(rank), _first_cuts(likelihood.counts)])
-    best, evaluations = optimise(likelihood, begin, bounds)
+    best, evaluations = optimise(likelihood, begin, bounds, theta=near.theta if near else None)
     gamma, theta = best[:rank], best[leading:]
     value = likelihood(best)[0]
-    covariance, exact = covariance_of(likelihood, best, leading, design)
+    covariance, exact = np.full((leading, leading), np.inf), False
+    if errors:
+        covariance, exact = covariance_of(likelihood, best, leading, design)
     estimates = _back(basis, best[:leading])
-    whole = _transformed(basis, best[:leading], covariance)
+    whole = _transformed(basis, best[:leading], covariance) if np.isfinite(covariance).all() else covariance
     deviations = theta[list(design.bounded)]
     reached = np.concatenate([np.abs(gamma) / GAMMA_BOUND, np.abs(theta) / THETA_BOUND])
     return OrdinalFit(

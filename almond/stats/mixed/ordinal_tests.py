@@ -193,7 +193,8 @@ def _compare(
 ) -> tuple[OrdinalFit, LikelihoodRatio]:
     """Fit the model with and without the ``tested`` columns, which come first."""
     full = fit_ordinal(values, np.hstack([tested, others]), terms, categories=categories)
-    return full, likelihood_ratio(full, fit_ordinal(values, others, terms, categories=categories))
+    less = fit_ordinal(values, others, terms, categories=categories, near=full, errors=False)
+    return full, likelihood_ratio(full, less)
 
 
 def _tested(fit: OrdinalFit, ratio: LikelihoodRatio, df: float, rated: RatedImages) -> OrdinalTest:
