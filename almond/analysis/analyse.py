@@ -19,6 +19,7 @@ import pandas as pd
 import scipy
 
 from almond import __version__
+from almond.analysis.equivalence import equivalence_rows
 from almond.analysis.label import OtherPlan, label_analysis
 from almond.analysis.questions.base import (
     Context,
@@ -130,6 +131,7 @@ def analyse_export(
     }
     result["tests"] = list_tests(questions, result)
     result["verdicts"] = judge_hypotheses(data.plan, questions, result)
+    result["equivalence"] = equivalence_rows(data.plan, questions, result)
     plain = rounded(result)
     plain["headline"] = headline(plain)
     progress.report(1.0, "analysed")

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from almond.analysis.equivalence import equivalence_section
 from almond.analysis.external import external_facts, external_section
 from almond.analysis.questions.base import answered
 from almond.analysis.sentences import (
@@ -39,6 +40,7 @@ def study_document(data: Data) -> Document:
         key_numbers=_key_numbers(data),
         sections=(
             *_verdicts(data),
+            *equivalence_section(data["equivalence"]),
             *_answers(data),
             *_origin(data),
             _participants(data),

@@ -98,7 +98,7 @@ def test_one_command_gives_a_report(folder, capsys):
     assert result["mode"] == "exploratory"
     reasons = {row["analysis"]: row["reason"] for row in result["not_run"]}
     assert reasons["profiles"] == "no stimulus has an intended target"
-    assert set(reasons) == {"classification", "choices", "natural", "profiles"}
+    assert set(reasons) == {"classification", "choices", "natural", "ordinal", "profiles"}
     for row in result["distributions"]["distributions"]:
         own = table[table["scale"] == row["construct"]]["answer"]
         assert row["mean"] == pytest.approx(own.mean(), abs=1e-8)

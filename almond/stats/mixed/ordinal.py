@@ -153,7 +153,7 @@ def fit_ordinal(
     :param categories: what could have been rated, in order; what was, if left out.
     :param names: (p,) of the columns of ``fixed``, default ``x0``, ``x1``, ...
     :param near: a fit of the same ratings and terms with other columns, at whose variances the search begins.
-    :param errors: whether standard errors are wanted; they are infinite otherwise.
+    :param errors: whether standard errors are wanted; they are infinite otherwise, and ``hessian`` is False.
     :raises InputError: no or other ratings than the categories, all in one category, a fixed design that is
         without full rank beside the thresholds, and terms with one level.
     """

@@ -166,11 +166,11 @@ def scale_points(values: Floats, ends: tuple[float, float]) -> tuple[float, ...]
     Points that nobody used are among them; where there is no such grid of at most ``MOST_POINTS``, the points
     are the values themselves.
     """
-    used = np.unique(np.round(np.asarray(values, dtype=np.float64), DECIMALS))
+    used: Floats = np.unique(np.round(np.asarray(values, dtype=np.float64), DECIMALS))
     if len(used) > 1:
         width = float(np.diff(used).min())
         count = round((ends[1] - ends[0]) / width) + 1
-        grid = np.round(ends[0] + width * np.arange(min(count, MOST_POINTS + 1)), DECIMALS)
+        grid: Floats = np.round(np.linspace(ends[0], ends[1], min(count, MOST_POINTS + 1)), DECIMALS)
         if count <= MOST_POINTS and set(used.tolist()) <= set(grid.tolist()):
             used = grid
     return tuple(used.tolist())
