@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from almond.analysis.questions.base import Aim, EffectEstimate, Question
+from almond.analysis.questions.base import Aim, EffectEstimate, Question, Result
 from almond.design.plan import StudyPlan
 from almond.report.document import Section, Table
 from almond.report.wording import p_cell, p_text, signed, span
@@ -61,8 +61,25 @@ def narrow_interval(estimate: EffectEstimate, alpha: float) -> NarrowInterval | 
     return NarrowInterval(effect, estimate.low - estimate.null, estimate.high - estimate.null, STATED_LEVEL)
 
 
+def largest_correlation(result: Result, aim: Aim) -> EffectEstimate | None:
+    """Return the largest correlation of natural images, over all constructs or of one, as an estimate.
+
+    Its interval holds those of all pairs that were tested with it, so that what it excludes is excluded for
+    every one of them; p is family-wise.
+    """
+    test = result["scores"] or result["norms"]
+    if not test or aim.target is not None:
+        return None
+    rows = [row for row in test["associations"] if aim.construct in (None, row["construct"])]
+    if not rows:
+        return None
+    largest = max(rows, key=lambda row: abs(float(row["r"])))
+    p, low = (min(float(row[name]) for row in rows) for name in ("p_max", "low"))
+    return EffectEstimate(largest["r"], 0.0, p, low, max(float(row["high"]) for row in rows))
+
+
 @dataclass(frozen=True)
-class Equivalence:
+class EquivalenceRow:
     """What is known of the smallness of one effect, in the unit of the test's estimate.
 
     ``hypothesis`` is its name in the plan, empty for a primary test that no hypothesis names as a whole.
@@ -90,7 +107,7 @@ class Equivalence:
 
 def equivalence_rows(
     plan: StudyPlan, questions: Sequence[Question], result: Mapping[str, Any]
-) -> list[Equivalence]:
+) -> list[EquivalenceRow]:
     """List the effects of a plan's hypotheses and primary tests, with what is known of their smallness.
 
     :param result: the results of the questions by name, and ``settings`` with the error level.
@@ -108,14 +125,14 @@ def equivalence_rows(
     for name, test, aim, smallest in asked:
         answer = result.get(test)
         estimate = by_name[test].estimate(answer, aim) if answer else None
-        row = _row(name, test, aim, estimate, smallest, alpha) if estimate else None
+        row = _row(name, test, aim, estimate=estimate, smallest=smallest, alpha=alpha) if estimate else None
         rows += [row] if row else []
     return rows
 
 
 def _row(
-    name: str, test: str, aim: Aim, estimate: EffectEstimate, smallest: float | None, alpha: float
-) -> Equivalence | None:
+    name: str, test: str, aim: Aim, *, estimate: EffectEstimate, smallest: float | None, alpha: float
+) -> EquivalenceRow | None:
     """Return what is known of one effect; None where it is neither bounded nor has a standard error."""
     narrow, factor = narrow_interval(estimate, alpha), _bayes_factor(estimate)
     bounded = narrow if smallest is not None else None
@@ -128,7 +145,7 @@ def _row(
         else []
     )
     said += [_weight(factor)] if factor is not None else []
-    return Equivalence(
+    return EquivalenceRow(
         hypothesis=name,
         test=test,
         target=aim.target,

@@ -235,9 +235,7 @@ def test_likert_ratings_of_conditions_without_a_direction(tmp_path: Path) -> Non
 
 def test_a_slider_is_left_to_the_linear_model(tmp_path: Path) -> None:
     folder = make_export(tmp_path / "export", participants=4, scenes=6, permutations=19)
-    with pytest.raises(
-        NotApplicable, match="different values.*; the linear model of shifts is for such scales"
-    ):
+    with pytest.raises(NotApplicable, match="different values"):
         answer(folder)
 
 

@@ -17,16 +17,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from almond.analysis.questions.base import (
-    Aim,
-    Context,
-    EffectEstimate,
-    NotApplicable,
-    Question,
-    Result,
-    count_units,
-    units_text,
-)
+from almond.analysis.equivalence import largest_correlation
+from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
 from almond.errors import InputError
 from almond.progress import Progress, Silent
 from almond.report.document import KeyNumber, Picture, Section, Table
@@ -247,20 +239,6 @@ def _p(result: Result) -> float | None:
     return min(row["p_max"] for row in primary[1]["associations"]) if primary else None
 
 
-def _estimate(result: Result, aim: Aim) -> EffectEstimate | None:
-    """Return the largest correlation of the family, or of one construct; its interval holds those of all its
-    pairs, so that what it excludes is excluded for every one of them."""
-    primary = _primary(result)
-    if primary is None or aim.target is not None:
-        return None
-    rows = [row for row in primary[1]["associations"] if aim.construct in (None, row["construct"])]
-    if not rows:
-        return None
-    largest = max(rows, key=lambda row: abs(float(row["r"])))
-    p, low = (min(float(row[name]) for row in rows) for name in ("p_max", "low"))
-    return EffectEstimate(largest["r"], 0.0, p, low, max(float(row["high"]) for row in rows))
-
-
 def _strongest(test: Result) -> tuple[str, Result]:
     """Return the name of the predictor, and the row, of the largest correlation."""
     row = max(test["associations"], key=lambda row: abs(float(row["r"])))
@@ -366,7 +344,7 @@ QUESTION = Question(
     methods=_methods,
     figures=_figures,
     p=_p,
-    estimate=_estimate,
+    estimate=largest_correlation,
     headline=_headline,
     key_number=_key_number,
 )

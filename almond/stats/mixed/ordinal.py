@@ -168,13 +168,9 @@ def fit_ordinal(
     best, evaluations = optimise(likelihood, begin, bounds, theta=near.theta if near else None)
     gamma, theta = best[:rank], best[leading:]
     value = likelihood(best)[0]
-    covariance, exact = np.full((leading, leading), np.inf), False
-    if errors:
-        covariance, exact = covariance_of(likelihood, best, leading, design)
-    estimates = _back(basis, best[:leading])
-    whole = _transformed(basis, best[:leading], covariance) if np.isfinite(covariance).all() else covariance
-    deviations = theta[list(design.bounded)]
-    reached = np.concatenate([np.abs(gamma) / GAMMA_BOUND, np.abs(theta) / THETA_BOUND])
+    unknown: tuple[Floats, bool] = (np.full((leading, leading), np.inf), False)
+    covariance, exact = covariance_of(likelihood, best, leading, design) if errors else unknown
+    estimates, whole = _back(basis, best[:leading]), _transformed(basis, best[:leading], covariance)
     return OrdinalFit(
         names=basis.names[1:],
         estimates=estimates[:rank],
@@ -183,7 +179,7 @@ def fit_ordinal(
         variances=term_variances(design, theta, 1.0),
         residual_variance=None,
         singular=design.is_singular(theta),
-        separated=_is_separated(likelihood.fixed @ gamma, deviations),
+        separated=_is_separated(likelihood.fixed @ gamma, theta[list(design.bounded)]),
         hessian=exact,
         evaluations=evaluations,
         theta=theta,
@@ -193,7 +189,7 @@ def fit_ordinal(
         threshold_se=np.sqrt(np.diag(whole)[rank:]),
         categories=used,
         unused=unused,
-        on_bound=bool((reached > NEAR_BOUND).any()),
+        on_bound=_is_on_bound(gamma, theta),
     )
 
 
@@ -240,6 +236,8 @@ def _back(basis: FixedDesign, leading: Floats) -> Floats:
 
 def _transformed(basis: FixedDesign, leading: Floats, covariance: Floats) -> Floats:
     """Return the covariance of what ``_back`` returns; exact at the maximum, where the gradient is zero."""
+    if not np.isfinite(covariance).all():
+        return covariance
     rank, size = basis.rank - 1, len(leading)
     jacobian = np.zeros((size, size))
     inverse = np.linalg.inv(basis.triangle)
@@ -256,3 +254,9 @@ def _is_separated(predictor: Floats, deviations: Floats) -> bool:
     """Whether fitted effects or standard deviations lie beyond what data tell."""
     far = float(np.abs(predictor).max(initial=0.0)) > SEPARATED
     return bool(far or float(deviations.max(initial=0.0)) > ALL_OR_NONE)
+
+
+def _is_on_bound(gamma: Floats, theta: Floats) -> bool:
+    """Whether a parameter is the largest that is searched."""
+    reached = np.concatenate([np.abs(gamma) / GAMMA_BOUND, np.abs(theta) / THETA_BOUND])
+    return bool((reached > NEAR_BOUND).any())
