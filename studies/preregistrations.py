@@ -117,6 +117,7 @@ class Hypothesis(models.Model):
         GREATER = "greater", "greater: in the direction of the manipulation, above chance"
         LESS = "less", "less: against it"
         EITHER = "either", "either"
+        NONE = "none", "none: no difference as large as the criterion's parameter"
 
     study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="hypotheses")
     name = models.CharField(max_length=20, help_text="Such as H1.")
@@ -136,7 +137,8 @@ class Hypothesis(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["study", "name"], name="hypothesis_named_once_per_study"),
             models.CheckConstraint(
-                condition=Q(direction__in=["greater", "less", "either"]), name="hypothesis_direction_is_known"
+                condition=Q(direction__in=["greater", "less", "either", "none"]),
+                name="hypothesis_direction_is_known",
             ),
             models.CheckConstraint(
                 condition=~Q(test="") & ~Q(criterion=""), name="hypothesis_has_test_and_criterion"

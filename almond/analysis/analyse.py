@@ -20,6 +20,7 @@ import scipy
 
 from almond import __version__
 from almond.analysis.deviations import list_amendments, list_deviations
+from almond.analysis.equivalence import equivalence_rows
 from almond.analysis.label import OtherPlan, label_analysis
 from almond.analysis.questions.base import (
     Context,
@@ -131,6 +132,7 @@ def analyse_export(
     }
     result["tests"] = list_tests(questions, result)
     result["verdicts"] = judge_hypotheses(data.plan, questions, result)
+    result["equivalence"] = equivalence_rows(data.plan, questions, result)
     plain = rounded(result)
     plain["headline"] = headline(plain)
     progress.report(1.0, "analysed")

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from almond.analysis.amendments import amendments_section
+from almond.analysis.equivalence import equivalence_section
 from almond.analysis.external import external_facts, external_section
 from almond.analysis.first_page import first_page_facts
 from almond.analysis.questions.base import answered
@@ -43,6 +44,7 @@ def study_document(data: Data) -> Document:
         sections=(
             *_verdicts(data),
             amendments_section(data),
+            *equivalence_section(data["equivalence"]),
             *_answers(data),
             *_origin(data),
             _participants(data),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from almond.analysis.amendments import RULE, amendment_rows, amendment_table
+from almond.design.criteria.base import Direction
 from almond.design.plan import StudyPlan
 from almond.design.preregistration import Hypothesis, Preregistration
 from almond.exchange.amendments import Amendment
@@ -53,6 +54,13 @@ FIELDS: dict[str, Field] = {
 
 EMPTY = "Nothing is said about this."
 
+DIRECTIONS: dict[Direction, str] = {
+    "greater": "greater",
+    "less": "less",
+    "either": "either",
+    "none": "none (no difference)",
+}
+
 
 def plan_texts(plan: StudyPlan) -> dict[str, str]:
     """Return the text of every field of ``FIELDS``, made from the plan alone; empty where it says nothing."""
@@ -72,8 +80,9 @@ def hypothesis_text(row: Hypothesis, plan: StudyPlan) -> str:
     parts = [f"target {row.target}"] if row.target else []
     parts += [f"construct {row.construct}"] if row.construct else []
     about = f" ({', '.join(parts)})" if parts else ""
+    direction = DIRECTIONS[row.direction]
     criterion = row.criterion.words(row.direction, plan.analysis.alpha)
-    return f"{row.name}: {row.text} Test: {row.test}{about}; direction: {row.direction}. {criterion}"
+    return f"{row.name}: {row.text} Test: {row.test}{about}; direction: {direction}. {criterion}"
 
 
 def _stopping_text(plan: StudyPlan, stated: Preregistration) -> str:

@@ -51,7 +51,8 @@ with warnings.catch_warnings():
         """One claim, the test that decides on it, and by which criterion.
 
         ``test`` names a statistical question. ``target`` and ``construct`` narrow it to a part of its result;
-        the test as a whole decides without them. ``direction`` is that of the effect.
+        the test as a whole decides without them. ``direction`` is that of the effect; ``none``, no
+        difference, goes with the criterion ``equivalence`` and only with it.
         """
 
         name: Text
@@ -63,8 +64,16 @@ with warnings.catch_warnings():
         criterion: Annotated[Criterion, BeforeValidator(criterion_of_its_kind)] = Significance()
 
         def contradictions(self) -> Iterator[tuple[str, str]]:
+            judged = self.criterion.directions
+            if self.direction not in judged:
+                yield (
+                    "direction",
+                    f"is {self.direction!r}, but the criterion {self.criterion.kind} judges "
+                    f"{' or '.join(judged)}",
+                )
+                return
             allowed = directions_of(self.test)
-            if self.direction not in allowed:
+            if self.direction not in (*allowed, "none"):
                 yield (
                     "direction",
                     f"is {self.direction!r}, but {self.test} can only show {' or '.join(allowed)}",

@@ -13,6 +13,7 @@ QUESTIONS: Registry[Any] = Registry(
         "classification": "almond.analysis.questions.classification:QUESTION",
         "choices": "almond.analysis.questions.choices:QUESTION",
         "natural": "almond.analysis.questions.natural:QUESTION",
+        "ordinal": "almond.analysis.questions.ordinal:QUESTION",
     },
 )
 """Those with a test: a plan may call it primary."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from almond.errors import InputError
 from almond.typing import Floats
 
 FLAT = 1e-12
@@ -57,6 +58,42 @@ def one_sample(values: Floats) -> TTest:
     if spread <= FLAT * float(np.abs(values).max(initial=0.0)):
         spread = 0.0
     return t_test(mean, spread / np.sqrt(len(values)), len(values) - 1)
+
+
+@dataclass(frozen=True)
+class EquivalenceTest:
+    """Two one-sided t tests of an estimate against ``-smallest`` and ``smallest`` (TOST).
+
+    ``p`` is the larger of the two; it is at most alpha exactly where the interval of 1 - 2 alpha, from
+    ``low`` to ``high``, lies between the bounds.
+    """
+
+    smallest: float
+    p_lower: float
+    p_upper: float
+    p: float
+    low: float
+    high: float
+
+
+def equivalence_test(
+    estimate: float, se: float, df: float, smallest: float, *, alpha: float = 0.05
+) -> EquivalenceTest:
+    """Test whether an estimate is nearer to zero than ``smallest`` in either direction.
+
+    Schuirmann (1987), J. Pharmacokinet. Biopharm. 15, 657; Lakens (2017), Soc. Psychol. Personal. Sci. 8,
+    355.
+
+    :param se: standard error, above 0. :param smallest: above 0, in the unit of the estimate.
+    :raises InputError: a standard error or a smallest effect that is not above 0.
+    """
+    if not (se > 0 and smallest > 0):
+        problem = f"standard error {se:g}, smallest effect {smallest:g}"
+        raise InputError("equivalence test", problem, "both above 0")
+    lower = float(stats.t.sf((estimate + smallest) / se, df))
+    upper = float(stats.t.cdf((estimate - smallest) / se, df))
+    reach = half_width(se, df, 1.0 - 2.0 * alpha)
+    return EquivalenceTest(smallest, lower, upper, max(lower, upper), estimate - reach, estimate + reach)
 
 
 class ColumnTests(NamedTuple):

@@ -17,6 +17,7 @@ from almond.analysis.study_data import read_study
 from almond.cli.main import main
 from almond.design.criteria import CRITERIA
 from almond.design.criteria.base import Evidence
+from almond.design.criteria.equivalence import Equivalence
 from almond.design.criteria.significance import Significance
 from almond.design.criteria.smallest_effect import SmallestEffect
 from almond.design.plan import StudyPlan
@@ -77,10 +78,22 @@ def test_it_is_part_of_the_digest_and_reads_back() -> None:
             {"hypotheses": [{**TOLD, "test": "classification", "direction": "less"}]},
             "direction: is 'less', but classification can only show greater",
         ),
+        (
+            {"hypotheses": [{**TOLD, "direction": "none"}]},
+            "hypotheses[0].direction: is 'none', but the criterion significance judges greater or less",
+        ),
+        (
+            {"hypotheses": [{**TOLD, "criterion": {"kind": "equivalence", "smallest": 0.1}}]},
+            "hypotheses[0].direction: is 'greater', but the criterion equivalence judges none",
+        ),
+        (
+            {"hypotheses": [{**TOLD, "direction": "none", "criterion": "equivalence"}]},
+            "hypotheses[0].criterion",
+        ),
         ({"hypotheses": [TOLD, TOLD]}, "hypotheses: name 'H1' stands more than once"),
         (
             {"hypotheses": [{**TOLD, "criterion": {"kind": "p < .05 or p > .95"}}]},
-            "criterion: kind is 'p < .05 or p > .95', not one of significance, smallest_effect",
+            "criterion: kind is 'p < .05 or p > .95', not one of significance, smallest_effect, equivalence",
         ),
         (
             {"hypotheses": [{**TOLD, "criterion": {"kind": "smallest_effect", "smallest": 0.0}}]},
@@ -142,11 +155,33 @@ def test_smallest_effect(
     assert SmallestEffect(smallest=0.1).judge(direction, evidence).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("p", "effect", "narrow", "p_difference", "outcome"),
+    [
+        (0.05, 0.01, (-0.09, 0.1), 0.8, "corroborated"),
+        (0.051, 0.01, (-0.09, 0.11), 0.8, "inconclusive"),
+        (0.01, 0.03, (0.01, 0.05), 0.01, "corroborated"),  # different from none, and still small
+        (0.9, 0.12, (0.05, 0.19), 0.01, "falsified"),
+        (0.9, -0.12, (-0.19, -0.05), 0.01, "falsified"),
+        (0.9, 0.12, (-0.05, 0.29), 0.2, "inconclusive"),
+        (0.1, 0.08, (0.01, 0.15), 0.01, "inconclusive"),
+        (1.0, -0.2, (-0.3, -0.1), 0.2, "falsified"),
+        (1.0, 0.0, (None, None), 0.5, "inconclusive"),
+        (1.0, None, (None, None), None, "inconclusive"),
+    ],
+)
+def test_equivalence(
+    p: float, effect: float, narrow: tuple[float, float], p_difference: float, outcome: str
+) -> None:
+    evidence = Evidence(p, 0.05, effect, None, None, *narrow, p_difference)
+    assert Equivalence(smallest=0.1).judge("none", evidence).outcome == outcome
+
+
 def test_every_criterion_says_what_it_does() -> None:
     for name, kind in CRITERIA.entries().items():
         criterion = kind(**({"smallest": 0.1} if "smallest" in keys_of(kind) else {}))
         assert criterion.kind == name
-        for direction in ("greater", "less", "either"):
+        for direction in criterion.directions:
             assert "0.01" in criterion.words(direction, 0.01)
 
 

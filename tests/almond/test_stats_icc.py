@@ -79,6 +79,37 @@ def test_penicillin_gives_the_components_of_lme4():
     assert parts.criterion == pytest.approx(330.8606, abs=1e-3)
 
 
+N = np.nan
+UNBALANCED = [
+    [N, 3.21, N, 3.03, N, N, N, 2.03],
+    [1.46, N, N, -0.01, N, 3.55, 4.19, 2.12],
+    [1.95, 1.97, 0.81, 0.75, N, 2.01, N, N],
+    [N, 3.99, 3.76, 1.88, 0.92, 2.65, 3.56, 2.12],
+    [1.73, N, 0.55, N, N, N, N, N],
+    [N, 4.29, N, 1.8, N, 4.5, N, 3.64],
+    [N, 2.81, 2.06, 3.64, 0.92, N, N, N],
+    [1.74, 4.55, 1.42, 1.69, 1.3, N, 4.36, N],
+    [3.31, 4.74, N, N, N, N, N, N],
+    [N, 2.84, 3.54, 2.44, 0.18, 2.48, 1.96, N],
+]
+"""Ten stimuli by eight people, 44 of 80 cells rated."""
+
+
+def test_unbalanced_tables_give_the_components_of_lme4():
+    # R: m <- lmer(y ~ 1 + (1 | person) + (1 | stimulus)); VarCorr(m); REMLcrit(m)
+    values, people, stimuli = cells(UNBALANCED)
+    parts = CrossedCriterion(values, people, stimuli).fit()
+    assert parts.first == pytest.approx(0.6578743917, rel=1e-4)
+    assert parts.second == pytest.approx(0.2092344782, rel=1e-4)
+    assert parts.residual == pytest.approx(0.8623707328, rel=1e-4)
+    assert parts.criterion == pytest.approx(136.7762705, abs=1e-5)
+    # stimulus / (stimulus + person + residual), and with the last two over the harmonic mean of people
+    icc = intraclass(values, people, stimuli)
+    assert icc.raters == pytest.approx(3.690685413)
+    assert icc.single == pytest.approx(0.1209811772, abs=2e-5)
+    assert icc.average == pytest.approx(0.3368509679, abs=5e-5)
+
+
 def test_which_factor_is_larger_makes_no_difference():
     values, people, stimuli = cells(crossed(np.random.default_rng(2), 30, 8, 0.5))
     one = CrossedCriterion(values, people, stimuli).fit()

@@ -290,6 +290,21 @@ def test_a_wrong_preregistration_is_named_in_the_form(
     assert not Study.objects.exists()
 
 
+def test_a_hypothesis_of_no_difference_goes_with_equivalence(staff_client: Any) -> None:
+    fields = {**study_form(matched_set=make_matched_set().pk, **HYPOTHESIS), "hypotheses-0-direction": "none"}
+    page = staff_client.post(reverse("admin:studies_study_add"), fields)
+    said = "is 'none', but the criterion smallest_effect judges greater or less or either"
+    assert said in html.unescape(page.content.decode())
+    fields["hypotheses-0-criterion"] = "equivalence"
+    assert staff_client.post(reverse("admin:studies_study_add"), fields).status_code == 302
+    study = Study.objects.get()
+    assert "no difference as large as" in staff_client.get(at("change", study)).content.decode()
+    stated = freeze(study=study, by=None).frozen_plan.preregistration
+    assert stated is not None
+    assert stated.hypotheses[0].direction == "none"
+    assert stated.hypotheses[0].criterion.smallest_of_interest == 0.1
+
+
 def test_a_hypothesis_about_no_target_of_the_study_is_in_the_way_of_freezing(staff_client: Any) -> None:
     fields = study_form(matched_set=make_matched_set().pk, **HYPOTHESIS)
     staff_client.post(reverse("admin:studies_study_add"), {**fields, "hypotheses-0-target": "XX"})

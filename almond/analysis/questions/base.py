@@ -69,6 +69,8 @@ class EffectEstimate:
     :param value: the estimate, with the ends ``low`` and ``high`` of its interval where it has one.
     :param null: its value where nothing is there: chance, or one half.
     :param p: p value of the very test that the estimate belongs to.
+    :param se: standard error of the estimate, with the degrees of freedom ``df`` of its t; None where the
+        interval comes by another way.
     """
 
     value: float
@@ -76,6 +78,8 @@ class EffectEstimate:
     p: float
     low: float | None = None
     high: float | None = None
+    se: float | None = None
+    df: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,16 +94,20 @@ class Aim:
         return self.target is None and self.construct is None
 
 
+INTERVAL = ("low", "high", "se", "df")
+"""What a row of results may hold beside an estimate and its p value."""
+
+
 def estimate_in(rows: Mapping[str, Result], aim: Aim, *, value: str, null: float) -> EffectEstimate | None:
     """Take an estimate from rows by target, of which ``all`` is of the test as a whole.
 
     :param value: name of the estimate in a row; the ends of its interval, where it has one, are called
-        ``low`` and ``high``, its p value ``p``.
+        ``low`` and ``high``, its p value ``p``, its standard error and degrees of freedom ``se`` and ``df``.
     """
     row = None if aim.construct else rows.get(aim.target or "all")
     if row is None or row["p"] is None:
         return None
-    return EffectEstimate(row[value], null, row["p"], row.get("low"), row.get("high"))
+    return EffectEstimate(row[value], null, row["p"], *(row.get(name) for name in INTERVAL))
 
 
 @dataclass(frozen=True)

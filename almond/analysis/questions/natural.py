@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from almond.analysis.equivalence import largest_correlation
 from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
 from almond.errors import InputError
 from almond.progress import Progress, Silent
@@ -343,6 +344,7 @@ QUESTION = Question(
     methods=_methods,
     figures=_figures,
     p=_p,
+    estimate=largest_correlation,
     headline=_headline,
     key_number=_key_number,
 )

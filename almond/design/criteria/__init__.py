@@ -17,6 +17,10 @@ CRITERIA: Registry[Any] = Registry(
             "almond.design.criteria.smallest_effect:SmallestEffect",
             "as large as the smallest effect of interest",
         ),
+        "equivalence": (
+            "almond.design.criteria.equivalence:Equivalence",
+            "no difference as large as the smallest effect of interest",
+        ),
     },
 )
 """Each is a shape whose fields are its parameters, with ``judge`` and ``words`` (see ``base``)."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from almond.shapes import Shape
 
-Direction = Literal["greater", "less", "either"]
+Direction = Literal["greater", "less", "either", "none"]
+"""Of an effect that is claimed; ``none`` claims that there is no difference."""
+
 Outcome = Literal["corroborated", "falsified", "inconclusive"]
 
 
@@ -16,12 +18,16 @@ Outcome = Literal["corroborated", "falsified", "inconclusive"]
 class Evidence:
     """What a test found about one hypothesis.
 
-    :param p: its p value, corrected over the hypotheses where the plan says so.
+    :param p: its p value, corrected over the hypotheses where the plan says so. For direction ``none`` it is
+        that of equivalence, the larger of two one-sided tests.
     :param alpha: the plan's error level.
     :param effect: the estimate less its value where nothing is there, with the ends of its interval; None
         where the test gives none.
     :param low: lower end of the effect's interval; None without one.
     :param high: upper end of it.
+    :param narrow_low: lower end of the effect's interval of 1 - 2 alpha, by which equivalence is judged.
+    :param narrow_high: upper end of it.
+    :param p_difference: for direction ``none``, the p value of the test of a difference, not corrected.
     """
 
     p: float
@@ -29,6 +35,9 @@ class Evidence:
     effect: float | None = None
     low: float | None = None
     high: float | None = None
+    narrow_low: float | None = None
+    narrow_high: float | None = None
+    p_difference: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,19 @@ class Verdict:
 
 
 class Criterion(Shape):
-    """Named rule for a verdict; a kind adds its parameters as fields."""
+    """Named rule for a verdict; a kind adds its parameters as fields.
+
+    ``directions`` are those of the hypotheses that it can judge.
+    """
+
+    directions: ClassVar[tuple[Direction, ...]] = ("greater", "less", "either")
 
     kind: str
+
+    @property
+    def smallest_of_interest(self) -> float | None:
+        """Return the smallest effect of interest that is declared, None where none is."""
+        return None
 
     @abstractmethod
     def judge(self, direction: Direction, evidence: Evidence) -> Verdict:

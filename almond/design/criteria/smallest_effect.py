@@ -21,6 +21,10 @@ class SmallestEffect(Criterion):
     kind: Literal["smallest_effect"] = "smallest_effect"
     smallest: Annotated[Number, Field(gt=0)]
 
+    @property
+    def smallest_of_interest(self) -> float:
+        return self.smallest
+
     def judge(self, direction: Direction, evidence: Evidence) -> Verdict:
         effect = signed_effect(direction, evidence)
         if effect is None:
