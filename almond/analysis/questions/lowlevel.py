@@ -31,7 +31,7 @@ from almond.analysis.rating_trials import rating_cube
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import Picture, Section, Table
-from almond.report.figures_style import SECOND, dot_with_interval, new_forest
+from almond.report.figures_style import ACCENT, SECOND, dot_with_interval, new_forest
 from almond.report.wording import decimal, p_cell, p_text, percent, span
 from almond.stats.clustered.components import UNITS_PER_COMPONENT
 
@@ -202,10 +202,9 @@ def _figures(result: Result) -> dict[str, Figure]:
     labels = ["ratings", "ratings less features", "features"]
     figure, axes = new_forest(labels, 0.34, reference=accuracy["chance"])
     for y, (name, _) in enumerate(SOURCES):
-        row = accuracy[name]
-        hollow = name == "features"
-        color = {"color": SECOND} if hollow else {}
-        dot_with_interval(axes, y, row["accuracy"], row["low"], row["high"], hollow=hollow, **color)
+        row, hollow = accuracy[name], name == "features"
+        color = SECOND if hollow else ACCENT
+        dot_with_interval(axes, y, row["accuracy"], row["low"], row["high"], color=color, hollow=hollow)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks(np.linspace(0.0, 1.0, 6))
     axes.set_xlabel("balanced accuracy")

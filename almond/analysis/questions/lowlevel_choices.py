@@ -140,8 +140,8 @@ def _section(title: str, result: Result) -> Section:
             f"{overall['trials']} choices by {units_text(result['units'])}. The signed differences of "
             f"{len(result['features'])} features between the images of a pair stand as {count} principal "
             f"{noun} ({percent(overall['explained'])} of their squares). Do they explain which choices are "
-            f"aligned? {f_text(result['differences'])}. Choices are aligned more often by "
-            f"{percent(result['side']['estimate'])} of trials where the image expected is on the left "
+            f"aligned? {f_text(result['differences'])}. Where the image manipulated upwards is on the left, "
+            f"the share of aligned choices changes by {signed(result['side']['estimate'])} "
             f"({_t_text(result['side'])}). {_score_text(result)}",
             DIRECT,
         ),

@@ -243,8 +243,9 @@ def _methods(_: Result) -> str:
         "zero) on strength, a linear step, within scenes and participants; t of the slope with participants "
         "and themes random (two-way clustered covariance, both parts by jackknife; MacKinnon, Nielsen & "
         "Webb, 2023), degrees of freedom from the smaller number of units, less one. All slopes jointly: F "
-        "by Box’s approximation. Beside it, a linear mixed model (REML) with intercepts and slopes of "
-        "participants and themes, of base scenes where a theme has several, and intercepts of stimuli, "
+        "by Box’s approximation. Beside it, a linear mixed model (REML) with slopes of "
+        "participants, intercepts and slopes of themes (of base scenes where a theme has several, and within "
+        "targets and constructs where there are several), and intercepts of stimuli, "
         "random, with the same degrees of freedom; Page’s L over themes’ means, exact with up to five levels "
         "and twelve themes, participants fixed; isotonic regression of the levels’ means, a description."
     )
