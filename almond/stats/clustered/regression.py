@@ -105,6 +105,12 @@ def effects(values: Floats, predictors: Predictors) -> Effects:
     rated = ~np.isnan(values)
     require_finite(np.where(rated, values, 0.0), "regression: ratings", axes=("trial", "rating"))
     people, themes = _codes(predictors.people), _codes(predictors.themes)
+    if min(people.max(), themes.max()) < 1:
+        raise InputError(
+            "regression",
+            f"{people.max() + 1} participants, {themes.max() + 1} themes",
+            "at least two of each",
+        )
     width, count = predictors.tested.shape[1], values.shape[1]
     moves = [np.zeros((int(codes.max()) + 1, width, count)) for codes in (people, themes)]
     scores = np.zeros((len(values), width, count))
@@ -162,7 +168,7 @@ class _Part:
         self.largest = float(np.abs(self.influence[:, 0]).max())
 
     def solve(self, gram: Floats, right: Floats, when: str) -> Floats:
-        """Solve the normal equations, columns scaled to length 1."""
+        """Solve normal equations (p, p), or several (G, p, p), with columns scaled to length 1."""
         scale = 1.0 / np.sqrt(self.lengths)
         scaled = gram * scale[:, None] * scale
         if np.linalg.eigvalsh(scaled).min() <= DEPENDENT:
@@ -181,14 +187,16 @@ class _Part:
 
     def moves(self, codes: Ints, count: int) -> Floats:
         """Return by how much S (count, d, K) moves without each unit, times sqrt((G - 1) / G)."""
-        present = np.unique(codes)
+        order = np.argsort(codes, kind="stable")
+        present, starts = np.unique(codes[order], return_index=True)
+        rows = np.hstack([self.design, self.values])[order]
+        own = np.stack([part[:, : self.design.shape[1]].T @ part for part in np.split(rows, starts[1:])])
+        size = self.design.shape[1]
+        without = self.solve(
+            self.gram - own[:, :, :size], self.cross - own[:, :, size:], "without one of the units"
+        )
         moved = np.zeros((count, self.width, self.values.shape[1]))
-        for unit in present:
-            own, values = self.design[codes == unit], self.values[codes == unit]
-            without = self.solve(
-                self.gram - own.T @ own, self.cross - own.T @ values, "without one of the units"
-            )
-            moved[unit] = self.turned @ (without[: self.width] - self.coefficients)
+        moved[present] = self.turned @ (without[:, : self.width] - self.coefficients)
         return np.asarray(moved * math.sqrt((len(present) - 1.0) / len(present)), np.float64)
 
 
