@@ -69,12 +69,16 @@ def choices_study(world: World, rng: np.random.Generator) -> PValues:
         return effects(trials.values, predictors)
 
     tests = {
-        "share at no difference": slope_test(fit(ones, components, side), null=0.5, step=1.0).p,
+        "share at no difference": slope_test(
+            fit(ones, components, side), null=0.5, step=1.0, taken=components.shape[1]
+        ).p,
         "side": slope_test(fit(side, ones, components), step=1.0).p,
     }
     if not world.through:
         tests["differences jointly"] = joint_test(fit(components, ones, side), least=0.0).p
-        tests["difference of one predictor"] = slope_test(fit(components[:, :1], ones, side), step=1.0).p
+        tests["difference of one predictor"] = slope_test(
+            fit(components[:, :1], ones, side), step=1.0, taken=1
+        ).p
     return tests
 
 

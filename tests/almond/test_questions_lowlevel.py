@@ -92,7 +92,7 @@ def test_share_at_no_difference_is_near_the_observed_one(choices):
     overall = choices["overall"]
     assert overall["low"] < overall["at_zero"] < overall["high"]
     assert overall["at_zero"] == pytest.approx(overall["share"], abs=0.12)
-    assert (overall["components"], overall["df"], overall["themes"]) == (2, 7, 8)
+    assert (overall["components"], overall["df"], overall["themes"]) == (2, 5, 8)
     assert [row["target"] for row in choices["targets"]] == sorted(TARGETS)
     assert all(row["p_holm"] >= row["p"] for row in choices["targets"])
     assert choices["score"]["alone"]["p"] > 0.0

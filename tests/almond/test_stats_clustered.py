@@ -68,6 +68,8 @@ def test_slope_is_that_of_statsmodels_refitted_without_every_unit(share):
     assert test.se**2 == pytest.approx(max(people + themes - by_cells, people, themes), rel=1e-8)
     own = 2 * stats.t.sf(abs(test.estimate / test.se), test.df)
     assert test.p == pytest.approx(max(own, 2.0**-6), rel=1e-9)
+    assert slope_test(fitted, taken=2).df == pytest.approx(test.df - 2)
+    assert slope_test(fitted, taken=20).df == 1
 
 
 def test_scores_are_those_of_the_clustered_covariance_of_statsmodels():

@@ -97,7 +97,8 @@ def alignment_beside(trials: ChoiceTrials, target: str | None = None) -> Alignme
     :raises InputError: differences that cannot be told from the intercept, with all units or without one.
     """
     beside = np.column_stack([trials.components, trials.side])
-    test = _test_slope(trials, np.ones(len(trials.aligned)), beside, null=0.5)
+    ones, taken = np.ones(len(trials.aligned)), trials.components.shape[1]
+    test = _test_slope(trials, ones, beside, null=0.5, taken=taken)
     rows, covariates = trials.rows, trials.covariates
     return AlignmentBeside(
         target=target,
@@ -140,7 +141,9 @@ def score_test(trials: ChoiceTrials, scores: Floats, *, adjusted: bool) -> Slope
     """
     targets = pd.get_dummies(trials.rows["intended_target"]).to_numpy(dtype=np.float64)
     others = [targets, trials.side[:, None], *([trials.components] if adjusted else [])]
-    return _test_slope(trials, scores, np.hstack(others))
+    # The mean takes a degree of freedom, and so does each component.
+    taken = 1 + (trials.components.shape[1] if adjusted else 0)
+    return _test_slope(trials, scores, np.hstack(others), taken=taken)
 
 
 def score_differences(rows: pd.DataFrame, stimuli: pd.DataFrame) -> Floats | None:
@@ -163,6 +166,8 @@ def _predictors(trials: ChoiceTrials, tested: Floats, beside: Floats) -> Predict
     return Predictors(tested, beside, people, themes)
 
 
-def _test_slope(trials: ChoiceTrials, tested: Floats, beside: Floats, *, null: float = 0.0) -> SlopeTest:
+def _test_slope(
+    trials: ChoiceTrials, tested: Floats, beside: Floats, *, null: float = 0.0, taken: int = 0
+) -> SlopeTest:
     fitted = effects(trials.aligned[:, None], _predictors(trials, tested[:, None], beside))
-    return slope_test(fitted, null=null, step=1.0)
+    return slope_test(fitted, null=null, step=1.0, taken=taken)

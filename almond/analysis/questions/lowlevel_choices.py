@@ -224,8 +224,8 @@ def _methods(_: Result) -> str:
         "choice decides), and on the screen’s side. The intercept is the share of aligned choices at no "
         "difference; it is tested against one half by t, participants and themes random (two-way clustered "
         "covariance, both parts by jackknife; MacKinnon, Nielsen & Webb, 2023), degrees of freedom from the "
-        "smaller number of units, less one. The differences are tested jointly by F with Box’s "
-        f"approximation, the difference of predicted responses within targets by t. {DIRECT}"
+        "smaller number of units, less one, and one less for each component. The differences are tested "
+        f"jointly by F with Box’s approximation, the difference of predicted responses within targets by t. {DIRECT}"
     )
 
 

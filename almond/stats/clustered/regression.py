@@ -200,20 +200,19 @@ class _Part:
         return np.asarray(moved * math.sqrt((len(present) - 1.0) / len(present)), np.float64)
 
 
-def joint_test(fitted: Effects, *, least: float, df: float | None = None) -> JointTest:
+def joint_test(fitted: Effects, *, least: float) -> JointTest:
     """Test that all tested coefficients are zero.
 
     :param least: the smallest p that the units can support.
-    :param df: degrees of freedom of the covariance; of the factor with the fewest units unless told.
     """
     parts = fitted.covariance
     whole = parts.whole()
     trace = float(np.trace(whole))
-    df = parts.df if df is None else df
+    df = parts.df
     estimates = (
         (whole, df),
         (parts.people, parts.n_people - 1.0),
-        (parts.themes, min(parts.n_themes - 1.0, df)),
+        (parts.themes, parts.n_themes - 1.0),
     )
     freedom = min(effective_dimensions(covariance, own) for covariance, own in estimates)
     f = fitted.square / trace if trace > 0 else math.inf if fitted.square > 0 else 0.0
@@ -221,16 +220,15 @@ def joint_test(fitted: Effects, *, least: float, df: float | None = None) -> Joi
     return JointTest(f, freedom, freedom * df, max(p, least), fitted.square, p < least)
 
 
-def slope_test(
-    fitted: Effects, *, null: float = 0.0, step: float = 0.0, df: float | None = None
-) -> SlopeTest:
+def slope_test(fitted: Effects, *, null: float = 0.0, step: float = 0.0, taken: int = 0) -> SlopeTest:
     """Test the only tested coefficient of the only rating by t.
 
     :param step: the least by which one trial can change, which bounds the standard error from below.
-    :param df: as in :func:`joint_test`.
+    :param taken: degrees of freedom that columns beside it take because they vary between units, one each.
+        A regression of one mean per theme has as many fewer; at least one is left.
     """
     parts = fitted.covariance
-    df = parts.df if df is None else df
+    df = max(1.0, parts.df - taken)
     estimate = float(fitted.coefficients[0, 0])
     smallest = step * fitted.largest * math.sqrt((df + 1.0) / df)
     se = max(math.sqrt(max(parts.whole()[0, 0], 0.0)) * float(fitted.lever[0, 0]), smallest)
