@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from almond.stats.clustered.components import component_count, principal_components
-from almond.stats.clustered.regression import Predictors, effects, joint_test, slope_test
+from almond.stats.clustered.components import component_count, components_about_zero
+from almond.stats.clustered.regression import RegressionColumns, effects, joint_test, slope_test
 from almond.stats.clustered.trend import Trajectories, joint_trend, mixed_slope, page_test, trend_slope
 from benchmarks.covariates_worlds import (
     Trials,
@@ -36,7 +36,7 @@ def components_of(trials: Trials) -> np.ndarray:
     """Compute each trial's components by the analysis's own rule."""
     flat = trials.features.reshape(-1, trials.features.shape[-1])
     count = component_count(len(set(trials.theme.tolist())), flat.shape[1])
-    made = principal_components(flat, count).of(flat).reshape(*trials.features.shape[:2], count)
+    made = components_about_zero(flat, count).of(flat).reshape(*trials.features.shape[:2], count)
     return made[trials.scene, trials.target]
 
 
@@ -48,7 +48,7 @@ def ratings_study(world: World, rng: np.random.Generator) -> PValues:
 
     def p(tested: np.ndarray, beside: np.ndarray) -> float:
         absorbed = (trials.person, trials.scene)
-        predictors = Predictors(tested, beside, trials.person, trials.theme, absorbed)
+        predictors = RegressionColumns(tested, beside, trials.person, trials.theme, absorbed)
         return joint_test(effects(trials.values, predictors), least=0.0).p
 
     tests = {"targets beside features": p(targets, components)}
@@ -65,7 +65,7 @@ def choices_study(world: World, rng: np.random.Generator) -> PValues:
     ones, side = np.ones((len(trials.person), 1)), trials.side[:, None]
 
     def fit(tested: np.ndarray, *beside: np.ndarray) -> Any:
-        predictors = Predictors(tested, np.hstack(beside), trials.person, trials.theme)
+        predictors = RegressionColumns(tested, np.hstack(beside), trials.person, trials.theme)
         return effects(trials.values, predictors)
 
     tests = {

@@ -10,9 +10,9 @@ import statsmodels.api as sm
 from scipy import stats
 
 from almond.errors import InputError
-from almond.stats.clustered.components import component_count, principal_components
+from almond.stats.clustered.components import component_count, components_about_zero
 from almond.stats.clustered.regression import (
-    Predictors,
+    RegressionColumns,
     effects,
     joint_test,
     slope_test,
@@ -36,7 +36,7 @@ def crossed(seed, *, people=9, themes=7, each=3, share=1.0):
     y = y + rng.normal(size=len(y))
     kept = rng.random(len(y)) < share
     ones = np.ones((len(y), 1))
-    return y[kept, None], Predictors(ones[kept], columns[kept], person[kept], theme[kept])
+    return y[kept, None], RegressionColumns(ones[kept], columns[kept], person[kept], theme[kept])
 
 
 def variance_without(y, predictors, units):
@@ -102,7 +102,7 @@ def profiles(seed, share=1.0):
     features = rng.normal(size=(8, 3, 2))[scene, target]
     kept = rng.random(len(person)) < share
     dummies = (target[:, None] == np.arange(2)).astype(float)
-    predictors = Predictors(
+    predictors = RegressionColumns(
         dummies[kept], features[kept], person[kept], scene[kept] // 2, (person[kept], scene[kept])
     )
     return values[kept], predictors, target[kept], scene[kept]
@@ -139,7 +139,7 @@ def test_ratings_that_were_not_asked_are_left_out_one_by_one():
     values[predictors.people < 4, 1] = np.nan
     fitted = effects(values, predictors)
     rows = predictors.people >= 4
-    part = Predictors(
+    part = RegressionColumns(
         *(getattr(predictors, name)[rows] for name in ("tested", "beside", "people", "themes")),
         tuple(labels[rows] for labels in predictors.absorbed),
     )
@@ -154,7 +154,7 @@ def test_order_scale_and_turning_of_covariates_are_nothing():
     rng = np.random.default_rng(0)
     order = rng.permutation(len(values))
     turned = predictors.beside @ np.array([[3.0, 0.2], [-1.0, 0.01]])
-    other = Predictors(
+    other = RegressionColumns(
         predictors.tested[order],
         turned[order],
         *(np.asarray(labels)[order] for labels in (predictors.people, predictors.themes)),
@@ -198,7 +198,7 @@ def test_unanimous_answers_have_an_interval_and_the_least_p():
 def test_components_are_few_about_zero_and_turn_with_their_columns():
     rng = np.random.default_rng(7)
     columns = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 8)) + 1.0
-    made = principal_components(columns, 2)
+    made = components_about_zero(columns, 2)
     # By hand: eigenvectors of the cross-product of the scaled, uncentred columns.
     scaled = columns / np.sqrt((columns**2).mean(axis=0))
     lengths = np.linalg.eigvalsh(scaled.T @ scaled)[::-1]
@@ -206,12 +206,12 @@ def test_components_are_few_about_zero_and_turn_with_their_columns():
     values = made.of(columns)
     np.testing.assert_allclose(values.T @ values / 40, np.eye(2), atol=1e-9)
     np.testing.assert_allclose(made.of(np.zeros((1, 8))), 0.0)
-    np.testing.assert_allclose(np.abs(principal_components(-columns, 2).of(-columns)), np.abs(values))
+    np.testing.assert_allclose(np.abs(components_about_zero(-columns, 2).of(-columns)), np.abs(values))
     assert [component_count(themes, 8) for themes in (3, 4, 7, 8, 12, 31, 32, 90)] == [1, 1, 1, 2, 3, 7, 8, 8]
     with pytest.raises(InputError, match="5 dimensions"):
-        principal_components(columns, 5)
+        components_about_zero(columns, 5)
     with pytest.raises(InputError, match="zero throughout"):
-        principal_components(np.column_stack([columns, np.zeros(40)]), 2)
+        components_about_zero(np.column_stack([columns, np.zeros(40)]), 2)
 
 
 STUDIES = 30

@@ -13,7 +13,7 @@ from almond.errors import InputError
 from almond.exchange.schema import SCORE
 from almond.stats.clustered.regression import (
     JointTest,
-    Predictors,
+    RegressionColumns,
     SlopeTest,
     effects,
     joint_test,
@@ -52,7 +52,7 @@ class AlignmentBeside:
 
 
 @dataclass(frozen=True, eq=False)
-class ChoiceTrials:
+class PairTrials:
     """Trials ``aligned`` (n,) with ``side`` (n,), 1/2 where the high image was left, else -1/2.
 
     ``covariates`` has a row per pair of ``pairs``, ``pair`` (n,) is the row of each trial.
@@ -70,7 +70,7 @@ class ChoiceTrials:
         return self.covariates.components[self.pair]
 
 
-def choice_trials(rows: pd.DataFrame, features: pd.DataFrame) -> ChoiceTrials:
+def choice_trials(rows: pd.DataFrame, features: pd.DataFrame) -> PairTrials:
     """Arrange choices between images that have features.
 
     :raises InputError: fewer than two participants or four themes.
@@ -88,10 +88,10 @@ def choice_trials(rows: pd.DataFrame, features: pd.DataFrame) -> ChoiceTrials:
     covariates = between_pair(features, list(high.iloc[first]), list(low.iloc[first]), int(themes))
     aligned = rows["aligned"].to_numpy(dtype=np.float64)
     side = np.where(left, 0.5, -0.5)
-    return ChoiceTrials(rows, aligned, side, covariates, pair.reshape(-1))
+    return PairTrials(rows, aligned, side, covariates, pair.reshape(-1))
 
 
-def alignment_beside(trials: ChoiceTrials, target: str | None = None) -> AlignmentBeside:
+def alignment_beside(trials: PairTrials, target: str | None = None) -> AlignmentBeside:
     """Test the share of aligned choices at zero low-level difference against one half.
 
     :raises InputError: differences that cannot be told from the intercept, with all units or without one.
@@ -120,20 +120,20 @@ def alignment_beside(trials: ChoiceTrials, target: str | None = None) -> Alignme
     )
 
 
-def differences_test(trials: ChoiceTrials) -> JointTest:
+def differences_test(trials: PairTrials) -> JointTest:
     """Test whether alignment depends on any component of the low-level differences."""
     beside = np.column_stack([np.ones(len(trials.aligned)), trials.side])
     fitted = effects(trials.aligned[:, None], _predictors(trials, trials.components, beside))
     return joint_test(fitted, least=least_p(fitted.covariance.fewest))
 
 
-def side_test(trials: ChoiceTrials) -> SlopeTest:
+def side_test(trials: PairTrials) -> SlopeTest:
     """Test how much more often choices are aligned when the high image is on the left."""
     beside = np.column_stack([np.ones(len(trials.aligned)), trials.components])
     return _test_slope(trials, trials.side, beside)
 
 
-def score_test(trials: ChoiceTrials, scores: Floats, *, adjusted: bool) -> SlopeTest:
+def score_test(trials: PairTrials, scores: Floats, *, adjusted: bool) -> SlopeTest:
     """Test whether alignment rises with the difference ``scores`` (n,) of predicted scores, within targets.
 
     :param adjusted: beside the components of the low-level differences.
@@ -161,13 +161,13 @@ def score_differences(rows: pd.DataFrame, stimuli: pd.DataFrame) -> Floats | Non
     return differences if np.isfinite(differences).all() else None
 
 
-def _predictors(trials: ChoiceTrials, tested: Floats, beside: Floats) -> Predictors:
+def _predictors(trials: PairTrials, tested: Floats, beside: Floats) -> RegressionColumns:
     people, themes = (trials.rows[name].to_numpy() for name in ("participant_id", "theme"))
-    return Predictors(tested, beside, people, themes)
+    return RegressionColumns(tested, beside, people, themes)
 
 
 def _test_slope(
-    trials: ChoiceTrials, tested: Floats, beside: Floats, *, null: float = 0.0, taken: int = 0
+    trials: PairTrials, tested: Floats, beside: Floats, *, null: float = 0.0, taken: int = 0
 ) -> SlopeTest:
     fitted = effects(trials.aligned[:, None], _predictors(trials, tested[:, None], beside))
     return slope_test(fitted, null=null, step=1.0, taken=taken)

@@ -11,7 +11,7 @@ import pandas as pd
 from almond.analysis.questions.base import NotApplicable
 from almond.exchange.schema import LOWLEVEL
 from almond.stats.classification import centre_scenes
-from almond.stats.clustered.components import Components, component_count, principal_components
+from almond.stats.clustered.components import CovariateComponents, component_count, components_about_zero
 from almond.typing import Floats
 
 FLAT = 1e-9
@@ -71,8 +71,8 @@ def _covariates(names: tuple[str, ...], values: Floats, raw: Floats, units: int)
     return Covariates(chosen, columns, made.of(columns), made.explained)
 
 
-def leading_components(columns: Floats, units: int) -> Components:
+def leading_components(columns: Floats, units: int) -> CovariateComponents:
     """Compute as many components of ``columns`` (n, F) as ``units`` themes allow, and as there are."""
     scaled = columns / np.sqrt((columns**2).mean(axis=0))
     rank = int(np.linalg.matrix_rank(scaled, tol=1e-6 * np.linalg.norm(scaled, 2)))
-    return principal_components(columns, component_count(units, rank))
+    return components_about_zero(columns, component_count(units, rank))

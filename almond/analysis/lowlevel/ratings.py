@@ -14,15 +14,15 @@ from almond.progress import Progress
 from almond.significance import permutation_p
 from almond.stats.accuracy import AccuracyInterval, accuracy_interval, held_out_interval
 from almond.stats.classification import balanced_accuracy, check_design, permuted_accuracies
-from almond.stats.clustered.components import component_count, principal_components
-from almond.stats.clustered.regression import JointTest, Predictors, effects, joint_test
+from almond.stats.clustered.components import component_count, components_about_zero
+from almond.stats.clustered.regression import JointTest, RegressionColumns, effects, joint_test
 from almond.stats.discriminant import Classifier, held_out_scores, scale_by, shrinkage_lda
 from almond.stats.two_way import least_p
 from almond.typing import Floats, Ints
 
 
 @dataclass(frozen=True)
-class Partition:
+class ProfilePartition:
     """Differences between targets, and the features' part, each alone and beside the other.
 
     ``retained``: the sum of squares between targets beside the features, of that without them.
@@ -35,7 +35,7 @@ class Partition:
     retained: float
 
 
-def partition_profiles(cube: RatingCube, components: Floats) -> Partition:
+def partition_profiles(cube: RatingCube, components: Floats) -> ProfilePartition:
     """Test what targets and low-level ``components`` (n, q) of the cube's images explain of its ratings.
 
     :raises InputError: classes that are not crossed with scenes, or that features hold already.
@@ -52,12 +52,12 @@ def partition_profiles(cube: RatingCube, components: Floats) -> Partition:
     units = min(len(set(themes)), len(cube.participants))
 
     def test(tested: Floats, beside: Floats, least: float) -> JointTest:
-        whole = Predictors(tested, beside, person, themes, (person, scenes))
+        whole = RegressionColumns(tested, beside, person, themes, (person, scenes))
         return joint_test(effects(values, whole), least=least)
 
     by_order = float(math.factorial(len(classes))) ** (1 - units)
     alone, beside = test(dummies, none, by_order), test(dummies, covariates, by_order)
-    return Partition(
+    return ProfilePartition(
         targets=alone,
         targets_beside=beside,
         features=test(covariates, none, least_p(units)),
@@ -67,7 +67,7 @@ def partition_profiles(cube: RatingCube, components: Floats) -> Partition:
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class SourceAccuracy:
     """A balanced accuracy, themes held out, with the 95 % interval; ``p`` with targets permuted in themes."""
 
     accuracy: float
@@ -85,9 +85,9 @@ class Accuracies:
     """
 
     chance: float
-    ratings: Accuracy
-    features: Accuracy
-    adjusted: Accuracy
+    ratings: SourceAccuracy
+    features: SourceAccuracy
+    adjusted: SourceAccuracy
     difference: float
     difference_p: float
 
@@ -103,7 +103,7 @@ def adjusted_classifier(constructs: int, units: int) -> Classifier:
     def classify_adjusted(training: Floats, membership: Floats, testing: Floats) -> Floats:
         covariates, others = training[:, constructs:], testing[:, constructs:]
         count = component_count(units, int(np.linalg.matrix_rank(covariates, tol=1e-6)))
-        made = principal_components(covariates, count)
+        made = components_about_zero(covariates, count)
         slopes = np.linalg.lstsq(made.of(covariates), training[:, :constructs], rcond=None)[0]
         left = training[:, :constructs] - made.of(covariates) @ slopes
         scaled, tested = scale_by(left, testing[:, :constructs] - made.of(others) @ slopes)
@@ -169,8 +169,8 @@ def _accuracy(values: Floats, labels: Ints, themes: NDArray[np.str_], classifier
     return float(balanced_accuracy(scores.argmax(axis=2), labels[None], classes)[0])
 
 
-def _with_interval(accuracy: float, interval: AccuracyInterval, p: float | None) -> Accuracy:
-    return Accuracy(accuracy, interval.low, interval.high, p)
+def _with_interval(accuracy: float, interval: AccuracyInterval, p: float | None) -> SourceAccuracy:
+    return SourceAccuracy(accuracy, interval.low, interval.high, p)
 
 
 def _with_features(ratings: Floats, features: Floats) -> Floats:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from almond.analysis.lowlevel.choices import (
     AlignmentBeside,
-    ChoiceTrials,
+    PairTrials,
     alignment_beside,
     choice_trials,
     differences_test,
@@ -92,7 +92,7 @@ def _by_target(rows: pd.DataFrame, features: pd.DataFrame) -> tuple[list[dict[st
     return table, absent
 
 
-def _scores(trials: ChoiceTrials, stimuli: pd.DataFrame) -> tuple[dict[str, SlopeTest] | None, str]:
+def _scores(trials: PairTrials, stimuli: pd.DataFrame) -> tuple[dict[str, SlopeTest] | None, str]:
     """Test the difference of predicted scores, alone and beside the low-level differences."""
     scores = score_differences(trials.rows, stimuli)
     if scores is None:
@@ -225,7 +225,8 @@ def _methods(_: Result) -> str:
         "difference; it is tested against one half by t, participants and themes random (two-way clustered "
         "covariance, both parts by jackknife; MacKinnon, Nielsen & Webb, 2023), degrees of freedom from the "
         "smaller number of units, less one, and one less for each component. The differences are tested "
-        f"jointly by F with Box’s approximation, the difference of predicted responses within targets by t. {DIRECT}"
+        "jointly by F with Box’s approximation, the difference of predicted responses within targets by t. "
+        + DIRECT
     )
 
 

@@ -21,7 +21,7 @@ def component_count(units: int, columns: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Components:
+class CovariateComponents:
     """The first q components of F columns: ``scale`` (F,) divides them, ``axes`` (q, F) turn them.
 
     ``explained``: the share of the scaled columns' squares that the components hold. Each component has a
@@ -37,7 +37,7 @@ class Components:
         return np.asarray((columns / self.scale) @ self.axes.T, np.float64)
 
 
-def principal_components(columns: Floats, count: int) -> Components:
+def components_about_zero(columns: Floats, count: int) -> CovariateComponents:
     """Compute principal components of ``columns`` (n, F) about zero: they are not centred here.
 
     A difference of zero stays zero in every component, so that an intercept beside them keeps its meaning.
@@ -56,4 +56,4 @@ def principal_components(columns: Floats, count: int) -> Components:
     turned = turned * np.sign(turned[rows, np.abs(turned).argmax(axis=1)])[:, None]
     own = lengths**2
     size = lengths[:count] / np.sqrt(len(columns))
-    return Components(scale, turned / size[:, None], float(own[:count].sum() / own.sum()))
+    return CovariateComponents(scale, turned / size[:, None], float(own[:count].sum() / own.sum()))

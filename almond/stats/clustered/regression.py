@@ -37,7 +37,7 @@ DEPENDENT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Predictors:
+class RegressionColumns:
     """What n trials are regressed on: ``tested`` (n, d) and ``beside`` (n, q), and their units.
 
     ``absorbed``: two sets of labels (n,) whose intercepts are taken out of everything; none where empty,
@@ -95,7 +95,7 @@ class SlopeTest:
     limited: bool
 
 
-def effects(values: Floats, predictors: Predictors) -> Effects:
+def effects(values: Floats, predictors: RegressionColumns) -> Effects:
     """Regress ``values`` (n, K), NaN where a rating was not asked, on the predictors.
 
     :raises InputError: values that are infinite, fewer than two participants or themes, tested columns that
@@ -144,7 +144,7 @@ def _outer(moves: Floats) -> Floats:
 class _Part:
     """The regression of ratings that were given in the same trials."""
 
-    def __init__(self, values: Floats, rows: NDArray[np.bool_], predictors: Predictors) -> None:
+    def __init__(self, values: Floats, rows: NDArray[np.bool_], predictors: RegressionColumns) -> None:
         self.width = predictors.tested.shape[1]
         columns = np.hstack([predictors.tested[rows], predictors.beside[rows], values])
         if predictors.absorbed:

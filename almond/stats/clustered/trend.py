@@ -19,7 +19,7 @@ from almond.errors import InputError
 from almond.stats.clustered.regression import (
     Effects,
     JointTest,
-    Predictors,
+    RegressionColumns,
     SlopeTest,
     effects,
     joint_test,
@@ -106,7 +106,7 @@ def joint_trend(data: Trajectories) -> JointTest:
 def _fitted(data: Trajectories, tested: Floats) -> Effects:
     people, scenes = (_crossed(labels, data.series) for labels in (data.people, data.scenes))
     beside = np.zeros((len(tested), 0))
-    return effects(data.values, Predictors(tested, beside, data.people, data.themes, (people, scenes)))
+    return effects(data.values, RegressionColumns(tested, beside, data.people, data.themes, (people, scenes)))
 
 
 def _codes(labels: Labels) -> NDArray[np.intp]:
