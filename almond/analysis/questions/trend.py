@@ -3,7 +3,8 @@
 Unit: participants and themes, both random. The test is a linear step in strength, within scenes and
 participants, by t with a two-way clustered covariance. Slopes fitted by participant and tested over
 participants, and Page's test with participants as blocks, hold the themes fixed; Page's test over themes
-holds the participants fixed and stands beside it.
+holds the participants fixed and stands beside it, a description: where people differ it rejects in up to half
+of null studies. The slope rejects in 4 to 7 percent, the mixed model in 1 to 7 (``docs/measured.md``).
 """
 
 from __future__ import annotations

@@ -11,6 +11,9 @@ without each unit in turn, V = (G - 1) / G sum (S_without - S)^2 (CV3 of MacKinn
 J. Appl. Econom. 38, 671; exact for units in which the intercepts that were taken out are nested, or in
 balanced designs). Residuals of few units are too small where covariates fit them, and the jackknife makes up
 for it. With nothing but an intercept and equal units it is the variance of ``two_way_mean``.
+
+Measured (``docs/measured.md``): true nulls are rejected in 1 to 6 % of studies of ratings and 2 to 6 % of
+choices with one covariate for every four themes; with plain sums of residuals instead of the jackknife in 6 to 14 %.
 """
 
 from __future__ import annotations
