@@ -13,7 +13,8 @@ balanced designs). Residuals of few units are too small where covariates fit the
 for it. With nothing but an intercept and equal units it is the variance of ``two_way_mean``.
 
 Measured (``docs/measured.md``): true nulls are rejected in 1 to 6 % of studies of ratings and 2 to 6 % of
-choices with one covariate for every four themes; with plain sums of residuals instead of the jackknife in 6 to 14 %.
+choices with one covariate for every four themes; with plain sums of residuals
+instead of the jackknife 6 to 14 % of those of ratings.
 """
 
 from __future__ import annotations
