@@ -155,7 +155,8 @@ def test_natural_images_are_correlated_with_scores_and_norms(tmp_path):
     found = analyse_export(folder)
     assert found.headline[0].startswith("Predicted responses correlated with how people rated the images")
     assert "LB and threat" in found.headline[0]
-    assert {row["analysis"] for row in found.data["not_run"]} == {"classification", "choices", "profiles"}
+    guided = {"classification", "choices", "profiles", "lowlevel", "lowlevel_choices", "trend"}
+    assert {row["analysis"] for row in found.data["not_run"]} == guided
     assert found.data["natural"]["norms"]["associations"][0]["predictor"] == "norm_valence"
     assert found.data["tests"][0]["status"] == "confirmatory"
     assert write_report(found, tmp_path / "report").is_file()
