@@ -86,6 +86,10 @@ CLAIMS = {
     "choices": "Of two images of a scene, people choose the one manipulated towards a higher predicted "
     "response more often than the other.",
     "natural": "Predicted responses of the images correlate with their mean ratings.",
+    "lowlevel": "Rating profiles of the targets differ beyond what low-level features of the images explain.",
+    "lowlevel_choices": "Between images that do not differ in low-level features, people choose the one "
+    "manipulated towards a higher predicted response more often than the other.",
+    "trend": "Ratings on the targets' own constructs rise with the signed strength of the manipulation.",
 }
 """What the usual hypothesis of a test claims."""
 

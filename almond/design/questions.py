@@ -13,6 +13,9 @@ QUESTIONS: Registry[Any] = Registry(
         "classification": "almond.analysis.questions.classification:QUESTION",
         "choices": "almond.analysis.questions.choices:QUESTION",
         "natural": "almond.analysis.questions.natural:QUESTION",
+        "lowlevel": "almond.analysis.questions.lowlevel:QUESTION",
+        "lowlevel_choices": "almond.analysis.questions.lowlevel_choices:QUESTION",
+        "trend": "almond.analysis.questions.trend:QUESTION",
         "ordinal": "almond.analysis.questions.ordinal:QUESTION",
     },
 )
@@ -30,7 +33,11 @@ DESCRIPTIONS: Registry[Any] = Registry(
 )
 """Those without a p value of their own."""
 
-ONE_WAY: dict[str, tuple[Direction, ...]] = {"classification": ("greater",), "natural": ("either",)}
+ONE_WAY: dict[str, tuple[Direction, ...]] = {
+    "classification": ("greater",),
+    "natural": ("either",),
+    "lowlevel": ("greater",),
+}
 """What some tests can show at all: an accuracy above chance; a correlation of either sign."""
 
 

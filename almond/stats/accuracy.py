@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from almond.stats.classification import balanced_accuracy, check_design
-from almond.stats.discriminant import METHODS, held_out_scores
+from almond.stats.discriminant import Classifier, held_out_scores, shrinkage_lda
 from almond.typing import Floats, Ints
 
 GROUPS = 10
@@ -56,23 +56,29 @@ class Attainable:
 
 
 def accuracy_interval(
-    ratings: Floats, targets: Sequence[str], themes: Sequence[str], *, rng: np.random.Generator
+    ratings: Floats,
+    targets: Sequence[str],
+    themes: Sequence[str],
+    *,
+    rng: np.random.Generator,
+    classifier: Classifier = shrinkage_lda,
 ) -> AccuracyInterval:
-    """Compute the interval of the balanced accuracy of the main classifier, each theme held out in turn.
+    """Compute the interval of a classifier's balanced accuracy, each theme held out in turn.
 
     :param ratings: (P, n, K) of P participants, two or more, and n images; NaN where an image was not rated.
     :param targets: (n,). :param themes: (n,). :param rng: draws which participants are left out together.
+    :param classifier: the main one unless told.
     :raises InputError: a design that cannot be cross-validated over themes.
     """
     values = mean_profiles(ratings)
     labels, where, classes = check_design(values, targets, themes)
-    right = _right(values, labels, where, len(classes))
+    right = _right(values, labels, where, len(classes), classifier)
     accuracy = float(np.mean([right[labels == index].mean() for index in range(len(classes))]))
     people, units = len(ratings), len(np.unique(where))
     se_themes = _theme_error(right, labels, where)
     groups = rng.permutation(people) % min(GROUPS, people)
     without = [
-        _accuracy_without(ratings[groups != group], labels, where, len(classes))
+        _accuracy_without(ratings[groups != group], labels, where, len(classes), classifier)
         for group in np.unique(groups)
     ]
     # Delete-a-group jackknife (Kott, 2001, J. Off. Stat. 17, 521): (G - 1) / G sum (a_g - mean)^2
@@ -83,6 +89,20 @@ def accuracy_interval(
     return AccuracyInterval(low, high, se_themes, se_people, df)
 
 
+def held_out_interval(values: Floats, targets: Sequence[str], themes: Sequence[str]) -> AccuracyInterval:
+    """Compute the interval of the main classifier's balanced accuracy from values that no participant gave.
+
+    :param values: (n, K) of n images. :param targets: (n,). :param themes: (n,), the only random factor.
+    :raises InputError: a design that cannot be cross-validated over themes.
+    """
+    labels, where, classes = check_design(values, targets, themes)
+    right = _right(values, labels, where, len(classes), shrinkage_lda)
+    accuracy = float(np.mean([right[labels == index].mean() for index in range(len(classes))]))
+    se, df = _theme_error(right, labels, where), len(np.unique(where)) - 1
+    low, high = share_interval(accuracy, se**2, df)
+    return AccuracyInterval(low, high, se, 0.0, df)
+
+
 def mean_profiles(ratings: Floats) -> Floats:
     """Average ratings (P, n, K) over the participants who gave them -> (n, K); NaN where nobody did."""
     given = np.isfinite(ratings)
@@ -91,16 +111,20 @@ def mean_profiles(ratings: Floats) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _right(values: Floats, labels: Ints, themes: NDArray[np.str_], classes: int) -> Floats:
-    scores = held_out_scores(values, labels[None], themes, classes, METHODS["lda"][1])
+def _right(
+    values: Floats, labels: Ints, themes: NDArray[np.str_], classes: int, classifier: Classifier
+) -> Floats:
+    scores = held_out_scores(values, labels[None], themes, classes, classifier)
     return np.asarray(scores.argmax(axis=2)[0] == labels, np.float64)
 
 
-def _accuracy_without(ratings: Floats, labels: Ints, themes: NDArray[np.str_], classes: int) -> float:
+def _accuracy_without(
+    ratings: Floats, labels: Ints, themes: NDArray[np.str_], classes: int, classifier: Classifier
+) -> float:
     """Classify the images that the remaining participants rated."""
     values = mean_profiles(ratings)
     rows = np.isfinite(values).all(axis=1)
-    scores = held_out_scores(values[rows], labels[None, rows], themes[rows], classes, METHODS["lda"][1])
+    scores = held_out_scores(values[rows], labels[None, rows], themes[rows], classes, classifier)
     return float(balanced_accuracy(scores.argmax(axis=2), labels[None, rows], classes)[0])
 
 

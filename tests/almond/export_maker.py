@@ -13,6 +13,7 @@ import pandas as pd
 
 from almond.design.plan import StudyPlan
 from almond.digest import canonical_json, digest_file, digest_json
+from almond.exchange.schema import LOWLEVEL
 
 TIME = "2026-01-05T10:00:00+00:00"
 CONSTRUCTS = ("threat", "urgency", "social", "pleasantness")
@@ -24,7 +25,8 @@ class World:
     """What a made study is like: ``effect`` in SDs of a rating on the target's own construct and in log odds
     of aligned choices; all standard deviations that a real study has.
 
-    ``themes_told`` is false for an export from before themes: neither plan nor tables have any.
+    ``themes_told`` is false for an export from before themes: neither plan nor tables have any. ``unguided``:
+    every scene has an image at strength 0. ``lowlevel``: images have low-level features, of noise.
     """
 
     participants: int = 12
@@ -42,6 +44,9 @@ class World:
     seed: int = 7
     natural: bool = False
     predicted: float = 0.8
+    strengths: tuple[float, ...] = (1.0,)
+    unguided: bool = False
+    lowlevel: bool = False
 
 
 def sha(text: str) -> str:
@@ -55,16 +60,24 @@ def stimuli_of(world: World, rng: np.random.Generator) -> pd.DataFrame:
         if world.natural:
             rows.append(stimulus(f"photo-{scene:02d}", f"photo-{scene:02d}", theme, "", 0))
             continue
+        if world.unguided:
+            rows.append(stimulus(f"s{scene:02d}-base", f"scene-{scene:02d}", theme, "", 0))
         for target in TARGETS:
-            for direction in (1, -1):
-                name = f"s{scene:02d}-{target}-{'up' if direction > 0 else 'down'}"
-                rows.append(stimulus(name, f"scene-{scene:02d}", theme, target, direction))
+            for strength in world.strengths:
+                for direction in (1, -1):
+                    name = f"s{scene:02d}-{target}-{'up' if direction > 0 else 'down'}"
+                    name += "" if strength == 1.0 else f"-{strength:g}"
+                    made = stimulus(name, f"scene-{scene:02d}", theme, target, direction)
+                    rows.append({**made, "strength": strength})
     frame = pd.DataFrame(rows)
     for target in TARGETS:
         own = frame["intended_target"] == target
         frame[f"score_{target}"] = rng.normal(0, 1, len(frame)) + own * frame["direction"]
     if world.natural:
         frame["norm_valence"] = rng.normal(4, 1, len(frame))
+    if world.lowlevel:
+        measured = np.random.default_rng([world.seed, 13]).uniform(0.1, 0.5, (len(frame), len(LOWLEVEL)))
+        frame[list(LOWLEVEL)] = measured.round(4)
     return frame
 
 
@@ -155,11 +168,12 @@ def percepts(world: World, stimuli: pd.DataFrame, rng: np.random.Generator) -> n
     }
     found = np.array([scenes[name] for name in stimuli["base_scene"]])
     found += rng.normal(0, world.stimulus_sd, found.shape)
-    for row, (target, direction) in enumerate(
-        zip(stimuli["intended_target"], stimuli["direction"], strict=True)
+    columns = ("intended_target", "direction", "strength")
+    for row, (target, direction, strength) in enumerate(
+        zip(*(stimuli[name] for name in columns), strict=True)
     ):
         if target:
-            found[row, TARGETS.index(target)] += world.effect * direction / 2
+            found[row, TARGETS.index(target)] += world.effect * direction * strength / 2
     if world.natural:
         found[:, 0] += world.predicted * stimuli["score_LB"].to_numpy()
     return found

@@ -1,0 +1,1 @@
+"""Low-level features of the images beside what participants answered."""

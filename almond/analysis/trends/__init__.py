@@ -1,0 +1,1 @@
+"""Ratings along the signed strength of the manipulation."""

@@ -1,0 +1,1 @@
+"""Regression with two crossed factors random, participants and themes, beside other predictors."""
