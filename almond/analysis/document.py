@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from almond.analysis.external import external_facts, external_section
 from almond.analysis.questions.base import answered
+from almond.analysis.screening.flow_document import flow_figures, with_flow
 from almond.analysis.sentences import (
     deviation_sentences,
     exclusion_sentences,
@@ -23,7 +24,8 @@ from almond.report.wording import decimal, p_cell
 Data = Mapping[str, Any]
 PREPARATION = (
     "Ratings are standardised within participant and construct over all images that the participant "
-    "rated, without use of the labels. Exclusions follow rules that never look at an answer."
+    "rated, without use of the labels. Exclusions follow rules that never look at "
+    "what an image was made for."
 )
 
 
@@ -41,7 +43,7 @@ def study_document(data: Data) -> Document:
             *_verdicts(data),
             *_answers(data),
             *_origin(data),
-            _participants(data),
+            with_flow(_participants(data), data),
             _methods(data),
             _provenance(data),
         ),
@@ -51,11 +53,12 @@ def study_document(data: Data) -> Document:
 def draw_study(data: Data) -> dict[str, Figure]:
     """Draw every figure that the results allow, by name."""
     with style():
-        return {
+        figures = {
             name: figure
             for question, result in answered(data)
             for name, figure in question.figures(result).items()
         }
+        return figures | flow_figures(data)
 
 
 def _answers(data: Data) -> list[Section]:

@@ -72,7 +72,10 @@ def deviation_sentences(data: Mapping[str, Any]) -> list[str]:
     if external.external_facts(data):
         return [external.DEVIATIONS]
     return [
-        f"Deviation. {row['kind'].capitalize()}: {row['what']} planned {row['planned']}, done {row['done']}."
+        f"Deviation. Exclusions: the planned rule “{row['what']}” could not be applied, {row['done']}."
+        if row["kind"] == "exclusions"
+        else f"Deviation. {row['kind'].capitalize()}: {row['what']} planned {row['planned']}, done "
+        f"{row['done']}."
         for row in data["deviations"]
     ] or ["Deviations from the plan: none."]
 
