@@ -18,6 +18,7 @@ from almond.design.trials import TRIAL_KINDS
 from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
+from studies.exclusions import Exclusion
 from studies.preregistrations import Hypothesis, Preregistration
 from studies.records import AssignmentList, StudyLog, images_by_name, stimulus_name
 
@@ -25,6 +26,7 @@ __all__ = [
     "AssignmentList",
     "Block",
     "Construct",
+    "Exclusion",
     "Hypothesis",
     "Preregistration",
     "Study",

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from almond.analysis.external import external_facts, external_section
 from almond.analysis.questions.base import answered
-from almond.analysis.screening.flow_document import flow_figures, with_flow
+from almond.analysis.screening.flow_document import flow_figures, rules_in_words, with_flow
 from almond.analysis.sentences import (
     deviation_sentences,
     exclusion_sentences,
@@ -145,7 +145,7 @@ def _methods(data: Data) -> Section:
     head = ("test", "p", "p Holm over primary", "in the plan", "status")
     return Section(
         title="Methods, and what did not run",
-        paragraphs=(PREPARATION, *_themes_in_words(data), *methods),
+        paragraphs=(PREPARATION, *rules_in_words(data), *_themes_in_words(data), *methods),
         tables=(Table(head, tests, text=(0, 3, 4)),) if tests else (),
         items=(*absent, *deviation_sentences(data)),
     )

@@ -72,7 +72,7 @@ def deviation_sentences(data: Mapping[str, Any]) -> list[str]:
     if external.external_facts(data):
         return [external.DEVIATIONS]
     return [
-        f"Deviation. Exclusions: the planned rule “{row['what']}” could not be applied, {row['done']}."
+        f"Deviation. Exclusions: the rule “{row['what']}” was planned and not applied: {row['done']}."
         if row["kind"] == "exclusions"
         else f"Deviation. {row['kind'].capitalize()}: {row['what']} planned {row['planned']}, done "
         f"{row['done']}."
@@ -81,8 +81,10 @@ def deviation_sentences(data: Mapping[str, Any]) -> list[str]:
 
 
 def exclusion_sentences(data: Mapping[str, Any]) -> list[str]:
-    """List how many each rule left out."""
+    """List how many each rule left out; the report says those of the plan in its own words."""
+    planned = {row["rule"] for row in data["sample"]["rules"]}
     return [
         f"Rule “{row['rule']}”: {row['count']} of {row['of']} {row['what']} left out."
         for row in data["sample"]["exclusions"]
+        if row["rule"] not in planned
     ]

@@ -182,7 +182,8 @@ def _rows(context: Context) -> pd.DataFrame:
 
 def _retest(context: Context) -> EffectEstimate:
     rows = _rows(context)
-    test = two_way_mean(rows["aligned"].to_numpy(float), rows["participant_id"], rows["theme"], null=0.5)
+    aligned, people, themes = (rows[name].to_numpy() for name in ("aligned", "participant_id", "theme"))
+    test = two_way_mean(aligned.astype(np.float64), people, themes, null=0.5)
     return EffectEstimate(test.estimate, 0.5, test.p, test.low, test.high)
 
 

@@ -21,13 +21,13 @@ MAIN, SIDE = (0.03, 1.97), (2.27, 4.97)
 SIDE_CHARACTERS = 38
 
 
-def flow_figure(steps: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Figure:
-    """Draw one row per step that counts people, and between rows who was left out.
+def flow_figure(steps: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw a row for every step: who remains, and who was left out.
 
-    :param steps: rows with ``step``, ``left``, ``out`` and ``why``, from all who joined to those analysed.
-    :param names: words of the steps.
+    :param steps: rows with ``step`` (in words), ``left``, ``out`` and ``why``, from all who joined to those
+        who are analysed.
     """
-    rows = [_side_lines(row, names) for row in steps[1:-1]]
+    rows = [_side_lines(row) for row in steps[1:-1]]
     heights = [max(2, len(lines)) * LINE + 2 * MARGIN for lines in rows]
     ends = LINE + 2 * MARGIN
     whole = 2 * ends + sum(heights) + GAP * (len(rows) + 1)
@@ -47,8 +47,8 @@ def flow_figure(steps: Sequence[Mapping[str, Any]], names: Mapping[str, str]) ->
     return figure
 
 
-def _side_lines(row: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    text = f"{row['out']} left out: {names.get(row['step'], row['step'])}"
+def _side_lines(row: Mapping[str, Any]) -> list[str]:
+    text = f"{row['out']} left out: {row['step']}"
     if row["why"]:
         text += f" ({row['why']})"
     return textwrap.wrap(text, SIDE_CHARACTERS)

@@ -29,7 +29,7 @@ class Repeats(ExclusionRule):
 
     kind: Literal["repeats"] = "repeats"
     largest_difference: Annotated[Number, Field(gt=0, le=100)] | None = Field(
-        25.0,
+        30.0,
         title="largest mean difference",
         description="Between two ratings of one image, 0 to 100; ratings at random differ by 33. Empty: no "
         "limit.",
@@ -40,7 +40,9 @@ class Repeats(ExclusionRule):
         description="Of first and second ratings, less each construct's mean. Empty: no limit.",
     )
     least_pairs: Annotated[Whole, Field(ge=1)] = Field(
-        5, title="fewest pairs", description="Images times constructs; fewer say nothing about a participant."
+        10,
+        title="fewest pairs",
+        description="Images times constructs; fewer say nothing about a participant.",
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
