@@ -25,17 +25,16 @@ class Exclusion(models.Model):
     order = models.PositiveSmallIntegerField(
         default=1,
         validators=[MinValueValidator(1)],
-        help_text="Rules are applied from the lowest to the highest.",
+        help_text="Rules are applied from the lowest to the highest; those of one number as they were added.",
     )
     rule = models.CharField(max_length=40, choices=rule_choices)
     parameters = models.JSONField(default=dict, blank=True)
 
     class Meta:
         verbose_name = "exclusion rule"
-        ordering = ["study", "order"]
+        ordering = ["study", "order", "pk"]
         constraints = [
             models.UniqueConstraint(fields=["study", "rule"], name="exclusion_rule_once_per_study"),
-            models.UniqueConstraint(fields=["study", "order"], name="exclusion_order_once_per_study"),
             models.CheckConstraint(condition=~Q(rule=""), name="exclusion_has_a_rule"),
         ]
 

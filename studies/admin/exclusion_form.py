@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 
 from almond.design.exclusions import EXCLUSIONS
 from almond.errors import InputError
@@ -45,7 +46,7 @@ def form_field(schema: Mapping[str, Any]) -> Any:
     :raises InputError: a parameter of another type.
     """
     options = [schema, *schema.get("anyOf", ())]
-    texts = {"help_text": schema.get("description", ""), "label": schema.get("title")}
+    texts = {"help_text": schema.get("description", ""), "label": capfirst(schema.get("title"))}
     kind = next((option.get("type") for option in options if option.get("type") not in (None, "null")), None)
     if "enum" in schema:
         field = choice_field([(name, name.replace("_", " ")) for name in schema["enum"]], **texts)
@@ -66,7 +67,7 @@ class ExclusionForm(ConditionalFields, RowForm):
 
     class Meta:
         model = Exclusion
-        fields = ("order", "rule")
+        fields = ("rule", "order")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -63,8 +63,7 @@ class ExclusionInline(DraftInline):
 
     def get_fields(self, request: HttpRequest, obj: Study | None = None) -> list[Any]:
         """List the parameters of every rule, of which the form shows those of the chosen one."""
-        first = ("order", "rule")
-        return [first, *all_parameters()] if self.may_edit(obj) else [first, "in_words"]
+        return ["rule", "order", *(all_parameters() if self.may_edit(obj) else ["in_words"])]
 
     @display(description="who is left out")
     def in_words(self, row: Exclusion) -> str:

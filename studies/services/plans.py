@@ -37,7 +37,7 @@ def build_plan(study: Study) -> StudyPlan:
         "analysis": {
             "permutations": study.permutations,
             "primary": tests,
-            "exclusions": [row.to_json() for row in study.exclusions.order_by("order")],
+            "exclusions": [row.to_json() for row in study.exclusions.order_by("order", "pk")],
         },
         "preregistration": preregistration_of(study, planned, constructs, tests, (stimuli, pairs)),
     }

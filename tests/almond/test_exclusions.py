@@ -358,7 +358,7 @@ def test_every_rule_says_its_numbers() -> None:
 
 
 def share_caught(careless_share: float, participants: int = 120) -> tuple[dict[str, float], float]:
-    """Return the share of simulated participants whom each rule catches with its defaults, and any of them."""
+    """Return the share of simulated participants whom each rule catches as it is by default, and of any."""
     plan = full_plan(6, 2, ratings=24, repeats=6, choices=12)
     rng = generator(5, "percepts")
     percepts = {row.id: rng.uniform(0, 1, len(LATENTS)) * (rng.random(16) < 0.5) for row in plan.stimuli}
