@@ -30,6 +30,7 @@ from almond.analysis.questions.base import (
 )
 from almond.analysis.sample import Sample, rating_summaries
 from almond.analysis.screening.robustness import repeat_primary_tests
+from almond.analysis.screening.screen import arrivals_of
 from almond.analysis.sentences import headline
 from almond.analysis.study_data import StudyData, read_study
 from almond.analysis.verdicts import judge_hypotheses
@@ -227,6 +228,7 @@ def _sample_facts(context: Context) -> dict[str, Any]:
         "exclusions": sample.exclusions,
         "excluded": sample.excluded,
         "flow": sample.flow,
+        "arrivals": arrivals_of(context.data.manifest),
         "rules": [{"rule": rule.name, "words": rule.words} for rule in sample.rules],
         "ratings_summary": rating_summaries(context.ratings, context.constructs),
     }

@@ -39,6 +39,7 @@ from almond.rng import generator
 from almond.shapes import ShapeError
 from almond.world.scenes import LATENTS
 from tests.almond.design_plans import full_plan
+from tests.almond.export_maker import reseal
 from tests.almond.screened_export import BROKEN, load, plan_rules, read, screened_export, write
 
 OUTCOME = {
@@ -415,6 +416,15 @@ def test_the_flow_adds_up_and_keeps_the_order_of_the_plan(result: AnalysisResult
     counted = {row["rule"]: (row["count"], row["of"]) for row in result.data["sample"]["exclusions"]}
     assert counted["completed only"] == (2, 14)
     assert counted["repeats"] == (1, 9)
+
+
+def test_who_never_joined_is_said_as_the_site_counted(tmp_path: Path) -> None:
+    counts = {"arrived": 20, "refused": {"full": 2, "pause": 1}, "consented": 17, "withdrew": 1, "lists": []}
+    folder = screened_export(tmp_path / "export", participants=8, scenes=6)
+    reseal(folder, about={"flow": counts})
+    found = analyse_export(folder).data
+    assert found["sample"]["arrivals"] == {"arrived": 20, "refused": 3, "consented": 17, "withdrew": 1}
+    assert "20 arrived, 3 refused, 17 consented, 1 withdrew." in render_markdown(study_document(found))
 
 
 def test_whoever_finished_counts_for_the_stopping_rule(data: StudyData, result: AnalysisResult) -> None:

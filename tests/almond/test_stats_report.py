@@ -117,7 +117,7 @@ def page_of(found: AnalysisResult) -> str:
 def test_the_page_needs_nothing_from_elsewhere(result):
     page = page_of(result)
     assert page.startswith("<!doctype html>")
-    assert page.count("<svg ") == len(draw_study(result.data)) == 6
+    assert page.count("<svg ") == len(draw_study(result.data)) == 8
     assert "prefers-color-scheme:dark" in page
     assert not re.search(r'(src|href)="(?!#)', page)
     assert not re.search(r"url\((?!#)", page)

@@ -70,7 +70,9 @@ def _in_words(row: Data) -> dict[str, Any]:
 def _picture(data: Data) -> tuple[Picture, ...]:
     if not data["sample"]["flow"]:
         return ()
-    return (Picture(FLOW, "Flow of participants, from all who joined to those who are analysed."),)
+    counts = ", ".join(f"{count} {name}" for name, count in data["sample"]["arrivals"].items())
+    before = f" Before that, as the site counted people: {counts}." if counts else ""
+    return (Picture(FLOW, f"Flow of participants, from all in the export to those analysed.{before}"),)
 
 
 def _excluded(data: Data) -> tuple[Table, ...]:
@@ -96,7 +98,7 @@ def _robustness(data: Data) -> Iterator[Table]:
             for row in data["robustness"]
             if row["test"] == test
         )
-        yield Table((f"{test}, by rules", "n", "estimate", "p"), rows)
+        yield Table((f"{test}, rules", "n", "estimate", "p"), rows, wrapped=(0,))
 
 
 def _rules(variant: str) -> str:

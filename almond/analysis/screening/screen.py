@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from almond.design.exclusions.base import BlindTables, CannotApply, ExclusionRule
+
+ARRIVALS = ("arrived", "refused", "consented", "withdrew")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,18 @@ def first_caught(applied: Sequence[AppliedRule], *, omit: Collection[str] = ()) 
             for person, why in rule.caught.items():
                 excluded.setdefault(person, Excluded(person, rule.name, why))
     return tuple(excluded.values())
+
+
+def arrivals_of(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many people arrived, were refused, consented and withdrew, as a site counted them.
+
+    Empty for an export that does not say it. Who withdrew may be in no table.
+    """
+    told = dict(manifest.get("about") or {}).get("flow")
+    if not isinstance(told, Mapping):
+        return {}
+    counts = {**told, "refused": sum(dict(told.get("refused") or {}).values())}
+    return {name: int(counts[name]) for name in ARRIVALS if name in counts}
 
 
 def flow_of(

@@ -127,7 +127,7 @@ def either(*parts: Judged) -> Judged:
     return Judged(caught, tuple(nowhere))
 
 
-def listed(parts: Iterable[str]) -> str:
+def clauses_joined(parts: Iterable[str]) -> str:
     """Join clauses: ``a``, ``a, or b``, ``a, b, or c``."""
     clauses = list(parts)
     return clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])}, or {clauses[-1]}"

@@ -17,8 +17,8 @@ from almond.design.exclusions.base import (
     CannotApply,
     ExclusionRule,
     Judged,
+    clauses_joined,
     either,
-    listed,
     over,
     under,
 )
@@ -61,7 +61,7 @@ class Devices(ExclusionRule):
             clauses.append(f"whose window was lower than {self.least_height:g} pixels")
         if self.slowest_frame_ms is not None:
             clauses.append(f"whose display took longer than {self.slowest_frame_ms:g} ms for a frame")
-        return f"Devices: participants {listed(clauses)}, when they loaded the study's page."
+        return f"Devices: participants {clauses_joined(clauses)}, when they loaded the study's page."
 
     def judge(self, tables: BlindTables) -> Judged:
         if tables.events is None:
@@ -90,13 +90,13 @@ def extremes(events: pd.DataFrame, name: str, of: Any) -> dict[str, float]:
     values: dict[str, list[float]] = {}
     loads = events[events["kind"] == "load"]
     for person, detail in zip(loads["participant_id"], loads["detail"], strict=True):
-        value = facts_of(detail).get(name)
+        value = event_facts(detail).get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             values.setdefault(str(person), []).append(float(value))
     return {person: float(of(told)) for person, told in values.items()}
 
 
-def facts_of(detail: str) -> dict[str, Any]:
+def event_facts(detail: str) -> dict[str, Any]:
     """Read the further facts of an event, a JSON object; ``InputError`` for anything else."""
     try:
         facts = json.loads(detail) if detail else {}

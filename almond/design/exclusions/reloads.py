@@ -12,8 +12,8 @@ from almond.design.exclusions.base import (
     CannotApply,
     ExclusionRule,
     Judged,
+    clauses_joined,
     either,
-    listed,
     over,
 )
 from almond.shapes import Whole
@@ -43,7 +43,7 @@ class Reloads(ExclusionRule):
             clauses.append(f"who loaded the study's page again more than {self.most_reloads} times")
         if self.most_blurs is not None:
             clauses.append(f"whose window lost the focus more than {self.most_blurs} times")
-        return f"Reloads: participants {listed(clauses)}."
+        return f"Reloads: participants {clauses_joined(clauses)}."
 
     def judge(self, tables: BlindTables) -> Judged:
         if tables.events is None:

@@ -12,8 +12,8 @@ from almond.design.exclusions.base import (
     CannotApply,
     ExclusionRule,
     Judged,
+    clauses_joined,
     either,
-    listed,
     over,
     under,
 )
@@ -60,7 +60,7 @@ class Repeats(ExclusionRule):
         if self.least_correlation is not None:
             clauses.append(f"correlate below {self.least_correlation:g}, less each construct's mean")
         return (
-            f"Repeats: participants whose two ratings of images shown twice {listed(clauses)} (with "
+            f"Repeats: participants whose two ratings of images shown twice {clauses_joined(clauses)} (with "
             f"{self.least_pairs} or more pairs of ratings)."
         )
 
@@ -83,7 +83,7 @@ class Repeats(ExclusionRule):
             )
         if self.least_correlation is not None:
             yield under(
-                correlations(pairs),
+                repeat_correlations(pairs),
                 people,
                 self.least_correlation,
                 lambda r: f"ratings of images shown twice correlate with r = {r:.2f}",
@@ -99,7 +99,7 @@ def rating_pairs(ratings: pd.DataFrame) -> pd.DataFrame:
     return first.to_frame().join(second, how="inner").reset_index()
 
 
-def correlations(pairs: pd.DataFrame) -> dict[str, float]:
+def repeat_correlations(pairs: pd.DataFrame) -> dict[str, float]:
     """Return Pearson's r of first and second ratings of every participant, each construct's mean removed.
 
     NaN where either does not vary. Without removing them, constructs that differ in their mean would make

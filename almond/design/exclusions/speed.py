@@ -16,8 +16,8 @@ from almond.design.exclusions.base import (
     CannotApply,
     ExclusionRule,
     Judged,
+    clauses_joined,
     either,
-    listed,
     over,
     percentage,
 )
@@ -49,7 +49,7 @@ class Speed(ExclusionRule):
         ]
         if self.longest_minutes is not None:
             clauses.append(f"who took more than {self.longest_minutes:g} minutes from consent to the end")
-        return f"Speed: participants {listed(clauses)}."
+        return f"Speed: participants {clauses_joined(clauses)}."
 
     def judge(self, tables: BlindTables) -> Judged:
         fast = self._fast_shares(tables)

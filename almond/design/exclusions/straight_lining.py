@@ -16,8 +16,8 @@ from almond.design.exclusions.base import (
     CannotApply,
     ExclusionRule,
     Judged,
+    clauses_joined,
     either,
-    listed,
     over,
     percentage,
     under,
@@ -63,7 +63,7 @@ class StraightLining(ExclusionRule):
             clauses.append(
                 f"who chose the same side in more than {percentage(self.most_one_side)} of choices"
             )
-        return f"Straight-lining: participants {listed(clauses)}."
+        return f"Straight-lining: participants {clauses_joined(clauses)}."
 
     def unmet(self, kinds: Collection[str], repeats: int) -> Iterator[tuple[str, str]]:
         for name in ("least_sd", "longest_run"):
