@@ -56,6 +56,13 @@ class Sample:
     flow: tuple[FlowStep, ...]
     set_aside: pd.DataFrame
 
+    @property
+    def why_nobody(self) -> str:
+        """Say why nobody is analysed, where that is so."""
+        if self.finished:
+            return "the plan’s exclusion rules leave no participant"
+        return "no participant completed every trial"
+
 
 def analysed_kind(people: pd.DataFrame) -> str:
     """Return whose answers are analysed: people's, or where no person took part those of robots."""

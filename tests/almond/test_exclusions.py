@@ -418,6 +418,22 @@ def test_the_flow_adds_up_and_keeps_the_order_of_the_plan(result: AnalysisResult
     assert counted["repeats"] == (1, 9)
 
 
+def test_where_the_rules_leave_nobody_the_tests_without_them_stand_all_the_same(tmp_path: Path) -> None:
+    folder = screened_export(tmp_path / "export", participants=8, scenes=6)
+    plan_rules(folder, {"kind": "speed", "fastest_ms": 59000.0})
+    found = analyse_export(folder).data
+    assert found["sample"]["analysed"] == 0
+    rows = {(row["test"], row["rules"]): row for row in found["robustness"]}
+    nobody = "the plan’s exclusion rules leave no participant"
+    assert {
+        row["reason"] for row in found["not_run"] if row["analysis"] in ("choices", "classification")
+    } == {nobody}
+    for test in ("choices", "classification"):
+        assert (rows[test, "all"]["p"], rows[test, "all"]["reason"]) == (None, nobody)
+        assert rows[test, "none"]["p"] > 0
+    assert f"Not run: {nobody}." in render_markdown(study_document(found))
+
+
 def test_who_never_joined_is_said_as_the_site_counted(tmp_path: Path) -> None:
     counts = {"arrived": 20, "refused": {"full": 2, "pause": 1}, "consented": 17, "withdrew": 1, "lists": []}
     folder = screened_export(tmp_path / "export", participants=8, scenes=6)

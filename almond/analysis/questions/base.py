@@ -58,7 +58,7 @@ class Context:
         :raises NotApplicable: nobody finished, or nothing was rated.
         """
         if not self.sample.participants:
-            raise NotApplicable("no participant completed every trial")
+            raise NotApplicable(self.sample.why_nobody)
         if self.profiles is None or not self.profiles.stimuli:
             raise NotApplicable("the export holds no ratings")
         return self.profiles

@@ -174,7 +174,7 @@ def _rows(context: Context) -> pd.DataFrame:
     if not len(context.data.choices):
         raise NotApplicable("the export holds no choices")
     if not len(rows):
-        raise NotApplicable("no participant completed every trial")
+        raise NotApplicable(context.sample.why_nobody)
     if (rows["intended_target"] == "").any():
         raise NotApplicable("some pairs have no intended target")
     return rows

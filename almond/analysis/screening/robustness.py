@@ -42,16 +42,15 @@ class Variant:
 def repeat_primary_tests(
     questions: Sequence[Question], context: Context, result: Mapping[str, Any]
 ) -> list[Variant]:
-    """Repeat every primary test that ran under other exclusions; nothing where the plan has no rule.
+    """Repeat every primary test under other exclusions; nothing where the plan has no rule.
 
     :param result: the analysis so far; tests with all rules are taken from it.
     """
     applied = [rule.name for rule in context.sample.rules if not rule.problem]
     if not applied:
         return []
-    primary = {row["test"] for row in result["tests"] if row["primary"]}
-    tests = [question for question in questions if question.name in primary]
-    variants = [_planned(question, context.sample, result[question.name]) for question in tests]
+    tests = [question for question in questions if question.name in result["planned"]["primary"]]
+    variants = [_planned(question, context.sample, result) for question in tests]
     screening = screen(context.data)
     omissions = {"none": applied} | {f"without {name}": [name] for name in applied if len(applied) > 1}
     known = {context.sample.participants: {row.test: row for row in variants}}
@@ -66,11 +65,14 @@ def repeat_primary_tests(
     return sorted(variants, key=lambda row: order[row.test])
 
 
-def _planned(question: Question, sample: Sample, answer: Mapping[str, Any]) -> Variant:
+def _planned(question: Question, sample: Sample, result: Mapping[str, Any]) -> Variant:
+    answer, count = result[question.name], len(sample.participants)
+    if answer is None:
+        reasons = {row["analysis"]: row["reason"] for row in result["not_run"]}
+        return Variant(question.name, "all", count, reason=reasons[question.name])
     estimate = question.estimate(answer, Aim())
     p = question.p(answer) if question.p else None
-    value = estimate.value if estimate else None
-    return Variant(question.name, "all", len(sample.participants), p, value)
+    return Variant(question.name, "all", count, p, estimate.value if estimate else None)
 
 
 def _repeat(question: Question, context: Context) -> Variant:
