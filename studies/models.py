@@ -19,6 +19,7 @@ from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
 from studies.amendments import Amendment, Look, Unlocking
+from studies.exclusions import Exclusion
 from studies.preregistrations import Hypothesis, Preregistration
 from studies.records import AssignmentList, StudyLog, images_by_name, stimulus_name
 
@@ -27,6 +28,7 @@ __all__ = [
     "AssignmentList",
     "Block",
     "Construct",
+    "Exclusion",
     "Hypothesis",
     "Look",
     "Preregistration",
@@ -37,7 +39,6 @@ __all__ = [
     "stimulus_name",
 ]
 
-LARGEST_SEED = 2**53 - 1
 IS_CODE = RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")
 
 
@@ -121,7 +122,7 @@ class Study(models.Model):
     )
     seed = models.PositiveBigIntegerField(
         default=1,
-        validators=[MaxValueValidator(LARGEST_SEED)],
+        validators=[MaxValueValidator(2**53 - 1)],
         help_text="Orders, sides and lists follow from it.",
     )
     participants_planned = models.PositiveIntegerField(

@@ -7,7 +7,6 @@ called, and why, is decided by ``almond.analysis.label``.
 from __future__ import annotations
 
 import dataclasses
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,8 +28,11 @@ from almond.analysis.questions.base import (
     Settings,
     load_questions,
     make_context,
+    plain_values,
 )
 from almond.analysis.sample import rating_summaries
+from almond.analysis.screening.robustness import repeat_primary_tests
+from almond.analysis.screening.screen import arrivals_of
 from almond.analysis.sentences import headline
 from almond.analysis.study_data import StudyData, read_study
 from almond.analysis.verdicts import judge_hypotheses
@@ -131,6 +133,7 @@ def analyse_export(
         **results,
     }
     result["tests"] = list_tests(questions, result)
+    result["robustness"] = repeat_primary_tests(questions, context, result)
     result["verdicts"] = judge_hypotheses(data.plan, questions, result)
     result["equivalence"] = equivalence_rows(data.plan, questions, result)
     plain = rounded(result)
@@ -207,6 +210,10 @@ def _sample_facts(context: Context) -> dict[str, Any]:
         "scenes": context.data.stimuli["base_scene"].nunique(),
         **({"theme_remark": context.data.theme_remark} if context.data.theme_remark else {}),
         "exclusions": sample.exclusions,
+        "excluded": sample.excluded,
+        "flow": sample.flow,
+        "arrivals": arrivals_of(context.data.manifest),
+        "rules": [{"rule": rule.name, "words": rule.words} for rule in sample.rules],
         "ratings_summary": rating_summaries(context.ratings, context.constructs),
     }
 
@@ -219,19 +226,6 @@ def _versions() -> dict[str, str]:
         "scipy": scipy.__version__,
         "pandas": pd.__version__,
     }
-
-
-def plain_values(value: Any) -> Any:
-    """Turn dataclasses into objects, arrays and tuples into lists, NaN and infinities into None."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain_values(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(name): plain_values(entry) for name, entry in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return plain_values(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain_values(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def rounded(value: Any) -> Any:

@@ -30,6 +30,8 @@ Row = dict[str, Any]
 def list_deviations(data: StudyData, settings: Settings, sample: Sample) -> list[Row]:
     """List differences from the plan, by kind: rows with ``kind``, ``what``, ``planned`` and ``done``.
 
+    Whoever finished counts for the sample, also where a planned rule left them out of the analysis.
+
     Nothing of an external export, whose plan is not known. Of a rehearsal only numbers and settings: its
     stopping rule is about people.
     """
@@ -37,8 +39,9 @@ def list_deviations(data: StudyData, settings: Settings, sample: Sample) -> list
         return []
     plan = data.plan
     rows = [
-        _row("sample", "participants", plan.participants, len(sample.participants)),
+        _row("sample", "participants", plan.participants, len(sample.finished)),
         *_of_collecting(data),
+        *(_row("exclusions", rule.name, "applied", rule.problem or "applied") for rule in sample.rules),
         _row("analysis", "permutations", plan.analysis.permutations, settings.permutations),
         _row("analysis", "seed", plan.seed, settings.seed),
         _row("analysis", "alpha", plan.analysis.alpha, settings.alpha),

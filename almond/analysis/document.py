@@ -12,6 +12,7 @@ from almond.analysis.equivalence import equivalence_section
 from almond.analysis.external import external_facts, external_section
 from almond.analysis.first_page import first_page_facts
 from almond.analysis.questions.base import answered
+from almond.analysis.screening.flow_document import flow_figures, rules_in_words, with_flow
 from almond.analysis.sentences import (
     answer_sentences,
     exclusion_sentences,
@@ -25,7 +26,8 @@ from almond.report.wording import decimal, p_cell
 Data = Mapping[str, Any]
 PREPARATION = (
     "Ratings are standardised within participant and construct over all images that the participant "
-    "rated, without use of the labels. Exclusions follow rules that never look at an answer."
+    "rated, without use of the labels. Exclusions follow rules that never look at "
+    "what an image was made for."
 )
 
 
@@ -47,7 +49,7 @@ def study_document(data: Data) -> Document:
             *equivalence_section(data["equivalence"]),
             *_answers(data),
             *_origin(data),
-            _participants(data),
+            with_flow(_participants(data), data),
             _methods(data),
             _provenance(data),
         ),
@@ -57,11 +59,12 @@ def study_document(data: Data) -> Document:
 def draw_study(data: Data) -> dict[str, Figure]:
     """Draw every figure that the results allow, by name."""
     with style():
-        return {
+        figures = {
             name: figure
             for question, result in answered(data)
             for name, figure in question.figures(result).items()
         }
+        return figures | flow_figures(data)
 
 
 def _answers(data: Data) -> list[Section]:
@@ -148,7 +151,7 @@ def _methods(data: Data) -> Section:
     head = ("test", "p", "p Holm over primary", "in the plan", "status")
     return Section(
         title="Methods, and what did not run",
-        paragraphs=(PREPARATION, *_themes_in_words(data), *methods),
+        paragraphs=(PREPARATION, *rules_in_words(data), *_themes_in_words(data), *methods),
         tables=(Table(head, tests, text=(0, 3, 4)),) if tests else (),
         items=absent,
     )

@@ -49,7 +49,7 @@ def label_analysis(data: StudyData, sample: Sample, deviations: Sequence[Mapping
     against = {
         "simulated": list(_simulated(data, sample)),
         "interim": list(_unfinished(data, sample)),
-        "exploratory": [*_changed(deviations), *_unproven(data)],
+        "exploratory": [*_changed(deviations), *_not_excluded(sample), *_unproven(data)],
         "confirmatory": [],
     }
     mode = next((name for name in MODES if against[name]), "confirmatory")
@@ -71,10 +71,10 @@ def _unfinished(data: StudyData, sample: Sample) -> Iterator[str]:
     if collection.state != "closed":
         yield (
             f"collecting data had not ended, the study was {collection.state} with "
-            f"{len(sample.participants)} of {data.plan.participants} planned participants"
+            f"{len(sample.finished)} of {data.plan.participants} planned participants"
         )
         return
-    yield from _stopped_early(data.plan, collection, len(sample.participants))
+    yield from _stopped_early(data.plan, collection, len(sample.finished))
 
 
 def _stopped_early(plan: StudyPlan, collection: Collection, complete: int) -> Iterator[str]:
@@ -101,6 +101,13 @@ def _changed(deviations: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     ]
     if changed:
         yield f"settings differ from the frozen plan ({'; '.join(changed)})"
+
+
+def _not_excluded(sample: Sample) -> Iterator[str]:
+    """Yield which of the plan's exclusion rules could not be applied."""
+    missing = [f"{rule.name}: {rule.problem}" for rule in sample.rules if rule.problem]
+    if missing:
+        yield f"planned exclusions could not be applied ({'; '.join(missing)})"
 
 
 def _unproven(data: StudyData) -> Iterator[str]:

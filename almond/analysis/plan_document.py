@@ -71,6 +71,7 @@ def plan_texts(plan: StudyPlan) -> dict[str, str]:
         "sample_size": f"{plan.participants} participants.",
         "stopping": _stopping_text(plan, stated),
         "inference": _inference_text(plan, stated),
+        "exclusions": "\n".join([*filter(None, [texts["exclusions"]]), *_exclusion_texts(plan)]),
     }
     return {name: {**texts, **own}[name] for name in FIELDS}
 
@@ -103,6 +104,11 @@ def _inference_text(plan: StudyPlan, stated: Preregistration) -> str:
         f"Error level {analysis.alpha:g}; errors are counted over {family}, with {how}. Primary tests: "
         f"{', '.join(analysis.primary)}. {analysis.permutations} permutations, seed {plan.seed}."
     )
+
+
+def _exclusion_texts(plan: StudyPlan) -> list[str]:
+    """Write a line for each exclusion rule, in the order in which they are applied."""
+    return [f"{number}. {rule.words()}" for number, rule in enumerate(plan.analysis.exclusions, start=1)]
 
 
 def deposit_line(plan: StudyPlan) -> str:

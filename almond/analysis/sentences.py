@@ -86,8 +86,10 @@ def title_of(data: Mapping[str, Any]) -> str:
 
 
 def exclusion_sentences(data: Mapping[str, Any]) -> list[str]:
-    """List how many each rule left out."""
+    """List how many each rule left out; the report says those of the plan in its own words."""
+    planned = {row["rule"] for row in data["sample"]["rules"]}
     return [
         f"Rule “{row['rule']}”: {row['count']} of {row['of']} {row['what']} left out."
         for row in data["sample"]["exclusions"]
+        if row["rule"] not in planned
     ]

@@ -22,7 +22,7 @@ from almond.design.trials.columns import Column, TableSchema
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
 from almond.exchange.manifest import load_manifest
-from almond.exchange.schema import measurements, table_columns, table_schemas
+from almond.exchange.schema import EVENTS, measurements, table_columns, table_schemas
 from almond.progress import Progress, Silent
 from almond.tables import read_table
 
@@ -74,7 +74,8 @@ SCHEMAS = table_schemas()
 class StudyData:
     """An export's tables and plan. Text that does not apply is ``""``, a number that is absent is NaN.
 
-    Ratings, choices and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
+    ``events`` are read where the plan has exclusion rules, None for an export without them. Ratings, choices
+    and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
     scenes it is derived, because plan or export state none; it is empty where all themes are stated.
     ``folder`` is the export itself, for what is not in its tables.
     """
@@ -87,6 +88,7 @@ class StudyData:
     stimuli: pd.DataFrame
     theme_remark: str = ""
     folder: Path | None = None
+    events: pd.DataFrame | None = None
 
     @property
     def themes(self) -> tuple[str, ...]:
@@ -122,7 +124,9 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     remark = add_themes(frames, plan)
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
-    return StudyData(manifest, plan, **frames, theme_remark=remark, folder=folder)
+    with_events = plan.analysis.exclusions and "data/events.csv" in manifest["files"]
+    events = _read_cells(folder / "data" / "events.csv", EVENTS) if with_events else None
+    return StudyData(manifest, plan, **frames, theme_remark=remark, events=events, folder=folder)
 
 
 def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:

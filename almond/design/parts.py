@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
+from almond.design.exclusions import EXCLUSIONS
+from almond.design.exclusions.base import ExclusionRule
 from almond.design.questions import QUESTIONS
 from almond.design.trials import TRIAL_KINDS
-from almond.shapes import DifferentTexts, Number, OneOf, Shape, Text, Whole, is_digest, shown
+from almond.shapes import (
+    DifferentTexts,
+    Number,
+    OneOf,
+    Shape,
+    Text,
+    Whole,
+    is_digest,
+    read_within,
+    repeated,
+    shown,
+)
 
 LARGEST_SEED = 2**63 - 1
 
@@ -98,12 +111,33 @@ with warnings.catch_warnings():
         low: Text
 
 
+def rule_of_its_kind(value: object) -> object:
+    """Validate an exclusion rule by the shape of its kind.
+
+    :raises ValueError: there is no such kind.
+    """
+    if isinstance(value, ExclusionRule):
+        return value
+    name = value.get("kind") if isinstance(value, Mapping) else value
+    if name not in EXCLUSIONS.names():
+        raise ValueError(f"kind is {shown(name)}, not one of {', '.join(EXCLUSIONS.names())}")
+    return read_within(EXCLUSIONS.load(str(name)), value)
+
+
 class AnalysisPlan(Shape):
-    """The confirmatory analysis: number of permutations, error level, and the primary tests by name."""
+    """The confirmatory analysis: number of permutations, error level, the primary tests by name, and the
+    rules by which participants are left out, in the order in which they are applied."""
+
+    not_written_when_absent: ClassVar[tuple[str, ...]] = ("exclusions",)
 
     permutations: Count = 2000
     alpha: Annotated[Number, Field(ge=0, le=1)] = 0.05
     primary: Annotated[DifferentTexts, AfterValidator(_known_questions)] = ("classification", "choices")
+    exclusions: tuple[Annotated[ExclusionRule, BeforeValidator(rule_of_its_kind)], ...] = ()
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        for kind in repeated(rule.kind for rule in self.exclusions):
+            yield "exclusions", f"rule {kind!r} stands more than once"
 
 
 def block_of_its_kind(value: object) -> object:

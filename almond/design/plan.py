@@ -44,7 +44,9 @@ def plain(value: object) -> Any:
         optional = getattr(value, "not_written_when_absent", ())
         fields = {name: getattr(value, name) for name in type(value).model_fields}
         return {
-            name: plain(field) for name, field in fields.items() if field is not None or name not in optional
+            name: plain(field)
+            for name, field in fields.items()
+            if name not in optional or (field is not None and field != ())
         }
     return [plain(member) for member in value] if isinstance(value, tuple) else value
 
@@ -73,6 +75,14 @@ class StudyPlan(Shape):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from plan_contradictions(draft_of(vars(self)))
         yield from self._misplaced_hypotheses()
+        yield from self._misplaced_rules()
+
+    def _misplaced_rules(self) -> Iterator[tuple[str, str]]:
+        """Yield exclusion rules that could judge nobody in such a study."""
+        repeats = sum(block.repeats for block in self.blocks)
+        for number, rule in enumerate(self.analysis.exclusions):
+            for parameter, problem in rule.unmet(self.kinds, repeats):
+                yield f"analysis.exclusions[{number}].{parameter}", problem
 
     def _misplaced_hypotheses(self) -> Iterator[tuple[str, str]]:
         """Yield hypotheses about targets and constructs that the plan does not have, and late looks."""

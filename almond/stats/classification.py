@@ -186,6 +186,15 @@ def classify(
     )
 
 
+def held_out_accuracy(
+    values: Floats, targets: Sequence[str], themes: Sequence[str], *, method: str = "lda"
+) -> float:
+    """Return the balanced accuracy of ``classify`` alone, without its permutations."""
+    labels, where, classes = check_design(values, targets, themes)
+    scores = held_out_scores(values, labels[None], where, len(classes), METHODS[method][1])
+    return float(balanced_accuracy(scores.argmax(axis=2), labels[None], len(classes))[0])
+
+
 def permuted_accuracies(
     values: Floats,
     labels: Ints,

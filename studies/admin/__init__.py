@@ -22,7 +22,7 @@ from lab.append_only import Action, AppendOnlyAdmin, actor
 from studies import services
 from studies.admin.blind import BlindPages, amendments_of, blind_parts
 from studies.admin.flow import minutes, steps
-from studies.admin.inlines import BlockInline, HypothesisInline, PreregistrationInline
+from studies.admin.inlines import BlockInline, ExclusionInline, HypothesisInline, PreregistrationInline
 from studies.models import Construct, Study, images_by_name
 from studies.services.plans import build_plan
 from studies.services.visit import previewed
@@ -57,7 +57,7 @@ class ConstructAdmin(ModelAdmin):
 class StudyAdmin(BlindPages, AppendOnlyAdmin):
     change_form_template = "admin/studies/study_form.html"
     change_form_outer_before_template = "admin/studies/study.html"
-    inlines = [BlockInline, HypothesisInline, PreregistrationInline]
+    inlines = [BlockInline, HypothesisInline, ExclusionInline, PreregistrationInline]
     list_display = ["title", "state_label", "source", "participants_planned", "created_at"]
     list_filter = ["state"]
     list_select_related = ["matched_set", "image_set"]

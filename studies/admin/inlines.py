@@ -1,4 +1,4 @@
-"""What is edited inside the page of a draft: blocks, hypotheses, the texts of the preregistration."""
+"""What is edited inside the page of a draft: blocks, hypotheses, exclusion rules, texts of the plan."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from unfold.admin import StackedInline
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from lab.append_only import RowForm
+from studies.admin.exclusion_form import all_parameters, exclusion_form
+from studies.exclusions import Exclusion
 from studies.models import Block, Study
 from studies.preregistrations import Hypothesis, Preregistration
 
@@ -49,6 +52,22 @@ class HypothesisInline(DraftInline):
         ("target", "construct"),
         ("criterion", "parameter"),
     ]
+
+
+class ExclusionInline(DraftInline):
+    model = Exclusion
+    readonly_fields = ["in_words"]
+
+    def get_formset(self, request: HttpRequest, obj: Study | None = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, **{**kwargs, "form": exclusion_form()})
+
+    def get_fields(self, request: HttpRequest, obj: Study | None = None) -> list[Any]:
+        """List the parameters of every rule, of which the form shows those of the chosen one."""
+        return ["rule", "order", *(all_parameters() if self.may_edit(obj) else ["in_words"])]
+
+    @display(description="who is left out")
+    def in_words(self, row: Exclusion) -> str:
+        return row.planned().words()
 
 
 class PreregistrationInline(DraftInline):

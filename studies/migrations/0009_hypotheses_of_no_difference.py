@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('studies', '0007_preregistrations'),
+        ('studies', '0008_amendments'),
     ]
 
     operations = [

@@ -34,7 +34,11 @@ def build_plan(study: Study) -> StudyPlan:
         "blocks": planned,
         "stimuli": stimuli,
         "pairs": pairs,
-        "analysis": {"permutations": study.permutations, "primary": tests},
+        "analysis": {
+            "permutations": study.permutations,
+            "primary": tests,
+            "exclusions": [row.to_json() for row in study.exclusions.order_by("order", "pk")],
+        },
         "preregistration": preregistration_of(study, planned, constructs, tests, (stimuli, pairs)),
     }
     return read(StudyPlan, fields, source=f"study plan {study.title!r}")

@@ -67,7 +67,7 @@ def usual_texts(
         "transformations": "Ratings are standardised within participant and construct, over all "
         "images that the participant rated and without regard to how these were made.",
         "exclusions": "Participants who did not answer every trial, and responses to other image bytes "
-        "than the plan's. No rule looks at an answer.",
+        "than the plan's. No rule looks at what an image was made for.",
         "missing_data": "Nothing is imputed: participants with open trials are left out.",
         "exploratory": "Everything that is not a hypothesis above.",
         "other": "",

@@ -64,7 +64,11 @@ def _copy(study: Study, slug: str, by: User | None) -> Study:
         for block in study.blocks.order_by("order")
     ]
     draft = create_study(title=title, slug=slug, blocks=blocks, by=by, rehearsal=True, **fields)
-    rows: list[Any] = [*study.hypotheses.all(), *Preregistration.objects.filter(study=study)]
+    rows: list[Any] = [
+        *study.hypotheses.all(),
+        *study.exclusions.all(),
+        *Preregistration.objects.filter(study=study),
+    ]
     for row in rows:
         row.pk, row.study = None, draft
         row.save(force_insert=True)

@@ -47,6 +47,8 @@ def study_form(**changes: Any) -> dict[str, Any]:
         "debriefing": "Thanks.",
         "hypotheses-TOTAL_FORMS": 0,
         "hypotheses-INITIAL_FORMS": 0,
+        "exclusions-TOTAL_FORMS": 0,
+        "exclusions-INITIAL_FORMS": 0,
         "preregistration-TOTAL_FORMS": 0,
         "preregistration-INITIAL_FORMS": 0,
         "blocks-TOTAL_FORMS": 1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +58,7 @@ class Context:
         :raises NotApplicable: nobody finished, or nothing was rated.
         """
         if not self.sample.participants:
-            raise NotApplicable("no participant completed every trial")
+            raise NotApplicable(self.sample.why_nobody)
         if self.profiles is None or not self.profiles.stimuli:
             raise NotApplicable("the export holds no ratings")
         return self.profiles
@@ -127,6 +129,8 @@ class Question:
     :param estimate: (result, aim) -> the estimate of the whole test or of a part, None where it has none.
     :param headline: (result, alpha) -> its answer in one sentence.
     :param key_number: result -> its main number.
+    :param retest: the estimate of the whole test with its p, without what else ``run`` computes: the test is
+        repeated under other exclusions. Without it ``run`` is.
     """
 
     name: str
@@ -141,6 +145,20 @@ class Question:
     estimate: Callable[[Result, Aim], EffectEstimate | None] = lambda *_: None
     headline: Callable[[Result, float], str | None] = lambda *_: None
     key_number: Callable[[Result], KeyNumber | None] = lambda _: None
+    retest: Callable[[Context], EffectEstimate] | None = None
+
+
+def plain_values(value: Any) -> Any:
+    """Turn dataclasses into objects, arrays and tuples into lists, NaN and infinities into None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain_values(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain_values(entry) for name, entry in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain_values(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain_values(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load_questions() -> list[Question]:
@@ -155,7 +173,11 @@ def answered(data: Mapping[str, Any]) -> list[tuple[Question, Result]]:
 
 def make_context(data: StudyData, settings: Settings) -> Context:
     """Apply the exclusions and standardise the ratings that remain."""
-    sample = apply_exclusions(data)
+    return context_of(data, apply_exclusions(data), settings)
+
+
+def context_of(data: StudyData, sample: Sample, settings: Settings) -> Context:
+    """Standardise the ratings of a sample."""
     ratings = standardise(sample.ratings)
     asked = set(ratings["construct"])
     constructs = tuple(item.name for item in data.plan.constructs if item.name in asked)

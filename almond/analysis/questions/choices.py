@@ -20,6 +20,7 @@ from scipy.special import expit
 
 from almond.analysis.questions.base import (
     Context,
+    EffectEstimate,
     NotApplicable,
     Question,
     Result,
@@ -27,11 +28,18 @@ from almond.analysis.questions.base import (
     estimate_in,
     units_text,
 )
+from almond.analysis.screening.shares import (
+    PEOPLE,
+    model_table,
+    people_figure,
+    people_picture,
+    people_table,
+    share_forest,
+)
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
-from almond.report.figures_style import GRID, SECOND, dot_with_interval, new_forest
-from almond.report.wording import p_cell, p_text, percent, percent_span, signed, t_cell
+from almond.report.wording import p_cell, p_text, percent, percent_span, t_cell
 from almond.stats.mixed import RandomTerm, intercept_test
 from almond.stats.multiple import holm
 from almond.stats.two_way import least_p, two_way_mean
@@ -161,14 +169,26 @@ def _shares(rows: pd.DataFrame, column: str) -> tuple[Share, ...]:
     return tuple(Share(str(unit), float(mean), int(size)) for unit, mean, size in table.itertuples(name=None))
 
 
-def _run(context: Context, progress: Progress) -> dict[str, Any]:
+def _rows(context: Context) -> pd.DataFrame:
     rows = context.sample.choices
     if not len(context.data.choices):
         raise NotApplicable("the export holds no choices")
     if not len(rows):
-        raise NotApplicable("no participant completed every trial")
+        raise NotApplicable(context.sample.why_nobody)
     if (rows["intended_target"] == "").any():
         raise NotApplicable("some pairs have no intended target")
+    return rows
+
+
+def _retest(context: Context) -> EffectEstimate:
+    rows = _rows(context)
+    aligned, people, themes = (rows[name].to_numpy() for name in ("aligned", "participant_id", "theme"))
+    test = two_way_mean(aligned.astype(np.float64), people, themes, null=0.5)
+    return EffectEstimate(test.estimate, 0.5, test.p, test.low, test.high)
+
+
+def _run(context: Context, progress: Progress) -> dict[str, Any]:
+    rows = _rows(context)
     overall = alignment(rows)
     targets = sorted(set(rows["intended_target"]))
     tests, absent = [], {}
@@ -187,6 +207,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
             {**dataclasses.asdict(test), "p_holm": p} for test, p in zip(tests, adjusted, strict=True)
         ],
         "absent": absent,
+        "excluded": _shares(context.sample.set_aside, "participant_id"),
     }
 
 
@@ -218,9 +239,6 @@ def _tests(result: Result) -> list[tuple[str, Result]]:
 
 def _section(title: str, result: Result) -> Section:
     overall = result["overall"]
-    people = tuple(
-        (row["name"], percent(row["share"]), str(row["trials"])) for row in overall["by_participant"]
-    )
     return Section(
         title=title,
         paragraphs=(
@@ -233,11 +251,12 @@ def _section(title: str, result: Result) -> Section:
                 "Above the line: observed share with its 95 % interval, participants and themes random. "
                 "Below: observed share in each base scene. Dashed: 50 %.",
             ),
+            people_picture(result),
         ),
         tables=(
             _share_table(result),
-            _model_table(result),
-            Table(("participant", "aligned", "choices"), people, folded="Share by participant"),
+            model_table(_tests(result)),
+            people_table(overall["by_participant"], result["excluded"]),
         ),
         items=tuple(f"Not tested: {name}: {reason}." for name, reason in result["absent"].items()),
         notes=_notes(result),
@@ -257,22 +276,6 @@ def _share_table(result: Result) -> Table:
         for name, row in _tests(result)
     )
     return Table(("target", "aligned", "95 % interval", "t (df)", "p", "p Holm"), rows)
-
-
-def _model_table(result: Result) -> Table:
-    rows = tuple(
-        (
-            name,
-            signed(row["estimate"]),
-            percent(row["probability"]),
-            percent_span(row["probability_low"], row["probability_high"]),
-            p_cell(row["p_wald"]),
-            p_cell(row["p_likelihood"]),
-        )
-        for name, row in _tests(result)
-    )
-    head = ("target", "log odds", "typical person", "95 % interval", "p Wald", "p likelihood")
-    return Table(head, rows, folded="Logistic mixed model, secondary")
 
 
 def _notes(result: Result) -> tuple[str, ...]:
@@ -305,19 +308,11 @@ def _notes(result: Result) -> tuple[str, ...]:
 
 
 def _figures(result: Result) -> dict[str, Figure]:
-    """Draw the shares tested with their intervals, and base scenes as observed shares."""
-    tests, scenes = _tests(result), result["overall"]["by_scene"]
-    labels = ["all choices", *(name for name, _ in tests[1:]), *(row["name"] for row in scenes)]
-    figure, axes = new_forest(labels, 0.27, reference=50.0)
-    for y, (_, row) in enumerate(tests):
-        middle, low, high = (100 * row[end] for end in ("share", "low", "high"))
-        dot_with_interval(axes, y, middle, low, high, size=8.5 if y == 0 else 6.5)
-    for y, scene in enumerate(scenes, start=len(tests)):
-        dot_with_interval(axes, y, 100 * scene["share"], None, None, color=SECOND, hollow=True, size=5.5)
-    axes.axhline(len(tests) - 0.5, color=GRID, linewidth=1.2)
-    axes.set_xlim(-2, 102)
-    axes.set_xlabel("aligned choices, %")
-    return {"choices": figure}
+    overall = result["overall"]
+    return {
+        "choices": share_forest(_tests(result), overall["by_scene"]),
+        PEOPLE: people_figure(overall["by_participant"], result["excluded"]),
+    }
 
 
 def _methods(_: Result) -> str:
@@ -345,4 +340,5 @@ QUESTION = Question(
     estimate=lambda result, aim: estimate_in(dict(_tests(result)), aim, value="share", null=0.5),
     headline=_headline,
     key_number=_key_number,
+    retest=_retest,
 )

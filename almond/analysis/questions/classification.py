@@ -23,15 +23,20 @@ from almond.analysis.questions.base import (
     count_units,
     units_text,
 )
-from almond.analysis.rating_profiles import select
-from almond.analysis.rating_trials import rating_cube
+from almond.analysis.rating_profiles import Profiles, select
+from almond.analysis.rating_trials import RatingCube, rating_cube
 from almond.progress import Progress
 from almond.report.confusion import confusion_figure
 from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import MUTED, mark_observed, new_figure
 from almond.report.wording import decimal, p_cell, p_text, percent
 from almond.stats.accuracy import accuracy_interval, attainable_accuracy
-from almond.stats.classification import VARIANTS, Classification, classify_variants
+from almond.stats.classification import (
+    VARIANTS,
+    Classification,
+    classify_variants,
+    held_out_accuracy,
+)
 from almond.stats.profile_difference import profile_difference
 
 CLASSIFIERS = {
@@ -41,7 +46,8 @@ CLASSIFIERS = {
 }
 
 
-def _run(context: Context, progress: Progress) -> dict[str, Any]:
+def _raised(context: Context) -> tuple[Profiles, RatingCube]:
+    """Return profiles, and single participants' ratings, of the images that the question is about."""
     rated = context.rated_profiles()
     raised = [
         row
@@ -51,8 +57,19 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     if not raised:
         raise NotApplicable("no rated image was manipulated towards a higher predicted response of a target")
     profiles = select(rated, raised)
+    return profiles, rating_cube(context.ratings, profiles)
+
+
+def _retest(context: Context) -> EffectEstimate:
+    profiles, cube = _raised(context)
+    accuracy = held_out_accuracy(profiles.values, profiles.targets, profiles.themes)
+    chance = 1 / len(set(profiles.targets))
+    return EffectEstimate(accuracy, chance, profile_difference(cube.trials()).p)
+
+
+def _run(context: Context, progress: Progress) -> dict[str, Any]:
+    profiles, cube = _raised(context)
     ratings = context.ratings[context.ratings["stimulus_id"].isin(profiles.stimuli)]
-    cube = rating_cube(ratings, profiles)
     results = classify_variants(
         profiles.values,
         profiles.targets,
@@ -69,7 +86,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
         "unit": "participants and themes, both random; themes held out in the classification",
         "constructs": profiles.constructs,
         "smallest_cell": profiles.ratings,
-        "dropped": rated.dropped,
+        "dropped": context.rated_profiles().dropped,
         "stimuli": profiles.stimuli,
         "intended": profiles.targets,
         "difference": profile_difference(cube.trials()),
@@ -266,4 +283,5 @@ QUESTION = Question(
     estimate=_estimate,
     headline=_headline,
     key_number=_key_number,
+    retest=_retest,
 )
