@@ -26,6 +26,7 @@ from almond.evidence.bundle import (
     put,
 )
 from almond.evidence.tables import codebook_bytes, csv_bytes, read_export_table, table_rows, write_time
+from almond.exchange.layout import table_file, table_path
 from almond.exchange.manifest import NAME, load_manifest, manifest_bytes, seal
 from almond.exchange.schema import table_schemas
 from almond.files.writing import new_folder, publish
@@ -127,9 +128,9 @@ def read_export(folder: Path) -> Export:
 
 def read_tables(folder: Path, plan: StudyPlan) -> dict[str, pd.DataFrame]:
     """Read the tables of an export by name."""
-    events = (folder / "data" / "events.csv").exists()
+    events = table_path(folder, "events").exists()
     return {
-        name: read_export_table(folder / "data" / f"{name}.csv", table)
+        name: read_export_table(table_path(folder, name), table)
         for name, table in table_schemas(plan.kinds, events=events, external=plan.external).items()
     }
 
@@ -200,7 +201,7 @@ def add_tables(
     counts = {}
     for name, table in schema.items():
         columns[name], rows = table_rows(table, frames[name])
-        put(folder / "data" / f"{name}.csv", csv_bytes([column.name for column in columns[name]], rows))
+        put(folder / table_file(name), csv_bytes([column.name for column in columns[name]], rows))
         counts[name] = len(rows)
     put(folder / "codebook.csv", codebook_bytes(columns))
     return counts

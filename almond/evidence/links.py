@@ -18,6 +18,7 @@ from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.opened import Chain, response_in_words
 from almond.evidence.tables import codebook_bytes
 from almond.exchange.collection import collection_of
+from almond.exchange.layout import table_name
 from almond.exchange.manifest import is_external
 from almond.exchange.schema import table_columns, table_schemas
 from almond.files.folders import visible
@@ -51,7 +52,7 @@ def counts_link(chain: Chain) -> LinkCheck:
     expected = dict(chain.manifest.get("counts", {}))
     counts = {name: len(frame) for name, frame in chain.tables.items()}
     problems = [
-        f"data/{name}.csv: has {number} rows, the manifest says {expected.get(name)}"
+        f"{table_name(chain.folder, name)}: has {number} rows, the manifest says {expected.get(name)}"
         for name, number in counts.items()
         if expected.get(name) != number
     ]

@@ -16,6 +16,7 @@ import pytest
 
 from almond.cli.main import main
 from almond.evidence.verify import Check, first_broken, verify
+from almond.exchange.layout import table_path
 from almond.exchange.manifest import NAME, manifest_bytes, seal
 from tests.almond.small_export import SmallStudy
 
@@ -120,7 +121,7 @@ def reseal(folder: Path) -> None:
 
 def edit_table(name: str, change: Callable[[pd.DataFrame], pd.DataFrame | None]) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
-        path = folder / "data" / f"{name}.csv"
+        path = table_path(folder, name)
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         changed = change(frame)
         (frame if changed is None else changed).to_csv(path, index=False, lineterminator="\n")

@@ -33,6 +33,7 @@ from almond.evidence.export import read_export
 from almond.evidence.simulated import simulate_study
 from almond.evidence.tables import table_rows
 from almond.evidence.verify import first_broken, verify
+from almond.exchange.layout import table_path
 from almond.exchange.schema import table_schemas
 from almond.shapes import Flag, Shape
 from almond.world.raters import Latents, Rater
@@ -169,7 +170,7 @@ def test_simulated_participants_answer_it_and_an_export_carries_it(tmp_path: Pat
 
 def test_an_export_without_it_has_no_table_of_it(tmp_path: Path) -> None:
     folder = SmallStudy(tmp_path).write()
-    assert not (folder / "data" / "agreements.csv").exists()
+    assert not table_path(folder, "agreements").exists()
     assert set(table_schemas()) == {"participants", "ratings", "choices", "stimuli"}
 
 
