@@ -2,11 +2,12 @@
 
 - ``permutation_seconds``: 10 000 permutations of the classification of 80 images in 20 themes into four
   targets, from the profiles of ``--people`` people on ten scales, themes held out, in one process;
-- ``export_rows_per_second``: rows of ratings that the export of a study of ``--responses`` responses writes, from
+- ``export_rows_per_second``: rows of ratings that the export of ``--responses`` responses writes, from
   PostgreSQL to the whole folder (CSV, Parquet, images, manifest), ``copy_rows_per_second``: rows that
-  PostgreSQL alone sends of the same joined and sorted rows (``COPY (...) TO STDOUT``), ``ratio``: of the two;
-- ``export_peak_mb``: the largest resident set while an export is written *and* its chain is walked, over that of
-  the worker's process when it begins (its modules loaded); ``write_peak_mb`` and ``verify_peak_mb`` apart.
+  PostgreSQL alone sends of them, joined and sorted (``COPY (...) TO STDOUT``), ``ratio``: of the two;
+- ``export_peak_mb``: the largest resident set while an export is written and its chain is walked, over
+  that of the worker's process when it begins (its modules loaded); ``write_peak_mb`` and
+  ``verify_peak_mb`` apart.
 
 The same is measured with SQLite, but for ``COPY``. PostgreSQL is one of its own, in a temporary place, and
 ends with the benchmark. What could not be measured is null, with the reason in ``not_measured``.

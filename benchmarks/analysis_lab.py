@@ -39,7 +39,7 @@ JSON_TEXT = {
     "sqlite": {
         "planned": "l.planned",
         "digests": "l.digests",
-        "values": "'{\"threat\": ' || ((t.id * 37) % 1000) / 10.0 || '}'",
+        "values": "'{\"threat\": ' || (((t.id * 37) % 1000) / 10.0) || '}'",
     },
     "postgresql": {
         "planned": "l.planned::jsonb",
@@ -118,6 +118,7 @@ def copy(wanted: dict[str, Any]) -> dict[str, Any]:
 
 def export(wanted: dict[str, Any]) -> dict[str, Any]:
     """Write an export as a worker does, then walk its chain; the memory of each over that before it."""
+    from almond.evidence.verify import first_broken, verify
     from analysis import runs
     from analysis.models import Export
     from studies.models import Study
@@ -128,7 +129,7 @@ def export(wanted: dict[str, Any]) -> dict[str, Any]:
     with measured() as writing:
         runs.write(row, folder, job)
     with measured() as walking:
-        broken = runs.first_broken(runs.verify(folder))
+        broken = first_broken(verify(folder))
     if broken is not None:
         raise RuntimeError(f"{broken.link}: {broken.problems[0]}")
     sizes = {path.name: path.stat().st_size / MB for path in folder.rglob("*ratings*")}

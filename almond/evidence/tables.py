@@ -23,7 +23,7 @@ from almond.design.trials.columns import Column, TableSchema
 from almond.errors import InputError
 from almond.exchange.schema import table_columns
 from almond.shapes import is_digest
-from almond.tables import TextColumn, read_table
+from almond.tables import TextColumn, TextTable, read_table
 
 OWN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SHOWN_PROBLEMS = 20
@@ -187,7 +187,11 @@ def read_export_table(path: Path, table: TableSchema) -> pd.DataFrame:
     Raises ``InputError`` when the file is missing, is no CSV, its columns are not those of the table, or a
     cell is not of its column's type.
     """
-    text = read_table(path, exact=True)
+    return typed_columns(read_table(path, exact=True), table)
+
+
+def typed_columns(text: TextTable, table: TableSchema) -> pd.DataFrame:
+    """Convert the cells of a table; raises ``InputError`` as ``read_export_table``."""
     columns = check_columns(table, text.names)
     return pd.DataFrame({column.name: typed_column(text.column(column.name), column) for column in columns})
 
