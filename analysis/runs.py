@@ -65,6 +65,7 @@ def write(row: Export, folder: Path, job: RunningJob) -> None:
         artifact_root=artifact_root(),
         meta=lambda: {
             "created": row.created_at.isoformat(),
+            "publication": row.publication,
             "score_targets": gathering.score_targets(images),
             "collection": gathering.collection(row.study, people),
             **gathering.facts(row.study),

@@ -25,10 +25,13 @@ from almond.evidence.bundle import (
     add_targets,
     put,
 )
+from almond.evidence.psych_ds import described_files
+from almond.evidence.starters import starter_files
 from almond.evidence.table_writer import Rows, SortedChunks, WrittenTable, write_table
 from almond.evidence.tables import codebook_bytes, read_export_table, write_time
 from almond.exchange.layout import table_path
 from almond.exchange.manifest import NAME, load_manifest, manifest_bytes, seal
+from almond.exchange.publication import publication_of
 from almond.exchange.schema import table_schemas
 from almond.files.writing import new_folder, publish
 
@@ -78,8 +81,9 @@ def write_export(
         the manifest lists them.
     :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
         column without ``score_`` -> target digest), ``collection`` (a ``Collection``: how far collecting data
-        has come) and further facts, which the manifest repeats under ``about``. Or a function that returns
-        all this, called once the tables were read.
+        has come), ``publication`` (a ``Publication``: licence, authors, citation) and further facts, which
+        the manifest repeats under ``about``. Or a function that returns all this, called once the tables
+        were read.
     :raises InputError: for an existing folder, tables that are not as the codebook says, rows that name
         things which are not in the export, and missing files.
     :raises DigestMismatch: for bytes that changed.
@@ -104,10 +108,14 @@ def write_export(
             artifact_root=artifact_root,
             score_targets=dict(facts.get("score_targets") or {}),
         )
-        put(scratch / "codebook.csv", codebook_bytes({name: tables[name].columns for name in schema}))
-        put(scratch / "plan.json", plan.to_bytes())
         counts = {name: tables[name].rows for name in schema}
         content = {**manifest_facts(plan, facts), "counts": counts, "absent": absent}
+        columns = {name: tables[name].columns for name in schema}
+        put(scratch / "codebook.csv", codebook_bytes(columns))
+        put(scratch / "plan.json", plan.to_bytes())
+        described = described_files(plan, columns, counts, content, publication_of(facts))
+        for path, data in {**described, **starter_files()}.items():
+            put(scratch / path, data)
         digests = {path: digest for table in tables.values() for path, digest in table.digests.items()}
         put(scratch / NAME, manifest_bytes(seal(scratch, content, digests)))
         publish(scratch, folder)
@@ -221,7 +229,7 @@ def manifest_facts(plan: StudyPlan, meta: Mapping[str, Any]) -> dict[str, Any]:
         created = write_time(meta["created"])
     except (KeyError, ValueError) as error:
         raise InputError("meta.created", f"is {meta.get('created')!r}", "a time with its offset") from error
-    own = ("created", "study", "score_targets", "collection")
+    own = ("created", "study", "score_targets", "collection", "publication")
     collection = meta.get("collection")
     return {
         **({"collection": collection.to_json()} if collection is not None else {}),
@@ -231,5 +239,6 @@ def manifest_facts(plan: StudyPlan, meta: Mapping[str, Any]) -> dict[str, Any]:
         "almond_version": __version__,
         **({"origin": "external"} if plan.external else {}),
         "score_targets": dict(meta.get("score_targets") or {}),
+        **({"publication": published} if (published := publication_of(meta).to_json()) else {}),
         "about": {name: value for name, value in meta.items() if name not in own},
     }

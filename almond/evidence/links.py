@@ -15,6 +15,8 @@ from almond.digest import digest_file, digest_files, digest_json
 from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
 from almond.evidence.opened import Chain
+from almond.evidence.psych_ds import DESCRIPTION
+from almond.evidence.psych_ds_rules import RULES, psych_ds_problems
 from almond.evidence.tables import codebook_bytes
 from almond.exchange.collection import collection_of
 from almond.exchange.layout import table_name
@@ -46,6 +48,13 @@ def codebook_link(chain: Chain) -> LinkCheck:
     same = (chain.folder / "codebook.csv").read_bytes() == codebook_bytes(columns)
     count = sum(map(len, columns.values()))
     return count, [] if same else ["codebook.csv: does not describe the columns of the tables"]
+
+
+def psych_ds_link(chain: Chain) -> LinkCheck:
+    """The folder keeps the rules of Psych-DS; exports from before there was a description are not asked."""
+    if DESCRIPTION not in chain.manifest["files"]:
+        return 0, []
+    return len(RULES), psych_ds_problems(chain.folder)
 
 
 def counts_link(chain: Chain) -> LinkCheck:
@@ -242,6 +251,7 @@ def unknowns(chain: Chain) -> list[str]:
 LINKS: tuple[tuple[str, Callable[[Chain], LinkCheck]], ...] = (
     ("the plan is the frozen one", plan_link),
     ("the codebook describes every column", codebook_link),
+    ("the folder keeps the rules of Psych-DS", psych_ds_link),
     ("tables have the rows that were counted", counts_link),
     ("responses belong to participants", participants_link),
     ("responses name the image that was seen", images_seen_link),

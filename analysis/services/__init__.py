@@ -17,11 +17,19 @@ from studies.models import Study
 
 
 @transaction.atomic
-def request_export(*, study: Study, by: User | None) -> Export:
-    """Ask for an export of a study as it stands when the job runs. ``InputError`` for a draft."""
+def request_export(
+    *, study: Study, by: User | None, licence: str = "", authors: str = "", citation: str = ""
+) -> Export:
+    """Ask for an export of a study as it stands when the job runs.
+
+    :param licence: of the data, an identifier of SPDX. :param authors: who is to be cited, one per line.
+    :raises InputError: a draft, a licence that is no identifier, an author who stands twice.
+    """
     if study.is_draft:
         raise InputError(study, "is a draft without a frozen plan", "a frozen study")
-    export = Export.objects.create(study=study, requested_by=by)
+    export = Export(study=study, requested_by=by, licence=licence, authors=authors, citation=citation)
+    _ = export.publication  # refused here, not by the job
+    export.save()
     export.job = enqueue(kind="analysis.export", arguments={"export": export.pk}, by=by)
     export.save(update_fields=["job"])
     record(verb="request", subject=export, by=by, study=study.pk)

@@ -35,6 +35,7 @@ from almond.evidence.external.description import (
 from almond.evidence.external.judgements import Judgements, read_judgements
 from almond.evidence.external.table_map import TableMap
 from almond.evidence.tables import csv_bytes
+from almond.exchange.publication import Publication
 from almond.files.writing import write_atomically
 
 
@@ -94,7 +95,13 @@ def import_table(
         recipes={},
         target_folder=None,
         artifact_root=None,
-        meta={"created": created.isoformat(), "external": facts_of(judgements, table_map)},
+        meta={
+            "created": created.isoformat(),
+            "publication": Publication(
+                licence=table_map.licence, authors=table_map.authors, citation=table_map.citation, keywords=()
+            ),
+            "external": facts_of(judgements, table_map),
+        },
     )
     if key is not None:
         write_atomically(key, csv_bytes(["person", "participant_id"], list(map(list, names.items()))))

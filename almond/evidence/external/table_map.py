@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from almond.encoding.config.paths import BASE, existing_folder
 from almond.errors import InputError
+from almond.exchange.publication import SpdxLicence
 from almond.shapes import DifferentTexts, Number, Shape, Text, read
 
 Problem = tuple[str, str]
@@ -130,6 +131,9 @@ class TableMap(Shape):
     image: Text | None = Field(
         None, description="the column with the file's name; else the stimulus's name, with or without suffix"
     )
+    licence: SpdxLicence | None = Field(None, description="licence of the data, such as CC-BY-4.0")
+    authors: DifferentTexts = Field((), description="who is to be cited, each by name")
+    citation: Text | None = Field(None, description="how to cite the data, or the paper")
     missing: DifferentTexts = Field((), description="words for a missing cell, beside an empty one and n/a")
     separator: Literal["tab", "semicolon", "comma"] | None = Field(
         None, description="between cells; else a tab in .tsv, elsewhere what the header holds"
