@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,8 @@ class WrittenTable:
 
 
 class TableWriter:
-    """Writes one table below ``folder``. ``close`` raises what was wrong with any of its rows.
+    """Writes one table below ``folder``. ``close`` raises what was wrong with any of its rows; left without
+    it, as a context, it closes its files all the same.
 
     :param watched: columns whose distinct values are collected, few of them in any table.
     """
@@ -64,13 +66,21 @@ class TableWriter:
         self.keys: list[np.ndarray[Any, np.dtype[np.uint64]]] = []
         self.last: tuple[object, ...] = ()
         self.columns: tuple[Column, ...] = ()
+        self.open = ExitStack()
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open.close()
 
     def start(self, present: Sequence[str]) -> None:
         """Open both files for a table with these columns; raises ``InputError`` for others than it has."""
         self.columns = check_columns(self.table, present)
         self.csv.parent.mkdir(parents=True, exist_ok=True)
-        self.stream, self.digest = self.csv.open("wb"), hashlib.sha256()
+        self.stream, self.digest = self.open.enter_context(self.csv.open("wb")), hashlib.sha256()
         self.typed = ParquetFile(self.parquet, self.columns)
+        self.open.callback(self.typed.close)
         self._put(csv_text([[column.name for column in self.columns]]))
 
     def add(self, chunk: Chunk) -> None:
@@ -116,8 +126,7 @@ class TableWriter:
         """Finish both files; ``InputError`` names the wrong cells, and keys that stand twice."""
         if not self.columns:
             self.start([column.name for column in self.table.columns])
-        self.stream.close()
-        self.typed.close()
+        self.open.close()
         if not self.problems.count:
             self.problems.add(self._repeated())
         if self.problems.count:
@@ -180,17 +189,21 @@ def write_table(folder: Path, table: TableSchema, rows: Rows, watched: Sequence[
 
     :raises InputError: columns or cells that are not as the codebook says, and keys that stand twice.
     """
-    writer = TableWriter(folder, table, watched)
-    if isinstance(rows, SortedChunks):
-        for chunk in rows.chunks:
-            writer.add(chunk)
+    with TableWriter(folder, table, watched) as writer:
+        if isinstance(rows, SortedChunks):
+            for chunk in rows.chunks:
+                writer.add(chunk)
+        else:
+            _write_whole(writer, columns_of(rows, table))
         return writer.close()
-    chunk = columns_of(rows, table)
+
+
+def _write_whole(writer: TableWriter, chunk: Chunk) -> None:
+    """Check all rows of a table in their order, then sort and write them."""
     writer.start(list(chunk))
     whole = [chunk_texts(writer.columns, part, start + 1, writer.problems) for start, part in _slices(chunk)]
     if whole:
         writer.write([[text for part in whole for text in part[place]] for place in range(len(whole[0]))])
-    return writer.close()
 
 
 def _slices(chunk: Chunk) -> Iterable[tuple[int, Chunk]]:

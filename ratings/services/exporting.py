@@ -7,7 +7,6 @@ needs the memory of a few thousand rows, and no statement stays open for long.
 from __future__ import annotations
 
 import json
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -140,9 +139,9 @@ class Answer(NamedTuple):
     trial: int
     trial_name: str
     block: str
-    response_id: uuid.UUID
     chosen: str
     late: bool
+    response_id: str
     planned: str
     digests: str
     values: str
@@ -159,11 +158,11 @@ FIELDS = (
     "trial",
     "trial__name",
     "trial__block",
-    "response_id",
     "chosen",
     "late",
 )
-TEXTS = ("trial__planned", "digests", "values", "marks")
+TEXTS = ("response_id", "trial__planned", "digests", "values", "marks")
+"""Read as text: JSON that is the same for many is parsed once, and a UUID never becomes an object."""
 
 
 class ChunkMaker:
@@ -197,7 +196,7 @@ class ChunkMaker:
             values=json.loads(answer.values),
             chosen=answer.chosen,
             shared={
-                "response_id": str(answer.response_id),
+                "response_id": with_hyphens(answer.response_id),
                 "trial_id": answer.trial_name,
                 "participant_id": person.name,
                 "trial_index": answer.index,
@@ -276,6 +275,14 @@ def event_batches(people: Sequence[int]) -> Iterator[list[int]]:
         size += counts.get(pk, 0)
     if batch:
         yield batch
+
+
+def with_hyphens(identifier: str) -> str:
+    """Write a UUID as a codebook has it; SQLite keeps the 32 digits alone."""
+    if len(identifier) == 36:
+        return identifier
+    parts = (identifier[:8], identifier[8:12], identifier[12:16], identifier[16:20], identifier[20:])
+    return "-".join(parts)
 
 
 def iso(moment: datetime) -> str:
