@@ -108,16 +108,8 @@ def write_export(
             artifact_root=artifact_root,
             score_targets=dict(facts.get("score_targets") or {}),
         )
-        counts = {name: tables[name].rows for name in schema}
-        content = {**manifest_facts(plan, facts), "counts": counts, "absent": absent}
-        columns = {name: tables[name].columns for name in schema}
-        put(scratch / "codebook.csv", codebook_bytes(columns))
-        put(scratch / "plan.json", plan.to_bytes())
-        described = described_files(plan, columns, counts, content, publication_of(facts))
-        for path, data in {**described, **starter_files()}.items():
-            put(scratch / path, data)
-        digests = {path: digest for table in tables.values() for path, digest in table.digests.items()}
-        put(scratch / NAME, manifest_bytes(seal(scratch, content, digests)))
+        written = {name: tables[name] for name in schema}
+        add_descriptions(scratch, plan, written, facts, absent)
         publish(scratch, folder)
     return folder
 
@@ -180,6 +172,26 @@ def add_tables(
     """Write the tables: participants last, for their rows may count what the other tables hold."""
     order = sorted(schema, key=lambda name: name == "participants")
     return {name: write_table(folder, schema[name], rows.get(name, ()), REFERENCES) for name in order}
+
+
+def add_descriptions(
+    folder: Path,
+    plan: StudyPlan,
+    tables: Mapping[str, WrittenTable],
+    facts: Mapping[str, Any],
+    absent: Mapping[str, list[str]],
+) -> None:
+    """Write what describes the tables: plan, codebook, Psych-DS, starters, and last the manifest."""
+    counts = {name: table.rows for name, table in tables.items()}
+    columns = {name: table.columns for name, table in tables.items()}
+    content = {**manifest_facts(plan, facts), "counts": counts, "absent": absent}
+    put(folder / "codebook.csv", codebook_bytes(columns))
+    put(folder / "plan.json", plan.to_bytes())
+    described = described_files(plan, columns, counts, content, publication_of(facts))
+    for path, data in {**described, **starter_files()}.items():
+        put(folder / path, data)
+    digests = {path: digest for table in tables.values() for path, digest in table.digests.items()}
+    put(folder / NAME, manifest_bytes(seal(folder, content, digests)))
 
 
 def check_export_references(

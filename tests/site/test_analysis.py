@@ -250,6 +250,27 @@ def test_asking_for_the_planned_permutations_is_the_plan(export: Export) -> None
     assert services.request_analysis(export=export, permutations=99, by=None).permutations is None
 
 
+def test_licence_and_authors_are_asked_for_with_the_export(study: Study) -> None:
+    row = services.request_export(
+        study=study, by=None, licence="CC-BY-4.0", authors="Ada Lovelace\n\n B. Ohm ", citation="In press."
+    )
+    assert row.publication.to_json() == {
+        "licence": "CC-BY-4.0",
+        "authors": ["Ada Lovelace", "B. Ohm"],
+        "citation": "In press.",
+    }
+    before = Export.objects.count()
+    for wrong in ({"licence": "my own"}, {"authors": "Ada\nAda"}):
+        with pytest.raises(InputError):
+            services.request_export(study=study, by=None, **wrong)
+    assert Export.objects.count() == before
+    assert row.job is not None
+    assert run_now(row.job).state == State.DONE
+    row.refresh_from_db()
+    described = json.loads((row.path / "dataset_description.json").read_bytes())
+    assert described["license"] == "https://spdx.org/licenses/CC-BY-4.0.html"
+
+
 def test_a_changed_export_is_not_analysed(export: Export) -> None:
     path = table_path(export.path, "choices")
     path.write_bytes(path.read_bytes().replace(b"left", b"right", 1))

@@ -35,7 +35,6 @@ from almond.evidence.external.description import (
 from almond.evidence.external.judgements import Judgements, read_judgements
 from almond.evidence.external.table_map import TableMap
 from almond.evidence.tables import csv_bytes
-from almond.exchange.publication import Publication
 from almond.files.writing import write_atomically
 
 
@@ -97,9 +96,7 @@ def import_table(
         artifact_root=None,
         meta={
             "created": created.isoformat(),
-            "publication": Publication(
-                licence=table_map.licence, authors=table_map.authors, citation=table_map.citation, keywords=()
-            ),
+            "publication": table_map.publication,
             "external": facts_of(judgements, table_map),
         },
     )

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from almond.encoding.config.paths import BASE, existing_folder
 from almond.errors import InputError
-from almond.exchange.publication import SpdxLicence
+from almond.exchange.publication import Publication, SpdxLicence
 from almond.shapes import DifferentTexts, Number, Shape, Text, read
 
 Problem = tuple[str, str]
@@ -191,6 +191,11 @@ class TableMap(Shape):
             for name, scale in self.constructs.items():
                 if scale.range is None:
                     yield f"constructs.{name}.range", told
+
+    @property
+    def publication(self) -> Publication:
+        """How the data may be used and are to be cited."""
+        return Publication(licence=self.licence, authors=self.authors, citation=self.citation, keywords=())
 
     def span_of(self, construct: str) -> Span | None:
         """Return the ends of a construct's scale."""

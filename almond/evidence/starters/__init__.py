@@ -13,7 +13,7 @@ CELL = re.compile(r"^# %% *(.*)$", re.MULTILINE)
 def starter_files() -> dict[str, bytes]:
     """Return ``start.R``, ``start.py`` and the same as a notebook, by path."""
     here = files(__name__)
-    python = here.joinpath("start.py").read_text(encoding="utf-8")
+    python = here.joinpath("start.py.txt").read_text(encoding="utf-8")
     return {
         "start.R": here.joinpath("start.R").read_bytes(),
         "start.py": python.encode(),
