@@ -47,38 +47,6 @@ def check_columns(table: TableSchema, present: Sequence[str]) -> tuple[Column, .
     return columns
 
 
-def table_rows(table: TableSchema, frame: pd.DataFrame) -> tuple[tuple[Column, ...], list[list[str]]]:
-    """Return a table's columns and its cells as text, sorted; ``InputError`` names the wrong cells."""
-    columns = check_columns(table, [str(name) for name in frame.columns])
-    problems: list[str] = []
-    rows = [
-        [
-            cell(column, value, f"row {number + 1}", problems)
-            for column, value in zip(columns, row, strict=True)
-        ]
-        for number, row in enumerate(
-            frame[[column.name for column in columns]].itertuples(index=False, name=None)
-        )
-    ]
-    names = [column.name for column in columns]
-    keys = [tuple(row[names.index(name)] for name in table.unique) for row in rows]
-    problems += [f"{' + '.join(table.unique)} {' '.join(key)!r} stands twice" for key in repeated_keys(keys)]
-    if problems:
-        more = len(problems) - SHOWN_PROBLEMS
-        text = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-        raise InputError(f"table {table.name}", text)
-    return columns, sorted(rows, key=lambda row: sort_key(row, columns, table.sorted_by))
-
-
-def repeated_keys(keys: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    return [] if len(set(keys)) == len(keys) else sorted({key for key in keys if keys.count(key) > 1})
-
-
-def sort_key(row: Sequence[str], columns: Sequence[Column], by: Sequence[str]) -> tuple[object, ...]:
-    cells = {column.name: (column.type, text) for column, text in zip(columns, row, strict=True)}
-    return tuple(int(cells[name][1]) if cells[name][0] == "integer" else cells[name][1] for name in by)
-
-
 def cell(column: Column, value: object, where: str, problems: list[str]) -> str:
     """Write one value as text; what is wrong with it is added to ``problems``."""
     if is_empty(value):

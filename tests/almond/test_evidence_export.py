@@ -19,7 +19,8 @@ from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
 from almond.evidence.export import read_export
-from almond.evidence.tables import csv_bytes, read_export_table, table_rows, write_number
+from almond.evidence.table_writer import write_table
+from almond.evidence.tables import read_export_table, write_number
 from almond.evidence.verify import first_broken, verify
 from almond.exchange.layout import table_path
 from almond.exchange.schema import PARTICIPANTS, STIMULI, table_schemas
@@ -273,7 +274,8 @@ def test_natural_images_have_norms_and_no_recipe(study: SmallStudy):
 
 
 def test_large_seeds_and_quoted_texts_survive(study: SmallStudy, tmp_path: Path):
-    columns, rows = table_rows(
+    write_table(
+        tmp_path / "folder",
         STIMULI,
         pd.DataFrame(
             [
@@ -288,9 +290,7 @@ def test_large_seeds_and_quoted_texts_survive(study: SmallStudy, tmp_path: Path)
             dtype=object,
         ),
     )
-    path = tmp_path / "stimuli.csv"
-    path.write_bytes(csv_bytes([column.name for column in columns], rows))
-    read = read_export_table(path, STIMULI).set_index("stimulus_id")
+    read = read_export_table(table_path(tmp_path / "folder", "stimuli"), STIMULI).set_index("stimulus_id")
     second = read.loc[study.stimulus_rows[1]["stimulus_id"]]
     assert second["seed"] == 2**63 - 1
     assert second["prompt"] == 'a "dark" street,\nat night; ü'

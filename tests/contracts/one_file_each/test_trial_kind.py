@@ -31,7 +31,7 @@ from almond.design.trials.single_image import (
 from almond.errors import InputError
 from almond.evidence.export import read_export
 from almond.evidence.simulated import simulate_study
-from almond.evidence.tables import table_rows
+from almond.evidence.table_writer import write_table
 from almond.evidence.verify import first_broken, verify
 from almond.exchange.layout import table_path
 from almond.exchange.schema import table_schemas
@@ -207,7 +207,7 @@ def test_the_form_of_a_study_offers_it(staff_client: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_answers_are_checked_and_stored_and_exported() -> None:
+def test_answers_are_checked_and_stored_and_exported(tmp_path: Path) -> None:
     study = live_study(rehearsal=True)
     participant = services.join(study=study).participant
     with pytest.raises(Malformed, match=r"values\.agrees: is 'yes' \(expected true or false\)"):
@@ -219,4 +219,5 @@ def test_answers_are_checked_and_stored_and_exported() -> None:
     assert job.state == "done", job.traceback
     exported = services.export_tables(study)
     assert len(exported["agreements"]) == 7
-    table_rows(table_schemas(study.frozen_plan.kinds)["agreements"], pd.DataFrame(exported["agreements"]))
+    table = table_schemas(study.frozen_plan.kinds)["agreements"]
+    assert write_table(tmp_path, table, exported["agreements"]).rows == 7
