@@ -343,7 +343,7 @@ def test_the_command_says_the_chain_is_whole(whole: SmallStudy, capsys: pytest.C
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is True
     assert result["broken"] is None
-    assert len(result["links"]) == 14
+    assert len(result["links"]) == 15
 
 
 def test_the_command_names_the_broken_link(folder: Path, capsys: pytest.CaptureFixture[str]):
