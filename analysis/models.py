@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from almond.exchange.publication import Publication
+from almond.shapes import read
 from encoder.models import DIGEST_LENGTH
 from jobs.models import Job, State
 from studies.amendments import is_blind
 from studies.models import Look, Study
+
+IS_SPDX = RegexValidator(r"^[A-Za-z0-9.+-]+\Z", "An identifier of SPDX, such as CC-BY-4.0.")
 
 
 def export_root() -> Path:
@@ -66,6 +71,16 @@ class Export(MadeByJob):
         related_name="export",
         help_text="The planned look that it used; empty after the end, or once a study is unlocked.",
     )
+    licence = models.CharField(
+        max_length=60,
+        blank=True,
+        validators=[IS_SPDX],
+        help_text="Of the data, as SPDX names it: CC-BY-4.0, CC0-1.0. Empty: none is granted yet.",
+    )
+    authors = models.TextField(blank=True, help_text="Who is to be cited, one per line.")
+    citation = models.CharField(
+        max_length=1000, blank=True, help_text="How to cite the data, or the paper that describes them."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -88,6 +103,13 @@ class Export(MadeByJob):
     def is_shown(self) -> bool:
         """Tell whether its answers may be seen: the study is not blind, or the plan allowed this look."""
         return self.look_id is not None or not is_blind(self.study)
+
+    @property
+    def publication(self) -> Publication:
+        """How the data may be used and are to be cited. ``ShapeError`` for an author who stands twice."""
+        authors = [line.strip() for line in self.authors.splitlines() if line.strip()]
+        said = {"licence": self.licence or None, "authors": authors, "citation": self.citation or None}
+        return read(Publication, said, source=self)
 
 
 class AnalysisRun(MadeByJob):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from analysis.models import AnalysisRun, Export, export_root, report_root
 from analysis.services import gathering
 from encoder.folders import artifact_root, target_root
 from jobs.services.execution import RunningJob
-from ratings.services import export_tables
+from ratings.services.exporting import StudyTables
 
 
 def export(job: RunningJob) -> dict[str, Any]:
@@ -51,27 +52,35 @@ def write(row: Export, folder: Path, job: RunningJob) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     plan, images = row.study.frozen_plan, row.study.planned_images()
-    tables = export_tables(row.study)
+    tables, people = StudyTables(row.study), list[dict[str, Any]]()
     job.report(0.2, f"writing {len(images)} images and their provenance")
     write_export(
         folder,
         plan=plan,
-        participants=tables["participants"],
-        responses={name: rows for name, rows in tables.items() if name not in ("participants", "events")},
-        events=tables["events"],
+        participants=kept(tables.participants(), people),
+        responses=tables.responses,
+        events=tables.events,
         stimuli=gathering.stimulus_rows(images, plan.theme_of_scene),
         image_bytes=gathering.image_files(images),
         recipes=gathering.recipes(images),
         target_folder=target_root(),
         artifact_root=artifact_root(),
-        meta={
+        meta=lambda: {
             "created": row.created_at.isoformat(),
+            "publication": row.publication,
             "score_targets": gathering.score_targets(images),
-            "collection": gathering.collection(row.study, tables["participants"]),
+            "collection": gathering.collection(row.study, people),
             "amendments": gathering.amendments(row.study),
             **gathering.facts(row.study),
         },
     )
+
+
+def kept(rows: Iterable[dict[str, Any]], into: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Pass rows on and keep them, for what is counted from them afterwards."""
+    for row in rows:
+        into.append(row)
+        yield row
 
 
 def analyse(job: RunningJob) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Q
 
 from encoder.models import DIGEST_LENGTH
 from ratings.people import Arrival, Permit, Recruitment
@@ -203,21 +203,6 @@ class Trial(models.Model):
         return self.name
 
 
-class ResponseQuerySet(models.QuerySet["Response"]):
-    def exported(self, study: Study, kind: str) -> ResponseQuerySet:
-        """Return responses to trials of one kind that may leave the study, in the order of an export.
-
-        ``altered`` tells whether the same response came again with other content.
-        """
-        altered = Attempt.objects.filter(trial=OuterRef("trial"), outcome=Attempt.Outcome.ALTERED)
-        return (
-            self.filter(trial__participant__in=Participant.objects.exported(study), trial__kind=kind)
-            .annotate(altered=Exists(altered))
-            .select_related("trial", "trial__participant")
-            .order_by("trial__participant__name", "trial__index")
-        )
-
-
 class Response(models.Model):
     """The answer to a trial: the first that came, and the only one.
 
@@ -241,8 +226,6 @@ class Response(models.Model):
         default=list, help_text="What is implausible about it, of MARKS; kept all the same."
     )
     received_at = models.DateTimeField(db_index=True)
-
-    objects: ClassVar[models.Manager[Response]] = models.Manager.from_queryset(ResponseQuerySet)()
 
     class Meta:
         ordering = ["id"]

@@ -21,6 +21,7 @@ from almond.design.themes import theme_named
 from almond.design.trials.columns import Column, TableSchema
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
+from almond.exchange.layout import table_name, table_path
 from almond.exchange.manifest import load_manifest
 from almond.exchange.schema import EVENTS, measurements, table_columns, table_schemas
 from almond.progress import Progress, Silent
@@ -120,12 +121,12 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     _check_digests(folder, manifest["files"], progress or Silent())
     plan = _read_plan(folder, manifest)
     schemas = table_schemas(external=plan.external)
-    frames = {name: _read_cells(folder / "data" / f"{name}.csv", schemas[name]) for name in SCHEMAS}
+    frames = {name: _read_cells(table_path(folder, name), schemas[name]) for name in SCHEMAS}
     remark = add_themes(frames, plan)
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
-    with_events = plan.analysis.exclusions and "data/events.csv" in manifest["files"]
-    events = _read_cells(folder / "data" / "events.csv", EVENTS) if with_events else None
+    with_events = plan.analysis.exclusions and table_name(folder, "events") in manifest["files"]
+    events = _read_cells(table_path(folder, "events"), EVENTS) if with_events else None
     return StudyData(manifest, plan, **frames, theme_remark=remark, events=events, folder=folder)
 
 
@@ -147,7 +148,7 @@ def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:
 
 
 def _check_digests(folder: Path, files: Mapping[str, str], progress: Progress) -> None:
-    needed = ["plan.json", *(f"data/{name}.csv" for name in SCHEMAS)]
+    needed = ["plan.json", *(table_name(folder, name) for name in SCHEMAS)]
     missing = [name for name in needed if name not in files]
     if missing:
         raise InputError(folder / "manifest.json", f"does not name {', '.join(missing)}", "every file")
@@ -249,7 +250,7 @@ def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: St
         ("choices", "left_stimulus", lambda cells: cells.isin(stimuli.index), "a row of stimuli.csv"),
         ("choices", "right_stimulus", lambda cells: cells.isin(stimuli.index), "a row of stimuli.csv"),
     ]
-    files = {table: folder / "data" / f"{table}.csv" for table in frames}
+    files = {table: table_path(folder, table) for table in frames}
     for table, column, holds, expected in known:
         cells = frames[table][column]
         _require(files[table], cells, holds(cells), expected)
@@ -275,11 +276,11 @@ def _check_planned_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) 
         {stimulus.id: plan.theme_of_scene[stimulus.base_scene] for stimulus in plan.stimuli}
     )
     same = planned.isna() | (planned == stimuli["theme"])
-    _require(folder / "data" / "stimuli.csv", stimuli["theme"], same, "the theme of plan.json")
+    _require(table_path(folder, "stimuli"), stimuli["theme"], same, "the theme of plan.json")
     for stimulus in plan.stimuli:
         if stimulus.id not in digests:
             problem = f"lacks stimulus {stimulus.id}"
-            raise InputError(folder / "data" / "stimuli.csv", problem, "every stimulus of plan.json")
+            raise InputError(table_path(folder, "stimuli"), problem, "every stimulus of plan.json")
         if digests[stimulus.id] != stimulus.sha256:
             raise DigestMismatch(f"stimulus {stimulus.id}", stimulus.sha256, digests[stimulus.id])
 

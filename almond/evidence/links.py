@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from almond.digest import digest_file, digest_files, digest_json
 from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
-from almond.evidence.opened import Chain, response_in_words
+from almond.evidence.opened import Chain
+from almond.evidence.psych_ds import DESCRIPTION
+from almond.evidence.psych_ds_rules import RULES, psych_ds_problems
 from almond.evidence.tables import codebook_bytes
 from almond.exchange.collection import collection_of
+from almond.exchange.layout import table_name
 from almond.exchange.manifest import is_external
 from almond.exchange.schema import table_columns, table_schemas
 from almond.files.folders import visible
@@ -38,20 +40,28 @@ def plan_link(chain: Chain) -> LinkCheck:
 
 
 def codebook_link(chain: Chain) -> LinkCheck:
+    present = chain.walk.columns
     columns = {
-        name: table_columns(table, map(str, chain.tables[name]))
-        for name, table in table_schemas(chain.plan.kinds, events="events" in chain.tables).items()
+        name: table_columns(table, present[name])
+        for name, table in table_schemas(chain.plan.kinds, events="events" in present).items()
     }
     same = (chain.folder / "codebook.csv").read_bytes() == codebook_bytes(columns)
     count = sum(map(len, columns.values()))
     return count, [] if same else ["codebook.csv: does not describe the columns of the tables"]
 
 
+def psych_ds_link(chain: Chain) -> LinkCheck:
+    """The folder keeps the rules of Psych-DS; exports from before there was a description are not asked."""
+    if DESCRIPTION not in chain.manifest["files"]:
+        return 0, []
+    return len(RULES), psych_ds_problems(chain.folder)
+
+
 def counts_link(chain: Chain) -> LinkCheck:
     expected = dict(chain.manifest.get("counts", {}))
-    counts = {name: len(frame) for name, frame in chain.tables.items()}
+    counts = chain.walk.counts
     problems = [
-        f"data/{name}.csv: has {number} rows, the manifest says {expected.get(name)}"
+        f"{table_name(chain.folder, name)}: has {number} rows, the manifest says {expected.get(name)}"
         for name, number in counts.items()
         if expected.get(name) != number
     ]
@@ -60,31 +70,18 @@ def counts_link(chain: Chain) -> LinkCheck:
 
 def participants_link(chain: Chain) -> LinkCheck:
     """Every response belongs to a participant, no trial was answered twice, and all are counted."""
-    known = set(chain.tables["participants"]["participant_id"])
-    problems, answered = [], Counter[str]()
-    trials: dict[tuple[str, int], str] = {}
-    for row in response_rows(chain):
-        who, where = str(row["participant_id"]), response_in_words(row)
-        if who not in known:
-            problems.append(f"{where}: the participant is not in participants.csv")
-        first = trials.setdefault((who, int(row["trial_index"])), str(row["response_id"]))
-        if first != row["response_id"]:
-            problems.append(f"{where}: the trial was answered before by response {first}")
-        answered[who] += 1
-    for row in chain.tables["participants"].to_dict("records"):
-        who, done = str(row["participant_id"]), int(row["trials_done"])
-        if answered[who] != done:
-            problems.append(f"participant {who}: {done} trials done, but {answered[who]} responses")
-    problems += _finished_problems(chain)
-    if "events" in chain.tables:
-        strangers = sorted(set(chain.tables["events"]["participant_id"]) - known)
-        problems += [f"events.csv: participant {who} is not in participants.csv" for who in strangers]
-    return len(trials), problems
+    walk = chain.walk
+    problems = [*walk.strangers, *walk.twice]
+    people = chain.participants
+    for who, done in zip(people["participant_id"], people["trials_done"], strict=True):
+        if walk.answered[who] != done:
+            problems.append(f"participant {who}: {done} trials done, but {walk.answered[who]} responses")
+    return walk.trials, problems + _finished_problems(chain)
 
 
 def _finished_problems(chain: Chain) -> list[str]:
     """Compare the number of people who finished, as the manifest says it, with participants.csv."""
-    collection, people = collection_of(chain.manifest), chain.tables["participants"]
+    collection, people = collection_of(chain.manifest), chain.participants
     if collection is None or "kind" not in people:
         return []
     done = people["trials_done"] >= people["trials_planned"]
@@ -94,38 +91,14 @@ def _finished_problems(chain: Chain) -> list[str]:
     return [f"participants.csv: {number} people finished, the manifest says {collection.finished}"]
 
 
-def response_rows(chain: Chain) -> Iterator[dict[Any, Any]]:
-    """Yield one row per response: a rating with several constructs counts once."""
-    for kind, frame in chain.responses():
-        one_each = frame if kind.table.unique == ("response_id",) else frame.drop_duplicates("response_id")
-        yield from one_each.to_dict("records")
-
-
 def images_seen_link(chain: Chain) -> LinkCheck:
     """The digest that the browser saw is that of the stimulus named in the response."""
-    digests = {str(row["image_sha256"]) for row in chain.stimuli.values()}
-    problems, count = [], 0
-    for where, stimulus, digest in chain.shown():
-        count += 1
-        row = chain.stimuli.get(stimulus)
-        if row is None:
-            problems.append(f"{where}: stimulus {stimulus!r} is not in stimuli.csv")
-        elif digest not in digests:
-            problems.append(f"{where}: names image {digest[:12]}…, which nobody was shown")
-        elif digest != row["image_sha256"]:
-            problems.append(f"{where}: saw image {digest[:12]}…, but stimulus {stimulus} is another image")
-    return count, problems
+    return chain.walk.shown, chain.walk.images
 
 
 def facts_link(chain: Chain) -> LinkCheck:
     """What responses repeat about their stimuli and pairs is what the stimuli and the plan say."""
-    problems, count = [], 0
-    for kind, frame in chain.responses():
-        count += len(frame)
-        for row in frame.to_dict("records"):
-            wrong = kind.row_problems(chain.plan, chain.stimuli, {str(name): row[name] for name in row})
-            problems += [f"{response_in_words(row)}: {problem}" for problem in wrong]
-    return count, problems
+    return chain.walk.rows, chain.walk.facts
 
 
 def stimuli_plan_link(chain: Chain) -> LinkCheck:
@@ -278,6 +251,7 @@ def unknowns(chain: Chain) -> list[str]:
 LINKS: tuple[tuple[str, Callable[[Chain], LinkCheck]], ...] = (
     ("the plan is the frozen one", plan_link),
     ("the codebook describes every column", codebook_link),
+    ("the folder keeps the rules of Psych-DS", psych_ds_link),
     ("tables have the rows that were counted", counts_link),
     ("responses belong to participants", participants_link),
     ("responses name the image that was seen", images_seen_link),

@@ -8,13 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import TrialKind
+from almond.design.trials.columns import TableSchema
 from almond.evidence.bundle import recipe_targets, target_sources
-from almond.evidence.export import read_tables
+from almond.evidence.reading import read_parts
+from almond.evidence.table_writer import key_hashes
+from almond.evidence.tables import read_export_table
+from almond.evidence.walk import Walk, walk_tables
+from almond.exchange.layout import table_path
+from almond.exchange.schema import EVENTS, PARTICIPANTS, STIMULI, table_schemas
 from almond.files.folders import visible
 
 
@@ -31,19 +38,39 @@ class Chain:
         return StudyPlan.from_bytes((self.folder / "plan.json").read_bytes(), "plan.json")
 
     @cached_property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        return read_tables(self.folder, self.plan)
+    def schemas(self) -> dict[str, TableSchema]:
+        """The tables of this export by name, in order."""
+        events = table_path(self.folder, EVENTS.name).exists()
+        return table_schemas(self.plan.kinds, events=events, external=self.plan.external)
+
+    def parts(self, table: str) -> Iterator[pd.DataFrame]:
+        """Yield the rows of a table in parts."""
+        return read_parts(table_path(self.folder, table), self.schemas[table])
+
+    @cached_property
+    def participants(self) -> pd.DataFrame:
+        return read_export_table(table_path(self.folder, PARTICIPANTS.name), self.schemas[PARTICIPANTS.name])
+
+    @cached_property
+    def walk(self) -> Walk:
+        """What one pass over all tables saw."""
+        return walk_tables(self)
+
+    def kinds(self) -> list[TrialKind]:
+        """List every trial kind that has a table in this export."""
+        return [kind for kind in TRIAL_KINDS.entries().values() if kind.table.name in self.schemas]
 
     def responses(self) -> Iterator[tuple[TrialKind, pd.DataFrame]]:
-        """Yield every trial kind that has a table in this export, with its table."""
-        for kind in TRIAL_KINDS.entries().values():
-            if kind.table.name in self.tables:
-                yield kind, self.tables[kind.table.name]
+        """Yield parts of the tables of responses, with the kinds of their trials."""
+        for kind in self.kinds():
+            for frame in self.parts(kind.table.name):
+                yield kind, frame
 
     @cached_property
     def stimuli(self) -> dict[str, dict[str, Any]]:
         """Rows of stimuli.csv by stimulus id."""
-        rows = self.tables["stimuli"].to_dict("records")
+        frame = read_export_table(table_path(self.folder, STIMULI.name), self.schemas[STIMULI.name])
+        rows = frame.to_dict("records")
         return {str(row["stimulus_id"]): {str(name): value for name, value in row.items()} for row in rows}
 
     @cached_property
@@ -61,13 +88,6 @@ class Chain:
     def artifacts(self) -> dict[str, Path]:
         return {path.name: path for path in visible((self.folder / "artifacts").glob("*"))}
 
-    def shown(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (response in words, stimulus id, digest the browser saw) for every image shown."""
-        for kind, frame in self.responses():
-            for row in frame.to_dict("records"):
-                for stimulus, digest in kind.shown_columns:
-                    yield response_in_words(row), str(row[stimulus]), str(row[digest])
-
     @cached_property
     def stimuli_on(self) -> dict[str, set[str]]:
         """Stimuli that rest on each file: image, recipe, targets and artifacts."""
@@ -80,12 +100,12 @@ class Chain:
     def responses_on(self, name: str) -> int:
         """Count the responses that rest on a file of the export."""
         stimuli = self.stimuli_on.get(name, set())
-        responses: set[str] = set()
+        responses = [np.zeros(0, np.uint64)]
         for kind, frame in self.responses():
             columns = [stimulus for stimulus, _ in kind.shown_columns]
             rests = frame[columns].isin(stimuli).any(axis=1)
-            responses |= set(frame.loc[rests, "response_id"])
-        return len(responses)
+            responses.append(np.unique(key_hashes([frame.loc[rests, "response_id"].tolist()])))
+        return len(np.unique(np.concatenate(responses)))
 
     def files_under(self, stimulus: str) -> Iterator[str]:
         """Yield the paths of what an image rests on: its bytes, recipe, targets and their artifacts."""
@@ -101,7 +121,3 @@ class Chain:
                     f"artifacts/{artifact}/{path.name}"
                     for path in (visible(folder.iterdir()) if folder else [])
                 )
-
-
-def response_in_words(row: dict[Any, Any]) -> str:
-    return f"response {row['response_id']} (participant {row['participant_id']}, trial {row['trial_index']})"

@@ -23,7 +23,7 @@ from almond.design.trials.columns import Column, TableSchema
 from almond.errors import InputError
 from almond.exchange.schema import table_columns
 from almond.shapes import is_digest
-from almond.tables import TextColumn, read_table
+from almond.tables import TextColumn, TextTable, read_table
 
 OWN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SHOWN_PROBLEMS = 20
@@ -45,38 +45,6 @@ def check_columns(table: TableSchema, present: Sequence[str]) -> tuple[Column, .
     if problems:
         raise InputError(f"table {table.name}", "; ".join(problems), "the columns of the codebook")
     return columns
-
-
-def table_rows(table: TableSchema, frame: pd.DataFrame) -> tuple[tuple[Column, ...], list[list[str]]]:
-    """Return a table's columns and its cells as text, sorted; ``InputError`` names the wrong cells."""
-    columns = check_columns(table, [str(name) for name in frame.columns])
-    problems: list[str] = []
-    rows = [
-        [
-            cell(column, value, f"row {number + 1}", problems)
-            for column, value in zip(columns, row, strict=True)
-        ]
-        for number, row in enumerate(
-            frame[[column.name for column in columns]].itertuples(index=False, name=None)
-        )
-    ]
-    names = [column.name for column in columns]
-    keys = [tuple(row[names.index(name)] for name in table.unique) for row in rows]
-    problems += [f"{' + '.join(table.unique)} {' '.join(key)!r} stands twice" for key in repeated_keys(keys)]
-    if problems:
-        more = len(problems) - SHOWN_PROBLEMS
-        text = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-        raise InputError(f"table {table.name}", text)
-    return columns, sorted(rows, key=lambda row: sort_key(row, columns, table.sorted_by))
-
-
-def repeated_keys(keys: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    return [] if len(set(keys)) == len(keys) else sorted({key for key in keys if keys.count(key) > 1})
-
-
-def sort_key(row: Sequence[str], columns: Sequence[Column], by: Sequence[str]) -> tuple[object, ...]:
-    cells = {column.name: (column.type, text) for column, text in zip(columns, row, strict=True)}
-    return tuple(int(cells[name][1]) if cells[name][0] == "integer" else cells[name][1] for name in by)
 
 
 def cell(column: Column, value: object, where: str, problems: list[str]) -> str:
@@ -187,7 +155,11 @@ def read_export_table(path: Path, table: TableSchema) -> pd.DataFrame:
     Raises ``InputError`` when the file is missing, is no CSV, its columns are not those of the table, or a
     cell is not of its column's type.
     """
-    text = read_table(path, exact=True)
+    return typed_columns(read_table(path, exact=True), table)
+
+
+def typed_columns(text: TextTable, table: TableSchema) -> pd.DataFrame:
+    """Convert the cells of a table; raises ``InputError`` as ``read_export_table``."""
     columns = check_columns(table, text.names)
     return pd.DataFrame({column.name: typed_column(text.column(column.name), column) for column in columns})
 

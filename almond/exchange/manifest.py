@@ -31,9 +31,13 @@ def files_in(folder: Path) -> list[str]:
     return sorted(name for name in names if name != NAME)
 
 
-def seal(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the manifest of a folder: ``facts``, the digest of every file, and its own over all of it."""
-    files = {name: digest_file(folder / name) for name in files_in(folder)}
+def seal(folder: Path, facts: Mapping[str, Any], digests: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Make the manifest of a folder: ``facts``, the digest of every file, and its own over all of it.
+
+    :param digests: those of files that were taken while they were written, by path.
+    """
+    known = digests or {}
+    files = {name: known.get(name) or digest_file(folder / name) for name in files_in(folder)}
     content = {"format": FORMAT, **facts, "files": files}
     return {**content, "digest": digest_json(content)}
 

@@ -70,11 +70,14 @@ class ExportAdmin(AppendOnlyAdmin):
         return format_html('<a href="{}">zip</a>', reverse("analysis_export_zip", args=[row.pk]))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = ["study", "requested_by", "created_at", "finished_at", "digest"] if obj else ["study"]
-        return [(None, {"fields": fields})]
+        facts = ["requested_by", "created_at", "finished_at", "digest"] if obj else []
+        return [
+            (None, {"fields": ["study", *facts]}),
+            ("For those who use the data", {"fields": ["licence", "authors", "citation"]}),
+        ]
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> Export:
-        return services.request_export(study=data["study"], by=actor(request))
+        return services.request_export(by=actor(request), **data)
 
     def row_actions(self) -> dict[str, Action]:
         return {"analyse": self.analyse}

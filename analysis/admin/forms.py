@@ -29,7 +29,7 @@ class ExportForm(ExportFormBase):
 
     class Meta:
         model = Export
-        fields = ["study"]
+        fields = ["study", "licence", "authors", "citation"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -19,15 +19,21 @@ from studies.services.blind import EXPECTED, locked, look_for_export, standing
 
 
 @transaction.atomic
-def request_export(*, study: Study, by: User | None) -> Export:
+def request_export(
+    *, study: Study, by: User | None, licence: str = "", authors: str = "", citation: str = ""
+) -> Export:
     """Ask for an export of a study as it stands when the job runs; before the end, use a planned look.
 
-    ``InputError`` for a draft, and for a study that is blind while the plan allows no look.
+    :param licence: of the data, an identifier of SPDX. :param authors: who is to be cited, one per line.
+    :raises InputError: a draft, a study that is blind while the plan allows no look, a licence that is no
+        identifier, an author who stands twice.
     """
     if study.is_draft:
         raise InputError(study, "is a draft without a frozen plan", "a frozen study")
-    look = look_for_export(study=study, by=by)
-    export = Export.objects.create(study=study, requested_by=by, look=look)
+    export = Export(study=study, requested_by=by, licence=licence, authors=authors, citation=citation)
+    _ = export.publication  # refused here, not by the job
+    export.look = look_for_export(study=study, by=by)
+    export.save()
     export.job = enqueue(kind="analysis.export", arguments={"export": export.pk}, by=by)
     export.save(update_fields=["job"])
     record(verb="request", subject=export, by=by, study=study.pk)

@@ -15,6 +15,7 @@ from almond.chain.settings import DemoSettings
 from almond.cli.main import main
 from almond.errors import InputError
 from almond.evidence.verify import first_broken, verify
+from almond.exchange.layout import table_path
 from almond.progress import Silent
 from almond.world import lab
 
@@ -81,7 +82,7 @@ def test_both_exports_verify_and_a_changed_image_is_named(
     export = folder / "export"
     assert first_broken(verify(export, bold=folder / "bids")) is None
     assert first_broken(verify(folder / "export-null")) is None
-    image = export / pd.read_csv(export / "data" / "stimuli.csv")["file"].iloc[3]
+    image = export / pd.read_csv(table_path(export, "stimuli"))["file"].iloc[3]
     whole = image.read_bytes()
     image.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
     try:

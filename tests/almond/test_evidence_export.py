@@ -19,8 +19,10 @@ from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
 from almond.evidence.export import read_export
-from almond.evidence.tables import csv_bytes, read_export_table, table_rows, write_number
+from almond.evidence.table_writer import write_table
+from almond.evidence.tables import read_export_table, write_number
 from almond.evidence.verify import first_broken, verify
+from almond.exchange.layout import table_path
 from almond.exchange.schema import PARTICIPANTS, STIMULI, table_schemas
 from tests.almond.design_plans import natural_plan
 from tests.almond.small_export import CREATED, SmallStudy
@@ -78,16 +80,17 @@ def test_every_column_is_in_the_codebook_and_the_reverse(study: SmallStudy):
     with (folder / "codebook.csv").open(newline="") as stream:
         described = {(row["table"], row["column"]) for row in csv.DictReader(stream)}
     present = set()
-    for path in (folder / "data").glob("*.csv"):
-        with path.open(newline="") as stream:
-            present |= {(path.stem, name) for name in next(csv.reader(stream))}
+    for table in {name for name, _ in described}:
+        with table_path(folder, table).open(newline="") as stream:
+            present |= {(table, name) for name in next(csv.reader(stream))}
+    assert len(list((folder / "data").iterdir())) == len({name for name, _ in described})
     assert described == present
 
 
 def test_themes_stand_next_to_scenes_and_are_described(study: SmallStudy):
     folder = study.write()
     for table in ("ratings", "choices", "stimuli"):
-        header = (folder / "data" / f"{table}.csv").read_text().splitlines()[0].split(",")
+        header = table_path(folder, table).read_text().splitlines()[0].split(",")
         assert header[header.index("base_scene") + 1] == "theme"
     with (folder / "codebook.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -271,7 +274,8 @@ def test_natural_images_have_norms_and_no_recipe(study: SmallStudy):
 
 
 def test_large_seeds_and_quoted_texts_survive(study: SmallStudy, tmp_path: Path):
-    columns, rows = table_rows(
+    write_table(
+        tmp_path / "folder",
         STIMULI,
         pd.DataFrame(
             [
@@ -286,9 +290,7 @@ def test_large_seeds_and_quoted_texts_survive(study: SmallStudy, tmp_path: Path)
             dtype=object,
         ),
     )
-    path = tmp_path / "stimuli.csv"
-    path.write_bytes(csv_bytes([column.name for column in columns], rows))
-    read = read_export_table(path, STIMULI).set_index("stimulus_id")
+    read = read_export_table(table_path(tmp_path / "folder", "stimuli"), STIMULI).set_index("stimulus_id")
     second = read.loc[study.stimulus_rows[1]["stimulus_id"]]
     assert second["seed"] == 2**63 - 1
     assert second["prompt"] == 'a "dark" street,\nat night; ü'

@@ -16,6 +16,7 @@ import pytest
 
 from almond.cli.main import main
 from almond.evidence.verify import Check, first_broken, verify
+from almond.exchange.layout import table_path
 from almond.exchange.manifest import NAME, manifest_bytes, seal
 from tests.almond.small_export import SmallStudy
 
@@ -120,7 +121,7 @@ def reseal(folder: Path) -> None:
 
 def edit_table(name: str, change: Callable[[pd.DataFrame], pd.DataFrame | None]) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
-        path = folder / "data" / f"{name}.csv"
+        path = table_path(folder, name)
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         changed = change(frame)
         (frame if changed is None else changed).to_csv(path, index=False, lineterminator="\n")
@@ -342,7 +343,7 @@ def test_the_command_says_the_chain_is_whole(whole: SmallStudy, capsys: pytest.C
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is True
     assert result["broken"] is None
-    assert len(result["links"]) == 14
+    assert len(result["links"]) == 15
 
 
 def test_the_command_names_the_broken_link(folder: Path, capsys: pytest.CaptureFixture[str]):

@@ -18,6 +18,7 @@ from almond.evidence.export import read_export
 from almond.evidence.external.judgements import read_judgements
 from almond.evidence.external.table_map import TableMap, read_table_map
 from almond.evidence.verify import verify
+from almond.exchange.layout import table_path
 from almond.rng import generator
 from almond.shapes import ShapeError, read
 from almond.stimuli.images import png_bytes
@@ -284,7 +285,7 @@ def test_verify_says_what_cannot_be_known(folder, capsys):
 
 def test_a_changed_byte_is_named(folder, capsys):
     assert folder.write(long_table()).run() == 0
-    path = folder.export / "data" / "ratings.csv"
+    path = table_path(folder.export, "ratings")
     path.write_bytes(path.read_bytes().replace(b",4.0\n", b",5.0\n", 1))
     capsys.readouterr()
     assert main(["verify", str(folder.export)]) == 1

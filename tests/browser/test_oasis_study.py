@@ -14,6 +14,7 @@ import pytest
 from django.urls import reverse
 
 from almond.evidence.verify import verify
+from almond.exchange.layout import table_path
 from analysis.models import AnalysisRun, Export
 from encoder.models import Target
 from generation.models import ImageSet, Stimulus
@@ -153,7 +154,7 @@ def make_export(desk: Desk, study: Study) -> Export:
 
 def check_export(export: Export) -> None:
     """Norms as they stand in the published file, photographs byte for byte, every link whole."""
-    stimuli = pd.read_csv(export.path / "data" / "stimuli.csv").set_index("base_scene")
+    stimuli = pd.read_csv(table_path(export.path, "stimuli")).set_index("base_scene")
     assert len(stimuli) == IMAGES
     assert stimuli.loc["Acorns 1.jpg", "norm_Valence_mean"] == pytest.approx(4.68627451)
     assert stimuli.loc["Acorns 1.jpg", "norm_Arousal_mean"] == pytest.approx(2.346534653)
@@ -161,7 +162,7 @@ def check_export(export: Export) -> None:
     assert stimuli["recipe_digest"].isna().all()
     kept = export.path / str(stimuli.loc["Acorns 1.jpg", "file"])
     assert kept.read_bytes() == (DATA / "images" / "Acorns 1.jpg").read_bytes()
-    ratings = pd.read_csv(export.path / "data" / "ratings.csv")
+    ratings = pd.read_csv(table_path(export.path, "ratings"))
     assert len(ratings) == PEOPLE * TRIALS * len(RATED)
     assert ratings["image_sha256"].isin(stimuli["image_sha256"]).all()
     checks = verify(export.path)
@@ -189,11 +190,11 @@ def analyse(desk: Desk, export: Export) -> AnalysisRun:
 
 def correlations_with_norms(export: Export) -> pd.DataFrame:
     """Norm by judgement: Pearson r over images with ratings standardised within person, by pandas alone."""
-    ratings = pd.read_csv(export.path / "data" / "ratings.csv")
+    ratings = pd.read_csv(table_path(export.path, "ratings"))
     grouped = ratings.groupby(["participant_id", "construct"])["value"]
     ratings["z"] = (ratings["value"] - grouped.transform("mean")) / grouped.transform("std")
     means = ratings.pivot_table(index="stimulus_id", columns="construct", values="z", aggfunc="mean")
-    stimuli = pd.read_csv(export.path / "data" / "stimuli.csv").set_index("stimulus_id")
+    stimuli = pd.read_csv(table_path(export.path, "stimuli")).set_index("stimulus_id")
     norms = stimuli.loc[means.index].filter(like="norm_")
     return pd.concat([norms, means], axis=1).corr().loc[norms.columns, list(means.columns)]
 

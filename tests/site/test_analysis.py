@@ -19,6 +19,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent, User
 from almond.errors import InputError
 from almond.evidence.verify import first_broken, verify
+from almond.exchange.layout import table_path
 from almond.exchange.manifest import load_manifest
 from almond.rng import generator
 from analysis import services
@@ -101,8 +102,8 @@ def analysed(row: AnalysisRun) -> AnalysisRun:
 
 
 def test_an_export_holds_every_answer_and_its_chain_holds(export: Export, study: Study) -> None:
-    ratings = pd.read_csv(export.path / "data" / "ratings.csv")
-    choices = pd.read_csv(export.path / "data" / "choices.csv")
+    ratings = pd.read_csv(table_path(export.path, "ratings"))
+    choices = pd.read_csv(table_path(export.path, "choices"))
     assert len(ratings) == PARTICIPANTS * 12 * 2
     assert len(choices) == PARTICIPANTS * 6
     assert export.counts == {
@@ -135,7 +136,7 @@ def test_an_export_of_natural_images_carries_their_norms() -> None:
     ended = run_now(row.job)
     assert ended.state == State.DONE, ended.error + ended.traceback
     row.refresh_from_db()
-    stimuli = pd.read_csv(row.path / "data" / "stimuli.csv")
+    stimuli = pd.read_csv(table_path(row.path, "stimuli"))
     assert sorted(stimuli["norm_valence"]) == [0.0, 1.0, 2.0, 3.0]
 
 
@@ -148,7 +149,7 @@ def test_a_draft_is_not_exported() -> None:
 def test_an_export_that_was_cut_off_is_written_anew(export: Export) -> None:
     digest = export.digest
     Export.objects.filter(pk=export.pk).update(folder="", digest="", finished_at=None)
-    (export.path / "data" / "ratings.csv").write_text("half of")
+    (table_path(export.path, "ratings")).write_text("half of")
     assert export.job is not None
     again = services.enqueue(kind="analysis.export", arguments={"export": export.pk}, by=None)
     assert run_now(again).state == State.DONE
@@ -244,14 +245,35 @@ def test_asking_for_the_planned_permutations_is_the_plan(export: Export) -> None
     assert services.request_analysis(export=export, permutations=99, by=None).permutations is None
 
 
+def test_licence_and_authors_are_asked_for_with_the_export(study: Study) -> None:
+    row = services.request_export(
+        study=study, by=None, licence="CC-BY-4.0", authors="Ada Lovelace\n\n B. Ohm ", citation="In press."
+    )
+    assert row.publication.to_json() == {
+        "licence": "CC-BY-4.0",
+        "authors": ["Ada Lovelace", "B. Ohm"],
+        "citation": "In press.",
+    }
+    before = Export.objects.count()
+    for wrong in ({"licence": "my own"}, {"authors": "Ada\nAda"}):
+        with pytest.raises(InputError):
+            services.request_export(study=study, by=None, **wrong)
+    assert Export.objects.count() == before
+    assert row.job is not None
+    assert run_now(row.job).state == State.DONE
+    row.refresh_from_db()
+    described = json.loads((row.path / "dataset_description.json").read_bytes())
+    assert described["license"] == "https://spdx.org/licenses/CC-BY-4.0.html"
+
+
 def test_a_changed_export_is_not_analysed(export: Export) -> None:
-    path = export.path / "data" / "choices.csv"
+    path = table_path(export.path, "choices")
     path.write_bytes(path.read_bytes().replace(b"left", b"right", 1))
     row = services.request_analysis(export=export, by=None)
     assert row.job is not None
     ended = run_now(row.job)
     assert ended.state == State.FAILED
-    assert "choices.csv" in ended.error
+    assert path.name in ended.error
 
 
 def test_an_export_that_is_not_ready_is_not_analysed(closed: Study) -> None:

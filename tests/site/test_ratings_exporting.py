@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from almond.evidence.tables import table_rows
+from almond.evidence.table_writer import write_table
 from almond.exchange.schema import columns_since, table_schemas
 from almond.progress import Part, Silent
 from almond.world.raters import read_percepts
@@ -33,7 +33,7 @@ from tests.site.small_study import (
 pytestmark = pytest.mark.django_db
 
 
-def test_the_tables_are_those_of_the_codebook() -> None:
+def test_the_tables_are_those_of_the_codebook(tmp_path: Path) -> None:
     study = make_study(repeats=1)
     people = [services.join(study=study).participant for _ in range(2)]
     answer_all(people[0])
@@ -44,7 +44,7 @@ def test_the_tables_are_those_of_the_codebook() -> None:
         if rows:
             table = table_schemas(events=True)[name]
             assert set(rows[0]) == {column.name for column in (*table.columns, *columns_since(table))}
-            table_rows(table, pd.DataFrame(rows))
+            assert write_table(tmp_path, table, rows).rows == len(rows)
     done = {row["participant_id"]: row["trials_done"] for row in tables["participants"]}
     assert done == {people[0].name: 7, people[1].name: 1}
     assert len(tables["ratings"]) == 5 * 2
@@ -81,7 +81,7 @@ def test_the_gap_is_the_time_away(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {row["trial_index"]: row["gap_ms"] for row in rows} == {0: 3500.0, 1: 603500.0, 2: 0.0, 3: 2500.0}
 
 
-def test_natural_images_have_no_target() -> None:
+def test_natural_images_have_no_target(tmp_path: Path) -> None:
     study = create_study(
         title="Photographs",
         slug="photos",
@@ -97,7 +97,7 @@ def test_natural_images_have_no_target() -> None:
     assert {(row["intended_target"], row["direction"], row["strength"]) for row in tables["ratings"]} == {
         ("", 0, 0.0)
     }
-    table_rows(table_schemas()["ratings"], pd.DataFrame(tables["ratings"]))
+    write_table(tmp_path, table_schemas()["ratings"], tables["ratings"])
     assert tables["choices"] == []
 
 

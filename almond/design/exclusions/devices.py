@@ -103,5 +103,5 @@ def event_facts(detail: str) -> dict[str, Any]:
     except ValueError:
         facts = None
     if not isinstance(facts, dict):
-        raise InputError("data/events.csv", f"column detail: {detail[:60]!r}", "a JSON object, or nothing")
+        raise InputError("table events", f"column detail: {detail[:60]!r}", "a JSON object, or nothing")
     return facts

@@ -94,7 +94,11 @@ def import_table(
         recipes={},
         target_folder=None,
         artifact_root=None,
-        meta={"created": created.isoformat(), "external": facts_of(judgements, table_map)},
+        meta={
+            "created": created.isoformat(),
+            "publication": table_map.publication,
+            "external": facts_of(judgements, table_map),
+        },
     )
     if key is not None:
         write_atomically(key, csv_bytes(["person", "participant_id"], list(map(list, names.items()))))

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from almond.encoding.config.paths import BASE, existing_folder
 from almond.errors import InputError
+from almond.exchange.publication import Publication, SpdxLicence
 from almond.shapes import DifferentTexts, Number, Shape, Text, read
 
 Problem = tuple[str, str]
@@ -130,6 +131,9 @@ class TableMap(Shape):
     image: Text | None = Field(
         None, description="the column with the file's name; else the stimulus's name, with or without suffix"
     )
+    licence: SpdxLicence | None = Field(None, description="licence of the data, such as CC-BY-4.0")
+    authors: DifferentTexts = Field((), description="who is to be cited, each by name")
+    citation: Text | None = Field(None, description="how to cite the data, or the paper")
     missing: DifferentTexts = Field((), description="words for a missing cell, beside an empty one and n/a")
     separator: Literal["tab", "semicolon", "comma"] | None = Field(
         None, description="between cells; else a tab in .tsv, elsewhere what the header holds"
@@ -187,6 +191,11 @@ class TableMap(Shape):
             for name, scale in self.constructs.items():
                 if scale.range is None:
                     yield f"constructs.{name}.range", told
+
+    @property
+    def publication(self) -> Publication:
+        """How the data may be used and are to be cited."""
+        return Publication(licence=self.licence, authors=self.authors, citation=self.citation, keywords=())
 
     def span_of(self, construct: str) -> Span | None:
         """Return the ends of a construct's scale."""

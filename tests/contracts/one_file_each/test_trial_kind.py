@@ -31,8 +31,9 @@ from almond.design.trials.single_image import (
 from almond.errors import InputError
 from almond.evidence.export import read_export
 from almond.evidence.simulated import simulate_study
-from almond.evidence.tables import table_rows
+from almond.evidence.table_writer import write_table
 from almond.evidence.verify import first_broken, verify
+from almond.exchange.layout import table_path
 from almond.exchange.schema import table_schemas
 from almond.shapes import Flag, Shape
 from almond.world.raters import Latents, Rater
@@ -169,7 +170,7 @@ def test_simulated_participants_answer_it_and_an_export_carries_it(tmp_path: Pat
 
 def test_an_export_without_it_has_no_table_of_it(tmp_path: Path) -> None:
     folder = SmallStudy(tmp_path).write()
-    assert not (folder / "data" / "agreements.csv").exists()
+    assert not table_path(folder, "agreements").exists()
     assert set(table_schemas()) == {"participants", "ratings", "choices", "stimuli"}
 
 
@@ -206,7 +207,7 @@ def test_the_form_of_a_study_offers_it(staff_client: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_answers_are_checked_and_stored_and_exported() -> None:
+def test_answers_are_checked_and_stored_and_exported(tmp_path: Path) -> None:
     study = live_study(rehearsal=True)
     participant = services.join(study=study).participant
     with pytest.raises(Malformed, match=r"values\.agrees: is 'yes' \(expected true or false\)"):
@@ -218,4 +219,5 @@ def test_answers_are_checked_and_stored_and_exported() -> None:
     assert job.state == "done", job.traceback
     exported = services.export_tables(study)
     assert len(exported["agreements"]) == 7
-    table_rows(table_schemas(study.frozen_plan.kinds)["agreements"], pd.DataFrame(exported["agreements"]))
+    table = table_schemas(study.frozen_plan.kinds)["agreements"]
+    assert write_table(tmp_path, table, exported["agreements"]).rows == 7

@@ -1,0 +1,124 @@
+"""Whole columns of cells as text: what ``almond.evidence.tables.cell`` writes one by one, but quickly.
+
+A column is converted at once only where every value is of one plain type and nothing is wrong with it; for
+anything else each cell goes through ``cell``, which also says what is wrong. Texts and whole numbers are
+looked at once per distinct value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from almond.design.trials.columns import Column
+from almond.evidence.tables import SHOWN_PROBLEMS, cell
+
+Values = Sequence[object]
+
+
+class Problems:
+    """What is wrong with cells of one table: the first in words, in order of rows, and how many."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.count = 0
+
+    def add(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.count += 1
+            if len(self.texts) < SHOWN_PROBLEMS:
+                self.texts.append(text)
+
+    def __str__(self) -> str:
+        more = self.count - len(self.texts)
+        return "; ".join(self.texts) + (f"; and {more} more" if more > 0 else "")
+
+
+def chunk_texts(
+    columns: Sequence[Column], values: Mapping[str, Values], first_row: int, problems: Problems
+) -> list[list[str]]:
+    """Convert columns of equal length to text. ``first_row``: the number of their first row, from 1."""
+    wrong: list[tuple[int, int, str]] = []
+    texts = []
+    for place, column in enumerate(columns):
+        plain = plain_texts(column, values[column.name])
+        if plain is None:
+            plain = [
+                _checked(column, value, first_row + row, (row, place), wrong)
+                for row, value in enumerate(values[column.name])
+            ]
+        texts.append(plain)
+    problems.add(text for _, _, text in sorted(wrong))
+    return texts
+
+
+def _checked(
+    column: Column, value: object, row: int, where: tuple[int, int], wrong: list[tuple[int, int, str]]
+) -> str:
+    said: list[str] = []
+    text = cell(column, value, f"row {row}", said)
+    wrong += [(*where, problem) for problem in said]
+    return text
+
+
+def plain_texts(column: Column, values: Values) -> list[str] | None:
+    """Convert a column whose values are all of one plain type and all right; None for any other."""
+    kinds = set(map(type, values))
+    if len(kinds) != 1:
+        return None
+    convert = PLAIN.get((column.type, kinds.pop()))
+    return convert(column, values) if convert else None
+
+
+def _texts(column: Column, values: Sequence[Any]) -> list[str] | None:
+    """Take free text as it is; anything else by its distinct values."""
+    if column.range or column.name == "participant_id":
+        return _by_distinct(column, values)
+    right = "\0" not in "".join(values) and not (column.needed and "" in values)
+    return list(values) if right else None
+
+
+def _by_distinct(column: Column, values: Sequence[Any]) -> list[str] | None:
+    """Convert texts or whole numbers, equal ones once."""
+    wrong: list[str] = []
+    texts = {value: cell(column, value, "", wrong) for value in set(values)}
+    return None if wrong else [texts[value] for value in values]
+
+
+def _floats(column: Column, values: Sequence[Any]) -> list[str] | None:
+    numbers = np.array(values, np.float64)
+    if not np.isfinite(numbers).all() or not _in_range(column.range, numbers):
+        return None
+    return list(map(repr, values))
+
+
+def _in_range(span: str, numbers: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
+    """Tell whether all numbers lie in a range ``a to b`` or ``a or more``; False for other ranges."""
+    if not span or not len(numbers):
+        return True
+    if span.endswith(" or more"):
+        return bool(numbers.min() >= float(span.removesuffix(" or more")))
+    if " to " not in span:
+        return False
+    low, high = map(float, span.split(" to "))
+    return bool(numbers.min() >= low and numbers.max() <= high)
+
+
+def _times(column: Column, values: Sequence[Any]) -> list[str] | None:
+    if any(moment.tzinfo is None for moment in values):
+        return None
+    return [moment.isoformat() for moment in values]
+
+
+PLAIN: dict[tuple[str, type], Callable[[Column, Sequence[Any]], list[str] | None]] = {
+    ("text", str): _texts,
+    ("time", str): _by_distinct,
+    ("digest", str): _by_distinct,
+    ("integer", int): _by_distinct,
+    ("flag", int): _by_distinct,
+    ("number", float): _floats,
+    ("time", datetime): _times,
+}

@@ -1,0 +1,226 @@
+"""Writing one table of an export, chunk by chunk: checked, sorted, as CSV and Parquet, in bounded memory."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from almond.design.trials.columns import Column, TableSchema
+from almond.digest import digest_file
+from almond.errors import InputError
+from almond.evidence.cell_columns import Problems, Values, chunk_texts
+from almond.evidence.parquet_files import ParquetFile
+from almond.evidence.tables import check_columns
+from almond.exchange.layout import parquet_file, table_file
+
+CHUNK = 1 << 13
+"""Rows that are converted at once."""
+
+Chunk = Mapping[str, Values]
+"""Columns of equal length, by name."""
+
+
+@dataclass(frozen=True)
+class SortedChunks:
+    """Rows too many to hold at once: every chunk has the same columns, and no row of a chunk sorts before
+    one of an earlier chunk. Within a chunk rows may come in any order."""
+
+    chunks: Iterable[Chunk]
+
+
+Rows = pd.DataFrame | Iterable[Mapping[str, Any]] | SortedChunks
+
+
+@dataclass(frozen=True)
+class WrittenTable:
+    """A table that was written: its columns, rows, digests of its files, and the names found in columns."""
+
+    columns: tuple[Column, ...]
+    rows: int
+    digests: Mapping[str, str]
+    names: Mapping[str, set[str]]
+
+
+class TableWriter:
+    """Writes one table below ``folder``. ``close`` raises what was wrong with any of its rows; left without
+    it, as a context, it closes its files all the same.
+
+    :param watched: columns whose distinct values are collected, few of them in any table.
+    """
+
+    def __init__(self, folder: Path, table: TableSchema, watched: Sequence[str] = ()) -> None:
+        self.folder, self.table = folder, table
+        self.csv, self.parquet = folder / table_file(table.name), folder / parquet_file(table.name)
+        self.problems = Problems()
+        self.names: dict[str, set[str]] = {name: set() for name in watched}
+        self.rows = 0
+        self.keys: list[np.ndarray[Any, np.dtype[np.uint64]]] = []
+        self.last: tuple[object, ...] = ()
+        self.columns: tuple[Column, ...] = ()
+        self.open = ExitStack()
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open.close()
+
+    def start(self, present: Sequence[str]) -> None:
+        """Open both files for a table with these columns; raises ``InputError`` for others than it has."""
+        self.columns = check_columns(self.table, present)
+        self.csv.parent.mkdir(parents=True, exist_ok=True)
+        self.stream, self.digest = self.open.enter_context(self.csv.open("wb")), hashlib.sha256()
+        self.typed = ParquetFile(self.parquet, self.columns)
+        self.open.callback(self.typed.close)
+        self._put(csv_text([[column.name for column in self.columns]]))
+
+    def add(self, chunk: Chunk) -> None:
+        """Check and write further rows, none of which sorts before an earlier one."""
+        if not self.columns:
+            self.start(list(chunk))
+        elif missing := [column.name for column in self.columns if column.name not in chunk]:
+            raise InputError(f"table {self.table.name}", f"lacks {', '.join(missing)} in some rows")
+        self.write(chunk_texts(self.columns, chunk, self.rows + 1, self.problems))
+
+    def write(self, texts: Sequence[Sequence[str]]) -> None:
+        """Sort and write rows that were checked, by column."""
+        if not texts[0]:
+            return
+        self.rows += len(texts[0])
+        if self.problems.count:
+            return  # nothing of it will be kept
+        texts = self._sorted(texts)
+        places = {column.name: place for place, column in enumerate(self.columns)}
+        self.keys.append(key_hashes([texts[places[name]] for name in self.table.unique]))
+        for name, known in self.names.items():
+            if name in places:
+                known.update(texts[places[name]])
+        self._put(csv_text(zip(*texts, strict=True)))
+        self.typed.add(texts)
+
+    def _sorted(self, texts: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+        keys = sort_keys(self.columns, texts, self.table.sorted_by)
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        if self.last > keys[order[0]]:
+            raise InputError(f"table {self.table.name}", "its chunks of rows do not come sorted")
+        self.last = keys[order[-1]]
+        if order == list(range(len(keys))):
+            return texts
+        return [[column[row] for row in order] for column in texts]
+
+    def _put(self, text: str) -> None:
+        data = text.encode()
+        self.digest.update(data)
+        self.stream.write(data)
+
+    def close(self) -> WrittenTable:
+        """Finish both files; ``InputError`` names the wrong cells, and keys that stand twice."""
+        if not self.columns:
+            self.start([column.name for column in self.table.columns])
+        self.open.close()
+        if not self.problems.count:
+            self.problems.add(self._repeated())
+        if self.problems.count:
+            raise InputError(f"table {self.table.name}", str(self.problems))
+        digests = {
+            table_file(self.table.name): self.digest.hexdigest(),
+            parquet_file(self.table.name): digest_file(self.parquet),
+        }
+        return WrittenTable(self.columns, self.rows, digests, self.names)
+
+    def _repeated(self) -> list[str]:
+        """Say which keys stand twice: hashes find the candidates, the file has the words."""
+        hashes = np.sort(np.concatenate(self.keys)) if self.keys else np.zeros(0, np.uint64)
+        twice = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+        if not twice:
+            return []
+        places = [[column.name for column in self.columns].index(name) for name in self.table.unique]
+        seen: dict[tuple[str, ...], int] = {}
+        with self.csv.open(encoding="utf-8", newline="") as stream:
+            for number, row in enumerate(csv.reader(stream)):
+                key = tuple(row[place] for place in places)
+                if number and int(key_hashes([[part] for part in key])[0]) in twice:
+                    seen[key] = seen.get(key, 0) + 1
+        names = " + ".join(self.table.unique)
+        return [f"{names} {' '.join(key)!r} stands twice" for key, times in sorted(seen.items()) if times > 1]
+
+
+def csv_text(rows: Iterable[Iterable[str]]) -> str:
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()
+
+
+def sort_keys(
+    columns: Sequence[Column], texts: Sequence[Sequence[str]], by: Sequence[str]
+) -> list[tuple[object, ...]]:
+    """Return what rows are sorted by: whole numbers as such, anything else by its code points."""
+    places = {column.name: place for place, column in enumerate(columns)}
+    parts: list[Sequence[object]] = []
+    for name in by:
+        cells = texts[places[name]]
+        whole = columns[places[name]].type == "integer"
+        parts.append([int(text or 0) for text in cells] if whole else cells)
+    return list(zip(*parts, strict=True))
+
+
+def key_hashes(columns: Sequence[Sequence[str]]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """Hash the keys of rows (n,) to 64 bits each."""
+    hashes = np.zeros(len(columns[0]), np.uint64)
+    for cells in columns:
+        # An odd multiplier (Knuth) makes the order of the parts count; sums wrap around.
+        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(
+            np.array(cells, dtype=object), categorize=False
+        )
+    return hashes
+
+
+def write_table(folder: Path, table: TableSchema, rows: Rows, watched: Sequence[str] = ()) -> WrittenTable:
+    """Write a table from rows in any order, or from chunks that come sorted.
+
+    :raises InputError: columns or cells that are not as the codebook says, and keys that stand twice.
+    """
+    with TableWriter(folder, table, watched) as writer:
+        if isinstance(rows, SortedChunks):
+            for chunk in rows.chunks:
+                writer.add(chunk)
+        else:
+            _write_whole(writer, columns_of(rows, table))
+        return writer.close()
+
+
+def _write_whole(writer: TableWriter, chunk: Chunk) -> None:
+    """Check all rows of a table in their order, then sort and write them."""
+    writer.start(list(chunk))
+    whole = [chunk_texts(writer.columns, part, start + 1, writer.problems) for start, part in _slices(chunk)]
+    if whole:
+        writer.write([[text for part in whole for text in part[place]] for place in range(len(whole[0]))])
+
+
+def _slices(chunk: Chunk) -> Iterable[tuple[int, Chunk]]:
+    count = len(next(iter(chunk.values())))
+    for start in range(0, count, CHUNK):
+        yield start, {name: values[start : start + CHUNK] for name, values in chunk.items()}
+
+
+def columns_of(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: TableSchema) -> Chunk:
+    """Turn rows into columns of objects: no whole number becomes a float beside an empty cell."""
+    if isinstance(rows, pd.DataFrame):
+        names = list(map(str, rows.columns))
+        if len(set(names)) < len(names):
+            raise InputError(f"table {table.name}", "has a column twice", "the columns of the codebook")
+        return {str(name): rows[name].tolist() for name in rows.columns}
+    records = list(rows)
+    if not records:
+        return {column.name: [] for column in table.columns}
+    names = list(dict.fromkeys(str(name) for row in records for name in row))
+    return {name: [row.get(name) for row in records] for name in names}
