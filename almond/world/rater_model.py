@@ -1,8 +1,8 @@
 """What a power analysis assumes of the people who will answer: how much they, themes and images differ.
 
-Ratings are described in standard deviations (SD) of one rating, the noise of one person's rating of one image.
-Choices are described in log odds. The defaults lie within what studies of affective pictures report; a lab
-that has data of its own takes its own.
+Ratings are described in standard deviations (SD) of one rating: the noise of one person and one image.
+Choices are described in log odds. The defaults are assumptions, of the order of those under which the
+tests of an analysis are tried (``benchmarks.referee``): a lab that has data takes its own.
 """
 
 from __future__ import annotations

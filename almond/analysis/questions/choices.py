@@ -18,9 +18,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import expit
 
+from almond.analysis.choice_trials import choice_themes, share_test, tested_choices
 from almond.analysis.questions.base import (
     Context,
-    NotApplicable,
     Question,
     Result,
     count_units,
@@ -34,9 +34,7 @@ from almond.report.figures_style import GRID, SECOND, dot_with_interval, new_for
 from almond.report.wording import p_cell, p_text, percent, percent_span, signed, t_cell
 from almond.stats.mixed import RandomTerm, intercept_test
 from almond.stats.multiple import holm
-from almond.stats.two_way import least_p, two_way_mean
-
-MIN_PARTICIPANTS, MIN_THEMES = 2, 3
+from almond.stats.two_way import least_p
 
 
 @dataclass(frozen=True)
@@ -103,14 +101,8 @@ def alignment(choices: pd.DataFrame, *, target: str | None = None) -> ChoiceResu
     ``InputError`` with fewer than two participants or three themes.
     """
     rows = choices if target is None else choices[choices["intended_target"] == target]
-    themes = rows["theme"] if "theme" in rows else rows["base_scene"]
-    people, count = rows["participant_id"].nunique(), themes.nunique()
-    if people < MIN_PARTICIPANTS or count < MIN_THEMES:
-        name, least = f"choices of {target}" if target else "choices", f"{MIN_PARTICIPANTS} and {MIN_THEMES}"
-        raise InputError(name, f"{people} participants, {count} themes", f"at least {least}")
-    aligned = rows["aligned"].to_numpy(dtype=np.float64)
-    test = two_way_mean(aligned, rows["participant_id"].to_numpy(), themes.to_numpy(), null=0.5)
-    model = intercept_test(aligned, _random_terms(rows, themes))
+    test, themes = share_test(rows, target=target), choice_themes(rows)
+    model = intercept_test(rows["aligned"].to_numpy(dtype=np.float64), _random_terms(rows, themes))
     return ChoiceResult(
         target=target,
         share=test.estimate,
@@ -135,9 +127,9 @@ def alignment(choices: pd.DataFrame, *, target: str | None = None) -> ChoiceResu
         separated=model.separated,
         on_bound=model.on_bound,
         trials=len(rows),
-        participants=people,
+        participants=test.participants,
         scenes=int(rows["base_scene"].nunique()),
-        themes=count,
+        themes=test.themes,
         pairs=int(rows["pair_id"].nunique()),
         left_share=float((rows["chosen"] == "left").mean()),
         by_participant=_shares(rows, "participant_id"),
@@ -162,13 +154,7 @@ def _shares(rows: pd.DataFrame, column: str) -> tuple[Share, ...]:
 
 
 def _run(context: Context, progress: Progress) -> dict[str, Any]:
-    rows = context.sample.choices
-    if not len(context.data.choices):
-        raise NotApplicable("the export holds no choices")
-    if not len(rows):
-        raise NotApplicable("no participant completed every trial")
-    if (rows["intended_target"] == "").any():
-        raise NotApplicable("some pairs have no intended target")
+    rows = tested_choices(context)
     overall = alignment(rows)
     targets = sorted(set(rows["intended_target"]))
     tests, absent = [], {}
@@ -338,6 +324,7 @@ QUESTION = Question(
     order=30,
     work=0.15,
     run=_run,
+    confirm=lambda context: share_test(tested_choices(context)).p,
     section=_section,
     methods=_methods,
     figures=_figures,

@@ -24,7 +24,7 @@ from almond.analysis.questions.base import (
     units_text,
 )
 from almond.analysis.rating_profiles import select
-from almond.analysis.rating_trials import rating_cube
+from almond.analysis.rating_trials import RatingCube, rating_cube
 from almond.progress import Progress
 from almond.report.confusion import confusion_figure
 from almond.report.document import KeyNumber, Picture, Section, Table
@@ -41,7 +41,8 @@ CLASSIFIERS = {
 }
 
 
-def _run(context: Context, progress: Progress) -> dict[str, Any]:
+def _raised(context: Context) -> RatingCube:
+    """Arrange the ratings of the images that were manipulated towards a higher predicted response."""
     rated = context.rated_profiles()
     raised = [
         row
@@ -50,9 +51,13 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     ]
     if not raised:
         raise NotApplicable("no rated image was manipulated towards a higher predicted response of a target")
-    profiles = select(rated, raised)
+    return rating_cube(context.ratings, select(rated, raised))
+
+
+def _run(context: Context, progress: Progress) -> dict[str, Any]:
+    cube = _raised(context)
+    profiles = cube.profiles
     ratings = context.ratings[context.ratings["stimulus_id"].isin(profiles.stimuli)]
-    cube = rating_cube(ratings, profiles)
     results = classify_variants(
         profiles.values,
         profiles.targets,
@@ -69,7 +74,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
         "unit": "participants and themes, both random; themes held out in the classification",
         "constructs": profiles.constructs,
         "smallest_cell": profiles.ratings,
-        "dropped": rated.dropped,
+        "dropped": context.rated_profiles().dropped,
         "stimuli": profiles.stimuli,
         "intended": profiles.targets,
         "difference": profile_difference(cube.trials()),
@@ -259,6 +264,7 @@ QUESTION = Question(
     order=10,
     work=0.6,
     run=_run,
+    confirm=lambda context: profile_difference(_raised(context).trials()).p,
     section=_section,
     methods=_methods,
     figures=_figures,
