@@ -19,12 +19,13 @@ from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
 from studies.preregistrations import Hypothesis, Preregistration
-from studies.records import AssignmentList, StudyLog, images_by_name, stimulus_name
+from studies.records import AssignmentList, DesignFinding, StudyLog, images_by_name, stimulus_name
 
 __all__ = [
     "AssignmentList",
     "Block",
     "Construct",
+    "DesignFinding",
     "Hypothesis",
     "Preregistration",
     "Study",

@@ -53,10 +53,10 @@ def numbers(kind: type[int] | type[float]) -> Callable[[str], tuple[float, ...]]
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate, write the report, say the answer; an interrupted run goes on where it was."""
+    from almond.design.power_settings import check_settings
     from almond.power.curve import run_power
     from almond.power.rater_file import read_rater_model
     from almond.power.report import RESULT, check_power_folder, write_power
-    from almond.power.settings import check_settings
 
     path = Path(arguments.plan)
     plan = read_plan(path)

@@ -8,11 +8,11 @@ from pathlib import Path
 from almond.analysis.questions.base import NotApplicable, Question
 from almond.analysis.study_data import StudyData
 from almond.design.plan import StudyPlan
+from almond.design.power_settings import Point, PowerSettings, check_settings
 from almond.errors import InputError
 from almond.power.designs import design_at
 from almond.power.layout import Layout, make_layout
 from almond.power.results import PowerResult, summarise
-from almond.power.settings import Point, PowerSettings, check_settings
 from almond.power.store import P, StudyKey, StudyStore
 from almond.power.studies import analysed, p_value, primary_questions, simulate
 from almond.progress import Progress, Silent

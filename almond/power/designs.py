@@ -15,29 +15,11 @@ from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan, plain
 from almond.design.trials import TRIAL_KINDS
 from almond.digest import digest_bytes
-from almond.errors import InputError
 from almond.rng import generator
-
-MOST_THEMES, MOST_PEOPLE = 1000, 10_000
-
-
-def check_plan(plan: StudyPlan) -> None:
-    """Raise ``InputError`` for what is no planned study, or tests nothing."""
-    where = f"plan {plan.title!r}"
-    if plan.external:
-        raise InputError(where, "describes data that were collected elsewhere", "the plan of a study")
-    if not plan.analysis.primary:
-        raise InputError(where, "has no primary test", "at least one in analysis.primary")
 
 
 def design_at(plan: StudyPlan, *, people: int, themes: int, seed: int) -> StudyPlan:
-    """Return the plan with so many participants and themes.
-
-    :raises InputError: a number below 1, or beyond what can be simulated.
-    """
-    for name, number, most in (("people", people, MOST_PEOPLE), ("themes", themes, MOST_THEMES)):
-        if not 1 <= number <= most:
-            raise InputError(name, f"is {number}", f"1 to {most}")
+    """Return the plan with so many participants and themes, 1 or more of each."""
     values = plan.to_json() | {"participants": people}
     values.pop("preregistration", None)  # its looks are of the planned number of participants
     if themes != len(plan.themes):

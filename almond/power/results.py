@@ -11,8 +11,8 @@ from scipy import stats
 from almond import __version__
 from almond.analysis.analyse import rounded
 from almond.design.identity import design_digest
+from almond.design.power_settings import Point, PowerSettings
 from almond.power.sentences import power_sentences
-from almond.power.settings import Point, PowerSettings
 from almond.power.store import P, StudyKey
 from almond.power.studies import MOST_PERMUTATIONS
 from almond.stats.multiple import holm

@@ -15,6 +15,7 @@ from unfold.decorators import display
 
 from accounts.services import record
 from almond.analysis.plan_document import deposit_line, plan_document
+from almond.design.identity import design_digest
 from almond.design.plan import StudyPlan
 from almond.design.readiness import theme_warnings
 from almond.errors import InputError
@@ -149,6 +150,9 @@ class StudyAdmin(AppendOnlyAdmin):
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
             shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
             shown["warnings"] = theme_warnings(plan)
+            finding = row.findings.first()
+            stale = finding is not None and finding.design_digest != design_digest(plan, row.n_lists)
+            shown |= {"finding": finding, "finding_is_stale": stale}
             shown |= {"document": plan_document(plan), "deposit": deposit_line(plan)}
         return {**shown, "lists": row.lists.all()}
 

@@ -13,9 +13,9 @@ from almond.design.parts import LARGEST_SEED
 from almond.design.plan import StudyPlan
 from almond.digest import digest_json
 from almond.errors import InputError
-from almond.power.designs import MOST_PEOPLE, MOST_THEMES, check_plan
 from almond.world.rater_model import RaterModel
 
+MOST_THEMES, MOST_PEOPLE = 1000, 10_000
 MOST_EFFECTS, MOST_STUDIES, LARGEST_EFFECT = 10, 100_000, 10.0
 LEAST_PEOPLE = 2
 
@@ -95,6 +95,15 @@ def check_settings(
     planned = Point(plan.participants, len(plan.themes))
     points, ordered = tuple(_points(planned, people, themes)), tuple(sorted(map(float, effects)))
     return PowerSettings(plan, raters, points, ordered, studies, seed, lists)
+
+
+def check_plan(plan: StudyPlan) -> None:
+    """Raise ``InputError`` for what is no planned study, or tests nothing."""
+    where = f"plan {plan.title!r}"
+    if plan.external:
+        raise InputError(where, "describes data that were collected elsewhere", "the plan of a study")
+    if not plan.analysis.primary:
+        raise InputError(where, "has no primary test", "at least one in analysis.primary")
 
 
 def _points(planned: Point, people: Sequence[int], themes: Sequence[int]) -> Iterator[Point]:
