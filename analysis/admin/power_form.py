@@ -17,11 +17,11 @@ from unfold.widgets import (
 )
 
 from almond.design.power_settings import check_settings
-from almond.shapes import read
+from almond.shapes import ShapeError, read
 from almond.world.rater_model import RaterModel
 from analysis.models import PowerRun
 from analysis.services.power import plan_now
-from lab.append_only import errors_shown_on
+from lab.append_only import errors_shown_on, problems_of
 from studies.models import Study
 
 if TYPE_CHECKING:
@@ -128,10 +128,15 @@ class PowerRunForm(RaterFields, PowerFormBase):  # type: ignore[misc,valid-type]
         data: dict[str, Any] = super().clean() or self.cleaned_data
         if self.errors:
             return data
-        with errors_shown_on(self, fields={path: field_name(path) for path, _ in rater_settings()}):
+        try:
             data["raters"] = read(RaterModel, rater_values(data), source="raters")
+        except ShapeError as error:
+            for path, words in problems_of(error):
+                self.add_error(field_name(path), words)
+            return data
+        numbers = {name: data[name] for name in ("people", "themes", "effects", "studies", "seed")}
+        with errors_shown_on(self):
             study = data["study"]
-            numbers = {name: data[name] for name in ("people", "themes", "effects", "studies", "seed")}
             check_settings(plan_now(study), data["raters"], lists=study.n_lists, **numbers)
         return data
 

@@ -249,7 +249,9 @@ def test_pages_show_the_answer_the_report_and_that_it_is_stale(
         page = staff.get(address).content.decode()
         assert "participants and 6 themes" in page, address
         assert "edited since" not in page
-    assert staff.get(reverse("power_report_file", args=[run.pk, "power.json"])).status_code == 200
+    file = staff.get(reverse("power_report_file", args=[run.pk, "power.json"]))
+    assert json.loads(b"".join(file.streaming_content)) == run.result
+    file.close()
     assert staff.get(reverse("power_report_file", args=[run.pk, "other.json"])).status_code == 404
     Study.objects.filter(pk=study.pk).update(participants_planned=14)
     for address in (
