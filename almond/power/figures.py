@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from almond.report.figures_style import ACCENT, MUTED, PAPER, SECOND, new_figure
 Data = Mapping[str, Any]
 AXES = {"people": "participants", "themes": "themes"}
 HEIGHT = 2.3
+GAP = 10.0
+"""Least distance of two names, in percent of studies."""
 STYLES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (5, 1.5, 1.5, 1.5)))
 """Lines of the effects, the largest first."""
 
@@ -50,9 +53,12 @@ def _figure(data: Data, axis: str) -> Figure:
 
 def _panel(axes: Axes, rows: Sequence[Data], axis: str, alpha: float) -> None:
     effects = sorted({row["effect"] for row in rows}, reverse=True)
+    ends: list[tuple[float, float, float]] = []
     for number, effect in enumerate(effects):
         curve = sorted((row for row in rows if row["effect"] == effect), key=lambda row: float(row[axis]))
         _line(axes, curve, axis, STYLES[number % len(STYLES)])
+        ends.append((effect, float(curve[-1][axis]), 100 * float(curve[-1]["rate"])))
+    _names(axes, ends)
     planned = next(row[axis] for row in rows if row["planned"])
     axes.axhline(100 * alpha, color=MUTED, linewidth=1.0, linestyle=(0, (3, 3)), zorder=1)
     axes.plot([planned], [-4], "^", color=MUTED, markersize=5, clip_on=False)
@@ -61,11 +67,21 @@ def _panel(axes: Axes, rows: Sequence[Data], axis: str, alpha: float) -> None:
     axes.set_xticks(sorted({row[axis] for row in rows}))
     axes.set_ylabel("studies, %")
     axes.grid(visible=True, axis="y")
-    axes.margins(x=0.14)
+    axes.margins(x=0.16)
+
+
+def _names(axes: Axes, ends: Sequence[tuple[float, float, float]]) -> None:
+    """Name each effect at the right end of its line (effect, x, y), moved down where names would overlap."""
+    above = math.inf
+    for effect, x, y in sorted(ends, key=lambda end: (-end[2], -end[0])):
+        above = min(y, above - GAP)
+        text, color = (effect_text(effect), ACCENT) if effect else ("no effect", SECOND)
+        place = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+        axes.annotate(text, (x, above), color=color, fontsize=9, **place)
 
 
 def _line(axes: Axes, curve: Sequence[Data], axis: str, dashes: Any) -> None:
-    """Draw one effect: its rates with their intervals, and its name at the right end."""
+    """Draw one effect: its rates with their intervals."""
     null = curve[0]["effect"] == 0.0
     color = SECOND if null else ACCENT
     x, y = [row[axis] for row in curve], [100 * row["rate"] for row in curve]
@@ -77,7 +93,3 @@ def _line(axes: Axes, curve: Sequence[Data], axis: str, dashes: Any) -> None:
     axes.plot(x, y, color=color, linewidth=1.6, linestyle=dashes, zorder=3)
     face = PAPER if null else color
     axes.plot(x, y, "o", markersize=5.5, color=color, markerfacecolor=face, markeredgewidth=1.4, zorder=4)
-    text = "no effect" if null else effect_text(curve[0]["effect"])
-    axes.annotate(
-        text, (x[-1], y[-1]), xytext=(8, 0), textcoords="offset points", color=color, va="center", fontsize=9
-    )

@@ -50,7 +50,7 @@ def rater_field(path: str, field: FieldInfo) -> forms.Field:
     words: dict[str, Any] = {
         "initial": field.default,
         "help_text": f"{(field.description or '').capitalize()}.",
-        "label": path.rpartition(".")[2].replace("_", " ").replace(" sd", " SD"),
+        "label": path.rpartition(".")[2].replace("_", " ").capitalize().replace(" sd", " SD"),
     }
     if isinstance(field.default, bool):
         return forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget, **words)
@@ -94,7 +94,7 @@ class PowerRunForm(RaterFields, PowerFormBase):  # type: ignore[misc,valid-type]
     )
     people = NumbersField(
         int,
-        label="participants",
+        label="Participants",
         initial="20, 40, 80",
         required=False,
         help_text="Beside the planned number, with the planned themes.",
@@ -110,7 +110,7 @@ class PowerRunForm(RaterFields, PowerFormBase):  # type: ignore[misc,valid-type]
         min_value=2,
         max_value=MOST_STUDIES,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Simulated for each number and effect; a hundred take about ten seconds.",
+        help_text="For each number and effect. A hundred of 40 people and 12 themes take ten seconds.",
     )
     seed = forms.IntegerField(initial=1, min_value=0, widget=UnfoldAdminIntegerFieldWidget)
 
