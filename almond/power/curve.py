@@ -11,7 +11,7 @@ from almond.design.plan import StudyPlan
 from almond.design.power_settings import Point, PowerSettings, check_settings
 from almond.errors import InputError
 from almond.power.designs import design_at
-from almond.power.layout import Layout, make_layout
+from almond.power.layout import DesignLayout, make_layout
 from almond.power.results import PowerResult, summarise
 from almond.power.store import P, StudyKey, StudyStore
 from almond.power.studies import analysed, p_value, primary_questions, simulate
@@ -91,7 +91,7 @@ def _run_point(settings: PowerSettings, point: Point, store: StudyStore) -> Iter
         yield study
 
 
-def _layout_at(settings: PowerSettings, point: Point) -> Layout:
+def _layout_at(settings: PowerSettings, point: Point) -> DesignLayout:
     plan = design_at(settings.plan, people=point.people, themes=point.themes, seed=settings.seed)
     layout = make_layout(plan, min(settings.lists, point.people))
     if point == settings.planned:
@@ -99,7 +99,7 @@ def _layout_at(settings: PowerSettings, point: Point) -> Layout:
     return layout
 
 
-def _study(settings: PowerSettings, layout: Layout, key: StudyKey) -> P:
+def _study(settings: PowerSettings, layout: DesignLayout, key: StudyKey) -> P:
     """Simulate a study and test it; a test that cannot run gives None."""
     purpose = ("power", key.people, key.themes, key.study)
     rng = generator(settings.seed, *purpose)
@@ -118,7 +118,7 @@ def _p_values(questions: Sequence[Question], data: StudyData, seed: int) -> P:
     return p
 
 
-def _check_tests(settings: PowerSettings, layout: Layout) -> None:
+def _check_tests(settings: PowerSettings, layout: DesignLayout) -> None:
     """Raise ``InputError`` where a primary test cannot run though everybody stays, with its reason."""
     raters = settings.raters.model_copy(update={"drop_out": 0.0, "careless": 0.0})
     rng = generator(settings.seed, "power", "check")

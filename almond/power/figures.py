@@ -76,7 +76,12 @@ def _names(axes: Axes, ends: Sequence[tuple[float, float, float]]) -> None:
     for effect, x, y in sorted(ends, key=lambda end: (-end[2], -end[0])):
         above = min(y, above - GAP)
         text, color = (effect_text(effect), ACCENT) if effect else ("no effect", SECOND)
-        place = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+        place: dict[str, Any] = {
+            "xytext": (8, 0),
+            "textcoords": "offset points",
+            "va": "center",
+            "annotation_clip": False,
+        }
         axes.annotate(text, (x, above), color=color, fontsize=9, **place)
 
 

@@ -42,7 +42,7 @@ class AnswerRows:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class DesignLayout:
     """A design as arrays: what is shown, and the rows of its lists."""
 
     plan: StudyPlan
@@ -58,12 +58,12 @@ class Layout:
         return not self.plan.targets
 
 
-def make_layout(plan: StudyPlan, lists: int) -> Layout:
+def make_layout(plan: StudyPlan, lists: int) -> DesignLayout:
     """Deal a plan's lists and lay out what they will leave."""
     dealt = make_lists(plan, lists)
     images = {row.id: place for place, row in enumerate(plan.stimuli)}
     pairs = {row.id: place for place, row in enumerate(plan.pairs)}
-    return Layout(
+    return DesignLayout(
         plan=plan,
         trials=tuple(len(trials) for trials in dealt),
         images=_shown(plan, plan.stimuli),

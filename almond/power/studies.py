@@ -13,7 +13,7 @@ from almond.analysis.questions.base import Context, NotApplicable, Question, Set
 from almond.analysis.study_data import StudyData
 from almond.design.questions import QUESTIONS
 from almond.design.trials import TRIAL_KINDS
-from almond.power.layout import CHOICE, RATING, WHEN, AnswerRows, Layout
+from almond.power.layout import CHOICE, RATING, WHEN, AnswerRows, DesignLayout
 from almond.progress import Silent
 from almond.typing import Floats, Indices
 from almond.world.rater_model import RaterModel
@@ -35,7 +35,9 @@ class Attendance:
     looking: Floats
 
 
-def draw_attendance(layout: Layout, people: int, raters: RaterModel, rng: np.random.Generator) -> Attendance:
+def draw_attendance(
+    layout: DesignLayout, people: int, raters: RaterModel, rng: np.random.Generator
+) -> Attendance:
     """Draw who joins: for each place those who leave it, then, if places are filled again, one who stays.
 
     Without replacement everybody has one place, and those who leave are missing.
@@ -57,7 +59,7 @@ def draw_attendance(layout: Layout, people: int, raters: RaterModel, rng: np.ran
 
 
 def simulate(
-    layout: Layout, raters: RaterModel, *, people: int, effect: float, rng: np.random.Generator
+    layout: DesignLayout, raters: RaterModel, *, people: int, effect: float, rng: np.random.Generator
 ) -> StudyData:
     """Simulate one study as the analysis reads it from an export.
 
@@ -74,7 +76,7 @@ def simulate(
         manifest={"files": {}, "simulated": True},
         plan=layout.plan,
         participants=_participants(layout, who),
-        ratings=_ratings(layout, who, raters, effect, rng, predictors),
+        ratings=_ratings(layout, who, raters, effect, rng, predictors=predictors),
         choices=_choices(layout, who, raters, effect, rng),
         stimuli=stimuli,
         theme_remark=layout.plan.theme_remark,
@@ -85,7 +87,7 @@ def names_of(people: int) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
     return np.array([f"p{number:05d}" for number in range(people)])
 
 
-def _participants(layout: Layout, who: Attendance) -> pd.DataFrame:
+def _participants(layout: DesignLayout, who: Attendance) -> pd.DataFrame:
     planned = np.array(layout.trials)[who.lists]
     finished = who.done >= planned
     return pd.DataFrame(
@@ -125,7 +127,11 @@ def _frame(
 
 
 def _times(
-    layout: Layout, kind: str, trials: tuple[Indices, Indices], who: Attendance, rng: np.random.Generator
+    layout: DesignLayout,
+    kind: str,
+    trials: tuple[Indices, Indices],
+    who: Attendance,
+    rng: np.random.Generator,
 ) -> Floats:
     """Draw response times (r,) in ms, one for every trial; people who do not look hurry."""
     person, trial = trials
@@ -134,16 +140,17 @@ def _times(
     return np.asarray(times[person, trial] * np.where(who.looking[person] > 0, 1.0, HURRY), np.float64)
 
 
-def _most_constructs(layout: Layout, kind: str) -> int:
+def _most_constructs(layout: DesignLayout, kind: str) -> int:
     return max((len(block.constructs) for block in layout.plan.blocks if block.kind == kind), default=1)
 
 
 def _ratings(
-    layout: Layout,
+    layout: DesignLayout,
     who: Attendance,
     raters: RaterModel,
     effect: float,
     rng: np.random.Generator,
+    *,
     predictors: Floats | None,
 ) -> pd.DataFrame:
     rows = layout.ratings
@@ -165,7 +172,7 @@ def _ratings(
 
 
 def _choices(
-    layout: Layout, who: Attendance, raters: RaterModel, effect: float, rng: np.random.Generator
+    layout: DesignLayout, who: Attendance, raters: RaterModel, effect: float, rng: np.random.Generator
 ) -> pd.DataFrame:
     rows = layout.choices
     taken, person = _answered(rows, who)
@@ -179,7 +186,7 @@ def _choices(
     return frame.assign(chosen=frame["high_side"].where(aligned, other))
 
 
-def primary_questions(layout: Layout) -> list[Question]:
+def primary_questions(layout: DesignLayout) -> list[Question]:
     """Load the primary tests of a plan."""
     return [QUESTIONS.load(name) for name in layout.plan.analysis.primary]
 

@@ -126,7 +126,7 @@ def test_profiles_have_the_effect_as_their_standard_deviation():
 def test_ratings_find_what_the_t_test_over_themes_finds():
     """Themes that differ in what a target does, and nothing else: one difference for each theme, so that the
     test is Student's over themes, of an effect that is ``effect / theme_slope_sd`` standard deviations."""
-    plan = planned(10, 2, people=3, primary="classification")
+    plan = planned(10, 2, people=12, primary="classification")
     plan = StudyPlan.from_json({
         **plan.to_json(),
         "constructs": plan.to_json()["constructs"][:1],
@@ -136,9 +136,9 @@ def test_ratings_find_what_the_t_test_over_themes_finds():
     model = raters(ratings={**QUIET, "theme_slope_sd": 0.5, "residual_sd": 0.02})
     data = power_curve(plan, model, effects=(0.5,), studies=100, lists=1, seed=2).data
     expected = TTestPower().power(effect_size=1.0, nobs=10, alpha=0.05)
-    found = row(data, "classification", 0.5, people=3, themes=10)
+    found = row(data, "classification", 0.5, people=12, themes=10)
     assert found["low"] <= expected <= found["high"], (found, expected)
-    null = row(data, "classification", 0.0, people=3, themes=10)
+    null = row(data, "classification", 0.0, people=12, themes=10)
     assert null["low"] <= 0.05 <= null["high"], null
 
 
