@@ -29,7 +29,7 @@ def rater_fieldsets() -> list[tuple[str, dict[str, Any]]]:
     for path, _ in rater_settings():
         sections.setdefault(path.rpartition(".")[0], []).append(field_name(path))
     titles = {"": "People", **SECTIONS}
-    return [(titles[name], {"fields": fields, "classes": ["collapse"]}) for name, fields in sections.items()]
+    return [(titles[name], {"fields": fields}) for name, fields in sections.items()]
 
 
 @admin.register(PowerRun)
