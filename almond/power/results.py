@@ -81,7 +81,8 @@ def _row(settings: PowerSettings, point: Point, effect: float, test: str, studie
     """Count one test's rejections; a test that did not run has found nothing."""
     alpha = settings.plan.analysis.alpha
     p = [study[test] for study in studies]
-    corrected = [_corrected(study).get(test) for study in studies]
+    several = len(settings.plan.analysis.primary) > 1
+    corrected = [_corrected(study).get(test) if several else study[test] for study in studies]
     return {
         "test": test,
         "people": point.people,

@@ -251,7 +251,6 @@ def test_pages_show_the_answer_the_report_and_that_it_is_stale(
         assert "edited since" not in page
     file = staff.get(reverse("power_report_file", args=[run.pk, "power.json"]))
     assert json.loads(b"".join(file.streaming_content)) == run.result
-    file.close()
     assert staff.get(reverse("power_report_file", args=[run.pk, "other.json"])).status_code == 404
     Study.objects.filter(pk=study.pk).update(participants_planned=14)
     for address in (
