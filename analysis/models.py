@@ -11,8 +11,11 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from almond.design.plan import StudyPlan
+from almond.design.power_settings import PowerSettings, check_settings
 from almond.exchange.publication import Publication
 from almond.shapes import read
+from almond.world.rater_model import RaterModel
 from encoder.models import DIGEST_LENGTH
 from jobs.models import Job, State
 from studies.amendments import is_blind
@@ -29,6 +32,11 @@ def export_root() -> Path:
 def report_root() -> Path:
     """Where reports lie, each in a folder of its own."""
     return Path(settings.ALMOND_HOME) / "reports"
+
+
+def power_root() -> Path:
+    """Where reports of power analyses lie, and the studies of those that are not finished."""
+    return Path(settings.ALMOND_HOME) / "power"
 
 
 class MadeByJob(models.Model):
@@ -113,7 +121,7 @@ class Export(MadeByJob):
 
 
 class AnalysisRun(MadeByJob):
-    """One analysis of one export, with what it may be called (see ``almond.analysis.label``)."""
+    """One analysis of one export, with what it may be called (see ``almond.analysis.registration.label``)."""
 
     class Mode(models.TextChoices):
         CONFIRMATORY = "confirmatory", "confirmatory"
@@ -180,3 +188,49 @@ class AnalysisRun(MadeByJob):
         """The answer in plain sentences; empty until it is there."""
         sentences: Any = self.result.get("headline", [])
         return list(sentences)
+
+
+class PowerRun(MadeByJob):
+    """Simulated studies of a study's design as it stood when they were asked for."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="power_runs")
+    plan = models.JSONField(default=dict, help_text="The plan that freezing would have made.")
+    design_digest = models.CharField(max_length=DIGEST_LENGTH, help_text="Of its design, without its texts.")
+    asked = models.JSONField(default=dict, help_text="People, themes, effects, studies, seed, lists, raters.")
+    result = models.JSONField(default=dict)
+    folder = models.CharField(max_length=200, blank=True, help_text="Its name below the power analyses.")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "power analysis"
+        verbose_name_plural = "power analyses"
+        constraints = [
+            models.CheckConstraint(
+                name="power_ready_or_not",
+                condition=Q(finished_at__isnull=True, folder="")
+                | (Q(finished_at__isnull=False) & ~Q(folder="")),
+            ),
+            models.CheckConstraint(name="power_of_a_design", condition=~Q(design_digest="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study} (power {self.pk})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("power_report", args=[self.pk])
+
+    @property
+    def path(self) -> Path:
+        return power_root() / self.folder
+
+    @property
+    def headline(self) -> list[str]:
+        """The answer in plain sentences; empty until it is there."""
+        sentences: Any = self.result.get("headline", [])
+        return list(sentences)
+
+    def power_settings(self) -> PowerSettings:
+        """Return what is to be simulated, checked again."""
+        fields = dict(self.asked)
+        raters = read(RaterModel, fields.pop("raters"), source=f"raters of {self}")
+        return check_settings(StudyPlan.from_json(self.plan), raters, **fields)

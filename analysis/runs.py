@@ -13,11 +13,14 @@ from almond.errors import InputError
 from almond.evidence.export import write_export
 from almond.evidence.verify import first_broken, verify
 from almond.exchange.manifest import load_manifest
+from almond.power.curve import run_power
+from almond.power.report import write_power
 from almond.progress import Part
 from almond.report.pdf import NoPdf
 from analysis import services
-from analysis.models import AnalysisRun, Export, export_root, report_root
+from analysis.models import AnalysisRun, Export, PowerRun, export_root, power_root, report_root
 from analysis.services import gathering
+from analysis.services.power import finish_power
 from encoder.folders import artifact_root, target_root
 from jobs.services.execution import RunningJob
 from ratings.services.exporting import StudyTables
@@ -114,3 +117,21 @@ def write_pages(result: AnalysisResult, folder: Path, job: RunningJob) -> None:
     except NoPdf as reason:
         job.log(f"Without report.pdf: {reason}")
         write_report(result, folder)
+
+
+def power(job: RunningJob) -> dict[str, Any]:
+    """Simulate studies of a design; those of an interrupted attempt are kept in a file and not run again."""
+    run = PowerRun.objects.select_related("study").filter(pk=job.arguments["run"]).first()
+    if run is None:
+        raise InputError("power analysis", "was deleted together with its draft", "a study that is there")
+    if not run.is_ready:
+        settings = run.power_settings()
+        keep = power_root() / f"{run.pk}-{settings.digest[:12]}.jsonl"
+        result = run_power(settings, keep=keep, progress=Part(job, 0.0, 0.97))
+        folder = power_root() / f"{run.study.slug}-{run.pk}"
+        write_power(result, folder)
+        finish_power(run=run, folder=folder.name, result=result.data, by=job.job.requested_by)
+        keep.unlink(missing_ok=True)
+        for sentence in result.headline:
+            job.log(sentence)
+    return {"headline": run.headline}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.contrib import admin
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import PermissionDenied
@@ -9,8 +11,9 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, Stream
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from analysis.models import AnalysisRun, Export
+from analysis.models import AnalysisRun, Export, PowerRun
 from analysis.services.archive import stream_zip
+from analysis.services.power import stale_reason
 from lab.reports import PAGE, stored_body
 from studies.services.blind import standing
 
@@ -19,6 +22,11 @@ REPORT_FILES = {
     "report.md": "text/markdown; charset=utf-8",
     "report.pdf": "application/pdf",
     "result.json": "application/json",
+}
+POWER_FILES = {
+    PAGE: "text/html; charset=utf-8",
+    "report.md": "text/markdown; charset=utf-8",
+    "power.json": "application/json",
 }
 
 
@@ -55,16 +63,47 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
 @staff_member_required
 def report_file(request: HttpRequest, pk: int, name: str) -> HttpResponse | FileResponse:
     """One of the report's files, by a name from a fixed list."""
-    run = ready_run(request, pk)
-    if name not in REPORT_FILES:
+    return stored_file(ready_run(request, pk), name, REPORT_FILES)
+
+
+def stored_file(run: AnalysisRun | PowerRun, name: str, types: Mapping[str, str]) -> FileResponse:
+    """Send a file of a report, one of those whose content ``types`` are known."""
+    if name not in types:
         raise Http404
     try:
         stream = (run.path / name).open("rb")
     except OSError as error:
         raise Http404("The report's folder is gone from this server.") from error
-    return FileResponse(
-        stream, as_attachment=True, filename=f"{run.folder}-{name}", content_type=REPORT_FILES[name]
-    )
+    return FileResponse(stream, as_attachment=True, filename=f"{run.folder}-{name}", content_type=types[name])
+
+
+def ready_power(request: HttpRequest, pk: int) -> PowerRun:
+    if not request.user.has_perm("analysis.view_powerrun"):
+        raise PermissionDenied
+    runs = PowerRun.objects.select_related("study").filter(finished_at__isnull=False)
+    return get_object_or_404(runs, pk=pk)
+
+
+@staff_member_required
+def power_report(request: HttpRequest, pk: int) -> HttpResponse:
+    """The report of a power analysis inside the admin."""
+    run = ready_power(request, pk)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Power: {run.study}",
+        "run": run,
+        "stale": stale_reason(run),
+        "body": stored_body(run.path),
+        "page": reverse("power_report_file", args=[run.pk, PAGE]),
+        "files": list(POWER_FILES),
+    }
+    return render(request, "admin/analysis/power_report.html", context)
+
+
+@staff_member_required
+def power_report_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
+    """One of its files, by a name from a fixed list."""
+    return stored_file(ready_power(request, pk), name, POWER_FILES)
 
 
 @staff_member_required

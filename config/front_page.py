@@ -78,6 +78,7 @@ CHAIN = (
     Room("Analysis", "query_stats", "Exports with their evidence, and reports made from exports alone.", (
         Item("Exports", "inventory_2", "analysis.Export"),
         Item("Analysis runs", "query_stats", "analysis.AnalysisRun"),
+        Item("Power analyses", "trending_up", "analysis.PowerRun"),
     )),
 )  # fmt: skip
 

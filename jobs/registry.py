@@ -28,5 +28,6 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "ratings.simulate": "ratings.runs:simulate",
         "analysis.export": "analysis.runs:export",
         "analysis.analyse": "analysis.runs:analyse",
+        "analysis.power": "analysis.runs:power",
     },
 )

@@ -21,13 +21,14 @@ from studies import texts
 from studies.amendments import Amendment, Look, Unlocking
 from studies.exclusions import Exclusion
 from studies.preregistrations import Hypothesis, Preregistration
-from studies.records import AssignmentList, StudyLog, images_by_name, stimulus_name
+from studies.records import AssignmentList, DesignFinding, StudyLog, images_by_name, stimulus_name
 
 __all__ = [
     "Amendment",
     "AssignmentList",
     "Block",
     "Construct",
+    "DesignFinding",
     "Exclusion",
     "Hypothesis",
     "Look",
@@ -43,7 +44,6 @@ IS_CODE = RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only."
 
 
 def trial_kind_choices() -> list[tuple[str, str]]:
-    """Return names and labels of the registered trial kinds."""
     return TRIAL_KINDS.choices()
 
 

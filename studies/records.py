@@ -29,6 +29,28 @@ def images_by_name(names: Iterable[str], *fields: str) -> dict[str, Stimulus]:
     return {stimulus_name(pk): row for pk, row in rows.in_bulk(numbers).items()}
 
 
+class DesignFinding(models.Model):
+    """What simulated studies found of a study's design: whether each primary test holds its level.
+
+    It is about one design, by its digest (``almond.design.identity``): a draft that is edited has another.
+    """
+
+    study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="findings")
+    design_digest = models.CharField(max_length=DIGEST_LENGTH)
+    tests = models.JSONField(default=list, help_text="For each test: its rate, alpha, and what would do.")
+    headline = models.JSONField(default=list, help_text="The answer in sentences.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(design_digest=""), name="finding_is_about_a_design"),
+        ]
+
+    def __str__(self) -> str:
+        return f"finding about {self.study}"
+
+
 class AssignmentListQuerySet(models.QuerySet["AssignmentList"]):
     def open(self) -> AssignmentListQuerySet:
         """Return lists with a free slot, the emptiest first."""

@@ -1,7 +1,7 @@
 """The analysis of a study, from its export alone: the questions that run, their settings, their results.
 
 What runs is decided by what the export holds. Settings come from the frozen plan; what the results may be
-called, and why, is decided by ``almond.analysis.label``.
+called, and why, is decided by ``almond.analysis.registration.label``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ import pandas as pd
 import scipy
 
 from almond import __version__
-from almond.analysis.deviations import list_amendments, list_deviations
 from almond.analysis.equivalence import equivalence_rows
-from almond.analysis.label import OtherPlan, label_analysis
 from almond.analysis.questions.base import (
     Context,
     NotApplicable,
@@ -30,12 +28,14 @@ from almond.analysis.questions.base import (
     make_context,
     plain_values,
 )
+from almond.analysis.registration.deviations import list_amendments, list_deviations
+from almond.analysis.registration.label import OtherPlan, label_analysis
+from almond.analysis.registration.verdicts import judge_hypotheses
 from almond.analysis.sample import rating_summaries
 from almond.analysis.screening.robustness import repeat_primary_tests
 from almond.analysis.screening.screen import arrivals_of
 from almond.analysis.sentences import headline
 from almond.analysis.study_data import StudyData, read_study
-from almond.analysis.verdicts import judge_hypotheses
 from almond.digest import digest_file
 from almond.errors import InputError
 from almond.progress import Part, Progress, Silent

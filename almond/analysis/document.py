@@ -7,11 +7,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from almond.analysis.amendments import amendments_section
 from almond.analysis.equivalence import equivalence_section
 from almond.analysis.external import external_facts, external_section
 from almond.analysis.first_page import first_page_facts
 from almond.analysis.questions.base import answered
+from almond.analysis.registration.amendments import amendments_section
 from almond.analysis.screening.flow_document import flow_figures, rules_in_words, with_flow
 from almond.analysis.sentences import (
     answer_sentences,

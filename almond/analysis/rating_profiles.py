@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,11 +47,9 @@ class Profiles:
     dropped: tuple[str, ...]
 
 
-def _wide(ratings: pd.DataFrame, column: str, how: str, constructs: Sequence[str]) -> pd.DataFrame:
-    """Make a table of stimuli by constructs; cells without a rating are NaN."""
-    cells = ratings.groupby(["stimulus_id", "construct"])[column].agg(how)
-    table = cells.reset_index().pivot(index="stimulus_id", columns="construct", values=column)
-    return table.reindex(columns=list(constructs))
+def _wide(cells: pd.Series[Any], constructs: Sequence[str]) -> pd.DataFrame:
+    """Make a table of stimuli by constructs of cells that both name; those without a rating are NaN."""
+    return cells.unstack("construct").reindex(columns=list(constructs))
 
 
 def stimulus_profiles(ratings: pd.DataFrame, constructs: Sequence[str]) -> Profiles:
@@ -58,9 +57,9 @@ def stimulus_profiles(ratings: pd.DataFrame, constructs: Sequence[str]) -> Profi
 
     Stimuli without a rating on some construct are left out and listed as ``dropped``.
     """
-    z = _wide(ratings, "z", "mean", constructs)
-    raw = _wide(ratings, "value", "mean", constructs)
-    counts = _wide(ratings, "z", "count", constructs)
+    cells = ratings.groupby(["stimulus_id", "construct"])
+    z, raw = _wide(cells["z"].mean(), constructs), _wide(cells["value"].mean(), constructs)
+    counts = _wide(cells["z"].count(), constructs)
     whole = z.notna().all(axis="columns").to_numpy()
     names = [str(name) for name in z.index]
     complete = [name for name, rated in zip(names, whole, strict=True) if rated]

@@ -47,7 +47,7 @@ def digest(text: str) -> str:
 def run(arguments: argparse.Namespace) -> int:
     """Analyse, write the report, say the answer."""
     from almond.analysis.analyse import analyse_export
-    from almond.analysis.label import OtherPlan
+    from almond.analysis.registration.label import OtherPlan
     from almond.analysis.report import write_report
 
     export = Path(arguments.export)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from almond.analysis.plan_document import plan_document, plan_json
+from almond.analysis.registration.plan_document import plan_document, plan_json
 from almond.design.plan import StudyPlan
 from almond.digest import printed_json
 from almond.errors import InputError

@@ -13,7 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--markdown",
         metavar="SECTION",
         help="print the keys of a section as a Markdown table: data, preparation, models, crossvalidation, "
-        "sections, the key of a section, such as evaluation, or import-ratings",
+        "sections, the key of a section, such as evaluation, import-ratings, or power",
     )
 
 

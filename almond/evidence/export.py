@@ -82,8 +82,8 @@ def write_export(
     :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
         column without ``score_`` -> target digest), ``collection`` (a ``Collection``: how far collecting data
         has come), ``publication`` (a ``Publication``: licence, authors, citation), ``amendments``
-        (each an ``Amendment``) and further facts, which the manifest repeats under ``about``. Or a function that returns all this, called once the tables
-        were read.
+        (each an ``Amendment``) and further facts, which the manifest repeats under ``about``. Or a function
+        that returns all this, called once the tables were read.
     :raises InputError: for an existing folder, tables that are not as the codebook says, rows that name
         things which are not in the export, and missing files.
     :raises DigestMismatch: for bytes that changed.

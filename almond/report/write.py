@@ -1,8 +1,8 @@
 """The folders in which reports lie: they appear whole, and take the place of an earlier report only.
 
 A folder holds ``report.html``, ``body.html`` (what the page shows, to stand inside other pages),
-``report.md``, ``result.json`` and ``figures/``, where it is asked for ``report.pdf``; whatever else belongs
-to a report its caller writes.
+``report.md``, ``result.json`` (where its caller gives it no other name) and ``figures/``, where it is asked
+for ``report.pdf``; whatever else belongs to a report its caller writes.
 """
 
 from __future__ import annotations
@@ -22,35 +22,38 @@ from almond.report.figures_style import png_of, svg_of
 from almond.report.pdf import pdf_of
 from almond.report.render import render_body, render_html, render_markdown
 
+RESULT = "result.json"
 
-def check_report_folder(out: Path, kind: str) -> None:
+
+def check_report_folder(out: Path, kind: str, *, name: str = RESULT) -> None:
     """Make sure that ``out`` can become a report's folder: new, empty, or that of an earlier report.
 
     :param kind: what ``format`` in result.json begins with, such as ``almond-analysis``.
+    :param name: of that file, where it has another.
     :raises InputError: where it holds something else, or is a file.
     """
     if not out.exists():
         return
-    if not out.is_dir() or (any(out.iterdir()) and not _is_report(out, kind)):
+    if not out.is_dir() or (any(out.iterdir()) and not _is_report(out / name, kind)):
         expected = f"a new folder, or that of an earlier {kind.rpartition('-')[2]}"
         raise InputError(out, "holds something else", expected)
 
 
-def _is_report(folder: Path, kind: str) -> bool:
+def _is_report(file: Path, kind: str) -> bool:
     try:
-        content = json.loads((folder / "result.json").read_bytes())
+        content = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and str(content.get("format", "")).startswith(f"{kind}/")
 
 
 @contextlib.contextmanager
-def report_folder(out: Path, kind: str) -> Iterator[Path]:
+def report_folder(out: Path, kind: str, *, name: str = RESULT) -> Iterator[Path]:
     """Give a scratch folder that becomes ``out`` when the block ends; an error leaves what was there before.
 
     :raises InputError: as ``check_report_folder`` says.
     """
-    check_report_folder(out, kind)
+    check_report_folder(out, kind, name=name)
     with new_folder(out.parent) as scratch:
         yield scratch
         publish(scratch, out, over=True)
@@ -62,6 +65,7 @@ def write_pages(
     figures: Mapping[str, Figure],
     result: Mapping[str, Any],
     *,
+    name: str = RESULT,
     pdf: bool = False,
 ) -> None:
     """Write the pages, the figures as SVG and PNG, and ``result`` as JSON into a report's folder.
@@ -71,14 +75,14 @@ def write_pages(
     :param pdf: whether to write ``report.pdf`` too; ``NoPdf`` where nothing can write it.
     """
     svgs = {name: svg_of(figure) for name, figure in figures.items()}
-    for name, figure in figures.items():
-        write_atomically(folder / "figures" / f"{name}.svg", svgs[name].encode())
-        write_atomically(folder / "figures" / f"{name}.png", png_of(figure))
+    for drawn, figure in figures.items():
+        write_atomically(folder / "figures" / f"{drawn}.svg", svgs[drawn].encode())
+        write_atomically(folder / "figures" / f"{drawn}.png", png_of(figure))
     shown = document.with_figures(svgs)
     write_atomically(folder / "report.html", render_html(shown, svgs).encode())
     write_atomically(folder / "body.html", render_body(shown, svgs).encode())
     write_atomically(folder / "report.md", render_markdown(shown).encode())
-    write_atomically(folder / "result.json", result_bytes(result))
+    write_atomically(folder / name, result_bytes(result))
     if pdf:
         write_atomically(folder / "report.pdf", pdf_of(shown, svgs))
 

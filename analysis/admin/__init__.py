@@ -14,8 +14,11 @@ from unfold.decorators import display
 
 from analysis import services
 from analysis.admin import forms
+from analysis.admin.power import PowerRunAdmin
 from analysis.models import AnalysisRun, Export
 from lab.append_only import Action, AppendOnlyAdmin, actor
+
+__all__ = ["AnalysisRunAdmin", "ExportAdmin", "PowerRunAdmin"]
 
 COLOURS = {
     "ready": "success",

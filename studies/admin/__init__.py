@@ -14,7 +14,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.services import record
-from almond.analysis.plan_document import deposit_line, plan_document
+from almond.analysis.registration.plan_document import deposit_line, plan_document
+from almond.design.identity import design_digest
 from almond.design.plan import StudyPlan
 from almond.design.readiness import theme_warnings
 from almond.errors import InputError
@@ -150,6 +151,9 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
             shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
             shown["warnings"] = theme_warnings(plan)
+            finding = row.findings.first()
+            stale = finding is not None and finding.design_digest != design_digest(plan, row.n_lists)
+            shown |= {"finding": finding, "finding_is_stale": stale}
             document = plan_document(plan, amendments_of(row))
             shown |= {"document": document, "deposit": deposit_line(plan)}
         return {**shown, **blind_parts(request, row), "lists": row.lists.all()}

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
-from almond.analysis.amendments import amendment_rows
+from almond.analysis.registration.amendments import amendment_rows
 from almond.errors import InputError
 from almond.exchange.amendments import Amendment as AmendmentShape
 from lab.append_only import actor

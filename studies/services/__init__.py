@@ -18,6 +18,7 @@ from almond.errors import InputError
 from generation.models import ImageSet, MatchedSet
 from studies.models import AssignmentList, Block, Construct, Study
 from studies.services import log
+from studies.services.findings import check_level
 from studies.services.plans import build_plan
 
 State = Study.State
@@ -118,6 +119,7 @@ def freeze(*, study: Study, by: User | None) -> Study:
     """Build the plan, seal it under its digest and make its lists; ``InputError`` says what is missing."""
     current = lock_draft(study=study)
     plan = build_plan(current)
+    check_level(current, plan)
     check_lists({"n_lists": current.n_lists, "participants_planned": current.participants_planned})
     current.plan, current.plan_digest = plan.to_json(), plan.digest
     current.state, current.frozen_at, current.frozen_by = State.FROZEN, timezone.now(), by

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from almond.analysis.amendments import EXPLORATORY, amendments_section, relative
 from almond.analysis.analyse import analyse_export
-from almond.analysis.deviations import KINDS, first_response, list_deviations
 from almond.analysis.document import study_document
-from almond.analysis.label import label_analysis
 from almond.analysis.questions.base import Settings
+from almond.analysis.registration.amendments import EXPLORATORY, amendments_section, relative
+from almond.analysis.registration.deviations import KINDS, first_response, list_deviations
+from almond.analysis.registration.label import label_analysis
 from almond.analysis.sample import apply_exclusions
 from almond.analysis.study_data import read_study
 from almond.cli.main import main

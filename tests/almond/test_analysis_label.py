@@ -11,7 +11,7 @@ import pytest
 
 from almond.analysis.analyse import AnalysisResult, analyse_export
 from almond.analysis.document import study_document
-from almond.analysis.label import OtherPlan, label_analysis
+from almond.analysis.registration.label import OtherPlan, label_analysis
 from almond.analysis.sample import apply_exclusions
 from almond.analysis.study_data import read_study
 from almond.cli.main import main

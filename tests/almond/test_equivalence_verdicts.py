@@ -10,9 +10,9 @@ import pytest
 from almond.analysis.analyse import analyse_export, plain_values
 from almond.analysis.document import study_document
 from almond.analysis.equivalence import equivalence_rows, equivalence_section, narrow_interval
-from almond.analysis.plan_document import plan_document
 from almond.analysis.questions.base import EffectEstimate, load_questions
-from almond.analysis.verdicts import judge_hypotheses
+from almond.analysis.registration.plan_document import plan_document
+from almond.analysis.registration.verdicts import judge_hypotheses
 from almond.design.plan import StudyPlan
 from almond.report.render import render_markdown
 from almond.stats.bayes import jzs_bayes_factor

@@ -14,9 +14,9 @@ import pytest
 
 from almond.analysis.analyse import AnalysisResult, analyse_export
 from almond.analysis.document import draw_study, study_document
-from almond.analysis.label import label_analysis
-from almond.analysis.plan_document import plan_json, plan_texts
 from almond.analysis.questions.base import Settings, context_of, load_questions, plain_values
+from almond.analysis.registration.label import label_analysis
+from almond.analysis.registration.plan_document import plan_json, plan_texts
 from almond.analysis.sample import apply_exclusions, screen
 from almond.analysis.screening.blind import blind_tables
 from almond.analysis.study_data import StudyData, read_study

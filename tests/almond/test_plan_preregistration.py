@@ -10,8 +10,8 @@ import pytest
 
 from almond.analysis.analyse import analyse_export
 from almond.analysis.document import study_document
-from almond.analysis.label import label_analysis
-from almond.analysis.plan_document import FIELDS, plan_document, plan_json
+from almond.analysis.registration.label import label_analysis
+from almond.analysis.registration.plan_document import FIELDS, plan_document, plan_json
 from almond.analysis.sample import apply_exclusions
 from almond.analysis.study_data import read_study
 from almond.cli.main import main

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from accounts.models import User
-from almond.analysis.plan_document import plan_texts
+from almond.analysis.registration.plan_document import plan_texts
 from almond.design.criteria.smallest_effect import SmallestEffect
 from almond.digest import digest_bytes
 from benchmarks.visits import unpacked

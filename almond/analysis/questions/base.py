@@ -127,6 +127,8 @@ class Question:
     :param figures: result -> the figures that its section names.
     :param p: result -> the p value of its test, None where the test did not run; absent for descriptions.
     :param estimate: (result, aim) -> the estimate of the whole test or of a part, None where it has none.
+    :param confirm: context -> the p that ``run`` leads to, by the same functions, without what takes long
+        beside it; None where the test did not run. Power analyses call it, or ``run`` where it is absent.
     :param headline: (result, alpha) -> its answer in one sentence.
     :param key_number: result -> its main number.
     :param retest: the estimate of the whole test with its p, without what else ``run`` computes: the test is
@@ -143,6 +145,7 @@ class Question:
     figures: Callable[[Result], dict[str, Figure]] = lambda _: {}
     p: Callable[[Result], float | None] | None = None
     estimate: Callable[[Result, Aim], EffectEstimate | None] = lambda *_: None
+    confirm: Callable[[Context], float | None] | None = None
     headline: Callable[[Result, float], str | None] = lambda *_: None
     key_number: Callable[[Result], KeyNumber | None] = lambda _: None
     retest: Callable[[Context], EffectEstimate] | None = None

@@ -18,10 +18,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import expit
 
+from almond.analysis.choice_trials import choice_themes, share_test, tested_choices
 from almond.analysis.questions.base import (
     Context,
     EffectEstimate,
-    NotApplicable,
     Question,
     Result,
     count_units,
@@ -42,9 +42,7 @@ from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.wording import p_cell, p_text, percent, percent_span, t_cell
 from almond.stats.mixed import RandomTerm, intercept_test
 from almond.stats.multiple import holm
-from almond.stats.two_way import least_p, two_way_mean
-
-MIN_PARTICIPANTS, MIN_THEMES = 2, 3
+from almond.stats.two_way import least_p
 
 
 @dataclass(frozen=True)
@@ -111,14 +109,8 @@ def alignment(choices: pd.DataFrame, *, target: str | None = None) -> ChoiceResu
     ``InputError`` with fewer than two participants or three themes.
     """
     rows = choices if target is None else choices[choices["intended_target"] == target]
-    themes = rows["theme"] if "theme" in rows else rows["base_scene"]
-    people, count = rows["participant_id"].nunique(), themes.nunique()
-    if people < MIN_PARTICIPANTS or count < MIN_THEMES:
-        name, least = f"choices of {target}" if target else "choices", f"{MIN_PARTICIPANTS} and {MIN_THEMES}"
-        raise InputError(name, f"{people} participants, {count} themes", f"at least {least}")
-    aligned = rows["aligned"].to_numpy(dtype=np.float64)
-    test = two_way_mean(aligned, rows["participant_id"].to_numpy(), themes.to_numpy(), null=0.5)
-    model = intercept_test(aligned, _random_terms(rows, themes))
+    test, themes = share_test(rows, target=target), choice_themes(rows)
+    model = intercept_test(rows["aligned"].to_numpy(dtype=np.float64), _random_terms(rows, themes))
     return ChoiceResult(
         target=target,
         share=test.estimate,
@@ -143,9 +135,9 @@ def alignment(choices: pd.DataFrame, *, target: str | None = None) -> ChoiceResu
         separated=model.separated,
         on_bound=model.on_bound,
         trials=len(rows),
-        participants=people,
+        participants=test.participants,
         scenes=int(rows["base_scene"].nunique()),
-        themes=count,
+        themes=test.themes,
         pairs=int(rows["pair_id"].nunique()),
         left_share=float((rows["chosen"] == "left").mean()),
         by_participant=_shares(rows, "participant_id"),
@@ -169,26 +161,13 @@ def _shares(rows: pd.DataFrame, column: str) -> tuple[Share, ...]:
     return tuple(Share(str(unit), float(mean), int(size)) for unit, mean, size in table.itertuples(name=None))
 
 
-def _rows(context: Context) -> pd.DataFrame:
-    rows = context.sample.choices
-    if not len(context.data.choices):
-        raise NotApplicable("the export holds no choices")
-    if not len(rows):
-        raise NotApplicable(context.sample.why_nobody)
-    if (rows["intended_target"] == "").any():
-        raise NotApplicable("some pairs have no intended target")
-    return rows
-
-
 def _retest(context: Context) -> EffectEstimate:
-    rows = _rows(context)
-    aligned, people, themes = (rows[name].to_numpy() for name in ("aligned", "participant_id", "theme"))
-    test = two_way_mean(aligned.astype(np.float64), people, themes, null=0.5)
+    test = share_test(tested_choices(context))
     return EffectEstimate(test.estimate, 0.5, test.p, test.low, test.high)
 
 
 def _run(context: Context, progress: Progress) -> dict[str, Any]:
-    rows = _rows(context)
+    rows = tested_choices(context)
     overall = alignment(rows)
     targets = sorted(set(rows["intended_target"]))
     tests, absent = [], {}
@@ -333,6 +312,7 @@ QUESTION = Question(
     order=30,
     work=0.15,
     run=_run,
+    confirm=lambda context: share_test(tested_choices(context)).p,
     section=_section,
     methods=_methods,
     figures=_figures,

@@ -23,7 +23,7 @@ from almond.analysis.questions.base import (
     count_units,
     units_text,
 )
-from almond.analysis.rating_profiles import Profiles, select
+from almond.analysis.rating_profiles import select
 from almond.analysis.rating_trials import RatingCube, rating_cube
 from almond.progress import Progress
 from almond.report.confusion import confusion_figure
@@ -46,8 +46,8 @@ CLASSIFIERS = {
 }
 
 
-def _raised(context: Context) -> tuple[Profiles, RatingCube]:
-    """Return profiles, and single participants' ratings, of the images that the question is about."""
+def _raised(context: Context) -> RatingCube:
+    """Arrange the ratings of the images that were manipulated towards a higher predicted response."""
     rated = context.rated_profiles()
     raised = [
         row
@@ -56,19 +56,20 @@ def _raised(context: Context) -> tuple[Profiles, RatingCube]:
     ]
     if not raised:
         raise NotApplicable("no rated image was manipulated towards a higher predicted response of a target")
-    profiles = select(rated, raised)
-    return profiles, rating_cube(context.ratings, profiles)
+    return rating_cube(context.ratings, select(rated, raised))
 
 
 def _retest(context: Context) -> EffectEstimate:
-    profiles, cube = _raised(context)
+    cube = _raised(context)
+    profiles = cube.profiles
     accuracy = held_out_accuracy(profiles.values, profiles.targets, profiles.themes)
     chance = 1 / len(set(profiles.targets))
     return EffectEstimate(accuracy, chance, profile_difference(cube.trials()).p)
 
 
 def _run(context: Context, progress: Progress) -> dict[str, Any]:
-    profiles, cube = _raised(context)
+    cube = _raised(context)
+    profiles = cube.profiles
     ratings = context.ratings[context.ratings["stimulus_id"].isin(profiles.stimuli)]
     results = classify_variants(
         profiles.values,
@@ -276,6 +277,7 @@ QUESTION = Question(
     order=10,
     work=0.6,
     run=_run,
+    confirm=lambda context: profile_difference(_raised(context).trials()).p,
     section=_section,
     methods=_methods,
     figures=_figures,

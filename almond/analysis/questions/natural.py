@@ -96,10 +96,7 @@ def associations(
     causes = _varying(usable, whole, skipped)
     if not outcomes or not causes:
         raise InputError("natural images", "nothing varies over stimuli", "ratings and predictors that do")
-    left, right = (
-        _unit(np.column_stack(list(outcomes.values()))),
-        _unit(np.column_stack(list(causes.values()))),
-    )
+    left, right = (_unit(np.column_stack(list(side.values()))) for side in (outcomes, causes))
     observed = left.T @ right
     orders = partial(theme_orders, theme, rng=rng)
     null = _permuted(left, right, permutations, orders, progress or Silent())
@@ -107,17 +104,9 @@ def associations(
     size = np.abs(observed)
     reached = p_of_count(reaches(np.abs(null), size).sum(axis=0), permutations)
     family = max_statistic_p(np.abs(null).max(axis=(1, 2)), size)
+    tables = (observed, low, high, reached, family)
     pairs = tuple(
-        Association(
-            construct=construct,
-            predictor=predictor,
-            stimuli=count,
-            r=float(observed[row, column]),
-            low=float(low[row, column]),
-            high=float(high[row, column]),
-            p=float(reached[row, column]),
-            p_max=float(family[row, column]),
-        )
+        Association(construct, predictor, count, *(float(table[row, column]) for table in tables))
         for row, construct in enumerate(outcomes)
         for column, predictor in enumerate(causes)
     )
@@ -195,7 +184,10 @@ FAMILIES = {"scores": "predicted responses", "norms": "published norms"}
 """Predictors that are tested together, each family by itself; columns are named score_... and norm_..."""
 
 
-def _run(context: Context, progress: Progress) -> dict[str, Any]:
+def _families(
+    context: Context, progress: Progress, resamples: int = RESAMPLES
+) -> dict[str, NaturalResult | None]:
+    """Correlate ratings with the predictors of each family; None where stimuli.csv holds none of it."""
     stimuli = context.data.stimuli.set_index("stimulus_id")
     if (stimuli["intended_target"] != "").any():
         raise NotApplicable(
@@ -206,7 +198,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     if not any(families.values()):
         raise NotApplicable("stimuli.csv holds neither predicted scores nor norms")
     rows = stimuli.loc[list(rated.stimuli)]
-    results = {
+    return {
         family: associations(
             rated.values,
             rated.constructs,
@@ -215,17 +207,25 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
             permutations=context.settings.permutations,
             rng=context.rng("natural", family),
             seed=context.settings.seed,
+            resamples=resamples,
             progress=progress,
         )
         if columns
         else None
         for family, columns in families.items()
     }
-    return {
-        "units": count_units(context.ratings, rated),
-        "unit": "theme (mean standardised ratings of its images)",
-        **results,
-    }
+
+
+def _run(context: Context, progress: Progress) -> dict[str, Any]:
+    unit = "theme (mean standardised ratings of its images)"
+    results = _families(context, progress)
+    return {"units": count_units(context.ratings, context.profiles), "unit": unit, **results}
+
+
+def _confirm(context: Context) -> float | None:
+    """Compute the p value alone: without the intervals, which are drawn after the permutations."""
+    tests = _families(context, Silent(), resamples=1).values()
+    return next((min(pair.p_max for pair in test.associations) for test in tests if test), None)
 
 
 def _primary(result: Result) -> tuple[str, Result] | None:
@@ -340,6 +340,7 @@ QUESTION = Question(
     order=40,
     work=0.1,
     run=_run,
+    confirm=_confirm,
     section=_section,
     methods=_methods,
     figures=_figures,

@@ -18,6 +18,7 @@ from almond.encoding.config.runs import DataSettings
 from almond.errors import InputError
 from almond.evidence.external.table_map import TableMap
 from almond.shapes import keys_of, shapes_of, suggestion
+from almond.world.rater_model import RaterModel
 
 GROUPS: Mapping[str, type[BaseModel]] = {
     "data": DataSettings,
@@ -28,7 +29,7 @@ GROUPS: Mapping[str, type[BaseModel]] = {
 """Keys that stand at the top of a configuration, by what they are about."""
 
 SECTIONS = "sections"
-FILES: Mapping[str, type[BaseModel]] = {"import-ratings": TableMap}
+FILES: Mapping[str, type[BaseModel]] = {"import-ratings": TableMap, "power": RaterModel}
 """Files of their own that commands take, by the command."""
 
 HEAD = "| setting | values | default | meaning |\n| --- | --- | --- | --- |"

@@ -11,7 +11,7 @@ from django.urls import reverse
 from pydantic import Field
 
 from almond.analysis.analyse import analyse_export
-from almond.analysis.plan_document import plan_texts
+from almond.analysis.registration.plan_document import plan_texts
 from almond.analysis.study_data import read_study
 from almond.design.criteria import CRITERIA
 from almond.design.criteria.base import Criterion, Direction, Evidence, Verdict

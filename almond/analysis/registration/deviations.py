@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from almond.analysis.amendments import amendment_rows
-from almond.analysis.label import unplanned_looks
 from almond.analysis.questions.base import Settings
+from almond.analysis.registration.amendments import amendment_rows
+from almond.analysis.registration.label import unplanned_looks
 from almond.analysis.sample import Sample
 from almond.analysis.study_data import StudyData
 from almond.design.preregistration import StoppingRule

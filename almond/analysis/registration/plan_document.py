@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from almond.analysis.amendments import RULE, amendment_rows, amendment_table
+from almond.analysis.registration.amendments import RULE, amendment_rows, amendment_table
 from almond.design.criteria.base import Direction
 from almond.design.plan import StudyPlan
 from almond.design.preregistration import Hypothesis, Preregistration

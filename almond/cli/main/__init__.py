@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "import-ratings": "make an export of ratings that were collected elsewhere, and analyse it",
     "analyse": "repeat a study's analysis from its export",
     "plan": "print a study's plan as a document to deposit",
+    "power": "simulate a planned study and count how often its tests find an effect",
     "verify": "walk the chain from every response to the encoder artifact",
     "demo": "run the whole chain on the simulated world and print one JSON object",
 }

@@ -1,0 +1,47 @@
+"""Single choices: which ones the test of alignment uses, and the test itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from almond.analysis.questions.base import Context, NotApplicable
+from almond.errors import InputError
+from almond.stats.two_way import TwoWayTest, two_way_mean
+
+MIN_PARTICIPANTS, MIN_THEMES = 2, 3
+
+
+def tested_choices(context: Context) -> pd.DataFrame:
+    """Return the choices that the test uses.
+
+    :raises NotApplicable: there are none, or not all of them have an intended target.
+    """
+    rows = context.sample.choices
+    if not len(context.data.choices):
+        raise NotApplicable("the export holds no choices")
+    if not len(rows):
+        raise NotApplicable(context.sample.why_nobody)
+    if (rows["intended_target"] == "").any():
+        raise NotApplicable("some pairs have no intended target")
+    return rows
+
+
+def choice_themes(rows: pd.DataFrame) -> pd.Series[str]:
+    """Return the theme of each choice; without such a column every base scene is a theme of its own."""
+    return rows["theme"] if "theme" in rows else rows["base_scene"]
+
+
+def share_test(rows: pd.DataFrame, *, target: str | None = None) -> TwoWayTest:
+    """Test the share of aligned choices against one half, participants and themes random.
+
+    :param target: what ``rows`` are choices of, for an error.
+    :raises InputError: fewer than two participants or three themes.
+    """
+    themes = choice_themes(rows)
+    people, count = rows["participant_id"].nunique(), themes.nunique()
+    if people < MIN_PARTICIPANTS or count < MIN_THEMES:
+        name, least = f"choices of {target}" if target else "choices", f"{MIN_PARTICIPANTS} and {MIN_THEMES}"
+        raise InputError(name, f"{people} participants, {count} themes", f"at least {least}")
+    aligned = rows["aligned"].to_numpy(dtype=np.float64)
+    return two_way_mean(aligned, rows["participant_id"].to_numpy(), themes.to_numpy(), null=0.5)
