@@ -9,10 +9,12 @@ and single themes may be far from it: that is what a claim about people and prom
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -22,10 +24,12 @@ Codes = NDArray[np.int64]
 class Design:
     """One design. Standard deviations are in log odds (choices) or in that of one rating (ratings).
 
-    ``seeds``: scenes per theme. ``careless``: share of people who answer at random. ``missing``: share of a
-    person's trials that its list lacks. ``leaving``: share of people who stop somewhere on the way.
-    ``unequal``: a third of the themes has twice as many scenes. ``variants``: pairs or images per scene and
-    target.
+    ``seeds``: scenes per theme. ``person_slope`` and ``theme_slope``: what a person, or a prompt, makes of a
+    target. ``person_theme``: what a person makes of a prompt (choices). ``careless``: share of people who
+    answer at random. ``missing``: share of a person's trials that its list lacks. ``leaving``: share of
+    people who stop somewhere on the way. ``unequal``: a third of the themes has twice as many scenes.
+    ``variants``: pairs or images per scene and target. ``targets``: pairs of a scene by target (choices;
+    ratings have four).
     """
 
     people: int = 20
@@ -35,11 +39,13 @@ class Design:
     scene_sd: float = 0.7
     person_slope: float = 0.0
     theme_slope: float = 0.0
+    person_theme: float = 0.0
     careless: float = 0.0
     missing: float = 0.0
     leaving: float = 0.0
     unequal: bool = False
     variants: int = 1
+    targets: int = 1
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "themes": int(self.themes().max()) + 1}
@@ -81,16 +87,19 @@ def present(design: Design, trials: int, rng: np.random.Generator) -> NDArray[np
 
 def draw_choices(design: Design, effect: float, rng: np.random.Generator) -> Choices:
     """Draw one study of forced choices; ``effect`` in log odds for a typical person and theme."""
-    themes = design.themes()
-    scene = np.repeat(np.arange(design.scenes), design.variants)
-    theme = themes[scene]
+    each = design.targets * design.variants
+    scene = np.repeat(np.arange(design.scenes), each)
+    target = np.tile(np.repeat(np.arange(design.targets), design.variants), design.scenes)
+    theme = design.themes()[scene]
     people, trials = design.people, len(scene)
-    count = int(themes.max()) + 1
+    count = int(theme.max()) + 1
     of_theme = np.sqrt(1 - SEED_SHARE) * rng.standard_normal(count)
     of_scene = np.sqrt(SEED_SHARE) * rng.standard_normal(design.scenes)
     logit = effect + design.scene_sd * (of_theme[theme] + of_scene[scene])[None]
+    logit = logit + design.theme_slope * rng.standard_normal((count, design.targets))[theme, target][None]
     logit = logit + design.person_sd * rng.standard_normal((people, 1))
-    logit = logit + design.person_slope * rng.standard_normal((people, count))[:, theme]
+    logit = logit + design.person_slope * rng.standard_normal((people, design.targets))[:, target]
+    logit = logit + design.person_theme * rng.standard_normal((people, count))[:, theme]
     looking = rng.random((people, 1)) >= design.careless
     chance = np.where(looking, 1.0 / (1.0 + np.exp(-logit)), 0.5)
     aligned = (rng.random((people, trials)) < chance).astype(float)
@@ -99,12 +108,26 @@ def draw_choices(design: Design, effect: float, rng: np.random.Generator) -> Cho
     return Choices(person, scene[trial], theme[trial], aligned[person, trial])
 
 
-def marginal_share(design: Design, effect: float, rng: np.random.Generator, draws: int = 400_000) -> float:
-    """Compute the expected share of aligned choices over people and themes."""
-    spread = np.sqrt(design.person_sd**2 + design.scene_sd**2 + design.person_slope**2)
-    logit = effect + spread * rng.standard_normal(draws)
-    looking = float(np.mean(1.0 / (1.0 + np.exp(-logit))))
-    return (1 - design.careless) * looking + design.careless * 0.5
+NODES = np.linspace(-9.0, 9.0, 4001)
+DENSITY = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
+
+
+def looking_share(design: Design, effect: float) -> float:
+    """Compute the expected share of aligned choices, over people and themes, of people who look."""
+    parts = ("person_sd", "scene_sd", "person_slope", "theme_slope", "person_theme")
+    spread = np.sqrt(sum(getattr(design, name) ** 2 for name in parts))
+    return float(DENSITY @ (1.0 / (1.0 + np.exp(-(effect + spread * NODES)))))
+
+
+def marginal_share(design: Design, effect: float) -> float:
+    """Compute the expected share of aligned choices, over people and themes."""
+    return (1 - design.careless) * looking_share(design, effect) + design.careless * 0.5
+
+
+@lru_cache
+def log_odds(design: Design, share: float) -> float:
+    """Return the effect, in log odds, at which people who look align a ``share`` of their choices."""
+    return 0.0 if share == 0.5 else float(brentq(lambda x: looking_share(design, x) - share, -60.0, 60.0))
 
 
 @dataclass(frozen=True)

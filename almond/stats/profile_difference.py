@@ -90,15 +90,23 @@ def profile_difference(trials: Trials) -> ProfileDifference:
     scores = np.zeros((len(values), len(classes) - 1, values.shape[1]))
     contrasts = np.arange(len(classes) - 1)
     square = 0.0
-    # Ratings that were given in the same trials share one regression.
-    patterns, pattern = np.unique(rated.T, axis=0, return_inverse=True)
-    for number, rows in enumerate(patterns):
-        columns = np.flatnonzero(pattern.reshape(-1) == number)
+    for rows, columns in _given_together(rated):
         part = values[np.ix_(rows, columns)]
         effects, scores[np.ix_(rows, contrasts, columns)] = _between(part, rows, codes)
         square += float((effects**2).sum())
     parts = two_way_covariance(scores.reshape(len(values), -1), trials.people, trials.themes)
     return _box(square, parts, len(classes))
+
+
+def _given_together(rated: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], Ints]]:
+    """Group the ratings (n, K) that were given in the same trials: they share one regression.
+
+    Sorted, so that the order of the columns does not change how sums are rounded.
+    """
+    columns: dict[bytes, list[int]] = {}
+    for column, rows in enumerate(rated.T):
+        columns.setdefault(rows.tobytes(), []).append(column)
+    return [(rated[:, same[0]], np.asarray(same)) for _, same in sorted(columns.items())]
 
 
 def _between(
