@@ -12,7 +12,7 @@ from scipy import stats
 from almond.stats.accuracy import accuracy_interval
 from almond.stats.classification import classify
 from benchmarks.referee_grid import REFERENCE, Cell
-from benchmarks.referee_tests import ALPHA, KINDS, TESTS, Outcome, Test, draw, rated_profiles
+from benchmarks.referee_tests import ALPHA, KINDS, TESTS, Outcome, Sample, Test, rated_profiles
 from benchmarks.referee_worlds import TARGETS, Design, draw_profiles, draw_ratings
 
 Row = dict[str, Any]
@@ -29,49 +29,38 @@ def tests_of(kind: str, cell: Cell) -> list[Test]:
 
 
 def studies_of(test: Test, studies: int) -> int:
-    return max(50, studies // 4) if test.slow else studies
+    return max(50, studies // 8) if test.slow else studies
 
 
 def rows_of(kind: str, cell: Cell, *, studies: int, first: int = 0) -> list[Row]:
     """Run the tests of one design: all of them under the null, the confirmatory ones under effects too."""
     began = time.process_time()
     tests, spec = tests_of(kind, cell), KINDS[kind]
-    null = _outcomes(
-        kind, cell.design, spec.null, tests, [studies_of(test, studies) for test in tests], first
-    )
-    confirmatory = [test for test in tests if test.confirmatory]
+    sample = spec.draw(cell.design, studies, first)
+    under, truth = sample(spec.null), spec.truth(cell.design, spec.null)
+    null = {test.name: _outcomes(under, test, studies_of(test, studies), truth, first) for test in tests}
     fewer = kind == "profiles" and cell.design.people * cell.design.scenes > LARGE
     count = max(50, studies // 4) if fewer else studies
-    found = {
-        effect: _outcomes(kind, cell.design, effect, confirmatory, [count] * len(confirmatory), first)
-        for effect in spec.effects
-    }
-    rows = [
-        _row(
-            test,
-            cell.design,
-            null[test.name],
-            {key: all_[test.name] for key, all_ in found.items() if test.confirmatory},
-        )
-        for test in tests
-    ]
+    found: dict[str, dict[float, list[Outcome]]] = {test.name: {} for test in tests}
+    for effect in spec.effects:
+        under, truth = sample(effect), spec.truth(cell.design, effect)
+        for test in tests:
+            if test.confirmatory:
+                found[test.name][effect] = _outcomes(under, test, count, truth, first)
+    rows = [_row(test, cell.design, null[test.name], found[test.name]) for test in tests]
     seconds = (time.process_time() - began) / len(rows)
     return [{**row, "seconds": round(seconds, 3), "first": first} for row in rows]
 
 
-def _outcomes(
-    kind: str, design: Design, effect: float, tests: Sequence[Test], counts: Sequence[int], first: int
-) -> dict[str, list[Outcome]]:
-    """Run every test on as many studies as it is given; tests see the same studies."""
-    truth = KINDS[kind].truth(design, effect)
-    outcomes: dict[str, list[Outcome]] = {test.name: [] for test in tests}
-    for number in range(max(counts)):
-        study = draw(kind, design, effect, first + number)
-        for test, count in zip(tests, counts, strict=True):
-            if number < count:
-                rng = np.random.default_rng([first + number, 14])
-                outcomes[test.name].append(test.run(study, truth, rng))
-    return outcomes
+def _outcomes(sample: Sample, test: Test, count: int, truth: float, first: int) -> list[Outcome]:
+    """Run a test on the first ``count`` studies."""
+    together = sample.outcomes(test, truth, count)
+    if together is not None:
+        return together
+    return [
+        test.run(sample.study(number), truth, np.random.default_rng([first + number, 14]))
+        for number in range(count)
+    ]
 
 
 def _row(test: Test, design: Design, null: Sequence[Outcome], found: dict[float, list[Outcome]]) -> Row:

@@ -8,26 +8,28 @@ interval held the truth.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from almond.analysis.questions.natural import associations
 from almond.digest import canonical_json
 from almond.stats.classification import classify
-from almond.stats.profile_difference import Trials, profile_difference
-from almond.stats.two_way import two_way_mean
+from almond.stats.profile_difference import Trials, between_classes, box_test, profile_difference
+from almond.stats.two_way import least_p, two_way_covariance, two_way_mean
 from benchmarks.referee_worlds import (
     CONSTRUCTS,
     TARGETS,
     Choices,
+    ChoiceStudies,
     Design,
     Photographs,
     Ratings,
-    draw_choices,
     draw_photographs,
     draw_profiles,
     draw_ratings,
@@ -55,6 +57,28 @@ class Test:
 def two_way_choices(study: Choices, truth: float, _: np.random.Generator) -> Outcome:
     test = two_way_mean(study.aligned, study.person, study.theme, null=0.5)
     return test.p, test.low <= truth <= test.high
+
+
+def two_way_choices_of_many(
+    aligned: NDArray[np.float64], person: NDArray[Any], theme: NDArray[Any], truth: float
+) -> list[Outcome]:
+    """Run the test of :func:`two_way_choices` on many complete studies at once.
+
+    :param aligned: (n, studies) of n trials. :param person: (n,). :param theme: (n,).
+    """
+    trials = len(aligned)
+    share = aligned.mean(axis=0)
+    parts = two_way_covariance((aligned - share) / trials, person, theme)
+    people, themes, cells = (np.diag(part) for part in (parts.people, parts.themes, parts.cells))
+    variance = np.maximum(people + themes - cells, np.maximum(people, themes))
+    se = np.maximum(np.sqrt(variance), np.sqrt((parts.df + 1.0) / parts.df) / trials)
+    own, least = 2.0 * stats.t.sf(np.abs(share - 0.5) / se, parts.df), least_p(parts.fewest)
+    reach = stats.t.ppf(0.975, parts.df) * se
+    low, high = share - reach, share + reach
+    if least > ALPHA:
+        low, high = np.minimum(low, 0.5), np.maximum(high, 0.5)
+    held = (low <= truth) & (truth <= high)
+    return [(float(p), bool(inside)) for p, inside in zip(np.maximum(own, least), held, strict=True)]
 
 
 def pooled_binomial(study: Choices, _: float, __: np.random.Generator) -> Outcome:
@@ -97,6 +121,31 @@ def crossed_profiles(study: Ratings, _: float, __: np.random.Generator) -> Outco
     person, image = np.nonzero(np.isfinite(study.values).any(axis=2))
     scene, theme, target = (codes[image] for codes in (study.scene, study.theme, study.target))
     return profile_difference(Trials(study.values[person, image], person, scene, theme, target)).p, None
+
+
+TOGETHER = 10
+"""Studies of ratings that share one regression; of more, the products between studies cost too much."""
+
+
+def crossed_profiles_of_many(studies: Sequence[Ratings]) -> list[Outcome]:
+    """Run the test of :func:`crossed_profiles` on complete studies of one design, their ratings side by
+    side."""
+    design, count = studies[0], len(studies)
+    person, image = (axis.ravel() for axis in np.indices(design.values.shape[:2]))
+    codes = design.target[image], person, design.scene[image]
+    values = np.concatenate([study.values.reshape(len(person), -1) for study in studies], axis=1)
+    effects, scores = between_classes(values, np.ones(len(person), bool), codes)
+    theme = design.theme[image]
+    whole = two_way_covariance(scores.reshape(len(person), -1), person, theme)
+    # Columns are contrasts by studies by ratings.
+    place = np.arange(scores[0].size).reshape(len(effects), count, -1)
+    outcomes: list[Outcome] = []
+    for number in range(count):
+        own = np.ix_(*2 * [place[:, number].ravel()])
+        parts = replace(whole, people=whole.people[own], themes=whole.themes[own], cells=whole.cells[own])
+        square = float((effects.reshape(len(effects), count, -1)[:, number] ** 2).sum())
+        outcomes.append((box_test(square, parts, TARGETS).p, None))
+    return outcomes
 
 
 def fixed_people(study: Ratings, _: float, rng: np.random.Generator) -> Outcome:
@@ -180,26 +229,91 @@ TESTS: dict[str, tuple[Test, ...]] = {
 }
 
 
+class Sample(Protocol):
+    """Studies of one design under one effect."""
+
+    def study(self, number: int) -> Any: ...
+
+    def outcomes(self, test: Test, truth: float, count: int) -> list[Outcome] | None:
+        """Run a test on ``count`` studies together, or return None where it takes them one by one."""
+        ...
+
+
+class ChoiceSample:
+    def __init__(self, studies: ChoiceStudies, share: float) -> None:
+        self.studies, self.aligned = studies, studies.aligned(log_odds(studies.design, share))
+
+    def study(self, number: int) -> Choices:
+        return self.studies.study(self.aligned, number)
+
+    def outcomes(self, test: Test, truth: float, count: int) -> list[Outcome] | None:
+        if test.run is not two_way_choices or not self.studies.complete:
+            return None
+        columns = self.aligned.reshape(self.studies.studies, -1).T
+        person, trial = (axis.ravel() for axis in np.indices(self.aligned.shape[1:]))
+        return two_way_choices_of_many(columns[:, :count], person, self.studies.theme[trial], truth)
+
+
+class SingleSample:
+    """Studies that are drawn one by one."""
+
+    def __init__(self, draw: Callable[[int], Any]) -> None:
+        self.study = draw
+
+    def outcomes(self, test: Test, truth: float, count: int) -> list[Outcome] | None:
+        return None
+
+
+class RatingSample(SingleSample):
+    def __init__(self, design: Design, draw: Callable[[int], Ratings]) -> None:
+        super().__init__(draw)
+        self.complete = not (design.missing or design.leaving)
+
+    def outcomes(self, test: Test, truth: float, count: int) -> list[Outcome] | None:
+        if test.run is not crossed_profiles or not self.complete:
+            return None
+        outcomes: list[Outcome] = []
+        for start in range(0, count, TOGETHER):
+            numbers = range(start, min(start + TOGETHER, count))
+            outcomes += crossed_profiles_of_many([self.study(number) for number in numbers])
+        return outcomes
+
+
+def generator(design: Design, *seed: int) -> np.random.Generator:
+    """Return random numbers of a design's own, so that no two rows share their luck."""
+    return np.random.default_rng([zlib.crc32(canonical_json(design.to_json())), *seed])
+
+
+def choices_of(design: Design, studies: int, first: int) -> Callable[[float], Sample]:
+    drawn = ChoiceStudies(design, studies, generator(design, first, 11))
+    return lambda share: ChoiceSample(drawn, share)
+
+
+def ratings_of(design: Design, studies: int, first: int) -> Callable[[float], Sample]:
+    def draw(sd: float, number: int) -> Ratings:
+        profiles = sd * draw_profiles(1.0, generator(design, first + number, 12))
+        return draw_ratings(design, profiles, generator(design, first + number, 11))
+
+    return lambda sd: RatingSample(design, partial(draw, sd))
+
+
+def photographs_of(design: Design, studies: int, first: int) -> Callable[[float], Sample]:
+    return lambda r: SingleSample(
+        lambda number: draw_photographs(design, r, generator(design, first + number, 11))
+    )
+
+
 @dataclass(frozen=True)
 class Kind:
-    """One kind of study: three effects, how a study is drawn, and what is true under an effect."""
+    """One kind of study: three effects, their value under the null, studies of a design, what is true.
+
+    ``draw(design, studies, first)`` returns the studies under any effect: the same people, themes and noise.
+    """
 
     effects: tuple[float, float, float]
     null: float
-    draw: Callable[[Design, float, np.random.Generator, np.random.Generator], Any]
+    draw: Callable[[Design, int, int], Callable[[float], Sample]]
     truth: Callable[[Design, float], float] = lambda design, effect: effect
-
-
-def choices_of(design: Design, share: float, rng: np.random.Generator, _: np.random.Generator) -> Choices:
-    return draw_choices(design, log_odds(design, share), rng)
-
-
-def ratings_of(design: Design, sd: float, rng: np.random.Generator, other: np.random.Generator) -> Ratings:
-    return draw_ratings(design, sd * draw_profiles(1.0, other), rng)
-
-
-def photographs_of(design: Design, r: float, rng: np.random.Generator, _: np.random.Generator) -> Photographs:
-    return draw_photographs(design, r, rng)
 
 
 KINDS: dict[str, Kind] = {
@@ -214,12 +328,3 @@ KINDS: dict[str, Kind] = {
 }
 """Effects: the share of aligned choices among people who look; standard deviations of one rating; the
 correlation of one pair of sixteen."""
-
-
-def draw(kind: str, design: Design, effect: float, seed: int) -> Any:
-    """Draw study ``seed`` of a design: the same people, themes and noise under every effect, others in
-    every design."""
-    number = zlib.crc32(canonical_json(design.to_json()))
-    return KINDS[kind].draw(
-        design, effect, np.random.default_rng([seed, number, 11]), np.random.default_rng([seed, number, 12])
-    )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.special import expit
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -74,38 +75,65 @@ SEED_SHARE = 0.2
 """Part of the scenes' variance that lies between seeds of one prompt."""
 
 
-def present(design: Design, trials: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Draw which trials (P, trials) were answered, in an order of each person's own."""
-    order = rng.permuted(np.tile(np.arange(trials), (design.people, 1)), axis=1)
-    length = np.full(design.people, trials)
+def present(shape: tuple[int, ...], design: Design, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw which trials (..., P, trials) were answered, in an order of each person's own."""
+    trials = shape[-1]
+    order = np.argsort(rng.random(shape), axis=-1)
+    length = np.full(shape[:-1], float(trials))
     if design.missing:
-        length = np.maximum(1, np.round(trials * (1 - design.missing * 2 * rng.random(design.people))))
-    leaves = rng.random(design.people) < design.leaving
-    length = np.where(leaves, np.ceil(length * rng.random(design.people)), length)
-    return np.asarray(order < length[:, None])
+        length = np.maximum(1, np.round(trials * (1 - design.missing * 2 * rng.random(shape[:-1]))))
+    leaves = rng.random(shape[:-1]) < design.leaving
+    length = np.where(leaves, np.ceil(length * rng.random(shape[:-1])), length)
+    return np.asarray(order < length[..., None])
 
 
-def draw_choices(design: Design, effect: float, rng: np.random.Generator) -> Choices:
-    """Draw one study of forced choices; ``effect`` in log odds for a typical person and theme."""
-    each = design.targets * design.variants
-    scene = np.repeat(np.arange(design.scenes), each)
-    target = np.tile(np.repeat(np.arange(design.targets), design.variants), design.scenes)
-    theme = design.themes()[scene]
-    people, trials = design.people, len(scene)
-    count = int(theme.max()) + 1
-    of_theme = np.sqrt(1 - SEED_SHARE) * rng.standard_normal(count)
-    of_scene = np.sqrt(SEED_SHARE) * rng.standard_normal(design.scenes)
-    logit = effect + design.scene_sd * (of_theme[theme] + of_scene[scene])[None]
-    logit = logit + design.theme_slope * rng.standard_normal((count, design.targets))[theme, target][None]
-    logit = logit + design.person_sd * rng.standard_normal((people, 1))
-    logit = logit + design.person_slope * rng.standard_normal((people, design.targets))[:, target]
-    logit = logit + design.person_theme * rng.standard_normal((people, count))[:, theme]
-    looking = rng.random((people, 1)) >= design.careless
-    chance = np.where(looking, 1.0 / (1.0 + np.exp(-logit)), 0.5)
-    aligned = (rng.random((people, trials)) < chance).astype(float)
-    seen = present(design, trials, rng)
-    person, trial = np.nonzero(seen)
-    return Choices(person, scene[trial], theme[trial], aligned[person, trial])
+class ChoiceStudies:
+    """Studies of forced choices of one design, the same people, themes and dice under every effect.
+
+    ``scene``, ``theme`` and ``target`` (T,) of a person's trials; the rest (studies, P, T) or less.
+    """
+
+    def __init__(self, design: Design, studies: int, rng: np.random.Generator) -> None:
+        each = design.targets * design.variants
+        self.design, self.studies, self.people = design, studies, design.people
+        self.scene = np.repeat(np.arange(design.scenes), each)
+        self.theme = design.themes()[self.scene]
+        target = np.tile(np.repeat(np.arange(design.targets), design.variants), design.scenes)
+        self.logit = self._differences(target, rng)
+        self.looking = rng.random((studies, design.people, 1)) >= design.careless
+        self.dice = rng.random((studies, design.people, len(self.scene)))
+        self.complete = not (design.missing or design.leaving)
+        self.seen = None if self.complete else present(self.dice.shape, design, rng)
+
+    def _differences(self, target: Codes, rng: np.random.Generator) -> Array:
+        """Draw what people and themes add to the log odds (studies, P, T)."""
+        design, first, people = self.design, self.studies, self.people
+        themes = int(self.theme.max()) + 1
+        of_theme = np.sqrt(1 - SEED_SHARE) * rng.standard_normal((first, 1, themes))[..., self.theme]
+        of_scene = np.sqrt(SEED_SHARE) * rng.standard_normal((first, 1, design.scenes))[..., self.scene]
+        slope = rng.standard_normal((first, 1, themes, design.targets))[..., self.theme, target]
+        of_person = rng.standard_normal((first, people, 1))
+        logit = design.scene_sd * (of_theme + of_scene) + design.theme_slope * slope
+        logit = logit + design.person_sd * of_person
+        if design.person_slope:
+            own = rng.standard_normal((first, people, design.targets))[..., target]
+            logit = logit + design.person_slope * own
+        if design.person_theme:
+            logit = (
+                logit + design.person_theme * rng.standard_normal((first, people, themes))[..., self.theme]
+            )
+        return np.asarray(logit)
+
+    def aligned(self, effect: float) -> Array:
+        """Answer: 1.0 for the image that was pushed up (studies, P, T); ``effect`` in log odds."""
+        chance = np.where(self.looking, expit(effect + self.logit), 0.5)
+        return (self.dice < chance).astype(float)
+
+    def study(self, aligned: Array, number: int) -> Choices:
+        """Return one study of those that ``aligned`` answers."""
+        seen = np.ones(aligned.shape[1:], bool) if self.seen is None else self.seen[number]
+        person, trial = np.nonzero(seen)
+        return Choices(person, self.scene[trial], self.theme[trial], aligned[number][person, trial])
 
 
 NODES = np.linspace(-9.0, 9.0, 4001)
@@ -116,7 +144,7 @@ def looking_share(design: Design, effect: float) -> float:
     """Compute the expected share of aligned choices, over people and themes, of people who look."""
     parts = ("person_sd", "scene_sd", "person_slope", "theme_slope", "person_theme")
     spread = np.sqrt(sum(getattr(design, name) ** 2 for name in parts))
-    return float(DENSITY @ (1.0 / (1.0 + np.exp(-(effect + spread * NODES)))))
+    return float(DENSITY @ (expit(effect + spread * NODES)))
 
 
 def marginal_share(design: Design, effect: float) -> float:
@@ -169,7 +197,7 @@ def draw_ratings(design: Design, profiles: Array, rng: np.random.Generator) -> R
     use = np.exp(0.3 * rng.standard_normal((people, 1, CONSTRUCTS)))
     lean = design.person_sd * rng.standard_normal((people, 1, CONSTRUCTS))
     values = lean + use * (looking * (images[None] + own) + noise)
-    seen = present(design, len(scene), rng)
+    seen = present((people, len(scene)), design, rng)
     values[~seen] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         count_seen = seen.sum(axis=1)[:, None, None]

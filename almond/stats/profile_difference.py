@@ -92,10 +92,10 @@ def profile_difference(trials: Trials) -> ProfileDifference:
     square = 0.0
     for rows, columns in _given_together(rated):
         part = values[np.ix_(rows, columns)]
-        effects, scores[np.ix_(rows, contrasts, columns)] = _between(part, rows, codes)
+        effects, scores[np.ix_(rows, contrasts, columns)] = between_classes(part, rows, codes)
         square += float((effects**2).sum())
     parts = two_way_covariance(scores.reshape(len(values), -1), trials.people, trials.themes)
-    return _box(square, parts, len(classes))
+    return box_test(square, parts, len(classes))
 
 
 def _given_together(rated: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], Ints]]:
@@ -109,7 +109,7 @@ def _given_together(rated: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], I
     return [(rated[:, same[0]], np.asarray(same)) for _, same in sorted(columns.items())]
 
 
-def _between(
+def between_classes(
     values: Floats, rows: NDArray[np.bool_], codes: tuple[Ints, Ints, Ints]
 ) -> tuple[Floats, Floats]:
     """Return S (C-1, K) of some rows' ``values`` (m, K), and the scores (m, C-1, K) of the trials in it."""
@@ -156,7 +156,8 @@ def _orthonormal(design: Floats) -> Floats:
     return turned
 
 
-def _box(square: float, parts: TwoWayCovariance, classes: int) -> ProfileDifference:
+def box_test(square: float, parts: TwoWayCovariance, classes: int) -> ProfileDifference:
+    """Compare the sum of squares between classes with its variance by Box's approximation."""
     whole = parts.whole()
     trace = float(np.trace(whole))
     estimates = (
