@@ -7,9 +7,10 @@ drawn: a null world never looks at them, it knows the unguided image of their sc
 second here of what takes minutes with ``python -m almond demo --null structured``, by the same functions.
 
 For each null it prints, for the confirmatory tests and for mistakes that the structured null is there to
-find (targets permuted within scenes with people fixed; an analysis of variance, or a binomial test, over
-trials; a t test over scenes, or over participants), the number of seeds with p below .05, and the most that a
-test at 5 % may have: the 97.5 % quantile of the binomial distribution.
+find (targets permuted within scenes with people fixed; the test of profiles with people or themes fixed; an
+analysis of variance, or a binomial test, over trials; a t test over scenes, or over participants), the number
+of seeds with p below .05, and the most that a test at 5 % may have: the 97.5 % quantile of the binomial
+distribution.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,15 +41,15 @@ from almond.digest import digest_bytes
 from almond.evidence.simulated import made_for, simulate_study
 from almond.rng import generator
 from almond.stats.classification import classify
-from almond.stats.profile_difference import profile_difference
-from almond.stats.two_way import two_way_mean
+from almond.stats.profile_difference import between_classes, box_test, profile_difference
+from almond.stats.two_way import two_way_covariance, two_way_mean
 from almond.world import lab
 from almond.world.null_worlds import NULL_WORLDS, NullWorld, percepts_of_null
 from almond.world.raters import Latents
 from almond.world.scenes import draw_scene, latents
 
 ALPHA, PERMUTATIONS = 0.05, 199
-NULLS: tuple[NullWorld, ...] = tuple(name for name in NULL_WORLDS if name != "none")
+NULLS: tuple[NullWorld, ...] = tuple(name for name in reversed(NULL_WORLDS) if name != "none")
 Tables = dict[str, pd.DataFrame]
 
 
@@ -136,6 +138,20 @@ def fixed_people_p(tables: Tables) -> float:
     ).p
 
 
+def one_way_profiles_p(tables: Tables, units: str) -> float:
+    """Run the test of profiles with one factor random alone: ``people`` or ``themes``, the other fixed."""
+    trials = raised_cube(tables).trials()
+    values = np.asarray(trials.values, np.float64)
+    codes = [
+        np.unique(labels, return_inverse=True)[1] for labels in (trials.classes, trials.people, trials.scenes)
+    ]
+    effects, scores = between_classes(values, np.ones(len(values), bool), (codes[0], codes[1], codes[2]))
+    parts = two_way_covariance(
+        scores.reshape(len(values), -1), np.arange(len(values)), getattr(trials, units)
+    )
+    return box_test(float((effects**2).sum()), parts, len(lab.TARGETS)).p
+
+
 def trials_p(tables: Tables) -> float:
     """Test the ratings of every trial by target in an analysis of variance, the best construct by
     Bonferroni."""
@@ -167,6 +183,8 @@ TESTS: dict[str, tuple[bool, Callable[[Tables], float]]] = {
     "choices": (True, choices_p),
     "profiles": (True, profiles_p),
     "targets permuted within scenes, people fixed": (False, fixed_people_p),
+    "profiles, people fixed": (False, partial(one_way_profiles_p, units="themes")),
+    "profiles, themes fixed": (False, partial(one_way_profiles_p, units="people")),
     "analysis of variance over trials": (False, trials_p),
     "t over scenes": (False, scenes_p),
     "t over participants": (False, people_p),

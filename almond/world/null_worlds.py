@@ -6,10 +6,10 @@ can fail there, not even one that counts trials by themselves with few raters pe
 ``structured``: people and prompts differ, as they do. Person p sees in image i, of scene s, theme t, target c
 and direction d (high, low or neither), the percept
 
-    x[p, i] = base[s] + O[t, c, d] + P[p, c, d] + e[i]          (16 latents)
-    O[t, c, d] = VIVID u[t, d] 1 + THEME_SD z[t, c, d]          the prompt's own
-    P[p, c, d] = VIVID v[p, d] 1 + PERSON_SD y[p, c, d]         the person's own
-    e[i] = NULL_SD w[i]                                         the image's own
+    x[p, i] = base[s] + O[t, c, d] + P[p, c, d] + e[i]             (16 latents)
+    O[t, c, d] = THEME_VIVID u[t, d] 1 + THEME_SD z[t, c, d]       the prompt's own
+    P[p, c, d] = PERSON_VIVID v[p, d] 1 + PERSON_SD y[p, c, d]     the person's own
+    e[i] = NULL_SD w[i]                                            the image's own
 
 with u, v scalar and z, y, w vectors (16,) of independent standard normal numbers; 1 adds the same to every
 latent, so that a prompt's high images can have more of everything than its low ones. All seeds and strengths
@@ -45,8 +45,10 @@ NullWorld = Literal["none", "independent", "structured"]
 NULL_WORLDS: tuple[NullWorld, ...] = get_args(NullWorld)
 """``none``: the world itself, in which judgements follow the image."""
 
-VIVID, THEME_SD, PERSON_SD = 0.1, 0.15, 0.4
-"""Standard deviations in units of latents: of everything at once, of a prompt's and of a person's own."""
+THEME_VIVID, PERSON_VIVID = 0.2, 0.1
+THEME_SD, PERSON_SD = 0.15, 0.6
+"""Standard deviations in units of latents. With them prompts limit the demonstration's choices, and people
+its profiles: a test that ignores what limits it rejects."""
 
 
 class MadeFor(NamedTuple):
@@ -89,7 +91,8 @@ class StructuredPercepts:
 
     def seen_by(self, number: int) -> Mapping[str, Latents]:
         conditions = {(row.target, row.direction) for row in self.made.values()}
-        own = condition_percepts(conditions, PERSON_SD, generator(self.seed, "null person", number))
+        rng = generator(self.seed, "null person", number)
+        own = condition_percepts(conditions, PERSON_VIVID, PERSON_SD, rng)
         return {
             name: percept + own[self.made[name].target, self.made[name].direction]
             for name, percept in self.common.items()
@@ -97,11 +100,11 @@ class StructuredPercepts:
 
 
 def condition_percepts(
-    conditions: set[tuple[str, int]], sd: float, rng: np.random.Generator
+    conditions: set[tuple[str, int]], vivid_sd: float, sd: float, rng: np.random.Generator
 ) -> dict[tuple[str, int], Latents]:
     """Draw what one prompt, or one person, adds (16,) to the percepts of every target and direction."""
     ordered = sorted(conditions)
-    vivid = {direction: VIVID * rng.standard_normal() for direction in sorted({d for _, d in ordered})}
+    vivid = {direction: vivid_sd * rng.standard_normal() for direction in sorted({d for _, d in ordered})}
     return {
         (target, direction): vivid[direction] + sd * rng.standard_normal(len(LATENTS))
         for target, direction in ordered
@@ -126,7 +129,7 @@ def structured_percepts(
     )
     conditions = {(row.target, row.direction) for row in made.values()}
     own = {
-        theme: condition_percepts(conditions, THEME_SD, generator(seed, "null theme", theme))
+        theme: condition_percepts(conditions, THEME_VIVID, THEME_SD, generator(seed, "null theme", theme))
         for theme in sorted({row.theme for row in made.values()})
     }
     common = {name: images[name] + own[row.theme][row.target, row.direction] for name, row in made.items()}
