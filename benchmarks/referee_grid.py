@@ -138,7 +138,7 @@ def _photographs() -> Grid:
     return tuple(Cell(design, mistakes=True) for design in designs)
 
 
-GRID: dict[str, Grid] = {"choices": _choices(), "photographs": _photographs(), "profiles": _profiles()}
+GRID: dict[str, Grid] = {"choices": _choices(), "profiles": _profiles(), "photographs": _photographs()}
 
 ACCURACIES = (
     (Design(people=40, scenes=20, person_slope=0.3, theme_slope=0.3), 0.0),
