@@ -178,7 +178,8 @@ def test_in_the_structured_null_people_see_images_each_in_their_way() -> None:
     study = make_study(rehearsal=True)
     one, again, other = (from_their_bases(study, "structured", number) for number in (0, 0, 1))
     assert np.array_equal(one, again)
-    assert 0.05 < np.abs(one - other).mean() < 0.4
+    # Two people's own percepts differ by a standard deviation of sqrt(2) .6, whose mean size is .68.
+    assert 0.4 < np.abs(one - other).mean() < 1.0
     assert np.array_equal(from_their_bases(study, "none", 0), from_their_bases(study, "none", 1))
     assert simulate(study, null="structured").state == "done"
 
