@@ -16,7 +16,7 @@ from pathlib import Path
 from almond.chain.demo import run_worlds
 from almond.chain.settings import DemoSettings
 from almond.progress import Silent
-from almond.world.null_worlds import NULL_WORLDS
+from almond.world.null_forms import NULL_WORLDS
 
 KEYS = ("on_target_shift", "off_target_shift", "accuracy", "chance", "p", "choice_alignment", "choice_p")
 

@@ -44,7 +44,8 @@ from almond.stats.classification import classify
 from almond.stats.profile_difference import between_classes, box_test, profile_difference
 from almond.stats.two_way import two_way_covariance, two_way_mean
 from almond.world import lab
-from almond.world.null_worlds import NULL_WORLDS, NullWorld, percepts_of_null
+from almond.world.null_forms import NULL_WORLDS, NullWorld
+from almond.world.null_worlds import percepts_of_null
 from almond.world.raters import Latents
 from almond.world.scenes import draw_scene, latents
 

@@ -17,7 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from almond.errors import InputError
-from almond.world.null_worlds import NULL_WORLDS, NullWorld, null_world
+from almond.world.null_forms import NULL_WORLDS, NullWorld, null_world
 from lab.append_only import actor
 from ratings import services
 from ratings.models import Participant, Response

@@ -16,7 +16,7 @@ from almond.encoding.features.kinds.world import open_world
 from almond.guidance.backends.load import load_generator
 from almond.progress import Part, Progress
 from almond.stimuli.matching import MatchedPairs
-from almond.world.null_worlds import NullWorld
+from almond.world.null_forms import NullWorld
 
 
 @dataclass(frozen=True)

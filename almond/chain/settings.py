@@ -8,7 +8,7 @@ from almond.errors import InputError
 from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.rng import derive_seed
 from almond.world import lab
-from almond.world.null_worlds import NullWorld
+from almond.world.null_forms import NullWorld
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from almond.digest import printed_json
 from almond.errors import InputError
 from almond.guidance.generators import DEFAULT_GENERATOR, known_generators
 from almond.progress import Console, Silent
-from almond.world.null_worlds import NULL_WORLDS
+from almond.world.null_forms import NULL_WORLDS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -32,18 +32,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from almond.errors import InputError
 from almond.rng import generator
+from almond.world.null_forms import NullWorld
 from almond.world.raters import Latents, null_percepts
 from almond.world.scenes import LATENTS
-
-NullWorld = Literal["none", "independent", "structured"]
-NULL_WORLDS: tuple[NullWorld, ...] = get_args(NullWorld)
-"""``none``: the world itself, in which judgements follow the image."""
 
 THEME_VIVID, PERSON_VIVID = 0.2, 0.1
 THEME_SD, PERSON_SD = 0.15, 0.6
@@ -146,16 +143,3 @@ def percepts_of_null(
         raise InputError("null world", f"is {null!r}", "independent or structured")
     scenes = {name: row.base_scene for name, row in made.items()}
     return null_percepts(bases, scenes, rng)
-
-
-def null_world(value: object) -> NullWorld:
-    """Read the name of a null world; of earlier settings true is ``independent`` and false ``none``.
-
-    :raises InputError: any other value.
-    """
-    if value is None or isinstance(value, bool):
-        return "independent" if value else "none"
-    for name in NULL_WORLDS:
-        if value == name:
-            return name
-    raise InputError("null world", f"is {value!r}", ", ".join(NULL_WORLDS))

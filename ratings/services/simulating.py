@@ -7,7 +7,7 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
-from almond.world.null_worlds import NullWorld
+from almond.world.null_forms import NullWorld
 from jobs.models import Job
 from jobs.services import enqueue
 from studies.models import Study

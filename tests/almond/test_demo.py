@@ -20,7 +20,7 @@ from almond.errors import InputError
 from almond.evidence.verify import first_broken, verify
 from almond.progress import Silent
 from almond.world import lab
-from almond.world.null_worlds import NULL_WORLDS
+from almond.world.null_forms import NULL_WORLDS
 
 SMALL = DemoSettings(
     seed=5,

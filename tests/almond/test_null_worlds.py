@@ -9,6 +9,7 @@ import pytest
 
 from almond.errors import InputError
 from almond.rng import generator
+from almond.world.null_forms import null_world
 from almond.world.null_worlds import (
     PERSON_SD,
     PERSON_VIVID,
@@ -16,7 +17,6 @@ from almond.world.null_worlds import (
     THEME_VIVID,
     MadeFor,
     StructuredPercepts,
-    null_world,
     percepts_of_null,
     seen_by,
     structured_percepts,

@@ -13,7 +13,8 @@ import pytest
 from almond.evidence.tables import table_rows
 from almond.exchange.schema import columns_since, table_schemas
 from almond.progress import Part, Silent
-from almond.world.null_worlds import NullWorld, seen_by
+from almond.world.null_forms import NullWorld
+from almond.world.null_worlds import seen_by
 from almond.world.raters import read_percepts
 from jobs.services import enqueue, retry, run_now
 from ratings import services
