@@ -1,14 +1,19 @@
 """How often the tests of an analysis reject when nothing is there, and how often when something is.
 
-``python -m benchmarks.referee --studies 400 --json`` prints one row per test and design:
+``python -m benchmarks.referee --studies 400 --json`` prints ``rows``, one per test and design:
 
 - ``test``, ``design``, ``confirmatory``: the last is false for the classic mistakes, shown for contrast;
 - ``false_positive`` with its 95 % interval ``low`` to ``high``: the share of null studies with p below .05;
-- ``power``: effect -> share of studies with p below .05, on the same random numbers; empty where none ran;
-- ``coverage``: the share of 95 % intervals that hold the true value, null where the test has no interval.
+- ``power``: effect -> share of studies with p below .05, on the same random numbers; empty for mistakes;
+- ``coverage``: the share of 95 % intervals that hold the true value, null where the test has no interval;
+
+and beside them ``confirmatory_rows``, how many of these lie wholly ``above_05`` and ``above_07``,
+``reference_power`` of the profiles, whether the power of choices is ``monotone`` in the effect, and the
+``seconds`` of processor time.
 
 The raters are those of ``benchmarks.referee_worlds``; the analysis is the product's own functions.
-``--quick`` runs a few designs with fewer studies in less than a minute.
+``--out FILE`` writes each row as it comes and, started again, goes on where it stopped. ``--quick`` runs a
+few designs in less than a minute.
 """
 
 from __future__ import annotations
@@ -16,290 +21,131 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy import stats
+from almond.digest import canonical_json
+from benchmarks.referee_grid import ACCURACIES, GRID, QUICK, Cell, Grid
+from benchmarks.referee_rows import Row, accuracy_row, rows_of, studies_of, summary, tests_of
 
-from almond.analysis.questions.natural import associations
-from almond.stats.accuracy import accuracy_interval
-from almond.stats.classification import classify
-from almond.stats.profile_difference import Trials, profile_difference
-from almond.stats.two_way import two_way_mean
-from benchmarks.referee_grid import ACCURACIES, CHOICES, PHOTOGRAPHS, PROFILES, QUICK
-from benchmarks.referee_worlds import (
-    CONSTRUCTS,
-    TARGETS,
-    Choices,
-    Design,
-    Photographs,
-    Ratings,
-    draw_choices,
-    draw_photographs,
-    draw_profiles,
-    draw_ratings,
-    marginal_share,
-)
-
-ALPHA = 0.05
-PERMUTATIONS = 99
-EFFECTS = {"choices": (0.3, 0.6, 1.2), "profiles": (0.2, 0.35, 0.5), "photographs": (0.3, 0.5, 0.7)}
-"""In log odds; in standard deviations of one rating; as correlations of one pair of sixteen."""
-
-Outcome = tuple[float, bool | None]
-"""p, and whether the interval held the truth."""
+ACCURACY = "accuracy"
+Work = tuple[list[str], Callable[[], list[Row]]]
+"""Keys of the rows that a piece of work makes, and the work."""
 
 
-@dataclass(frozen=True)
-class Test:
-    """One test of one kind of study: (study, truth, rng) -> its outcome."""
-
-    name: str
-    confirmatory: bool
-    run: Callable[[Any, float, np.random.Generator], Outcome]
+def row_key(test: str, design: dict[str, Any], studies: int, first: int) -> str:
+    return canonical_json([test, design, studies, first]).decode()
 
 
-def two_way_choices(study: Choices, truth: float, _: np.random.Generator) -> Outcome:
-    test = two_way_mean(study.aligned, study.person, study.theme, null=0.5)
-    return test.p, test.low <= truth <= test.high
+def work(grid: dict[str, Grid], *, studies: int, first: int, accuracies: bool) -> Iterator[Work]:
+    """Yield what is to be done, design by design, small ones first: a run that is stopped has most rows."""
+    for kind, cells in grid.items():
+        for cell in sorted(cells, key=lambda cell: cell.design.people * cell.design.scenes):
+            yield _cell_work(kind, cell, studies, first)
+    for design, effect in ACCURACIES if accuracies else ():
+        yield _accuracy_work(design, effect, max(50, studies // 4), first)
 
 
-def pooled_binomial(study: Choices, _: float, __: np.random.Generator) -> Outcome:
-    return float(stats.binomtest(int(study.aligned.sum()), len(study.aligned), 0.5).pvalue), None
+def _cell_work(kind: str, cell: Cell, studies: int, first: int) -> Work:
+    keys = [
+        row_key(test.name, cell.design.to_json(), studies_of(test, studies), first)
+        for test in tests_of(kind, cell)
+    ]
+    return keys, lambda: rows_of(kind, cell, studies=studies, first=first)
 
 
-def by_people(study: Choices, _: float, __: np.random.Generator) -> Outcome:
-    return _one_way(study.aligned, study.person), None
+def _accuracy_work(design: Any, effect: float, studies: int, first: int) -> Work:
+    name = f"{ACCURACY}: interval at an effect of {effect:g}, participants and themes random"
+    key = row_key(name, design.to_json(), studies, first)
+    return [key], lambda: [accuracy_row(design, effect, studies=studies, first=first)]
 
 
-def by_scenes(study: Choices, _: float, __: np.random.Generator) -> Outcome:
-    return _one_way(study.aligned, study.scene), None
+class RowFile:
+    """Rows in a file, one a line, so that a run that was stopped goes on where it was."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.rows: dict[str, Row] = {}
+        if path is not None and path.exists():
+            whole = path.read_bytes()
+            # A line without its end is one that was being written when the run was stopped.
+            lines = whole[: whole.rfind(b"\n") + 1]
+            path.write_bytes(lines)
+            self._keep([json.loads(line) for line in lines.splitlines()])
+
+    def _keep(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self.rows[row_key(row["test"], row["design"], row["studies"], row["first"])] = row
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self._keep(rows)
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def two_way_scenes(study: Choices, truth: float, _: np.random.Generator) -> Outcome:
-    """The right test with the wrong unit: seeds of one prompt as if they were independent."""
-    test = two_way_mean(study.aligned, study.person, study.scene, null=0.5)
-    return test.p, test.low <= truth <= test.high
-
-
-def scene_signs(study: Choices, _: float, rng: np.random.Generator) -> Outcome:
-    means = _means(study.aligned, study.scene) - 0.5
-    flips = rng.choice((-1.0, 1.0), (999, len(means))) @ means
-    return float((1 + np.sum(np.abs(flips) >= abs(means.sum()) - 1e-9)) / 1000), None
-
-
-def _means(values: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    units = np.unique(codes, return_inverse=True)[1]
-    return np.bincount(units, values) / np.bincount(units)
-
-
-def _one_way(values: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) -> float:
-    means = _means(values, codes)
-    if np.ptp(means) == 0.0:
-        return float(means[0] == 0.5)
-    return float(stats.ttest_1samp(means, 0.5).pvalue)
-
-
-def crossed_profiles(study: Ratings, _: float, __: np.random.Generator) -> Outcome:
-    person, image = np.nonzero(np.isfinite(study.values).any(axis=2))
-    scene, theme, target = (codes[image] for codes in (study.scene, study.theme, study.target))
-    return profile_difference(Trials(study.values[person, image], person, scene, theme, target)).p, None
-
-
-def fixed_people(study: Ratings, _: float, rng: np.random.Generator) -> Outcome:
-    """Permute the targets' names within themes: what stands beside the confirmatory test."""
-    return _permuted(study, study.theme, rng), None
-
-
-def fixed_people_scenes(study: Ratings, _: float, rng: np.random.Generator) -> Outcome:
-    """The same within scenes, each scene held out by itself, as if seeds of one prompt were independent."""
-    return _permuted(study, study.scene, rng), None
-
-
-def _permuted(study: Ratings, units: np.ndarray[Any, Any], rng: np.random.Generator) -> float:
-    profiles, rated = _rated(study)
-    targets, where = study.target[rated].astype(str).tolist(), units[rated].astype(str).tolist()
-    return classify(profiles, targets, where, permutations=PERMUTATIONS, rng=rng, seed=0).p
-
-
-def _rated(study: Ratings) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    seen = np.isfinite(study.values).all(axis=2)
-    rated = np.asarray(seen.any(axis=0))
-    total = np.nansum(study.values, axis=0)[rated]
-    return total / seen.sum(axis=0)[rated, None], rated
-
-
-def pooled_profiles(study: Ratings, _: float, __: np.random.Generator) -> Outcome:
-    """One-way analysis of variance of every trial's ratings by target, best of the constructs by
-    Bonferroni."""
-    groups = [study.values[:, study.target == index].reshape(-1, CONSTRUCTS) for index in range(TARGETS)]
-    whole = [group[np.isfinite(group).all(axis=1)] for group in groups]
-    return min(1.0, CONSTRUCTS * float(stats.f_oneway(*whole).pvalue.min())), None
-
-
-def theme_photographs(study: Photographs, _: float, rng: np.random.Generator) -> Outcome:
-    return _photographs(study, study.theme, rng), None
-
-
-def single_photographs(study: Photographs, _: float, rng: np.random.Generator) -> Outcome:
-    """Permute single photographs, as if no two showed the same content."""
-    return _photographs(study, np.arange(len(study.theme)), rng), None
-
-
-def _photographs(study: Photographs, themes: np.ndarray[Any, Any], rng: np.random.Generator) -> float:
-    found = associations(
-        study.ratings,
-        [f"c{index}" for index in range(CONSTRUCTS)],
-        {f"p{index}": column for index, column in enumerate(study.predictors.T)},
-        themes=themes.astype(str).tolist(),
-        permutations=2 * PERMUTATIONS + 1,
-        rng=rng,
-        seed=0,
-        resamples=2,
-    )
-    return min(pair.p_max for pair in found.associations)
-
-
-TESTS: dict[str, tuple[Test, ...]] = {
-    "choices": (
-        Test("choices: participants and themes random", True, two_way_choices),
-        Test("choices: participants and scenes random", False, two_way_scenes),
-        Test("choices: binomial test over trials", False, pooled_binomial),
-        Test("choices: t over participants", False, by_people),
-        Test("choices: t over scenes", False, by_scenes),
-        Test("choices: sign flips over scenes", False, scene_signs),
-    ),
-    "profiles": (
-        Test("profiles: participants and themes random", True, crossed_profiles),
-        Test("profiles: targets permuted within themes, participants fixed", False, fixed_people),
-        Test("profiles: targets permuted within scenes, participants fixed", False, fixed_people_scenes),
-        Test("profiles: analysis of variance over trials", False, pooled_profiles),
-    ),
-    "photographs": (
-        Test("photographs: themes permuted", True, theme_photographs),
-        Test("photographs: images permuted", False, single_photographs),
-    ),
-}
-SLOW = {fixed_people, fixed_people_scenes}
-"""Cross-validated permutations: in fewer designs, and only under the null."""
-
-
-def draw(kind: str, design: Design, effect: float, seed: int) -> Any:
-    """Draw study ``seed`` of a design: the same people, themes and noise under every effect."""
-    rng = np.random.default_rng([seed, 11])
-    if kind == "choices":
-        return draw_choices(design, effect, rng)
-    if kind == "photographs":
-        return draw_photographs(design, effect, rng)
-    profiles = draw_profiles(1.0, np.random.default_rng([seed, 12]))
-    return draw_ratings(design, effect * profiles, rng)
-
-
-def row(
-    kind: str, test: Test, design: Design, *, studies: int, effects: Sequence[float], first: int = 0
-) -> dict[str, Any]:
-    """Run one test on one design, null first."""
-    rejected: dict[float, int] = {}
-    held: list[bool] = []
-    for effect in (0.0, *effects):
-        truth = (
-            marginal_share(design, effect, np.random.default_rng([0, 13]))
-            if kind == "choices" and effect
-            else 0.5
-        )
-        outcomes = [
-            test.run(draw(kind, design, effect, seed), truth, np.random.default_rng([seed, 14]))
-            for seed in range(first, first + studies)
-        ]
-        rejected[effect] = sum(p <= ALPHA for p, _ in outcomes)
-        held += [inside for _, inside in outcomes if inside is not None]
-    return {
-        "test": test.name,
-        "design": design.to_json(),
-        "confirmatory": test.confirmatory,
-        "studies": studies,
-        **_rate("false_positive", rejected[0.0], studies),
-        "power": {str(effect): rejected[effect] / studies for effect in effects},
-        "coverage": float(np.mean(held)) if held else None,
-    }
-
-
-def _rate(name: str, count: int, studies: int) -> dict[str, float]:
-    interval = stats.binomtest(count, studies).proportion_ci()
-    return {name: count / studies, "low": float(interval.low), "high": float(interval.high)}
-
-
-def accuracy_row(design: Design, effect: float, *, studies: int, first: int = 0) -> dict[str, Any]:
-    """Count how often the interval of the accuracy holds its expectation over people and themes.
-
-    The targets' profiles are the same in every study; the expectation is the mean accuracy of the studies.
-    """
-    profiles = draw_profiles(effect, np.random.default_rng(15))
-    accuracies, intervals = [], []
-    for seed in range(first, first + studies):
-        study = draw_ratings(design, profiles, np.random.default_rng([seed, 16]))
-        means, rated = _rated(study)
-        targets, themes = (codes[rated].astype(str).tolist() for codes in (study.target, study.theme))
-        rng = np.random.default_rng([seed, 17])
-        accuracies.append(classify(means, targets, themes, permutations=1, rng=rng, seed=0).accuracy)
-        intervals.append(accuracy_interval(study.values[:, rated], targets, themes, rng=rng))
-    expected = float(np.mean(accuracies))
-    above = sum(interval.low > 1.0 / TARGETS for interval in intervals)
-    chance = {"false_positive": None, "low": None, "high": None}
-    return {
-        "test": "accuracy: interval, participants and themes random",
-        "design": design.to_json(),
-        "confirmatory": False,
-        "studies": studies,
-        **(_rate("false_positive", above, studies) if not effect else chance),
-        "power": {str(effect): above / studies} if effect else {},
-        "accuracy": expected,
-        "coverage": float(np.mean([interval.low <= expected <= interval.high for interval in intervals])),
-    }
-
-
-def referee(studies: int, *, quick: bool, first: int = 0) -> list[dict[str, Any]]:
-    """Run the whole grid, or the quick one; ``first`` is the seed of the first study."""
-    rows = []
-    for kind, designs in (QUICK if quick else FULL).items():
-        for number, (design, with_effects) in enumerate(designs):
-            for test in TESTS[kind]:
-                if test.run in SLOW and (quick or number % 4):
-                    continue
-                effects = EFFECTS[kind] if with_effects and test.confirmatory else ()
-                # Cross-validated permutations of a study take as long as fifty of the other tests.
-                count = max(50, studies // 2) if test.run in SLOW else studies
-                began = time.perf_counter()
-                rows.append(row(kind, test, design, studies=count, effects=effects, first=first))
-                print(_line(rows[-1], time.perf_counter() - began), file=sys.stderr, flush=True)
-    for design, effect in () if quick else ACCURACIES:
-        rows.append(accuracy_row(design, effect, studies=max(50, studies // 2), first=first))
-        print(_line(rows[-1], 0.0), file=sys.stderr, flush=True)
+def referee(
+    studies: int, *, grid: dict[str, Grid], accuracies: bool, first: int = 0, out: Path | None = None
+) -> list[Row]:
+    """Run a grid; ``first`` is the seed of the first study, ``out`` holds what was run before."""
+    known = RowFile(out)
+    pieces = list(work(grid, studies=studies, first=first, accuracies=accuracies))
+    rows: list[Row] = []
+    for number, (keys, run) in enumerate(pieces):
+        if not all(key in known.rows for key in keys):
+            known.add(run())
+        made = [known.rows[key] for key in keys]
+        rows += made
+        for row in made:
+            print(f"{number + 1}/{len(pieces)} {_line(row)}", file=sys.stderr, flush=True)
     return rows
 
 
-FULL = {"choices": CHOICES, "profiles": PROFILES, "photographs": PHOTOGRAPHS}
+def _line(row: Row) -> str:
+    design = {name: value for name, value in row["design"].items() if value}
+    share = "" if row["false_positive"] is None else f"{100 * row['false_positive']:5.1f} %"
+    return f"{row['test']}: {share} {row['power']} {row['coverage']} {design} {row['seconds']:.1f} s"
 
 
-def _line(result: dict[str, Any], seconds: float) -> str:
-    design = {name: value for name, value in result["design"].items() if value}
-    rate = "" if result["false_positive"] is None else f"{100 * result['false_positive']:5.1f} %"
-    return f"{result['test']}: {rate} {result['power']} {result['coverage']} {design} {seconds:.1f} s"
+def table(rows: Sequence[Row]) -> str:
+    """Write one line per test: its rows, and the mean, least and most false positives among them."""
+    lines = []
+    for name in dict.fromkeys(row["test"] for row in rows):
+        shares = [row["false_positive"] for row in rows if row["test"] == name]
+        shares = [100 * share for share in shares if share is not None]
+        if shares:
+            mean = sum(shares) / len(shares)
+            lines.append(
+                f"{name}: {len(shares)} designs, {mean:.1f} % ({min(shares):.1f} to {max(shares):.1f})"
+            )
+    return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--studies", type=int, default=400, help="studies per test, design and effect")
     parser.add_argument("--quick", action="store_true", help="a few designs, in less than a minute")
+    parser.add_argument(
+        "--only", action="append", choices=[*GRID, ACCURACY], help="these kinds of study alone"
+    )
     parser.add_argument("--first", type=int, default=0, help="seed of the first study")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.jsonl", help="write rows as they come; goes on there"
+    )
+    parser.add_argument("--json", action="store_true", help="print rows and summary as JSON")
     words = parser.parse_args(argv)
-    rows = referee(words.studies, quick=words.quick, first=words.first)
+    grid = {
+        kind: cells
+        for kind, cells in (QUICK if words.quick else GRID).items()
+        if kind in (words.only or GRID)
+    }
+    accuracies = not words.quick and ACCURACY in (words.only or [ACCURACY])
+    rows = referee(words.studies, grid=grid, accuracies=accuracies, first=words.first, out=words.out)
     if words.json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps({**summary(rows), "rows": rows}, indent=1))
+    else:
+        print(table(rows), json.dumps(summary(rows), indent=1), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,89 +1,145 @@
-"""The designs of the referee: one factor varied at a time around what labs do, and the corners.
+"""The designs of the referee.
 
-The flag beside a design says whether effects are run as well as the null.
+Numbers of people, scenes and seeds are crossed. Every other factor is varied around that, at sizes from small
+to large, by itself or with those that it could act with. Left out are
+
+- choices: themes of several seeds with other standard deviations, but for 12 and 40 people: where seeds share
+  a theme the number of themes limits a design, whatever the number of people;
+- profiles: the same for designs of more than 2000 people times scenes, which take as long as all the others.
+
+The classic mistakes are run beside the tests where sizes are varied, for 20 and 100 people; those that
+cross-validate, which take a hundred times as long, in a few designs and an eighth of the studies.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from benchmarks.referee_worlds import Design
 
-Grid = tuple[tuple[Design, bool], ...]
+
+@dataclass(frozen=True)
+class Cell:
+    """One design: whether the classic mistakes are run too, and the slow ones among them."""
+
+    design: Design
+    mistakes: bool = False
+    slow: bool = False
+
+
+Grid = tuple[Cell, ...]
+LARGE = 2000
+PEOPLE, SCENES, SEEDS = (12, 20, 40, 100, 200), (6, 12, 20, 40), (1, 2, 3, 4)
+
+
+def _sizes(base: Design, slow: tuple[tuple[int, int, int], ...] = ()) -> Grid:
+    """Cross people, scenes and seeds; every size has two themes at least."""
+    return tuple(
+        Cell(
+            replace(base, people=people, scenes=scenes, seeds=seeds),
+            mistakes=people in (20, 100) or (people, scenes, seeds) in slow,
+            slow=(people, scenes, seeds) in slow,
+        )
+        for people in PEOPLE
+        for scenes in SCENES
+        for seeds in SEEDS
+    )
 
 
 def _choices() -> Grid:
-    sizes = [
-        (Design(people=people, scenes=scenes), people in (12, 40) and scenes in (6, 20))
-        for people in (12, 20, 40, 100, 200)
-        for scenes in (6, 12, 20, 40)
-    ]
-    themes = [
-        (Design(people=20, scenes=scenes, seeds=seeds), scenes == 12)
-        for seeds in (2, 3, 4)
-        for scenes in (12, 20, 40)
-    ]
     spreads = [
-        (Design(people=people, scenes=scenes, person_sd=person, scene_sd=scene), False)
+        Design(people=people, scenes=scenes, person_sd=person, scene_sd=scene)
         for person, scene in ((0.4, 0.3), (0.4, 4.0), (2.0, 2.0), (8.0, 0.3), (8.0, 4.0))
-        for people, scenes in ((12, 12), (20, 6), (40, 20))
+        for people in PEOPLE
+        for scenes in SCENES
     ]
-    others = [
-        (Design(person_slope=1.0), True),
-        (Design(people=40, scenes=20, person_slope=2.0), False),
-        (Design(careless=0.3), True),
-        (Design(missing=0.4), False),
-        (Design(leaving=0.3), False),
-        (Design(people=12, leaving=0.5, missing=0.4, person_sd=2.0, scene_sd=2.0), False),
-        (Design(unequal=True), False),
-        (Design(scenes=20, seeds=2, unequal=True, scene_sd=2.0), False),
-        (Design(variants=2), False),
-    ]
-    return (*sizes, *themes, *spreads, *others)
-
-
-def _profiles() -> Grid:
-    reference = Design(people=40, scenes=20, person_sd=1.0, person_slope=0.3, theme_slope=0.3)
-    sizes = [
-        (Design(people=people, scenes=scenes, person_sd=1.0, person_slope=0.5, theme_slope=0.5), False)
-        for people, scenes in (
-            (12, 6),
-            (12, 12),
-            (20, 12),
-            (20, 40),
-            (40, 12),
-            (40, 40),
-            (100, 12),
-            (200, 12),
-        )
-    ]
-    themes = [
-        (Design(people=20, scenes=12, seeds=seeds, theme_slope=0.5, person_slope=0.3), False)
+    alike = [
+        Design(people=people, scenes=scenes, seeds=seeds, person_sd=person, scene_sd=scene)
+        for person, scene in ((2.0, 2.0), (8.0, 4.0))
+        for people in (12, 40)
+        for scenes in SCENES
         for seeds in (2, 3, 4)
     ]
     slopes = [
-        (Design(people=20, scenes=scenes, person_slope=person, theme_slope=theme), False)
-        for person, theme in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
-        for scenes in (12, 20)
+        Design(people=people, scenes=scenes, targets=4, person_slope=person, theme_slope=theme)
+        for person in (0.0, 0.5, 1.5)
+        for theme in (0.0, 0.5, 1.5)
+        for people, scenes in ((12, 12), (20, 6), (40, 20), (100, 12))
     ]
     others = [
-        (Design(careless=0.3, person_slope=0.3), False),
-        (Design(missing=0.4, person_slope=0.3), False),
-        (Design(leaving=0.3, person_slope=0.3), False),
-        (Design(unequal=True, theme_slope=0.5), False),
-        (Design(variants=2, theme_slope=0.3), False),
-        (Design(people=12, person_sd=4.0, scene_sd=4.0, person_slope=0.5), False),
+        replace(design, people=people, scenes=scenes)
+        for design in (
+            Design(person_theme=1.0),
+            Design(person_theme=2.0),
+            Design(careless=0.3),
+            Design(careless=0.6),
+            Design(missing=0.4),
+            Design(leaving=0.3),
+            Design(leaving=0.6),
+            Design(leaving=0.5, missing=0.4, person_sd=2.0, scene_sd=2.0),
+            Design(unequal=True),
+            Design(seeds=2, unequal=True, scene_sd=2.0),
+            Design(variants=2),
+            Design(variants=3, seeds=2, careless=0.2, leaving=0.3),
+        )
+        for people, scenes in ((12, 12), (20, 20), (40, 12), (100, 20))
     ]
-    return ((reference, True), *sizes, *themes, *slopes, *others)
+    return _sizes(Design()) + tuple(Cell(design) for design in (*spreads, *alike, *slopes, *others))
 
 
-CHOICES, PROFILES = _choices(), _profiles()
-PHOTOGRAPHS: Grid = (
-    (Design(scenes=60), True),
-    (Design(scenes=60, seeds=2), False),
-    (Design(scenes=60, seeds=4), True),
-    (Design(scenes=24, seeds=3), False),
-    (Design(scenes=60, seeds=3, unequal=True), False),
-    (Design(scenes=120, seeds=2, unequal=True), False),
-)
+REFERENCE = Design(people=40, scenes=20, person_sd=1.0, person_slope=0.3, theme_slope=0.3)
+"""The reference of the profiles' power: 40 people, 20 scenes in 20 themes."""
+
+
+def _profiles() -> Grid:
+    slow = ((20, 40, 1), (20, 12, 3), (40, 20, 2))
+    slopes = [
+        Design(people=people, scenes=scenes, person_slope=person, theme_slope=theme)
+        for person in (0.0, 0.3, 1.0)
+        for theme in (0.0, 0.3, 1.0)
+        for people, scenes in ((12, 12), (20, 20), (40, 12))
+    ]
+    others = [
+        replace(design, people=people, scenes=scenes)
+        for design in (
+            Design(person_sd=8.0, scene_sd=0.3, person_slope=0.5),
+            Design(person_sd=0.4, scene_sd=4.0, theme_slope=0.5),
+            Design(careless=0.3, person_slope=0.3),
+            Design(careless=0.6, person_slope=0.3, theme_slope=0.3),
+            Design(missing=0.4, person_slope=0.3),
+            Design(leaving=0.3, person_slope=0.3),
+            Design(leaving=0.5, missing=0.4, person_slope=0.5, theme_slope=0.5),
+            Design(unequal=True, theme_slope=0.5),
+            Design(seeds=2, unequal=True, theme_slope=0.5, person_slope=0.3),
+            Design(variants=2, theme_slope=0.3),
+        )
+        for people, scenes in ((12, 12), (20, 20), (40, 12))
+    ]
+    sizes = _sizes(Design(person_sd=1.0, person_slope=0.5, theme_slope=0.5), slow)
+    distinct = Design(people=20, scenes=12, person_slope=1.0)
+    return (
+        Cell(REFERENCE, mistakes=True, slow=True),
+        *(
+            cell
+            for cell in sizes
+            if cell.design.seeds == 1 or cell.design.people * cell.design.scenes <= LARGE
+        ),
+        *map(Cell, (*slopes, *others)),
+        Cell(distinct, mistakes=True, slow=True),
+    )
+
+
+def _photographs() -> Grid:
+    """Numbers of photographs are ``scenes``; a correlation needs five themes."""
+    designs = [Design(scenes=images, seeds=seeds) for images in (20, 40, 60, 120) for seeds in SEEDS]
+    designs += [
+        Design(scenes=images, seeds=seeds, unequal=True) for images in (60, 120) for seeds in (1, 2, 3)
+    ]
+    return tuple(Cell(design, mistakes=True) for design in designs)
+
+
+GRID: dict[str, Grid] = {"choices": _choices(), "profiles": _profiles(), "photographs": _photographs()}
+
 ACCURACIES = (
     (Design(people=40, scenes=20, person_slope=0.3, theme_slope=0.3), 0.0),
     (Design(people=40, scenes=20, person_slope=0.3, theme_slope=0.3), 0.35),
@@ -93,7 +149,12 @@ ACCURACIES = (
 """Designs and effects for the interval of the accuracy."""
 
 QUICK: dict[str, Grid] = {
-    "choices": ((Design(scenes=12, seeds=2), True), (Design(people=20, scenes=6, person_sd=8.0), False)),
-    "profiles": ((Design(people=20, scenes=12, seeds=2, person_slope=0.4, theme_slope=0.4), False),),
-    "photographs": ((Design(scenes=40, seeds=4), False),),
+    "choices": (
+        Cell(Design(scenes=12, seeds=2), mistakes=True),
+        Cell(Design(people=20, scenes=6, person_sd=8.0), mistakes=True),
+    ),
+    "profiles": (
+        Cell(Design(people=20, scenes=12, seeds=2, person_slope=0.4, theme_slope=0.4), mistakes=True),
+    ),
+    "photographs": (Cell(Design(scenes=40, seeds=4), mistakes=True),),
 }

@@ -9,10 +9,13 @@ and single themes may be far from it: that is what a claim about people and prom
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -22,10 +25,12 @@ Codes = NDArray[np.int64]
 class Design:
     """One design. Standard deviations are in log odds (choices) or in that of one rating (ratings).
 
-    ``seeds``: scenes per theme. ``careless``: share of people who answer at random. ``missing``: share of a
-    person's trials that its list lacks. ``leaving``: share of people who stop somewhere on the way.
-    ``unequal``: a third of the themes has twice as many scenes. ``variants``: pairs or images per scene and
-    target.
+    ``seeds``: scenes per theme. ``person_slope`` and ``theme_slope``: what a person, or a prompt, makes of a
+    target. ``person_theme``: what a person makes of a prompt (choices). ``careless``: share of people who
+    answer at random. ``missing``: share of a person's trials that its list lacks. ``leaving``: share of
+    people who stop somewhere on the way. ``unequal``: a third of the themes has twice as many scenes.
+    ``variants``: pairs or images per scene and target. ``targets``: pairs of a scene by target (choices;
+    ratings have four).
     """
 
     people: int = 20
@@ -35,11 +40,13 @@ class Design:
     scene_sd: float = 0.7
     person_slope: float = 0.0
     theme_slope: float = 0.0
+    person_theme: float = 0.0
     careless: float = 0.0
     missing: float = 0.0
     leaving: float = 0.0
     unequal: bool = False
     variants: int = 1
+    targets: int = 1
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "themes": int(self.themes().max()) + 1}
@@ -68,43 +75,87 @@ SEED_SHARE = 0.2
 """Part of the scenes' variance that lies between seeds of one prompt."""
 
 
-def present(design: Design, trials: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Draw which trials (P, trials) were answered, in an order of each person's own."""
-    order = rng.permuted(np.tile(np.arange(trials), (design.people, 1)), axis=1)
-    length = np.full(design.people, trials)
+def present(shape: tuple[int, ...], design: Design, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw which trials (..., P, trials) were answered, in an order of each person's own."""
+    trials = shape[-1]
+    order = np.argsort(rng.random(shape), axis=-1)
+    length = np.full(shape[:-1], float(trials))
     if design.missing:
-        length = np.maximum(1, np.round(trials * (1 - design.missing * 2 * rng.random(design.people))))
-    leaves = rng.random(design.people) < design.leaving
-    length = np.where(leaves, np.ceil(length * rng.random(design.people)), length)
-    return np.asarray(order < length[:, None])
+        length = np.maximum(1, np.round(trials * (1 - design.missing * 2 * rng.random(shape[:-1]))))
+    leaves = rng.random(shape[:-1]) < design.leaving
+    length = np.where(leaves, np.ceil(length * rng.random(shape[:-1])), length)
+    return np.asarray(order < length[..., None])
 
 
-def draw_choices(design: Design, effect: float, rng: np.random.Generator) -> Choices:
-    """Draw one study of forced choices; ``effect`` in log odds for a typical person and theme."""
-    themes = design.themes()
-    scene = np.repeat(np.arange(design.scenes), design.variants)
-    theme = themes[scene]
-    people, trials = design.people, len(scene)
-    count = int(themes.max()) + 1
-    of_theme = np.sqrt(1 - SEED_SHARE) * rng.standard_normal(count)
-    of_scene = np.sqrt(SEED_SHARE) * rng.standard_normal(design.scenes)
-    logit = effect + design.scene_sd * (of_theme[theme] + of_scene[scene])[None]
-    logit = logit + design.person_sd * rng.standard_normal((people, 1))
-    logit = logit + design.person_slope * rng.standard_normal((people, count))[:, theme]
-    looking = rng.random((people, 1)) >= design.careless
-    chance = np.where(looking, 1.0 / (1.0 + np.exp(-logit)), 0.5)
-    aligned = (rng.random((people, trials)) < chance).astype(float)
-    seen = present(design, trials, rng)
-    person, trial = np.nonzero(seen)
-    return Choices(person, scene[trial], theme[trial], aligned[person, trial])
+class ChoiceStudies:
+    """Studies of forced choices of one design, the same people, themes and dice under every effect.
+
+    ``scene``, ``theme`` and ``target`` (T,) of a person's trials; the rest (studies, P, T) or less.
+    """
+
+    def __init__(self, design: Design, studies: int, rng: np.random.Generator) -> None:
+        each = design.targets * design.variants
+        self.design, self.studies, self.people = design, studies, design.people
+        self.scene = np.repeat(np.arange(design.scenes), each)
+        self.theme = design.themes()[self.scene]
+        target = np.tile(np.repeat(np.arange(design.targets), design.variants), design.scenes)
+        self.logit = self._differences(target, rng)
+        self.looking = rng.random((studies, design.people, 1)) >= design.careless
+        self.dice = rng.random((studies, design.people, len(self.scene)))
+        self.complete = not (design.missing or design.leaving)
+        self.seen = None if self.complete else present(self.dice.shape, design, rng)
+
+    def _differences(self, target: Codes, rng: np.random.Generator) -> Array:
+        """Draw what people and themes add to the log odds (studies, P, T)."""
+        design, first, people = self.design, self.studies, self.people
+        themes = int(self.theme.max()) + 1
+        of_theme = np.sqrt(1 - SEED_SHARE) * rng.standard_normal((first, 1, themes))[..., self.theme]
+        of_scene = np.sqrt(SEED_SHARE) * rng.standard_normal((first, 1, design.scenes))[..., self.scene]
+        slope = rng.standard_normal((first, 1, themes, design.targets))[..., self.theme, target]
+        of_person = rng.standard_normal((first, people, 1))
+        logit = design.scene_sd * (of_theme + of_scene) + design.theme_slope * slope
+        logit = logit + design.person_sd * of_person
+        if design.person_slope:
+            own = rng.standard_normal((first, people, design.targets))[..., target]
+            logit = logit + design.person_slope * own
+        if design.person_theme:
+            logit = (
+                logit + design.person_theme * rng.standard_normal((first, people, themes))[..., self.theme]
+            )
+        return np.asarray(logit)
+
+    def aligned(self, effect: float) -> Array:
+        """Answer: 1.0 for the image that was pushed up (studies, P, T); ``effect`` in log odds."""
+        chance = np.where(self.looking, expit(effect + self.logit), 0.5)
+        return (self.dice < chance).astype(float)
+
+    def study(self, aligned: Array, number: int) -> Choices:
+        """Return one study of those that ``aligned`` answers."""
+        seen = np.ones(aligned.shape[1:], bool) if self.seen is None else self.seen[number]
+        person, trial = np.nonzero(seen)
+        return Choices(person, self.scene[trial], self.theme[trial], aligned[number][person, trial])
 
 
-def marginal_share(design: Design, effect: float, rng: np.random.Generator, draws: int = 400_000) -> float:
-    """Compute the expected share of aligned choices over people and themes."""
-    spread = np.sqrt(design.person_sd**2 + design.scene_sd**2 + design.person_slope**2)
-    logit = effect + spread * rng.standard_normal(draws)
-    looking = float(np.mean(1.0 / (1.0 + np.exp(-logit))))
-    return (1 - design.careless) * looking + design.careless * 0.5
+NODES = np.linspace(-9.0, 9.0, 4001)
+DENSITY = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
+
+
+def looking_share(design: Design, effect: float) -> float:
+    """Compute the expected share of aligned choices, over people and themes, of people who look."""
+    parts = ("person_sd", "scene_sd", "person_slope", "theme_slope", "person_theme")
+    spread = np.sqrt(sum(getattr(design, name) ** 2 for name in parts))
+    return float(DENSITY @ (expit(effect + spread * NODES)))
+
+
+def marginal_share(design: Design, effect: float) -> float:
+    """Compute the expected share of aligned choices, over people and themes."""
+    return (1 - design.careless) * looking_share(design, effect) + design.careless * 0.5
+
+
+@lru_cache
+def log_odds(design: Design, share: float) -> float:
+    """Return the effect, in log odds, at which people who look align a ``share`` of their choices."""
+    return 0.0 if share == 0.5 else float(brentq(lambda x: looking_share(design, x) - share, -60.0, 60.0))
 
 
 @dataclass(frozen=True)
@@ -146,7 +197,7 @@ def draw_ratings(design: Design, profiles: Array, rng: np.random.Generator) -> R
     use = np.exp(0.3 * rng.standard_normal((people, 1, CONSTRUCTS)))
     lean = design.person_sd * rng.standard_normal((people, 1, CONSTRUCTS))
     values = lean + use * (looking * (images[None] + own) + noise)
-    seen = present(design, len(scene), rng)
+    seen = present((people, len(scene)), design, rng)
     values[~seen] = np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
         count_seen = seen.sum(axis=1)[:, None, None]

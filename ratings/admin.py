@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from almond.errors import InputError
+from almond.world.null_forms import NULL_WORLDS, NullWorld, null_world
 from lab.append_only import actor
 from ratings import services
 from ratings.models import Participant, Response
@@ -36,12 +37,19 @@ COLOURS = {
     "finished_late": "primary",
 }
 MOST_SIMULATED = 1000
+PROBLEM = (
+    f"Expected 1 to {MOST_SIMULATED} participants, a seed of at least 0, and a null world that is "
+    f"{', '.join(NULL_WORLDS)}."
+)
 
 
 class SimulationForm(forms.Form):
     participants = forms.IntegerField(min_value=1, max_value=MOST_SIMULATED)
     seed = forms.IntegerField(min_value=0, max_value=2**53 - 1)
-    null = forms.BooleanField(required=False)
+    null = forms.ChoiceField(choices=[(name, name) for name in NULL_WORLDS], required=False)
+
+    def clean_null(self) -> NullWorld:
+        return null_world(self.cleaned_data["null"] or "none")
 
 
 class LookOnly(ModelAdmin):
@@ -205,7 +213,7 @@ class ParticipantAdmin(LookOnly):
         study = self.study_of(request, pk)
         form = SimulationForm(request.POST)
         if not form.is_valid():
-            messages.error(request, f"Expected 1 to {MOST_SIMULATED} participants and a seed of at least 0.")
+            messages.error(request, PROBLEM)
             return redirect("admin:ratings_monitor", pk)
         try:
             rehearsal = rehearse(study=study, by=actor(request))

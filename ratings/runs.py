@@ -12,10 +12,13 @@ from django.db import transaction
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import PlannedTrial
 from almond.errors import InputError
+from almond.evidence.simulated import made_for
 from almond.pictures.reading import read_image
 from almond.progress import Part
 from almond.rng import generator
-from almond.world.raters import Latents, Rater, null_percepts, read_percepts, simulate_rater, style_of
+from almond.world.null_forms import NullWorld, null_world
+from almond.world.null_worlds import Percepts, percepts_of_null, seen_by
+from almond.world.raters import Latents, Rater, read_percepts, simulate_rater, style_of
 from generation.models import Stimulus
 from jobs.services.execution import RunningJob
 from ratings import services
@@ -30,33 +33,34 @@ CARELESS_SHARE = 0.05
 def simulate(job: RunningJob) -> dict[str, Any]:
     """Arguments: study, participants, seed, null, and careless (a share) if not the usual one.
 
+    ``null`` is a name of ``almond.world.null_worlds``; jobs from before there were two have true or false.
     Each participant answers in one transaction; those of an interrupted attempt are not simulated again.
     """
     study = Study.objects.get(pk=job.arguments["study"])
     check_rehearsal(study)
     seed, wanted = int(job.arguments["seed"]), int(job.arguments["participants"])
     careless = float(job.arguments.get("careless", CARELESS_SHARE))
-    percepts = read_study_percepts(study, seed, Part(job, 0.0, 0.3), null=bool(job.arguments.get("null")))
+    null = null_world(job.arguments.get("null"))
+    percepts = read_study_percepts(study, seed, Part(job, 0.0, 0.3), null=null)
     made = 0
     for number in range(wanted):
         recruit = Recruit("simulation", f"job {job.job.pk} participant {number}", {})
         if not Recruitment.objects.filter(study=study, id_digest=recruit.digest(study)).exists():
             rng = generator(seed, "rater", number)
-            take_part(study, recruit, simulate_rater(rng, style_of(rng, careless)), percepts)
+            rater = simulate_rater(rng, style_of(rng, careless))
+            take_part(study, recruit, rater, seen_by(percepts, number))
             made += 1
         job.report(0.3 + 0.7 * (number + 1) / wanted, f"{number + 1} of {wanted} participants")
     return {"study": study.pk, "participants": wanted, "made_now": made}
 
 
-def read_study_percepts(study: Study, seed: int, progress: Part, *, null: bool) -> dict[str, Latents]:
+def read_study_percepts(study: Study, seed: int, progress: Part, *, null: NullWorld) -> Percepts:
     """Compute what raters see in each image of the plan, by its name there; latents (16,)."""
     rows = study.planned_images()
-    if not null:
+    if null == "none":
         return read_percepts(pixels(rows), progress=progress)
-    scenes = {name: row.base_scene for name, row in rows.items()}
-    bases = base_images(study)
-    seen = read_percepts(pixels(bases), progress=progress)
-    return null_percepts(seen, scenes, generator(seed, "null percepts"))
+    seen = read_percepts(pixels(base_images(study)), progress=progress)
+    return percepts_of_null(null, seen, made_for(study.frozen_plan), generator(seed, "null percepts"))
 
 
 def pixels(rows: Mapping[str, Stimulus]) -> dict[str, np.ndarray[Any, np.dtype[np.uint8]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from almond.encoding.features.kinds.world import open_world
 from almond.guidance.backends.load import load_generator
 from almond.progress import Part, Progress
 from almond.stimuli.matching import MatchedPairs
+from almond.world.null_forms import NullWorld
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def demo_summary(
     on, off = on_and_off(shifts)
     return {
         "seed": settings.seed,
-        "null": settings.null,
+        "null": settings.null != "none",
+        "null_form": None if settings.null == "none" else settings.null,
         "participants": settings.participants,
         "scenes": len(stimuli.pool.bases),
         "images": len(stimuli.pool.table),
@@ -91,11 +93,26 @@ def run_demo(settings: DemoSettings, folder: Path, *, progress: Progress) -> dic
     return run_study(settings, stimuli, folder / "export", Part(progress, 0.75, 1.0))
 
 
-def run_both(settings: DemoSettings, folder: Path, *, progress: Progress) -> list[dict[str, Any]]:
-    """Run the world and its null, with the same people and images."""
+def run_worlds(
+    settings: DemoSettings, folder: Path, nulls: Sequence[NullWorld], *, progress: Progress
+) -> list[dict[str, Any]]:
+    """Run several worlds with the same brains and images: the world itself is ``none`` of the nulls."""
     stimuli = prepare(settings, folder, Part(progress, 0.0, 0.6))
-    worlds = [replace(settings, null=False), replace(settings, null=True)]
     return [
-        run_study(world, stimuli, folder / name, Part(progress, 0.6 + 0.2 * number, 0.8 + 0.2 * number))
-        for number, (world, name) in enumerate(zip(worlds, ("export", "export-null"), strict=True))
+        run_study(
+            replace(settings, null=null),
+            stimuli,
+            folder / export_name(null),
+            Part(progress, 0.6 + 0.4 * number / len(nulls), 0.6 + 0.4 * (number + 1) / len(nulls)),
+        )
+        for number, null in enumerate(nulls)
     ]
+
+
+def export_name(null: NullWorld) -> str:
+    return {"none": "export", "independent": "export-null"}.get(null, f"export-null-{null}")
+
+
+def run_both(settings: DemoSettings, folder: Path, *, progress: Progress) -> list[dict[str, Any]]:
+    """Run the world and its independent null, with the same people and images."""
+    return run_worlds(settings, folder, ("none", "independent"), progress=progress)

@@ -20,6 +20,13 @@ def demo_plan(settings: DemoSettings, pool: Pool, pairs: pd.DataFrame) -> StudyP
     rows = pool.table.set_index("stimulus_id")
     stimuli = tuple(planned_stimulus(name, rows.loc[name].to_dict(), pool) for name in shown)
     planned = tuple(planned_pair(row) for row in pairs.to_dict(orient="records"))
+    return study_plan(settings, stimuli, planned)
+
+
+def study_plan(
+    settings: DemoSettings, stimuli: tuple[PlannedStimulus, ...], planned: tuple[PlannedPair, ...]
+) -> StudyPlan:
+    """Plan ratings of all ``stimuli`` and choices between all ``planned`` pairs, with the lab's questions."""
     names = tuple(construct.name for construct in lab.CONSTRUCTS)
     return StudyPlan(
         title="Demonstration: do ratings identify the region that guided an image?",

@@ -8,6 +8,7 @@ from almond.errors import InputError
 from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.rng import derive_seed
 from almond.world import lab
+from almond.world.null_forms import NullWorld
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,13 @@ class DemoSettings:
 
     ``subjects`` brains are simulated; the first half guides, the second half is held out as judges.
     Each of the ``prompts`` is a theme, so that further ones tell more than further seeds of each.
-    ``null``: responses do not depend on the manipulation; nothing else changes.
+    ``null``: whether responses depend on the manipulation (``none``: they do), and if not, whether people and
+    prompts differ (``structured``) or each image by itself (``independent``); nothing else changes.
     """
 
     seed: int = 1
     participants: int = 40
-    null: bool = False
+    null: NullWorld = "none"
     subjects: int = 6
     runs: int = 2
     volumes: int = 260

@@ -16,28 +16,29 @@ from almond.design.assignment import make_lists
 from almond.design.plan import StudyPlan
 from almond.errors import AlmondError
 from almond.evidence.export import write_export
-from almond.evidence.simulated import simulate_study
+from almond.evidence.simulated import made_for, simulate_study
 from almond.evidence.verify import first_broken, verify
 from almond.exchange.collection import Collection
 from almond.progress import Part, Progress
 from almond.rng import generator
-from almond.world.raters import Latents, null_percepts, read_percepts
+from almond.world.null_forms import NullWorld
+from almond.world.null_worlds import Percepts, percepts_of_null
+from almond.world.raters import read_percepts
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 """When the simulated study begins: fixed, so that a seed gives the same export to the last byte."""
 
 
-def percepts_of(
-    settings: DemoSettings, plan: StudyPlan, pool: Pool, progress: Progress
-) -> dict[str, Latents]:
-    """Read what raters see: the images themselves, or in the null world the unguided one of their scene."""
-    scenes = {stimulus.id: stimulus.base_scene for stimulus in plan.stimuli}
-    if not settings.null:
-        return read_percepts({name: pool.images[name] for name in scenes}, progress=progress)
-    bases = {scene: name for scene, name in pool.bases.items() if scene in set(scenes.values())}
+def percepts_of(settings: DemoSettings, plan: StudyPlan, pool: Pool, progress: Progress) -> Percepts:
+    """Read what raters see: the images themselves, or in a null world the unguided one of their scene."""
+    made = made_for(plan)
+    if settings.null == "none":
+        return read_percepts({name: pool.images[name] for name in made}, progress=progress)
+    scenes = {row.base_scene for row in made.values()}
+    bases = {scene: name for scene, name in pool.bases.items() if scene in scenes}
     read = read_percepts({name: pool.images[name] for name in bases.values()}, progress=progress)
     by_scene = {scene: read[name] for scene, name in bases.items()}
-    return null_percepts(by_scene, scenes, generator(settings.stream("null world")))
+    return percepts_of_null(settings.null, by_scene, made, generator(settings.stream("null world")))
 
 
 def hold_study(settings: DemoSettings, plan: StudyPlan, pool: Pool, progress: Progress) -> dict[str, Any]:
@@ -89,9 +90,14 @@ def export_study(
                 closed_at=str(tables["participants"]["finished_at"].max()),
             ),
             "simulated": True,
-            "null_world": settings.null,
+            **null_facts(settings.null),
         },
     )
+
+
+def null_facts(null: NullWorld) -> dict[str, Any]:
+    """Say in an export whether its world is a null, and of which form."""
+    return {"null_world": null != "none", **({} if null == "none" else {"null_form": null})}
 
 
 def check_and_analyse(export: Path, progress: Progress) -> AnalysisResult:

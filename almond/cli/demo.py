@@ -11,13 +11,20 @@ from almond.digest import printed_json
 from almond.errors import InputError
 from almond.guidance.generators import DEFAULT_GENERATOR, known_generators
 from almond.progress import Console, Silent
+from almond.world.null_forms import NULL_WORLDS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="root seed of everything (default 1)")
     parser.add_argument("--participants", type=int, default=40, help="simulated people (default 40)")
     parser.add_argument(
-        "--null", action="store_true", help="a world in which judgements do not depend on the manipulation"
+        "--null",
+        nargs="?",
+        choices=[name for name in NULL_WORLDS if name != "none"],
+        const="independent",
+        default="none",
+        help="a world in which judgements do not depend on the manipulation: differences are of each image "
+        "alone (independent), or of people and prompts too (structured)",
     )
     parser.add_argument(
         "--generator", default=DEFAULT_GENERATOR, help=f"{known_generators('a folder')} (default %(default)s)"

@@ -9,12 +9,14 @@ from typing import Any
 import pandas as pd
 
 from almond.design.plan import StudyPlan
+from almond.design.themes import themes_of_scenes
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import PlannedTrial, Response
 from almond.design.trials.columns import TableSchema
 from almond.errors import InputError
 from almond.exchange.schema import PARTICIPANTS, table_schemas
 from almond.rng import generator
+from almond.world.null_worlds import MadeFor, Percepts, seen_by
 from almond.world.raters import Latents, Rater, simulate_rater, style_of
 
 BETWEEN_TRIALS = timedelta(milliseconds=500)
@@ -24,7 +26,7 @@ BETWEEN_PARTICIPANTS = timedelta(minutes=5)
 def simulate_study(
     plan: StudyPlan,
     lists: Sequence[Sequence[PlannedTrial]],
-    percepts: Mapping[str, Latents],
+    percepts: Percepts,
     *,
     n_participants: int,
     seed: int,
@@ -36,7 +38,7 @@ def simulate_study(
     Each participant has a random stream of its own, so that more participants leave the first ones unchanged.
 
     :param lists: lists of trials, assigned in turn.
-    :param percepts: latents (16,) of every stimulus by id.
+    :param percepts: latents (16,) of every stimulus by id, of everybody or person by person.
     :param start: when the first participant consents, with its offset from UTC.
     :param careless_share: probability that a participant answers without looking, 0 to 1.
     :raises InputError: for a stimulus without a percept.
@@ -51,12 +53,22 @@ def simulate_study(
     for number in range(n_participants):
         rng = generator(seed, "rater", number)
         rater = simulate_rater(rng, style_of(rng, careless_share))
+        own = seen_by(percepts, number)
         sitting = Sitting(plan, f"sim-{number + 1:04d}", start + number * BETWEEN_PARTICIPANTS)
         for trial in lists[number % len(lists)]:
-            table, responses = sitting.answer(trial, rater, percepts)
+            table, responses = sitting.answer(trial, rater, own)
             rows[table] += responses
         rows["participants"].append(sitting.participant(number % len(lists)))
     return {name: pd.DataFrame(rows[name], columns=_columns(table)) for name, table in schema.items()}
+
+
+def made_for(plan: StudyPlan) -> dict[str, MadeFor]:
+    """Return what every stimulus of a plan was made from and for, by id."""
+    themes = themes_of_scenes(plan.stimuli)
+    return {
+        row.id: MadeFor(row.base_scene, themes[row.base_scene], row.target or "", row.direction)
+        for row in plan.stimuli
+    }
 
 
 def _columns(table: TableSchema) -> list[str]:

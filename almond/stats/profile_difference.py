@@ -90,18 +90,26 @@ def profile_difference(trials: Trials) -> ProfileDifference:
     scores = np.zeros((len(values), len(classes) - 1, values.shape[1]))
     contrasts = np.arange(len(classes) - 1)
     square = 0.0
-    # Ratings that were given in the same trials share one regression.
-    patterns, pattern = np.unique(rated.T, axis=0, return_inverse=True)
-    for number, rows in enumerate(patterns):
-        columns = np.flatnonzero(pattern.reshape(-1) == number)
+    for rows, columns in _given_together(rated):
         part = values[np.ix_(rows, columns)]
-        effects, scores[np.ix_(rows, contrasts, columns)] = _between(part, rows, codes)
+        effects, scores[np.ix_(rows, contrasts, columns)] = between_classes(part, rows, codes)
         square += float((effects**2).sum())
     parts = two_way_covariance(scores.reshape(len(values), -1), trials.people, trials.themes)
-    return _box(square, parts, len(classes))
+    return box_test(square, parts, len(classes))
 
 
-def _between(
+def _given_together(rated: NDArray[np.bool_]) -> list[tuple[NDArray[np.bool_], Ints]]:
+    """Group the ratings (n, K) that were given in the same trials: they share one regression.
+
+    Sorted, so that the order of the columns does not change how sums are rounded.
+    """
+    columns: dict[bytes, list[int]] = {}
+    for column, rows in enumerate(rated.T):
+        columns.setdefault(rows.tobytes(), []).append(column)
+    return [(rated[:, same[0]], np.asarray(same)) for _, same in sorted(columns.items())]
+
+
+def between_classes(
     values: Floats, rows: NDArray[np.bool_], codes: tuple[Ints, Ints, Ints]
 ) -> tuple[Floats, Floats]:
     """Return S (C-1, K) of some rows' ``values`` (m, K), and the scores (m, C-1, K) of the trials in it."""
@@ -148,7 +156,8 @@ def _orthonormal(design: Floats) -> Floats:
     return turned
 
 
-def _box(square: float, parts: TwoWayCovariance, classes: int) -> ProfileDifference:
+def box_test(square: float, parts: TwoWayCovariance, classes: int) -> ProfileDifference:
+    """Compare the sum of squares between classes with its variance by Box's approximation."""
     whole = parts.whole()
     trace = float(np.trace(whole))
     estimates = (

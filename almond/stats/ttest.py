@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from almond.errors import InputError
 from almond.typing import Floats
@@ -36,12 +36,12 @@ class TTest:
 
 def two_sided_p(t: float, df: float) -> float:
     """Return the probability of a t at least as far from zero with ``df`` degrees of freedom."""
-    return float(2.0 * stats.t.sf(abs(t), df))
+    return float(2.0 * special.stdtr(df, -abs(t)))
 
 
 def half_width(se: float, df: float, level: float = 0.95) -> float:
     """Return what an interval that holds the estimate with probability ``level`` extends to either side."""
-    return float(stats.t.ppf(0.5 + level / 2.0, df)) * se
+    return float(special.stdtrit(df, 0.5 + level / 2.0)) * se
 
 
 def t_test(estimate: float, se: float, df: float) -> TTest:
@@ -119,5 +119,5 @@ def one_sample_columns(values: Floats, *, least: int = 2) -> ColumnTests:
     se = np.sqrt(squares / np.maximum(n - 1.0, 1.0) / np.maximum(n, 1.0))
     tested = (n >= least) & (se > 0)
     t = np.where(tested, mean / np.where(tested, se, 1.0), np.nan)
-    p = np.where(tested, 2.0 * stats.t.sf(np.abs(t), np.maximum(n - 1.0, 1.0)), np.nan)
+    p = np.where(tested, 2.0 * special.stdtr(np.maximum(n - 1.0, 1.0), -np.abs(t)), np.nan)
     return ColumnTests(n, mean, t, p)

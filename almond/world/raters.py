@@ -203,12 +203,18 @@ def batches_of_one_size(images: Mapping[str, NDArray[np.uint8]]) -> Iterable[lis
 
 
 def null_percepts(
-    bases: Mapping[str, Latents], scenes: Mapping[str, str], rng: np.random.Generator, *, sd: float = NULL_SD
+    bases: Mapping[str, Latents],
+    scenes: Mapping[str, str],
+    rng: np.random.Generator,
+    *,
+    sd: float = NULL_SD,
+    clipped: bool = True,
 ) -> dict[str, Latents]:
     """Make percepts of the null world: those of the unguided image of each scene, plus noise per stimulus.
 
     ``bases`` holds the percepts of unguided images by base scene, ``scenes`` the base scene of every stimulus
-    id. The noise knows no target and no direction. Raises ``InputError`` for a scene without a base.
+    id. The noise knows no target and no direction. Cut to [0, 1], unless more is to be added. Raises
+    ``InputError`` for a scene without a base.
     """
     missing = sorted(set(scenes.values()) - set(bases))
     if missing:
@@ -216,7 +222,8 @@ def null_percepts(
             f"base scene {missing[0]!r}", "has no percept of its unguided image", "one per scene"
         )
     noise = {name: sd * rng.standard_normal(len(LATENTS)) for name in sorted(scenes)}
-    return {name: np.clip(bases[scene] + noise[name], 0.0, 1.0) for name, scene in scenes.items()}
+    seen = {name: bases[scene] + noise[name] for name, scene in scenes.items()}
+    return {name: np.clip(percept, 0.0, 1.0) for name, percept in seen.items()} if clipped else seen
 
 
 def style_of(rng: np.random.Generator, careless_share: float) -> Style:

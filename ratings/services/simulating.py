@@ -7,6 +7,7 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
+from almond.world.null_forms import NullWorld
 from jobs.models import Job
 from jobs.services import enqueue
 from studies.models import Study
@@ -14,10 +15,11 @@ from studies.models import Study
 
 @transaction.atomic
 def start_simulation(
-    *, study: Study, participants: int, seed: int, by: User | None, null: bool = False
+    *, study: Study, participants: int, seed: int, by: User | None, null: NullWorld = "none"
 ) -> Job:
     """Let simulated participants take part in a rehearsal, in a job.
 
+    :param null: what their judgements depend on, see ``almond.world.null_worlds``.
     :raises InputError: the study is for people, or not live.
     """
     check_rehearsal(study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from almond.chain.demo import run_both
+from almond.chain.demo import export_name, run_both
 from almond.chain.draw import on_and_off
 from almond.chain.settings import DemoSettings
+from almond.chain.study import null_facts
+from almond.cli.demo import configure
 from almond.cli.main import main
 from almond.errors import InputError
 from almond.evidence.verify import first_broken, verify
 from almond.exchange.layout import table_path
 from almond.progress import Silent
 from almond.world import lab
+from almond.world.null_forms import NULL_WORLDS
 
 SMALL = DemoSettings(
     seed=5,
@@ -73,6 +77,8 @@ def test_choices_follow_the_manipulation_only_in_the_world(
     assert world["choice_alignment"] > 0.65
     assert abs(null["choice_alignment"] - 0.5) < 0.15
     assert world["accuracy"] > null["accuracy"]
+    assert (world["null"], world["null_form"]) == (False, None)
+    assert (null["null"], null["null_form"]) == (True, "independent")
 
 
 def test_both_exports_verify_and_a_changed_image_is_named(
@@ -90,6 +96,22 @@ def test_both_exports_verify_and_a_changed_image_is_named(
     finally:
         image.write_bytes(whole)
     assert image.name in capsys.readouterr().out
+
+
+def test_exports_say_of_which_null_world_they_are() -> None:
+    assert null_facts("none") == {"null_world": False}
+    assert null_facts("structured") == {"null_world": True, "null_form": "structured"}
+    assert [export_name(null) for null in NULL_WORLDS] == ["export", "export-null", "export-null-structured"]
+
+
+@pytest.mark.parametrize(
+    ("words", "null"),
+    [([], "none"), (["--null"], "independent"), (["--null", "structured"], "structured")],
+)
+def test_the_null_world_is_named_in_the_command(words: list[str], null: str) -> None:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    assert parser.parse_args(["--seed", "3", *words]).null == null
 
 
 def test_on_and_off_average_over_targets() -> None:

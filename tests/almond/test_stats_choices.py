@@ -136,6 +136,39 @@ def test_more_aligned_choices_never_raise_p(order):
     assert p == sorted(p, reverse=True)
 
 
+def test_whichever_choice_becomes_aligned_next_p_never_rises():
+    """All ways to align up to seven choices of two people who are never aligned, up to their order.
+
+    People and scenes are exchangeable, so a state is how many scenes both aligned, the first, the second.
+    """
+    people, themes = (axis.ravel() for axis in np.indices((12, 6)))
+
+    def p_of(both, first, second):
+        aligned = np.ones((12, 6))
+        aligned[:2] = 0
+        aligned[:2, :both] = 1
+        aligned[0, both : both + first] = 1
+        aligned[1, both + first : both + first + second] = 1
+        return two_way_mean(aligned.ravel(), people, themes, null=0.5).p
+
+    states = [
+        state
+        for state in product(range(7), repeat=3)
+        if sum(state) <= 6 and 2 * state[0] + sum(state[1:]) <= 7
+    ]
+    p = {state: p_of(*state) for state in states}
+    assert p[0, 0, 0] >= 0.01
+    for both, first, second in states:
+        for after in (
+            (both, first + 1, second),
+            (both, first, second + 1),
+            *([(both + 1, first - 1, second)] if first else []),
+            *([(both + 1, first, second - 1)] if second else []),
+        ):
+            if after in p:
+                assert p[after] <= p[both, first, second] * (1 + 1e-12), (both, first, second, after)
+
+
 def test_power_rises_with_the_effect():
     """A Wald test on the logit loses power on the way to unanimity: here p falls for one sample after
     another."""

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from almond.progress import Part, Silent
 from almond.rng import generator
+from almond.world.null_worlds import seen_by
 from almond.world.raters import simulate_rater, style_of
 from ratings import services
 from ratings.models import Participant, Response
@@ -65,7 +66,7 @@ def fill_study() -> Study:
         else:
             silent = timezone.now() - timedelta(seconds=rng.choice([2, 9, 14, 420, 1900]))
             Participant.objects.filter(pk=person.pk).update(last_seen_at=silent)
-    percepts = read_study_percepts(study, 1, Part(Silent(), 0.0, 1.0), null=False)
+    percepts = seen_by(read_study_percepts(study, 1, Part(Silent(), 0.0, 1.0), null="none"), 0)
     for number in range(2):
         stream = generator(1, "rater", number)
         take_part(

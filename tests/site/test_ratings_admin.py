@@ -62,14 +62,14 @@ def test_simulated_participants_answer_a_copy_of_the_study(staff_client: Any) ->
     study = make_study()
     for _ in range(2):
         page = staff_client.post(
-            at("simulate", study), {"participants": 3, "seed": 5, "null": "on"}, follow=True
+            at("simulate", study), {"participants": 3, "seed": 5, "null": "structured"}, follow=True
         )
     copy = Study.objects.get(rehearsal=True)
     assert f"take part in {copy.title}" in page.content.decode()
     assert (copy.slug, copy.state) == ("scenes-rehearsal", "live")
     for job in Job.objects.all():
         assert job.kind == "ratings.simulate"
-        assert job.arguments == {"study": copy.pk, "participants": 3, "seed": 5, "null": True}
+        assert job.arguments == {"study": copy.pk, "participants": 3, "seed": 5, "null": "structured"}
     own, other = study.frozen_plan.to_json(), copy.frozen_plan.to_json()
     assert other.pop("title") == f"{own.pop('title')} (rehearsal)"
     assert own == other

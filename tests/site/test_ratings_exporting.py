@@ -13,6 +13,8 @@ import pytest
 from almond.evidence.table_writer import write_table
 from almond.exchange.schema import columns_since, table_schemas
 from almond.progress import Part, Silent
+from almond.world.null_forms import NullWorld
+from almond.world.null_worlds import seen_by
 from almond.world.raters import read_percepts
 from jobs.services import enqueue, retry, run_now
 from ratings import services
@@ -158,17 +160,34 @@ def test_an_interrupted_simulation_goes_on_without_doing_anybody_twice(
     assert Recruitment.objects.values("id_digest").distinct().count() == 4
 
 
-def test_in_the_null_world_both_images_of_a_pair_are_seen_as_their_base() -> None:
-    study = make_study(rehearsal=True)
-    part = Part(Silent(), 0.0, 1.0)
-    seen = read_study_percepts(study, 7, part, null=True)
+def from_their_bases(study: Any, null: NullWorld, number: int = 0) -> np.ndarray[Any, Any]:
+    """How far percepts (n, 16) of a participant lie from those of the unguided images."""
+    seen = seen_by(read_study_percepts(study, 7, Part(Silent(), 0.0, 1.0), null=null), number)
     bases = read_percepts(pixels(base_images(study)))
     rows = study.planned_images()
-    differences = np.array([seen[name] - bases[rows[name].base_scene] for name in seen])
-    assert np.abs(differences).mean() < 0.12
-    truth = read_study_percepts(study, 7, part, null=False)
-    assert np.abs(np.array([truth[name] - bases[rows[name].base_scene] for name in truth])).mean() > 0.12
+    return np.array([seen[name] - bases[rows[name].base_scene] for name in sorted(rows)])
+
+
+def test_in_the_null_world_both_images_of_a_pair_are_seen_as_their_base() -> None:
+    study = make_study(rehearsal=True)
+    assert np.abs(from_their_bases(study, "independent")).mean() < 0.12
+    assert np.abs(from_their_bases(study, "none")).mean() > 0.12
     assert simulate(study, null=True).state == "done"
+
+
+def test_in_the_structured_null_people_see_images_each_in_their_way() -> None:
+    study = make_study(rehearsal=True)
+    one, again, other = (from_their_bases(study, "structured", number) for number in (0, 0, 1))
+    assert np.array_equal(one, again)
+    # Two people's own percepts differ by a standard deviation of sqrt(2) .6, whose mean size is .68.
+    assert 0.4 < np.abs(one - other).mean() < 1.0
+    assert np.array_equal(from_their_bases(study, "none", 0), from_their_bases(study, "none", 1))
+    assert simulate(study, null="structured").state == "done"
+
+
+def test_a_null_world_that_is_none_stops_the_job_in_words() -> None:
+    job = simulate(make_study(rehearsal=True), null="quiet")
+    assert "null world: is 'quiet' (expected none, independent, structured)" in job.error
 
 
 def test_a_simulation_stops_in_words_when_the_study_is_closed() -> None:
