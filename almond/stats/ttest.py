@@ -90,8 +90,8 @@ def equivalence_test(
     if not (se > 0 and smallest > 0):
         problem = f"standard error {se:g}, smallest effect {smallest:g}"
         raise InputError("equivalence test", problem, "both above 0")
-    lower = float(stats.t.sf((estimate + smallest) / se, df))
-    upper = float(stats.t.cdf((estimate - smallest) / se, df))
+    lower = float(special.stdtr(df, -(estimate + smallest) / se))
+    upper = float(special.stdtr(df, (estimate - smallest) / se))
     reach = half_width(se, df, 1.0 - 2.0 * alpha)
     return EquivalenceTest(smallest, lower, upper, max(lower, upper), estimate - reach, estimate + reach)
 
