@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from almond.encoding.bold.timeseries import find_tables, import_timeseries
 from almond.encoding.features.networks.efficientnet_lite import FEATURES
 from almond.encoding.hemodynamics.hrf import spm_hrf
+from almond.encoding.regions.timeseries import find_tables, import_timeseries
 from almond.pictures.files import image_files
 from almond.rng import generator
 from almond.stimuli.norms import read_norms

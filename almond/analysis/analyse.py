@@ -36,6 +36,7 @@ from almond.analysis.screening.robustness import repeat_primary_tests
 from almond.analysis.screening.screen import arrivals_of
 from almond.analysis.sentences import headline
 from almond.analysis.study_data import StudyData, read_study
+from almond.design.plan import StudyPlan
 from almond.digest import digest_file
 from almond.errors import InputError
 from almond.progress import Part, Progress, Silent
@@ -102,12 +103,7 @@ def analyse_export(
     data = read_study(Path(folder), Part(progress, 0.0, 0.05))
     if deposited is not None and data.plan.digest != deposited:
         raise OtherPlan(deposited, data.plan.digest)
-    plan = data.plan.analysis
-    settings = Settings(
-        plan.permutations if permutations is None else permutations,
-        data.plan.seed if seed is None else seed,
-        plan.alpha,
-    )
+    settings = _settings(data.plan, permutations, seed)
     context = make_context(data, settings)
     questions = load_questions()
     results = _run_questions(questions, context, Part(progress, 0.05, 0.95))
@@ -118,13 +114,7 @@ def analyse_export(
         "study": _study_facts(data, Path(folder)),
         "software": _versions(),
         "settings": dataclasses.asdict(settings),
-        "planned": {
-            "permutations": plan.permutations,
-            "seed": data.plan.seed,
-            "alpha": plan.alpha,
-            "primary": list(plan.primary),
-            "participants": data.plan.participants,
-        },
+        "planned": _planned(data.plan),
         "mode": label.mode,
         "reasons": list(label.reasons),
         "deviations": deviations,
@@ -140,6 +130,25 @@ def analyse_export(
     plain["headline"] = headline(plain)
     progress.report(1.0, "analysed")
     return AnalysisResult(plain)
+
+
+def _settings(plan: StudyPlan, permutations: int | None, seed: int | None) -> Settings:
+    """Take the plan's settings where nothing else is told."""
+    return Settings(
+        plan.analysis.permutations if permutations is None else permutations,
+        plan.seed if seed is None else seed,
+        plan.analysis.alpha,
+    )
+
+
+def _planned(plan: StudyPlan) -> dict[str, Any]:
+    return {
+        "permutations": plan.analysis.permutations,
+        "seed": plan.seed,
+        "alpha": plan.analysis.alpha,
+        "primary": list(plan.analysis.primary),
+        "participants": plan.participants,
+    }
 
 
 def _run_questions(questions: Sequence[Question], context: Context, progress: Progress) -> dict[str, Any]:

@@ -46,10 +46,13 @@ def _deviations(data: Data) -> tuple[str, ...]:
     """List what was done otherwise than planned, and how often the plan was amended."""
     if external.external_facts(data):
         return (external.DEVIATIONS,)
-    rows = tuple(
-        f"{row['kind'].capitalize()}: {row['what']} planned {row['planned']}, done {row['done']}."
-        for row in data["deviations"]
-    )
+    rows = tuple(_deviation(row) for row in data["deviations"])
     count = len(data.get("amendments", ()))
     amended = (f"Amendments of the plan: {count}.",) if count else ()
     return (*(rows or (NONE,)), *amended)
+
+
+def _deviation(row: Mapping[str, Any]) -> str:
+    if row["kind"] == "exclusions":
+        return f"Exclusions: the rule “{row['what']}” was planned and not applied: {row['done']}."
+    return f"{row['kind'].capitalize()}: {row['what']} planned {row['planned']}, done {row['done']}."

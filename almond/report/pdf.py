@@ -13,7 +13,7 @@ class NoPdf(AlmondError):
     """What writes PDFs is not there; the message says what to install."""
 
 
-def pdf_of(document: Document, svgs: Mapping[str, str]) -> bytes:
+def make_pdf(document: Document, svgs: Mapping[str, str]) -> bytes:
     """Render a document for print: the same document gives the same bytes.
 
     :param svgs: figure name -> stand-alone SVG; every figure that the document names.

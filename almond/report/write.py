@@ -19,7 +19,7 @@ from almond.errors import InputError
 from almond.files.writing import new_folder, publish, write_atomically
 from almond.report.document import Document
 from almond.report.figures_style import png_of, svg_of
-from almond.report.pdf import pdf_of
+from almond.report.pdf import make_pdf
 from almond.report.render import render_body, render_html, render_markdown
 
 RESULT = "result.json"
@@ -84,7 +84,7 @@ def write_pages(
     write_atomically(folder / "report.md", render_markdown(shown).encode())
     write_atomically(folder / name, result_bytes(result))
     if pdf:
-        write_atomically(folder / "report.pdf", pdf_of(shown, svgs))
+        write_atomically(folder / "report.pdf", make_pdf(shown, svgs))
 
 
 def result_bytes(result: Mapping[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from almond.cli.main import main
-from almond.encoding.bold.timeseries import find_tables, import_timeseries
+from almond.encoding.regions.timeseries import find_tables, import_timeseries
 from almond.errors import InputError
 
 TR = 1.5

@@ -39,7 +39,7 @@ def test_the_network_gives_features_and_gradients():
 def test_without_its_packages_the_network_is_refused(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
     with pytest.raises(InputError, match=r"almond\[real\]"):
-        efficientnet_lite.lite0()
+        efficientnet_lite.make_lite0()
 
 
 @on_photographs

@@ -13,7 +13,7 @@ from almond.analysis.document import draw_study, study_document
 from almond.analysis.report import write_report
 from almond.report.document import Document
 from almond.report.figures_style import svg_of
-from almond.report.pdf import NoPdf, pdf_of
+from almond.report.pdf import NoPdf, make_pdf
 from almond.report.render import quiet_statistics, render_print, typeset
 from tests.almond.export_maker import make_export
 
@@ -72,9 +72,9 @@ def test_paper_has_one_figure_for_each_question_and_nothing_folded(printed, page
 def test_the_same_report_gives_the_same_pdf(printed):
     document, figures = printed
     short = dataclasses.replace(document, sections=document.sections[:1])
-    first = pdf_of(short, figures)
+    first = make_pdf(short, figures)
     assert first.startswith(b"%PDF-")
-    assert first == pdf_of(short, figures)
+    assert first == make_pdf(short, figures)
 
 
 def test_a_pdf_lies_beside_the_page_where_it_is_asked_for(result, tmp_path):

@@ -132,7 +132,7 @@ def test_no_public_name_of_the_library_is_defined_twice() -> None:
 def late_imports(path: Path) -> Iterator[str]:
     """Imports inside functions that are no factories, as ``file:function: import``."""
     for node in functions(path):
-        command = name_of(path.parent) == "almond/cli" or "management" in path.parts
+        command = name_of(path).startswith("almond/cli/") or "management" in path.parts
         if node.name.startswith(FACTORIES) or (
             command and node.name in ("run", "configure", "handle", "main")
         ):

@@ -43,7 +43,7 @@ PREDICTED, FEATURES = "predicted responses", "low-level features"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RatedImages:
+class ComparedImages:
     """What is analysed: profiles of images, people's own (P, n, K), models (n, D) by name, their orders.
 
     ``scores`` are the columns of the predicted responses.
@@ -57,7 +57,7 @@ class RatedImages:
     skipped: dict[str, str]
 
 
-def _rated_images(context: Context) -> RatedImages:
+def _rated_images(context: Context) -> ComparedImages:
     """Select the images, constructs and models.
 
     Of a study with guided images only these count: unguided ones have no place among targets.
@@ -93,7 +93,7 @@ def _rated_images(context: Context) -> RatedImages:
     if features:
         models[FEATURES] = zscore(stimuli[list(features)].to_numpy(dtype=np.float64), axis=0)
     orders = BlockOrders(profiles.themes, profiles.targets, profiles.directions)
-    return RatedImages(profiles, cube, models, scores, orders, skipped)
+    return ComparedImages(profiles, cube, models, scores, orders, skipped)
 
 
 def _scores(stimuli: pd.DataFrame, columns: tuple[str, ...], skipped: dict[str, str]) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _components(context: Context, images: RatedImages) -> dict[str, Any]:
+def _components(context: Context, images: ComparedImages) -> dict[str, Any]:
     rng = context.rng("geometry", "components")
     components = parallel_analysis(
         images.profiles.values, lambda count: images.orders.draw(count, rng), context.settings.permutations
@@ -153,7 +153,7 @@ def _components(context: Context, images: RatedImages) -> dict[str, Any]:
     return {**vars(components), "stability": stability}
 
 
-def _canonical(context: Context, images: RatedImages) -> dict[str, Any]:
+def _canonical(context: Context, images: ComparedImages) -> dict[str, Any]:
     if PREDICTED not in images.models:
         raise NotApplicable("stimuli.csv holds no predicted scores of all these images")
     orders = images.orders.batches(context.settings.permutations, context.rng("geometry", "cca"))
@@ -163,7 +163,7 @@ def _canonical(context: Context, images: RatedImages) -> dict[str, Any]:
     return {"pairs": pairs, "folds": folds, "regularisation": REGULARISATION}
 
 
-def _similarity(context: Context, images: RatedImages) -> dict[str, Any]:
+def _similarity(context: Context, images: ComparedImages) -> dict[str, Any]:
     if not images.models:
         raise NotApplicable("stimuli.csv holds neither predicted scores nor low-level features")
     sizes = np.unique(np.asarray(images.profiles.themes), return_counts=True)[1]

@@ -3,8 +3,7 @@
 Unit: the theme, of which several images may show the same content; a value is an image's mean rating over
 participants, who are held fixed. p by permuting whole themes, family-wise over all tests by the largest
 absolute correlation; intervals by resampling themes. Counted by images, sixty pictures in fifteen themes of
-four reject half of the true nulls. The association is one of these images: it says nothing of what would
-happen if an image were changed.
+four reject half of the true nulls. Nothing follows about what would happen if an image were changed.
 """
 
 from __future__ import annotations

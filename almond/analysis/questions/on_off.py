@@ -325,7 +325,7 @@ def _methods(_: Result) -> str:
 QUESTION = Question(
     name="on_off",
     title="Do images raise the predicted response of their own target more than that of others?",
-    order=35,
+    order=42,
     work=0.05,
     run=_run,
     section=_section,

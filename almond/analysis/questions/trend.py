@@ -273,7 +273,7 @@ def _estimate(result: Result, aim: Aim) -> EffectEstimate | None:
 QUESTION = Question(
     name="trend",
     title="Do ratings rise with the strength of the manipulation?",
-    order=25,
+    order=27,
     work=0.15,
     run=_run,
     section=_section,

@@ -20,7 +20,7 @@ PACKAGES = "pip install 'almond[real]'"
 
 FEATURES: dict[str, Any] = {
     "kind": "torch",
-    "model": f"{__name__}:lite0",
+    "model": f"{__name__}:make_lite0",
     "weights": "own",
     "layer": "_avg_pooling",
     "resize": 224,
@@ -32,7 +32,7 @@ FEATURES: dict[str, Any] = {
 layer in the middle."""
 
 
-def lite0() -> nn.Module:
+def make_lite0() -> nn.Module:
     """Make the network with the weights of its package, for evaluation.
 
     :raises InputError: the packages are not installed.

@@ -47,6 +47,12 @@ def calm_threads() -> None:
         os.environ.setdefault(name, "1")
 
 
+def module_of(command: str) -> str:
+    """Return the module of a command: those that import or export are in a folder of their own."""
+    folder = "almond.cli.exchange" if command.startswith(("import-", "export-")) else "almond.cli"
+    return f"{folder}.{command.replace('-', '_')}"
+
+
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="almond", description="From fMRI data to people's judgements.")
     parser.add_argument("--version", action="version", version=f"almond {__version__}")
@@ -54,7 +60,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text)
         if name == command:
-            module = importlib.import_module(f"almond.cli.{name.replace('-', '_')}")
+            module = importlib.import_module(module_of(name))
             module.configure(sub)
             sub.set_defaults(run=module.run)
     return parser

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from almond.digest import printed_json
-from almond.encoding.bold.timeseries import SETTINGS, find_tables, import_timeseries
+from almond.encoding.regions.timeseries import SETTINGS, find_tables, import_timeseries
 from almond.errors import InputError
 
 
