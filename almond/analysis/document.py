@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,8 +47,8 @@ def study_document(data: Data) -> Document:
         sections=(
             *_verdicts(data),
             amendments_section(data),
-            *equivalence_section(data["equivalence"]),
             *_answers(data),
+            *equivalence_section(data["equivalence"]),
             *_origin(data),
             with_flow(_participants(data), data),
             _methods(data),
@@ -68,9 +69,17 @@ def draw_study(data: Data) -> dict[str, Figure]:
 
 
 def _answers(data: Data) -> list[Section]:
-    questions = sorted(answered(data), key=lambda pair: pair[0].order)
-    sections = [question.section(question.title, result) for question, result in questions]
-    return [section for section in sections if section is not None]
+    """Write the section of every question; what is not on the first page heads its section."""
+    first = set(answer_sentences(data))
+    sections = []
+    for question, result in sorted(answered(data), key=lambda pair: pair[0].order):
+        section = question.section(question.title, result)
+        said = question.headline(result, data["settings"]["alpha"])
+        if section is not None and said and said not in first:
+            section = dataclasses.replace(section, paragraphs=(said, *section.paragraphs))
+        if section is not None:
+            sections.append(section)
+    return sections
 
 
 def _origin(data: Data) -> list[Section]:

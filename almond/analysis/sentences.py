@@ -22,9 +22,12 @@ def headline(data: Mapping[str, Any]) -> list[str]:
 
 
 def answer_sentences(data: Mapping[str, Any]) -> list[str]:
-    """Say the headline without the verdicts, for pages that list these by themselves."""
+    """Say the headline without the verdicts, for pages that list these by themselves.
+
+    Of the questions only those that the plan calls primary, where it has any: others head their sections.
+    """
     if not external.external_facts(data):
-        return [*_label(data), *_answers(data)]
+        return [*_label(data), *(_said(data, only_primary=True) or _answers(data))]
     said = _said(data)
     return [external.FIRST_LINE, *([*said, external.TERMS] if said else [external.NOTHING_TO_TEST])]
 
@@ -37,10 +40,16 @@ def _answers(data: Mapping[str, Any]) -> list[str]:
     return _said(data) or ["No test of the question could be run: " + _reasons(data)]
 
 
-def _said(data: Mapping[str, Any]) -> list[str]:
-    alpha = data["settings"]["alpha"]
-    answers = [question.headline(result, alpha) for question, result in answered(data)]
-    return [text for text in answers if text]
+def _said(data: Mapping[str, Any], *, only_primary: bool = False) -> list[str]:
+    primary, alpha = data["planned"]["primary"], data["settings"]["alpha"]
+    rows = [(question, result) for question, result in answered(data)]
+    rows.sort(key=lambda row: row[0].name not in primary)
+    return [
+        text
+        for question, result in rows
+        if question.name in primary or not only_primary
+        if (text := question.headline(result, alpha))
+    ]
 
 
 def verdict_sentence(row: Mapping[str, Any]) -> str:
@@ -51,7 +60,9 @@ def verdict_sentence(row: Mapping[str, Any]) -> str:
 
 
 def _reasons(data: Mapping[str, Any]) -> str:
-    reasons = ((row["analysis"], row["reason"]) for row in data["not_run"])
+    primary = data["planned"]["primary"]
+    rows = [row for row in data["not_run"] if row["analysis"] in primary] or data["not_run"]
+    reasons = ((row["analysis"], row["reason"]) for row in rows)
     return "; ".join(f"{name}: {reason.removeprefix(f'{name}: ')}" for name, reason in reasons) + "."
 
 

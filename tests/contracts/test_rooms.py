@@ -52,6 +52,7 @@ HEAVY = (
 
 ENTRY_POINTS = {
     "almond/cli": {"configure", "run"},
+    "almond/cli/exchange": {"configure", "run"},
     "almond/guidance/rules": {"guide"},
 }
 """Names that every module of a registry defines, by the folder of these modules."""
