@@ -2,6 +2,8 @@
 
 - ``permutation_seconds``: 10 000 permutations of the classification of 80 images in 20 themes into four
   targets, from the profiles of ``--people`` people on ten scales, themes held out, in one process;
+- ``power_seconds``: a power curve of ``--studies`` studies with an effect of .35 and as many without one, of
+  40 people and 12 themes (96 images, four targets, two scales, 48 pairs), both tests, in one process;
 - ``export_rows_per_second``: rows of ratings that the export of ``--responses`` responses writes, from
   PostgreSQL to the whole folder (CSV, Parquet, images, manifest), ``copy_rows_per_second``: rows that
   PostgreSQL alone sends of them, joined and sorted (``COPY (...) TO STDOUT``), ``ratio``: of the two;
@@ -26,6 +28,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from almond.design.plan import StudyPlan
 from benchmarks.ratings_servers import ROOT, Lab
 from scripts.services import postgresql_server
 
@@ -117,8 +120,68 @@ def permutations(wanted: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def planned_study() -> StudyPlan:
+    """Plan a study of 12 themes of one scene each, two images for each of four targets."""
+    scenes, targets = range(12), ("LB", "CM", "SF", "AStr")
+    images = [(scene, target, way) for scene in scenes for target in targets for way in (1, -1)]
+    stimuli = [
+        {
+            "id": f"s{scene}-{target}-{way}",
+            "sha256": f"{number:064x}",
+            "base_scene": f"s{scene}",
+            "theme": f"t{scene}",
+            "prompt": f"prompt {scene}",
+            "target": target,
+            "direction": way,
+            "strength": 1.0,
+            "width": 64,
+            "height": 64,
+        }
+        for number, (scene, target, way) in enumerate(images)
+    ]
+    pairs = [
+        {
+            "id": f"p{scene}-{target}",
+            "base_scene": f"s{scene}",
+            "target": target,
+            "construct": "threat",
+            "question": "Which is more threatening?",
+            "high": f"s{scene}-{target}-1",
+            "low": f"s{scene}-{target}--1",
+        }
+        for scene in scenes
+        for target in targets
+    ]
+    scales = ("threat", "urgency")
+    blocks = [
+        {"kind": "rating", "name": "ratings", "trials": len(stimuli), "constructs": list(scales)},
+        {"kind": "choice", "name": "choices", "trials": len(pairs)},
+    ]
+    constructs = [{"name": name, "question": f"How {name}?", "low": "not", "high": "very"} for name in scales]
+    plan = {
+        "format": "almond-plan/1",
+        "title": "benchmark",
+        "seed": 1,
+        "participants": 40,
+        "constructs": constructs,
+        "blocks": blocks,
+    }
+    return StudyPlan.from_json({**plan, "stimuli": stimuli, "pairs": pairs})
+
+
+def power(wanted: argparse.Namespace) -> dict[str, Any]:
+    """Simulate the studies of one point of a curve, with and without an effect."""
+    from almond.power import power_curve
+
+    begin = time.perf_counter()
+    result = power_curve(planned_study(), effects=(0.35,), studies=wanted.studies, seed=1)
+    seconds = time.perf_counter() - begin
+    return {"power_seconds": seconds, "power_studies": wanted.studies, "power_rows": result.data["rows"]}
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "permutations": permutations,
+    "power": power,
     "export": exports,
 }
 
@@ -129,6 +192,7 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--only", nargs="+", choices=tuple(PARTS), default=tuple(PARTS))
     parser.add_argument("--responses", type=int, default=1_000_000, help="of the study that is exported")
+    parser.add_argument("--studies", type=int, default=200, help="of a power curve")
     parser.add_argument("--permutations", type=int, default=PERMUTATIONS)
     parser.add_argument("--people", type=int, default=200, help="whose ratings are classified")
     parser.add_argument(
