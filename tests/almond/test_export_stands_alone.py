@@ -17,17 +17,21 @@ import pytest
 import yaml
 
 from almond.analysis.analyse import analyse_export
+from almond.analysis.report import write_report
 from almond.design.plan import StudyPlan
 from almond.errors import InputError
 from almond.evidence.export import read_export, write_export
 from almond.evidence.psych_ds_rules import psych_ds_problems
+from almond.evidence.starters import starter_files
 from almond.evidence.table_writer import SortedChunks
+from almond.evidence.tables import codebook_bytes
 from almond.evidence.verify import first_broken, verify
 from almond.exchange.layout import earlier_file, parquet_file, table_path
 from almond.exchange.publication import Publication
-from almond.exchange.schema import table_schemas
+from almond.exchange.schema import table_columns, table_schemas
 from almond.shapes import ShapeError
 from tests.almond.export_maker import make_export
+from tests.almond.screened_export import screened_export
 from tests.almond.small_export import CREATED, SmallStudy
 
 EMPTY = {"recipes": {}, "target_folder": None, "artifact_root": None}
@@ -106,6 +110,29 @@ def test_the_starters_repeat_the_primary_estimates(tmp_path: Path, world: dict[s
     assert printed(folder, sys.executable, "start.py") == pytest.approx(aims, rel=5e-5)
     if shutil.which("Rscript"):
         assert printed(folder, "Rscript", "start.R") == pytest.approx(aims, rel=5e-5)
+
+
+def test_the_starters_leave_out_whom_the_report_lists(tmp_path: Path) -> None:
+    folder = screened_export(tmp_path / "export", participants=12, scenes=6)
+    report = write_report(analyse_export(folder, permutations=19), tmp_path / "report").parent
+    aims, left_out = expected(folder), str(report / "excluded.csv")
+    assert len(pd.read_csv(left_out)) == 6
+    for table in ("participants", "stimuli", "ratings", "choices"):
+        (folder / "data" / f"{table}.csv").rename(folder / "data" / f"table-{table}_data.csv")
+    schemas = table_schemas(("rating", "choice"))
+    columns = {
+        name: table_columns(table, pd.read_csv(folder / "data" / f"table-{name}_data.csv").columns)
+        for name, table in schemas.items()
+    }
+    (folder / "codebook.csv").write_bytes(codebook_bytes(columns))
+    for name, content in starter_files().items():
+        (folder / name).write_bytes(content)
+    assert printed(folder, sys.executable, "start.py", left_out) == pytest.approx(aims, rel=5e-5)
+    if shutil.which("Rscript"):
+        assert printed(folder, "Rscript", "start.R", left_out) == pytest.approx(aims, rel=5e-5)
+    words = [sys.executable, "start.py"]
+    alone = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True, timeout=120)
+    assert "exclusion rules" in alone.stderr
 
 
 def test_the_notebook_is_the_script(study: SmallStudy) -> None:

@@ -2,8 +2,8 @@
 #
 # Tables are plain CSV files in data/; codebook.csv describes every column. JASP and jamovi open them as they
 # are. Analysed are people who answered every planned trial (simulated participants where no person took
-# part), and answers to the very images of the study. Further rules that the plan declares are listed in
-# plan.json, and what they leave out in the report: this file does not apply them.
+# part), and answers to the very images of the study. Where plan.json has further exclusion rules, the report's
+# excluded.csv says whom they leave out:   Rscript start.R excluded.csv
 
 read_table <- function(name) {
   book <- read.csv("codebook.csv", colClasses = "character", na.strings = character(0))
@@ -25,6 +25,12 @@ kind <- if (is.null(people$kind)) NULL else if (any(people$kind == "person") || 
 if (!is.null(kind)) people <- people[people$kind == kind, ]
 planned <- ifelse(is.na(people$trials_planned), people$trials_done, people$trials_planned)
 analysed <- people$participant_id[people$trials_done >= planned & planned > 0]
+excluded <- grep("excluded[.]csv$", commandArgs(trailingOnly = TRUE), value = TRUE)
+if (length(excluded)) {
+  analysed <- setdiff(analysed, read.csv(excluded[1], colClasses = "character")$participant_id)
+} else if (any(grepl('"exclusions":[{', readLines("plan.json", warn = FALSE), fixed = TRUE))) {
+  message("plan.json has exclusion rules; without the report's excluded.csv they are not applied")
+}
 
 image <- setNames(stimuli$image_sha256, stimuli$stimulus_id)
 ratings <- ratings[ratings$participant_id %in% analysed & image[ratings$stimulus_id] == ratings$image_sha256, ]
