@@ -245,9 +245,9 @@ def test_asking_for_the_planned_permutations_is_the_plan(export: Export) -> None
     assert services.request_analysis(export=export, permutations=99, by=None).permutations is None
 
 
-def test_licence_and_authors_are_asked_for_with_the_export(study: Study) -> None:
+def test_licence_and_authors_are_asked_for_with_the_export(closed: Study) -> None:
     row = services.request_export(
-        study=study, by=None, licence="CC-BY-4.0", authors="Ada Lovelace\n\n B. Ohm ", citation="In press."
+        study=closed, by=None, licence="CC-BY-4.0", authors="Ada Lovelace\n\n B. Ohm ", citation="In press."
     )
     assert row.publication.to_json() == {
         "licence": "CC-BY-4.0",
@@ -257,7 +257,7 @@ def test_licence_and_authors_are_asked_for_with_the_export(study: Study) -> None
     before = Export.objects.count()
     for wrong in ({"licence": "my own"}, {"authors": "Ada\nAda"}):
         with pytest.raises(InputError):
-            services.request_export(study=study, by=None, **wrong)
+            services.request_export(study=closed, by=None, **wrong)
     assert Export.objects.count() == before
     assert row.job is not None
     assert run_now(row.job).state == State.DONE
