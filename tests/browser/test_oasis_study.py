@@ -203,7 +203,9 @@ def check_report(desk: Desk, run: AnalysisRun) -> None:
     """What ran, and why the rest did not, in words on the page."""
     desk.page.reload()
     desk.page.get_by_role("link", name="Read the report").click()
-    desk.page.get_by_text("Do predicted responses correlate with ratings of natural images?").wait_for()
+    desk.page.get_by_role(
+        "heading", name="Do predicted responses correlate with ratings of natural images?"
+    ).wait_for()
     desk.visit.shot("report-photographs")
     words = desk.page.locator(".al-report").inner_text()
     assert "Natural images: Pearson correlations over stimuli" in words
