@@ -13,7 +13,6 @@ from almond.exchange.layout import parquet_file, table_file
 from almond.exchange.publication import Publication
 
 DESCRIPTION = "dataset_description.json"
-SCHEMA = "Psych-DS 0.4.0"
 KEYWORDS = ("affective science", "image judgements", "encoding model", "preregistration")
 Columns = Mapping[str, Sequence[Column]]
 
@@ -49,7 +48,6 @@ def description(
         "@type": "Dataset",
         "name": facts["study"],
         "description": summary(plan),
-        "schemaVersion": SCHEMA,
         "version": "1.0.0",
         "dateCreated": facts["created"],
         "keywords": list(about.keywords or KEYWORDS),

@@ -1,7 +1,7 @@
 """Where the tables of an export lie in its folder: the one place that says so, for writers and readers.
 
-Files in ``data/`` are named as Psych-DS names them, ``key-value_data.csv``. Exports written before
-1 December 2026 have ``data/ratings.csv``; they are read where they are.
+Files in ``data/`` are named as Psych-DS names them, ``key-value_data.csv``. Those of earlier versions are
+called ``data/ratings.csv``; they are read where they are.
 """
 
 from __future__ import annotations
