@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from almond.cli.main import COMMANDS
+from almond.cli.main import COMMANDS, module_of
 from almond.encoding.config.fit_config import FitConfig
 from almond.encoding.config.validation import ImageSet, ValidationSettings
 from almond.shapes import keys_of
@@ -83,7 +83,7 @@ def test_named_functions_exist(path: str) -> None:
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m almond ([a-z-]+)", PAGE))))
 def test_named_commands_exist(command: str) -> None:
     assert command in COMMANDS
-    module = importlib.import_module(f"almond.cli.{command.replace('-', '_')}")
+    module = importlib.import_module(module_of(command))
     assert callable(module.run)
 
 
