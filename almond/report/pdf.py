@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+from PIL import ImageFile
 
 from almond.errors import AlmondError
 from almond.report.document import Document
@@ -13,23 +16,34 @@ class NoPdf(AlmondError):
     """What writes PDFs is not there; the message says what to install."""
 
 
-def make_pdf(document: Document, svgs: Mapping[str, str]) -> bytes:
-    """Render a document for print: the same document gives the same bytes.
+def load_weasyprint() -> Any:
+    """Import WeasyPrint, which on its way tells Pillow to accept pictures that are cut short: taken back.
 
-    :param svgs: figure name -> stand-alone SVG; every figure that the document names.
-    :raises NoPdf: WeasyPrint or the Pango library, which sets its texts, is not installed.
+    :raises NoPdf: it or the Pango library, which sets its texts, is not installed.
     """
+    strict = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
-        from weasyprint import CSS, HTML
+        import weasyprint
     except (ImportError, OSError) as error:
         raise NoPdf(
             "a PDF needs WeasyPrint (pip install 'almond[pdf]') and the Pango library (Debian: "
             f"libpango-1.0-0 libpangoft2-1.0-0): {error}"
         ) from error
-    page = HTML(string=render_print(document, svgs), base_url=None, url_fetcher=_refuse)
-    written: bytes = page.write_pdf(
-        stylesheets=[CSS(string=_numbered(document.footer))], pdf_identifier=b"almond"
-    )
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = strict
+    return weasyprint
+
+
+def make_pdf(document: Document, svgs: Mapping[str, str]) -> bytes:
+    """Render a document for print: the same document gives the same bytes.
+
+    :param svgs: figure name -> stand-alone SVG; every figure that the document names.
+    :raises NoPdf: as ``load_weasyprint`` says.
+    """
+    printer = load_weasyprint()
+    page = printer.HTML(string=render_print(document, svgs), base_url=None, url_fetcher=_refuse)
+    styles = [printer.CSS(string=_numbered(document.footer))]
+    written: bytes = page.write_pdf(stylesheets=styles, pdf_identifier=b"almond")
     return written
 
 

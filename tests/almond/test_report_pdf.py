@@ -6,14 +6,14 @@ import dataclasses
 import sys
 
 import pytest
-from weasyprint import HTML
+from PIL import ImageFile
 
 from almond.analysis.analyse import AnalysisResult, analyse_export
 from almond.analysis.document import draw_study, study_document
 from almond.analysis.report import write_report
 from almond.report.document import Document
 from almond.report.figures_style import svg_of
-from almond.report.pdf import NoPdf, make_pdf
+from almond.report.pdf import NoPdf, load_weasyprint, make_pdf
 from almond.report.render import quiet_statistics, render_print, typeset
 from tests.almond.export_maker import make_export
 
@@ -33,7 +33,7 @@ def printed(result: AnalysisResult) -> tuple[Document, dict[str, str]]:
 
 def pages_of(document: Document, figures: dict[str, str]) -> list[str]:
     """Return the text of every page, and check that each is A4."""
-    pages = HTML(string=render_print(document, figures)).render().pages
+    pages = load_weasyprint().HTML(string=render_print(document, figures)).render().pages
     assert all((page.width, page.height) == pytest.approx(A4, abs=0.1) for page in pages)
     return [
         " ".join(box.text for box in page._page_box.descendants() if hasattr(box, "text")) for page in pages
@@ -89,6 +89,12 @@ def test_without_its_library_a_pdf_is_refused_and_nothing_is_written(result, tmp
     with pytest.raises(NoPdf, match="libpango"):
         write_report(result, tmp_path / "report", pdf=True)
     assert not (tmp_path / "report").exists()
+
+
+def test_pictures_that_are_cut_short_are_refused_afterwards_too(printed):
+    document, figures = printed
+    make_pdf(dataclasses.replace(document, sections=()), figures)
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_statistics_are_set_back_and_escaped():
