@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from almond.typing import Floats
 
@@ -14,9 +13,15 @@ from almond.typing import Floats
 def holm(p: Sequence[float]) -> list[float]:
     """Adjust p values by Holm's step-down procedure (1979, Scand. J. Stat. 6, 65), in the order of ``p``.
 
+    Our own: statsmodels collects all garbage of the process in every call, 20 ms to a second.
+
     :param p: any number of p values, none of them NaN; an empty list gives an empty one.
     """
-    return [float(value) for value in multipletests(p, method="holm")[1]]
+    values = np.asarray(p, np.float64)
+    order = np.argsort(values)
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)))
+    return [float(value) for value in adjusted]
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
