@@ -296,7 +296,7 @@ MOUNT = "mount -t tmpfs -o {options} none {home} && exec {python} scripts/run.py
         ("ro", "ALMOND_HOME: {home} cannot be written to"),
         ("size=4k", "{home}/recruitment_key: cannot be written (No space left on device)"),
         ("size=64k", "{home}/db.sqlite3: database or disk is full"),
-        ("size=3m", "{home}/staticfiles"),
+        ("size=4m", "{home}/staticfiles"),
     ],
 )
 def test_a_disk_that_is_full_or_read_only_is_named(tmp_path: Path, options: str, line: str) -> None:

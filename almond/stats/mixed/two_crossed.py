@@ -120,7 +120,13 @@ class CrossedCriterion:
             minimize(at, np.array(start), method="L-BFGS-B", bounds=bounds, options=options)
             for start in starts
         ]
-        best = min(fits, key=lambda fit: float(fit.fun)).x ** 2
+        found = min(fits, key=lambda fit: float(fit.fun))
+        if not found.success:
+            # Differences of the criterion drown in rounding where little error is left, or none.
+            options = {"xtol": 1e-10, "ftol": 1e-14}
+            again = minimize(at, found.x, method="Powell", bounds=bounds, options=options)
+            found = min((found, again), key=lambda fit: float(fit.fun))
+        best = found.x**2
         residual = self.solve(*best)[1] * self.spread**2
         first, second = (float(ratio) * residual for ratio in best)
         return CrossedComponents(first, second, residual, self(*best))
@@ -157,8 +163,10 @@ class CrossedCriterion:
         def above(share: float) -> float:
             return self.profile(share) - limit
 
-        low = 0.0 if above(0.0) <= 0.0 or estimate <= 0.0 else float(brentq(above, 0.0, estimate, xtol=1e-4))
+        # Near 0 and 1 an interval is as narrow as what is left there.
+        fine = max(1e-12, min(1e-4, 1e-2 * (1.0 - estimate)))
+        low = 0.0 if above(0.0) <= 0.0 or estimate <= 0.0 else float(brentq(above, 0.0, estimate, xtol=fine))
         top = 1.0 - 1e-6
         closed = estimate >= top or above(top) <= 0.0
-        high = 1.0 if closed else float(brentq(above, estimate, top, xtol=1e-4))
+        high = 1.0 if closed else float(brentq(above, estimate, top, xtol=fine))
         return low, high
