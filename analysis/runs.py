@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from almond.analysis.analyse import AnalysisResult, analyse_export
+from almond.analysis.analyse import analyse_export
 from almond.analysis.report import write_report
 from almond.errors import InputError
 from almond.evidence.export import write_export
@@ -16,7 +16,7 @@ from almond.exchange.manifest import load_manifest
 from almond.power.curve import run_power
 from almond.power.report import write_power
 from almond.progress import Part
-from almond.report.pdf import NoPdf
+from almond.report.pdf import NoPdf, load_weasyprint
 from analysis import services
 from analysis.models import AnalysisRun, Export, PowerRun, export_root, power_root, report_root
 from analysis.services import gathering
@@ -101,7 +101,7 @@ def analyse(job: RunningJob) -> dict[str, Any]:
         progress=Part(job, 0.0, 0.9),
     )
     folder = report_root() / f"{run.export.study.slug}-{run.pk}"
-    write_pages(result, folder, job)
+    write_report(result, folder, pdf=can_print(job))
     services.finish_analysis(
         run=run, folder=folder.name, mode=result.data["mode"], result=result.data, by=job.job.requested_by
     )
@@ -110,13 +110,14 @@ def analyse(job: RunningJob) -> dict[str, Any]:
     return {"mode": result.data["mode"], **result.summary}
 
 
-def write_pages(result: AnalysisResult, folder: Path, job: RunningJob) -> None:
-    """Write the report, with its PDF unless this machine cannot make one, which the job's log then says."""
+def can_print(job: RunningJob) -> bool:
+    """Tell whether this machine can make PDFs; where it cannot, the job's log says what is missing."""
     try:
-        write_report(result, folder, pdf=True)
+        load_weasyprint()
     except NoPdf as reason:
         job.log(f"Without report.pdf: {reason}")
-        write_report(result, folder)
+        return False
+    return True
 
 
 def power(job: RunningJob) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the words.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -76,7 +76,7 @@ def walk_tables(chain: Opened) -> Walk:
             walk.counts[name] += len(frame)
             walk.columns[name] = tuple(map(str, frame.columns))
             if name in kinds:
-                own.append(_look(walk, chain, kinds[name], frame, digests=digests))
+                own.append(_look(walk, chain, kinds[name], frame, known=known, digests=digests))
             elif name == "events":
                 strangers = sorted(set(frame["participant_id"]) - known)
                 walk.strangers += [
@@ -94,11 +94,11 @@ def _look(
     kind: TrialKind,
     frame: pd.DataFrame,
     *,
+    known: Collection[str],
     digests: Mapping[str, str],
 ) -> tuple[Hashes, Hashes]:
     """Look at a part of a table of responses; return hashes (n,) of its trials and of its responses."""
     walk.rows += len(frame)
-    known = set(chain.participants["participant_id"])
     for row in _rows(_responses_of(kind, frame[~frame["participant_id"].isin(known)])):
         walk.strangers.append(f"{response_in_words(row)}: the participant is not in participants.csv")
     for stimulus, digest in kind.shown_columns:

@@ -82,6 +82,12 @@ def folder(tmp_path):
     return Folder(tmp_path)
 
 
+def test_a_pdf_without_a_report_is_refused(folder, capsys):
+    assert folder.write(long_table()).run("--pdf") == 1
+    assert "--pdf" in capsys.readouterr().err
+    assert not folder.export.exists()
+
+
 def without(settings, *names):
     return {name: value for name, value in settings.items() if name not in names}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 import uuid
 import zipfile
 from pathlib import Path
@@ -335,6 +336,18 @@ def test_export_and_analysis_are_asked_for_in_the_admin(staff_client: Any, close
 def test_other_permutations_are_asked_for_in_the_admin(staff_client: Any, export: Export) -> None:
     staff_client.post(reverse("admin:analysis_analysisrun_add"), {"export": export.pk, "permutations": 19})
     assert AnalysisRun.objects.get().permutations == 19
+
+
+def test_where_no_pdf_can_be_made_the_report_comes_without_it(
+    export: Export, staff_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    run = analysed(services.request_analysis(export=export, by=None))
+    assert not (run.path / "report.pdf").exists()
+    assert run.job is not None
+    run.job.refresh_from_db()
+    assert "libpango" in run.job.log
+    assert "report.pdf" not in staff_client.get(run.get_absolute_url()).content.decode()
 
 
 def test_the_report_stands_inside_the_admin(staff_client: Any, run: AnalysisRun) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from almond.cli.exchange.pairs import read_pairs
 from almond.digest import printed_json
 from almond.encoding.artifacts.mean_weights import import_betas, read_betas
 from almond.encoding.config.features import FeatureSpec, network_kinds
@@ -52,7 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read every file, then write an encoder for each; returns 0."""
-    betas = read_betas(arguments.folder, suffix=arguments.suffix, names=parse_names(arguments.name))
+    names = dict(read_pairs("--name", arguments.name, "OURS=THEIRS, such as LB=Amygdala_LB"))
+    betas = read_betas(arguments.folder, suffix=arguments.suffix, names=names)
     made = import_betas(betas, card_of(arguments), arguments.out)
     rows = [
         {"subject": beta.subject, "region": beta.region, "file": beta.path.name, "digest": digest}
@@ -68,24 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def parse_names(given: list[str]) -> dict[str, str]:
-    """``["LB=Amygdala_LB"]`` as a mapping."""
-    found = {}
-    for text in given:
-        ours, separator, theirs = text.partition("=")
-        if not (ours and separator and theirs):
-            raise InputError("--name", f"is {text!r}", "OURS=THEIRS, such as LB=Amygdala_LB")
-        found[ours] = theirs
-    return found
-
-
 def parse_settings(texts: Sequence[str]) -> list[tuple[str, Any]]:
     """Read ``["resize=224"]`` as keys and values; values are YAML, as in a configuration."""
     settings = []
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not (name and separator and value):
-            raise InputError("--set", f"is {text!r}", "KEY=VALUE, such as resize=224")
+    for name, value in read_pairs("--set", texts, "KEY=VALUE, such as resize=224"):
         try:
             settings.append((name, yaml.safe_load(value)))
         except yaml.YAMLError as error:

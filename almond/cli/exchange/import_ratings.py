@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from almond.digest import printed_json
+from almond.errors import InputError
 from almond.progress import Console, Silent
 
 
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     from almond.evidence.external.importing import import_table
     from almond.evidence.external.table_map import read_table_map
 
+    if arguments.pdf and not arguments.report:
+        raise InputError("--pdf", "is given without --report", "the folder of the report it belongs to")
     table = Path(arguments.table)
     out = arguments.out or table.resolve().with_name(f"{table.stem}-export")
     imported = import_table(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
+from almond.cli.exchange.pairs import read_pairs
 from almond.digest import printed_json
 from almond.encoding.regions.timeseries import SETTINGS, find_tables, import_timeseries
-from almond.errors import InputError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Import and say what to write next; returns 0."""
-    patterns = parse_regions(arguments.region) if arguments.region else None
+    patterns = dict(read_pairs("--region", arguments.region, "NAME=COLUMNS, such as LB=LB_*")) or None
     settings = import_timeseries(
         find_tables(arguments.tables), arguments.out, tr=arguments.tr, patterns=patterns
     )
@@ -46,14 +45,3 @@ def run(arguments: argparse.Namespace) -> int:
         f"{arguments.out / SETTINGS}\nNext: add features to a copy of it, then python -m almond fit CONFIG"
     )
     return 0
-
-
-def parse_regions(texts: Sequence[str]) -> dict[str, str]:
-    """Read ``["LB=LB_*"]`` as a mapping."""
-    regions = {}
-    for text in texts:
-        name, separator, columns = text.partition("=")
-        if not (name and separator and columns):
-            raise InputError("--region", f"is {text!r}", "NAME=COLUMNS, such as LB=LB_*")
-        regions[name] = columns
-    return regions

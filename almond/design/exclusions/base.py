@@ -94,6 +94,13 @@ class ExclusionRule(Shape):
         """
 
 
+def without_limit(rule: ExclusionRule, *names: str) -> Iterator[tuple[str, str]]:
+    """Yield the problem of a rule of whose limits ``names``, two or more, none is set."""
+    if all(getattr(rule, name) is None for name in names):
+        others = " and ".join(names[1:])
+        yield names[0], f"is missing, and so {'is' if len(names) == 2 else 'are'} {others}; a limit is needed"
+
+
 def over(
     values: Mapping[Any, float], people: Iterable[str], limit: float, why: Callable[[float], str]
 ) -> Judged:

@@ -21,6 +21,7 @@ from almond.design.exclusions.base import (
     either,
     over,
     under,
+    without_limit,
 )
 from almond.errors import InputError
 from almond.shapes import Number
@@ -50,8 +51,7 @@ class Devices(ExclusionRule):
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        if self.least_width is None and self.least_height is None and self.slowest_frame_ms is None:
-            yield "least_width", "is missing, and so are least_height and slowest_frame_ms; a limit is needed"
+        yield from without_limit(self, "least_width", "least_height", "slowest_frame_ms")
 
     def words(self) -> str:
         clauses = []

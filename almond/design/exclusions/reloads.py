@@ -15,6 +15,7 @@ from almond.design.exclusions.base import (
     clauses_joined,
     either,
     over,
+    without_limit,
 )
 from almond.shapes import Whole
 
@@ -34,8 +35,7 @@ class Reloads(ExclusionRule):
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        if self.most_reloads is None and self.most_blurs is None:
-            yield "most_reloads", "is missing, and so is most_blurs; a limit is needed"
+        yield from without_limit(self, "most_reloads", "most_blurs")
 
     def words(self) -> str:
         clauses = []

@@ -16,6 +16,7 @@ from almond.design.exclusions.base import (
     either,
     over,
     under,
+    without_limit,
 )
 from almond.shapes import Number, Whole
 
@@ -46,8 +47,7 @@ class Repeats(ExclusionRule):
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        if self.largest_difference is None and self.least_correlation is None:
-            yield "largest_difference", "is missing, and so is least_correlation; a limit is needed"
+        yield from without_limit(self, "largest_difference", "least_correlation")
 
     def unmet(self, kinds: Collection[str], repeats: int) -> Iterator[tuple[str, str]]:
         if not repeats:

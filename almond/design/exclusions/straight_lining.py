@@ -21,6 +21,7 @@ from almond.design.exclusions.base import (
     over,
     percentage,
     under,
+    without_limit,
 )
 from almond.shapes import Number, Whole
 
@@ -50,8 +51,7 @@ class StraightLining(ExclusionRule):
     )
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        if self.least_sd is None and self.longest_run is None and self.most_one_side is None:
-            yield "least_sd", "is missing, and so are longest_run and most_one_side; a limit is needed"
+        yield from without_limit(self, "least_sd", "longest_run", "most_one_side")
 
     def words(self) -> str:
         clauses = []

@@ -75,7 +75,7 @@ def read_region_run(path: Path) -> RegionRun:
     if len(table.values) < 2:
         raise InputError(path, f"has {len(table.values)} volumes", "two or more")
     run = "_".join(f"{key}-{named[key]}" for key in WHO if key in named and key != "sub")
-    return RegionRun(named["sub"], run or "run", path, table.names, table.values)
+    return RegionRun(named["sub"], run or "run-1", path, table.names, table.values)
 
 
 def regions_of(columns: Sequence[str], patterns: Mapping[str, str] | None) -> dict[str, list[int]]:
@@ -173,8 +173,9 @@ def _yaml_of(settings: Mapping[str, Any]) -> bytes:
 
 def _copy_events(run: RegionRun, folder: Path) -> None:
     """Copy the events that lie beside a table, of the same acquisition by their name."""
-    own = {key: value for key, value in entities(run.path).items() if key in WHO}
-    beside = [path for path in visible(run.path.parent.glob("*_events.tsv")) if entities(path) == own]
+    own = {key: value for key, value in compared(entities(run.path)).items() if key in WHO}
+    tables = visible(run.path.parent.glob("*_events.tsv"))
+    beside = [path for path in tables if compared(entities(path)) == own]
     if len(beside) > 1:
         raise InputError(run.path, f"has {len(beside)} tables of events beside it", "one at most")
     if beside:
@@ -186,8 +187,7 @@ def _events(run: RegionRun) -> str:
 
 
 def _image(run: RegionRun) -> str:
-    stem = re.sub(r"(?<![a-z])run$", "run-1", run.run)
-    return f"sub-{run.subject}_{stem}_bold.nii.gz"
+    return f"sub-{run.subject}_{run.run}_bold.nii.gz"
 
 
 def _save(path: Path, values: np.ndarray[Any, Any], tr: float | None = None) -> None:
