@@ -108,7 +108,9 @@ def _verdicts(data: Data) -> tuple[Section, ...]:
 
 
 def _key_numbers(data: Data) -> tuple[KeyNumber, ...]:
-    numbers = [question.key_number(result) for question, result in answered(data)]
+    """Give the main number of each question on the first page, and those of the sample."""
+    asked = [row for row in answered(data) if row[0].name in data["planned"]["primary"]]
+    numbers = [question.key_number(result) for question, result in asked or answered(data)]
     sample = data["sample"]
     joined = "in the table" if external_facts(data) else f"of {sample['joined']} who joined"
     return (

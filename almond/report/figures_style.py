@@ -152,14 +152,19 @@ def png_of(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
+def bare_svg(svg: str) -> str:
+    """Leave out of a stand-alone SVG what pages have no use for: prolog, metadata, names of groups."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    return re.sub(r'<g id="[^"]*"', "<g", body)
+
+
 def inline_svg(svg: str, label: str) -> str:
     """Fit an SVG into a page: colours as CSS variables, the page's font and size.
 
     :param label: what a screen reader says; escaped here.
     """
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = bare_svg(svg)
     for color, variable in VARIABLES.items():
         body = body.replace(color, f"var({variable})")
     body = body.replace(PAPER, "var(--paper)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,8 @@ def load_weasyprint() -> Any:
         ) from error
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = strict
+    # It warns of marks of ticks that several figures define alike.
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
     return weasyprint
 
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup, escape
 
 from almond.report.document import Document, Table
-from almond.report.figures_style import inline_svg
+from almond.report.figures_style import bare_svg, inline_svg
 
 
 def render_html(document: Document, svgs: Mapping[str, str]) -> str:
@@ -28,7 +28,7 @@ def render_body(document: Document, svgs: Mapping[str, str]) -> str:
 
 def render_print(document: Document, svgs: Mapping[str, str]) -> str:
     """Render the page for A4: light, the first figure of each section, nothing folded."""
-    figures = {name: Markup(svg[svg.index("<svg") :]) for name, svg in svgs.items()}
+    figures = {name: Markup(bare_svg(svg)) for name, svg in svgs.items()}
     return _render("report.html.j2", document, figures)
 
 

@@ -31,7 +31,9 @@ def live_study() -> Study:
 
 
 def is_within(here: Visit) -> bool:
-    """Whether nothing of both cards is wider than the window."""
+    """Whether the page is no wider than the window, and nothing of both cards is."""
+    if here.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        return False
     cards = here.page.locator("#answers, #amendments")
     fits = "card => card.scrollWidth <= card.clientWidth && card.getBoundingClientRect().right <= innerWidth"
     return all(card.evaluate(fits) for card in cards.all())
