@@ -25,6 +25,10 @@ class DraftInline(StackedInline):
     def may_edit(self, study: Study | None) -> bool:
         return study is None or study.is_draft
 
+    def shows_anything(self, request: HttpRequest, study: Study | None) -> bool:
+        """Tell whether there are rows to show, or some may be added; else there is but an empty heading."""
+        return self.has_add_permission(request, study) or self.model.objects.filter(study=study).exists()
+
     def has_add_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
         return self.may_edit(obj) and bool(super().has_add_permission(request, obj))
 
@@ -71,15 +75,20 @@ class ExclusionInline(DraftInline):
 
 
 class PreregistrationInline(DraftInline):
+    """One form, folded until it is wanted: a study has one preregistration, so none can be added."""
+
     model = Preregistration
     can_delete = False
-    max_num = 1
+    min_num = max_num = 1
+    hide_title = True
+    classes = ["collapse"]
     fields = [
         ("study_type", "design"),
         ("blinding", "additional_blinding"),
         ("randomization", "procedures"),
         ("existing_data", "existing_data_explained"),
-        ("sample_size_reason", "stop_on", "looks"),
+        "sample_size_reason",
+        ("stop_on", "looks"),
         ("manipulated", "measured"),
         ("indices", "statistical_models"),
         ("transformations", "correction"),
