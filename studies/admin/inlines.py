@@ -48,8 +48,23 @@ class BlockInline(DraftInline):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
+NATURAL_DIRECTIONS = {
+    "greater": "greater: a positive relation",
+    "less": "less: a negative relation",
+}
+"""What directions of a hypothesis say of photographs, which nobody manipulated."""
+
+
 class HypothesisInline(DraftInline):
     model = Hypothesis
+
+    def get_formset(self, request: HttpRequest, obj: Study | None = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        if obj is not None and obj.image_set is not None and "direction" in formset.form.base_fields:
+            field = formset.form.base_fields["direction"]
+            field.choices = [(name, NATURAL_DIRECTIONS.get(name, label)) for name, label in field.choices]
+        return formset
+
     fields = [
         ("name", "test", "direction"),
         "text",
@@ -74,6 +89,9 @@ class ExclusionInline(DraftInline):
         return row.planned().words()
 
 
+NOTHING_MANIPULATED = "Of photographs nothing is manipulated. Empty: the document says so."
+
+
 class PreregistrationInline(DraftInline):
     """One form, folded until it is wanted: a study has one preregistration, so none can be added."""
 
@@ -95,6 +113,12 @@ class PreregistrationInline(DraftInline):
         ("exclusions", "missing_data"),
         ("exploratory", "other"),
     ]
+
+    def get_formset(self, request: HttpRequest, obj: Study | None = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        if obj is not None and obj.image_set is not None and "manipulated" in formset.form.base_fields:
+            formset.form.base_fields["manipulated"].help_text = NOTHING_MANIPULATED
+        return formset
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.get_internal_type() == "TextField":

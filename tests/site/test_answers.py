@@ -295,7 +295,7 @@ def test_behind_a_proxy_that_is_named_the_address_is_the_visitors(settings: Any)
 
 def test_a_study_for_people_lets_no_simulated_participant_in() -> None:
     study = make_study()
-    with pytest.raises(InputError, match="is for people.*a rehearsal"):
+    with pytest.raises(InputError, match=r"is for people.*a rehearsal"):
         services.join(study=study, kind=Participant.Kind.ROBOT)
     as_it_was_read = Study(pk=study.pk, rehearsal=True)
     with pytest.raises(InputError, match="is for people"):
