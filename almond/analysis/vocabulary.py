@@ -60,6 +60,7 @@ class Vocabulary:
     ungrouped: str
     made: str
     levels: str
+    unscored: str
     direct: str
     none_measured: str
     check: str
@@ -110,6 +111,7 @@ GUIDED = Vocabulary(
     none_measured="no rated image that was manipulated has low-level features",
     check="Manipulation check",
     made="the stimuli have intended targets; this test is for images that were not manipulated",
+    unscored="some image has no predicted response of its own target",
     levels="no target has images at three or more levels of signed strength ({said})",
     direct="What remains is a direct effect, one beside the features. Where the manipulation works through "
     "colour or contrast, the features carry part of its effect, so that what remains is not the "
@@ -168,6 +170,7 @@ EXTERNAL = Vocabulary(
     none_measured="no rated stimulus that has a condition has low-level features",
     check="What the features tell",
     made="the stimuli have conditions; this test is for stimuli without, whose responses were predicted",
+    unscored="an imported table has no predicted responses",
     levels="an imported table tells no strengths, of which a trend needs three or more",
     direct="What remains is a direct effect, one beside the features. Where conditions differ in colour or "
     "contrast, the features carry part of their effect, so that what remains is not the whole effect.",

@@ -1,4 +1,4 @@
-"""Reports of imported tables speak of conditions and expected choices, those of our own studies of targets."""
+"""Reports of imported tables speak of conditions and expected choices, those of our own of targets."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def rated(tmp_path_factory: pytest.TempPathFactory) -> AnalysisResult:
     folder = tmp_path_factory.mktemp("rated")
     table = ratings(directions=False)
     images = draw(folder / "images", sorted(set(table["photo"])))
-    export = imported(folder, table, **RATED, **LONG, images=images)
+    export = imported(folder, table, **RATED, **LONG, scene="place", images=images)
     return analyse_export(export, permutations=19)
 
 

@@ -62,7 +62,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     trials = choice_trials(rows, features)
     progress.report(0.3, "choices at no low-level difference")
     targets, absent = _by_target(rows, features)
-    scores, untested = _scores(trials, context.data.stimuli)
+    scores, untested = _scores(context.words, trials, context.data.stimuli)
     return {
         "units": count_units(rows) | {"stimuli": 2 * int(rows["pair_id"].nunique())},
         "unit": "participants and themes, both random",
@@ -93,11 +93,13 @@ def _by_target(rows: pd.DataFrame, features: pd.DataFrame) -> tuple[list[dict[st
     return table, absent
 
 
-def _scores(trials: PairTrials, stimuli: pd.DataFrame) -> tuple[dict[str, SlopeTest] | None, str]:
+def _scores(
+    words: Vocabulary, trials: PairTrials, stimuli: pd.DataFrame
+) -> tuple[dict[str, SlopeTest] | None, str]:
     """Test the difference of predicted scores, alone and beside the low-level differences."""
     scores = score_differences(trials.rows, stimuli)
     if scores is None:
-        return None, "some image has no predicted response of its own target"
+        return None, words.unscored
     try:
         return {
             "alone": score_test(trials, scores, adjusted=False),
@@ -145,7 +147,7 @@ def _section(words: Vocabulary, title: str, result: Result) -> Section:
             f"{noun} ({percent(overall['explained'])} of their squares). Do they explain which choices are "
             f"{words.aligned}? {f_text(result['differences'])}. Where {words.high} is on the left, "
             f"the share of {words.aligned_choices} changes by {signed(result['side']['estimate'])} "
-            f"({_t_text(result['side'])}). {_score_text(result)}",
+            f"({_t_text(result['side'])}). {_score_text(words, result)}",
             words.direct,
         ),
         figures=(
@@ -169,13 +171,14 @@ def _section(words: Vocabulary, title: str, result: Result) -> Section:
     )
 
 
-def _score_text(result: Result) -> str:
+def _score_text(words: Vocabulary, result: Result) -> str:
     if result["score"] is None:
         return f"Predicted responses as a predictor: not tested ({result['score_absent']})."
     alone, adjusted = result["score"]["alone"], result["score"]["adjusted"]
     return (
-        "Per standard deviation of difference in predicted response, within targets, the share of aligned "
-        f"choices changes by {signed(alone['estimate'])} (95 % CI {span(alone['low'], alone['high'])}; "
+        f"Per standard deviation of difference in predicted response, within {words.groups}, the share of "
+        f"{words.aligned_choices} changes by {signed(alone['estimate'])} (95 % CI "
+        f"{span(alone['low'], alone['high'])}; "
         f"{_t_text(alone)}), beside low-level differences by {signed(adjusted['estimate'])} "
         f"({_t_text(adjusted)})."
     )
@@ -232,8 +235,8 @@ def _methods(words: Vocabulary, _: Result) -> str:
         "difference; it is tested against one half by t, participants and themes random (two-way clustered "
         "covariance, both parts by jackknife; MacKinnon, Nielsen & Webb, 2023), degrees of freedom from the "
         "smaller number of units, less one, and one less for each component. The differences are tested "
-        "jointly by F with Box’s approximation, the difference of predicted responses within targets by t. "
-        + words.direct
+        "jointly by F with Box’s approximation, the difference of predicted responses within "
+        f"{words.groups} by t. " + words.direct
     )
 
 

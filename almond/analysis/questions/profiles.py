@@ -268,8 +268,8 @@ def _methods(words: Vocabulary, _: Result) -> str:
     return (
         "Profiles: means over themes with t intervals. Shifts: linear mixed model (REML) of the "
         "standardised rating on direction with participants' slopes and themes' (and, within themes, "
-        f"{words.scenes}') intercepts and slopes; t with degrees of freedom from participants or themes, whichever "
-        "are fewer, less one."
+        f"{words.scenes}') intercepts and slopes; t with degrees of freedom from participants or themes, "
+        "whichever are fewer, less one."
     )
 
 
