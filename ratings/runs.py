@@ -24,7 +24,7 @@ from jobs.services.execution import RunningJob
 from ratings import services
 from ratings.models import Participant, Recruitment
 from ratings.services import Recruit
-from ratings.services.simulating import check_rehearsal
+from ratings.services.joining import check_rehearsal
 from studies.models import Study
 
 CARELESS_SHARE = 0.05

@@ -23,7 +23,7 @@ def tested_choices(context: Context) -> pd.DataFrame:
     if not len(rows):
         raise NotApplicable(context.sample.why_nobody)
     if (rows["intended_target"] == "").any():
-        raise NotApplicable("some pairs have no intended target")
+        raise NotApplicable(context.words.ungrouped)
     return rows
 
 

@@ -20,16 +20,12 @@ from almond.analysis.sentences import (
     mode_sentence,
     title_of,
 )
+from almond.analysis.vocabulary import vocabulary_of
 from almond.report.document import Document, KeyNumber, Section, Table
 from almond.report.figures_style import style
 from almond.report.wording import decimal, p_cell
 
 Data = Mapping[str, Any]
-PREPARATION = (
-    "Ratings are standardised within participant and construct over all images that the participant "
-    "rated, without use of the labels. Exclusions follow rules that never look at "
-    "what an image was made for."
-)
 
 
 def study_document(data: Data) -> Document:
@@ -116,7 +112,7 @@ def _key_numbers(data: Data) -> tuple[KeyNumber, ...]:
     return (
         *(number for number in numbers if number is not None),
         KeyNumber("participants", str(sample["analysed"]), joined),
-        KeyNumber("base scenes", str(sample["scenes"]), f"{sample['stimuli']} stimuli"),
+        KeyNumber(vocabulary_of(data).scenes, str(sample["scenes"]), f"{sample['stimuli']} stimuli"),
     )
 
 
@@ -137,7 +133,9 @@ def _participants(data: Data) -> Section:
     return Section(
         title="Participants and exclusions",
         paragraphs=(
-            f"{sample['joined']} are in the table; all are analysed."
+            f"{sample['joined']} participants are in the table; all are analysed. Means and SD are of "
+            "ratings "
+            "carried to 0 to 100."
             if external_facts(data)
             else f"{sample['joined']} joined ({status or 'nobody'}); {sample['analysed']} are analysed.",
         ),
@@ -162,7 +160,12 @@ def _methods(data: Data) -> Section:
     head = ("test", "p", "p Holm over primary", "in the plan", "status")
     return Section(
         title="Methods, and what did not run",
-        paragraphs=(PREPARATION, *rules_in_words(data), *_themes_in_words(data), *methods),
+        paragraphs=(
+            vocabulary_of(data).preparation,
+            *rules_in_words(data),
+            *_themes_in_words(data),
+            *methods,
+        ),
         tables=(Table(head, tests, text=(0, 3, 4)),) if tests else (),
         items=absent,
     )

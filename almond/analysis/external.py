@@ -9,10 +9,7 @@ from almond.report.document import Section, Table
 
 FIRST_LINE = "External data: not collected by Almond; plan unknown, so exploratory."
 DEVIATIONS = "Deviations from the plan cannot be told: it is not known."
-TERMS = (
-    "Nothing was manipulated by Almond: where the report says “manipulated towards a higher predicted "
-    "response”, read the condition, or the expected choice, of the imported table."
-)
+TERMS = "Conditions, directions and expected choices are the table’s: nothing shows how they came about."
 NOTHING_TO_TEST = (
     "Nothing is tested: the table allows no test (see what did not run). What follows describes the ratings "
     "and their reliability."

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from almond.analysis import external
-from almond.analysis.questions.base import load_questions
+from almond.analysis.questions.base import answered, load_questions
 from almond.analysis.sentences import sample_sentence
 from almond.report.document import Fact
 from almond.report.wording import p_text
@@ -32,7 +32,7 @@ def _questions(data: Data) -> tuple[str, ...]:
     primary = data["planned"]["primary"]
     asked = [question for question in load_questions() if question.p is not None]
     if external.external_facts(data):
-        return tuple(question.title for question in asked if data.get(question.name))
+        return tuple(question.title for question, _ in answered(data) if question.p is not None)
     return tuple(question.title for question in asked if question.name in primary)
 
 

@@ -71,10 +71,10 @@ def sample_sentence(data: Mapping[str, Any]) -> str:
     sample = data["sample"]
     who = "simulated participants" if sample.get("kind") == "robot" else "participants"
     if external.external_facts(data):
-        return (
-            f"{sample['analysed']} participants, {sample['stimuli']} stimuli in {sample['scenes']} base "
-            f"scenes, {sample['ratings']} ratings, {sample['choices']} choices."
-        )
+        given = (f"{sample[what]} {what}" for what in ("ratings", "choices") if sample[what])
+        people = f"{sample['analysed']} participants"
+        where = f"{sample['stimuli']} stimuli in {sample['scenes']} scenes"
+        return f"{', '.join((people, where, *given))}."
     return (
         f"{sample['analysed']} {who} analysed of {sample['joined']} who joined "
         f"({sample['planned']} planned); {sample['scenes']} base scenes, {sample['stimuli']} stimuli, "

@@ -29,6 +29,7 @@ from almond.evidence.psych_ds import described_files
 from almond.evidence.starters import starter_files
 from almond.evidence.table_writer import Rows, SortedChunks, WrittenTable, write_table
 from almond.evidence.tables import codebook_bytes, read_export_table, write_time
+from almond.exchange.imported_columns import worded_columns
 from almond.exchange.layout import table_path
 from almond.exchange.manifest import NAME, load_manifest, manifest_bytes, seal
 from almond.exchange.publication import publication_of
@@ -183,7 +184,7 @@ def add_descriptions(
 ) -> None:
     """Write what describes the tables: plan, codebook, Psych-DS, starters, and last the manifest."""
     counts = {name: table.rows for name, table in tables.items()}
-    columns = {name: table.columns for name, table in tables.items()}
+    columns = worded_columns({name: table.columns for name, table in tables.items()}, imported=plan.external)
     content = {**manifest_facts(plan, facts), "counts": counts, "absent": absent}
     put(folder / "codebook.csv", codebook_bytes(columns))
     put(folder / "plan.json", plan.to_bytes())

@@ -62,7 +62,8 @@ def summary(plan: StudyPlan) -> str:
     asked = "; ".join(f"{construct.name}: {construct.question}" for construct in plan.constructs)
     origin = "Collected elsewhere and imported." if plan.external else "Collected online by a frozen plan."
     return (
-        f"Judgements of {len(plan.stimuli)} images. Asked were {asked or 'choices between pairs'}. {origin}"
+        f"Judgements of {len(plan.stimuli)} {'stimuli' if plan.external else 'images'}. Asked were "
+        f"{asked or 'choices between pairs'}. {origin}"
     )
 
 

@@ -15,7 +15,8 @@ LABEL = "simulated"
 METHODS = (
     "Whole studies of this design were simulated, each with people, themes and images of its own: its lists "
     "of trials as they will be dealt, people who answer without looking, people who leave and others who "
-    "take their places. Each was analysed by the functions that will analyse the study, exclusions included. "
+    "take their places. Each was analysed by the functions that will analyse the study, with its "
+    "exclusions, but for those that the first page names as not simulated. "
     "The same studies ran without an effect, on the same random numbers. Intervals are those of Clopper and "
     "Pearson, 95 %."
 )

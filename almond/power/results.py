@@ -11,6 +11,7 @@ from scipy import stats
 from almond import __version__
 from almond.analysis.analyse import rounded
 from almond.design.identity import design_digest
+from almond.design.plan import StudyPlan
 from almond.design.power_settings import Point, PowerSettings
 from almond.power.sentences import power_sentences
 from almond.power.store import P, StudyKey
@@ -40,6 +41,16 @@ def rate(count: int, studies: int) -> dict[str, float]:
     return {"rate": count / studies, "low": float(interval.low), "high": float(interval.high)}
 
 
+def idle_rules(plan: StudyPlan) -> dict[str, list[dict[str, str]]]:
+    """List the exclusion rules, wholly or in part idle, that judge people by what is not simulated."""
+    rules = [
+        {"rule": rule.words(), "lacks": lacks}
+        for rule in plan.analysis.exclusions
+        if (lacks := rule.unsimulated())
+    ]
+    return {"idle_rules": rules} if rules else {}
+
+
 def summarise(settings: PowerSettings, finished: Mapping[StudyKey, P]) -> PowerResult:
     """Count the studies in which each test rejects."""
     plan = settings.plan
@@ -55,6 +66,7 @@ def summarise(settings: PowerSettings, finished: Mapping[StudyKey, P]) -> PowerR
             "trials": plan.trials,
             "primary": list(plan.analysis.primary),
             "alpha": plan.analysis.alpha,
+            **idle_rules(plan),
         },
         "settings": {
             **settings.to_json(),

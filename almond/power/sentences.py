@@ -15,7 +15,13 @@ def power_sentences(data: Data) -> list[str]:
     """Answer for each primary test of the planned design; then name those that do not hold their level."""
     tests = data["design"]["primary"]
     answers = [_answer(data, test, named=len(tests) > 1) for test in tests]
-    return [*answers, *(text for row in data["level"] if (text := level_problem(row)))]
+    idle = [idle_text(row) for row in data["design"].get("idle_rules", ())]
+    return [*answers, *idle, *(text for row in data["level"] if (text := level_problem(row)))]
+
+
+def idle_text(row: Data) -> str:
+    """Say that a rule of the plan left nobody out by something, because no simulated study has it."""
+    return f"Not simulated: {row['lacks']}, by which nobody was left out here. {row['rule']}"
 
 
 def effect_text(effect: float) -> str:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from almond.errors import InputError
 from ratings.models import Arrival, Participant, Recruitment, token_digest
 from ratings.people import cipher
 from ratings.services import slots
@@ -76,8 +77,10 @@ def join(
 ) -> Joined:
     """Let somebody who consented into a live study: a slot, a list, its trials. Only people take slots.
 
-    The same ``token`` again gives the same participant. ``NotNow`` when the study is not live or full, or the
-    recruitment id already takes part.
+    The same ``token`` again gives the same participant.
+
+    :raises NotNow: the study is not live or full, or the recruitment id already takes part.
+    :raises InputError: a simulated participant, and a study that is for people.
     """
     token = token or new_token()
     return joined_before(study, token) or enter(study=study, token=token, recruit=recruit, kind=kind)
@@ -113,6 +116,8 @@ def enter(
 def admit(study: Study, token: str, recruit: Recruit | None, kind: str) -> Participant:
     """Write all that joining is, in the transaction of the caller."""
     study = check_open(study, in_turn=kind == Kind.PERSON)
+    if kind == Kind.ROBOT:
+        check_rehearsal(study)
     refuse_second_visit(study, recruit)
     assignment = slots.take_slot(study) if kind == Kind.PERSON else slots.list_in_turn(study, kind)
     if assignment is None:
@@ -129,11 +134,18 @@ def check_open(study: Study, *, in_turn: bool) -> Study:
     :param in_turn: hold the study's row until the transaction ends, so that people join one after the other,
         and nobody does once the study is closed. Rows that refer to the study are written meanwhile as ever.
     """
-    rows = Study.objects.only("title", "state", "plan_digest")
+    rows = Study.objects.only("title", "state", "plan_digest", "rehearsal")
     current = (rows.select_for_update(of=("self",), no_key=True) if in_turn else rows).get(pk=study.pk)
     if not current.is_live:
         raise not_live(current)
     return current
+
+
+def check_rehearsal(study: Study) -> None:
+    """Raise ``InputError`` where simulated participants would stand among people's answers."""
+    if not study.rehearsal:
+        expected = "a rehearsal: simulated participants answer a copy of it"
+        raise InputError(f"study {study.title!r}", "is for people", expected)
 
 
 def not_live(study: Study) -> NotNow:

@@ -10,6 +10,7 @@ from almond.errors import InputError
 from almond.world.null_forms import NullWorld
 from jobs.models import Job
 from jobs.services import enqueue
+from ratings.services.joining import check_rehearsal
 from studies.models import Study
 
 
@@ -34,10 +35,3 @@ def start_simulation(
     )
     record(verb="simulate", subject=study, by=by, participants=participants, seed=seed, null=null)
     return job
-
-
-def check_rehearsal(study: Study) -> None:
-    """Raise ``InputError`` where simulated participants would stand among people's answers."""
-    if not study.rehearsal:
-        expected = "a rehearsal: simulated participants answer a copy of it"
-        raise InputError(f"study {study.title!r}", "is for people", expected)

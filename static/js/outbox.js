@@ -32,7 +32,8 @@ export class Outbox {
     this.url = url;
     this.onChange = onChange;
     this.onOver = onOver;
-    this.waiting = []; // {body, kept: in the browser's storage, refused: why, in words}
+    // {body, kept: in the browser's storage, null until the storage has said, refused: why, in words}
+    this.waiting = [];
     this.failures = 0;
     this.said = "";
     this.wait = 0;
@@ -63,13 +64,18 @@ export class Outbox {
     return this.waiting.every(({ kept }) => kept);
   }
 
+  get someUnkept() {
+    return this.waiting.some(({ kept }) => kept === false);
+  }
+
   has(trialId) {
     return this.waiting.some(({ body }) => body.trial_id === trialId);
   }
 
   async add(body) {
-    const item = { body, kept: false, refused: "" };
+    const item = { body, kept: null, refused: "" };
     this.waiting.push(item);
+    this.onChange(this);
     const kept = this.store.add(body).then((stored) => {
       item.kept = stored;
       this.onChange(this);

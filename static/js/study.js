@@ -47,23 +47,29 @@ function answers(count) {
   return count === 1 ? "One answer is" : `${count} answers are`;
 }
 
-// Says "kept" only of what the browser's storage took.
+// Says "kept" only of what the browser's storage took, and that it keeps nothing only when it said so.
 function showUnsent(outbox) {
-  const count = outbox.size;
-  unsent.dataset.waiting = String(count);
   const refused = outbox.refused.length;
+  const count = refused || outbox.size;
+  unsent.dataset.waiting = String(outbox.size);
   unsent.hidden = count === 0 || (outbox.failures === 0 && refused === 0);
   if (unsent.hidden) return;
-  const where = outbox.allKept
-    ? "kept in this browser"
-    : "not stored yet, and this browser keeps nothing: please leave this page open";
-  if (refused > 0) {
-    const why = outbox.refused[0].refused;
-    unsent.textContent = `${why} ${answers(refused)} ${where} and will be offered to the site again when you load this page again.`;
-    return;
+  const why = refused > 0 ? outbox.refused[0].refused : outbox.said || noAnswer();
+  unsent.textContent = `${why} ${answers(count)} ${whereabouts(outbox, refused > 0, count)}`;
+}
+
+function noAnswer() {
+  return navigator.onLine ? "The server cannot be reached." : "You are offline.";
+}
+
+function whereabouts(outbox, refused, count) {
+  const sent = `will be sent by ${count === 1 ? "itself" : "themselves"}; you can go on.`;
+  if (outbox.someUnkept) {
+    const open = "not stored yet, and this browser keeps nothing: please leave this page open.";
+    return refused ? open : `${open} ${count === 1 ? "It" : "They"} ${sent}`;
   }
-  const why = outbox.said || (navigator.onLine ? "The server cannot be reached." : "You are offline.");
-  unsent.textContent = `${why} ${answers(count)} ${where} and will be sent by itself; you can go on.`;
+  const where = `${outbox.allKept ? "kept" : "being stored"} in this browser`;
+  return refused ? `${where} and will be offered to the site again when you load this page again.` : `${where} and ${sent}`;
 }
 
 // The server takes no more of this visit: say why, and what is kept. An end has a page of its own.

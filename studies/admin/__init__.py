@@ -23,7 +23,13 @@ from lab.append_only import Action, AppendOnlyAdmin, actor
 from studies import services
 from studies.admin.blind import BlindPages, amendments_of, blind_parts
 from studies.admin.flow import minutes, steps
-from studies.admin.inlines import BlockInline, ExclusionInline, HypothesisInline, PreregistrationInline
+from studies.admin.inlines import (
+    BlockInline,
+    DraftInline,
+    ExclusionInline,
+    HypothesisInline,
+    PreregistrationInline,
+)
 from studies.models import Construct, Study, images_by_name
 from studies.services.plans import build_plan
 from studies.services.visit import previewed
@@ -90,6 +96,10 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
     @display(description="images")
     def source(self, row: Study) -> str:
         return str(row.matched_set or row.image_set or "none yet")
+
+    def get_inline_instances(self, request: HttpRequest, obj: Study | None = None) -> list[DraftInline]:
+        inlines = super().get_inline_instances(request, obj)
+        return [inline for inline in inlines if inline.shows_anything(request, obj)]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Study | None = None) -> dict[str, Any]:
         return self.prepopulated_fields if obj is None else {}

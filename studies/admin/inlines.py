@@ -25,6 +25,10 @@ class DraftInline(StackedInline):
     def may_edit(self, study: Study | None) -> bool:
         return study is None or study.is_draft
 
+    def shows_anything(self, request: HttpRequest, study: Study | None) -> bool:
+        """Tell whether there are rows to show, or some may be added; else there is but an empty heading."""
+        return self.has_add_permission(request, study) or self.model.objects.filter(study=study).exists()
+
     def has_add_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
         return self.may_edit(obj) and bool(super().has_add_permission(request, obj))
 
@@ -44,8 +48,23 @@ class BlockInline(DraftInline):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
+NATURAL_DIRECTIONS = {
+    "greater": "greater: a positive relation",
+    "less": "less: a negative relation",
+}
+"""What directions of a hypothesis say of photographs, which nobody manipulated."""
+
+
 class HypothesisInline(DraftInline):
     model = Hypothesis
+
+    def get_formset(self, request: HttpRequest, obj: Study | None = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        if obj is not None and obj.image_set is not None and "direction" in formset.form.base_fields:
+            field = formset.form.base_fields["direction"]
+            field.choices = [(name, NATURAL_DIRECTIONS.get(name, label)) for name, label in field.choices]
+        return formset
+
     fields = [
         ("name", "test", "direction"),
         "text",
@@ -70,22 +89,36 @@ class ExclusionInline(DraftInline):
         return row.planned().words()
 
 
+NOTHING_MANIPULATED = "Of photographs nothing is manipulated. Empty: the document says so."
+
+
 class PreregistrationInline(DraftInline):
+    """One form, folded until it is wanted: a study has one preregistration, so none can be added."""
+
     model = Preregistration
     can_delete = False
-    max_num = 1
+    min_num = max_num = 1
+    hide_title = True
+    classes = ["collapse"]
     fields = [
         ("study_type", "design"),
         ("blinding", "additional_blinding"),
         ("randomization", "procedures"),
         ("existing_data", "existing_data_explained"),
-        ("sample_size_reason", "stop_on", "looks"),
+        "sample_size_reason",
+        ("stop_on", "looks"),
         ("manipulated", "measured"),
         ("indices", "statistical_models"),
         ("transformations", "correction"),
         ("exclusions", "missing_data"),
         ("exploratory", "other"),
     ]
+
+    def get_formset(self, request: HttpRequest, obj: Study | None = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        if obj is not None and obj.image_set is not None and "manipulated" in formset.form.base_fields:
+            formset.form.base_fields["manipulated"].help_text = NOTHING_MANIPULATED
+        return formset
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.get_internal_type() == "TextField":

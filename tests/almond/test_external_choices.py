@@ -62,7 +62,7 @@ def test_choices_are_imported_and_tested_in_one_command(tmp_path, capsys):
     assert main(["import-ratings", str(path), "--map", str(table_map), *options]) == 0
     said = capsys.readouterr().out
     assert "External data: not collected by Almond; plan unknown, so exploratory." in said
-    assert "Nothing was manipulated by Almond" in said
+    assert "Conditions, directions and expected choices are the table’s" in said
     result = json.loads((tmp_path / "report" / "result.json").read_text())
     assert result["choices"]["overall"]["share"] == pytest.approx((table["said"] == table["hoped"]).mean())
     assert all(row["status"] == "exploratory" for row in result["tests"])

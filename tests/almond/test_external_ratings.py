@@ -104,7 +104,7 @@ def test_one_command_gives_a_report(folder, capsys):
     result = json.loads((folder.report / "result.json").read_text())
     assert result["mode"] == "exploratory"
     reasons = {row["analysis"]: row["reason"] for row in result["not_run"]}
-    assert reasons["profiles"] == "no stimulus has an intended target"
+    assert reasons["profiles"] == "no stimulus has a condition"
     assert set(reasons) >= {"classification", "choices", "natural", "profiles"}
     for row in result["distributions"]["distributions"]:
         own = table[table["scale"] == row["construct"]]["answer"]

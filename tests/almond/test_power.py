@@ -13,6 +13,9 @@ from statsmodels.stats.power import TTestPower
 
 from almond.analysis.analyse import plain_values
 from almond.cli.main import main
+from almond.design.exclusions import EXCLUSIONS
+from almond.design.exclusions.devices import Devices
+from almond.design.exclusions.speed import Speed
 from almond.design.identity import design_digest
 from almond.design.level import level_problem
 from almond.design.parts import AnalysisPlan
@@ -23,6 +26,7 @@ from almond.power.designs import design_at
 from almond.power.figures import draw_power
 from almond.power.layout import make_layout
 from almond.power.results import rate
+from almond.power.sentences import power_sentences
 from almond.power.store import StudyKey, StudyStore
 from almond.power.studies import analysed, p_value, primary_questions, simulate
 from almond.progress import Silent
@@ -380,3 +384,19 @@ def test_a_folder_with_something_else_is_left_alone(plan_file, capsys):
     (plan_file.parent / "plan-power" / "thesis.txt").write_text("mine")
     assert main(["power", str(plan_file), "--studies", "2"]) == 1
     assert "holds something else" in capsys.readouterr().err
+
+
+def test_rules_that_judge_by_what_is_not_simulated_are_named() -> None:
+    lacking = {
+        name: EXCLUSIONS.load(name)(kind=name).unsimulated()
+        for name in EXCLUSIONS.names()
+        if EXCLUSIONS.load(name)(kind=name).unsimulated()
+    }
+    assert set(lacking) == {"failed_checks", "reloads", "devices"}
+    assert Speed(longest_minutes=30.0).unsimulated() == "how long visits take"
+    design = {"primary": [], "idle_rules": [{"rule": Devices().words(), "lacks": Devices().unsimulated()}]}
+    (said,) = power_sentences({"design": design, "level": [], "rows": []})
+    assert said.startswith(
+        "Not simulated: windows and displays, by which nobody was left out here. Devices: "
+    )
+    assert power_sentences({"design": {"primary": []}, "level": [], "rows": []}) == []

@@ -75,14 +75,16 @@ class AdminForm:
     # -- inlines
 
     def add_inlines(self) -> None:
-        """Two more forms in each set of inline forms, or one where there may be no more; their fields begin
-        as the empty form has them."""
+        """Two forms in each set of inline forms, or one where there may be no more, all unfolded; fields of
+        those that are added begin as the empty form has them."""
         blank = {name: values for name, values in self.expected.items() if "__prefix__" in name}
         for group in self.page.locator(".inline-group, [data-inline-type]").all():
             prefix = str(group.get_attribute("id")).removesuffix("-group")
             most = int(self.expected[f"{prefix}-MAX_NUM_FORMS"][0])
             count = min(2, most)
-            for number in range(count):
+            for folded in group.locator("details:not([open]) > summary").all():
+                folded.click()
+            for number in range(int(self.expected[f"{prefix}-TOTAL_FORMS"][0]), count):
                 group.locator("a.add-row, .add-row a").click()
                 for name, values in blank.items():
                     if name.startswith(f"{prefix}-"):

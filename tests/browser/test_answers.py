@@ -35,9 +35,11 @@ def study(transactional_db: None) -> Study:
     return make_study(rating_trials=3, choice_trials=3)
 
 
-def unsent(visit: Visit) -> str:
-    visit.page.locator("#unsent").wait_for()
-    return str(visit.page.locator("#unsent").inner_text())
+def unsent(visit: Visit, said: str) -> str:
+    """What the page says of answers that wait, once it says this: the browser's storage takes its time."""
+    notice = visit.page.locator("#unsent", has_text=said)
+    notice.wait_for()
+    return str(notice.inner_text())
 
 
 def answer_the_rest(visit: Visit, ratings: int, choices: int = 3) -> None:
@@ -69,7 +71,7 @@ def test_a_refusal_of_the_transport_loses_nothing(
     here.page.route("**/responses", refuse)
     rate_with_mouse(here, (0.5, 0.5))
     rate_with_mouse(here, (0.5, 0.5))
-    assert "2 answers are kept in this browser" in unsent(here)
+    unsent(here, "2 answers are kept in this browser and will be sent by themselves")
     here.page.wait_for_function("() => document.getElementById('unsent').dataset.waiting === '2'")
     while len(sent) < 4:
         here.page.wait_for_timeout(100)
@@ -89,8 +91,7 @@ def test_what_the_site_cannot_read_is_told_at_once_and_offered_again(visit: Any,
     refuse = lambda route: route.fulfill(status=400, content_type="application/json", body=said)  # noqa: E731
     here.page.route("**/responses", refuse, times=1)
     rate_with_mouse(here, (0.5, 0.5))
-    text = unsent(here)
-    assert "could not read this answer. One answer is kept in this browser" in text
+    text = unsent(here, "could not read this answer. One answer is kept in this browser")
     assert "expected" not in text
     answer_the_rest(here, 2)
     here.page.get_by_role("heading", name="Not quite finished").wait_for()
@@ -125,7 +126,7 @@ def test_a_second_tab_is_told_and_may_take_over_and_nothing_kept_is_lost(visit: 
     lose_network(here)
     rate_with_mouse(here, (0.2, 0.2))
     rate_with_mouse(here, (0.2, 0.2))
-    assert "2 answers are kept in this browser" in unsent(here)
+    unsent(here, "2 answers are kept in this browser and will be sent by themselves")
     here.context.set_offline(False)
     settle(here)
     second = here.page = here.context.new_page()
@@ -136,7 +137,7 @@ def test_a_second_tab_is_told_and_may_take_over_and_nothing_kept_is_lost(visit: 
     first.get_by_role("heading", name="The study went on in another window").wait_for()
     lose_network(here)
     rate_with_mouse(here, (0.8, 0.8))
-    unsent(here)
+    unsent(here, "kept in this browser")
     second.close()
     first.close()
     here.context.set_offline(False)
@@ -163,8 +164,9 @@ def test_without_storage_nothing_is_called_kept(visit: Any, study: Study) -> Non
     begin_block(here)
     lose_network(here)
     rate_with_mouse(here, (0.2, 0.2))
-    text = unsent(here)
-    assert "not stored yet, and this browser keeps nothing: please leave this page open" in text
+    unsent(
+        here, "not stored yet, and this browser keeps nothing: please leave this page open. It will be sent"
+    )
     asked: list[str] = []
     here.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     here.page.close(run_before_unload=True)
@@ -189,7 +191,7 @@ def test_with_a_full_storage_a_reload_goes_on(visit: Any, study: Study) -> None:
     begin_block(here)
     lose_network(here)
     rate_with_mouse(here, (0.2, 0.2))
-    assert "this browser keeps nothing" in unsent(here)
+    unsent(here, "this browser keeps nothing")
     here.context.set_offline(False)
     settle(here)
     here.page.reload()
@@ -198,6 +200,30 @@ def test_with_a_full_storage_a_reload_goes_on(visit: Any, study: Study) -> None:
     answer_the_rest(here, 2)
     here.page.wait_for_url("**/done")
     check_rows(6)
+
+
+STORAGE_SLOW = """
+const put = IDBObjectStore.prototype.put;
+IDBObjectStore.prototype.put = function (value) {
+    const until = performance.now() + 1500;
+    const hold = () => { if (performance.now() < until) this.get("nobody's").onsuccess = hold; };
+    hold();
+    return put.call(this, value);
+};
+"""
+
+
+def test_a_slow_storage_is_not_said_to_keep_nothing(visit: Any, study: Study) -> None:
+    here = visit()
+    here.page.add_init_script(STORAGE_SLOW)
+    consent(here, study)
+    begin_block(here)
+    here.page.locator(".slider-input").first.wait_for()
+    here.page.route("**/responses", lambda route: route.abort())
+    rate_with_mouse(here, (0.5, 0.5))
+    assert here.page.locator("#unsent").get_attribute("data-waiting") == "1"
+    assert "keeps nothing" not in unsent(here, "One answer is")
+    unsent(here, "One answer is kept in this browser and will be sent by itself")
 
 
 def test_without_cookies_the_study_can_be_taken(visit: Any, study: Study) -> None:

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from almond.errors import InputError
 from ratings import services
 from ratings.models import Arrival, Attempt, Event, Participant, Response
 from ratings.services import Joined, Recruit
@@ -292,8 +293,18 @@ def test_behind_a_proxy_that_is_named_the_address_is_the_visitors(settings: Any)
 # People and robots
 
 
+def test_a_study_for_people_lets_no_simulated_participant_in() -> None:
+    study = make_study()
+    with pytest.raises(InputError, match=r"is for people.*a rehearsal"):
+        services.join(study=study, kind=Participant.Kind.ROBOT)
+    as_it_was_read = Study(pk=study.pk, rehearsal=True)
+    with pytest.raises(InputError, match="is for people"):
+        services.join(study=as_it_was_read, kind=Participant.Kind.ROBOT)
+    assert not Participant.objects.exists()
+
+
 def test_robots_take_no_slots_and_are_not_counted(staff_client: Any) -> None:
-    study = make_study(participants_planned=4, n_lists=2)
+    study = make_study(participants_planned=4, n_lists=2, rehearsal=True)
     for _ in range(3):
         robot = services.join(study=study, kind=Participant.Kind.ROBOT).participant
         answer_all(robot)

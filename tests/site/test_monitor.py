@@ -106,7 +106,7 @@ def steps_of(study: Study) -> dict[str, Callable[[Participant], None]]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_counted_step_by_step_is_what_is_counted_from_nothing(seed: int) -> None:
-    study = make_study(participants_planned=12)
+    study = make_study(participants_planned=12, rehearsal=True)
     people = [services.join(study=study).participant for _ in range(4)]
     people.append(services.join(study=study, kind=Participant.Kind.ROBOT).participant)
     rng = random.Random(seed)
@@ -273,7 +273,7 @@ def test_looks_while_people_answer_and_are_erased_end_up_right() -> None:
 
 
 def test_drop_out_balance_and_times_are_those_of_the_rows() -> None:
-    study = make_study(participants_planned=12, n_lists=4)
+    study = make_study(participants_planned=12, n_lists=4, rehearsal=True)
     people = [services.join(study=study).participant for _ in range(8)]
     services.join(study=study, kind=Participant.Kind.PREVIEW)
     robot = services.join(study=study, kind=Participant.Kind.ROBOT).participant

@@ -133,6 +133,43 @@ def test_nothing_is_editable_after_the_freeze(staff_client: Any, state: str) -> 
     assert (after.title, after.plan_digest) == (study.title, study.plan_digest)
 
 
+def inlines_of(page: Any) -> list[str]:
+    return [inline.formset.prefix for inline in page.context["inline_admin_formsets"]]
+
+
+def test_a_frozen_study_has_no_headings_over_nothing(staff_client: Any) -> None:
+    study = make_study(state=State.DRAFT)
+    everything = ["blocks", "hypotheses", "exclusions", "preregistration"]
+    assert inlines_of(staff_client.get(at("change", study))) == everything
+    study.hypotheses.create(name="H1", text="It is so.", test="classification")
+    freeze(study=study, by=None)
+    page = staff_client.get(at("change", study))
+    assert inlines_of(page) == ["blocks", "hypotheses"]
+    assert "preregistration-heading" not in page.content.decode()
+
+
+def test_who_may_not_add_rows_to_a_draft_sees_no_headings_over_nothing(client: Any) -> None:
+    reader = User.objects.create_user("reader", "r@example.org", "a long enough password", is_staff=True)
+    for name in ("study", "block", "hypothesis", "preregistration", "exclusion"):
+        reader.user_permissions.add(Permission.objects.get(codename=f"view_{name}"))
+    client.force_login(reader)
+    assert inlines_of(client.get(at("change", make_study(state=State.DRAFT)))) == ["blocks"]
+
+
+def test_a_study_has_one_preregistration_and_none_is_offered_beside_it(staff_client: Any) -> None:
+    for address in (reverse("admin:studies_study_add"), at("change", make_study(state=State.DRAFT))):
+        page = staff_client.get(address)
+        (inline,) = (
+            each for each in page.context["inline_admin_formsets"] if each.formset.prefix == "preregistration"
+        )
+        assert (inline.formset.total_form_count(), inline.formset.max_num) == (1, 1)
+        assert inline.is_collapsible
+    fields = study_form(matched_set=make_matched_set("other").pk, **{"preregistration-TOTAL_FORMS": 1})
+    fields |= {"preregistration-0-correction": "holm"}
+    assert staff_client.post(reverse("admin:studies_study_add"), fields).status_code == 302
+    assert not Preregistration.objects.exists()
+
+
 def test_a_draft_can_be_deleted(staff_client: Any) -> None:
     study = make_study(state=State.DRAFT)
     staff_client.post(at("delete", study), {"post": "yes"})

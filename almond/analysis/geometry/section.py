@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from almond.analysis.questions.base import Result, units_text
+from almond.analysis.vocabulary import Vocabulary
 from almond.report.document import Picture, Section, Table
 from almond.report.wording import decimal, fixed, p_cell, p_text, percent, signed, span
 
@@ -47,9 +48,9 @@ def _similarity_answer(result: Result, alpha: float) -> str | None:
     )
 
 
-def geometry_section(title: str, result: Result) -> Section:
+def geometry_section(words: Vocabulary, title: str, result: Result) -> Section:
     """Write the section: components, then canonical pairs, then dissimilarities."""
-    figures, tables, paragraphs, notes = [], [], [f"{units_text(result['units'])}."], []
+    figures, tables, paragraphs, notes = [], [], [f"{units_text(result['units'], words)}."], []
     if components := result["components"]:
         paragraphs.append(_components_text(components))
         caption = "Bars: eigenvalues. Line: what 95 % of permutations of whole themes stay below."
@@ -81,8 +82,8 @@ def geometry_section(title: str, result: Result) -> Section:
         )
     notes.append(
         f"B = {result['permutations']} permutations of themes, with the participants fixed. Similarity does "
-        "not ask what a distinction means: people who each see a target in a way of their own rate images of "
-        "one target alike, as scores do, even where their ratings agree on nothing."
+        f"not ask what a distinction means: people who each see a {words.group} in a way of their own rate "
+        f"{words.images} of one {words.group} alike, as scores do, even where their ratings agree on nothing."
     )
     return Section(
         title=title,
@@ -184,17 +185,19 @@ def _differences_table(similarity: Mapping[str, Any]) -> list[Table]:
     return [Table(head, rows, wrapped=(0,))] if rows else []
 
 
-def geometry_methods(settings: Result) -> str:
+def geometry_methods(words: Vocabulary, settings: Result) -> str:
     """Say how the geometry was analysed."""
     return (
-        "Geometry: principal components of the constructs’ correlations over images, retained by parallel "
+        f"Geometry: principal components of the constructs’ correlations over {words.images}, "
+        "retained by parallel "
         "analysis (Horn, 1965) with each construct’s column permuted by whole themes, 95th percentile; "
         "congruence of components between random halves of the participants. Canonical correlations of "
         "ratings and predicted responses, whole themes held out, ridge .1 on correlations, one-sided "
         "permutation p, family-wise by the largest pair. Representational similarity: Euclidean "
-        "dissimilarities of every participant’s ratings against those of each model over pairs of images of "
+        "dissimilarities of every participant’s ratings against those of each model over pairs of "
+        f"{words.images} of "
         "different themes, ρ-a; intervals by the dual bootstrap over participants and themes (Schütt et al., "
         "2023); noise ceiling from participants’ ranks. Permutations move whole themes, and within them "
-        "targets and directions as wholes "
+        f"{words.groups} and directions as wholes "
         f"(B = {settings['permutations']}, seed {settings['seed']})."
     )

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from almond.analysis.rating_profiles import Profiles, standardise, stimulus_profiles
 from almond.analysis.sample import Sample, apply_exclusions
 from almond.analysis.study_data import StudyData
+from almond.analysis.vocabulary import EXTERNAL, GUIDED, Vocabulary, vocabulary_of
 from almond.design.questions import DESCRIPTIONS, QUESTIONS
 from almond.progress import Progress
 from almond.report.document import KeyNumber, Section
@@ -47,6 +48,11 @@ class Context:
     ratings: pd.DataFrame
     constructs: tuple[str, ...]
     profiles: Profiles | None
+
+    @property
+    def words(self) -> Vocabulary:
+        """The words for what differs between the stimuli of this study."""
+        return EXTERNAL if self.data.plan.external else GUIDED
 
     def rng(self, *purpose: str) -> np.random.Generator:
         """Open the stream of random numbers of one purpose."""
@@ -133,6 +139,7 @@ class Question:
     :param key_number: result -> its main number.
     :param retest: the estimate of the whole test with its p, without what else ``run`` computes: the test is
         repeated under other exclusions. Without it ``run`` is.
+    :param in_words: the same question in other words; absent where its words fit every study.
     """
 
     name: str
@@ -149,6 +156,11 @@ class Question:
     headline: Callable[[Result, float], str | None] = lambda *_: None
     key_number: Callable[[Result], KeyNumber | None] = lambda _: None
     retest: Callable[[Context], EffectEstimate] | None = None
+    in_words: Callable[[Vocabulary], Question] | None = None
+
+    def worded(self, words: Vocabulary) -> Question:
+        """Return the question as the report of a study with these words asks it."""
+        return self if self.in_words is None else self.in_words(words)
 
 
 def plain_values(value: Any) -> Any:
@@ -170,8 +182,16 @@ def load_questions() -> list[Question]:
 
 
 def answered(data: Mapping[str, Any]) -> list[tuple[Question, Result]]:
-    """List the questions that an analysis could answer, each with its result, in the order of their runs."""
-    return [(question, data[question.name]) for question in load_questions() if data.get(question.name)]
+    """List the questions that an analysis could answer, each with its result, in the order of their runs.
+
+    They speak of targets or of conditions, as the study does.
+    """
+    words = vocabulary_of(data)
+    return [
+        (question.worded(words), data[question.name])
+        for question in load_questions()
+        if data.get(question.name)
+    ]
 
 
 def make_context(data: StudyData, settings: Settings) -> Context:
@@ -201,8 +221,8 @@ def count_units(rows: pd.DataFrame, profiles: Profiles | None = None) -> dict[st
     return units
 
 
-def units_text(units: Mapping[str, int]) -> str:
+def units_text(units: Mapping[str, int], words: Vocabulary = GUIDED) -> str:
     """Write ``40 participants, 12 base scenes of 6 themes, 48 stimuli``."""
     stimuli = f", {units['stimuli']} stimuli" if "stimuli" in units else ""
-    scenes = f"{units['scenes']} base scenes of {units['themes']} themes"
+    scenes = f"{units['scenes']} {words.scenes} of {units['themes']} themes"
     return f"{units['participants']} participants, {scenes}{stimuli}"

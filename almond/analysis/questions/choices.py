@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from almond.analysis.screening.shares import (
     people_table,
     share_forest,
 )
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
@@ -190,59 +192,60 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _headline(result: Result, alpha: float) -> str:
+def _headline(words: Vocabulary, result: Result, alpha: float) -> str:
     overall = result["overall"]
     if overall["p"] > alpha:
-        start = "Choices did not follow the manipulation beyond chance"
+        start = words.followed[0]
     elif overall["share"] > 0.5:
-        start = "Choices followed the manipulation"
+        start = words.followed[1]
     else:
-        start = "Choices were opposed to the manipulation"
-    image = "the image manipulated towards a higher predicted response"
+        start = words.followed[2]
     interval = percent_span(overall["low"], overall["high"])
     return (
-        f"{start}: participants chose {image} in {percent(overall['share'])} of trials (95 % CI {interval}; "
-        f"t({overall['df']:.0f}) = {overall['t']:.2f}, {p_text(overall['p'])})."
+        f"{start}: participants chose {words.expected} in {percent(overall['share'])} of trials "
+        f"(95 % CI {interval}; t({overall['df']:.0f}) = {overall['t']:.2f}, {p_text(overall['p'])})."
     )
 
 
-def _key_number(result: Result) -> KeyNumber:
+def _key_number(words: Vocabulary, result: Result) -> KeyNumber:
     overall = result["overall"]
     interval = percent_span(overall["low"], overall["high"])
-    return KeyNumber("aligned choices", percent(overall["share"]), f"95 % interval {interval}, chance 50 %")
+    return KeyNumber(
+        words.aligned_choices, percent(overall["share"]), f"95 % interval {interval}, chance 50 %"
+    )
 
 
 def _tests(result: Result) -> list[tuple[str, Result]]:
     return [("all", result["overall"]), *((row["target"], row) for row in result["targets"])]
 
 
-def _section(title: str, result: Result) -> Section:
+def _section(words: Vocabulary, title: str, result: Result) -> Section:
     overall = result["overall"]
     return Section(
         title=title,
         paragraphs=(
-            f"{overall['trials']} choices by {units_text(result['units'])}. The left image was chosen in "
-            f"{percent(overall['left_share'])} of trials.",
+            f"{overall['trials']} choices by {units_text(result['units'], words)}. "
+            f"The left {words.image} was chosen in {percent(overall['left_share'])} of trials.",
         ),
         figures=(
             Picture(
                 "choices",
                 "Above the line: observed share with its 95 % interval, participants and themes random. "
-                "Below: observed share in each base scene. Dashed: 50 %.",
+                f"Below: observed share in each {words.scene}. Dashed: 50 %.",
             ),
-            people_picture(result),
+            people_picture(result, words.aligned_choices),
         ),
         tables=(
-            _share_table(result),
-            model_table(_tests(result)),
-            people_table(overall["by_participant"], result["excluded"]),
+            _share_table(words, result),
+            model_table(_tests(result), words.group),
+            people_table(overall["by_participant"], result["excluded"], words.aligned),
         ),
         items=tuple(f"Not tested: {name}: {reason}." for name, reason in result["absent"].items()),
-        notes=_notes(result),
+        notes=_notes(words, result),
     )
 
 
-def _share_table(result: Result) -> Table:
+def _share_table(words: Vocabulary, result: Result) -> Table:
     rows = tuple(
         (
             name,
@@ -254,14 +257,14 @@ def _share_table(result: Result) -> Table:
         )
         for name, row in _tests(result)
     )
-    return Table(("target", "aligned", "95 % interval", "t (df)", "p", "p Holm"), rows)
+    return Table((words.group, words.aligned, "95 % interval", "t (df)", "p", "p Holm"), rows)
 
 
-def _notes(result: Result) -> tuple[str, ...]:
+def _notes(words: Vocabulary, result: Result) -> tuple[str, ...]:
     overall, tests = result["overall"], _tests(result)
     spread = ", ".join(f"{name} {sd:.2f}" for name, sd in overall["sd"].items())
     notes = [
-        "Aligned: the image manipulated towards a higher predicted response was chosen. Random effects’ "
+        f"{words.aligned.capitalize()}: {words.expected} was chosen. Random effects’ "
         f"standard deviations in log odds, mixed model of all choices: {spread}."
     ]
     if limited := [row for _, row in tests if row["limited"]]:
@@ -286,19 +289,19 @@ def _notes(result: Result) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _figures(result: Result) -> dict[str, Figure]:
+def _figures(words: Vocabulary, result: Result) -> dict[str, Figure]:
     overall = result["overall"]
     return {
-        "choices": share_forest(_tests(result), overall["by_scene"]),
-        PEOPLE: people_figure(overall["by_participant"], result["excluded"]),
+        "choices": share_forest(_tests(result), overall["by_scene"], words.aligned_choices),
+        PEOPLE: people_figure(overall["by_participant"], result["excluded"], words.aligned_choices),
     }
 
 
-def _methods(_: Result) -> str:
+def _methods(words: Vocabulary, _: Result) -> str:
     return (
-        "Choices: the share of trials in which the image manipulated towards a higher predicted response "
-        "was chosen, tested against one half by t with participants and themes (the prompts of the "
-        "images) random: two-way clustered variance (participants plus themes minus their cells, not "
+        f"Choices: the share of trials in which {words.expected} "
+        f"was chosen, tested against one half by t with participants and {words.themes} random: "
+        "two-way clustered variance (participants plus themes minus their cells, not "
         "below the larger of the two; Cameron, Gelbach & Miller, 2011), degrees of freedom from the "
         "smaller number of units, less one. Beside it, for estimates, a logistic mixed model (Laplace "
         "approximation) with random participants and themes and, where there are several, scenes within "
@@ -306,19 +309,24 @@ def _methods(_: Result) -> str:
     )
 
 
-QUESTION = Question(
-    name="choices",
-    title="Do people choose the image manipulated towards a higher predicted response?",
-    order=30,
-    work=0.15,
-    run=_run,
-    confirm=lambda context: share_test(tested_choices(context)).p,
-    section=_section,
-    methods=_methods,
-    figures=_figures,
-    p=lambda result: float(result["overall"]["p"]),
-    estimate=lambda result, aim: estimate_in(dict(_tests(result)), aim, value="share", null=0.5),
-    headline=_headline,
-    key_number=_key_number,
-    retest=_retest,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name="choices",
+        title=words.chosen,
+        order=30,
+        work=0.15,
+        run=_run,
+        confirm=lambda context: share_test(tested_choices(context)).p,
+        section=partial(_section, words),
+        methods=partial(_methods, words),
+        figures=partial(_figures, words),
+        p=lambda result: float(result["overall"]["p"]),
+        estimate=lambda result, aim: estimate_in(dict(_tests(result)), aim, value="share", null=0.5),
+        headline=partial(_headline, words),
+        key_number=partial(_key_number, words),
+        retest=_retest,
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)

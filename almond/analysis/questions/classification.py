@@ -8,6 +8,7 @@ theme in training and test alike, accuracy lies above chance in every study.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from almond.analysis.questions.base import (
 )
 from almond.analysis.rating_profiles import select
 from almond.analysis.rating_trials import RatingCube, rating_cube
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.progress import Progress
 from almond.report.confusion import confusion_figure
 from almond.report.document import KeyNumber, Picture, Section, Table
@@ -55,7 +57,7 @@ def _raised(context: Context) -> RatingCube:
         if target and direction == 1
     ]
     if not raised:
-        raise NotApplicable("no rated image was manipulated towards a higher predicted response of a target")
+        raise NotApplicable(context.words.none_raised)
     return rating_cube(context.ratings, select(rated, raised))
 
 
@@ -111,16 +113,13 @@ def f_text(difference: Result) -> str:
     return f"F({degrees}) = {value}, {p_text(difference['p'])}"
 
 
-def _headline(result: Result, alpha: float) -> str:
+def _headline(words: Vocabulary, result: Result, alpha: float) -> str:
     lda, interval, difference = result["lda"], result["interval"], result["difference"]
-    start = (
-        "Participants rated images differently depending on which region they were made for"
-        if difference["p"] <= alpha
-        else "Ratings did not depend on which region the images were made for, beyond chance"
-    )
+    start = words.identified[1] if difference["p"] <= alpha else words.identified[2]
     return (
-        f"{start} ({f_text(difference)}); from the ratings of an image its region was identified with an "
-        f"accuracy of {lda['accuracy']:.2f} (95 % CI {interval['low']:.2f} to {interval['high']:.2f}; chance "
+        f"{start} ({f_text(difference)}); from the ratings of {words.one} its {words.accuracy_of} was "
+        f"identified with an accuracy of {lda['accuracy']:.2f} (95 % CI {interval['low']:.2f} to "
+        f"{interval['high']:.2f}; chance "
         f"{lda['chance']:.2f})."
     )
 
@@ -131,64 +130,67 @@ def _key_number(result: Result) -> KeyNumber:
     return KeyNumber("accuracy", f"{lda['accuracy']:.2f}", note)
 
 
-def _section(title: str, result: Result) -> Section:
+def _section(words: Vocabulary, title: str, result: Result) -> Section:
     lda = result["lda"]
     low, _, high = lda["null_quantiles"]
     dropped = f" Left out for missing ratings: {', '.join(result['dropped'])}." if result["dropped"] else ""
     return Section(
         title=title,
         paragraphs=(
-            f"{_difference_text(result['difference'])} Images were classified by intended target from their "
-            "mean ratings alone; all images of a theme were held out in turn. "
-            f"{units_text(result['units'])}; at least {result['smallest_cell']} ratings behind every "
+            f"{_difference_text(words, result['difference'])} {words.images.capitalize()} were classified by "
+            f"{words.label} from their mean ratings alone; all {words.images} of a theme were held "
+            "out in turn. "
+            f"{units_text(result['units'], words)}; at least {result['smallest_cell']} ratings behind every "
             f"mean.{dropped}",
-            *_attainable_text(result),
+            *_attainable_text(words, result),
         ),
         figures=(
             Picture(
                 "confusion",
-                "Share of the images of each intended target (row) by predicted target, counts below.",
+                f"Share of the {words.images} of each {words.label} (row) by predicted {words.group}, counts "
+                "below.",
                 small=True,
             ),
             Picture(
                 "null",
                 f"The observed accuracy against {lda['permutations']} permutations; 95 % of those lie "
                 f"between {low:.2f} and {high:.2f}, their mean is {lda['null_mean']:.3f}. "
-                "Dashed: 1 / number of targets.",
+                f"Dashed: 1 / number of {words.groups}.",
             ),
         ),
-        tables=_tables(result),
+        tables=_tables(words, result),
         notes=(
-            f"B = {lda['permutations']} permutations of the targets’ names within themes, seed "
+            f"B = {lda['permutations']} permutations of the {words.groups}’ names within themes, seed "
             f"{lda['seed']}. The permutation tests hold the participants fixed: their p is about these "
             "people, not about people in general.",
         ),
     )
 
 
-def _difference_text(difference: Result) -> str:
+def _difference_text(words: Vocabulary, difference: Result) -> str:
     limited = " (the least p that so few themes allow)" if difference["limited"] else ""
     return (
-        f"Difference between the targets’ rating profiles, participants and themes random: "
+        f"Difference between the {words.groups}’ rating profiles, participants and themes random: "
         f"{f_text(difference)}{limited}. Participants alone account for "
         f"{percent(difference['share_people'])} of the error variance, themes alone for "
         f"{percent(difference['share_themes'])}."
     )
 
 
-def _attainable_text(result: Result) -> tuple[str, ...]:
+def _attainable_text(words: Vocabulary, result: Result) -> tuple[str, ...]:
     attainable = result["attainable"]
     if attainable is None:
         return ()
     return (
         "Attainable: from the mean ratings of one random half of the participants, the other half’s ratings "
-        f"of an image were recognised among those of its scene in {percent(attainable['accuracy'])} of cases "
+        f"of {words.one} were recognised among those of its scene in "
+        f"{percent(attainable['accuracy'])} of cases "
         f"(central 95 % of {attainable['splits']} splits {percent(attainable['low'])} to "
         f"{percent(attainable['high'])}, chance {percent(attainable['chance'])}).",
     )
 
 
-def _tables(result: Result) -> tuple[Table, ...]:
+def _tables(words: Vocabulary, result: Result) -> tuple[Table, ...]:
     methods = tuple(
         (
             words,
@@ -209,21 +211,21 @@ def _tables(result: Result) -> tuple[Table, ...]:
     themes = tuple((name, decimal(share, 2)) for name, share in result["lda"]["theme_accuracy"].items())
     return (
         Table(("classifier", "accuracy", "1/k", "permuted", "p, people fixed"), methods, wrapped=(0,)),
-        Table(pair_head, pairs, folded="Every pair of targets"),
+        Table(pair_head, pairs, folded=f"Every pair of {words.groups}"),
         Table(("theme", "accuracy"), themes, folded="Accuracy by theme", wrapped=(0,)),
     )
 
 
-def _figures(result: Result) -> dict[str, Figure]:
+def _figures(words: Vocabulary, result: Result) -> dict[str, Figure]:
     lda = result["lda"]
-    labels = {"row_label": "intended", "column_label": "predicted from ratings"}
+    labels = {"row_label": words.row, "column_label": "predicted from ratings"}
     return {
         "confusion": confusion_figure(lda["confusion"], lda["classes"], **labels),
-        "null": _null_figure(lda),
+        "null": _null_figure(words, lda),
     }
 
 
-def _null_figure(lda: Result) -> Figure:
+def _null_figure(words: Vocabulary, lda: Result) -> Figure:
     """Draw balanced accuracy over permutations, and the observed one."""
     values = np.asarray(lda["null"]["accuracy"], dtype=float)
     counts = np.asarray(lda["null"]["count"], dtype=float)
@@ -240,23 +242,26 @@ def _null_figure(lda: Result) -> Figure:
     low, high = min(values.min(), lda["accuracy"]), max(values.max(), lda["accuracy"])
     margin = 0.12 * (high - low) + 0.02
     axes.set_xlim(low - margin, high + margin)
-    axes.set_xlabel("balanced accuracy with targets permuted within themes")
+    axes.set_xlabel(f"balanced accuracy with {words.groups} permuted within themes")
     return figure
 
 
-def _methods(settings: Result) -> str:
+def _methods(words: Vocabulary, settings: Result) -> str:
     return (
-        "Classification: ratings of the images manipulated towards a higher predicted response. "
-        "Difference between targets: sum of squares between the targets’ standardised rating profiles, "
+        f"Classification: {words.compared} "
+        f"Difference between {words.groups}: sum of squares between the {words.groups}’ standardised rating "
+        "profiles, "
         "within scenes and participants, over the trace of its two-way clustered covariance (participants "
         "and themes random; Cameron, Gelbach & Miller, 2011), with F by Box’s approximation. Accuracy: "
         "shrinkage linear discriminant analysis (shrinkage 0.2) of images’ mean profiles; beside it "
         "partial least squares discriminant analysis, and the first on profiles centred within scene; "
         "each theme held out in turn, scaling learned on the others; balanced accuracy, its interval with "
         "what is right clustered by theme and a tenth of the participants left out in turn. In the "
-        "permutation tests the targets change names within themes, as wholes, participants fixed, and the "
+        f"permutation tests the {words.groups} change names within themes, as wholes, participants "
+        "fixed, and the "
         f"whole cross-validation is repeated (B = {settings['permutations']} permutations, seed "
-        f"{settings['seed']}), p = (1 + b) / (1 + B). Pairs of targets: accuracy from the same scores, "
+        f"{settings['seed']}), p = (1 + b) / (1 + B). Pairs of {words.groups}: accuracy from the same "
+        "scores, "
         "family-wise p from the largest pair in every permutation, Holm’s beside it. Chance is re-derived "
         "as the mean over permutations."
     )
@@ -271,19 +276,24 @@ def _estimate(result: Result, aim: Aim) -> EffectEstimate | None:
     return EffectEstimate(lda["accuracy"], lda["chance"], p, interval["low"], interval["high"])
 
 
-QUESTION = Question(
-    name="classification",
-    title="Do rating profiles identify the intended region?",
-    order=10,
-    work=0.6,
-    run=_run,
-    confirm=lambda context: profile_difference(_raised(context).trials()).p,
-    section=_section,
-    methods=_methods,
-    figures=_figures,
-    p=lambda result: float(result["difference"]["p"]),
-    estimate=_estimate,
-    headline=_headline,
-    key_number=_key_number,
-    retest=_retest,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name="classification",
+        title=words.identified[0],
+        order=10,
+        work=0.6,
+        run=_run,
+        confirm=lambda context: profile_difference(_raised(context).trials()).p,
+        section=partial(_section, words),
+        methods=partial(_methods, words),
+        figures=partial(_figures, words),
+        p=lambda result: float(result["difference"]["p"]),
+        estimate=_estimate,
+        headline=partial(_headline, words),
+        key_number=_key_number,
+        retest=_retest,
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from almond.analysis.questions.base import Context, Question, Result, count_units, units_text
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.progress import Progress
 from almond.report.document import Picture, Section, Table
 from almond.report.figures_style import ACCENT, new_figure
@@ -152,7 +154,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _section(title: str, result: Result) -> Section:
+def _section(words: Vocabulary, title: str, result: Result) -> Section:
     values = tuple(
         (
             row["construct"],
@@ -188,7 +190,7 @@ def _section(title: str, result: Result) -> Section:
     )
     return Section(
         title=title,
-        paragraphs=(f"{units_text(result['units'])}.",),
+        paragraphs=(f"{units_text(result['units'], words)}.",),
         figures=(Picture("distributions", "Ratings of each construct on its own scale."),),
         items=tuple(_extremes(result, row["construct"]) for row in result["distributions"]),
         tables=tuple(table for table in tables if table.rows),
@@ -234,13 +236,18 @@ def _methods(_: Result) -> str:
     )
 
 
-QUESTION = Question(
-    name="distributions",
-    title="How are the ratings distributed?",
-    order=45,
-    work=0.03,
-    run=_run,
-    section=_section,
-    methods=_methods,
-    figures=_figures,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name="distributions",
+        title="How are the ratings distributed?",
+        order=45,
+        work=0.03,
+        run=_run,
+        section=partial(_section, words),
+        methods=_methods,
+        figures=_figures,
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from almond.analysis.geometry.section import geometry_headline, geometry_methods
 from almond.analysis.questions.base import Context, NotApplicable, Question, count_units
 from almond.analysis.rating_profiles import Profiles, select
 from almond.analysis.rating_trials import rating_cube
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.exchange.schema import LOWLEVEL
 from almond.progress import Progress
@@ -181,14 +183,19 @@ def _similarity(context: Context, images: ComparedImages) -> dict[str, Any]:
     return vars(similarity)
 
 
-QUESTION = Question(
-    name="geometry",
-    title="What is the geometry of the ratings, and of the predicted responses?",
-    order=47,
-    work=0.15,
-    run=_run,
-    section=geometry_section,
-    methods=geometry_methods,
-    figures=geometry_figures,
-    headline=geometry_headline,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name="geometry",
+        title="What is the geometry of the ratings, and of the predicted responses?",
+        order=47,
+        work=0.15,
+        run=_run,
+        section=partial(geometry_section, words),
+        methods=partial(geometry_methods, words),
+        figures=geometry_figures,
+        headline=geometry_headline,
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)

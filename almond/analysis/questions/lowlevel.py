@@ -8,6 +8,7 @@ The difference of two accuracies, and its permutation p, are descriptions: parti
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from almond.analysis.questions.base import (
 from almond.analysis.questions.classification import f_text
 from almond.analysis.rating_profiles import Profiles, select
 from almond.analysis.rating_trials import rating_cube
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import Picture, Section, Table
@@ -36,15 +38,11 @@ from almond.report.wording import decimal, p_cell, p_text, percent, span
 from almond.stats.clustered.components import UNITS_PER_COMPONENT
 
 MIN_THEMES = 4
-DIRECT = (
-    "What remains is a direct effect, one beside the features. Where the manipulation works through colour "
-    "or contrast, the features carry part of its effect, so that what remains is not the whole effect."
-)
 ROWS = (
-    ("targets", "targets alone"),
-    ("targets_beside", "targets, features as covariates"),
+    ("targets", "{groups} alone"),
+    ("targets_beside", "{groups}, features as covariates"),
     ("features", "features alone"),
-    ("features_beside", "features, targets as covariates"),
+    ("features_beside", "features, {groups} as covariates"),
 )
 SOURCES = (
     ("ratings", "ratings"),
@@ -56,7 +54,7 @@ SOURCES = (
 def _run(context: Context, progress: Progress) -> dict[str, Any]:
     features = feature_table(context.data.stimuli)
     rated = context.rated_profiles()
-    profiles, missing = _raised_with_features(rated, set(features.index))
+    profiles, missing = _raised_with_features(context.words, rated, set(features.index))
     themes = len(set(profiles.themes))
     if themes < MIN_THEMES:
         raise InputError("low-level features", f"images of {themes} themes", f"at least {MIN_THEMES}")
@@ -87,7 +85,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _raised_with_features(rated: Profiles, known: set[Any]) -> tuple[Profiles, list[str]]:
+def _raised_with_features(words: Vocabulary, rated: Profiles, known: set[Any]) -> tuple[Profiles, list[str]]:
     """Select the images that were manipulated upwards and have features; list those without features."""
     raised = [
         row
@@ -95,54 +93,57 @@ def _raised_with_features(rated: Profiles, known: set[Any]) -> tuple[Profiles, l
         if target and direction == 1
     ]
     if not raised:
-        raise NotApplicable("no rated image was manipulated towards a higher predicted response of a target")
+        raise NotApplicable(words.none_raised)
     complete = [row for row in raised if rated.stimuli[row] in known]
     if not complete:
-        raise NotApplicable("no rated image that was manipulated has low-level features")
+        raise NotApplicable(words.none_measured)
     return select(rated, complete), sorted({rated.stimuli[row] for row in raised} - known)
 
 
-def _headline(result: Result, alpha: float) -> str:
+def _headline(words: Vocabulary, result: Result, alpha: float) -> str:
     test, accuracy = result["tests"]["targets_beside"], result["accuracy"]
     end = "beyond the images’ low-level features"
     start = (
-        f"The targets’ rating profiles differed {end}"
+        f"The {words.groups}’ rating profiles differed {end}"
         if test["p"] <= alpha
-        else f"The targets’ rating profiles were not shown to differ {end}"
+        else f"The {words.groups}’ rating profiles were not shown to differ {end}"
     )
     return (
-        f"{start} ({f_text(test)}); the target of an image was identified with an accuracy of "
+        f"{start} ({f_text(test)}); the {words.group} of {words.one} was identified with an accuracy of "
         f"{accuracy['ratings']['accuracy']:.2f} from its ratings, {accuracy['adjusted']['accuracy']:.2f} "
         f"from its ratings less what the features predict, and {accuracy['features']['accuracy']:.2f} from "
         f"the features alone (chance {accuracy['chance']:.2f})."
     )
 
 
-def _section(title: str, result: Result) -> Section:
+def _section(words: Vocabulary, title: str, result: Result) -> Section:
     accuracy, tests = result["accuracy"], result["tests"]
     return Section(
         title=title,
         paragraphs=(
-            f"{units_text(result['units'])}, {len(result['features'])} features ({_listed(result)}) within "
+            f"{units_text(result['units'], words)}, {len(result['features'])} features "
+            f"({_listed(result)}) within "
             f"scenes, of which {_components_text(result)} stand as covariates. "
-            f"Difference between the targets’ rating profiles with these covariates: "
+            f"Difference between the {words.groups}’ rating profiles with these covariates: "
             f"{f_text(tests['targets_beside'])}; {percent(tests['retained'])} of the sum of squares "
-            "between targets remain.",
-            f"Manipulation check: the features alone tell the target of an image with an accuracy of "
-            f"{accuracy['features']['accuracy']:.2f} ({p_text(accuracy['features']['p'])}, targets permuted "
-            f"within themes; chance {accuracy['chance']:.2f}). {DIRECT}",
+            f"between {words.groups} remain.",
+            f"{words.check}: the features alone tell the {words.group} of {words.one} with an accuracy of "
+            f"{accuracy['features']['accuracy']:.2f} ({p_text(accuracy['features']['p'])}, "
+            f"{words.groups} permuted "
+            f"within themes; chance {accuracy['chance']:.2f}). {words.direct}",
         ),
         figures=(
             Picture(
                 "lowlevel",
-                "Balanced accuracy with which the target of an image is identified, each theme held out in "
+                f"Balanced accuracy with which the {words.group} of {words.one} is identified, each "
+                "theme held out in "
                 "turn, with 95 % intervals. Dashed: chance.",
             ),
         ),
         items=(f"Without features: {', '.join(result['without_features'])}.",)
         if result["without_features"]
         else (),
-        tables=(_test_table(tests), _accuracy_table(accuracy)),
+        tables=(_test_table(words, tests), _accuracy_table(words, accuracy)),
         notes=(
             f"Ratings less features, accuracies: {_signed_difference(accuracy)}, by "
             f"{result['permutations']} permutations of both, participants fixed: a description, not a test.",
@@ -170,30 +171,32 @@ def _limited_note(tests: Result) -> tuple[str, ...]:
     return ("‡ The least p that the number of themes and participants allows.",) if limited else ()
 
 
-def _test_table(tests: Result) -> Table:
+def _test_table(words: Vocabulary, tests: Result) -> Table:
     rows = tuple(
         (
-            words,
+            said.format(groups=words.groups),
             decimal(tests[name]["f"], 2, absent="not defined"),
             f"{tests[name]['df1']:.1f}, {tests[name]['df2']:.1f}",
             p_cell(tests[name]["p"]) + (" ‡" if tests[name]["limited"] else ""),
         )
-        for name, words in ROWS
+        for name, said in ROWS
     )
     return Table(("what explains ratings", "F", "df", "p"), rows, wrapped=(0,))
 
 
-def _accuracy_table(accuracy: Result) -> Table:
+def _accuracy_table(words: Vocabulary, accuracy: Result) -> Table:
     rows = tuple(
         (
-            words,
+            said,
             decimal(accuracy[name]["accuracy"]),
             span(accuracy[name]["low"], accuracy[name]["high"], sign=""),
             p_cell(accuracy[name]["p"], absent=""),
         )
-        for name, words in SOURCES
+        for name, said in SOURCES
     )
-    return Table(("target identified from", "accuracy", "95 %", "p, people fixed"), rows, wrapped=(0,))
+    return Table(
+        (f"{words.group} identified from", "accuracy", "95 %", "p, people fixed"), rows, wrapped=(0,)
+    )
 
 
 def _figures(result: Result) -> dict[str, Figure]:
@@ -211,18 +214,21 @@ def _figures(result: Result) -> dict[str, Figure]:
     return {"lowlevel": figure}
 
 
-def _methods(settings: Result) -> str:
+def _methods(words: Vocabulary, settings: Result) -> str:
     return (
         "Low-level features: medians of the colour channels, luminance, contrast, spectral power below 6 and "
         "above 24 cycles per image, edge energy, each centred within scene and scaled. Their first principal "
         f"components, one for every {UNITS_PER_COMPONENT} themes (a number that no rating decides), are "
-        "covariates of the regression of ratings on targets, within scenes and participants; the sum of "
-        "squares between targets beside them is tested over the trace of its two-way clustered covariance, "
+        f"covariates of the regression of ratings on {words.groups}, within scenes and participants; "
+        "the sum of "
+        f"squares between {words.groups} beside them is tested over the trace of its two-way "
+        "clustered covariance, "
         "participants and themes random, both by jackknife (MacKinnon, Nielsen & Webb, 2023), with F by "
         "Box’s approximation. Accuracies: shrinkage linear discriminant analysis, each theme held out in "
         "turn, scaling, components and the regression of ratings on them learned on the other themes; "
-        f"permutations of targets within themes (B = {settings['permutations']}, seed {settings['seed']}) "
-        f"hold the participants fixed. {DIRECT}"
+        f"permutations of {words.groups} within themes (B = {settings['permutations']}, seed "
+        f"{settings['seed']}) "
+        f"hold the participants fixed. {words.direct}"
     )
 
 
@@ -235,16 +241,21 @@ def _estimate(result: Result, aim: Aim) -> EffectEstimate | None:
     return EffectEstimate(row["accuracy"], accuracy["chance"], p, row["low"], row["high"])
 
 
-QUESTION = Question(
-    name="lowlevel",
-    title="Do rating profiles differ beyond low-level features of the images?",
-    order=15,
-    work=0.2,
-    run=_run,
-    section=_section,
-    methods=_methods,
-    figures=_figures,
-    p=lambda result: float(result["tests"]["targets_beside"]["p"]),
-    estimate=_estimate,
-    headline=_headline,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name="lowlevel",
+        title="Do rating profiles differ beyond low-level features of the images?",
+        order=15,
+        work=0.2,
+        run=_run,
+        section=partial(_section, words),
+        methods=partial(_methods, words),
+        figures=_figures,
+        p=lambda result: float(result["tests"]["targets_beside"]["p"]),
+        estimate=_estimate,
+        headline=partial(_headline, words),
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)

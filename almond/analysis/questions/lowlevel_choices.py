@@ -9,6 +9,7 @@ says so.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -35,7 +36,7 @@ from almond.analysis.questions.base import (
     units_text,
 )
 from almond.analysis.questions.classification import f_text
-from almond.analysis.questions.lowlevel import DIRECT
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import Picture, Section, Table
@@ -52,7 +53,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     features = feature_table(context.data.stimuli)
     rows = context.sample.choices
     if (rows["intended_target"] == "").any():
-        raise NotApplicable("some pairs have no intended target")
+        raise NotApplicable(context.words.ungrouped)
     measured = rows["left_stimulus"].isin(features.index) & rows["right_stimulus"].isin(features.index)
     left_out = int((~measured).sum())
     rows = rows[measured].reset_index(drop=True)
@@ -61,7 +62,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     trials = choice_trials(rows, features)
     progress.report(0.3, "choices at no low-level difference")
     targets, absent = _by_target(rows, features)
-    scores, untested = _scores(trials, context.data.stimuli)
+    scores, untested = _scores(context.words, trials, context.data.stimuli)
     return {
         "units": count_units(rows) | {"stimuli": 2 * int(rows["pair_id"].nunique())},
         "unit": "participants and themes, both random",
@@ -92,11 +93,13 @@ def _by_target(rows: pd.DataFrame, features: pd.DataFrame) -> tuple[list[dict[st
     return table, absent
 
 
-def _scores(trials: PairTrials, stimuli: pd.DataFrame) -> tuple[dict[str, SlopeTest] | None, str]:
+def _scores(
+    words: Vocabulary, trials: PairTrials, stimuli: pd.DataFrame
+) -> tuple[dict[str, SlopeTest] | None, str]:
     """Test the difference of predicted scores, alone and beside the low-level differences."""
     scores = score_differences(trials.rows, stimuli)
     if scores is None:
-        return None, "some image has no predicted response of its own target"
+        return None, words.unscored
     try:
         return {
             "alone": score_test(trials, scores, adjusted=False),
@@ -110,18 +113,19 @@ def _t_text(row: Result) -> str:
     return f"t({row['df']:.0f}) = {row['t']:.2f}, {p_text(row['p'])}"
 
 
-def _headline(result: Result, alpha: float) -> str:
+def _headline(words: Vocabulary, result: Result, alpha: float) -> str:
     overall = result["overall"]
     if overall["p"] > alpha:
-        start = "Beside low-level differences, choices did not follow the manipulation beyond chance"
+        start = words.beside[0]
     elif overall["at_zero"] > 0.5:
-        start = "Choices followed the manipulation beside low-level differences"
+        start = words.beside[1]
     else:
-        start = "Choices were opposed to the manipulation beside low-level differences"
+        start = words.beside[2]
     interval = percent_span(overall["low"], overall["high"])
     return (
-        f"{start}: between images without such a difference, the one manipulated towards a higher predicted "
-        f"response is expected to be chosen in {percent(overall['at_zero'])} of trials (95 % CI {interval}; "
+        f"{start}: between {words.images} without such a difference, "
+        f"{words.at_zero} is expected to be chosen in {percent(overall['at_zero'])} of trials (95 % "
+        f"CI {interval}; "
         f"{_t_text(overall)})."
     )
 
@@ -130,25 +134,27 @@ def _tests(result: Result) -> list[tuple[str, Result]]:
     return [("all", result["overall"]), *((row["target"], row) for row in result["targets"])]
 
 
-def _section(title: str, result: Result) -> Section:
+def _section(words: Vocabulary, title: str, result: Result) -> Section:
     overall = result["overall"]
     count = overall["components"]
     noun = "component" if count == 1 else "components"
     return Section(
         title=title,
         paragraphs=(
-            f"{overall['trials']} choices by {units_text(result['units'])}. The signed differences of "
-            f"{len(result['features'])} features between the images of a pair stand as {count} principal "
+            f"{overall['trials']} choices by {units_text(result['units'], words)}. The signed differences of "
+            f"{len(result['features'])} features between the {words.images} of a pair stand as "
+            f"{count} principal "
             f"{noun} ({percent(overall['explained'])} of their squares). Do they explain which choices are "
-            f"aligned? {f_text(result['differences'])}. Where the image manipulated upwards is on the left, "
-            f"the share of aligned choices changes by {signed(result['side']['estimate'])} "
-            f"({_t_text(result['side'])}). {_score_text(result)}",
-            DIRECT,
+            f"{words.aligned}? {f_text(result['differences'])}. Where {words.high} is on the left, "
+            f"the share of {words.aligned_choices} changes by {signed(result['side']['estimate'])} "
+            f"({_t_text(result['side'])}). {_score_text(words, result)}",
+            words.direct,
         ),
         figures=(
             Picture(
                 "lowlevel_choices",
-                "Filled: share of aligned choices expected at no low-level difference, with its 95 % "
+                f"Filled: share of {words.aligned_choices} expected at no low-level difference, with "
+                "its 95 % "
                 "interval. Hollow: observed share. Dashed: 50 %.",
             ),
         ),
@@ -160,24 +166,25 @@ def _section(title: str, result: Result) -> Section:
                 else []
             ),
         ),
-        tables=(_share_table(result),),
-        notes=_notes(result),
+        tables=(_share_table(words, result),),
+        notes=_notes(words, result),
     )
 
 
-def _score_text(result: Result) -> str:
+def _score_text(words: Vocabulary, result: Result) -> str:
     if result["score"] is None:
         return f"Predicted responses as a predictor: not tested ({result['score_absent']})."
     alone, adjusted = result["score"]["alone"], result["score"]["adjusted"]
     return (
-        "Per standard deviation of difference in predicted response, within targets, the share of aligned "
-        f"choices changes by {signed(alone['estimate'])} (95 % CI {span(alone['low'], alone['high'])}; "
+        f"Per standard deviation of difference in predicted response, within {words.groups}, the share of "
+        f"{words.aligned_choices} changes by {signed(alone['estimate'])} (95 % CI "
+        f"{span(alone['low'], alone['high'])}; "
         f"{_t_text(alone)}), beside low-level differences by {signed(adjusted['estimate'])} "
         f"({_t_text(adjusted)})."
     )
 
 
-def _share_table(result: Result) -> Table:
+def _share_table(words: Vocabulary, result: Result) -> Table:
     rows = tuple(
         (
             name,
@@ -190,20 +197,21 @@ def _share_table(result: Result) -> Table:
         )
         for name, row in _tests(result)
     )
-    return Table(("target", "aligned", "at no difference", "95 %", "t (df)", "p", "p Holm"), rows)
+    return Table((words.group, words.aligned, "at no difference", "95 %", "t (df)", "p", "p Holm"), rows)
 
 
-def _notes(result: Result) -> tuple[str, ...]:
+def _notes(words: Vocabulary, result: Result) -> tuple[str, ...]:
     limited = any(row["limited"] for _, row in _tests(result))
     least = ("‡ The least p that the number of participants and themes allows.",) if limited else ()
     return (
-        "At no difference: the intercept of a linear regression of aligned choices, which need not lie "
+        f"At no difference: the intercept of a linear regression of {words.aligned_choices}, which "
+        "need not lie "
         "between 0 and 1; the interval ends there. It extrapolates where all pairs differ in one direction.",
         *least,
     )
 
 
-def _figures(result: Result) -> dict[str, Figure]:
+def _figures(words: Vocabulary, result: Result) -> dict[str, Figure]:
     """Draw shares at no difference (filled, with intervals) and observed ones (hollow)."""
     tests = _tests(result)
     figure, axes = new_forest(["all choices", *(name for name, _ in tests[1:])], 0.36, reference=50.0)
@@ -212,34 +220,41 @@ def _figures(result: Result) -> dict[str, Figure]:
         dot_with_interval(axes, y - 0.1, middle, low, high, size=8.5 if y == 0 else 6.5)
         dot_with_interval(axes, y + 0.16, 100 * row["share"], None, None, color=SECOND, hollow=True, size=5.5)
     axes.set_xlim(min(-2, *(100 * row["at_zero"] - 3 for _, row in tests)), 104)
-    axes.set_xlabel("aligned choices, %")
+    axes.set_xlabel(f"{words.aligned_choices}, %")
     return {"lowlevel_choices": figure}
 
 
-def _methods(_: Result) -> str:
+def _methods(words: Vocabulary, _: Result) -> str:
     return (
-        "Choices and low-level features: linear regression of aligned (0 or 1) on the differences of "
-        "features between the image manipulated towards a higher predicted response and the other, as "
+        f"Choices and low-level features: linear regression of {words.aligned} (0 or 1) on the "
+        "differences of "
+        f"features between {words.expected} and the other, as "
         f"principal components about zero (one for every {UNITS_PER_COMPONENT} themes, a number that no "
-        "choice decides), and on the screen’s side. The intercept is the share of aligned choices at no "
+        "choice decides), and on the screen’s side. The intercept is the share of "
+        f"{words.aligned_choices} at no "
         "difference; it is tested against one half by t, participants and themes random (two-way clustered "
         "covariance, both parts by jackknife; MacKinnon, Nielsen & Webb, 2023), degrees of freedom from the "
         "smaller number of units, less one, and one less for each component. The differences are tested "
-        "jointly by F with Box’s approximation, the difference of predicted responses within targets by t. "
-        + DIRECT
+        "jointly by F with Box’s approximation, the difference of predicted responses within "
+        f"{words.groups} by t. " + words.direct
     )
 
 
-QUESTION = Question(
-    name="lowlevel_choices",
-    title="Are choices aligned where images do not differ in low-level features?",
-    order=35,
-    work=0.05,
-    run=_run,
-    section=_section,
-    methods=_methods,
-    figures=_figures,
-    p=lambda result: float(result["overall"]["p"]),
-    estimate=lambda result, aim: estimate_in(dict(_tests(result)), aim, value="at_zero", null=0.5),
-    headline=_headline,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name="lowlevel_choices",
+        title=words.aligned_beside,
+        order=35,
+        work=0.05,
+        run=_run,
+        section=partial(_section, words),
+        methods=partial(_methods, words),
+        figures=partial(_figures, words),
+        p=lambda result: float(result["overall"]["p"]),
+        estimate=lambda result, aim: estimate_in(dict(_tests(result)), aim, value="at_zero", null=0.5),
+        headline=partial(_headline, words),
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)

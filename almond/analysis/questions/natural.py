@@ -189,9 +189,7 @@ def _families(
     """Correlate ratings with the predictors of each family; None where stimuli.csv holds none of it."""
     stimuli = context.data.stimuli.set_index("stimulus_id")
     if (stimuli["intended_target"] != "").any():
-        raise NotApplicable(
-            "the stimuli have intended targets; this test is for images that were not manipulated"
-        )
+        raise NotApplicable(context.words.made)
     rated = context.rated_profiles()
     families = {"scores": context.data.score_columns, "norms": context.data.norm_columns}
     if not any(families.values()):

@@ -9,6 +9,7 @@ points, such as the site's slider, is left to the linear model of shifts.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from almond.analysis.questions.base import (
     estimate_in,
     units_text,
 )
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
@@ -158,9 +160,9 @@ def _strongest(result: Result) -> Result:
     return min(_cells(result), key=lambda row: (float(row["p_holm"]), float(row["p"])))
 
 
-def _headline(result: Result, alpha: float) -> str:
+def _headline(words: Vocabulary, result: Result, alpha: float) -> str:
     row, count = _strongest(result), len(_cells(result))
-    what = "with the direction of the manipulation" if result["mode"] == "direction" else "between conditions"
+    what = f"with {words.varied}" if result["mode"] == "direction" else "between conditions"
     start = f"Ratings on few points {'differed' if _p(result) <= alpha else 'did not differ'} {what}"
     by = f" by {row['target']}" if row["target"] != ALL else ""
     test = f"F({row['df1']}, {row['df2']:.0f}) = {fixed(row['f'], 2)}"
@@ -185,28 +187,30 @@ def _marks(row: Result) -> str:
     return "".join(f" {mark}" for holds, mark in marks if holds)
 
 
-def _section(title: str, result: Result) -> Section:
-    tables = [_direction_table(result)] if result["mode"] == "direction" else [_condition_table(result)]
+def _section(words: Vocabulary, title: str, result: Result) -> Section:
+    tables = (
+        [_direction_table(words, result)] if result["mode"] == "direction" else [_condition_table(result)]
+    )
     return Section(
         title=title,
-        paragraphs=(f"{units_text(result['units'])}.",),
+        paragraphs=(f"{units_text(result['units'], words)}.",),
         figures=(Picture("ordinal", "Log odds of a higher rating, with 95 % intervals."),),
         items=(
-            *dict.fromkeys(_unused(row) for row in result["tests"] if row["unused"]),
+            *dict.fromkeys(_unused(words, row) for row in result["tests"] if row["unused"]),
             *(f"Not tested: {name}: {reason}." for name, reason in result["absent"].items()),
         ),
-        tables=(*tables, _model_table(result)),
-        notes=_notes(result),
+        tables=(*tables, _model_table(words, result)),
+        notes=_notes(words, result),
     )
 
 
-def _unused(row: Result) -> str:
+def _unused(words: Vocabulary, row: Result) -> str:
     points = ", ".join(f"{point:g}" for point in row["unused"])
-    by = "" if row["target"] == ALL else f" on images of {row['target']}"
+    by = "" if row["target"] == ALL else f" on {words.images} of {row['target']}"
     return f"{row['construct'].capitalize()}: nobody used {points}{by}."
 
 
-def _direction_table(result: Result) -> Table:
+def _direction_table(words: Vocabulary, result: Result) -> Table:
     rows = tuple(
         (
             row["target"],
@@ -220,7 +224,7 @@ def _direction_table(result: Result) -> Table:
         )
         for row in result["tests"]
     )
-    head = ("target", "rating", "log odds", "95 % interval", "t (df)", "p", "p Holm", "p likelihood")
+    head = (words.group, "rating", "log odds", "95 % interval", "t (df)", "p", "p Holm", "p likelihood")
     return Table(head, rows, text=(0, 1))
 
 
@@ -240,7 +244,7 @@ def _condition_table(result: Result) -> Table:
     return Table(head, rows, text=(0, 1, 5), wrapped=(5,))
 
 
-def _model_table(result: Result) -> Table:
+def _model_table(words: Vocabulary, result: Result) -> Table:
     rows = tuple(
         (
             row["target"],
@@ -251,11 +255,11 @@ def _model_table(result: Result) -> Table:
         )
         for row in result["tests"]
     )
-    head = ("target", "rating", "ratings", "thresholds", "random standard deviations")
+    head = (words.group, "rating", "ratings", "thresholds", "random standard deviations")
     return Table(head, rows, text=(0, 1, 3, 4), wrapped=(3, 4), folded="The models: thresholds and spread")
 
 
-def _notes(result: Result) -> tuple[str, ...]:
+def _notes(words: Vocabulary, result: Result) -> tuple[str, ...]:
     said = (
         ("limited", "‡ The least p that the number of participants and themes allows."),
         ("singular", "† A variance was estimated as zero."),
@@ -267,8 +271,8 @@ def _notes(result: Result) -> tuple[str, ...]:
         ("on_bound", "¶ A parameter is the largest that is searched: not an estimate."),
     )
     shift = (
-        "Log odds of a higher rating for images manipulated towards a higher predicted response against "
-        "those towards a lower one, for a typical participant and theme."
+        f"Log odds of a higher rating for {words.raised} against "
+        f"{words.against}, for a typical participant and theme."
     )
     first = (shift,) if result["mode"] == "direction" else ()
     return (*first, *(text for name, text in said if any(row[name] for row in result["tests"])))
@@ -293,27 +297,33 @@ def _figures(result: Result) -> dict[str, Figure]:
     return {"ordinal": figure}
 
 
-def _methods(_: Result) -> str:
+def _methods(words: Vocabulary, _: Result) -> str:
     return (
         "Ratings on few points (at most 11): cumulative-logit mixed models with flexible thresholds (Laplace "
         "approximation; Christensen, 2018) of the rating on direction, or on condition; participants' and "
-        "themes' intercepts and slopes random, scenes within themes and images within scenes where there are "
+        f"themes' intercepts and slopes random, scenes within themes and {words.images} within scenes "
+        "where there are "
         "several. Wald's F with degrees of freedom from participants or themes, whichever are fewer, less "
-        "one; Holm over targets and ratings. Where a model is separated, the likelihood ratio by F."
+        f"one; Holm over {words.groups} and ratings. Where a model is separated, the likelihood ratio by F."
     )
 
 
-QUESTION = Question(
-    name="ordinal",
-    title="Do ratings on few points differ with the manipulation?",
-    order=25,
-    work=0.1,
-    run=_run,
-    section=_section,
-    methods=_methods,
-    figures=_figures,
-    p=_p,
-    estimate=_estimate,
-    headline=_headline,
-    key_number=_key_number,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name="ordinal",
+        title=words.few_points,
+        order=25,
+        work=0.1,
+        run=_run,
+        section=partial(_section, words),
+        methods=partial(_methods, words),
+        figures=_figures,
+        p=_p,
+        estimate=_estimate,
+        headline=partial(_headline, words),
+        key_number=_key_number,
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 
 from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
 from almond.analysis.rating_profiles import Profiles
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.progress import Progress
 from almond.report.document import Picture, Section, Table
 from almond.report.figures_style import (
@@ -176,7 +178,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     rated = context.rated_profiles()
     targets = sorted(set(rated.targets) - {""})
     if not targets:
-        raise NotApplicable("no stimulus has an intended target")
+        raise NotApplicable(context.words.no_groups)
     cells = [cell for cell in profile_cells(rated) if cell.target]
     fitted, absent = shifts(context.ratings, targets, context.constructs)
     return {
@@ -188,7 +190,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _section(title: str, result: Result) -> Section | None:
+def _section(words: Vocabulary, title: str, result: Result) -> Section | None:
     if not result["cells"]:
         return None
     rows = tuple(
@@ -202,23 +204,22 @@ def _section(title: str, result: Result) -> Section | None:
         )
         for row in result["shifts"]
     )
-    head = ("target", "construct", "shift", "95 % interval", "t (df)", "p")
-    table = Table(head, rows, text=(0, 1), folded="Shifts of every rating by every target")
+    head = (words.group, "construct", "shift", "95 % interval", "t (df)", "p")
+    table = Table(head, rows, text=(0, 1), folded=f"Shifts of every rating by every {words.group}")
     return Section(
         title=title,
-        paragraphs=(f"{units_text(result['units'])}.",),
+        paragraphs=(f"{units_text(result['units'], words)}.",),
         figures=(
             Picture(
                 "profiles",
-                "Filled: images manipulated towards a higher predicted response; hollow: towards a lower "
-                "one. Means over themes with 95 % intervals.",
+                f"Filled: {words.raised}; hollow: {words.hollow}. Means over themes with 95 % intervals.",
             ),
         ),
         tables=(table,) if rows else (),
         items=tuple(f"Not fitted: {name}: {reason}." for name, reason in result["absent"].items()),
         notes=(
-            "Shift: mean rating of images manipulated towards a higher predicted response minus that of "
-            "images manipulated towards a lower one, in participants’ standard deviations; each interval and "
+            f"Shift: mean rating of {words.raised} minus that of {words.lowered}, "
+            "in participants’ standard deviations; each interval and "
             "p stands alone, without correction. † A variance was estimated as zero.",
         ),
     )
@@ -263,22 +264,27 @@ def _extent(z: Mapping[str, float | None]) -> float:
     return max(abs(value) for name in ("mean", "low", "high") if (value := z[name]) is not None)
 
 
-def _methods(_: Result) -> str:
+def _methods(words: Vocabulary, _: Result) -> str:
     return (
         "Profiles: means over themes with t intervals. Shifts: linear mixed model (REML) of the "
-        "standardised rating on direction with participants' slopes and themes' (and, within themes, base "
-        "scenes') intercepts and slopes; t with degrees of freedom from participants or themes, whichever "
-        "are fewer, less one."
+        "standardised rating on direction with participants' slopes and themes' (and, within themes, "
+        f"{words.scenes}') intercepts and slopes; t with degrees of freedom from participants or themes, "
+        "whichever are fewer, less one."
     )
 
 
-QUESTION = Question(
-    name="profiles",
-    title="How were the images of each target rated?",
-    order=20,
-    work=0.1,
-    run=_run,
-    section=_section,
-    methods=_methods,
-    figures=_figures,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name="profiles",
+        title=words.rated,
+        order=20,
+        work=0.1,
+        run=_run,
+        section=partial(_section, words),
+        methods=partial(_methods, words),
+        figures=_figures,
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)

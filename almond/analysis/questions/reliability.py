@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Part, Progress
 from almond.report.document import Picture, Section, Table
@@ -216,7 +218,7 @@ def _agreement_table(result: Result) -> Table:
     return Table(head, rows)
 
 
-def _section(title: str, result: Result) -> Section:
+def _section(words: Vocabulary, title: str, result: Result) -> Section:
     halves = tuple(
         (
             row["construct"],
@@ -245,21 +247,22 @@ def _section(title: str, result: Result) -> Section:
     )
     return Section(
         title=title,
-        paragraphs=(f"{units_text(result['units'])}.",),
+        paragraphs=(f"{units_text(result['units'], words)}.",),
         figures=(
             Picture(
                 "reliability",
                 "Filled: stimulus means of random halves of the participants, Spearman-Brown corrected, with "
-                "the central 95 % of splits. Hollow: first against second showing of an image to one "
+                f"the central 95 % of splits. Hollow: first against second showing of {words.one} to one "
                 "participant.",
             ),
         ),
         items=tuple(f"No ICC for {name}: {reason}." for name, reason in result["icc_absent"].items()),
         tables=tuple(table for table in tables if table.rows),
         notes=(
-            "ICC(A,1): how well one person’s rating stands for the image, differences between people "
+            f"ICC(A,1): how well one person’s rating stands for the {words.image}, differences "
+            "between people "
             "counted as error; ICC(A,k): the same of a mean over k people, k being the harmonic mean of the "
-            "number of people per image. † A variance was estimated as zero.",
+            f"number of people per {words.image}. † A variance was estimated as zero.",
         ),
     )
 
@@ -295,13 +298,18 @@ def _methods(settings: Result) -> str:
     )
 
 
-QUESTION = Question(
-    name="reliability",
-    title="How reliable are the ratings?",
-    order=50,
-    work=0.05,
-    run=_run,
-    section=_section,
-    methods=_methods,
-    figures=_figures,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name="reliability",
+        title="How reliable are the ratings?",
+        order=50,
+        work=0.05,
+        run=_run,
+        section=partial(_section, words),
+        methods=_methods,
+        figures=_figures,
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)

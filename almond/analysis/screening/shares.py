@@ -32,7 +32,7 @@ ROW, LEAST_ROWS = 0.15, 4
 PEOPLE = "choices_people"
 
 
-def people_picture(result: Mapping[str, Any]) -> Picture:
+def people_picture(result: Mapping[str, Any], aligned_choices: str) -> Picture:
     """Name the figure of ``people_figure``, with its caption."""
     hollow = len(result["excluded"])
     left_out = (
@@ -40,10 +40,12 @@ def people_picture(result: Mapping[str, Any]) -> Picture:
         if hollow
         else ""
     )
-    return Picture(PEOPLE, f"Share of aligned choices of each participant.{left_out} Dashed: 50 %.")
+    return Picture(PEOPLE, f"Share of {aligned_choices} of each participant.{left_out} Dashed: 50 %.")
 
 
-def share_forest(tests: Sequence[tuple[str, Mapping[str, Any]]], scenes: Rows) -> Figure:
+def share_forest(
+    tests: Sequence[tuple[str, Mapping[str, Any]]], scenes: Rows, aligned_choices: str
+) -> Figure:
     """Draw the shares tested with their intervals, and base scenes as observed shares."""
     labels = ["all choices", *(name for name, _ in tests[1:]), *(row["name"] for row in scenes)]
     figure, axes = new_forest(labels, 0.27, reference=50.0)
@@ -54,11 +56,11 @@ def share_forest(tests: Sequence[tuple[str, Mapping[str, Any]]], scenes: Rows) -
         dot_with_interval(axes, y, 100 * scene["share"], None, None, color=SECOND, hollow=True, size=5.5)
     axes.axhline(len(tests) - 0.5, color=GRID, linewidth=1.2)
     axes.set_xlim(-2, 102)
-    axes.set_xlabel("aligned choices, %")
+    axes.set_xlabel(f"{aligned_choices}, %")
     return figure
 
 
-def model_table(tests: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
+def model_table(tests: Sequence[tuple[str, Mapping[str, Any]]], group: str) -> Table:
     """List what the logistic mixed model says of each test."""
     rows = tuple(
         (
@@ -71,18 +73,18 @@ def model_table(tests: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
         )
         for name, row in tests
     )
-    head = ("target", "log odds", "typical person", "95 % interval", "p Wald", "p likelihood")
+    head = (group, "log odds", "typical person", "95 % interval", "p Wald", "p likelihood")
     return Table(head, rows, folded="Logistic mixed model, secondary")
 
 
-def people_table(analysed: Rows, excluded: Rows) -> Table:
+def people_table(analysed: Rows, excluded: Rows, aligned: str) -> Table:
     """List each participant's share; those who were left out by a rule are marked."""
     rows = [(row["name"], percent(row["share"]), str(row["trials"])) for row in analysed]
     rows += [(f"{row['name']} (excluded)", percent(row["share"]), str(row["trials"])) for row in excluded]
-    return Table(("participant", "aligned", "choices"), tuple(rows), folded="Share by participant")
+    return Table(("participant", aligned, "choices"), tuple(rows), folded="Share by participant")
 
 
-def people_figure(analysed: Rows, excluded: Rows) -> Figure:
+def people_figure(analysed: Rows, excluded: Rows, aligned_choices: str) -> Figure:
     """Draw a dot for each participant, those of one share above each other."""
     stacked: Counter[float] = Counter()
     dots: list[tuple[float, int, bool]] = []
@@ -111,7 +113,7 @@ def people_figure(analysed: Rows, excluded: Rows) -> Figure:
     axes.set_yticks([])
     axes.set_ylim(-0.7, rows_needed - 0.3)
     axes.set_xlim(-3, 103)
-    axes.set_xlabel("aligned choices of a participant, %")
+    axes.set_xlabel(f"{aligned_choices} of a participant, %")
     return figure
 
 

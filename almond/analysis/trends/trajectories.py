@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from almond.analysis.questions.base import NotApplicable
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.design.parts import PlannedPair
 from almond.stats.clustered.trend import MIN_LEVELS, Trajectories
 from almond.typing import Floats
@@ -24,7 +25,7 @@ def own_constructs(pairs: Sequence[PlannedPair]) -> dict[str, list[str]]:
     return {target: sorted(constructs) for target, constructs in sorted(asked.items())}
 
 
-def ratings_along(ratings: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+def ratings_along(ratings: pd.DataFrame, words: Vocabulary = GUIDED) -> tuple[pd.DataFrame, dict[str, str]]:
     """Add ``target`` and ``signed`` strength to ratings with ``z``; an unguided image stands in every target.
 
     :returns: the ratings of targets with three or more levels, and for other targets how many they have.
@@ -45,7 +46,7 @@ def ratings_along(ratings: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
             few[target] = f"{levels} levels of signed strength"
     if not parts:
         said = ", ".join(f"{target} {text}" for target, text in few.items()) or "no image was manipulated"
-        raise NotApplicable(f"no target has images at three or more levels of signed strength ({said})")
+        raise NotApplicable(words.levels.format(said=said))
     return pd.concat(parts, ignore_index=True), few
 
 

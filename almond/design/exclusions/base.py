@@ -86,6 +86,10 @@ class ExclusionRule(Shape):
         """
         return iter(())
 
+    def unsimulated(self) -> str:
+        """Name what the rule judges people by that simulated studies lack; empty where it is all there."""
+        return ""
+
     @abstractmethod
     def judge(self, tables: BlindTables) -> Judged:
         """Judge every participant of the tables by their own rows.

@@ -63,6 +63,9 @@ class Devices(ExclusionRule):
             clauses.append(f"whose display took longer than {self.slowest_frame_ms:g} ms for a frame")
         return f"Devices: participants {clauses_joined(clauses)}, when they loaded the study's page."
 
+    def unsimulated(self) -> str:
+        return "windows and displays"
+
     def judge(self, tables: BlindTables) -> Judged:
         if tables.events is None:
             raise CannotApply("the table of events")

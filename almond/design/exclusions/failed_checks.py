@@ -38,6 +38,9 @@ class FailedChecks(ExclusionRule):
             "an implausible answer (the study has no check questions)."
         )
 
+    def unsimulated(self) -> str:
+        return "marks of implausible answers"
+
     def judge(self, tables: BlindTables) -> Judged:
         marked = [table for table in (tables.ratings, tables.choices) if "marks" in table]
         if not marked:

@@ -45,6 +45,9 @@ class Reloads(ExclusionRule):
             clauses.append(f"whose window lost the focus more than {self.most_blurs} times")
         return f"Reloads: participants {clauses_joined(clauses)}."
 
+    def unsimulated(self) -> str:
+        return "loads of the page and losses of focus"
+
     def judge(self, tables: BlindTables) -> Judged:
         if tables.events is None:
             raise CannotApply("the table of events")

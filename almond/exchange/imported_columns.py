@@ -1,0 +1,36 @@
+"""What the columns of an export mean where its judgements are those of an imported table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from almond.design.trials.columns import Column
+
+MEANINGS = {
+    "base_scene": "What several stimuli are versions of, as the imported table tells it, else the "
+    "stimulus (of "
+    "choices: the pair) itself.",
+    "theme": "What several scenes have in common, as the imported table tells it, else the scene "
+    "itself. Tests "
+    "count themes as independent.",
+    "intended_target": "Condition of the stimulus, as the imported table tells it (of choices without one: "
+    "what was judged); empty for none.",
+    "direction": "Direction of the stimulus, as the imported table tells it, and 1 for every condition where "
+    "it tells none; of choices: 1 expected, -1 not; 0 without a condition.",
+    "strength": "0: imported tables tell no strength.",
+    "high_side": "The side of the stimulus that the imported table expects to be chosen.",
+    "aligned": "1 when the expected stimulus was chosen.",
+}
+
+
+def worded_columns(tables: Mapping[str, Sequence[Column]], *, imported: bool) -> dict[str, list[Column]]:
+    """Return the columns of tables with what they mean in an imported, or else in a study's own, export."""
+    meanings = MEANINGS if imported else {}
+    return {
+        table: [
+            dataclasses.replace(column, description=meanings.get(column.name, column.description))
+            for column in columns
+        ]
+        for table, columns in tables.items()
+    }
