@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +20,10 @@ from almond.attribution.explained import (
 from almond.attribution.maps import agreement, mass_by_scale, mass_within
 from almond.attribution.methods import METHODS
 from almond.attribution.methods.shapley import superpixels
+from almond.attribution.output import write_attribution
 from almond.attribution.places import place_of
 from almond.attribution.steps import predictions_at
+from almond.attribution.through_steps import attribute_recipe, steps_to_show
 from almond.encoding.features.networks.world import NetworkFeatures
 from almond.errors import InputError
 from almond.guidance.backends.analytic import AnalyticGenerator, BankRule
@@ -255,3 +258,45 @@ def test_the_last_prediction_of_a_recipe_is_its_picture(scorer: Scorer) -> None:
     assert float((seen[0] - seen[2]).abs().mean()) > float((seen[1] - seen[2]).abs().mean())
     with pytest.raises(InputError, match="numbers from 0 to 5"):
         predictions_at(recipe, generator, scorer, [6])
+
+
+def test_a_recipe_is_attributed_over_its_steps_and_reported(scorer: Scorer, tmp_path: Path) -> None:
+    generator = AnalyticGenerator(rule=BankRule(each=6))
+    recipe = Recipe(
+        prompt="a person standing in a room",
+        seed=6,
+        generator="analytic",
+        generator_digest=generator.digest,
+        objective={"AStr": 1.0},
+        direction=1,
+        strength=0.1,
+        window=(0.1, 0.5),
+        steps=6,
+    )
+    methods = ("hires_cam", "grad_cam")
+    at = steps_to_show(recipe.steps, 3)
+    made = attribute_recipe(recipe, generator, scorer, target="AStr", methods=methods, at=at)
+    assert at == (1, 3, 5)
+    assert len(made.table) == 3 * 3
+    with torch.no_grad():
+        scores = scorer(made.pictures)[:, scorer.names.index("AStr")]
+    own = made.table[made.table["method"] == "hires_cam"]
+    assert own["score"].tolist() == pytest.approx(scores.tolist())
+    assert own["agreement_hires_cam"].isna().all()
+    result = write_attribution(made, methods, tmp_path / "out")
+    assert result["steps"] == [2, 4, 6]
+    for name in ("report.html", "steps.csv", "maps.npz", "result.json", "figures/overlays.png"):
+        assert (tmp_path / "out" / name).is_file(), name
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds something else"):
+        write_attribution(made, methods, tmp_path / "other")
+    with pytest.raises(InputError, match="one or more of integrated_gradients"):
+        attribute_recipe(recipe, generator, scorer, target="AStr", methods=(), at=at)
+
+
+def test_shown_steps_end_with_the_last() -> None:
+    assert steps_to_show(25, 5) == (4, 9, 14, 19, 24)
+    assert steps_to_show(3, 9) == (0, 1, 2)
+    with pytest.raises(InputError, match="one or more"):
+        steps_to_show(25, 0)
