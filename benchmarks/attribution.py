@@ -3,8 +3,8 @@
 ``python -m benchmarks.attribution --scenes 16 --json`` prints one row per region and method: ``share`` of the
 map's mass on the thing, ``chance`` (the thing's share of the picture), ``shuffled`` (the share with shuffled
 weights), ``agreement`` with integrated gradients and ``agreement_shuffled`` with the shuffled network's map
-(mean rank correlations), ``seconds`` of process time for a picture. Targets read the world's truth: ridge from
-the feature network to the regions' true responses. ``--methods`` names others than the quick ones.
+(mean rank correlations), ``seconds`` of process time for a picture. Targets read the world's truth: ridge
+from the feature network to the regions' true responses. ``--methods`` names others than the quick ones.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ The signed map is kept (without the published rectification), because a score ma
 from __future__ import annotations
 
 import torch
+from captum.attr import LayerGradCam
 from torch import nn
 from torch.nn import functional
 
@@ -19,8 +20,6 @@ def grad_cam(explained: Explained, images: torch.Tensor, *, seed: int = 0) -> At
 
     :raises InputError: the network has no convolution.
     """
-    from captum.attr import LayerGradCam
-
     layer = last_convolution(explained.network)
     values = LayerGradCam(explained.score, layer).attribute(images)
     enlarged = functional.interpolate(

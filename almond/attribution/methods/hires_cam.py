@@ -7,6 +7,7 @@ are flattened into a layer that knows places, this is the faithful form.
 from __future__ import annotations
 
 import torch
+from captum.attr import LayerGradientXActivation
 from torch.nn import functional
 
 from almond.attribution.explained import Attribution, Explained
@@ -19,8 +20,6 @@ def hires_cam(explained: Explained, images: torch.Tensor, *, seed: int = 0) -> A
 
     :raises InputError: the network has no convolution.
     """
-    from captum.attr import LayerGradientXActivation
-
     layer = last_convolution(explained.network)
     values = LayerGradientXActivation(explained.score, layer).attribute(images)
     cells = values.detach().sum(dim=1, keepdim=True)

@@ -7,6 +7,7 @@ The map sums to ``S(x) - S(b)`` (completeness): where it does not, the number of
 from __future__ import annotations
 
 import torch
+from captum.attr import IntegratedGradients
 
 from almond.attribution.explained import Attribution, Explained, blurred
 
@@ -30,8 +31,6 @@ def integrated_gradients(explained: Explained, images: torch.Tensor, *, seed: in
 
 
 def _one(explained: Explained, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    from captum.attr import IntegratedGradients
-
     baseline = blurred(image)
     with torch.no_grad():
         difference = explained.score(image) - explained.score(baseline)

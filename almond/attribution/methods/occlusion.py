@@ -6,6 +6,7 @@ No gradient: what the score does is asked, not what it would do for an infinites
 from __future__ import annotations
 
 import torch
+from captum.attr import Occlusion
 
 from almond.attribution.explained import Attribution, Explained, blurred
 
@@ -17,8 +18,6 @@ AT_ONCE = 32
 
 def occlusion(explained: Explained, images: torch.Tensor, *, seed: int = 0) -> Attribution:
     """Attribute scores by occlusion: maps (B, H, W), the mean fall in SD over the squares on a pixel."""
-    from captum.attr import Occlusion
-
     side = max(2, round(SQUARE * images.shape[-1]))
     step = max(1, side // 2)
     values = Occlusion(explained.score).attribute(

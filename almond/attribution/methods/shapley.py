@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from captum.attr import ShapleyValueSampling
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 
 from almond.attribution.explained import Attribution, Explained, blurred
 from almond.rng import derive_seed
@@ -27,8 +29,6 @@ def shapley(explained: Explained, images: torch.Tensor, *, seed: int = 0) -> Att
 
 
 def _one(explained: Explained, image: torch.Tensor, seed: int) -> torch.Tensor:
-    from captum.attr import ShapleyValueSampling
-
     parts = torch.from_numpy(superpixels(image[0].permute(1, 2, 0).cpu().double().numpy(), SUPERPIXELS))
     # captum draws its orders from torch's global generator.
     with torch.random.fork_rng(devices=[]):
@@ -51,8 +51,6 @@ def superpixels(image: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
     K-means over position and colour, the idea of SLIC (Achanta et al. 2012), started on a grid.
     """
-    from sklearn.cluster import KMeans
-
     height, width = image.shape[:2]
     rows, columns = np.meshgrid(np.arange(height) / height, np.arange(width) / width, indexing="ij")
     values = np.dstack([rows, columns, COLOUR_WEIGHT * image]).reshape(-1, 5)
