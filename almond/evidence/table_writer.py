@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from almond.design.trials.columns import Column, TableSchema
+from almond.design.trials.columns import Coded, Column, TableSchema
 from almond.design.trials.responses import Cells, cells_of
 from almond.digest import digest_file
 from almond.errors import InputError
@@ -212,20 +212,28 @@ def sorted_rows(keys: Sequence[pa.Array]) -> Ints:
 
 
 def array_hashes(columns: Sequence[pa.Array]) -> Hashes:
+    """Hash the keys of rows (n,), given as columns of text, to 64 bits each."""
+    return key_hashes(
+        [
+            Coded(cells.dictionary.to_pylist(), cells.indices.to_numpy())
+            if isinstance(cells, pa.DictionaryArray)
+            else cells.to_pylist()
+            for cells in columns
+        ]
+    )
+
+
+def key_hashes(columns: Sequence[Sequence[str] | Coded]) -> Hashes:
     """Hash the keys of rows (n,) to 64 bits each."""
     hashes = np.zeros(len(columns[0]), np.uint64)
     for cells in columns:
-        coded = isinstance(cells, pa.DictionaryArray)
-        values = (cells.dictionary if coded else cells).to_numpy(zero_copy_only=False)
+        values = np.array(cells.values if isinstance(cells, Coded) else cells, dtype=object)
         own = pd.util.hash_array(values, categorize=False)
         # An odd multiplier (Knuth) makes the order of the parts count; sums wrap around.
-        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + (own[cells.indices.to_numpy()] if coded else own)
+        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + (
+            own[cells.codes] if isinstance(cells, Coded) else own
+        )
     return hashes
-
-
-def key_hashes(columns: Sequence[Sequence[str]]) -> Hashes:
-    """Hash the keys of rows (n,), given as lists of text by column, to 64 bits each."""
-    return array_hashes([pa.array(cells, pa.string()) for cells in columns])
 
 
 def write_table(folder: Path, table: TableSchema, rows: Rows, watched: Sequence[str] = ()) -> WrittenTable:

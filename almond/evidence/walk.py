@@ -17,7 +17,7 @@ import pandas as pd
 
 from almond.design.plan import StudyPlan
 from almond.design.trials.base import TrialKind
-from almond.design.trials.columns import TableSchema
+from almond.design.trials.columns import Coded, TableSchema
 from almond.evidence.table_writer import key_hashes
 from almond.typing import Ints
 
@@ -107,11 +107,10 @@ def _look(
         for row in _rows(wrong):
             problem = image_problem(str(row[stimulus]), str(row[digest]), digests)
             walk.images += [f"{response_in_words(row)}: {problem}"] if problem else []
-    for row in _rows(frame):
-        for problem in kind.row_problems(chain.plan, chain.stimuli, row):
-            walk.facts.append(f"{response_in_words(row)}: {problem}")
+    walk.facts += fact_problems(chain, kind, frame)
     responses = _responses_of(kind, frame)
-    walk.answered.update(map(str, responses["participant_id"]))
+    for who, count in responses["participant_id"].value_counts(sort=False).items():
+        walk.answered[str(who)] += int(count)
     return trial_hashes(responses), key_hashes([responses["response_id"].tolist()])
 
 
@@ -119,6 +118,28 @@ def _rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     names = list(map(str, frame.columns))
     for row in zip(*(frame[name].tolist() for name in names), strict=True):
         yield dict(zip(names, row, strict=True))
+
+
+def fact_problems(chain: Opened, kind: TrialKind, frame: pd.DataFrame) -> Iterator[str]:
+    """Say which rows tell otherwise than the plan or the row of their stimulus; rows with the same cells in
+    the columns that a kind looks at are looked at once."""
+    names = [name for name in kind.facts if name in frame]
+    if not names:
+        looked = frame
+    else:
+        distinct = frame[~frame.duplicated(names)]
+        wrong = [bool(list(_problems(chain, kind, row))) for row in _rows(distinct[names])]
+        if not any(wrong):
+            return
+        keys = pd.MultiIndex.from_frame(distinct.loc[wrong, names])
+        looked = frame[pd.MultiIndex.from_frame(frame[names]).isin(keys)]
+    for row in _rows(looked):
+        for problem in _problems(chain, kind, row):
+            yield f"{response_in_words(row)}: {problem}"
+
+
+def _problems(chain: Opened, kind: TrialKind, row: Mapping[str, Any]) -> Iterator[str]:
+    return kind.row_problems(chain.plan, chain.stimuli, row)
 
 
 def image_problem(stimulus: str, digest: str, digests: Mapping[str, str]) -> str | None:
@@ -139,7 +160,13 @@ def _responses_of(kind: TrialKind, frame: pd.DataFrame) -> pd.DataFrame:
 
 def trial_hashes(frame: pd.DataFrame) -> Hashes:
     """Hash participant and index of trials, (n,)."""
-    return key_hashes([frame["participant_id"].tolist(), frame["trial_index"].map(str).tolist()])
+    return key_hashes([few_texts(frame["participant_id"]), few_texts(frame["trial_index"])])
+
+
+def few_texts(cells: pd.Series[Any]) -> Coded:
+    """Write the cells of a column as text, equal ones once."""
+    codes, values = pd.factorize(cells)
+    return Coded([str(value) for value in values], codes)
 
 
 def _each_once(kind: TrialKind, parts: list[tuple[Hashes, Hashes]]) -> tuple[Hashes, Hashes]:
