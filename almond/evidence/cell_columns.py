@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almond.design.trials.columns import Coded, Column
-from almond.design.trials.responses import Cells, cells_of
+from almond.design.trials.responses import Cells, listed_cells
 from almond.evidence.tables import SHOWN_PROBLEMS, cell
 
 
@@ -50,7 +50,7 @@ def chunk_texts(
             plain = pa.array(
                 [
                     _checked(column, value, first_row + row, (row, place), wrong)
-                    for row, value in enumerate(cells_of(values[column.name]))
+                    for row, value in enumerate(listed_cells(values[column.name]))
                 ],
                 pa.string(),
             )
@@ -103,23 +103,17 @@ def moment_texts(moments: np.ndarray[Any, Any]) -> pa.Array:
 
 def plain_texts(column: Column, values: Sequence[Any] | np.ndarray[Any, Any]) -> list[str] | None:
     """Convert a column whose values are all of one plain type and all right; None for any other."""
-    if isinstance(values, np.ndarray):
-        values = values.tolist()
-    kinds = set(map(type, values))
+    cells: Sequence[Any] = values.tolist() if isinstance(values, np.ndarray) else values
+    kinds = set(map(type, cells))
     if kinds == {int, float} and column.type == "number":
-        values, kinds = _as_floats(values), {float}
+        try:
+            cells, kinds = list(map(float, cells)), {float}
+        except OverflowError:
+            return None
     if len(kinds) != 1:
         return None
     convert = PLAIN.get((column.type, kinds.pop()))
-    return convert(column, values) if convert else None
-
-
-def _as_floats(values: Sequence[float]) -> list[float]:
-    """Convert whole numbers among numbers; one that no float can hold is left as it is, and found wrong."""
-    try:
-        return list(map(float, values))
-    except OverflowError:
-        return list(values)
+    return convert(column, cells) if convert else None
 
 
 def _texts(column: Column, values: Sequence[Any]) -> list[str] | None:

@@ -1,7 +1,6 @@
 """Reading a table of an export in parts, so that one of any size can be walked in bounded memory.
 
-A part that is written plainly, as an export nearly always is, is read whole columns at a time. Whatever is
-not
+A part that is written plainly, as an export nearly always is, is read by whole columns. Whatever is not
 (quotation marks, other ways to write a number, anything wrong) goes through ``almond.tables``, row by row,
 which also says what is wrong: what a table may hold is said there alone.
 """

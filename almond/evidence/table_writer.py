@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from almond.design.trials.columns import Coded, Column, TableSchema
-from almond.design.trials.responses import Cells, cells_of
+from almond.design.trials.responses import Cells, listed_cells
 from almond.digest import digest_file
 from almond.errors import InputError
 from almond.evidence.cell_columns import Problems, chunk_texts
@@ -171,7 +171,8 @@ def csv_bytes_of(texts: Sequence[pa.Array]) -> bytes:
     lines = pc.binary_join_element_wise(*cells[:-1], pc.binary_join_element_wise(cells[-1], "\n", ""), ",")
     # The rows lie one after the other in the array's buffer, which may be longer than they are.
     _, ends, data = lines.buffers()
-    return data.slice(0, int(np.frombuffer(ends, np.int32)[len(lines)])).to_pybytes()
+    rows: bytes = data.slice(0, int(np.frombuffer(ends, np.int32)[len(lines)])).to_pybytes()
+    return rows
 
 
 def quoted(cells: pa.Array) -> pa.Array:
@@ -259,7 +260,7 @@ def _write_whole(writer: TableWriter, chunk: Chunk) -> None:
 
 
 def _slices(chunk: Chunk) -> Iterable[tuple[int, Chunk]]:
-    columns = {name: cells_of(values) for name, values in chunk.items()}
+    columns = {name: listed_cells(values) for name, values in chunk.items()}
     count = len(next(iter(columns.values())))
     for start in range(0, count, CHUNK):
         yield start, {name: values[start : start + CHUNK] for name, values in columns.items()}

@@ -35,6 +35,7 @@ class Opened(Protocol):
     def participants(self) -> pd.DataFrame: ...
     @property
     def stimuli(self) -> dict[str, dict[str, Any]]: ...
+    def file(self, table: str) -> str: ...
     def kinds(self) -> list[TrialKind]: ...
     def parts(self, table: str) -> Iterator[pd.DataFrame]: ...
 
@@ -80,7 +81,8 @@ def walk_tables(chain: Opened) -> Walk:
             elif name == "events":
                 strangers = sorted(set(frame["participant_id"]) - known)
                 walk.strangers += [
-                    f"events.csv: participant {who} is not in participants.csv" for who in strangers
+                    f"{chain.file(name)}: participant {who} is not in {chain.file('participants')}"
+                    for who in strangers
                 ]
         if own:
             answers.append(_each_once(kinds[name], own))
@@ -100,12 +102,13 @@ def _look(
     """Look at a part of a table of responses; return hashes (n,) of its trials and of its responses."""
     walk.rows += len(frame)
     for row in _rows(_responses_of(kind, frame[~frame["participant_id"].isin(known)])):
-        walk.strangers.append(f"{response_in_words(row)}: the participant is not in participants.csv")
+        where = chain.file("participants")
+        walk.strangers.append(f"{response_in_words(row)}: the participant is not in {where}")
     for stimulus, digest in kind.shown_columns:
         walk.shown += len(frame)
         wrong = frame[frame[stimulus].map(digests) != frame[digest]]
         for row in _rows(wrong):
-            problem = image_problem(str(row[stimulus]), str(row[digest]), digests)
+            problem = image_problem(str(row[stimulus]), str(row[digest]), digests, chain.file("stimuli"))
             walk.images += [f"{response_in_words(row)}: {problem}"] if problem else []
     walk.facts += fact_problems(chain, kind, frame)
     responses = _responses_of(kind, frame)
@@ -142,10 +145,11 @@ def _problems(chain: Opened, kind: TrialKind, row: Mapping[str, Any]) -> Iterato
     return kind.row_problems(chain.plan, chain.stimuli, row)
 
 
-def image_problem(stimulus: str, digest: str, digests: Mapping[str, str]) -> str | None:
-    """Say how the digest that a browser saw differs from the stimulus; None where it does not."""
+def image_problem(stimulus: str, digest: str, digests: Mapping[str, str], file: str) -> str | None:
+    """Say how the digest that a browser saw differs from the stimulus, a row of ``file``; None where it does
+    not."""
     if stimulus not in digests:
-        return f"stimulus {stimulus!r} is not in stimuli.csv"
+        return f"stimulus {stimulus!r} is not in {file}"
     if digest == digests[stimulus]:
         return None
     if digest not in digests.values():

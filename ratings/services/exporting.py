@@ -23,7 +23,7 @@ from django.db.models.functions import Cast
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import Coded
-from almond.design.trials.responses import Cells, PlannedTrial, Responses, cells_of, taken
+from almond.design.trials.responses import Cells, PlannedTrial, Responses, listed_cells, taken
 from almond.evidence.table_writer import Chunk, SortedChunks
 from almond.exchange.schema import table_schemas
 from almond.typing import Floats, Indices, Ints
@@ -114,7 +114,7 @@ def export_tables(study: Study) -> dict[str, list[Row]]:
 
 
 def rows_of(chunk: Chunk) -> Iterator[Row]:
-    for cells in zip(*map(cells_of, chunk.values()), strict=True):
+    for cells in zip(*map(listed_cells, chunk.values()), strict=True):
         yield dict(zip(chunk, cells, strict=True))
 
 
@@ -177,7 +177,7 @@ class ChunkMaker:
         if not len(mine):
             return Counter(), {}
         if len(mine) < len(moments):
-            answers = {name: taken(cells, mine) for name, cells in answers.items()}
+            answers = {name: listed_cells(taken(cells, mine)) for name, cells in answers.items()}
             moments, gaps = moments[mine], gaps[mine]
         persons = places_of(people, answers["trial__participant"])
         counts = np.bincount(persons, minlength=len(people)).tolist()

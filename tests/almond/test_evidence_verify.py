@@ -202,12 +202,12 @@ def other_weights(folder: Path) -> None:
         (
             set_cell("ratings", "stimulus_id", "x"),
             "responses name the image that was seen",
-            "is not in stimuli.csv",
+            "is not in data/table-stimuli_data.csv",
         ),
         (
             set_cell("ratings", "participant_id", "p9"),
             "responses belong to participants",
-            "not in participants.csv",
+            "not in data/table-participants_data.csv",
         ),
         (set_cell("choices", "trial_index", "9"), "responses belong to participants", "was answered before"),
         (

@@ -17,7 +17,7 @@ from pydantic import Field, PlainValidator, Strict
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.trials.columns import TableSchema
-from almond.design.trials.responses import Cells, Responses, cells_of, columns_of_rows
+from almond.design.trials.responses import Cells, Responses, columns_of_rows, listed_cells
 from almond.design.trials.responses import PlannedTrial as PlannedTrial
 from almond.design.trials.responses import Response as Response
 from almond.shapes import Number, Shape, shown
@@ -128,7 +128,7 @@ class TrialKind(ABC):
     def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
         """Make the rows of ``table`` for one response; here from ``columns``."""
         columns = self.columns(plan, Responses.of([response]))
-        cells = zip(*map(cells_of, columns.values()), strict=True)
+        cells = zip(*map(listed_cells, columns.values()), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in cells]
 
     @abstractmethod

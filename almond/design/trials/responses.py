@@ -81,7 +81,7 @@ class Responses:
         return len(self.trials)
 
     def __iter__(self) -> Iterator[Response]:
-        shared = {name: cells_of(cells) for name, cells in self.shared.items()}
+        shared = {name: listed_cells(cells) for name, cells in self.shared.items()}
         rows = zip(self.trials.tolist(), self.images.tolist(), self.values, self.chosen.tolist(), strict=True)
         for place, (trial, images, values, chosen) in enumerate(rows):
             own = {name: cells[place] for name, cells in shared.items()}
@@ -109,7 +109,7 @@ class Responses:
         return self.images.map(lambda digests: digests[place])
 
 
-def cells_of(cells: Cells) -> Sequence[Any]:
+def listed_cells(cells: Cells) -> Sequence[Any]:
     """List the cells of a column as Python's own values."""
     if not isinstance(cells, Coded | np.ndarray):
         return cells

@@ -22,7 +22,7 @@ from almond.design.trials.columns import (
     THEME,
     Column,
 )
-from almond.design.trials.responses import Cells, PlannedTrial, Response, Responses, cells_of
+from almond.design.trials.responses import Cells, PlannedTrial, Response, Responses, listed_cells
 
 STIMULUS_COLUMNS = (
     *RESPONSE,
@@ -103,7 +103,7 @@ def shown_image_columns(plan: StudyPlan, responses: Responses) -> dict[str, Cell
 def shown_image_row(plan: StudyPlan, response: Response) -> Row:
     """Fill the columns that say which image was shown, for one response."""
     columns = shown_image_columns(plan, Responses.of([response]))
-    return {name: cells_of(cells)[0] for name, cells in columns.items()}
+    return {name: listed_cells(cells)[0] for name, cells in columns.items()}
 
 
 SHOWN_IMAGE_FACTS = ("stimulus_id", "base_scene", "theme", "intended_target", "direction", "strength")
