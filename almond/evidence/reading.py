@@ -109,4 +109,4 @@ def _plain_column(cells: Any, column: Column) -> pd.Series[Any] | None:
         return None
     if column.needed:
         return None if pc.any(empty).as_py() else pd.Series(whole.to_pandas(), dtype="int64")
-    return whole.to_pandas(types_mapper=lambda _: pd.Int64Dtype())
+    return pd.Series(whole.to_pandas(types_mapper=lambda _: pd.Int64Dtype()), dtype="Int64")

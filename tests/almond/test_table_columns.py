@@ -147,7 +147,7 @@ def test_coded_columns_arrays_and_moments_give_the_same_bytes(tmp_path: Path) ->
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=6),
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6),
             st.one_of(
                 st.none(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False)
             ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -150,9 +152,13 @@ def row_by_row(participant: Participant) -> dict[str, list[dict[str, Any]]]:
     return tables
 
 
-def lines_of(table: TableSchema, rows: list[dict[str, Any]]) -> list[str]:
+def text_of(table: TableSchema, rows: list[dict[str, Any]]) -> str:
     names = [column.name for column in table_columns(table, rows[0])]
-    return [",".join(names), *(",".join(str(row[name]) for name in names) for row in rows)]
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
 
 
 @pytest.mark.parametrize("at_once", [3, 10_000])
@@ -181,7 +187,7 @@ def test_tables_are_what_reading_object_by_object_gives(
             row for person in sorted(people, key=lambda one: one.name) for row in row_by_row(person)[name]
         ]
         assert len(rows) > 3
-        assert (tmp_path / table_file(name)).read_text().splitlines() == lines_of(table, rows)
+        assert (tmp_path / table_file(name)).read_text() == text_of(table, rows)
     done = {row["participant_id"]: row["trials_done"] for row in tables.participants()}
     assert done == {people[0].name: 7, people[1].name: 4, people[2].name: 1, people[3].name: 0}
 
