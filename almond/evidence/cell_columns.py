@@ -2,7 +2,7 @@
 
 A column is converted at once only where every value is of one plain type and nothing is wrong with it; for
 anything else each cell goes through ``cell``, which also says what is wrong. Texts and whole numbers are
-looked at once per distinct value.
+looked at once per distinct value. Text comes as arrays of Arrow, dictionary-encoded where values are coded.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from almond.design.trials.columns import Column
+from almond.design.trials.columns import Coded, Column
+from almond.design.trials.responses import Cells, listed_cells
 from almond.evidence.tables import SHOWN_PROBLEMS, cell
-
-Values = Sequence[object]
 
 
 class Problems:
@@ -38,18 +39,21 @@ class Problems:
 
 
 def chunk_texts(
-    columns: Sequence[Column], values: Mapping[str, Values], first_row: int, problems: Problems
-) -> list[list[str]]:
+    columns: Sequence[Column], values: Mapping[str, Cells], first_row: int, problems: Problems
+) -> list[pa.Array]:
     """Convert columns of equal length to text. ``first_row``: the number of their first row, from 1."""
     wrong: list[tuple[int, int, str]] = []
     texts = []
     for place, column in enumerate(columns):
-        plain = plain_texts(column, values[column.name])
+        plain = plain_array(column, values[column.name])
         if plain is None:
-            plain = [
-                _checked(column, value, first_row + row, (row, place), wrong)
-                for row, value in enumerate(values[column.name])
-            ]
+            plain = pa.array(
+                [
+                    _checked(column, value, first_row + row, (row, place), wrong)
+                    for row, value in enumerate(listed_cells(values[column.name]))
+                ],
+                pa.string(),
+            )
         texts.append(plain)
     problems.add(text for _, _, text in sorted(wrong))
     return texts
@@ -64,13 +68,52 @@ def _checked(
     return text
 
 
-def plain_texts(column: Column, values: Values) -> list[str] | None:
+def plain_array(column: Column, values: Cells) -> pa.Array | None:
+    """Convert a column with nothing wrong in it to an array of text; None for any other."""
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        return moment_texts(values) if column.type == "time" and not np.isnat(values).any() else None
+    if isinstance(values, Coded):
+        return _coded_texts(column, values)
+    texts = plain_texts(column, values)
+    return None if texts is None else pa.array(texts, pa.string())
+
+
+def _coded_texts(column: Column, values: Coded) -> pa.Array | None:
+    """Convert each distinct value once; None where something is wrong with one of them."""
+    wrong: list[str] = []
+    distinct = plain_texts(column, values.values)
+    if distinct is None:
+        distinct = [cell(column, value, "", wrong) for value in values.values]
+    if wrong:
+        return None
+    return pa.DictionaryArray.from_arrays(
+        pa.array(values.codes.astype(np.int32)), pa.array(distinct, pa.string())
+    )
+
+
+def moment_texts(moments: np.ndarray[Any, Any]) -> pa.Array:
+    """Write moments in UTC (``datetime64[us]``) as ``datetime.isoformat`` does, without digits after whole
+    seconds."""
+    text = pc.cast(pa.array(moments, pa.timestamp("us")), pa.string())
+    text = pc.binary_replace_slice(text, 10, 11, "T")
+    whole = pc.ends_with(text, ".000000")
+    text = pc.if_else(whole, pc.binary_replace_slice(text, 19, 26, ""), text)
+    return pc.binary_join_element_wise(text, "+00:00", "")
+
+
+def plain_texts(column: Column, values: Sequence[Any] | np.ndarray[Any, Any]) -> list[str] | None:
     """Convert a column whose values are all of one plain type and all right; None for any other."""
-    kinds = set(map(type, values))
+    cells: Sequence[Any] = values.tolist() if isinstance(values, np.ndarray) else values
+    kinds = set(map(type, cells))
+    if kinds == {int, float} and column.type == "number":
+        try:
+            cells, kinds = list(map(float, cells)), {float}
+        except OverflowError:
+            return None
     if len(kinds) != 1:
         return None
     convert = PLAIN.get((column.type, kinds.pop()))
-    return convert(column, values) if convert else None
+    return convert(column, cells) if convert else None
 
 
 def _texts(column: Column, values: Sequence[Any]) -> list[str] | None:

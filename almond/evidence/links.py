@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from almond.evidence.psych_ds_rules import RULES, psych_ds_problems
 from almond.evidence.tables import codebook_bytes
 from almond.exchange.collection import collection_of
 from almond.exchange.imported_columns import worded_columns
-from almond.exchange.layout import table_name
 from almond.exchange.manifest import is_external
+from almond.exchange.matching import matching_of
 from almond.exchange.schema import table_columns, table_schemas
 from almond.files.folders import visible
 from almond.targets.target import load_target
@@ -65,7 +65,7 @@ def counts_link(chain: Chain) -> LinkCheck:
     expected = dict(chain.manifest.get("counts", {}))
     counts = chain.walk.counts
     problems = [
-        f"{table_name(chain.folder, name)}: has {number} rows, the manifest says {expected.get(name)}"
+        f"{chain.file(name)}: has {number} rows, the manifest says {expected.get(name)}"
         for name, number in counts.items()
         if expected.get(name) != number
     ]
@@ -92,7 +92,8 @@ def _finished_problems(chain: Chain) -> list[str]:
     number = int((done & (people["kind"] == "person")).sum())
     if number == collection.finished:
         return []
-    return [f"participants.csv: {number} people finished, the manifest says {collection.finished}"]
+    where = chain.file("participants")
+    return [f"{where}: {number} people finished, the manifest says {collection.finished}"]
 
 
 def images_seen_link(chain: Chain) -> LinkCheck:
@@ -106,11 +107,11 @@ def facts_link(chain: Chain) -> LinkCheck:
 
 
 def stimuli_plan_link(chain: Chain) -> LinkCheck:
-    problems = []
+    problems, where = [], chain.file("stimuli")
     for planned in chain.plan.stimuli:
         row = chain.stimuli.get(planned.id)
         if row is None:
-            problems.append(f"stimulus {planned.id}: of the plan, is not in stimuli.csv")
+            problems.append(f"stimulus {planned.id}: of the plan, is not in {where}")
             continue
         stated: dict[str, object] = {
             "image_sha256": planned.sha256,
@@ -122,7 +123,7 @@ def stimuli_plan_link(chain: Chain) -> LinkCheck:
         if "theme" in row:
             stated["theme"] = chain.plan.theme_of_scene[planned.base_scene]
         problems += [
-            f"stimulus {planned.id}: {name} differs between the plan and stimuli.csv"
+            f"stimulus {planned.id}: {name} differs between the plan and {where}"
             for name, value in stated.items()
             if row[name] != value
         ]
@@ -177,9 +178,12 @@ def is_generated(row: Mapping[str, Any]) -> bool:
 
 
 def targets_link(chain: Chain) -> LinkCheck:
-    """Every target that guided an image, or gave a score, is there with its own digest."""
+    """Every target that guided an image, gave a score or matched pairs is there with its own digest."""
     wanted = dict(chain.manifest.get("score_targets", {}))
     named = [(f"column score_{name}", str(digest)) for name, digest in wanted.items()]
+    matching = matching_of(chain.manifest)
+    if matching is not None:
+        named += [(f"the matching of pairs for {name}", digest) for name, digest in matching.targets.items()]
     for recipe, content in chain.recipes.items():
         named += [(f"recipe {recipe[:12]}…", digest) for digest in recipe_targets(content).values()]
     problems = [
@@ -187,9 +191,28 @@ def targets_link(chain: Chain) -> LinkCheck:
         for who, digest in {digest: (who, digest) for who, digest in named}.values()
         if digest not in chain.targets and digest not in chain.absent["targets"]
     ]
+    problems += matching_problems(chain, wanted)
     for digest, path in chain.targets.items():
         problems += target_problems(path, digest)
     return len(chain.targets), problems
+
+
+def matching_problems(chain: Chain, score_targets: Mapping[str, str]) -> Iterator[str]:
+    """Yield where the manifest says that pairs were matched by other scores than the columns hold, or tells
+    of pairs that the plan has not."""
+    matching = matching_of(chain.manifest)
+    if matching is None:
+        return
+    planned = {pair.target for pair in chain.plan.pairs}
+    for target, digest in matching.targets.items():
+        column = matching.score_of(target)
+        if target not in planned:
+            yield f"manifest.json, matching: tells of pairs for {target}, of which the plan has none"
+        if score_targets.get(column) != digest:
+            yield (
+                f"manifest.json, matching: pairs for {target} were matched by target {digest[:12]}…, "
+                f"which is not that of column score_{column}"
+            )
 
 
 def target_problems(path: Path, digest: str) -> list[str]:
@@ -246,6 +269,11 @@ def unknowns(chain: Chain) -> list[str]:
         unexplained = sum(is_generated(row) and not row["recipe_digest"] for row in chain.stimuli.values())
         if unexplained:
             said.append(f"How the images were made cannot be known: {unexplained} have no recipe.")
+    matching = matching_of(chain.manifest)
+    if matching is not None and matching.scored_by == "judge":
+        said.append(
+            "Judges' scores selected the pairs: whether other weights agree, those judges cannot tell."
+        )
     for what, rests in (("targets", "recipes and scores rest"), ("artifacts", "targets rest")):
         if count := len(chain.absent[what]):
             said.append(f"{rests.capitalize()} on {count} {what} that were left out of the export.")

@@ -20,7 +20,7 @@ from almond.evidence.reading import read_parts
 from almond.evidence.table_writer import key_hashes
 from almond.evidence.tables import read_export_table
 from almond.evidence.walk import Walk, walk_tables
-from almond.exchange.layout import table_path
+from almond.exchange.layout import table_name, table_path
 from almond.exchange.schema import EVENTS, PARTICIPANTS, STIMULI, table_schemas
 from almond.files.folders import visible
 
@@ -42,6 +42,10 @@ class Chain:
         """The tables of this export by name, in order."""
         events = table_path(self.folder, EVENTS.name).exists()
         return table_schemas(self.plan.kinds, events=events, external=self.plan.external)
+
+    def file(self, table: str) -> str:
+        """Return the path of a table from the folder, as messages name it."""
+        return table_name(self.folder, table)
 
     def parts(self, table: str) -> Iterator[pd.DataFrame]:
         """Yield the rows of a table in parts."""

@@ -32,7 +32,8 @@ TYPES = {
 
 
 class ParquetFile:
-    """Writes one table, of which the cells come as the text that stands in its CSV file."""
+    """Writes one table, of which the cells come as the text that stands in its CSV file: arrays of strings,
+    or dictionary-encoded ones."""
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +43,7 @@ class ParquetFile:
         self.waiting: list[Any] = []
         self.rows = 0
 
-    def add(self, texts: Sequence[Sequence[str]]) -> None:
+    def add(self, texts: Sequence[pa.Array]) -> None:
         """Take further rows, by column."""
         pairs = zip(self.columns, texts, strict=True)
         arrays = [typed(self.path, column, cells) for column, cells in pairs]
@@ -66,16 +67,18 @@ class ParquetFile:
         self.writer.close()
 
 
-def typed(path: Path, column: Column, cells: Sequence[str]) -> Any:
+def typed(path: Path, column: Column, cells: pa.Array) -> pa.Array:
     """Convert cells to an array of the column's type.
 
     :raises InputError: a whole number beyond 64 bits.
     """
-    text = pa.array(cells, pa.string())
+    if isinstance(cells, pa.DictionaryArray):
+        distinct = typed(path, column, cells.dictionary)
+        return distinct.take(cells.indices)
     if not column.needed:
-        text = pc.if_else(pc.equal(text, ""), None, text)
+        cells = pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
     try:
-        return pc.cast(text, TYPES[column.type])
+        return pc.cast(cells, TYPES[column.type])
     except pa.ArrowInvalid as error:
         raise InputError(
             path.name, f"column {column.name}: {error}", f"a cell of type {column.type}"

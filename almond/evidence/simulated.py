@@ -11,8 +11,14 @@ import pandas as pd
 from almond.design.plan import StudyPlan
 from almond.design.themes import themes_of_scenes
 from almond.design.trials import TRIAL_KINDS
-from almond.design.trials.base import PlannedTrial, Response
 from almond.design.trials.columns import TableSchema
+from almond.design.trials.responses import (
+    PlannedTrial,
+    Response,
+    Responses,
+    columns_of_rows,
+    listed_cells,
+)
 from almond.errors import InputError
 from almond.exchange.schema import PARTICIPANTS, table_schemas
 from almond.rng import generator
@@ -49,17 +55,28 @@ def simulate_study(
             f"stimulus {missing[0]!r}", "has no percept", "latents of every stimulus of the plan"
         )
     schema = {name: table for name, table in table_schemas(plan.kinds).items() if name != "stimuli"}
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in schema}
+    participants: list[dict[str, Any]] = []
+    responses: dict[str, list[Response]] = {name: [] for name in plan.kinds}
     for number in range(n_participants):
         rng = generator(seed, "rater", number)
         rater = simulate_rater(rng, style_of(rng, careless_share))
         own = seen_by(percepts, number)
         sitting = Sitting(plan, f"sim-{number + 1:04d}", start + number * BETWEEN_PARTICIPANTS)
         for trial in lists[number % len(lists)]:
-            table, responses = sitting.answer(trial, rater, own)
-            rows[table] += responses
-        rows["participants"].append(sitting.participant(number % len(lists)))
-    return {name: pd.DataFrame(rows[name], columns=_columns(table)) for name, table in schema.items()}
+            responses[trial.kind].append(sitting.answer(trial, rater, own))
+        participants.append(sitting.participant(number % len(lists)))
+    kinds = {TRIAL_KINDS.load(name).table.name: name for name in responses}
+    columns = {table: _answers(plan, kind, responses[kind]) for table, kind in kinds.items()}
+    columns["participants"] = columns_of_rows(participants)
+    return {name: pd.DataFrame(columns.get(name, {}), columns=_columns(schema[name])) for name in schema}
+
+
+def _answers(plan: StudyPlan, kind: str, responses: Sequence[Response]) -> dict[str, list[Any]]:
+    """Return the columns of answers to trials of a kind; none without answers."""
+    if not responses:
+        return {}
+    columns = TRIAL_KINDS.load(kind).columns(plan, Responses.of(responses))
+    return {name: list(listed_cells(cells)) for name, cells in columns.items()}
 
 
 def made_for(plan: StudyPlan) -> dict[str, MadeFor]:
@@ -85,15 +102,13 @@ class Sitting:
         self.start = self.now = start
         self.done = 0
 
-    def answer(
-        self, trial: PlannedTrial, rater: Rater, percepts: Mapping[str, Latents]
-    ) -> tuple[str, list[dict[str, Any]]]:
-        """Answer a trial; return the name of its table and the response's rows there."""
+    def answer(self, trial: PlannedTrial, rater: Rater, percepts: Mapping[str, Latents]) -> Response:
+        """Answer a trial."""
         kind = TRIAL_KINDS.load(trial.kind)
         answer = kind.simulate(rater, trial, percepts)
         self.now += timedelta(milliseconds=answer["rt_ms"]) + BETWEEN_TRIALS
         self.done += 1
-        response = Response(
+        return Response(
             trial=trial,
             images=[self.plan.stimulus_by_id[name].sha256 for name in trial.stimuli],
             values=answer.get("values", {}),
@@ -108,7 +123,6 @@ class Sitting:
                 "received_at": self.now.isoformat(timespec="milliseconds"),
             },
         )
-        return kind.table.name, kind.rows(self.plan, response)
 
     def participant(self, number: int) -> dict[str, Any]:
         """Return the participant's row, of list ``number``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,19 +12,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from almond.design.trials.columns import Column, TableSchema
+from almond.design.trials.columns import Coded, Column, TableSchema
+from almond.design.trials.responses import Cells, listed_cells
 from almond.digest import digest_file
 from almond.errors import InputError
-from almond.evidence.cell_columns import Problems, Values, chunk_texts
+from almond.evidence.cell_columns import Problems, chunk_texts
 from almond.evidence.parquet_files import ParquetFile
-from almond.evidence.tables import check_columns
+from almond.evidence.tables import check_columns, csv_bytes
 from almond.exchange.layout import parquet_file, table_file
+from almond.typing import Ints
 
 CHUNK = 1 << 13
 """Rows that are converted at once."""
 
-Chunk = Mapping[str, Values]
+QUOTED = (",", '"', "\n", "\r")
+"""What makes a cell stand in quotes."""
+
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+Chunk = Mapping[str, Cells]
 """Columns of equal length, by name."""
 
 
@@ -63,7 +70,7 @@ class TableWriter:
         self.problems = Problems()
         self.names: dict[str, set[str]] = {name: set() for name in watched}
         self.rows = 0
-        self.keys: list[np.ndarray[Any, np.dtype[np.uint64]]] = []
+        self.keys: list[Hashes] = []
         self.last: tuple[object, ...] = ()
         self.columns: tuple[Column, ...] = ()
         self.open = ExitStack()
@@ -81,7 +88,7 @@ class TableWriter:
         self.stream, self.digest = self.open.enter_context(self.csv.open("wb")), hashlib.sha256()
         self.typed = ParquetFile(self.parquet, self.columns)
         self.open.callback(self.typed.close)
-        self._put(csv_text([[column.name for column in self.columns]]))
+        self._put(csv_bytes([column.name for column in self.columns], ()))
 
     def add(self, chunk: Chunk) -> None:
         """Check and write further rows, none of which sorts before an earlier one."""
@@ -91,34 +98,36 @@ class TableWriter:
             raise InputError(f"table {self.table.name}", f"lacks {', '.join(missing)} in some rows")
         self.write(chunk_texts(self.columns, chunk, self.rows + 1, self.problems))
 
-    def write(self, texts: Sequence[Sequence[str]]) -> None:
+    def write(self, texts: Sequence[pa.Array]) -> None:
         """Sort and write rows that were checked, by column."""
-        if not texts[0]:
+        if not len(texts[0]):
             return
         self.rows += len(texts[0])
         if self.problems.count:
             return  # nothing of it will be kept
         texts = self._sorted(texts)
         places = {column.name: place for place, column in enumerate(self.columns)}
-        self.keys.append(key_hashes([texts[places[name]] for name in self.table.unique]))
+        self.keys.append(array_hashes([texts[places[name]] for name in self.table.unique]))
         for name, known in self.names.items():
             if name in places:
-                known.update(texts[places[name]])
-        self._put(csv_text(zip(*texts, strict=True)))
-        self.typed.add(texts)
+                known.update(pc.unique(texts[places[name]]).to_pylist())
+        for start in range(0, len(texts[0]), CHUNK):
+            part = [column.slice(start, CHUNK) for column in texts]
+            self._put(csv_bytes_of(part))
+            self.typed.add(part)
 
-    def _sorted(self, texts: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    def _sorted(self, texts: Sequence[pa.Array]) -> Sequence[pa.Array]:
         keys = sort_keys(self.columns, texts, self.table.sorted_by)
-        order = sorted(range(len(keys)), key=keys.__getitem__)
-        if self.last > keys[order[0]]:
+        order = sorted_rows(keys)
+        first, last = (tuple(key[int(order[end])].as_py() for key in keys) for end in (0, -1))
+        if self.last > first:
             raise InputError(f"table {self.table.name}", "its chunks of rows do not come sorted")
-        self.last = keys[order[-1]]
-        if order == list(range(len(keys))):
+        self.last = last
+        if (order == np.arange(len(order))).all():
             return texts
-        return [[column[row] for row in order] for column in texts]
+        return [column.take(pa.array(order)) for column in texts]
 
-    def _put(self, text: str) -> None:
-        data = text.encode()
+    def _put(self, data: bytes) -> None:
         self.digest.update(data)
         self.stream.write(data)
 
@@ -154,32 +163,76 @@ class TableWriter:
         return [f"{names} {' '.join(key)!r} stands twice" for key, times in sorted(seen.items()) if times > 1]
 
 
-def csv_text(rows: Iterable[Iterable[str]]) -> str:
-    stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue()
+def csv_bytes_of(texts: Sequence[pa.Array]) -> bytes:
+    """Write rows of a CSV file from columns, cells quoted where CSV needs it, as ``csv.writer`` does."""
+    cells = [quoted(decoded(column)) for column in texts]
+    if len(cells) == 1:  # an empty row would be no row
+        cells = [pc.if_else(pc.equal(cells[0], ""), '""', cells[0])]
+    lines = pc.binary_join_element_wise(*cells[:-1], pc.binary_join_element_wise(cells[-1], "\n", ""), ",")
+    # The rows lie one after the other in the array's buffer, which may be longer than they are.
+    _, ends, data = lines.buffers()
+    rows: bytes = data.slice(0, int(np.frombuffer(ends, np.int32)[len(lines)])).to_pybytes()
+    return rows
 
 
-def sort_keys(
-    columns: Sequence[Column], texts: Sequence[Sequence[str]], by: Sequence[str]
-) -> list[tuple[object, ...]]:
+def quoted(cells: pa.Array) -> pa.Array:
+    """Quote the cells of a column that hold a comma, a quotation mark or the end of a line."""
+    if not any(pc.any(pc.match_substring(cells, mark)).as_py() for mark in QUOTED):
+        return cells
+    needed = pc.match_substring_regex(cells, f"[{''.join(QUOTED)}]")
+    inside = pc.replace_substring(cells, '"', '""')
+    return pc.if_else(needed, pc.binary_join_element_wise('"', inside, '"', ""), cells)
+
+
+def decoded(cells: pa.Array) -> pa.Array:
+    return cells.dictionary_decode() if isinstance(cells, pa.DictionaryArray) else cells
+
+
+def sort_keys(columns: Sequence[Column], texts: Sequence[pa.Array], by: Sequence[str]) -> list[pa.Array]:
     """Return what rows are sorted by: whole numbers as such, anything else by its code points."""
     places = {column.name: place for place, column in enumerate(columns)}
-    parts: list[Sequence[object]] = []
+    keys = []
     for name in by:
         cells = texts[places[name]]
-        whole = columns[places[name]].type == "integer"
-        parts.append([int(text or 0) for text in cells] if whole else cells)
-    return list(zip(*parts, strict=True))
+        if columns[places[name]].type == "integer":
+            cells = pc.cast(pc.if_else(pc.equal(decoded(cells), ""), "0", decoded(cells)), pa.int64())
+        keys.append(cells)
+    return keys
 
 
-def key_hashes(columns: Sequence[Sequence[str]]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+def sorted_rows(keys: Sequence[pa.Array]) -> Ints:
+    """Sort rows by several keys, the first most: their numbers (n,), equal ones in their order."""
+    ranks = []
+    for cells in keys:
+        values = cells.dictionary if isinstance(cells, pa.DictionaryArray) else cells
+        # Arrow compares the bytes of UTF-8, whose order is that of code points.
+        rank = pc.rank(values, tiebreaker="dense").to_numpy(zero_copy_only=False)
+        ranks.append(rank[cells.indices.to_numpy()] if isinstance(cells, pa.DictionaryArray) else rank)
+    order: Ints = np.lexsort(ranks[::-1])
+    return order
+
+
+def array_hashes(columns: Sequence[pa.Array]) -> Hashes:
+    """Hash the keys of rows (n,), given as columns of text, to 64 bits each."""
+    return key_hashes(
+        [
+            Coded(cells.dictionary.to_pylist(), cells.indices.to_numpy())
+            if isinstance(cells, pa.DictionaryArray)
+            else cells.to_pylist()
+            for cells in columns
+        ]
+    )
+
+
+def key_hashes(columns: Sequence[Sequence[str] | Coded]) -> Hashes:
     """Hash the keys of rows (n,) to 64 bits each."""
     hashes = np.zeros(len(columns[0]), np.uint64)
     for cells in columns:
+        values = np.array(cells.values if isinstance(cells, Coded) else cells, dtype=object)
+        own = pd.util.hash_array(values, categorize=False)
         # An odd multiplier (Knuth) makes the order of the parts count; sums wrap around.
-        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(
-            np.array(cells, dtype=object), categorize=False
+        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + (
+            own[cells.codes] if isinstance(cells, Coded) else own
         )
     return hashes
 
@@ -203,13 +256,14 @@ def _write_whole(writer: TableWriter, chunk: Chunk) -> None:
     writer.start(list(chunk))
     whole = [chunk_texts(writer.columns, part, start + 1, writer.problems) for start, part in _slices(chunk)]
     if whole:
-        writer.write([[text for part in whole for text in part[place]] for place in range(len(whole[0]))])
+        writer.write([pa.concat_arrays(map(decoded, parts)) for parts in zip(*whole, strict=True)])
 
 
 def _slices(chunk: Chunk) -> Iterable[tuple[int, Chunk]]:
-    count = len(next(iter(chunk.values())))
+    columns = {name: listed_cells(values) for name, values in chunk.items()}
+    count = len(next(iter(columns.values())))
     for start in range(0, count, CHUNK):
-        yield start, {name: values[start : start + CHUNK] for name, values in chunk.items()}
+        yield start, {name: values[start : start + CHUNK] for name, values in columns.items()}
 
 
 def columns_of(rows: pd.DataFrame | Iterable[Mapping[str, Any]], table: TableSchema) -> Chunk:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from almond.design.plan import StudyPlan
 from almond.design.trials.base import TrialKind
-from almond.design.trials.columns import TableSchema
+from almond.design.trials.columns import Coded, TableSchema
 from almond.evidence.table_writer import key_hashes
 from almond.typing import Ints
 
@@ -35,6 +35,7 @@ class Opened(Protocol):
     def participants(self) -> pd.DataFrame: ...
     @property
     def stimuli(self) -> dict[str, dict[str, Any]]: ...
+    def file(self, table: str) -> str: ...
     def kinds(self) -> list[TrialKind]: ...
     def parts(self, table: str) -> Iterator[pd.DataFrame]: ...
 
@@ -80,7 +81,8 @@ def walk_tables(chain: Opened) -> Walk:
             elif name == "events":
                 strangers = sorted(set(frame["participant_id"]) - known)
                 walk.strangers += [
-                    f"events.csv: participant {who} is not in participants.csv" for who in strangers
+                    f"{chain.file(name)}: participant {who} is not in {chain.file('participants')}"
+                    for who in strangers
                 ]
         if own:
             answers.append(_each_once(kinds[name], own))
@@ -100,18 +102,18 @@ def _look(
     """Look at a part of a table of responses; return hashes (n,) of its trials and of its responses."""
     walk.rows += len(frame)
     for row in _rows(_responses_of(kind, frame[~frame["participant_id"].isin(known)])):
-        walk.strangers.append(f"{response_in_words(row)}: the participant is not in participants.csv")
+        where = chain.file("participants")
+        walk.strangers.append(f"{response_in_words(row)}: the participant is not in {where}")
     for stimulus, digest in kind.shown_columns:
         walk.shown += len(frame)
         wrong = frame[frame[stimulus].map(digests) != frame[digest]]
         for row in _rows(wrong):
-            problem = image_problem(str(row[stimulus]), str(row[digest]), digests)
+            problem = image_problem(str(row[stimulus]), str(row[digest]), digests, chain.file("stimuli"))
             walk.images += [f"{response_in_words(row)}: {problem}"] if problem else []
-    for row in _rows(frame):
-        for problem in kind.row_problems(chain.plan, chain.stimuli, row):
-            walk.facts.append(f"{response_in_words(row)}: {problem}")
+    walk.facts += fact_problems(chain, kind, frame)
     responses = _responses_of(kind, frame)
-    walk.answered.update(map(str, responses["participant_id"]))
+    for who, count in responses["participant_id"].value_counts(sort=False).items():
+        walk.answered[str(who)] += int(count)
     return trial_hashes(responses), key_hashes([responses["response_id"].tolist()])
 
 
@@ -121,10 +123,33 @@ def _rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, row, strict=True))
 
 
-def image_problem(stimulus: str, digest: str, digests: Mapping[str, str]) -> str | None:
-    """Say how the digest that a browser saw differs from the stimulus; None where it does not."""
+def fact_problems(chain: Opened, kind: TrialKind, frame: pd.DataFrame) -> Iterator[str]:
+    """Say which rows tell otherwise than the plan or the row of their stimulus; rows with the same cells in
+    the columns that a kind looks at are looked at once."""
+    names = [name for name in kind.facts if name in frame]
+    if not names:
+        looked = frame
+    else:
+        distinct = frame[~frame.duplicated(names)]
+        wrong = [bool(list(_problems(chain, kind, row))) for row in _rows(distinct[names])]
+        if not any(wrong):
+            return
+        keys = pd.MultiIndex.from_frame(distinct.loc[wrong, names])
+        looked = frame[pd.MultiIndex.from_frame(frame[names]).isin(keys)]
+    for row in _rows(looked):
+        for problem in _problems(chain, kind, row):
+            yield f"{response_in_words(row)}: {problem}"
+
+
+def _problems(chain: Opened, kind: TrialKind, row: Mapping[str, Any]) -> Iterator[str]:
+    return kind.row_problems(chain.plan, chain.stimuli, row)
+
+
+def image_problem(stimulus: str, digest: str, digests: Mapping[str, str], file: str) -> str | None:
+    """Say how the digest that a browser saw differs from the stimulus, a row of ``file``; None where it does
+    not."""
     if stimulus not in digests:
-        return f"stimulus {stimulus!r} is not in stimuli.csv"
+        return f"stimulus {stimulus!r} is not in {file}"
     if digest == digests[stimulus]:
         return None
     if digest not in digests.values():
@@ -139,7 +164,13 @@ def _responses_of(kind: TrialKind, frame: pd.DataFrame) -> pd.DataFrame:
 
 def trial_hashes(frame: pd.DataFrame) -> Hashes:
     """Hash participant and index of trials, (n,)."""
-    return key_hashes([frame["participant_id"].tolist(), frame["trial_index"].map(str).tolist()])
+    return key_hashes([few_texts(frame["participant_id"]), few_texts(frame["trial_index"])])
+
+
+def few_texts(cells: pd.Series[Any]) -> Coded:
+    """Write the cells of a column as text, equal ones once."""
+    codes, values = pd.factorize(cells)
+    return Coded([str(value) for value in values], codes)
 
 
 def _each_once(kind: TrialKind, parts: list[tuple[Hashes, Hashes]]) -> tuple[Hashes, Hashes]:

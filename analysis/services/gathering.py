@@ -9,6 +9,7 @@ from typing import Any
 from almond.errors import InputError
 from almond.exchange.amendments import Amendment
 from almond.exchange.collection import Collection, EarlyLook
+from almond.exchange.matching import Matching
 from almond.shapes import read
 from analysis.models import AnalysisRun, Export
 from generation.models import Stimulus
@@ -74,6 +75,27 @@ def score_targets(images: Mapping[str, Stimulus]) -> dict[str, str]:
                     f"score {name}", "was read with different targets in one study", "one target per score"
                 )
     return digests
+
+
+def matching(study: Study) -> Matching | None:
+    """Say by whose scores the pairs of a study were matched; None for a study of natural images.
+
+    :raises InputError: two targets of one name gave scores.
+    """
+    row = study.matched_set
+    if row is None or row.frozen_at is None:
+        return None
+    said = {
+        "name": row.name,
+        "frozen_at": row.frozen_at.isoformat(),
+        "scored_by": row.scored_by,
+        "tolerance": row.tolerance,
+    }
+    digests = score_targets({str(image.pk): image for image in row.stimuli()})
+    shape = read(Matching, {**said, "targets": {}}, source=f"matched set {row.name!r}")
+    names = row.pairs.order_by("target").values_list("target", flat=True).distinct()
+    known = {name: digests[shape.score_of(name)] for name in names if shape.score_of(name) in digests}
+    return shape.model_copy(update={"targets": known})
 
 
 def collection(study: Study, participants: Sequence[Row]) -> Collection:

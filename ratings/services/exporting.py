@@ -7,25 +7,35 @@ needs the memory of a few thousand rows, and no statement stays open for long.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.db.models import Count, TextField
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db.models import Case, Count, TextField, When
 from django.db.models.functions import Cast
 
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
-from almond.design.trials.base import PlannedTrial
-from almond.design.trials.base import Response as StoredResponse
+from almond.design.trials.columns import Coded
+from almond.design.trials.responses import Cells, PlannedTrial, Responses, listed_cells, taken
 from almond.evidence.table_writer import Chunk, SortedChunks
 from almond.exchange.schema import table_schemas
+from almond.typing import Floats, Indices, Ints
 from ratings.models import Attempt, Event, Participant, Response
 from studies.models import Study
 
 Row = dict[str, Any]
+Answers = Mapping[str, Sequence[Any]]
+"""Responses as they were read, by column; their JSON is text."""
+
+Moments = np.ndarray[Any, np.dtype[np.datetime64]]
+OFFSET = re.compile(r"[+-]\d\d(:?\d\d)?$")
 ROWS_AT_ONCE = 8000
 """About how many trials or events are read at once."""
 
@@ -85,6 +95,8 @@ class StudyTables:
             }
 
     def _responses(self, name: str) -> Iterator[Chunk]:
+        if name not in self.plan.kinds:
+            return  # nobody was asked
         make = ChunkMaker(self.plan, name)
         for batch in batches(self.people):
             done, chunk = make.read_chunk(batch)
@@ -102,7 +114,7 @@ def export_tables(study: Study) -> dict[str, list[Row]]:
 
 
 def rows_of(chunk: Chunk) -> Iterator[Row]:
-    for cells in zip(*chunk.values(), strict=True):
+    for cells in zip(*map(listed_cells, chunk.values()), strict=True):
         yield dict(zip(chunk, cells, strict=True))
 
 
@@ -127,27 +139,6 @@ def batches(people: Sequence[Person]) -> Iterator[Sequence[Person]]:
         yield people[begin:]
 
 
-class Answer(NamedTuple):
-    """A response as it was read, its JSON as text."""
-
-    participant: int
-    pk: int
-    rt_ms: float
-    kind: str
-    index: int  # type: ignore[assignment]  # tuples have a method of that name
-    trial: int
-    trial_name: str
-    block: str
-    chosen: str
-    late: bool
-    received_at: str
-    response_id: str
-    planned: str
-    digests: str
-    values: str
-    marks: str
-
-
 FIELDS = (
     "trial__participant",
     "pk",
@@ -161,8 +152,11 @@ FIELDS = (
     "late",
 )
 TEXTS = ("received_at", "response_id", "trial__planned", "digests", "values", "marks")
-"""Read as text: JSON that is the same for many is parsed once, a UUID is never an object, and Python reads a
-moment several times faster than the database's driver."""
+"""Read as text: JSON that is the same for many is parsed once, a UUID is never an object, and moments are
+read as whole columns."""
+
+LONG = ("trial__planned", "digests", "values", "marks")
+"""Texts that are read only for the trials of the kind whose table is made."""
 
 
 class ChunkMaker:
@@ -176,53 +170,82 @@ class ChunkMaker:
 
     def read_chunk(self, people: Sequence[Person]) -> tuple[Counter[str], Chunk]:
         """Return how many trials each of these people answered, and the columns of their answers."""
-        answers, altered = read_answers(people), read_altered(people)
-        done: Counter[str] = Counter()
-        rows: list[Row] = []
-        for person in people:
-            moments = [moment_of(answer.received_at) for answer in answers[person.pk]]
-            gaps = gaps_of(person, answers[person.pk], moments)
-            for answer, moment, gap_ms in zip(answers[person.pk], moments, gaps, strict=True):
-                if answer.kind == self.name:
-                    done[person.name] += 1
-                    response = self.response(person, answer, moment, gap_ms, answer.trial in altered)
-                    rows += self.kind.rows(self.plan, response)
-        return done, {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+        answers = read_answers(people, self.name)
+        moments = moments_of(answers["received_at"])
+        gaps = gaps_of(people, answers, moments.astype(np.int64))
+        mine = np.flatnonzero(np.array(answers["trial__kind"], dtype=object) == self.name)
+        if not len(mine):
+            return Counter(), {}
+        if len(mine) < len(moments):
+            answers = {name: listed_cells(taken(cells, mine)) for name, cells in answers.items()}
+            moments, gaps = moments[mine], gaps[mine]
+        persons = places_of(people, answers["trial__participant"])
+        counts = np.bincount(persons, minlength=len(people)).tolist()
+        done = Counter({person.name: count for person, count in zip(people, counts, strict=True) if count})
+        shared = self.shared(people, persons, answers, read_altered(people))
+        shared |= {"received_at": moments.astype("datetime64[ms]").astype(moments.dtype), "gap_ms": gaps}
+        return done, self.kind.columns(self.plan, self.responses(answers, shared))
 
-    def response(
-        self, person: Person, answer: Answer, moment: datetime, gap_ms: float, altered: bool
-    ) -> StoredResponse:
-        """Return a response as trial kinds make rows from it."""
-        return StoredResponse(
-            trial=self.trial(answer.planned),
-            images=self.parsed(answer.digests),
-            values=json.loads(answer.values),
-            chosen=answer.chosen,
-            shared={
-                "response_id": with_hyphens(answer.response_id),
-                "trial_id": answer.trial_name,
-                "participant_id": person.name,
-                "trial_index": answer.index,
-                "block": answer.block,
-                "rt_ms": answer.rt_ms,
-                "late": int(answer.late),
-                "marks": " ".join([*self.parsed(answer.marks), *(["altered"] if altered else [])]),
-                "received_at": moment.replace(microsecond=moment.microsecond // 1000 * 1000),
-                "gap_ms": gap_ms,
-            },
+    def responses(self, answers: Answers, shared: Mapping[str, Cells]) -> Responses:
+        """Return responses as trial kinds make columns from them."""
+        return Responses(
+            trials=coded(answers["trial__planned"]).map(self.trial),
+            images=coded(answers["digests"]).map(self.parsed),
+            values=json.loads(f"[{','.join(answers['values'])}]"),
+            chosen=coded(answers["chosen"]),
+            shared=shared,
         )
 
+    def shared(
+        self, people: Sequence[Person], persons: Ints, answers: Answers, altered: set[int]
+    ) -> dict[str, Cells]:
+        """Return the columns that all kinds have, but for the two that are about time."""
+        twice = np.array([trial in altered for trial in answers["trial"]], np.intp)
+        marks = coded(answers["marks"])
+        words = [[*self.parsed(text), *more] for text in marks.values for more in ((), ("altered",))]
+        return {
+            "response_id": with_hyphens(answers["response_id"]),
+            "trial_id": answers["trial__name"],
+            "participant_id": Coded([person.name for person in people], persons),
+            "trial_index": answers["trial__index"],
+            "block": coded(answers["trial__block"]),
+            "rt_ms": answers["rt_ms"],
+            "late": Coded((0, 1), np.array(answers["late"], np.intp)),
+            "marks": Coded([" ".join(group) for group in words], marks.codes * 2 + twice),
+        }
 
-def read_answers(people: Sequence[Person]) -> dict[int, list[Answer]]:
-    """Read all responses of some participants, each one's in the order of trials."""
+
+def read_answers(people: Sequence[Person], kind: str) -> Answers:
+    """Read all responses of some participants by column: people in their order, each one's trials in theirs.
+
+    Texts in ``LONG`` are None for trials of another kind.
+    """
     texts = {f"{name}_text": Cast(name, TextField()) for name in TEXTS}
+    only = {
+        f"{name}_text": Case(When(trial__kind=kind, then=texts[f"{name}_text"]), default=None)
+        for name in LONG
+    }
     here = Response.objects.filter(trial__participant__in=[person.pk for person in people])
-    answers: dict[int, list[Answer]] = {person.pk: [] for person in people}
-    for row in here.annotate(**texts).values_list(*FIELDS, *texts).order_by():
-        answers[row[0]].append(Answer._make(row))
-    for mine in answers.values():
-        mine.sort(key=lambda answer: answer.index)
-    return answers
+    rows = list(here.annotate(**{**texts, **only}).values_list(*FIELDS, *texts).order_by())
+    columns = list(zip(*rows, strict=True)) or [()] * (len(FIELDS) + len(TEXTS))
+    answers = dict(zip((*FIELDS, *TEXTS), columns, strict=True))
+    order = np.lexsort((answers["trial__index"], places_of(people, answers["trial__participant"])))
+    if (np.diff(order) == 1).all():
+        return answers
+    columns = list(zip(*(rows[place] for place in order.tolist()), strict=True))
+    return dict(zip((*FIELDS, *TEXTS), columns, strict=True))
+
+
+def places_of(people: Sequence[Person], keys: Sequence[int]) -> Ints:
+    """Return the place of each key's participant among some people, (n,)."""
+    places = {person.pk: place for place, person in enumerate(people)}
+    return np.array([places[key] for key in keys], np.intp)
+
+
+def coded(texts: Sequence[str]) -> Coded:
+    """Find the distinct texts of a column."""
+    encoded = pa.array(texts, pa.string()).dictionary_encode()
+    return Coded(encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.intp))
 
 
 def read_altered(people: Sequence[Person]) -> set[int]:
@@ -232,14 +255,27 @@ def read_altered(people: Sequence[Person]) -> set[int]:
     return {trial for trial in here.values_list("trial", flat=True) if trial is not None}
 
 
-def gaps_of(person: Person, answers: Sequence[Answer], moments: Sequence[datetime]) -> list[float]:
-    """Return for each answer the milliseconds in which nothing came: from the answer stored before, or from
-    joining, to this one, less the time of answering it; 0 at least."""
-    gaps, before = [0.0] * len(answers), person.started_at
-    for place in sorted(range(len(answers)), key=lambda place: (moments[place], answers[place].pk)):
-        waited = (moments[place] - before).total_seconds() * 1000
-        gaps[place], before = max(0.0, round(waited - answers[place].rt_ms, 1)), moments[place]
+def gaps_of(people: Sequence[Person], answers: Answers, moments: Indices) -> Floats:
+    """Return for each answer (n,) the milliseconds in which nothing came: from the participant's answer
+    stored before, or from joining, to this one, less the time of answering it; 0 at least.
+
+    :param moments: when answers were stored, in microseconds since 1970.
+    """
+    persons = places_of(people, answers["trial__participant"])
+    order = np.lexsort((answers["pk"], moments, persons))
+    joined = np.array([microseconds(person.started_at) for person in people], np.int64)[persons[order]]
+    before = np.roll(moments[order], 1)
+    first = np.diff(persons[order], prepend=-1) != 0
+    waited = (moments[order] - np.where(first, joined, before)) / 1e6 * 1000
+    quiet = waited - np.array(answers["rt_ms"], np.float64)[order]
+    gaps = np.empty(len(order))
+    # Python's rounding of decimals is exact; numpy's is not.
+    gaps[order] = [max(0.0, round(gap, 1)) for gap in quiet.tolist()]
     return gaps
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def event_chunks(people: Sequence[Person]) -> Iterator[Chunk]:
@@ -280,18 +316,19 @@ def event_batches(people: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def moment_of(text: str) -> datetime:
-    """Read a moment as a database writes it: PostgreSQL with the offset from UTC, SQLite without, in UTC."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+def moments_of(texts: Sequence[str]) -> Moments:
+    """Read moments as a database writes them: PostgreSQL with the offset from UTC, SQLite without, in UTC."""
+    zoned = bool(texts) and OFFSET.search(texts[0]) is not None
+    read = pc.cast(pa.array(texts, pa.string()), pa.timestamp("us", tz="UTC" if zoned else None))
+    moments: Moments = pc.cast(read, pa.int64()).to_numpy().astype("datetime64[us]")
+    return moments
 
 
-def with_hyphens(identifier: str) -> str:
-    """Write a UUID as a codebook has it; SQLite keeps the 32 digits alone."""
-    if len(identifier) == 36:
-        return identifier
-    parts = (identifier[:8], identifier[8:12], identifier[12:16], identifier[16:20], identifier[20:])
-    return "-".join(parts)
+def with_hyphens(identifiers: Sequence[str]) -> Sequence[str]:
+    """Write UUIDs as a codebook has them; SQLite keeps the 32 digits alone."""
+    if not identifiers or len(identifiers[0]) == 36:
+        return identifiers
+    return [f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" for text in identifiers]
 
 
 def iso(moment: datetime) -> str:

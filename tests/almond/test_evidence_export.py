@@ -111,7 +111,7 @@ def test_an_export_without_themes_is_written_described_and_verified_as_before(tm
     [
         ("ratings", "theme is not that of its stimulus"),
         ("choices", "theme is not that of pair"),
-        ("stimuli", "theme differs between the plan and stimuli.csv"),
+        ("stimuli", "theme differs between the plan and data/table-stimuli_data.csv"),
     ],
 )
 def test_a_theme_that_is_not_the_plans_is_a_broken_link(study: SmallStudy, table: str, problem: str):

@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 
 from almond.cli.main import main
-from almond.evidence.verify import Check, first_broken, verify
+from almond.evidence.verify import Check, first_broken, not_known, verify
 from almond.exchange.layout import table_path
 from almond.exchange.manifest import NAME, manifest_bytes, seal
-from tests.almond.small_export import SmallStudy
+from almond.exchange.matching import Matching, matching_of
+from tests.almond.small_export import CREATED, SmallStudy
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,45 @@ def test_a_whole_chain(whole: SmallStudy):
     counts = {check.link: check.count for check in checks}
     assert counts["responses name the image that was seen"] == 48 + 2 * 12
     assert counts["files have their bytes"] == len(list((whole.root / "export").rglob("*.*"))) - 1
+
+
+def matched(study: SmallStudy, **changes: Any) -> Matching:
+    fields: dict[str, Any] = {
+        "name": "pairs of a street",
+        "frozen_at": CREATED,
+        "scored_by": "guide",
+        "tolerance": 0.1,
+        "targets": {name: target.digest for name, target in study.targets.items()},
+    }
+    return Matching(**{**fields, **changes})
+
+
+def with_matching(study: SmallStudy, folder: Path, matching: Matching) -> list[str]:
+    """Put an entry of matching into the manifest of an export, sealed anew; return what is wrong with it."""
+    manifest = json.loads((folder / NAME).read_bytes())
+    facts = {name: value for name, value in manifest.items() if name not in ("files", "digest", "format")}
+    sealed = seal(folder, {**facts, "matching": matching.to_json()})
+    (folder / NAME).write_bytes(manifest_bytes(sealed))
+    checks = verify(folder)
+    problems = [problem for check in checks for problem in check.problems]
+    return problems or not_known(folder, checks)
+
+
+def test_the_manifest_tells_by_whose_scores_pairs_were_matched(whole: SmallStudy, folder: Path):
+    assert with_matching(whole, folder, matched(whole)) == []
+    assert matching_of(json.loads((folder / NAME).read_bytes())) == matched(whole)
+    gone = with_matching(whole, folder, matched(whole, targets={"T0": "a" * 64}))
+    assert gone[0] == "target aaaaaaaaaaaa…: is missing; the matching of pairs for T0 rests on it"
+    assert "which is not that of column score_T0" in gone[1]
+    strange = with_matching(whole, folder, matched(whole, targets={"T9": whole.targets["T0"].digest}))
+    assert "tells of pairs for T9, of which the plan has none" in strange[0]
+
+
+def test_judges_that_matched_the_pairs_are_named_as_what_cannot_be_known(whole: SmallStudy, folder: Path):
+    said = with_matching(whole, folder, matched(whole, scored_by="judge", targets={}))
+    assert said == [
+        "Judges' scores selected the pairs: whether other weights agree, those judges cannot tell."
+    ]
 
 
 def test_one_changed_byte_in_any_file_is_caught_and_named(folder: Path):
@@ -202,12 +242,12 @@ def other_weights(folder: Path) -> None:
         (
             set_cell("ratings", "stimulus_id", "x"),
             "responses name the image that was seen",
-            "is not in stimuli.csv",
+            "is not in data/table-stimuli_data.csv",
         ),
         (
             set_cell("ratings", "participant_id", "p9"),
             "responses belong to participants",
-            "not in participants.csv",
+            "not in data/table-participants_data.csv",
         ),
         (set_cell("choices", "trial_index", "9"), "responses belong to participants", "was answered before"),
         (

@@ -114,6 +114,9 @@ def test_an_export_holds_every_answer_and_its_chain_holds(export: Export, study:
     assert first_broken(verify(export.path)) is None
     manifest = json.loads((export.path / "manifest.json").read_text())
     assert manifest["plan_digest"] == study.plan_digest
+    assert study.matched_set is not None
+    assert manifest["matching"]["name"] == study.matched_set.name
+    assert manifest["matching"]["scored_by"] == "guide"
     assert manifest["digest"] == export.digest
     assert AuditEvent.objects.filter(verb="export", subject_id=str(export.pk)).exists()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -10,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from almond.design.trials.columns import TableSchema
 from almond.evidence.table_writer import write_table
-from almond.exchange.schema import columns_since, table_schemas
+from almond.exchange.layout import table_file
+from almond.exchange.schema import columns_since, table_columns, table_schemas
 from almond.progress import Part, Silent
 from almond.world.null_forms import NullWorld
 from almond.world.null_worlds import seen_by
@@ -20,6 +24,7 @@ from jobs.services import enqueue, retry, run_now
 from ratings import services
 from ratings.models import Participant, Recruitment, Response
 from ratings.runs import base_images, pixels, read_study_percepts
+from ratings.services.exporting import StudyTables
 from ratings.services.refusals import NotNow
 from studies.models import Study
 from studies.services import BlockSpec, close, create_study, freeze, open_study
@@ -81,6 +86,117 @@ def test_the_gap_is_the_time_away(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = services.export_tables(participant.study)
     rows = [*tables["ratings"], *tables["choices"]]
     assert {row["trial_index"]: row["gap_ms"] for row in rows} == {0: 3500.0, 1: 603500.0, 2: 0.0, 3: 2500.0}
+
+
+def row_by_row(participant: Participant) -> dict[str, list[dict[str, Any]]]:
+    """A participant's answers as rows, read object by object and computed with Python's own numbers."""
+    tables: dict[str, list[dict[str, Any]]] = {"ratings": [], "choices": []}
+    answers = list(Response.objects.filter(trial__participant=participant).select_related("trial"))
+    by_time = sorted(answers, key=lambda answer: (answer.received_at, answer.pk))
+    moments = [participant.consented_at, *(answer.received_at for answer in by_time)]
+    away = {
+        answer.pk: max(0.0, round((answer.received_at - before).total_seconds() * 1000 - answer.rt_ms, 1))
+        for answer, before in zip(by_time, moments, strict=False)
+    }
+    plan = participant.study.frozen_plan
+    for answer in sorted(answers, key=lambda answer: answer.trial.index):
+        trial, at = answer.trial, answer.received_at
+        altered = trial.attempts.filter(outcome="altered").exists()
+        shared = {
+            "response_id": str(answer.response_id),
+            "trial_id": trial.name,
+            "participant_id": participant.name,
+            "trial_index": trial.index,
+            "block": trial.block,
+            "rt_ms": answer.rt_ms,
+            "late": int(answer.late),
+            "marks": " ".join([*answer.marks, *(["altered"] if altered else [])]),
+            "received_at": at.replace(microsecond=at.microsecond // 1000 * 1000).isoformat(),
+            "gap_ms": away[answer.pk],
+        }
+        planned = trial.planned
+        if trial.kind == "choice":
+            pair = plan.pair_by_id[planned["pair"]]
+            side = "left" if planned["left"] == pair.high else "right"
+            own = {
+                "pair_id": pair.id,
+                "base_scene": pair.base_scene,
+                "theme": plan.theme_of_scene[pair.base_scene],
+                "intended_target": pair.target,
+                "construct": pair.construct,
+                "left_stimulus": planned["left"],
+                "right_stimulus": planned["right"],
+                "chosen": answer.chosen,
+                "high_side": side,
+                "aligned": int(answer.chosen == side),
+                "left_sha256": answer.digests[0],
+                "right_sha256": answer.digests[1],
+            }
+            tables["choices"].append({**shared, **own})
+            continue
+        item = plan.stimulus_by_id[planned["stimulus"]]
+        own = {
+            "repeat": int(planned["repeat"]),
+            "stimulus_id": item.id,
+            "base_scene": item.base_scene,
+            "theme": plan.theme_of_scene[item.base_scene],
+            "intended_target": item.target or "",
+            "direction": item.direction,
+            "strength": float(item.strength),
+            "image_sha256": answer.digests[0],
+        }
+        tables["ratings"] += [
+            {**shared, **own, "construct": name, "value": float(answer.values[name])}
+            for name in sorted(planned["constructs"])
+        ]
+    return tables
+
+
+def text_of(table: TableSchema, rows: list[dict[str, Any]]) -> str:
+    names = [column.name for column in table_columns(table, rows[0])]
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("at_once", [3, 10_000])
+def test_tables_are_what_reading_object_by_object_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Answers that came at once, again with other content, out of order, in part or not at all."""
+    monkeypatch.setattr("ratings.services.exporting.ROWS_AT_ONCE", at_once)
+    study = make_study(repeats=1)
+    people = [services.join(study=study).participant for _ in range(4)]
+    answer_all(people[0])
+    trials = list(people[1].trials.order_by("index"))
+    for trial, seconds in ((trials[4], 30.25), (trials[0], 30.25), (trials[6], 7.123456)):
+        moment = people[1].consented_at + timedelta(seconds=seconds)
+        monkeypatch.setattr("ratings.services.recording.timezone.now", lambda moment=moment: moment)
+        services.record_response(participant=people[1], body=answer_to(trial, rt_ms=1234.5678 + trial.index))
+    first = answer_to(trials[2], rt_ms=50.25)
+    services.record_response(participant=people[1], body=first)
+    assert services.record_response(participant=people[1], body={**first, "rt_ms": 51.0}).outcome == "altered"
+    services.record_response(participant=people[2], body=answer_to(people[2].trials.get(index=6)))
+    tables = StudyTables(study)
+    for name, chunks in tables.responses.items():
+        table = table_schemas()[name]
+        write_table(tmp_path, table, chunks)
+        rows = [
+            row for person in sorted(people, key=lambda one: one.name) for row in row_by_row(person)[name]
+        ]
+        assert len(rows) > 3
+        assert (tmp_path / table_file(name)).read_text() == text_of(table, rows)
+    done = {row["participant_id"]: row["trials_done"] for row in tables.participants()}
+    assert done == {people[0].name: 7, people[1].name: 4, people[2].name: 1, people[3].name: 0}
+
+
+def test_a_study_that_nobody_answered_has_tables_without_rows(tmp_path: Path) -> None:
+    study = make_study()
+    services.join(study=study)
+    for name, chunks in StudyTables(study).responses.items():
+        assert write_table(tmp_path, table_schemas()[name], chunks).rows == 0
 
 
 def test_natural_images_have_no_target(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, PlainValidator, Strict
@@ -18,6 +17,9 @@ from pydantic import Field, PlainValidator, Strict
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.trials.columns import TableSchema
+from almond.design.trials.responses import Cells, Responses, columns_of_rows, listed_cells
+from almond.design.trials.responses import PlannedTrial as PlannedTrial
+from almond.design.trials.responses import Response as Response
 from almond.shapes import Number, Shape, shown
 
 if TYPE_CHECKING:  # raters draw scenes; a page that shows trials needs none of that
@@ -40,39 +42,6 @@ def read_uuid(value: object) -> uuid.UUID:
 
 Identifier = Annotated[uuid.UUID, PlainValidator(read_uuid)]
 Milliseconds = Annotated[Number, Field(ge=0, le=LONGEST_RT)]
-
-
-class PlannedTrial(NamedTuple):
-    """One trial of one list. ``index`` counts from 0 over all blocks.
-
-    A trial of one image has a ``stimulus`` and the ``constructs`` of its block; a trial of two images has a
-    ``pair``, the stimuli ``left`` and ``right``, one construct and its ``question``.
-    """
-
-    index: int  # type: ignore[assignment]  # the stored name; tuples have a method of that name
-    block: str
-    kind: str
-    stimulus: str | None = None
-    left: str | None = None
-    right: str | None = None
-    pair: str | None = None
-    constructs: tuple[str, ...] = ()
-    question: str | None = None
-    repeat: bool = False
-
-    @property
-    def stimuli(self) -> tuple[str, ...]:
-        """Ids of the images shown, left to right."""
-        return tuple(name for name in (self.stimulus, self.left, self.right) if name is not None)
-
-    def to_json(self) -> dict[str, Any]:
-        return {**self._asdict(), "constructs": list(self.constructs)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> PlannedTrial:
-        return cls(**{**value, "constructs": tuple(value["constructs"])})
-
-
 TrialLists = Sequence[Sequence[PlannedTrial]]
 
 
@@ -86,20 +55,6 @@ class Answer(Shape):
     trial_id: Annotated[str, Strict()]
     rt_ms: Milliseconds
     images: tuple[Annotated[str, Strict()], ...]
-
-
-@dataclass(frozen=True)
-class Response:
-    """A stored answer to a planned trial, from which the rows of an export are made.
-
-    ``shared`` holds the columns that all kinds have: ids, index, block, time to answer, time of arrival.
-    """
-
-    trial: PlannedTrial
-    images: Sequence[str]
-    values: Mapping[str, Any]
-    chosen: str
-    shared: Mapping[str, Any]
 
 
 class TrialKind(ABC):
@@ -125,6 +80,14 @@ class TrialKind(ABC):
     """Pairs of columns of its table: the stimulus shown, and the digest that the browser saw."""
     keys: ClassVar[str] = ""
     """One sentence for participants: how it is answered with the keyboard."""
+    facts: ClassVar[tuple[str, ...]] = ()
+    """Columns of its table that ``row_problems`` looks at: rows with the same cells there are looked at once.
+    None: every row is looked at, with all of its columns."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.columns is TrialKind.columns and cls.rows is TrialKind.rows:
+            raise TypeError(f"{cls.__name__} defines neither columns nor rows")
 
     @abstractmethod
     def items(
@@ -154,9 +117,19 @@ class TrialKind(ABC):
         """Yield (path, problem) for whatever in an answer does not fit the trial that was planned."""
         return iter(())
 
-    @abstractmethod
+    def columns(self, plan: StudyPlan, responses: Responses) -> Mapping[str, Cells]:
+        """Make the columns of ``table`` for some responses, the rows of each response one after the other.
+
+        Here from ``rows``, response by response. A kind whose studies have very many responses defines this
+        instead: what depends on the planned trial alone is then looked up once per distinct trial.
+        """
+        return columns_of_rows([row for one in responses for row in self.rows(plan, one)])
+
     def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
-        """Make the rows of ``table`` for one response."""
+        """Make the rows of ``table`` for one response; here from ``columns``."""
+        columns = self.columns(plan, Responses.of([response]))
+        cells = zip(*map(listed_cells, columns.values()), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in cells]
 
     @abstractmethod
     def row_problems(

@@ -12,7 +12,7 @@ from almond.design.ordering import arrange, last_showing, showing_of
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.sides import balance_sides
-from almond.design.trials.base import Answer, PlannedTrial, Problem, Response, Row, TrialKind, TrialLists
+from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists
 from almond.design.trials.columns import (
     CONSTRUCT,
     INTENDED_TARGET,
@@ -23,6 +23,7 @@ from almond.design.trials.columns import (
     Column,
     TableSchema,
 )
+from almond.design.trials.responses import Cells, PlannedTrial, Responses
 
 if TYPE_CHECKING:
     from almond.world.raters import Latents, Rater
@@ -52,6 +53,10 @@ class ChoiceTrials(TrialKind):
     repeats = False
     answer = ChoiceAnswer
     in_every_export = True
+    facts = (
+        *("pair_id", "left_stimulus", "right_stimulus", "chosen", "high_side", "aligned"),
+        *("base_scene", "theme", "intended_target", "construct"),
+    )
     shown_columns = (("left_stimulus", "left_sha256"), ("right_stimulus", "right_sha256"))
     keys = (
         "With the keyboard: F or the left arrow chooses the left picture, J or the right arrow the right one."
@@ -123,27 +128,27 @@ class ChoiceTrials(TrialKind):
         asked = sorted({f"{pair.target}: {pair.construct}" for pair in pairs})
         return [f"{block.trials} of {len(pairs)} pairs", ", ".join(asked)]
 
-    def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
-        trial = response.trial
-        pair = plan.pair_by_id[str(trial.pair)]
-        high_side = "left" if trial.left == pair.high else "right"
-        return [
-            {
-                **response.shared,
-                "pair_id": pair.id,
-                "base_scene": pair.base_scene,
-                "theme": plan.theme_of_scene[pair.base_scene],
-                "intended_target": pair.target,
-                "construct": pair.construct,
-                "left_stimulus": trial.left,
-                "right_stimulus": trial.right,
-                "chosen": response.chosen,
-                "high_side": high_side,
-                "aligned": int(response.chosen == high_side),
-                "left_sha256": response.images[0],
-                "right_sha256": response.images[1],
-            }
-        ]
+    def columns(self, plan: StudyPlan, responses: Responses) -> Mapping[str, Cells]:
+        pairs = responses.of_trials(lambda trial: plan.pair_by_id[str(trial.pair)])
+        high_side = responses.of_trials(
+            lambda trial: "left" if trial.left == plan.pair_by_id[str(trial.pair)].high else "right"
+        )
+        sides = zip(responses.chosen.tolist(), high_side.tolist(), strict=True)
+        return {
+            **responses.shared,
+            "pair_id": pairs.map(lambda pair: pair.id),
+            "base_scene": pairs.map(lambda pair: pair.base_scene),
+            "theme": pairs.map(lambda pair: plan.theme_of_scene[pair.base_scene]),
+            "intended_target": pairs.map(lambda pair: pair.target),
+            "construct": pairs.map(lambda pair: pair.construct),
+            "left_stimulus": responses.of_trials(lambda trial: trial.left),
+            "right_stimulus": responses.of_trials(lambda trial: trial.right),
+            "chosen": responses.chosen,
+            "high_side": high_side,
+            "aligned": [int(chosen == high) for chosen, high in sides],
+            "left_sha256": responses.image(0),
+            "right_sha256": responses.image(1),
+        }
 
     def row_problems(
         self, plan: StudyPlan, stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]

@@ -6,7 +6,44 @@ Types: ``text`` (empty when it does not apply), ``integer``, ``number``, ``flag`
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from almond.typing import Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Cells of a column in which few values stand again and again: row i holds ``values[codes[i]]``.
+
+    What is looked up or written once per value costs nothing per row.
+    """
+
+    values: Sequence[Any]
+    codes: Ints
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def map(self, function: Callable[[Any], object]) -> Coded:
+        """Apply a function to every distinct value."""
+        return Coded([function(value) for value in self.values], self.codes)
+
+    def take(self, rows: Ints) -> Coded:
+        """Take the cells of some rows, (m,)."""
+        return Coded(self.values, self.codes[rows])
+
+    def tolist(self) -> list[Any]:
+        """List the cells of all rows."""
+        return [self.values[code] for code in self.codes.tolist()]
+
+    @classmethod
+    def constant(cls, value: object, rows: int) -> Coded:
+        """Repeat one value in every row."""
+        return cls((value,), np.zeros(rows, np.intp))
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from pydantic import Field
 
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
-from almond.design.trials.base import Answer, PlannedTrial, Problem, Response, Row, TrialKind, TrialLists
-from almond.design.trials.columns import CONSTRUCT, IMAGE_DIGEST, RECEIVED, RT, Column, TableSchema
+from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists
+from almond.design.trials.columns import CONSTRUCT, IMAGE_DIGEST, RECEIVED, RT, Coded, Column, TableSchema
+from almond.design.trials.responses import Cells, PlannedTrial, Responses, taken
 from almond.design.trials.single_image import (
+    SHOWN_IMAGE_FACTS,
     STIMULUS_COLUMNS,
+    shown_image_columns,
     shown_image_problems,
-    shown_image_row,
     single_image_lists,
 )
 from almond.shapes import Number
@@ -46,6 +48,7 @@ class RatingTrials(TrialKind):
     block = RatingBlock
     answer = RatingAnswer
     in_every_export = True
+    facts = SHOWN_IMAGE_FACTS
     keys = (
         "With the keyboard: Tab moves from slider to slider, the arrow keys move a slider,"
         " Enter keeps it where it is."
@@ -99,11 +102,22 @@ class RatingTrials(TrialKind):
             if name not in answer.values:
                 yield f"values.{name}", "is missing"
 
-    def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
-        image = shown_image_row(plan, response)
-        return [
-            {**image, "construct": name, "value": response.values[name]} for name in response.trial.constructs
-        ]
+    def columns(self, plan: StudyPlan, responses: Responses) -> Mapping[str, Cells]:
+        """Make a row of each construct of a trial, in the trial's order."""
+        trials = responses.trials
+        asked = [trial.constructs for trial in trials.values]
+        counts = np.array([len(names) for names in asked], np.intp)[trials.codes]
+        rows = np.repeat(np.arange(len(responses)), counts)
+        # Names of all trials one after the other; a row's is its trial's first, and its place in the trial.
+        firsts = np.cumsum([0, *map(len, asked)])[trials.codes]
+        place = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        names = Coded([name for group in asked for name in group], firsts[rows] + place)
+        answered = zip(responses.values, trials.codes.tolist(), strict=True)
+        return {
+            **{name: taken(cells, rows) for name, cells in shown_image_columns(plan, responses).items()},
+            "construct": names,
+            "value": [values[name] for values, code in answered for name in asked[code]],
+        }
 
     def row_problems(
         self, plan: StudyPlan, stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]

@@ -11,7 +11,7 @@ from almond.design.dealing import deal, deal_again
 from almond.design.ordering import Showing, arrange, last_showing, showing_of
 from almond.design.parts import PlannedBlock
 from almond.design.plan import StudyPlan
-from almond.design.trials.base import PlannedTrial, Response, Row, TrialLists
+from almond.design.trials.base import Row, TrialLists
 from almond.design.trials.columns import (
     BASE_SCENE,
     DIRECTION,
@@ -22,6 +22,7 @@ from almond.design.trials.columns import (
     THEME,
     Column,
 )
+from almond.design.trials.responses import Cells, PlannedTrial, Response, Responses, listed_cells
 
 STIMULUS_COLUMNS = (
     *RESPONSE,
@@ -83,25 +84,35 @@ def halves(
     return [showings([*second_showings, *rest[:middle]]), showings(rest[middle:]) + again]
 
 
-def shown_image_row(plan: StudyPlan, response: Response) -> Row:
-    """Fill the columns that say which image was shown."""
-    stimulus = plan.stimulus_by_id[str(response.trial.stimulus)]
+def shown_image_columns(plan: StudyPlan, responses: Responses) -> dict[str, Cells]:
+    """Fill the columns that say which image was shown, one row per response."""
+    stimuli = responses.of_trials(lambda trial: plan.stimulus_by_id[str(trial.stimulus)])
     return {
-        **response.shared,
-        "repeat": int(response.trial.repeat),
-        "stimulus_id": stimulus.id,
-        "base_scene": stimulus.base_scene,
-        "theme": plan.theme_of_scene[stimulus.base_scene],
-        "intended_target": stimulus.target or "",
-        "direction": stimulus.direction,
-        "strength": stimulus.strength,
-        "image_sha256": response.images[0],
+        **responses.shared,
+        "repeat": responses.of_trials(lambda trial: int(trial.repeat)),
+        "stimulus_id": stimuli.map(lambda stimulus: stimulus.id),
+        "base_scene": stimuli.map(lambda stimulus: stimulus.base_scene),
+        "theme": stimuli.map(lambda stimulus: plan.theme_of_scene[stimulus.base_scene]),
+        "intended_target": stimuli.map(lambda stimulus: stimulus.target or ""),
+        "direction": stimuli.map(lambda stimulus: stimulus.direction),
+        "strength": stimuli.map(lambda stimulus: stimulus.strength),
+        "image_sha256": responses.image(0),
     }
+
+
+def shown_image_row(plan: StudyPlan, response: Response) -> Row:
+    """Fill the columns that say which image was shown, for one response."""
+    columns = shown_image_columns(plan, Responses.of([response]))
+    return {name: listed_cells(cells)[0] for name, cells in columns.items()}
+
+
+SHOWN_IMAGE_FACTS = ("stimulus_id", "base_scene", "theme", "intended_target", "direction", "strength")
+"""The columns that ``shown_image_problems`` looks at."""
 
 
 def shown_image_problems(stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a row says of its image otherwise than the row of the stimulus."""
     stimulus = stimuli.get(str(row["stimulus_id"]), {})
-    for name in ("base_scene", "theme", "intended_target", "direction", "strength"):
+    for name in SHOWN_IMAGE_FACTS[1:]:
         if row.get(name) != stimulus.get(name):
             yield f"{name} is not that of its stimulus"
