@@ -99,7 +99,7 @@ class CrossedFactor:
 
     def __init__(self, layout: EntryLayout, penalised: Blocks, product: Blocks) -> None:
         self.layout, self.product = layout, product
-        self.inverse_own: Floats = np.linalg.inv(penalised.own)
+        self.inverse_own: Floats = np.asarray(np.linalg.inv(penalised.own), np.float64)
         cross = penalised.cross.reshape(layout.levels, layout.width, layout.size)
         self.ratio: Floats = (self.inverse_own @ cross).reshape(penalised.cross.shape)
         # |H| = |D| |S|
@@ -194,7 +194,8 @@ class CrossedSystem:
         return turned
 
     def transposed(self, rows: Floats) -> Floats:
-        return self.turned((self.z_transposed @ rows)[None])[0]
+        sums: Floats = self.turned((self.z_transposed @ rows)[None])[0]
+        return sums
 
     def factor(self, weights: Floats) -> CrossedFactor:
         entries = self.pairs @ weights
