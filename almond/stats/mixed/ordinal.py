@@ -302,7 +302,8 @@ def _descend_from(near: OrdinalFit, likelihood: Cumulative, basis: FixedDesign) 
     cuts = thresholds + constant
     begin = np.concatenate([gamma, cuts[:1], np.log(np.diff(cuts)), theta])
     jacobian = _whole_jacobian(basis, begin, likelihood.leading)
-    return descend(likelihood, begin, np.linalg.inv(jacobian.T @ kept @ jacobian))
+    inverse: Floats = np.asarray(np.linalg.inv(jacobian.T @ kept @ jacobian), np.float64)
+    return descend(likelihood, begin, inverse)
 
 
 def _is_separated(predictor: Floats, deviations: Floats) -> bool:
