@@ -10,8 +10,8 @@ Left out is what no answer and no primary test depends on in a null world:
   answers do not depend on what its images are called;
 - the files of the export, and analyses that need scores or features of guided images.
 
-``--whole SEED`` runs the whole demonstration of one seed too, and compares the p values, which are the same
-to the last digit that a result keeps; ``tests/almond/test_demo.py`` compares every answer of a small one.
+``tests/almond/test_demo.py`` compares every answer of a small demonstration, and both p values to the last
+digit that a result keeps; ``--whole SEED`` compares the p values of the whole one of a seed.
 
 For each null it prints, for the confirmatory tests and for mistakes that the structured null is there to
 find (targets permuted within scenes with people fixed; the test of profiles with people or themes fixed; an
