@@ -40,6 +40,10 @@ class World:
     levels: int = 2
     effect: float = 0.0
 
+    @property
+    def scenes(self) -> int:
+        return self.themes * self.seeds
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

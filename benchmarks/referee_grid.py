@@ -7,14 +7,20 @@ to large, by itself or with those that it could act with. Left out are
   a theme the number of themes limits a design, whatever the number of people;
 - profiles: the same for designs of more than 2000 people times scenes, which take as long as all the others.
 
+Later questions have as few designs as reach their corners: few people, few themes, people or themes that
+differ much or not at all, several seeds of a theme, missing answers, features through which targets act.
+
 The classic mistakes are run beside the tests where sizes are varied, for 20 and 100 people; those that
 cross-validate, which take a hundred times as long, in a few designs and an eighth of the studies.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from benchmarks.covariates_worlds import World
+from benchmarks.referee_points import PointsWorld
 from benchmarks.referee_worlds import Design
 
 
@@ -22,7 +28,7 @@ from benchmarks.referee_worlds import Design
 class Cell:
     """One design: whether the classic mistakes are run too, and the slow ones among them."""
 
-    design: Design
+    design: Design | World | PointsWorld
     mistakes: bool = False
     slow: bool = False
 
@@ -138,7 +144,69 @@ def _photographs() -> Grid:
     return tuple(Cell(design, mistakes=True) for design in designs)
 
 
-GRID: dict[str, Grid] = {"choices": _choices(), "profiles": _profiles(), "photographs": _photographs()}
+def _corners(designs: Iterable[World | PointsWorld], mistakes: tuple[int, ...]) -> Grid:
+    """Run the classic mistakes beside the designs of these numbers."""
+    return tuple(Cell(design, mistakes=number in mistakes) for number, design in enumerate(designs))
+
+
+LOWLEVEL = (
+    World(people=12, themes=6),
+    World(people=20, themes=8, person=0.0, theme=0.0),
+    World(people=12, themes=24),
+    World(people=12, themes=12, person=1.0, theme=0.2),
+    World(people=40, themes=12, person=0.2, theme=1.0),
+    World(people=20, themes=6, seeds=2, through=0.5, answered=0.7),
+    World(people=40, themes=20, through=0.5),
+)
+LOWLEVEL_CHOICES = (
+    World(people=12, themes=6),
+    World(people=20, themes=8, person=0.0, theme=0.0),
+    World(people=12, themes=24, person=2.0),
+    World(people=40, themes=12, theme=2.0),
+    World(people=20, themes=6, seeds=2, answered=0.7),
+    World(people=16, themes=8, targets=1),
+    World(people=40, themes=20, theme=1.0, through=0.05),
+    World(people=100, themes=12, person=1.0, theme=1.0),
+)
+TREND = (
+    World(people=12, themes=6, targets=1),
+    World(people=20, themes=8, targets=1, person=0.0, theme=0.0),
+    World(people=12, themes=20, targets=1, person=1.0, theme=0.2),
+    World(people=40, themes=12, targets=1, person=0.2, theme=1.0),
+    World(people=20, themes=6, seeds=3, targets=1, answered=0.7),
+    World(people=20, themes=8, targets=1, levels=1),
+    World(people=20, themes=12, targets=2),
+    World(people=100, themes=8, targets=1, person=1.0, theme=0.6),
+)
+JOINT = (
+    World(people=12, themes=6, targets=2),
+    World(people=12, themes=20, targets=2, person=1.0, theme=0.2),
+    World(people=40, themes=12, targets=3, person=0.2, theme=1.0),
+    World(people=20, themes=8, seeds=2, targets=2, answered=0.7),
+)
+POINTS = (
+    PointsWorld(people=12, themes=6),
+    PointsWorld(people=12, themes=20, person_slope=2.0, theme_slope=0.3),
+    PointsWorld(people=40, themes=8, person_slope=0.3, theme_slope=1.5, points=7),
+    PointsWorld(people=20, themes=6, seeds=2, answered=0.7),
+    PointsWorld(people=20, themes=12, person=3.0, person_slope=0.0, theme_slope=0.0),
+)
+CONDITIONS = (
+    PointsWorld(people=12, themes=8, conditions=3),
+    PointsWorld(people=20, themes=12, conditions=3, person_slope=0.3, theme_slope=1.5, points=7),
+)
+
+GRID: dict[str, Grid] = {
+    "choices": _choices(),
+    "profiles": _profiles(),
+    "photographs": _photographs(),
+    "lowlevel": _corners(LOWLEVEL, (5, 6)),
+    "lowlevel_choices": _corners(LOWLEVEL_CHOICES, (3, 6)),
+    "trend": _corners(TREND, (2, 3)),
+    "trend_jointly": _corners(JOINT, ()),
+    "ordinal": _corners(POINTS, (2,)),
+    "ordinal_conditions": _corners(CONDITIONS, ()),
+}
 
 ACCURACIES = (
     (Design(people=40, scenes=20, person_slope=0.3, theme_slope=0.3), 0.0),
@@ -157,4 +225,9 @@ QUICK: dict[str, Grid] = {
         Cell(Design(people=20, scenes=12, seeds=2, person_slope=0.4, theme_slope=0.4), mistakes=True),
     ),
     "photographs": (Cell(Design(scenes=40, seeds=4), mistakes=True),),
+    "lowlevel": (Cell(World(people=12, themes=8, through=0.5), mistakes=True),),
+    "lowlevel_choices": (Cell(World(people=12, themes=8, theme=1.0), mistakes=True),),
+    "trend": (Cell(World(people=16, themes=10, targets=1, person=0.8, theme=0.2), mistakes=True),),
+    "trend_jointly": (Cell(World(people=12, themes=10, targets=2, theme=0.3)),),
+    "ordinal": (Cell(PointsWorld(people=12, themes=8, person_slope=1.5, theme_slope=1.5)),),
 }

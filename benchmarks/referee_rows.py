@@ -12,13 +12,17 @@ from scipy import stats
 from almond.stats.accuracy import accuracy_interval
 from almond.stats.classification import classify
 from benchmarks.referee_grid import REFERENCE, Cell
-from benchmarks.referee_tests import ALPHA, KINDS, TESTS, Outcome, Sample, Test, rated_profiles
+from benchmarks.referee_kinds import KINDS, TESTS
+from benchmarks.referee_tests import ALPHA, Outcome, Sample, Test, rated_profiles
 from benchmarks.referee_worlds import TARGETS, Design, draw_profiles, draw_ratings
 
 Row = dict[str, Any]
 
 LARGE = 400
 """People times scenes of profiles above which power, high there, is counted in a quarter of the studies."""
+
+FEWEST = 12
+"""Studies of which no fewer are made, where they are divided."""
 
 REFERENCE_EFFECT = "0.35"
 
@@ -29,7 +33,12 @@ def tests_of(kind: str, cell: Cell) -> list[Test]:
 
 
 def studies_of(test: Test, studies: int) -> int:
-    return max(50, studies // 8) if test.slow else studies
+    """Return how many null studies a test is given."""
+    return max(50, studies // 8) if test.slow else _part(studies, test.part[0])
+
+
+def _part(studies: int, divisor: int) -> int:
+    return studies if divisor == 1 else max(FEWEST, studies // divisor)
 
 
 def rows_of(kind: str, cell: Cell, *, studies: int, first: int = 0) -> list[Row]:
@@ -40,12 +49,12 @@ def rows_of(kind: str, cell: Cell, *, studies: int, first: int = 0) -> list[Row]
     under, truth = sample(spec.null), spec.truth(cell.design, spec.null)
     null = {test.name: _outcomes(under, test, studies_of(test, studies), truth, first) for test in tests}
     fewer = kind == "profiles" and cell.design.people * cell.design.scenes > LARGE
-    count = max(50, studies // 4) if fewer else studies
     found: dict[str, dict[float, list[Outcome]]] = {test.name: {} for test in tests}
     for effect in spec.effects:
         under, truth = sample(effect), spec.truth(cell.design, effect)
         for test in tests:
             if test.confirmatory:
+                count = max(50, studies // 4) if fewer else _part(studies, test.part[1])
                 found[test.name][effect] = _outcomes(under, test, count, truth, first)
     rows = [_row(test, cell.design, null[test.name], found[test.name]) for test in tests]
     seconds = (time.process_time() - began) / len(rows)

@@ -1,8 +1,8 @@
 """The tests that the referee runs, and the classic mistakes beside them.
 
 A new test is one entry of ``TESTS``; a new kind of study is one entry of ``KINDS`` too, with designs in
-``benchmarks.referee_grid``. Tests are the product's own functions: (study, truth, rng) -> p, and whether the
-interval held the truth.
+``benchmarks.referee_grid``; ``benchmarks.referee_kinds`` adds those of further questions. Tests are the
+product's own functions: (study, truth, rng) -> p, and whether the interval held the truth.
 """
 
 from __future__ import annotations
@@ -46,12 +46,16 @@ Outcome = tuple[float, bool | None]
 
 @dataclass(frozen=True)
 class Test:
-    """One test of one kind of study: (study, truth, rng) -> its outcome. ``slow``: only in a few designs."""
+    """One test of one kind of study: (study, truth, rng) -> its outcome. ``slow``: only in a few designs.
+
+    ``part``: by which the numbers of studies are divided, under the null and under effects.
+    """
 
     name: str
     confirmatory: bool
     run: Callable[[Any, float, np.random.Generator], Outcome]
     slow: bool = False
+    part: tuple[int, int] = (1, 1)
 
 
 def two_way_choices(study: Choices, truth: float, _: np.random.Generator) -> Outcome:

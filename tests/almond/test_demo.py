@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from almond.analysis.analyse import rounded
+from almond.analysis.study_data import read_study
 from almond.chain.demo import export_name, run_both
 from almond.chain.draw import on_and_off
 from almond.chain.settings import DemoSettings
@@ -22,6 +25,7 @@ from almond.exchange.layout import table_path
 from almond.progress import Silent
 from almond.world import lab
 from almond.world.null_forms import NULL_WORLDS
+from benchmarks.nulls import null_study, planned_p, unguided_pool
 
 SMALL = DemoSettings(
     seed=5,
@@ -79,6 +83,34 @@ def test_choices_follow_the_manipulation_only_in_the_world(
     assert world["accuracy"] > null["accuracy"]
     assert (world["null"], world["null_form"]) == (False, None)
     assert (null["null"], null["null_form"]) == (True, "independent")
+
+
+def test_a_null_world_needs_no_guided_images(
+    both: tuple[Path, dict[str, Any], dict[str, Any]],
+) -> None:
+    """``benchmarks.nulls`` draws none: every answer, and so every p, is that of the whole demonstration."""
+    folder, _, whole = both
+    settings = replace(SMALL, null="independent")
+    pool = unguided_pool(settings)
+    study = null_study(settings, pool)
+    export = read_study(folder / "export-null")
+    unguided = export.stimuli[export.stimuli["direction"] == 0]
+    digests = dict(zip(unguided["stimulus_id"], unguided["image_sha256"], strict=True))
+    assert digests == dict(zip(pool.table["stimulus_id"], pool.table["image_sha256"], strict=True))
+    for name, answer in (
+        ("ratings", ["construct", "value"]),
+        ("choices", ["high_side", "chosen", "aligned"]),
+    ):
+        columns = ["participant_id", "trial_index", "theme", *answer, "rt_ms"]
+        here, there = (
+            table[columns].sort_values(columns).reset_index(drop=True)
+            for table in (getattr(study.data, name), getattr(export, name))
+        )
+        pd.testing.assert_frame_equal(here, there, check_dtype=False, check_exact=True)
+    assert rounded([planned_p(study, name) for name in ("classification", "choices")]) == [
+        whole["p"],
+        whole["choice_p"],
+    ]
 
 
 def test_both_exports_verify_and_a_changed_image_is_named(

@@ -9,7 +9,9 @@ from scipy.special import expit
 
 from almond.errors import InputError
 from almond.stats.mixed import RandomTerm, fit_binomial, fit_ordinal, likelihood_ratio
+from almond.stats.mixed.crossed_system import CrossedSystem
 from almond.stats.mixed.ordinal import Cumulative
+from almond.stats.mixed.penalised_systems import DenseSystem, Rows
 from almond.stats.mixed.random_effects import RandomDesign
 
 # Bitterness of wine, Randall (1989), as in the tutorial of the R package ordinal, table 1: per judge bottles
@@ -199,3 +201,52 @@ def test_categories_parted_by_an_effect_are_separated():
 def test_bad_ratings_and_designs_are_named(values, fixed, options, problem):
     with pytest.raises(InputError, match=problem):
         fit_ordinal(values, fixed, [RandomTerm("g", np.repeat(np.arange(3), 4))], **options)
+
+
+@pytest.mark.parametrize("correlated", [True, False])
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_elimination_of_the_largest_factor_changes_no_number(correlated, first):
+    """Against H as one matrix, the largest factor being any of three, or the only one."""
+    rng = np.random.default_rng(8)
+    x, rows = rng.normal(size=240), rng.uniform(0.1, 0.3, 240)
+    sizes = np.roll([12, 5, 4], first)
+    terms = [
+        RandomTerm("a", rng.integers(0, sizes[0], 240), with_slope(x), ("intercept", "x"), correlated),
+        RandomTerm("b", rng.integers(0, sizes[1], 240)),
+        RandomTerm("c", rng.integers(0, sizes[2], 240), with_slope(x), ("intercept", "x"), correlated),
+    ]
+    for design in (RandomDesign(terms, 240), RandomDesign(terms[:1], 240)):
+        theta, effects = rng.uniform(0.3, 1.5, design.parameters), rng.normal(size=design.effects)
+        derivatives = Rows(rng.normal(size=240), rows, rng.normal(size=240))
+        dense, crossed = DenseSystem(design, "model"), CrossedSystem(design, "model")
+        for system in (dense, crossed):
+            system.place(theta)
+        factors = dense.factor(rows), crossed.factor(rows)
+        assert factors[1].half_log_determinant == pytest.approx(factors[0].half_log_determinant, rel=1e-12)
+        right = rng.normal(size=design.effects)
+        pairs = [
+            (dense.times(effects), crossed.times(effects)),
+            (dense.transposed(x), crossed.transposed(x)),
+            (factors[0].solve(right), factors[1].solve(right)),
+        ]
+        changes = [
+            system.change(f, derivatives, effects)
+            for system, f in zip((dense, crossed), factors, strict=True)
+        ]
+        pairs += [(getattr(changes[0], name), getattr(changes[1], name)) for name in vars(changes[0])]
+        for one, other in pairs:
+            np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-11)
+
+
+def test_a_search_from_a_larger_model_ends_where_one_from_nothing_does():
+    rating, x, person, scene = crossed()
+    other = np.random.default_rng(2).normal(size=300)
+    terms = [RandomTerm("person", person, with_slope(x), ("intercept", "x")), RandomTerm("scene", scene)]
+    larger = fit_ordinal(rating, np.column_stack([x, other]), terms)
+    near, alone = (fit_ordinal(rating, other[:, None], terms, near=start) for start in (larger, None))
+    assert near.evaluations < alone.evaluations / 2
+    assert near.log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-8)
+    np.testing.assert_allclose(near.estimates, alone.estimates, atol=1e-4)
+    np.testing.assert_allclose(near.thresholds, alone.thresholds, atol=1e-4)
+    np.testing.assert_allclose(near.theta, alone.theta, atol=1e-4)
+    np.testing.assert_allclose(near.se, alone.se, atol=1e-4)

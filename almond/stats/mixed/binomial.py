@@ -17,12 +17,10 @@ from almond.stats.mixed.laplace import (
     ALL_OR_NONE,
     GAMMA_BOUND,
     SEPARATED,
-    Change,
     LaplaceLikelihood,
-    Modes,
-    Rows,
     optimise,
 )
+from almond.stats.mixed.penalised_systems import Change, DenseSystem, Rows
 from almond.stats.mixed.random_effects import RandomDesign, RandomTerm
 from almond.typing import Floats
 
@@ -33,7 +31,7 @@ class Laplace(LaplaceLikelihood):
     title = "binomial mixed model"
 
     def __init__(self, counts: Floats, trials: Floats, fixed: Floats, design: RandomDesign) -> None:
-        super().__init__(fixed, design)
+        super().__init__(fixed, DenseSystem(design, self.title))
         self.counts, self.trials, self.leading = counts, trials, fixed.shape[1]
 
     def place(self, leading: Floats) -> Floats:
@@ -49,7 +47,7 @@ class Laplace(LaplaceLikelihood):
         weights = self.trials * mean * (1.0 - mean)
         return Rows(self.trials * mean - self.counts, weights, weights * (1.0 - 2.0 * mean))
 
-    def leading_gradient(self, modes: Modes, change: Change) -> Floats:
+    def leading_gradient(self, logit: Floats, change: Change) -> Floats:
         gradient: Floats = self.fixed.T @ change.rows
         return gradient
 
@@ -91,7 +89,7 @@ def fit_binomial(
     )
     gamma, theta = best[: basis.rank], best[basis.rank :]
     value = likelihood(best)[0]
-    covariance, exact = covariance_of(likelihood, best, basis.rank, whole)
+    covariance, exact, _ = covariance_of(likelihood, best, basis.rank, whole)
     return MixedFit(
         names=basis.names,
         estimates=basis.back(gamma),

@@ -144,14 +144,15 @@ def term_variances(design: RandomDesign, theta: Floats, scale: float) -> tuple[T
 
 def covariance_of(
     likelihood: Callable[[Floats], tuple[float, Floats]], best: Floats, rank: int, design: RandomDesign
-) -> tuple[Floats, bool]:
+) -> tuple[Floats, bool, Floats | None]:
     """Estimate the covariance (rank, rank) of the fixed effects by central differences of the gradient.
 
     Parameters on their bound are fixed there. Falls back to the fixed effects alone when the Hessian of all
-    free parameters is not positive definite; the second value is whether it was.
+    free parameters is not positive definite; the second value is whether it was. The third is the Hessian if
+    no parameter is on its bound.
     """
     if not rank:
-        return np.zeros((0, 0)), True
+        return np.zeros((0, 0)), True, None
     held = {rank + index for index in design.bounded if best[rank + index] < SINGULAR}
     free = [index for index in range(len(best)) if index not in held]
     for varied, whole in ((free, True), (list(range(rank)), False)):
@@ -159,8 +160,8 @@ def covariance_of(
         if np.linalg.eigvalsh(matrix)[0] > 1e-10 * max(1.0, float(np.abs(matrix).max())):
             # cov = H^-1, H the Hessian of the negative log-likelihood; its first block is that of gamma.
             covariance: Floats = np.linalg.inv(matrix)[:rank, :rank].astype(np.float64)
-            return covariance, whole
-    return np.full((rank, rank), np.inf), False
+            return covariance, whole, matrix if len(matrix) == len(best) else None
+    return np.full((rank, rank), np.inf), False, None
 
 
 def curvature(

@@ -8,14 +8,11 @@ the modes (Kristensen et al. 2016, TMB, J. Stat. Softw. 70(5), section 2).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
-from almond.errors import InputError
-from almond.stats.mixed.random_effects import RandomDesign
+from almond.stats.mixed.penalised_systems import Change, Factor, PenalisedSystem, Rows
 from almond.typing import Floats
 
 NEWTON_STEPS = 60
@@ -30,44 +27,10 @@ ALL_OR_NONE = 6.0
 """A standard deviation of units beyond this (log odds) says that outcomes are all or none within units.
 Laplace's approximation gets a second maximum above 7 and does not hold there (see ``all_or_none``)."""
 
+DESCENTS, DESCENDED = 30, 1e-9
+"""Most steps of a descent, and what a further one would win at its end (log-likelihood, twice)."""
+
 Bounds = list[tuple[float, float]]
-
-
-@dataclass
-class Rows:
-    """Derivatives of every row's loss (n,) by its linear predictor: first, second and third."""
-
-    residual: Floats
-    weights: Floats
-    slope: Floats
-
-
-@dataclass
-class Modes:
-    """At the conditional modes for one set of parameters: the negative log-likelihood ``value``, ``scaled``
-    Z Lambda (n, slots), the predictor ``logit`` and ``rows`` there, and the ``inverse`` (effects, effects) of
-    the Hessian over u."""
-
-    value: float
-    scaled: Floats
-    logit: Floats
-    rows: Rows
-    inverse: Floats
-
-
-@dataclass
-class Change:
-    """How the log-likelihood changes with the parameters at the modes.
-
-    ``rows`` (n,) by every row's predictor, modes moving along; ``leverage`` (n,) diag(B H^-1 B'); ``spread``
-    (n, slots) B H^-1 at the slots of a row; ``adjoint`` (effects,) H^-1 B' pull, and ``moved`` (n,) B of it.
-    """
-
-    rows: Floats
-    leverage: Floats
-    spread: Floats
-    adjoint: Floats
-    moved: Floats
 
 
 class LaplaceLikelihood(ABC):
@@ -80,9 +43,9 @@ class LaplaceLikelihood(ABC):
     """Newton's last step is one whose decrement is below this: convergence being quadratic, no further one
     would move anything. Zero takes steps until the decrement itself is rounding."""
 
-    def __init__(self, fixed: Floats, design: RandomDesign) -> None:
-        self.fixed, self.design = fixed, design
-        self.effects = np.zeros(design.effects)
+    def __init__(self, fixed: Floats, system: PenalisedSystem) -> None:
+        self.fixed, self.system, self.design = fixed, system, system.design
+        self.effects = np.zeros(self.design.effects)
         self.evaluations = 0
 
     @abstractmethod
@@ -98,98 +61,60 @@ class LaplaceLikelihood(ABC):
         """Return the derivatives of every row's loss; the second is never negative."""
 
     @abstractmethod
-    def leading_gradient(self, modes: Modes, change: Change) -> Floats:
+    def leading_gradient(self, logit: Floats, change: Change) -> Floats:
         """Return the gradient of the negative log-likelihood by the leading parameters."""
 
-    def penalised(self, offset: Floats, scaled: Floats, effects: Floats) -> tuple[float, Floats]:
+    def penalised(self, offset: Floats, effects: Floats) -> tuple[float, Floats]:
         """Return -log p(y | u) + u'u / 2 without its constant, and the logits (n,)."""
         # eta = X gamma + Z Lambda u
-        logit = offset + self.design.times(scaled, effects)
+        logit = offset + self.system.times(effects)
         return float(self.loss(logit) + 0.5 * effects @ effects), logit
 
-    def modes(self, offset: Floats, theta: Floats) -> Modes:
-        """Find the modes by Newton's method with step halving; the penalty holds eigenvalues at 1 or more."""
+    def modes(self, offset: Floats) -> tuple[float, Floats, Rows, Factor]:
+        """Find the modes by Newton's method with step halving; the penalty holds eigenvalues at 1 or more.
+
+        :returns: the negative log-likelihood, and at the modes the logits (n,), their rows' derivatives and
+            the factor of the Hessian over u.
+        """
         self.evaluations += 1
-        design, scaled = self.design, self.design.scaled(theta)
-        effects = self.effects
-        value, logit = self.penalised(offset, scaled, effects)
+        system, effects = self.system, self.effects
+        value, logit = self.penalised(offset, effects)
         for _ in range(NEWTON_STEPS):
             rows = self.derivatives(logit)
             # u <- u - H^-1 g with g = (Z Lambda)' residual + u and H = (Z Lambda)' W (Z Lambda) + I
-            slope = design.transposed(scaled, rows.residual) + effects
-            step = cho_solve(self.factor(scaled, rows.weights), slope, check_finite=False)
+            slope = system.transposed(rows.residual) + effects
+            step = system.factor(rows.weights).solve(slope)
             if slope @ step < 1e-18:
                 break
-            effects, value, logit, moved = self.halved(offset, scaled, effects, value, step)
+            effects, value, logit, moved = self.halved(offset, effects, value, step)
             if not moved or slope @ step < self.settled:
                 break
         self.effects = effects
         rows = self.derivatives(logit)
-        factor = self.factor(scaled, rows.weights)
+        factor = system.factor(rows.weights)
         # -log L = min over u of the penalised loss + log|H| / 2
-        total = value + float(np.log(np.diag(factor[0])).sum())
-        return Modes(
-            total, scaled, logit, rows, cho_solve(factor, np.eye(design.effects), check_finite=False)
-        )
+        return value + factor.half_log_determinant, logit, rows, factor
 
     def halved(
-        self, offset: Floats, scaled: Floats, effects: Floats, value: float, step: Floats
+        self, offset: Floats, effects: Floats, value: float, step: Floats
     ) -> tuple[Floats, float, Floats, bool]:
         """Halve the step until the penalised loss does not rise; the last value is whether one was found."""
         size = 1.0
         while size > 1e-6:
             tried = effects - size * step
-            loss, logit = self.penalised(offset, scaled, tried)
+            loss, logit = self.penalised(offset, tried)
             if loss <= value:
                 return tried, loss, logit, True
             size /= 2.0
-        return effects, value, self.penalised(offset, scaled, effects)[1], False
-
-    def factor(self, scaled: Floats, weights: Floats) -> tuple[Floats, bool]:
-        """Return the Cholesky factor of H = (Z Lambda)' W (Z Lambda) + I."""
-        matrix = self.design.crossproduct(scaled, weights)
-        matrix[np.diag_indices_from(matrix)] += 1.0
-        if not np.isfinite(matrix).all():
-            raise InputError(self.title, "its parameters ran away", "an outcome that varies")
-        factor: tuple[Floats, bool] = cho_factor(matrix, lower=True, check_finite=False)
-        return factor
+        return effects, value, self.penalised(offset, effects)[1], False
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats]:
         """Return the negative log-likelihood and its gradient at (leading, theta)."""
-        modes = self.modes(self.place(parameters[: self.leading]), parameters[self.leading :])
-        change = self.change(modes)
-        gradient = [self.leading_gradient(modes, change), self.theta_gradient(modes, change)]
-        return modes.value, np.concatenate(gradient)
-
-    def change(self, modes: Modes) -> Change:
-        """Differentiate by the predictor, the modes moving with it."""
-        design, scaled, rows = self.design, modes.scaled, modes.rows
-        # spread[i, s] = (B H^-1)[i, index of slot s]; leverage = diag(B H^-1 B')
-        gathered = modes.inverse[design.indices[:, :, None], design.indices[:, None, :]]
-        spread = np.einsum("ns,nst->nt", scaled, gathered)
-        leverage = np.einsum("ns,ns->n", scaled, spread)
-        # d(log|H| / 2) / d eta = leverage dW / 2; the modes move with the parameters by -H^-1 dg, so that the
-        # adjoint a = H^-1 B' pull carries their part: rows = residual + pull - W B a.
-        pull = 0.5 * leverage * rows.slope
-        adjoint = modes.inverse @ design.transposed(scaled, pull)
-        moved = design.times(scaled, adjoint)
-        return Change(rows.residual + pull - rows.weights * moved, leverage, spread, adjoint, moved)
-
-    def theta_gradient(self, modes: Modes, change: Change) -> Floats:
-        """Return the gradient by theta."""
-        # By T[row, column], with z the covariate of row and u the effect of column, summed over rows of data:
-        # z (rows u + W (B H^-1)_column - residual a_column).
-        design, u, rows = self.design, self.effects, modes.rows
-        own = [
-            design.values[:, row]
-            @ (
-                change.rows * u[design.indices[:, column]]
-                + rows.weights * change.spread[:, column]
-                - rows.residual * change.adjoint[design.indices[:, column]]
-            )
-            for row, column in design.parameter_slots()
-        ]
-        return np.array(own)
+        offset = self.place(parameters[: self.leading])
+        self.system.place(parameters[self.leading :])
+        value, logit, rows, factor = self.modes(offset)
+        change = self.system.change(factor, rows, self.effects)
+        return value, np.concatenate([self.leading_gradient(logit, change), change.theta])
 
 
 def optimise(
@@ -215,6 +140,36 @@ def optimise(
         if likelihood(second)[0] < likelihood(best)[0]:
             best = second
     return at_zero(likelihood, best, lead), likelihood.evaluations
+
+
+def descend(likelihood: LaplaceLikelihood, begin: Floats, inverse: Floats) -> Floats | None:
+    """Minimise the negative log-likelihood from near its minimum, at whose inverse Hessian one may guess.
+
+    :param begin: (leading, theta). :param inverse: the guess, which each step betters (BFGS).
+    :returns: None where this found no minimum, or one with a standard deviation that may be zero.
+    """
+    point, inverse = begin, inverse.copy()
+    value, gradient = likelihood(point)
+    for _ in range(DESCENTS):
+        step = -inverse @ gradient
+        slope = float(gradient @ step)
+        if -slope < DESCENDED:
+            bounded = point[likelihood.leading + np.array(likelihood.design.bounded, dtype=np.intp)]
+            return point if bool((bounded > NEAR_ZERO).all()) else None
+        following, change = likelihood(point + step)
+        while following > value + 1e-4 * slope:
+            step, slope = step / 2.0, slope / 2.0
+            if -slope < DESCENDED:
+                return None
+            following, change = likelihood(point + step)
+        point, bend = point + step, change - gradient
+        value, gradient = following, change
+        # Broyden, Fletcher, Goldfarb & Shanno: Nocedal & Wright (2006), Numerical Optimization, eq. 6.17.
+        product = float(bend @ step)
+        if product > 0.0:
+            left = np.eye(len(step)) - np.outer(step, bend) / product
+            inverse = left @ inverse @ left.T + np.outer(step, step) / product
+    return None
 
 
 def at_zero(likelihood: LaplaceLikelihood, best: Floats, lead: int) -> Floats:

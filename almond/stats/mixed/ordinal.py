@@ -20,18 +20,18 @@ from scipy.special import expit, logit
 
 from almond.errors import InputError
 from almond.finite import require_finite
+from almond.stats.mixed.crossed_system import CrossedSystem
 from almond.stats.mixed.fixed_effects import FixedDesign, MixedFit, covariance_of, term_variances
 from almond.stats.mixed.laplace import (
     ALL_OR_NONE,
     GAMMA_BOUND,
     SEPARATED,
     THETA_BOUND,
-    Change,
     LaplaceLikelihood,
-    Modes,
-    Rows,
+    descend,
     optimise,
 )
+from almond.stats.mixed.penalised_systems import Change, Rows
 from almond.stats.mixed.random_effects import RandomDesign, RandomTerm
 from almond.typing import Floats, Ints
 
@@ -49,6 +49,8 @@ class OrdinalFit(MixedFit):
     ``thresholds`` (J-1,) lie between the ``categories`` that occur, lowest first; ``threshold_se`` (J-1,).
     ``unused``: categories that never occur. They have no threshold of their own: the two beside an inner one
     coincide, an outer one lies at infinity. ``on_bound``: some parameter is the largest that is searched.
+    ``information``: the Hessian of the negative log-likelihood over estimates, thresholds and theta, None
+    where standard errors rest on another, or on none.
     """
 
     thresholds: Floats = field(default_factory=lambda: np.zeros(0))
@@ -56,6 +58,7 @@ class OrdinalFit(MixedFit):
     categories: tuple[float, ...] = ()
     unused: tuple[float, ...] = ()
     on_bound: bool = False
+    information: Floats | None = None
 
 
 class Cumulative(LaplaceLikelihood):
@@ -71,7 +74,7 @@ class Cumulative(LaplaceLikelihood):
     settled = 1e-9
 
     def __init__(self, codes: Ints, fixed: Floats, design: RandomDesign) -> None:
-        super().__init__(fixed, design)
+        super().__init__(fixed, CrossedSystem(design, self.title))
         self.codes = codes
         self.counts: Floats = np.bincount(codes).astype(np.float64)
         self.cuts = len(self.counts) - 1
@@ -103,9 +106,9 @@ class Cumulative(LaplaceLikelihood):
         slope = spread[0] * (1.0 - 2.0 * above) + spread[1] * (1.0 - 2.0 * reached)
         return Rows(above + reached - 1.0, spread[0] + spread[1], slope)
 
-    def leading_gradient(self, modes: Modes, change: Change) -> Floats:
+    def leading_gradient(self, logit: Floats, change: Change) -> Floats:
         """Return the gradient by gamma, the first threshold and the log distances."""
-        by_threshold = self._threshold_gradient(modes.logit, change)
+        by_threshold = self._threshold_gradient(logit, change)
         # A distance moves every threshold above it.
         above = np.cumsum(by_threshold[::-1])[::-1]
         return np.concatenate([self.fixed.T @ change.rows, above[:1], self.steps * above[1:]])
@@ -152,7 +155,8 @@ def fit_ordinal(
     :param terms: any number of crossed or nested random terms.
     :param categories: what could have been rated, in order; what was, if left out.
     :param names: (p,) of the columns of ``fixed``, default ``x0``, ``x1``, ...
-    :param near: a fit of the same ratings and terms with other columns, at whose variances the search begins.
+    :param near: a fit of the same ratings and terms, whose last columns these are, near which the search
+        begins.
     :param errors: whether standard errors are wanted; they are infinite otherwise, and ``hessian`` is False.
     :raises InputError: no or other ratings than the categories, all in one category, a fixed design that is
         without full rank beside the thresholds, and terms with one level.
@@ -162,14 +166,11 @@ def fit_ordinal(
     design = RandomDesign(terms, len(codes))
     likelihood = Cumulative(codes, basis.orthogonal[:, 1:], design)
     rank, leading = basis.rank - 1, likelihood.leading
-    bounds = [(-GAMMA_BOUND, GAMMA_BOUND)] * (rank + 1)
-    bounds += [(float(np.log(NARROWEST)), float(np.log(WIDEST)))] * (likelihood.cuts - 1)
-    begin = np.concatenate([np.zeros(rank), _first_cuts(likelihood.counts)])
-    best, evaluations = optimise(likelihood, begin, bounds, theta=near.theta if near else None)
+    best, evaluations = _search(likelihood, basis, near)
     gamma, theta = best[:rank], best[leading:]
     value = likelihood(best)[0]
-    unknown: tuple[Floats, bool] = (np.full((leading, leading), np.inf), False)
-    covariance, exact = covariance_of(likelihood, best, leading, design) if errors else unknown
+    unknown = np.full((leading, leading), np.inf), False, None
+    covariance, exact, hessian = covariance_of(likelihood, best, leading, design) if errors else unknown
     estimates, whole = _back(basis, best[:leading]), _transformed(basis, best[:leading], covariance)
     return OrdinalFit(
         names=basis.names[1:],
@@ -190,7 +191,20 @@ def fit_ordinal(
         categories=used,
         unused=unused,
         on_bound=_is_on_bound(gamma, theta),
+        information=None if hessian is None else _information(basis, best, leading, hessian),
     )
+
+
+def _search(likelihood: Cumulative, basis: FixedDesign, near: OrdinalFit | None) -> tuple[Floats, int]:
+    """Find the best (leading, theta), and count evaluations."""
+    descended = None if near is None else _descend_from(near, likelihood, basis)
+    if descended is not None:
+        return descended, likelihood.evaluations
+    rank = basis.rank - 1
+    bounds = [(-GAMMA_BOUND, GAMMA_BOUND)] * (rank + 1)
+    bounds += [(float(np.log(NARROWEST)), float(np.log(WIDEST)))] * (likelihood.cuts - 1)
+    begin = np.concatenate([np.zeros(rank), _first_cuts(likelihood.counts)])
+    return optimise(likelihood, begin, bounds, theta=near.theta if near else None)
 
 
 def _categories(
@@ -238,6 +252,13 @@ def _transformed(basis: FixedDesign, leading: Floats, covariance: Floats) -> Flo
     """Return the covariance of what ``_back`` returns; exact at the maximum, where the gradient is zero."""
     if not np.isfinite(covariance).all():
         return covariance
+    jacobian = _jacobian(basis, leading)
+    whole: Floats = jacobian @ covariance @ jacobian.T
+    return whole
+
+
+def _jacobian(basis: FixedDesign, leading: Floats) -> Floats:
+    """Return the derivatives of what ``_back`` returns by the leading parameters."""
     rank, size = basis.rank - 1, len(leading)
     jacobian = np.zeros((size, size))
     inverse = np.linalg.inv(basis.triangle)
@@ -246,8 +267,43 @@ def _transformed(basis: FixedDesign, leading: Floats, covariance: Floats) -> Flo
     jacobian[rank:, rank] = 1.0
     steps = np.exp(leading[rank + 1 :])
     jacobian[rank + 1 :, rank + 1 :] = np.tril(np.ones((len(steps), len(steps)))) * steps
-    whole: Floats = jacobian @ covariance @ jacobian.T
+    return jacobian
+
+
+def _whole_jacobian(basis: FixedDesign, parameters: Floats, leading: int) -> Floats:
+    """Return the same with theta, which stays as it is."""
+    jacobian = np.eye(len(parameters))
+    jacobian[:leading, :leading] = _jacobian(basis, parameters[:leading])
+    return jacobian
+
+
+def _information(basis: FixedDesign, best: Floats, leading: int, hessian: Floats) -> Floats:
+    """Return the Hessian over what ``_back`` returns, and theta; the gradient is zero there."""
+    inverse = np.linalg.inv(_whole_jacobian(basis, best, leading))
+    whole: Floats = inverse.T @ hessian @ inverse
     return whole
+
+
+def _descend_from(near: OrdinalFit, likelihood: Cumulative, basis: FixedDesign) -> Floats | None:
+    """Minimise from where a fit with further leading columns leads without them; None where that fails."""
+    rank, fewer = basis.rank - 1, len(near.estimates) - (basis.rank - 1)
+    if near.information is None or near.separated or fewer < 0:
+        return None
+    whole = np.concatenate([near.estimates, near.thresholds, near.theta])
+    kept = near.information[fewer:, fewer:]
+    # With b set to zero the quadratic about the maximum is least at y + Q^-1 Q_b b.
+    natural = whole[fewer:] + np.linalg.solve(kept, near.information[fewer:, :fewer] @ whole[:fewer])
+    beta, thresholds, theta = np.split(natural, [rank, rank + len(near.thresholds)])
+    if not (np.diff(thresholds) > NARROWEST).all():
+        return None
+    # X beta = Q gamma + constant, as in _back
+    constant = -float(basis.triangle[0, 1:] @ beta) / float(basis.triangle[0, 0])
+    gamma = basis.triangle[1:, 1:] @ beta
+    cuts = thresholds + constant
+    begin = np.concatenate([gamma, cuts[:1], np.log(np.diff(cuts)), theta])
+    jacobian = _whole_jacobian(basis, begin, likelihood.leading)
+    inverse: Floats = np.asarray(np.linalg.inv(jacobian.T @ kept @ jacobian), np.float64)
+    return descend(likelihood, begin, inverse)
 
 
 def _is_separated(predictor: Floats, deviations: Floats) -> bool:
