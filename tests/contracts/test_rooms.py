@@ -53,7 +53,9 @@ HEAVY = (
 ENTRY_POINTS = {
     "almond/cli": {"configure", "run"},
     "almond/cli/exchange": {"configure", "run"},
+    "almond/guidance/penalties": {"penalise"},
     "almond/guidance/rules": {"guide"},
+    "almond/guidance/searches": {"search"},
 }
 """Names that every module of a registry defines, by the folder of these modules."""
 
