@@ -280,3 +280,12 @@ def test_penalties_and_copies_drive_an_image(generator: AnalyticGenerator) -> No
     assert distances[1] < 0.8 * distances[0]
     (seen,) = run(generator, free.model_copy(update={"view": View(blur=0.05, copies=3)}), scorer=Halves())
     assert not np.array_equal(seen.image, plain.image)
+
+
+def test_the_page_of_guidance_names_every_method_and_its_settings() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "guidance.md").read_text(encoding="utf-8")
+    for registry in (RULES, OBJECTIVES, PENALTIES, SEARCHES):
+        for name in registry:
+            assert f"| `{name}`" in page, name
+            for setting in declared(registry, name).settings:
+                assert setting in page, f"{name}: {setting}"
