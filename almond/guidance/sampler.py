@@ -21,7 +21,7 @@ from almond.guidance.objectives.objective import Objective, readers_of
 from almond.guidance.objectives.references import References
 from almond.guidance.recipe import Recipe
 from almond.guidance.searches import SEARCHES
-from almond.guidance.searches.context import Context
+from almond.guidance.searches.context import SearchContext
 from almond.guidance.trajectories import start_of, walk
 from almond.progress import Progress, Silent
 from almond.stimuli import lowlevel
@@ -82,7 +82,7 @@ def generate(
     for indices in recipe_batches(recipes, batch or generator.defaults.batch):
         members = [recipes[index] for index in indices]
         share = _Share(report, done / len(recipes), (done + len(indices)) / len(recipes), len(recipes))
-        context = Context(generator, scorer, references, share)
+        context = SearchContext(generator, scorer, references, share)
         waiting.update(zip(indices, SEARCHES.load(members[0].search)(members, context), strict=True))
         done += len(indices)
         while following in waiting:
@@ -153,10 +153,10 @@ def sample(
             trace.append(entry)
         checked.step(step, x0, x, guided.entries)
         progress.report((step.index + 1) / len(trajectory.steps))
-    return finish(recipes, generator, scorer, x, traces=traces, checked=checked)
+    return finished_images(recipes, generator, scorer, x, traces=traces, checked=checked)
 
 
-def finish(
+def finished_images(
     recipes: Sequence[Recipe],
     generator: Generator,
     scorer: DifferentiableScorer,

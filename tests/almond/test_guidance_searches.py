@@ -20,7 +20,7 @@ from almond.guidance.objectives.references import References
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated, generate
 from almond.guidance.schedulers import DDIM
-from almond.guidance.searches.context import Context
+from almond.guidance.searches.context import SearchContext
 from almond.guidance.searches.population import Population, ancestral_step
 from almond.guidance.searches.smc import ParticleWeights, systematic
 from almond.progress import Silent
@@ -145,7 +145,7 @@ def evolved(tilt: float, strength: float) -> Kept:
     generator, scorer = Gaussian(), Along()
     how = {"strength": strength, "strength_unit": "law", "window": (0.02, 1.0), "steps": 30}
     recipe = recipe_for(generator, search="smc", **how)
-    context = Context(generator, scorer, References(generator, [scorer]), Silent())
+    context = SearchContext(generator, scorer, References(generator, [scorer]), Silent())
     weights = Kept(1500, tilt=tilt, resample=0.5, seed=4)
     made = Population(recipe, context, 1500, 1.0).evolve(weights)
     assert all(1.0 <= entry["effective"] <= 1500.01 for entry in made.trace)

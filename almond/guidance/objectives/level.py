@@ -40,7 +40,7 @@ METHOD = Method(
 )
 
 
-class Level(ObjectiveKind):
+class LevelObjective(ObjectiveKind):
     """Weight 1 for the target; the others are held if there are any."""
 
     holds = True
@@ -61,4 +61,4 @@ class Level(ObjectiveKind):
         return Height(value, (largest / terms.settings["width"]).clamp(max=1.0))
 
 
-OBJECTIVE = Level()
+OBJECTIVE = LevelObjective()

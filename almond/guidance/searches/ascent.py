@@ -12,9 +12,9 @@ from almond.guidance.finite_steps import Checked
 from almond.guidance.objectives.objective import Objective
 from almond.guidance.recipe import Recipe
 from almond.guidance.rules.base import GRADIENT_FLOOR
-from almond.guidance.sampler import Generated, finish
+from almond.guidance.sampler import Generated, finished_images
 from almond.guidance.schedulers import Step
-from almond.guidance.searches.context import BACKWARD, Context
+from almond.guidance.searches.context import BACKWARD, SearchContext
 from almond.guidance.trajectories import Start, released, start_of, walk
 
 Started = Callable[[Start, torch.Tensor], Start]
@@ -34,7 +34,7 @@ def check_unguided(recipe: Recipe) -> None:
 class Ascent:
     """The finished image as a differentiable function of a variable of its start."""
 
-    def __init__(self, recipe: Recipe, context: Context, started: Started) -> None:
+    def __init__(self, recipe: Recipe, context: SearchContext, started: Started) -> None:
         check_unguided(recipe)
         self.recipe, self.context, self.started = recipe, context, started
         self.objective = Objective([recipe], context.generator, context.scorer, references=context.references)
@@ -95,7 +95,7 @@ class Ascent:
         with torch.no_grad():
             latent = self.latent(best)
         steps = len(self.entries)
-        (image,) = finish(
+        (image,) = finished_images(
             [self.recipe],
             self.context.generator,
             self.context.scorer,

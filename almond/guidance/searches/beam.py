@@ -12,7 +12,7 @@ from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated
 from almond.guidance.schedule import Window
 from almond.guidance.schedulers import Step
-from almond.guidance.searches.context import Context
+from almond.guidance.searches.context import SearchContext
 from almond.guidance.searches.population import Population
 
 METHOD = Method(
@@ -69,7 +69,7 @@ class Beam:
         return {"choices": self.choices, "values": self.values.tolist()}
 
 
-def search(recipes: Sequence[Recipe], context: Context) -> list[Generated]:
+def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]:
     """Return the best candidate of each recipe's beam."""
     made = []
     for recipe in recipes:

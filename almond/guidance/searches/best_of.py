@@ -11,7 +11,7 @@ from almond.guidance.methods import Method, Setting
 from almond.guidance.objectives.objective import Objective
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated, pixels_of, sample
-from almond.guidance.searches.context import Context, evaluations
+from almond.guidance.searches.context import SearchContext, evaluations
 
 METHOD = Method(
     summary="Make several images of one scene from different noise, guided or not, and keep the one that the "
@@ -27,12 +27,12 @@ METHOD = Method(
 )
 
 
-def search(recipes: Sequence[Recipe], context: Context) -> list[Generated]:
+def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]:
     """Return the best candidate of each recipe; ``searched`` holds the values of all."""
     return [_best(recipe, context) for recipe in recipes]
 
 
-def _best(recipe: Recipe, context: Context) -> Generated:
+def _best(recipe: Recipe, context: SearchContext) -> Generated:
     count = int(recipe.full_settings["candidates"])
     recipes, numbers = [recipe] * count, list(range(count))
     made = sample(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Context:
+class SearchContext:
     """Generator and scorer, the unguided trajectories of scenes, and where progress is reported."""
 
     generator: Generator
@@ -30,7 +30,7 @@ class Context:
 class Search(Protocol):
     """Make the images of recipes that share a batch; each is found by itself, whatever the others are."""
 
-    def __call__(self, recipes: Sequence[Recipe], context: Context) -> list[Generated]: ...
+    def __call__(self, recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]: ...
 
 
 BACKWARD = 2.0

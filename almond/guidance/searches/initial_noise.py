@@ -11,7 +11,7 @@ from almond.guidance.methods import Method, Setting
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated
 from almond.guidance.searches.ascent import Ascent
-from almond.guidance.searches.context import Context
+from almond.guidance.searches.context import SearchContext
 from almond.guidance.trajectories import Start
 
 METHOD = Method(
@@ -35,7 +35,7 @@ def with_noise(start: Start, latents: torch.Tensor) -> Start:
     return replace(start, latents=latents)
 
 
-def search(recipes: Sequence[Recipe], context: Context) -> list[Generated]:
+def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]:
     """Return the best image on the way of each recipe's ascent.
 
     :raises InputError: a recipe that a rule guides as well, or one without a direction.

@@ -19,9 +19,9 @@ from almond.guidance.guided_steps import GuidedSteps
 from almond.guidance.levels import NoiseLevel
 from almond.guidance.objectives.objective import Objective
 from almond.guidance.recipe import Recipe
-from almond.guidance.sampler import Generated, finish
+from almond.guidance.sampler import Generated, finished_images
 from almond.guidance.schedulers import Step
-from almond.guidance.searches.context import Context, evaluations
+from almond.guidance.searches.context import SearchContext, evaluations
 from almond.guidance.trajectories import released, start_of
 from almond.rng import derive_seed
 
@@ -61,7 +61,7 @@ def ancestral_step(
 class Population:
     """``size`` candidates of one recipe, from noise to the one that the chooser keeps."""
 
-    def __init__(self, recipe: Recipe, context: Context, size: int, eta: float) -> None:
+    def __init__(self, recipe: Recipe, context: SearchContext, size: int, eta: float) -> None:
         self.recipe, self.context, self.eta = recipe, context, eta
         self.recipes = [recipe] * size
         self.objective = Objective(
@@ -95,7 +95,7 @@ class Population:
             **chooser.summary(),
             "evaluations": len(self.recipes) * (evaluations(self.recipe, self.trace) + self._plain_passes()),
         }
-        (image,) = finish(
+        (image,) = finished_images(
             [self.recipe],
             self.context.generator,
             self.context.scorer,

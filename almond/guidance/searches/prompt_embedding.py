@@ -14,7 +14,7 @@ from almond.guidance.methods import Method, Setting
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated
 from almond.guidance.searches.ascent import Ascent
-from almond.guidance.searches.context import Context
+from almond.guidance.searches.context import SearchContext
 from almond.guidance.trajectories import Start
 
 METHOD = Method(
@@ -48,7 +48,7 @@ class TextStates(Protocol):
     def with_text_states(self, condition: Condition, states: torch.Tensor) -> Condition: ...
 
 
-def search(recipes: Sequence[Recipe], context: Context) -> list[Generated]:
+def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]:
     """Return the best image on the way of each recipe's ascent.
 
     :raises InputError: a generator whose prompt is no tensor, a recipe that a rule guides as well, or one
@@ -64,7 +64,7 @@ def search(recipes: Sequence[Recipe], context: Context) -> list[Generated]:
     return [_embedded(recipe, context, generator) for recipe in recipes]
 
 
-def _embedded(recipe: Recipe, context: Context, generator: TextStates) -> Generated:
+def _embedded(recipe: Recipe, context: SearchContext, generator: TextStates) -> Generated:
     condition = context.generator.encode_prompt(recipe.prompt, [recipe.seed])
     words, settings = generator.text_states(condition), recipe.full_settings
     reach = settings["radius"] * words.square().mean().sqrt()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from almond.guidance.methods import Method
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated, sample
-from almond.guidance.searches.context import Context
+from almond.guidance.searches.context import SearchContext
 
 METHOD = Method(
     summary="One image per recipe; with direction 0 or strength 0 the generator's own, unguided.",
@@ -18,6 +18,6 @@ METHOD = Method(
 )
 
 
-def search(recipes: Sequence[Recipe], context: Context) -> list[Generated]:
+def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]:
     """Sample all recipes in one batch."""
     return sample(recipes, context.generator, context.scorer, context.progress, references=context.references)

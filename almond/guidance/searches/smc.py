@@ -17,7 +17,7 @@ from almond.guidance.methods import Method, Setting
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated
 from almond.guidance.schedulers import Step
-from almond.guidance.searches.context import Context
+from almond.guidance.searches.context import SearchContext
 from almond.guidance.searches.population import Population
 from almond.rng import derive_seed
 
@@ -103,7 +103,7 @@ def systematic(weights: torch.Tensor, source: torch.Generator) -> torch.Tensor:
     return torch.searchsorted(weights.cumsum(0), points).clamp(max=count - 1)
 
 
-def search(recipes: Sequence[Recipe], context: Context) -> list[Generated]:
+def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]:
     """Return one particle of each recipe, drawn by weight."""
     made = []
     for recipe in recipes:
