@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from almond.encoding.features.kinds.world import open_world
 from almond.guidance.backends.analytic import AnalyticGenerator
 from almond.guidance.objectives import OBJECTIVES
 from almond.guidance.recipe import Recipe
@@ -31,7 +32,7 @@ from almond.guidance.searches.context import evaluations
 from almond.targets.scorer import Scorer
 from almond.world.lab import TARGETS
 from almond.world.prompts import parse_prompt
-from benchmarks.generation import Judge, open_world, reference_scenes, truth_targets
+from benchmarks.generation import Judge, reference_scenes, truth_targets
 
 UNSEEN = (
     "a person sitting in a room at dusk",

@@ -21,7 +21,7 @@ from almond.guidance.generators import UNCALIBRATED
 from almond.guidance.objectives.objective import Climbed
 from almond.guidance.rules import RULES
 from almond.guidance.rules.base import tilted
-from almond.guidance.schedulers import DDIMRun, Step
+from almond.guidance.schedulers import DDIM, DDIMRun, Scheduler, Step
 
 SIDE = 8
 FIRST_ALPHA_BAR, LAST_ALPHA_BAR = 1e-4, 0.9999
@@ -32,6 +32,7 @@ class ExactDenoiser:
 
     name, digest, image_size, defaults = "gaussian", "0" * 64, SIDE, UNCALIBRATED
     latent_shape = (1, SIDE, SIDE)
+    scheduler: Scheduler = DDIM()
 
     def encode_prompt(self, prompt: str, seeds: Sequence[int]) -> Condition:
         return Condition(prompt, tuple(seeds), (), (), None)
@@ -80,7 +81,7 @@ def guided_law(rule: str, law: Law, *, images: int, steps: int, seed: int = 0) -
     w = w / w.norm()
     x = torch.randn((images, *generator.latent_shape), generator=source)
     bars = torch.linspace(FIRST_ALPHA_BAR, LAST_ALPHA_BAR, steps, dtype=torch.float64).tolist()
-    trajectory = DDIMRun([0.0] * steps, bars)
+    trajectory = DDIMRun([0] * steps, bars)
     condition = generator.encode_prompt("", [0])
 
     def objective(pictures: torch.Tensor) -> Climbed:

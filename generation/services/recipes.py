@@ -54,7 +54,7 @@ def create_recipe(
     """
     guides = list(targets)
     calibrated = _calibrated(generator, strengths=strengths, window=window, ramp=ramp, steps=steps)
-    chosen = {"rule": rule, "objective": objective, "settings": dict(settings or {})}
+    chosen: dict[str, Any] = {"rule": rule, "objective": objective, "settings": dict(settings or {})}
     check_recipe(prompt=prompt, generator=generator, seeds=seeds, targets=guides, **chosen, **calibrated)
     low, high = calibrated.pop("window")
     content = {

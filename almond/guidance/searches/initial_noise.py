@@ -46,7 +46,8 @@ def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]
         length = noise.norm()
 
         def on_sphere(values: torch.Tensor, length: torch.Tensor = length) -> torch.Tensor:
-            return values * (length / values.norm())
+            scaled: torch.Tensor = values * (length / values.norm())
+            return scaled
 
         settings = recipe.full_settings
         made.append(
