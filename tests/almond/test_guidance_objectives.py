@@ -184,7 +184,7 @@ def test_clamping_holds_the_others_in_any_company(generator: AnalyticGenerator) 
 
 def test_a_push_to_a_level_dies_at_it(generator: AnalyticGenerator) -> None:
     (base,) = run(generator, recipe_for(generator, direction=0))
-    there = base.trace and base.scores["red"]
+    there = base.scores["red"]
     recipe = recipe_for(generator, objective_kind="level", settings={"level": there, "width": 0.5})
     far = recipe_for(generator, objective_kind="level", settings={"level": there + 5.0, "width": 0.5})
     near_image, far_image = run(generator, recipe, far)
