@@ -50,6 +50,13 @@ class Registry(Generic[Entry]):
             raise InputError(self.noun, f"{name!r} is not known", f"one of {', '.join(self._paths)}")
         return name
 
+    def path(self, name: str) -> str:
+        """Return the dotted path (``package.module:OBJECT``) of a name; nothing is loaded.
+
+        :raises InputError: where there is no such name.
+        """
+        return self._paths[self.check(name)]
+
     def load(self, name: str) -> Entry:
         """Import and return what a name stands for.
 

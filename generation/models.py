@@ -13,6 +13,7 @@ from django.utils.text import slugify
 
 from almond.design.themes import theme_named
 from almond.guidance.generators import DEFAULT_GENERATOR
+from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from encoder.models import DIGEST_LENGTH, Target
 
@@ -27,6 +28,11 @@ def rule_choices() -> list[tuple[str, str]]:
     return RULES.choices()
 
 
+def objective_choices() -> list[tuple[str, str]]:
+    """List the objectives of the registry: a further one needs no migration."""
+    return OBJECTIVES.choices()
+
+
 class Recipe(models.Model):
     """What to draw: a prompt, seeds, and the targets that guide it, how strongly, in which window."""
 
@@ -34,8 +40,12 @@ class Recipe(models.Model):
     prompt = models.CharField(max_length=300)
     seeds = models.JSONField(default=list, help_text="Whole numbers; one base scene each.")
     targets = models.ManyToManyField(Target, related_name="recipes", help_text="Guides only.")
-    contrast = models.BooleanField(
-        "against the others", default=True, help_text="Guide each target relative to the mean of the others."
+    objective = models.CharField(max_length=60, choices=objective_choices, default=DEFAULT_OBJECTIVE)
+    settings = models.JSONField(
+        default=dict, blank=True, help_text="Numbers of the rule and the objective, by name."
+    )
+    coefficients = models.JSONField(
+        default=dict, editable=False, help_text="Target -> other target -> regression coefficient."
     )
     both_signs = models.BooleanField(default=True, help_text="Also guide towards lower scores.")
     strengths = models.JSONField(default=list, help_text="In units of the text guidance; each above 0.")

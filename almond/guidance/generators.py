@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,8 @@ class Defaults:
     """Steps, window (alpha-bar) and strengths with which a generator was calibrated, and images per batch.
 
     With ``batch`` 1 the bytes of an image follow from its recipe alone; in larger batches the last bits
-    depend on the company, for matrix products are summed in another order.
+    depend on the company, for matrix products are summed in another order. Stronger guidance than
+    ``saturation`` moves other readers' scores no further; None where nobody has looked.
     """
 
     steps: int
@@ -37,10 +38,13 @@ class Defaults:
     ramp: float
     strengths: tuple[float, ...]
     batch: int = 1
+    saturation: float | None = None
 
 
 CALIBRATED = {
-    "analytic": Defaults(steps=25, window=(0.02, 0.5), ramp=0.0, strengths=(0.12, 0.25)),
+    "analytic": Defaults(
+        steps=25, window=(0.02, 0.5), ramp=0.0, strengths=(0.03, 0.06, 0.12), saturation=0.25
+    ),
     "small-unet": Defaults(steps=25, window=(0.05, 0.6), ramp=0.0, strengths=(0.5, 1.0)),
 }
 """Swept on the example lab's prompts, scored by a held-out network: stronger or later guidance moved its
@@ -54,6 +58,20 @@ guidance."""
 def defaults_of(generator: str) -> Defaults:
     """Return the defaults of a generator by its name (see ``almond.guidance.backends.load``)."""
     return CALIBRATED.get(generator, UNCALIBRATED)
+
+
+def beyond_saturation(generator: str, strengths: Sequence[float]) -> str:
+    """Warn, in the words of a form, of strengths beyond the saturation of a generator; empty where there are
+    none, or nobody knows it."""
+    most = defaults_of(generator).saturation
+    beyond = [strength for strength in strengths if most is not None and strength > most]
+    if not beyond:
+        return ""
+    listed = ", ".join(f"{value:g}" for value in beyond)
+    return (
+        f"Strength {listed}: beyond {most:g}, guidance of {generator} moves what other readers see no "
+        "further, for some targets less."
+    )
 
 
 def known_generators(others: str) -> str:

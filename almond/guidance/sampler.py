@@ -7,20 +7,23 @@ batch touches its neighbours but the floating-point order of matrix products.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from almond.errors import DigestMismatch, InputError
-from almond.guidance.backends.base import Condition, Generator
+from almond.guidance.backends.base import Generator
 from almond.guidance.finite_steps import Checked
+from almond.guidance.guided_steps import GuidedSteps, named
+from almond.guidance.objectives.objective import Objective, readers_of
+from almond.guidance.objectives.references import References
 from almond.guidance.recipe import Recipe
-from almond.guidance.rules import RULES
-from almond.guidance.schedulers import Step
+from almond.guidance.searches import SEARCHES
+from almond.guidance.searches.context import SearchContext
+from almond.guidance.trajectories import start_of, walk
 from almond.progress import Progress, Silent
-from almond.rng import derive_seed
 from almond.stimuli import lowlevel
 from almond.typing import ImageArray
 
@@ -42,7 +45,7 @@ class Generated:
     ``trace`` has one entry per step: ``step``, ``alpha_bar``, ``strength`` (0 outside the window),
     ``scores`` of the predicted clean image, ``gradient`` (RMS) and ``shift`` (RMS applied to the x0
     prediction). The scores outside the window are those of the last entry inside it only where ``scores`` is
-    present.
+    present. ``searched`` is what a search recorded: candidates, evaluations, resamplings.
     """
 
     recipe: Recipe
@@ -50,6 +53,7 @@ class Generated:
     scores: dict[str, float]
     lowlevel: dict[str, float]
     trace: list[dict[str, Any]]
+    searched: dict[str, Any] = field(default_factory=dict)
 
 
 def generate(
@@ -74,10 +78,12 @@ def generate(
         check_recipe(recipe, generator, scorer)
     waiting: dict[int, Generated] = {}
     following, done = 0, 0
+    references = References(generator, readers_of(scorer))
     for indices in recipe_batches(recipes, batch or generator.defaults.batch):
         members = [recipes[index] for index in indices]
         share = _Share(report, done / len(recipes), (done + len(indices)) / len(recipes), len(recipes))
-        waiting.update(zip(indices, sample(members, generator, scorer, share), strict=True))
+        context = SearchContext(generator, scorer, references, share)
+        waiting.update(zip(indices, SEARCHES.load(members[0].search)(members, context), strict=True))
         done += len(indices)
         while following in waiting:
             yield waiting.pop(following)
@@ -99,7 +105,10 @@ def check_recipe(recipe: Recipe, generator: Generator, scorer: DifferentiableSco
     """Check that the generator and the targets are those for which the recipe was written."""
     if recipe.generator_digest != generator.digest:
         raise DigestMismatch(f"generator {generator.name}", recipe.generator_digest, generator.digest)
-    missing = [name for name, weight in recipe.objective.items() if weight and name not in scorer.names]
+    if recipe.text_release.share < 1.0 and not getattr(generator, "lowers_text", False):
+        raise InputError("recipe.text_release", f"{generator.name} has no text guidance", "a share of 1")
+    names = [*(name for name, weight in recipe.objective.items() if weight), *recipe.others]
+    missing = [name for name in names if name not in scorer.names]
     if missing:
         raise InputError("recipe.objective", f"names {', '.join(missing)}", f"targets among {scorer.names}")
     digests: Mapping[str, str] = getattr(scorer, "digests", {})
@@ -112,74 +121,42 @@ def recipe_batches(recipes: Sequence[Recipe], size: int) -> Iterator[list[int]]:
     """Yield indices of recipes that can run together, at most ``size``, in order of first appearance."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, recipe in enumerate(recipes):
-        window = (recipe.window, recipe.ramp) if recipe.guided else None
-        groups.setdefault((recipe.prompt, recipe.steps, recipe.rule, window), []).append(index)
+        groups.setdefault((recipe.prompt, recipe.steps, recipe.search, *recipe.shared), []).append(index)
     for members in groups.values():
         for start in range(0, len(members), size):
             yield members[start : start + size]
 
 
 def sample(
-    recipes: Sequence[Recipe], generator: Generator, scorer: DifferentiableScorer, progress: Progress
-) -> list[Generated]:
-    """Sample one batch from noise to images; all recipes share prompt, steps, rule and window."""
-    first, seeds = recipes[0], [recipe.seed for recipe in recipes]
-    condition = generator.encode_prompt(first.prompt, seeds)
-    noise = [torch.Generator().manual_seed(derive_seed(seed, "sampler noise")) for seed in seeds]
-    weights = objective_weights(recipes, scorer.names)
-    trajectory = generator.scheduler.start(first.steps)
-    x = torch.stack([generator.initial_latent(seed) for seed in seeds]) * trajectory.initial_scale
-    traces: list[list[dict[str, Any]]] = [[] for _ in recipes]
-    checked = Checked(recipes, generator, scorer.names, len(trajectory.steps))
-    for step in trajectory.steps:
-        x0, entries = _predict(
-            recipes, generator, scorer, condition=condition, x=x, step=step, weights=weights
-        )
-        for trace, entry in zip(traces, entries, strict=True):
-            trace.append(entry)
-        with torch.no_grad():
-            x = trajectory.advance(x, x0, step, noise)
-        checked.step(step, x0, x, entries)
-        progress.report((step.index + 1) / len(trajectory.steps))
-    return _finish(recipes, generator, scorer, x, traces=traces, checked=checked)
-
-
-def objective_weights(recipes: Sequence[Recipe], names: Sequence[str]) -> torch.Tensor:
-    """Return the signed objective (B, T) of every recipe."""
-    rows = [[recipe.direction * recipe.objective.get(name, 0.0) for name in names] for recipe in recipes]
-    return torch.tensor(rows, dtype=torch.float32)
-
-
-def _predict(
     recipes: Sequence[Recipe],
     generator: Generator,
     scorer: DifferentiableScorer,
+    progress: Progress,
     *,
-    condition: Condition,
-    x: torch.Tensor,
-    step: Step,
-    weights: torch.Tensor,
-) -> tuple[torch.Tensor, list[dict[str, Any]]]:
-    """Predict the clean latent of a step, guided where the window is open, and one trace entry per image."""
-    alpha_bar = step.level.alpha_bar
-    strengths = [recipe.schedule.weight(alpha_bar) if recipe.guided else 0.0 for recipe in recipes]
-    entries: list[dict[str, Any]] = [
-        {"step": step.index, "alpha_bar": alpha_bar, "strength": value} for value in strengths
-    ]
-    if not any(strengths):
-        with torch.no_grad():
-            return generator.predict(x, step, condition).x0, entries
-    guide = RULES.load(recipes[0].rule)
-    strength = torch.tensor(strengths)
-    guided = guide(generator, condition, x, step, score=scorer, weights=weights, strength=strength)
-    for index, entry in enumerate(entries):
-        entry["scores"] = _named(scorer.names, guided.scores[index])
-        entry["gradient"] = float(guided.gradient[index])
-        entry["shift"] = float(guided.shift[index])
-    return guided.x0, entries
+    references: References | None = None,
+    candidates: Sequence[int] | None = None,
+) -> list[Generated]:
+    """Sample one batch from noise to images; all recipes share prompt, steps and ``Recipe.shared``.
+
+    ``candidates`` (0 each) says from which noise of its seed an image starts.
+    """
+    numbers = list(candidates or [0] * len(recipes))
+    objective = Objective(recipes, generator, scorer, references=references, candidates=numbers)
+    start = start_of(generator, recipes, numbers)
+    trajectory = generator.scheduler.start(recipes[0].steps)
+    guided = GuidedSteps(recipes, generator, objective, start.condition)
+    traces: list[list[dict[str, Any]]] = [[] for _ in recipes]
+    checked = Checked(recipes, generator, scorer.names, len(trajectory.steps))
+    x = start.latents
+    for step, x0, x in walk(trajectory, start, guided.predict):
+        for trace, entry in zip(traces, guided.entries, strict=True):
+            trace.append(entry)
+        checked.step(step, x0, x, guided.entries)
+        progress.report((step.index + 1) / len(trajectory.steps))
+    return finished_images(recipes, generator, scorer, x, traces=traces, checked=checked)
 
 
-def _finish(
+def finished_images(
     recipes: Sequence[Recipe],
     generator: Generator,
     scorer: DifferentiableScorer,
@@ -187,6 +164,7 @@ def _finish(
     *,
     traces: Sequence[list[dict[str, Any]]],
     checked: Checked,
+    searched: Mapping[str, Any] | None = None,
 ) -> list[Generated]:
     """Round images to bytes and score those bytes: what a participant sees is what is scored."""
     with torch.no_grad():
@@ -197,10 +175,19 @@ def _finish(
         checked.scores(scores)
     images: list[ImageArray] = list(np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy()))
     return [
-        Generated(recipe, image, _named(scorer.names, scores[index]), lowlevel.measure(image), list(trace))
+        Generated(
+            recipe,
+            image,
+            named(scorer.names, scores[index]),
+            lowlevel.measure(image),
+            list(trace),
+            dict(searched or {}),
+        )
         for index, (recipe, image, trace) in enumerate(zip(recipes, images, traces, strict=True))
     ]
 
 
-def _named(names: Sequence[str], values: torch.Tensor) -> dict[str, float]:
-    return {name: float(value) for name, value in zip(names, values, strict=True)}
+def pixels_of(images: Sequence[Generated]) -> torch.Tensor:
+    """Return finished images as a batch (B, 3, H, W) in [0, 1]."""
+    stacked = torch.from_numpy(np.stack([image.image for image in images]))
+    return stacked.permute(0, 3, 1, 2).to(torch.float32) / 255.0

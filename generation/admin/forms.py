@@ -17,7 +17,10 @@ from unfold.widgets import (
 
 from almond.errors import InputError
 from almond.guidance.generators import defaults_of, known_generators
+from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
+from almond.guidance.rules import RULES
 from encoder.models import Target
+from generation.admin.methods import read_method_settings, setting_help, summaries
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
 from generation.services.checks import (
     MOST_SEEDS,
@@ -87,10 +90,20 @@ class RecipeForm(RowForm):
         help_text="Share of the window over which guidance fades in and out.",
     )
     steps = forms.IntegerField(required=False, min_value=1, widget=_calibrated("1"))
+    level = forms.FloatField(
+        required=False,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.1", "placeholder": "objective level only"}),
+        help_text="The wanted score, in standard deviations of the reference images. Down: minus it.",
+    )
+    further = forms.CharField(
+        label="Settings",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as declared"}),
+    )
 
     class Meta:
         model = Recipe
-        fields = ["name", "prompt", "targets", "contrast", "both_signs", "rule", "generator"]
+        fields = ["name", "prompt", "targets", "objective", "both_signs", "rule", "generator"]
         widgets = {"targets": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -99,6 +112,10 @@ class RecipeForm(RowForm):
             guides = Target.objects.filter(role=Target.Role.GUIDE).exclude(digest="")
             self.fields["targets"].queryset = guides  # type: ignore[attr-defined]
             self.fields["generator"].help_text = known_generators("the folder of a diffusers pipeline") + "."
+            self.fields["objective"].required = False
+            self.fields["objective"].help_text = summaries(OBJECTIVES)
+            self.fields["rule"].help_text = summaries(RULES)
+            self.fields["further"].help_text = setting_help()
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -106,6 +123,8 @@ class RecipeForm(RowForm):
             data["seed_list"] = read_seeds(data.get("seeds", ""))
         with errors_shown_on(self):
             data["strength_list"] = read_numbers(data.get("strengths", ""), "strengths")
+        with errors_shown_on(self, at="further"):
+            data["settings"] = read_method_settings(data.get("further", ""), data.get("level"))
         if not self.errors:
             with errors_shown_on(self):
                 self._check(data)
@@ -114,6 +133,7 @@ class RecipeForm(RowForm):
     def _check(self, data: dict[str, Any]) -> None:
         """Fill what was left empty with the generator's calibration, then check the whole."""
         usual = defaults_of(data["generator"])
+        data["objective"] = data["objective"] or DEFAULT_OBJECTIVE
         data["strength_list"] = data["strength_list"] or list(usual.strengths)
         low, high, ramp, steps = (data[name] for name in ("window_low", "window_high", "ramp", "steps"))
         data["window_low"] = usual.window[0] if low is None else low
@@ -130,6 +150,8 @@ class RecipeForm(RowForm):
             ramp=data["ramp"],
             steps=data["steps"],
             rule=data["rule"],
+            objective=data["objective"],
+            settings=data["settings"],
         )
 
 

@@ -9,6 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.decorators import display
 
+from almond.guidance.generators import beyond_saturation
+from almond.guidance.methods import declared, settings_of
+from almond.guidance.objectives import OBJECTIVES
+from almond.guidance.rules import RULES
 from generation import services
 from generation.admin.forms import RecipeForm
 from generation.models import Recipe
@@ -38,21 +42,34 @@ class RecipeAdmin(AppendOnlyAdmin):
     def strength_list(self, row: Recipe) -> str:
         return ", ".join(f"{value:g}" for value in row.strengths)
 
+    @display(description="asks for")
+    def objective_help(self, row: Recipe) -> str:
+        return declared(OBJECTIVES, row.objective).summary
+
+    @display(description="settings")
+    def setting_list(self, row: Recipe) -> str:
+        usual = settings_of([(RULES, row.rule), (OBJECTIVES, row.objective)])
+        values = {name: row.settings.get(name, item.default) for name, item in usual.items()}
+        return ", ".join(f"{name} = {value:g}" for name, value in values.items()) or "none"
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["seed_list", "strength_list"] if obj else []
+        return ["seed_list", "strength_list", "objective_help", "setting_list"] if obj else []
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         seeds, strengths = ("seed_list", "strength_list") if obj else ("seeds", "strengths")
+        level, further = ("objective_help", "setting_list") if obj else ("level", "further")
         return [
             (None, {"fields": ["name", "prompt", seeds, "generator"]}),
-            ("Targets", {"fields": ["targets", "contrast", "both_signs"]}),
+            ("Targets", {"fields": ["targets", "objective", level, "both_signs"]}),
             (
                 "Guidance",
-                {"fields": [strengths, ("window_low", "window_high"), "ramp", "steps", "rule"]},
+                {"fields": [strengths, ("window_low", "window_high"), "ramp", "steps", "rule", further]},
             ),
         ]
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> Recipe:
+        if problem := beyond_saturation(data["generator"], data["strength_list"]):
+            messages.warning(request, problem)
         return services.create_recipe(
             name=data["name"],
             prompt=data["prompt"],
@@ -61,7 +78,8 @@ class RecipeAdmin(AppendOnlyAdmin):
             strengths=data["strength_list"],
             window=(data["window_low"], data["window_high"]),
             ramp=data["ramp"],
-            contrast=data["contrast"],
+            objective=data["objective"],
+            settings=data["settings"],
             both_signs=data["both_signs"],
             rule=data["rule"],
             steps=data["steps"],

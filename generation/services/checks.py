@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from django.conf import settings
 
 from almond.errors import InputError
 from almond.guidance.generators import GENERATORS, known_generators
+from almond.guidance.methods import setting_problems
+from almond.guidance.objectives import OBJECTIVES
 from almond.guidance.rules import RULES
 from almond.world.prompts import parse_prompt
 from encoder.models import Target
@@ -30,6 +32,8 @@ def check_recipe(
     ramp: float,
     steps: int,
     rule: str,
+    objective: str,
+    settings: Mapping[str, float],
 ) -> None:
     """Check a recipe as a whole; parameters as in :func:`generation.services.create_recipe`.
 
@@ -47,7 +51,7 @@ def check_recipe(
         parse_prompt(prompt)  # the embedded generators know the words of the simulated world alone
     elif not os.path.isdir(generator):
         raise InputError("generator", f"is {generator!r}", known_generators("the folder of a pipeline"))
-    RULES.check(rule)
+    check_methods(rule=rule, objective=objective, settings=settings)
     low, high = window
     if not 0 <= low < high <= 1:
         raise InputError("window", f"{low:g} to {high:g}", "two values of alpha-bar, 0 <= low < high <= 1")
@@ -61,6 +65,19 @@ def check_recipe(
         if target.role != Target.Role.GUIDE or not target.digest:
             raise InputError("targets", f"{target} cannot guide", "guides whose weights have been made")
     check_distinct([target.name for target in targets])
+
+
+def check_methods(*, rule: str, objective: str, settings: Mapping[str, float]) -> None:
+    """Check that rule and objective exist, and that they take each of the settings, within its range.
+
+    :raises InputError: the first that is wrong.
+    """
+    methods = (RULES, RULES.check(rule)), (OBJECTIVES, OBJECTIVES.check(objective))
+    for name, value in settings.items():
+        if not math.isfinite(value):
+            raise InputError(f"settings.{name}", f"is {value}", "a finite number")
+    for name, problem in setting_problems(settings, methods):
+        raise InputError(f"settings.{name}", problem, "see the help beside rule and objective")
 
 
 def check_distinct(names: Sequence[str]) -> None:

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from almond.guidance.objectives import OBJECTIVES
 from almond.guidance.recipe import Recipe as ImageRecipe
-from encoder.models import Target
 from generation.models import Recipe
-
-
-def objective(target: Target, others: list[Target], contrast: bool) -> dict[str, float]:
-    """Return the weight of each target: 1, and in a contrast minus the mean of the others."""
-    if not contrast or not others:
-        return {target.name: 1.0}
-    return {target.name: 1.0, **{other.name: -1.0 / len(others) for other in others}}
 
 
 def image_recipes(recipe: Recipe, *, generator_digest: str) -> Iterator[tuple[str, ImageRecipe]]:
@@ -32,14 +25,17 @@ def image_recipes(recipe: Recipe, *, generator_digest: str) -> Iterator[tuple[st
         }
         yield "", ImageRecipe(**common)
         for target in targets:
-            others = [other for other in targets if other.pk != target.pk]
+            others = [other.name for other in targets if other.pk != target.pk]
+            coefficients = recipe.coefficients.get(target.name, {})
+            fields = OBJECTIVES.load(recipe.objective).fields(target.name, others, coefficients)
             for sign in signs:
                 for strength in recipe.strengths:
                     yield (
                         target.name,
                         ImageRecipe(
                             **common,
-                            objective=objective(target, others, recipe.contrast),
+                            **fields,
+                            settings=recipe.settings,
                             target_digests=digests,
                             direction=sign,
                             strength=strength,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -11,10 +11,12 @@ from accounts.models import User
 from accounts.services import record
 from almond.digest import digest_json
 from almond.guidance.generators import DEFAULT_GENERATOR, defaults_of
+from almond.guidance.objectives import DEFAULT_OBJECTIVE
 from almond.guidance.rules import DEFAULT_RULE
 from encoder.models import Target
 from generation.models import Recipe
 from generation.services.checks import check_recipe
+from generation.services.regression import coefficients_of
 
 
 @transaction.atomic
@@ -28,7 +30,8 @@ def create_recipe(
     strengths: Sequence[float] | None = None,
     window: tuple[float, float] | None = None,
     ramp: float | None = None,
-    contrast: bool = True,
+    objective: str = DEFAULT_OBJECTIVE,
+    settings: Mapping[str, float] | None = None,
     both_signs: bool = True,
     rule: str = DEFAULT_RULE,
     steps: int | None = None,
@@ -41,7 +44,8 @@ def create_recipe(
     :param strengths: unit-free, each above 0; None is those with which the generator was calibrated.
     :param window: lower and upper alpha-bar between which guidance acts; None as calibrated.
     :param ramp: share of the window over which guidance fades in and out; None as calibrated.
-    :param contrast: guide each target's score relative to the mean of the others', instead of alone.
+    :param objective: a name in ``almond.guidance.objectives.OBJECTIVES``: what is asked of the other targets.
+    :param settings: numbers of the rule and the objective, such as ``level``; as declared where left out.
     :param both_signs: guide towards lower scores too, instead of towards higher ones only.
     :param rule: a name in ``almond.guidance.rules.RULES``.
     :param steps: of the sampler; None as calibrated.
@@ -50,7 +54,8 @@ def create_recipe(
     """
     guides = list(targets)
     calibrated = _calibrated(generator, strengths=strengths, window=window, ramp=ramp, steps=steps)
-    check_recipe(prompt=prompt, generator=generator, seeds=seeds, targets=guides, rule=rule, **calibrated)
+    chosen: dict[str, Any] = {"rule": rule, "objective": objective, "settings": dict(settings or {})}
+    check_recipe(prompt=prompt, generator=generator, seeds=seeds, targets=guides, **chosen, **calibrated)
     low, high = calibrated.pop("window")
     content = {
         **calibrated,
@@ -58,9 +63,9 @@ def create_recipe(
         "seeds": list(seeds),
         "window_low": float(low),
         "window_high": float(high),
-        "contrast": contrast,
         "both_signs": both_signs,
-        "rule": rule,
+        **chosen,
+        "coefficients": coefficients_of(objective, guides),
         "generator": generator,
     }
     digest = digest_json({**content, "targets": sorted(target.digest for target in guides)})

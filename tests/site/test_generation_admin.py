@@ -66,7 +66,7 @@ def test_a_recipe_is_written_in_the_form_and_generated_once_posted(staff_client:
         "seeds": "1-3, 9",
         "generator": "analytic",
         "targets": [target.pk for target in targets],
-        "contrast": "on",
+        "objective": "contrast",
         "both_signs": "on",
         "strengths": "0.5, 1",
         "window_low": "0.1",

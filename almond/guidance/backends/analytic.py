@@ -137,6 +137,10 @@ class AnalyticGenerator:
         x0 = torch.cat([values for _, values in parts])[order]
         return Prediction(x0, rms(x - step.level.signal * x0) / step.level.noise)
 
+    def predict_prompted(self, x: torch.Tensor, step: Step, condition: Condition) -> torch.Tensor:
+        """Denoise with the prompt alone: there is no empty prompt that it is weighed against."""
+        return self.predict(x, step, condition).x0
+
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
         images: torch.Tensor = self.codec.decode(x0 / LATENT_SCALE)
         return clipped(images)

@@ -18,7 +18,8 @@ class Condition:
     """A prompt as the denoiser takes it, for one batch.
 
     ``understood`` and ``ignored`` are the prompt's words that the generator does and does not know (a text
-    encoder knows all of them). ``payload`` belongs to the backend that made it.
+    encoder knows all of them). ``payload`` belongs to the backend that made it. ``text_share`` is what is
+    left of the text guidance's weight, for backends that have one (``lowers_text``).
     """
 
     prompt: str
@@ -26,6 +27,7 @@ class Condition:
     understood: tuple[str, ...]
     ignored: tuple[str, ...]
     payload: Any
+    text_share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ downloaded: a model is a local folder.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +53,8 @@ class Decoder(Protocol):
 class DiffusionGenerator:
     """A frozen conditional UNet with its scheduler, text encoder and decoder, as a ``Generator``."""
 
+    lowers_text = True
+
     def __init__(
         self,
         *,
@@ -94,7 +96,23 @@ class DiffusionGenerator:
             return Prediction(x0, rms(x - step.level.signal * x0) / step.level.noise)
         without = self._denoise(x, step, empty)
         correction = self.guidance_scale * (self._denoise(x, step, prompted) - without)
-        return Prediction(without + correction, rms(correction) * step.level.signal / step.level.noise)
+        return Prediction(
+            without + condition.text_share * correction,
+            rms(correction) * step.level.signal / step.level.noise,
+        )
+
+    def predict_prompted(self, x: torch.Tensor, step: Step, condition: Condition) -> torch.Tensor:
+        """Denoise with the prompt alone, without text guidance."""
+        return self._denoise(x, step, condition.payload[1])
+
+    def text_states(self, condition: Condition) -> torch.Tensor:
+        """Return the embedded prompt (L, D) that the denoiser attends to."""
+        states: torch.Tensor = condition.payload[1]
+        return states
+
+    def with_text_states(self, condition: Condition, states: torch.Tensor) -> Condition:
+        """Return a condition with another embedded prompt (L, D)."""
+        return replace(condition, payload=torch.stack([condition.payload[0], states]))
 
     def _denoise(self, x: torch.Tensor, step: Step, states: torch.Tensor) -> torch.Tensor:
         latent = x / step.level.scale if self.scheduler.scales_input else x

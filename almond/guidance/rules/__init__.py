@@ -14,6 +14,8 @@ RULES: Registry[Rule] = Registry(
     {
         "through": ("almond.guidance.rules.through:guide", "gradient through the denoiser"),
         "x0": ("almond.guidance.rules.x0:guide", "gradient of the x0 prediction only"),
+        "damped": ("almond.guidance.rules.damped:guide", "through the denoiser, damped where noise is high"),
+        "braindive": ("almond.guidance.rules.braindive:guide", "BrainDiVE as published, for comparison"),
     },
 )
 """The rules under the names that recipes use. Light: torch is loaded with the first rule."""

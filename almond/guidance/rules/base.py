@@ -9,20 +9,18 @@ A rule is one point of the family of training-free guidance (TFG, Ye et al. 2024
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
-from almond.guidance.backends.base import Condition, Generator, per_image, rms
+from almond.guidance.backends.base import Condition, Generator, Prediction, per_image, rms
+from almond.guidance.objectives.objective import Climb, Climbed
 from almond.guidance.schedulers import Step
 
 GRADIENT_FLOOR = 1e-12
 """Gradients shorter than this (RMS) have no direction; they move nothing."""
-
-Score = Callable[[torch.Tensor], torch.Tensor]
-"""Images (B, 3, H, W) in [0, 1] -> standardised scores (B, T), differentiable."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,27 @@ class Guided:
     shift: torch.Tensor
 
 
+class Length(Protocol):
+    """How far a prediction is shifted along a gradient."""
+
+    def __call__(
+        self,
+        x0: torch.Tensor,
+        scores: torch.Tensor,
+        gradient: torch.Tensor,
+        *,
+        unit: torch.Tensor,
+        strength: torch.Tensor,
+        step: Step,
+    ) -> Guided: ...
+
+
 class Rule(Protocol):
-    """Shift the prediction at one step. ``weights`` (B, T) is the signed objective, ``strength`` (B,)
-    lambda."""
+    """Shift the prediction at one step.
+
+    ``objective``: images -> what is climbed; ``strength`` (B,) is lambda; ``settings`` (B,) by name, those
+    that the rule's ``METHOD`` declares among them; ``length``: how far, if not as the rule has it.
+    """
 
     def __call__(
         self,
@@ -50,9 +66,10 @@ class Rule(Protocol):
         x: torch.Tensor,
         step: Step,
         *,
-        score: Score,
-        weights: torch.Tensor,
+        objective: Climb,
         strength: torch.Tensor,
+        settings: Mapping[str, torch.Tensor],
+        length: Length = ...,
     ) -> Guided: ...
 
 
@@ -77,3 +94,34 @@ def shifted(
     reach = strength * unit * step.level.noise**2 / step.level.signal
     shift = per_image(reach) * direction
     return Guided(x0 + shift, scores, size, rms(shift))
+
+
+def tilted(
+    x0: torch.Tensor,
+    scores: torch.Tensor,
+    gradient: torch.Tensor,
+    *,
+    unit: torch.Tensor,
+    strength: torch.Tensor,
+    step: Step,
+) -> Guided:
+    """Shift a prediction as the law p(x) exp(lambda V) asks for: ``x0 + lambda * noise**2 / signal * g``.
+
+    Tweedie's formula turns the score ``grad_x log p + lambda g`` into this shift (Dhariwal & Nichol 2021). It
+    has no unit and no bound: where the signal is 0 it is infinite.
+    """
+    shift = per_image(strength * step.level.noise**2 / step.level.signal) * gradient
+    return Guided(x0 + shift, scores, rms(gradient), rms(shift))
+
+
+def gradient_at_noise(
+    generator: Generator, condition: Condition, x: torch.Tensor, step: Step, objective: Climb
+) -> tuple[Prediction, Climbed, torch.Tensor]:
+    """Return prediction, what was climbed and its gradient (B, C, h, w) with respect to the noisy latent."""
+    with torch.enable_grad():
+        noisy = x.detach().requires_grad_()
+        prediction = generator.predict(noisy, step, condition)
+        climbed = objective(generator.decode(prediction.x0))
+        (gradient,) = torch.autograd.grad(climbed.value.sum(), noisy)
+    values = Climbed(climbed.scores.detach(), climbed.value.detach(), climbed.share.detach())
+    return Prediction(prediction.x0.detach(), prediction.unit.detach()), values, gradient

@@ -6,7 +6,7 @@ whatever its direction. A small generator is registered in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from almond.errors import InputError
 from almond.guidance.backends.analytic import AnalyticGenerator, BankRule
 from almond.guidance.backends.base import Condition, Generator
 from almond.guidance.generators import GENERATORS
+from almond.guidance.methods import Method
+from almond.guidance.objectives.objective import Climb
 from almond.guidance.recipe import Recipe as ImageRecipe
 from almond.guidance.rules import RULES
-from almond.guidance.rules.base import Guided, Score, shifted
+from almond.guidance.rules.base import Guided, Length, shifted
 from almond.guidance.sampler import Generated, generate
 from almond.guidance.schedulers import Step
 from almond.rng import derive_seed
@@ -33,6 +35,15 @@ from tests.site.generation_rows import add_recipe, guides, real_target
 
 NAME, LABEL = "random-direction", "random direction, as long as the gradient"
 
+METHOD = Method(
+    summary="Shift along noise.",
+    formula="x0 <- x0 + reach * n, n ~ N(0, I)",
+    reference="a control",
+    cost="one forward pass of the denoiser and of the decoder",
+    fails="It moves no score.",
+    passes=(1.0, 0.0),
+)
+
 
 def guide(
     generator: Generator,
@@ -40,17 +51,18 @@ def guide(
     x: torch.Tensor,
     step: Step,
     *,
-    score: Score,
-    weights: torch.Tensor,
+    objective: Climb,
     strength: torch.Tensor,
+    settings: Mapping[str, torch.Tensor],
+    length: Length = shifted,
 ) -> Guided:
     """Shift along noise drawn for the step."""
     with torch.no_grad():
         prediction = generator.predict(x, step, condition)
-        scores = score(generator.decode(prediction.x0))
+        scores = objective(generator.decode(prediction.x0)).scores
     source = torch.Generator().manual_seed(derive_seed(step.index, "random direction"))
     noise = torch.randn(x.shape, generator=source)
-    return shifted(prediction.x0, scores, noise, unit=prediction.unit, strength=strength, step=step)
+    return length(prediction.x0, scores, noise, unit=prediction.unit, strength=strength, step=step)
 
 
 def small_generator() -> AnalyticGenerator:
@@ -107,7 +119,7 @@ def test_it_drives_an_image_in_the_sampler() -> None:
 def test_a_stored_recipe_is_read_back_and_another_rule_is_refused() -> None:
     stored = image().recipe.to_json()
     assert ImageRecipe.from_json(stored).rule == NAME
-    with pytest.raises(InputError, match=f"not one of through, x0, {NAME}"):
+    with pytest.raises(InputError, match=f"not one of through, x0, damped, braindive, {NAME}"):
         ImageRecipe.from_json({**stored, "rule": "random"})
 
 
@@ -117,7 +129,9 @@ def test_the_service_stores_it_and_lists_it_among_the_known() -> None:
     recipe = add_recipe(targets, rule=NAME, generator="small")
     recipe.full_clean()
     assert (recipe.rule, recipe.get_rule_display()) == (NAME, LABEL)
-    with pytest.raises(InputError, match=f"'random' is not known .expected one of through, x0, {NAME}"):
+    with pytest.raises(
+        InputError, match=f"'random' is not known .expected one of through, x0, damped, braindive, {NAME}"
+    ):
         create_recipe(name="other", prompt="a room", seeds=[1], targets=targets, rule="random", by=None)
 
 

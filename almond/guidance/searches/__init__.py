@@ -1,0 +1,28 @@
+"""Searches around the sampling loop, one per file: several candidates, or what the loop starts from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from almond.registry import Registry
+
+if TYPE_CHECKING:
+    from almond.guidance.searches.context import Search
+
+SEARCHES: Registry[Search] = Registry(
+    "search",
+    {
+        "single": ("almond.guidance.searches.single:search", "none: one image per recipe"),
+        "best-of": ("almond.guidance.searches.best_of:search", "the best of several candidates"),
+        "beam": ("almond.guidance.searches.beam:search", "beam over candidates while they form"),
+        "smc": ("almond.guidance.searches.smc:search", "sequential Monte Carlo (Feynman-Kac)"),
+        "initial-noise": ("almond.guidance.searches.initial_noise:search", "gradient on the initial noise"),
+        "prompt-embedding": (
+            "almond.guidance.searches.prompt_embedding:search",
+            "gradient on the embedded prompt",
+        ),
+    },
+)
+"""The searches under the names that recipes use. Light: torch is loaded with the first search."""
+
+DEFAULT_SEARCH = "single"
