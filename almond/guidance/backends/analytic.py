@@ -95,6 +95,7 @@ class AnalyticGenerator:
                 "bank": asdict(self.rule),
                 "locality": asdict(self.locality),
                 "scheduler": self.scheduler.name,
+                "batch": self.defaults.batch,
             }
         )
 
@@ -129,12 +130,10 @@ class AnalyticGenerator:
 
     def predict(self, x: torch.Tensor, step: Step, condition: Condition) -> Prediction:
         """Predict each image over its own bank; images that share a bank are computed together."""
-        parts = [
-            (rows, posterior_mean(x[rows], bank, step.level, self.locality))
-            for bank, rows in _rows_by_bank(condition.payload)
-        ]
-        order = torch.tensor([row for rows, _ in parts for row in rows]).argsort()
-        x0 = torch.cat([values for _, values in parts])[order]
+        parts = _rows_by_bank(condition.payload)
+        means = [posterior_mean(x[rows], bank, step.level, self.locality) for bank, rows in parts]
+        order = torch.tensor([row for _, rows in parts for row in rows]).argsort()
+        x0 = torch.cat(means)[order]
         return Prediction(x0, rms(x - step.level.signal * x0) / step.level.noise)
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
