@@ -1,19 +1,19 @@
 """From a grid of settings to the recipes of single images: what the site, the demo and ``generate`` share.
 
-Light: no torch. One :class:`GuidanceGrid` says how a scene is guided; :func:`recipes_of_scene` writes the recipes of
-one prompt and seed, the unguided image first.
+Light: no torch. A :class:`GuidanceGrid` says how a scene is guided; :func:`recipes_of_scene` writes the
+recipes of one prompt and seed, the unguided image first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from almond.guidance.recipe import Recipe
 from almond.guidance.rules import DEFAULT_RULE
 
-UP_AND_DOWN = (1, -1)
+UP_AND_DOWN: tuple[Literal[1, -1], ...] = (1, -1)
 
 
 def weights_alone(target: str, others: Sequence[str]) -> dict[str, float]:
