@@ -17,7 +17,13 @@ function lineBelow(field, id) {
   line.id = id;
   line.className = "al-small al-soft";
   line.setAttribute("aria-live", "polite");
-  (field.closest(".field-line") ?? field.parentElement).append(line);
+  const lines = field.closest(".field-line") ?? field.parentElement;
+  const column = [...lines.children].find((child) => child.contains(field) && child !== field) ?? lines;
+  const below = document.createElement("div");
+  below.style.cssText = "flex-basis: 100%; padding-top: .4rem";
+  below.append(line);
+  column.style.flexWrap = "wrap";
+  column.append(below);
   return line;
 }
 
@@ -31,6 +37,7 @@ function sayWords(line, words, vocabulary) {
   const link = document.createElement("a");
   link.href = vocabulary;
   link.textContent = "All words that it knows";
+  link.style.textDecoration = "underline";
   line.append(link);
 }
 
@@ -70,6 +77,7 @@ function start(form) {
   const box = document.createElement("div");
   box.id = "curve-of-recipe";
   box.className = "al";
+  box.style.maxWidth = "27rem";
   cost.before(box);
   let waiting = 0;
   let asked = 0;
