@@ -41,6 +41,7 @@ from almond.guidance.generators import DEFAULT_GENERATOR, GENERATORS, defaults_o
 from almond.guidance.recipe import MAX_STEPS
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP
+from almond.guidance.starting import StartPicture, refusal_of_start
 from almond.shapes import DifferentTexts, Flag, Number, OneOf, Text, Whole, read, repeated, shown
 from almond.world.prompts import parse_prompt
 
@@ -158,6 +159,9 @@ class GenerationConfig(DescribedShape):
     """share of the window over which guidance fades in and out; as calibrated unless given"""
     steps: Annotated[Whole, Field(ge=1, le=MAX_STEPS)] | None = None
     """of the sampler; as calibrated unless given"""
+    start: StartPicture | None = None
+    """a scene of the simulated world that is noised up to an alpha-bar and denoised again: `{alpha_bar: 0.3,
+    scene: {place: room, ...}}`; noise unless given"""
     base: Flag = True
     """also make the unguided image of every scene"""
     output: ResolvedPath = Path("generated")
@@ -167,6 +171,8 @@ class GenerationConfig(DescribedShape):
         """Refuse what cannot be made together: unknown words, targets without a source, doubled entries."""
         yield from self._wrong_prompts()
         yield from self._wrong_sources()
+        if self.start is not None and (problem := refusal_of_start(self.start, self.generator)):
+            yield "start", problem
         for name in ("seeds", "rules", "objectives", "strengths", "directions"):
             if again := repeated(getattr(self, name) or ()):
                 yield name, f"names {again[0]} more than once"
@@ -251,5 +257,6 @@ def planned_images(
             generator_digest=generator_digest,
             targets=list(targets),
             target_digests=targets,
+            start=config.start,
         )
     ]

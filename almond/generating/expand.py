@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from almond.guidance.recipe import Recipe
 from almond.guidance.rules import DEFAULT_RULE
+from almond.guidance.starting import StartPicture
 
 UP_AND_DOWN: tuple[Literal[1, -1], ...] = (1, -1)
 
@@ -76,11 +77,12 @@ def recipes_of_scene(
     generator_digest: str,
     targets: Sequence[str],
     target_digests: Mapping[str, str],
+    start: StartPicture | None = None,
 ) -> Iterator[Planned]:
     """Yield what is to be made of one prompt and seed, of ``targets`` in their order.
 
-    ``target_digests`` pins the versions of the targets. The unguided image comes first; then by rule,
-    objective, target, direction and strength.
+    ``target_digests`` pins the versions of the targets; ``start`` is the picture that is noised, None noise.
+    The unguided image comes first; then by rule, objective, target, direction and strength.
     """
     common: dict[str, Any] = {
         "prompt": prompt,
@@ -88,6 +90,7 @@ def recipes_of_scene(
         "generator": generator,
         "generator_digest": generator_digest,
         "steps": grid.steps,
+        "start": start,
     }
     if grid.base:
         # The rule of an image that no rule touches is the first: it is part of the recipe's digest.

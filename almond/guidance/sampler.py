@@ -20,6 +20,7 @@ from almond.guidance.finite_steps import Checked
 from almond.guidance.recipe import Recipe
 from almond.guidance.rules import RULES
 from almond.guidance.schedulers import Step
+from almond.guidance.starting import check_start, start_of, steps_from
 from almond.progress import Progress, Silent
 from almond.rng import derive_seed
 from almond.stimuli import lowlevel
@@ -110,6 +111,7 @@ def check_recipe(recipe: Recipe, generator: Generator, scorer: DifferentiableSco
     if missing:
         raise InputError("recipe.objective", f"names {', '.join(missing)}", f"targets among {scorer.names}")
     digests: Mapping[str, str] = getattr(scorer, "digests", {})
+    check_start(recipe.start, generator)
     for name, digest in recipe.target_digests.items():
         if name in digests and digests[name] != digest:
             raise DigestMismatch(f"target {name}", digest, digests[name])
@@ -118,13 +120,14 @@ def check_recipe(recipe: Recipe, generator: Generator, scorer: DifferentiableSco
 def recipe_batches(recipes: Sequence[Recipe], size: int, *, one_scene: bool) -> Iterator[list[int]]:
     """Yield indices of recipes that can run together, at most ``size``, in order of first appearance.
 
-    They share prompt and steps, with ``one_scene`` the seed, and the guided ones their rule; directions,
-    strengths, objectives and windows may differ. Unguided ones follow the guided of their group, where most
+    They share prompt, steps and start, with ``one_scene`` the seed, and the guided ones their rule;
+    directions, strengths, objectives and windows may differ. Unguided ones follow the guided of their group, where most
     of them run by themselves, without gradients.
     """
     groups: dict[tuple[Any, ...], dict[str | None, list[int]]] = {}
     for index, recipe in enumerate(recipes):
-        key = (recipe.prompt, recipe.steps, recipe.seed if one_scene else None)
+        start = recipe.start.digest if recipe.start else None
+        key = (recipe.prompt, recipe.steps, recipe.seed if one_scene else None, start)
         groups.setdefault(key, {}).setdefault(recipe.rule if recipe.guided else None, []).append(index)
     for rules in groups.values():
         unguided = rules.pop(None, [])
@@ -145,14 +148,19 @@ def sample(
 ) -> list[Generated]:
     """Sample one batch from noise to images; all share prompt and steps, the guided ones their rule."""
     first, seeds = recipes[0], [recipe.seed for recipe in recipes]
-    condition = generator.encode_prompt(first.prompt, seeds)
     noise = [torch.Generator().manual_seed(derive_seed(seed, "sampler noise")) for seed in seeds]
     weights = objective_weights(recipes, scorer.names)
     trajectory = generator.scheduler.start(first.steps)
-    x = torch.stack([generator.initial_latent(seed) for seed in seeds]) * trajectory.initial_scale
+    x, steps = torch.stack([generator.initial_latent(seed) for seed in seeds]), trajectory.steps
+    if first.start is None:
+        condition, x = generator.encode_prompt(first.prompt, seeds), x * trajectory.initial_scale
+    else:
+        condition, clean = start_of(generator, first.start).encode_start(first.start, first.prompt, seeds)
+        steps = steps_from(first.start, steps)
+        x = steps[0].level.signal * clean + steps[0].level.noise * x
     traces: list[list[dict[str, Any]]] = [[] for _ in recipes]
     checked = Checked(recipes, generator, scorer.names, len(trajectory.steps))
-    for step in trajectory.steps:
+    for step in steps:
         x0, entries = _predict(
             recipes, generator, scorer, condition=condition, x=x, step=step, weights=weights
         )
