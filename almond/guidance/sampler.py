@@ -121,8 +121,8 @@ def recipe_batches(recipes: Sequence[Recipe], size: int, *, one_scene: bool) -> 
     """Yield indices of recipes that can run together, at most ``size``, in order of first appearance.
 
     They share prompt, steps and start, with ``one_scene`` the seed, and the guided ones their rule;
-    directions, strengths, objectives and windows may differ. Unguided ones follow the guided of their group, where most
-    of them run by themselves, without gradients.
+    directions, strengths, objectives and windows may differ. Unguided ones follow the guided of their
+    group, where most of them run by themselves, without gradients.
     """
     groups: dict[tuple[Any, ...], dict[str | None, list[int]]] = {}
     for index, recipe in enumerate(recipes):

@@ -21,11 +21,13 @@ from almond.generating import make
 from almond.generating.configuration import GenerationConfig, planned_images, read_generation
 from almond.generating.folder import IMAGES, SCORES, finished, merge_generated, read_generated
 from almond.generating.make import Shard, generate_shard
+from almond.generating.sources import load_sources
 from almond.guidance.backends.load import load_generator
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import generate
 from almond.progress import Silent
 from almond.shapes import ShapeError
+from almond.stimuli.images import png_bytes
 from almond.targets.target import Target, save_target
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -126,9 +128,9 @@ def test_an_image_of_a_folder_is_the_image_of_its_recipe(write: Write) -> None:
     record, png = next(iter(read_generated(config.output)))
     assert set(record.scores) == {"LB", "CM", "LB_judge"}
     assert len(record.trace) == config.grid.steps
-    sources = make.load_sources(config)
+    sources = load_sources(config)
     (again,) = generate([record.recipe], generator=sources.generator, scorer=sources.scorer)
-    assert make.png_bytes(again.image) == png
+    assert png_bytes(again.image) == png
     row = table.set_index("recipe_digest").loc[record.name]
     assert row["image_sha256"] == digest_bytes(png)
     assert row["score_LB"] == pytest.approx(again.scores["LB"])

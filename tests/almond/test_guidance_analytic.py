@@ -123,7 +123,7 @@ def test_what_is_missing_is_made_as_if_nothing_had_been_there(generator: Analyti
     whole = bytes_and_traces(run(generator, recipes))
     stopped = generate(recipes, generator=generator, scorer=Colours())
     before = bytes_and_traces([next(stopped) for _ in range(3)])
-    stopped.close()
+    del stopped
     rest = [recipe for recipe in recipes if recipe.digest not in before]
     after = bytes_and_traces(run(AnalyticGenerator(rule=BankRule(each=6)), rest))
     assert before | after == whole
