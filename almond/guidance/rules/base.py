@@ -41,7 +41,10 @@ class Guided:
 
 class Rule(Protocol):
     """Shift the prediction at one step. ``weights`` (B, T) is the signed objective, ``strength`` (B,)
-    lambda; where it is 0, the prediction stays as it is to the last bit."""
+    lambda; where it is 0, the prediction stays as it is to the last bit.
+
+    An image's shift must not depend on its row in the batch, on the other rows or on their number.
+    """
 
     def __call__(
         self,
