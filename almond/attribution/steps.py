@@ -61,6 +61,6 @@ def predictions_at(
     seen: dict[int, torch.Tensor] = {}
     watched: Any = copy.copy(generator)
     watched.scheduler = _WatchedScheduler(generator.scheduler, at, seen)
-    list(generate([recipe], generator=watched, scorer=scorer, progress=progress, batch=1))
+    list(generate([recipe], generator=watched, scorer=scorer, progress=progress))
     with torch.no_grad():
         return torch.cat([generator.decode(seen[step][:1]) for step in at])

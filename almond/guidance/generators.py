@@ -26,11 +26,13 @@ DEFAULT_GENERATOR = "analytic"
 
 @dataclass(frozen=True)
 class Defaults:
-    """Steps, window (alpha-bar) and strengths with which a generator was calibrated, and images per batch.
+    """Steps, window (alpha-bar) and strengths with which a generator was calibrated, and its batches.
 
-    With ``batch`` 1 the bytes of an image follow from its recipe alone; in larger batches the last bits
-    depend on the company, for matrix products are summed in another order. Stronger guidance than
-    ``saturation`` moves other readers' scores no further; None where nobody has looked.
+    ``batch`` is the one number of images that are computed together: a batch with fewer is filled with
+    copies, for matrix products of another shape round differently, and a denoiser that chooses between
+    pictures makes 73 grey levels of a last bit. ``one_scene``: the images of a batch share their seed, too.
+    A generator for which ``batch`` is above 1 has it in its digest. Stronger guidance than ``saturation``
+    moves other readers' scores no further; None where nobody has looked.
     """
 
     steps: int
@@ -39,11 +41,18 @@ class Defaults:
     strengths: tuple[float, ...]
     batch: int = 1
     saturation: float | None = None
+    one_scene: bool = False
 
 
 CALIBRATED = {
     "analytic": Defaults(
-        steps=25, window=(0.02, 0.5), ramp=0.0, strengths=(0.03, 0.06, 0.12), saturation=0.25
+        steps=25,
+        window=(0.02, 0.5),
+        ramp=0.0,
+        strengths=(0.03, 0.06, 0.12),
+        batch=8,
+        one_scene=True,
+        saturation=0.25,
     ),
     "small-unet": Defaults(steps=25, window=(0.05, 0.6), ramp=0.0, strengths=(0.5, 1.0)),
 }

@@ -43,6 +43,8 @@ class GuidedSteps:
                 return self.generator.predict(x, step, condition).x0
         guided = self._guide(x, step, condition, torch.tensor(strengths).to(x.device))
         for index, entry in enumerate(self.entries):
+            if not strengths[index]:
+                continue
             entry["scores"] = named(self.objective.scorer.names, guided.scores[index])
             entry["gradient"] = float(guided.gradient[index])
             entry["shift"] = float(guided.shift[index])

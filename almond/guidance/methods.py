@@ -18,6 +18,9 @@ from typing import Any
 from almond.errors import InputError
 from almond.registry import Registry
 
+BACKWARD = 2.0
+"""Forward passes that a backward pass counts for."""
+
 
 @dataclass(frozen=True)
 class Setting:

@@ -14,7 +14,8 @@ from almond.guidance.objectives import OBJECTIVES, WEIGHTED_SUM
 from almond.guidance.penalties import PENALTIES
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP, Schedule, Window
-from almond.guidance.searches import DEFAULT_SEARCH, SEARCHES
+from almond.guidance.searches import DEFAULT_SEARCH, FROM_PICTURES, SEARCHES
+from almond.guidance.starting import StartPicture
 from almond.shapes import DifferentTexts, Number, OneOf, Shape, Text, Whole, read
 
 FORMAT = "almond-recipe/1"
@@ -48,8 +49,9 @@ class Recipe(Shape):
     at all) times the weighted sum of their standardised scores, as ``objective_kind`` has it; ``others`` are
     the targets that it holds. ``strength`` is unit-free (``strength_unit`` ``text``), or the factor of the
     scores in the exponent of exp(strength * V) (``law``); ``window`` is in alpha-bar. ``settings`` are
-    numbers of rule, objective and search; ``penalties`` map names to their weight mu. ``target_digests`` and
-    ``generator_digest`` pin what it was made with.
+    numbers of rule, objective and search; ``penalties`` map names to their weight mu. ``start`` is a picture
+    that is noised in part and denoised again, None noise. ``target_digests`` and ``generator_digest`` pin
+    what it was made with.
     """
 
     prompt: Text
@@ -75,6 +77,7 @@ class Recipe(Shape):
     strength_unit: Literal["text", "law"] = "text"
     text_release: TextRelease = TextRelease()
     search: Annotated[str, OneOf(SEARCHES)] = DEFAULT_SEARCH
+    start: StartPicture | None = None
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
         """Refuse a window that ends before it begins, a direction without a target, and settings that the
@@ -84,6 +87,8 @@ class Recipe(Shape):
             yield "window", f"is [{low}, {high}], not 0 <= low <= high <= 1 in alpha-bar"
         if self.direction and not any(self.objective.values()):
             yield "objective", "is empty; give a weight for at least one target"
+        if self.start is not None and self.search not in FROM_PICTURES:
+            yield "start", f"is a picture; the search {self.search} starts from noise"
         yield from OBJECTIVES.load(self.objective_kind).problems(self.objective, self.others)
         for name, problem in setting_problems(self.settings, self.methods):
             yield f"settings.{name}", problem
@@ -115,15 +120,19 @@ class Recipe(Shape):
         return self.guided and bool(self.others or self.penalties)
 
     @property
+    def begun(self) -> tuple[Hashable, ...]:
+        """Return what all images of one batch have in common, beside what their generator asks for."""
+        start = self.start.digest if self.start else None
+        return (self.prompt, self.steps, self.search, self.text_release, start)
+
+    @property
     def shared(self) -> tuple[Hashable, ...]:
-        """Return what images of one batch have in common, beside the prompt and the number of steps."""
-        if not self.guided:
-            return (self.rule, self.text_release)
+        """Return what the guided images of one batch have in common; direction, strength, settings and window
+        may differ."""
+        penalties = tuple(sorted(self.penalties.items()))
         return (
-            self.rule,
-            self.text_release,
-            *(self.window, self.ramp, self.objective_kind, tuple(sorted(self.penalties.items()))),
-            *(self.view, self.readers, self.strength_unit, self.compared),
+            *(self.rule, self.objective_kind, penalties, self.view, self.readers),
+            *(self.strength_unit, self.compared),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -132,7 +141,7 @@ class Recipe(Shape):
         Fields that came after the first recipes are left out where they say nothing, so that a recipe keeps
         the digest under which its image is stored.
         """
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json", exclude={"start": self.start.unset} if self.start else None)
         usual = Recipe.model_fields
         for name in LATER_FIELDS:
             if getattr(self, name) == usual[name].get_default(call_default_factory=True):
@@ -158,5 +167,5 @@ class Recipe(Shape):
 
 LATER_FIELDS = (
     *("objective_kind", "others", "settings", "penalties", "view", "readers"),
-    *("strength_unit", "text_release", "search"),
+    *("strength_unit", "text_release", "search", "start"),
 )

@@ -1,12 +1,13 @@
 """The one loop: predict the clean latent, shift it, step; for every generator, rule and target.
 
-``generate`` turns recipes into images. Recipes of one prompt, rule and window share batches; nothing in a
-batch touches its neighbours but the floating-point order of matrix products.
+``generate`` turns recipes into images. Recipes of one prompt and rule share batches. Nothing in a batch
+touches its neighbours, and all batches of a generator have one shape, so that the bytes of an image follow
+from its recipe, in whatever company and order it is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from almond.guidance.objectives.references import References
 from almond.guidance.recipe import Recipe
 from almond.guidance.searches import SEARCHES
 from almond.guidance.searches.context import SearchContext
+from almond.guidance.starting import check_start
 from almond.guidance.trajectories import start_of, walk
 from almond.progress import Progress, Silent
 from almond.stimuli import lowlevel
@@ -66,6 +68,9 @@ def generate(
 ) -> Iterator[Generated]:
     """Generate the images of recipes, in the order of the recipes.
 
+    ``batch`` is the number of images computed together; None is the generator's own, which its digest pins:
+    with another number the last bits differ.
+
     A recipe for another generator or target version is a ``DigestMismatch``, one with a target that the
     scorer does not have an ``InputError``; both before the first image. ``progress`` is reported after every
     step.
@@ -79,10 +84,11 @@ def generate(
     waiting: dict[int, Generated] = {}
     following, done = 0, 0
     references = References(generator, readers_of(scorer))
-    for indices in recipe_batches(recipes, batch or generator.defaults.batch):
+    size, one_scene = batch or generator.defaults.batch, generator.defaults.one_scene
+    for indices in recipe_batches(recipes, size, one_scene=one_scene):
         members = [recipes[index] for index in indices]
         share = _Share(report, done / len(recipes), (done + len(indices)) / len(recipes), len(recipes))
-        context = SearchContext(generator, scorer, references, share)
+        context = SearchContext(generator, scorer, references, share, size)
         waiting.update(zip(indices, SEARCHES.load(members[0].search)(members, context), strict=True))
         done += len(indices)
         while following in waiting:
@@ -112,37 +118,62 @@ def check_recipe(recipe: Recipe, generator: Generator, scorer: DifferentiableSco
     if missing:
         raise InputError("recipe.objective", f"names {', '.join(missing)}", f"targets among {scorer.names}")
     digests: Mapping[str, str] = getattr(scorer, "digests", {})
+    check_start(recipe.start, generator)
     for name, digest in recipe.target_digests.items():
         if name in digests and digests[name] != digest:
             raise DigestMismatch(f"target {name}", digest, digests[name])
 
 
-def recipe_batches(recipes: Sequence[Recipe], size: int) -> Iterator[list[int]]:
-    """Yield indices of recipes that can run together, at most ``size``, in order of first appearance."""
-    groups: dict[tuple[Any, ...], list[int]] = {}
+def recipe_batches(recipes: Sequence[Recipe], size: int, *, one_scene: bool) -> Iterator[list[int]]:
+    """Yield indices of recipes that can run together, at most ``size``, in order of first appearance.
+
+    They share ``Recipe.begun``, with ``one_scene`` the seed, and the guided ones ``Recipe.shared``. Unguided
+    ones follow the guided of their group, where most of them run by themselves, without gradients.
+    """
+    groups: dict[Hashable, dict[Hashable, list[int]]] = {}
     for index, recipe in enumerate(recipes):
-        groups.setdefault((recipe.prompt, recipe.steps, recipe.search, *recipe.shared), []).append(index)
-    for members in groups.values():
-        for start in range(0, len(members), size):
-            yield members[start : start + size]
+        key = (recipe.begun, recipe.seed if one_scene else None)
+        groups.setdefault(key, {}).setdefault(recipe.shared if recipe.guided else None, []).append(index)
+    for kinds in groups.values():
+        unguided = kinds.pop(None, [])
+        last = next(reversed(kinds), None)
+        for kind, guided in kinds.items():
+            members = guided + unguided if kind == last else guided
+            yield from _chunks(members, size)
+        if not kinds:
+            yield from _chunks(unguided, size)
+
+
+def _chunks(members: list[int], size: int) -> Iterator[list[int]]:
+    return (members[start : start + size] for start in range(0, len(members), size))
 
 
 def sample(
-    recipes: Sequence[Recipe],
-    generator: Generator,
-    scorer: DifferentiableScorer,
-    progress: Progress,
-    *,
-    references: References | None = None,
-    candidates: Sequence[int] | None = None,
+    recipes: Sequence[Recipe], context: SearchContext, *, candidates: Sequence[int] | None = None
 ) -> list[Generated]:
-    """Sample one batch from noise to images; all recipes share prompt, steps and ``Recipe.shared``.
+    """Sample images in batches of the context's one shape, the last filled up with copies.
 
-    ``candidates`` (0 each) says from which noise of its seed an image starts.
+    The recipes share ``Recipe.begun``, the guided ones, which come first, ``Recipe.shared``. ``candidates``
+    (0 each) says from which noise of its seed an image starts.
     """
     numbers = list(candidates or [0] * len(recipes))
-    objective = Objective(recipes, generator, scorer, references=references, candidates=numbers)
-    start = start_of(generator, recipes, numbers)
+    made: list[Generated] = []
+    for first in range(0, len(recipes), context.batch):
+        members = list(recipes[first : first + context.batch])
+        noises = numbers[first : first + context.batch]
+        copies = context.batch - len(members)
+        whole = _sample_batch(members + members[-1:] * copies, noises + noises[-1:] * copies, context)
+        made += whole[: len(members)]
+    return made
+
+
+def _sample_batch(
+    recipes: Sequence[Recipe], candidates: Sequence[int], context: SearchContext
+) -> list[Generated]:
+    """Sample one batch from noise, or a picture, to images."""
+    generator, scorer = context.generator, context.scorer
+    objective = Objective(recipes, generator, scorer, references=context.references, candidates=candidates)
+    start = start_of(generator, recipes, candidates)
     trajectory = generator.scheduler.start(recipes[0].steps)
     guided = GuidedSteps(recipes, generator, objective, start.condition)
     traces: list[list[dict[str, Any]]] = [[] for _ in recipes]
@@ -152,7 +183,7 @@ def sample(
         for trace, entry in zip(traces, guided.entries, strict=True):
             trace.append(entry)
         checked.step(step, x0, x, guided.entries)
-        progress.report((step.index + 1) / len(trajectory.steps))
+        context.progress.report((step.index + 1) / len(trajectory.steps))
     return finished_images(recipes, generator, scorer, x, traces=traces, checked=checked)
 
 

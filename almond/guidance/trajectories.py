@@ -10,6 +10,7 @@ import torch
 from almond.guidance.backends.base import Condition, Generator
 from almond.guidance.recipe import Recipe
 from almond.guidance.schedulers import Step, Trajectory
+from almond.guidance.starting import StartPicture, scene_starter, steps_from
 from almond.rng import derive_seed
 
 Predict = Callable[[torch.Tensor, Step], torch.Tensor]
@@ -19,11 +20,25 @@ Predict = Callable[[torch.Tensor, Step], torch.Tensor]
 @dataclass(frozen=True)
 class Start:
     """Where a batch starts: its condition, latents (B, C, h, w) of standard normal noise, and the noise of
-    solvers that add some."""
+    solvers that add some; ``clean`` (C, h, w) is the picture that is noised in part, None where it is all
+    noise."""
 
     condition: Condition
     latents: torch.Tensor
     noise: list[torch.Generator]
+    picture: StartPicture | None = None
+    clean: torch.Tensor | None = None
+
+    def steps(self, trajectory: Trajectory) -> Sequence[Step]:
+        """Return the steps that are taken."""
+        return trajectory.steps if self.picture is None else steps_from(self.picture, trajectory.steps)
+
+    def noisy(self, trajectory: Trajectory) -> torch.Tensor:
+        """Return the latents (B, C, h, w) of the first of them."""
+        if self.clean is None:
+            return self.latents * trajectory.initial_scale
+        level = self.steps(trajectory)[0].level
+        return level.signal * self.clean + level.noise * self.latents
 
 
 def candidate_seed(seed: int, candidate: int) -> int:
@@ -33,14 +48,16 @@ def candidate_seed(seed: int, candidate: int) -> int:
 
 
 def start_of(generator: Generator, recipes: Sequence[Recipe], candidates: Sequence[int]) -> Start:
-    """Encode the recipes' common prompt, and draw the noise of each."""
+    """Encode the recipes' common prompt and picture, and draw the noise of each."""
+    prompt, picture = recipes[0].prompt, recipes[0].start
     seeds = [recipe.seed for recipe in recipes]
     own = [candidate_seed(seed, number) for seed, number in zip(seeds, candidates, strict=True)]
-    return Start(
-        condition=generator.encode_prompt(recipes[0].prompt, seeds),
-        latents=torch.stack([generator.initial_latent(seed) for seed in own]),
-        noise=[torch.Generator().manual_seed(derive_seed(seed, "sampler noise")) for seed in own],
-    )
+    latents = torch.stack([generator.initial_latent(seed) for seed in own])
+    noise = [torch.Generator().manual_seed(derive_seed(seed, "sampler noise")) for seed in own]
+    if picture is None:
+        return Start(generator.encode_prompt(prompt, seeds), latents, noise)
+    condition, clean = scene_starter(generator, picture).encode_start(picture, prompt, seeds)
+    return Start(condition, latents, noise, picture, clean)
 
 
 def released(condition: Condition, recipe: Recipe, step: Step) -> Condition:
@@ -55,8 +72,8 @@ def walk(
     trajectory: Trajectory, start: Start, predict: Predict, *, differentiable: bool = False
 ) -> Iterator[tuple[Step, torch.Tensor, torch.Tensor]]:
     """Yield every step with the clean latent that was predicted and the latent after it."""
-    x = start.latents * trajectory.initial_scale
-    for step in trajectory.steps:
+    x = start.noisy(trajectory)
+    for step in start.steps(trajectory):
         x0 = predict(x, step)
         with torch.set_grad_enabled(differentiable):
             x = trajectory.advance(x, x0, step, start.noise)

@@ -69,8 +69,12 @@ class Objective:
             [[float(name in recipe.others) for name in scorer.names] for recipe in recipes]
         )
         self.direction = torch.tensor([float(recipe.direction) for recipe in recipes])
+        # Unguided images fill up a batch: settings of methods that they do not use do nothing to them.
         settings = [recipe.full_settings for recipe in recipes]
-        self.settings = {name: torch.tensor([row[name] for row in settings]) for name in settings[0]}
+        usual = settings[0]
+        self.settings = {
+            name: torch.tensor([row.get(name, usual[name]) for row in settings]) for name in usual
+        }
 
     def at(self, step: int) -> Climb:
         """Return what is climbed at a step, by its number."""

@@ -29,10 +29,10 @@ class ScoreReader(Protocol):
 
 @dataclass(frozen=True)
 class UnguidedTrajectory:
-    """Clean latents (C, h, w) and scores (R, T) by reader of every step of one unguided image."""
+    """Clean latents (C, h, w) and scores (R, T) by reader of the steps, by number, of one unguided image."""
 
-    latents: list[torch.Tensor]
-    scores: list[torch.Tensor]
+    latents: dict[int, torch.Tensor]
+    scores: dict[int, torch.Tensor]
 
 
 class References:
@@ -48,7 +48,7 @@ class References:
 
     def of(self, recipe: Recipe, candidate: int) -> UnguidedTrajectory:
         """Return the unguided trajectory from a candidate's noise."""
-        key = (recipe.prompt, recipe.seed, candidate, recipe.steps, recipe.view, recipe.text_release)
+        key = (*recipe.begun, recipe.seed, candidate, recipe.view)
         if key not in self._made:
             self._made[key] = self._make(recipe, candidate)
         self._made.move_to_end(key)
@@ -58,14 +58,14 @@ class References:
 
     def _make(self, recipe: Recipe, candidate: int) -> UnguidedTrajectory:
         start = start_of(self.generator, [recipe], [candidate])
-        made = UnguidedTrajectory([], [])
+        made = UnguidedTrajectory({}, {})
 
         def predict(x: torch.Tensor, step: Step) -> torch.Tensor:
             return self.generator.predict(x, step, released(start.condition, recipe, step)).x0
 
         with torch.no_grad():
-            for _, x0, _ in walk(self.generator.scheduler.start(recipe.steps), start, predict):
+            for step, x0, _ in walk(self.generator.scheduler.start(recipe.steps), start, predict):
                 images = viewed(self.generator.decode(x0), recipe.view)
-                made.latents.append(x0[0])
-                made.scores.append(torch.stack([reader(images)[0] for reader in self.readers]))
+                made.latents[step.index] = x0[0]
+                made.scores[step.index] = torch.stack([reader(images)[0] for reader in self.readers])
         return made

@@ -53,10 +53,11 @@ class Length(Protocol):
 
 
 class Rule(Protocol):
-    """Shift the prediction at one step.
+    """Shift the prediction at one step; where the strength is 0, it stays as it is to the last bit.
 
     ``objective``: images -> what is climbed; ``strength`` (B,) is lambda; ``settings`` (B,) by name, those
-    that the rule's ``METHOD`` declares among them; ``length``: how far, if not as the rule has it.
+    that the rule's ``METHOD`` declares among them; ``length``: how far, if not as the rule has it. An image's
+    shift must not depend on its row in the batch, on the other rows or on their number.
     """
 
     def __call__(
@@ -88,9 +89,8 @@ def shifted(
     / RMS(g)``.
     """
     size = rms(gradient)
-    direction = torch.where(
-        per_image(size) > GRADIENT_FLOOR, gradient / per_image(size + GRADIENT_FLOOR), 0.0
-    )
+    moved = (size > GRADIENT_FLOOR) & (strength > 0)
+    direction = torch.where(per_image(moved), gradient / per_image(size + GRADIENT_FLOOR), 0.0)
     reach = strength * unit * step.level.noise**2 / step.level.signal
     shift = per_image(reach) * direction
     return Guided(x0 + shift, scores, size, rms(shift))

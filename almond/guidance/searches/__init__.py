@@ -26,3 +26,6 @@ SEARCHES: Registry[Search] = Registry(
 """The searches under the names that recipes use. Light: torch is loaded with the first search."""
 
 DEFAULT_SEARCH = "single"
+
+FROM_PICTURES = ("single", "best-of")
+"""The searches that may start from a picture that is noised in part; the others start from noise."""

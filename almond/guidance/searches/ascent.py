@@ -9,12 +9,13 @@ import torch
 
 from almond.errors import InputError
 from almond.guidance.finite_steps import Checked
+from almond.guidance.methods import BACKWARD
 from almond.guidance.objectives.objective import Objective
 from almond.guidance.recipe import Recipe
 from almond.guidance.rules.base import GRADIENT_FLOOR
 from almond.guidance.sampler import Generated, finished_images
 from almond.guidance.schedulers import Step
-from almond.guidance.searches.context import BACKWARD, SearchContext
+from almond.guidance.searches.context import SearchContext
 from almond.guidance.trajectories import Start, released, start_of, walk
 
 Started = Callable[[Start, torch.Tensor], Start]

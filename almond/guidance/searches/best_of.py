@@ -35,19 +35,12 @@ def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]
 def _best(recipe: Recipe, context: SearchContext) -> Generated:
     count = int(recipe.full_settings["candidates"])
     recipes, numbers = [recipe] * count, list(range(count))
-    made = sample(
-        recipes,
-        context.generator,
-        context.scorer,
-        context.progress,
-        references=context.references,
-        candidates=numbers,
-    )
+    made = sample(recipes, context, candidates=numbers)
     objective = Objective(
         recipes, context.generator, context.scorer, references=context.references, candidates=numbers
     )
     with torch.no_grad():
-        values = objective.at(len(made[0].trace) - 1)(pixels_of(made)).value.tolist()
+        values = objective.at(made[0].trace[-1]["step"])(pixels_of(made)).value.tolist()
     best = max(numbers, key=values.__getitem__)
     searched = {
         "values": values,

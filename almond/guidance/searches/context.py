@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from almond.guidance.backends.base import Generator
-from almond.guidance.methods import declared
+from almond.guidance.methods import BACKWARD, declared
 from almond.guidance.objectives.references import References, ScoreReader
 from almond.guidance.recipe import Recipe
 from almond.guidance.rules import RULES
@@ -19,22 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchContext:
-    """Generator and scorer, the unguided trajectories of scenes, and where progress is reported."""
+    """Generator and scorer, the unguided trajectories of scenes, where progress is reported, and how many
+    images are computed together."""
 
     generator: Generator
     scorer: ScoreReader
     references: References
     progress: Progress
+    batch: int = 1
 
 
 class Search(Protocol):
     """Make the images of recipes that share a batch; each is found by itself, whatever the others are."""
 
     def __call__(self, recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]: ...
-
-
-BACKWARD = 2.0
-"""Forward passes that a backward pass counts for."""
 
 
 def evaluations(recipe: Recipe, trace: Sequence[Mapping[str, Any]]) -> float:

@@ -20,4 +20,4 @@ METHOD = Method(
 
 def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]:
     """Sample all recipes in one batch."""
-    return sample(recipes, context.generator, context.scorer, context.progress, references=context.references)
+    return sample(recipes, context)
