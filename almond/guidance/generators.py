@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from almond.registry import Registry
@@ -37,6 +37,10 @@ class Defaults:
     ramp: float
     strengths: tuple[float, ...]
     batch: int = 1
+
+    def with_steps(self, steps: int) -> Defaults:
+        """Return the same defaults with another number of steps."""
+        return replace(self, steps=steps)
 
 
 CALIBRATED = {

@@ -39,10 +39,9 @@ class DifferentiableScorer(Protocol):
 class Generated:
     """A finished image (H, W, 3) uint8 with its scores, low-level features, and what happened at every step.
 
-    ``trace`` has one entry per step: ``step``, ``alpha_bar``, ``strength`` (0 outside the window),
-    ``scores`` of the predicted clean image, ``gradient`` (RMS) and ``shift`` (RMS applied to the x0
-    prediction). The scores outside the window are those of the last entry inside it only where ``scores`` is
-    present.
+    ``trace`` has one entry per step: ``step``, ``alpha_bar``, ``strength`` (0 outside the window), and inside
+    the window ``unit`` (what strengths are counted in), ``scores`` of the predicted clean image, ``gradient``
+    (RMS) and ``shift`` (RMS applied to the x0 prediction).
     """
 
     recipe: Recipe
@@ -173,6 +172,7 @@ def _predict(
     strength = torch.tensor(strengths)
     guided = guide(generator, condition, x, step, score=scorer, weights=weights, strength=strength)
     for index, entry in enumerate(entries):
+        entry["unit"] = generator.unit_kind
         entry["scores"] = _named(scorer.names, guided.scores[index])
         entry["gradient"] = float(guided.gradient[index])
         entry["shift"] = float(guided.shift[index])

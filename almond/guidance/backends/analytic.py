@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from almond.digest import digest_array, digest_json
-from almond.guidance.backends.base import Condition, Prediction, clipped, rms, seeded_noise
+from almond.guidance.backends.base import RESIDUAL, Condition, Prediction, clipped, rms, seeded_noise
 from almond.guidance.backends.posterior import Bank, Locality, posterior_mean
 from almond.guidance.generators import defaults_of
 from almond.guidance.schedulers import DDIM, Step
@@ -28,7 +28,7 @@ from almond.world import scenes
 from almond.world.patches import PATCH, codec_digest, load_codec
 from almond.world.prompts import parse_prompt
 
-VERSION = 1
+VERSION = 2
 """Counted up when the same parameters would give other pictures."""
 
 CACHED_BANKS = 12
@@ -36,6 +36,9 @@ CACHED_BANKS = 12
 LATENT_SCALE = 0.5
 """Standard deviation of the latents that are denoised: it says at which noise level a scene is decided."""
 
+
+LEAST_SIGNAL = 1e-4
+"""Below this the unit of strength no longer grows: it would be infinite in pure noise."""
 
 SPANNING = ("presence", "posture")
 """Attributes on which the pictures of a group agree: what spans the picture and must not be pieced
@@ -71,6 +74,7 @@ class AnalyticGenerator:
 
     name = "analytic"
     image_size = 96
+    unit_kind = RESIDUAL
 
     def __init__(
         self,
@@ -135,7 +139,8 @@ class AnalyticGenerator:
         ]
         order = torch.tensor([row for rows, _ in parts for row in rows]).argsort()
         x0 = torch.cat([values for _, values in parts])[order]
-        return Prediction(x0, rms(x - step.level.signal * x0) / step.level.noise)
+        level = step.level
+        return Prediction(x0, rms(x - level.signal * x0) / max(level.signal, LEAST_SIGNAL))
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
         images: torch.Tensor = self.codec.decode(x0 / LATENT_SCALE)

@@ -22,6 +22,6 @@ def load_generator(name: str) -> Generator:
     folder, _, scheduler = name.partition("#")
     if not Path(folder).is_dir():
         raise InputError("generator", f"{name!r} is unknown", known_generators("a diffusers folder"))
-    from almond.guidance.backends.diffusion import load_folder
+    from almond.guidance.backends.open_folder import load_folder
 
     return load_folder(Path(folder), name=name, scheduler=scheduler or None)
