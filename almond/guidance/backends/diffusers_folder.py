@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,19 @@ def read_configs(folder: Path, index: Mapping[str, Any], classes: Mapping[str, s
             continue
         settings = _read_json(folder / part / "config.json", f"a saved {wanted} in {part}")
         names = settings.get("architectures") or [settings.get("_class_name") or wanted]
-        if wanted not in names:
+        if stem_of(wanted) not in map(stem_of, names):
             problem = f"{part} is {', '.join(map(str, names))}"
             raise InputError(folder / part / "config.json", problem, wanted)
         configs[part] = settings
     return configs
+
+
+HEADS = re.compile(r"(ForCausalLM|ForConditionalGeneration|EncoderModel|TextModel\w*|Model)$")
+
+
+def stem_of(name: str) -> str:
+    """Return the model that a class of transformers is a part of: text encoders are saved with heads too."""
+    return HEADS.sub("", name)
 
 
 def load_frozen(folder: Path, kind: Any, name: str, **options: Any) -> Any:

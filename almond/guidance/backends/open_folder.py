@@ -56,11 +56,12 @@ def load_folder(
     kind = family_of(folder, index)
     classes = read_parts(folder, index, kind)
     kind.check(folder, read_configs(folder, index, classes))
-    solver = load_solver(folder, scheduler or used.scheduler, class_in(index, "scheduler") or "")
     variants = {
         part: variant_for(folder / part, used.variant) for part in classes if not part.startswith("tokenizer")
     }
-    family = load_family(folder, index, kind, classes=classes, variants=variants, settings=used)
+    solver = load_solver(folder, scheduler or used.scheduler, class_in(index, "scheduler") or "")
+    parts = load_parts(folder, classes, variants, used)
+    family = load_family(index, kind, {**parts, "scheduler": solver}, used)
     size = checked_size(used.size or family.size(), family)
     others = [part for part in classes if part.startswith("tokenizer")]
     files = digests_of(loaded_files(folder, variants, [*others, "scheduler"]), digests)
@@ -101,21 +102,15 @@ def load_solver(folder: Path, name: str | None, own: str) -> Any:
     return solver.from_config({"clip_sample": False, **config})
 
 
-def load_family(
-    folder: Path,
-    index: Mapping[str, Any],
-    kind: type[PipelineFamily],
-    *,
-    classes: Mapping[str, str],
-    variants: Mapping[str, str],
-    settings: ModelSettings,
-) -> PipelineFamily:
-    """Load every part in its precision into the pipeline of diffusers, whose helpers a family calls."""
+def load_parts(
+    folder: Path, classes: Mapping[str, str], variants: Mapping[str, str], settings: ModelSettings
+) -> dict[str, Any]:
+    """Load every part in its precision, frozen; denoiser and decoder onto the device."""
     import diffusers
     import transformers
 
     device = read_device()
-    parts: dict[str, Any] = dict.fromkeys((*kind.optional, *kind.unused))
+    parts: dict[str, Any] = {}
     for part, name in classes.items():
         source = getattr(diffusers, name, None) or getattr(transformers, name)
         if part.startswith("tokenizer"):
@@ -126,12 +121,25 @@ def load_family(
         parts[part] = load_frozen(folder, source, part, **options)
         if not part.startswith("text"):
             parts[part].to(device)
-    pipeline = getattr(diffusers, str(index["_class_name"]))
+    return parts
+
+
+def load_family(
+    index: Mapping[str, Any], kind: type[PipelineFamily], parts: Mapping[str, Any], settings: ModelSettings
+) -> PipelineFamily:
+    """Put the parts into the pipeline of diffusers, whose helpers a family calls."""
+    import diffusers
+
+    absent = dict.fromkeys((*kind.optional, *kind.unused))
     flags = {flag: index[flag] for flag in kind.flags if flag in index}
-    solver = diffusers.DDIMScheduler() if kind.denoiser == "unet" else None
-    return kind(
-        pipeline(**parts, **flags, scheduler=solver), scale=settings.scale, embedded=settings.embedded
-    )
+    pipeline = getattr(diffusers, str(index["_class_name"]))
+    pipe = pipeline(**{**absent, **parts, **flags, **kind.constants})
+    family = kind(pipe, scale=settings.scale, embedded=settings.embedded)
+    if settings.checkpointing:
+        for network in (family.network, pipe.vae):
+            if network._supports_gradient_checkpointing:
+                network.enable_gradient_checkpointing()
+    return family
 
 
 def checked_size(size: int, family: PipelineFamily) -> int:

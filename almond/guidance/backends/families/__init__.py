@@ -18,11 +18,20 @@ FOLDER = "almond.guidance.backends.families"
 FAMILIES: Registry[type[PipelineFamily]] = Registry(
     "pipeline",
     {
+        "StableDiffusionXLPipeline": (f"{FOLDER}.sdxl:StableDiffusionXL", "SDXL, Turbo, Lightning"),
         "StableDiffusionPipeline": (
             f"{FOLDER}.stable_diffusion:StableDiffusion",
             "Stable Diffusion 1.5, 2.1",
         ),
         "StableDiffusionImg2ImgPipeline": (f"{FOLDER}.stable_diffusion:StableDiffusion", "the same parts"),
+        "StableDiffusion3Pipeline": (f"{FOLDER}.sd3:StableDiffusion3", "Stable Diffusion 3, 3.5"),
+        "FluxPipeline": (f"{FOLDER}.flux:Flux", "Flux.1 dev, schnell"),
+        "PixArtSigmaPipeline": (f"{FOLDER}.pixart:PixArtSigma", "PixArt-Sigma"),
+        "SanaPipeline": (f"{FOLDER}.sana:Sana", "Sana"),
+        "ZImagePipeline": (f"{FOLDER}.z_image:ZImage", "Z-Image, Turbo"),
+        "QwenImagePipeline": (f"{FOLDER}.qwen_image:QwenImage", "Qwen-Image"),
+        "Flux2KleinPipeline": (f"{FOLDER}.flux2_klein:Flux2Klein", "Flux.2 klein"),
+        "Lumina2Pipeline": (f"{FOLDER}.lumina2:Lumina2", "Lumina Image 2.0"),
     },
 )
 """The families by the class that a folder's ``model_index.json`` names. Light: nothing is loaded."""

@@ -72,6 +72,8 @@ class PipelineFamily:
     """Parts that take no part in drawing from a prompt."""
     flags: ClassVar[tuple[str, ...]] = ()
     """Settings in ``model_index.json`` that the pipeline takes."""
+    constants: ClassVar[Mapping[str, Any]] = {}
+    """Settings that the pipeline is given whatever the folder says."""
     denoiser: ClassVar[str] = "transformer"
     usual_scale: ClassVar[float]
     usual_embedded: ClassVar[float | None] = None

@@ -22,6 +22,7 @@ class StableDiffusion(UNetFamily):
         "tokenizer": ("CLIPTokenizer",),
     }
     unused = ("safety_checker", "feature_extractor", "image_encoder")
+    constants = {"requires_safety_checker": False}
     usual_scale = 7.5
 
     @classmethod
