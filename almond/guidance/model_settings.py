@@ -50,7 +50,7 @@ class Adapter(Shape):
     weight: Number = 1.0
 
 
-class ModelSettings(Shape):
+class ModelOptions(Shape):
     """Everything but the folder that pictures of a model depend on."""
 
     scheduler: Text | None = None

@@ -6,6 +6,8 @@ below 1e-4 of the latents' RMS. Each way to call a family wrongly must fail the 
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +26,8 @@ from almond.guidance.backends.diffusers_scheduler import (
 from almond.guidance.backends.diffusion import DiffusionGenerator
 from almond.guidance.backends.families.transformer import even_sigmas
 from almond.guidance.backends.open_folder import load_folder
-from tests.almond.test_guidance_diffusion import Brightness
+from almond.guidance.sampler import generate
+from tests.almond.test_guidance_diffusion import Brightness, recipe_for
 from tests.almond.tiny_pipelines import save_pipeline
 
 PROMPT, STEPS, SEED = "a red house at night", 4, 7
@@ -94,10 +97,13 @@ def latents_of(generator: DiffusionGenerator) -> torch.Tensor:
     return x
 
 
-def own_latents(home: Path, name: str, scheduler: str | None, noise: torch.Tensor) -> torch.Tensor:
-    """The pipeline's own latents from the same noise."""
+def own_result(
+    home: Path, name: str, scheduler: str | None, noise: torch.Tensor, output: str
+) -> tuple[Any, torch.Tensor, int]:
+    """The pipeline, what it makes of the same noise (``output``: latent or pt), and its side in pixels."""
     case = CASES[name]
-    pipe: Any = diffusers.DiffusionPipeline.from_pretrained(home / name.removesuffix("-cfg"))
+    absent = {"text_encoder_3": None, "tokenizer_3": None} if name == "sd3-short" else {}
+    pipe: Any = diffusers.DiffusionPipeline.from_pretrained(home / name.removesuffix("-cfg"), **absent)
     pipe.set_progress_bar_config(disable=True)
     if scheduler:
         config = {"clip_sample": False, **pipe.scheduler.config}
@@ -106,17 +112,24 @@ def own_latents(home: Path, name: str, scheduler: str | None, noise: torch.Tenso
     side = noise.shape[-1] * factor
     packed = case.layout == "packed"
     start = pipe._pack_latents(noise, *noise.shape) if packed else noise.clone()
-    latents: torch.Tensor = pipe(
+    made: torch.Tensor = pipe(
         prompt=PROMPT,
         height=side,
         width=side,
         num_inference_steps=STEPS,
         latents=start,
-        output_type="latent",
+        output_type=output,
         generator=torch.Generator().manual_seed(5),
         **case.call,
     ).images
-    if packed:
+    return pipe, made, side
+
+
+def own_latents(home: Path, name: str, scheduler: str | None, noise: torch.Tensor) -> torch.Tensor:
+    """The pipeline's own latents, as the loop keeps them."""
+    case = CASES[name]
+    pipe, latents, side = own_result(home, name, scheduler, noise, "latent")
+    if case.layout == "packed":
         latents = pipe._unpack_latents(latents, side, side, pipe.vae_scale_factor)
         return latents[:, :, 0] if latents.ndim == 5 else latents
     if case.layout == "patchified":  # the pipeline gives latents of the autoencoder, normalised no more
@@ -255,6 +268,42 @@ def test_the_comparison_has_teeth(home: Path, name: str, monkeypatch: pytest.Mon
     if change is shift_instead:
         generator.scheduler.scheduler.register_to_config(use_dynamic_shifting=False)
     assert difference(home, generator) > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_latents_are_decoded_as_the_pipeline_does(home: Path, name: str) -> None:
+    generator = opened(home, name)
+    noise = generator.initial_latent(SEED)[None]
+    _, image, _ = own_result(home, name, None, noise, "pt")
+    latents = latents_of(generator)
+    with torch.no_grad():
+        ours = generator.decode(latents)
+    torch.testing.assert_close(ours, image, rtol=0, atol=2e-4)
+
+
+def test_means_and_spreads_of_latents_are_undone(home: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(save_pipeline("sdxl", home), tmp_path / "sdxl"))
+    path = folder / "vae" / "config.json"
+    spread = {"latents_mean": [0.5, -0.5, 1.0, 0.0], "latents_std": [2.0, 1.0, 0.5, 1.5]}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **spread}))
+    (tmp_path / "home").mkdir()
+    _, image, _ = own_result(tmp_path, "sdxl", None, opened(home, "sdxl").initial_latent(SEED)[None], "pt")
+    with torch.no_grad():
+        latents = latents_of(load_folder(folder, name="sdxl"))
+        right = load_folder(folder, name="sdxl").decode(latents)
+        wrong = opened(home, "sdxl").decode(latents)
+    torch.testing.assert_close(right, image, rtol=0, atol=2e-4)
+    assert float((wrong - image).abs().max()) > 0.01
+
+
+def test_guidance_may_begin_in_pure_noise(home: Path) -> None:
+    """Flow matching starts at signal 0, where the shift was infinite."""
+    for name in ("sd3", "flux-schnell"):
+        generator = opened(home, name)
+        recipe = recipe_for(generator, window=(0.0, 1.0), steps=STEPS)
+        (made,) = generate([recipe], generator=generator, scorer=Brightness())
+        assert made.trace[0]["alpha_bar"] == 0.0
+        assert 0.0 < made.trace[0]["shift"] < 10.0
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
-import transformers
 from tokenizers.pre_tokenizers import ByteLevel
+
+# Their constructors are typed for whole configurations, which these are not.
+diffusers: Any = import_module("diffusers")
+transformers: Any = import_module("transformers")
 
 CELLS = 8
 """Side of the latents."""

@@ -173,10 +173,6 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: changed(folder / "text_encoder" / "config.json", hidden_size=32),
         "cross_attention_dim is 16, the text encoder gives 32",
     ),
-    "scaled latents": (
-        lambda folder: changed(folder / "vae" / "config.json", latents_mean=[0.0] * 4),
-        "latents_mean is set",
-    ),
 }
 
 

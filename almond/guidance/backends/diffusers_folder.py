@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from almond.errors import InputError
 from almond.finite import not_finite
 from almond.guidance.backends.families import FAMILIES, why_refused
@@ -45,7 +47,7 @@ def _read_json(path: Path, expected: str) -> dict[str, Any]:
     return values
 
 
-def read_parts(folder: Path, index: Mapping[str, Any], family: type[PipelineFamily]) -> dict[str, str]:
+def read_classes(folder: Path, index: Mapping[str, Any], family: type[PipelineFamily]) -> dict[str, str]:
     """Compare the class of every part with what the family takes: part -> class, of those that are there.
 
     :raises InputError: naming the pipeline's class, the part and what it should be.
@@ -110,7 +112,11 @@ def load_frozen(folder: Path, kind: Any, name: str, **options: Any) -> Any:
             problem = f"has no fitting weights for {len(report[key])} tensors, such as {first}"
             raise InputError(folder / name, problem, f"the weights of the {kind.__name__} in config.json")
     for key, value in network.state_dict().items():
-        if value.is_floating_point() and not bool(value.isfinite().all()):
+        plain = type(value) in (
+            torch.Tensor,
+            torch.nn.Parameter,
+        )  # weights in 8 bits are of a class of their own
+        if plain and value.is_floating_point() and not bool(value.isfinite().all()):
             problem = f"{key}: {not_finite(value.double().numpy())}"
             raise InputError(folder / name, problem, "weights saved before they overflowed, or in float32")
     return network.eval().requires_grad_(False)

@@ -7,6 +7,7 @@ networks stand on the device, in their own precision.
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,7 @@ class DiffusionGenerator:
         defaults: Defaults = UNCALIBRATED,
     ) -> None:
         self.name, self.image_size, self.defaults = name, image_size, defaults
+        self.identity = identity
         self.family, self.scheduler, self.device = family, scheduler, device
         self.decoder: Decoder = family
         self.latent_shape = family.noise_shape(image_size, image_size)
@@ -82,6 +84,18 @@ class DiffusionGenerator:
     def guided_by_text(self) -> bool:
         """Whether two passes are combined (classifier-free guidance)."""
         return self.family.scale != self.family.no_guidance
+
+    def at_size(self, size: int) -> DiffusionGenerator:
+        """Return the same model for square images of another side in pixels; its digest no longer fits."""
+        other = copy.copy(self)
+        other.image_size, other.latent_shape = size, self.family.noise_shape(size, size)
+        other._encoded = OrderedDict()
+
+        def arguments(steps: int) -> Mapping[str, Any]:
+            return self.family.schedule(steps, size, size)
+
+        other.scheduler = DiffusersScheduler(self.scheduler.scheduler, arguments=arguments)
+        return other
 
     def encode_prompt(self, prompt: str, seeds: Sequence[int]) -> Condition:
         """``payload``: the denoiser's inputs for the prompt and for the empty prompt."""

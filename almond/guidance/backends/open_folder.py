@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from almond.errors import InputError
+from almond.digest import digest_file
+from almond.errors import DigestMismatch, InputError
+from almond.guidance.added.store import AddedModel, digests_path
 from almond.guidance.backends.diffusers_folder import (
     class_in,
     family_of,
+    has_module,
     load_frozen,
     load_tokenizer,
+    read_classes,
     read_configs,
     read_index,
-    read_parts,
 )
-from almond.guidance.backends.diffusers_scheduler import SUPPORTED, DiffusersScheduler
+from almond.guidance.backends.diffusers_scheduler import SUPPORTED, DiffusersScheduler, check_clipping
 from almond.guidance.backends.diffusion import DiffusionGenerator
 from almond.guidance.backends.families.base import PipelineFamily
-from almond.guidance.backends.weight_files import digests_of, loaded_files, variant_for
+from almond.guidance.backends.weight_files import digests_of, loaded_files, variant_for, variants_of
 from almond.guidance.generators import UNCALIBRATED
-from almond.guidance.model_settings import ModelSettings
+from almond.guidance.model_settings import Adapter, ModelOptions
 from almond.shapes import read
 
 DEVICE = "ALMOND_DEVICE"
+
+PACKAGES = {"int8": "torchao", "nf4": "bitsandbytes"}
+"""What stores weights in fewer bits."""
 
 FITTING = {False: "DDIMScheduler", True: "FlowMatchEulerDiscreteScheduler"}
 """What drives a folder whose own scheduler cannot be driven, by whether it is of flow matching."""
@@ -38,34 +44,34 @@ def load_folder(
     *,
     name: str,
     scheduler: str | None = None,
-    settings: ModelSettings | None = None,
-    digests: Path | None = None,
+    settings: ModelOptions | None = None,
+    pinned: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> DiffusionGenerator:
     """Load a pipeline that diffusers saved.
 
     :param scheduler: another scheduler class of diffusers to drive the model with.
     :param settings: size, scale, precision and the rest; ``changes`` are single settings by name.
-    :param digests: file that keeps the digests of files that were hashed before.
+    :param pinned: digests that the files must have, by their names in the folder.
     :raises InputError: no such pipeline, a family that is not driven, parts of other classes, that do not
         fit each other or lack weights, settings that cannot work.
+    :raises DigestMismatch: a file is not the one that was pinned.
     """
-    plain = (settings or ModelSettings()).model_dump()
-    used = read(ModelSettings, {**plain, **changes}, source="settings of the model")
+    plain = (settings or ModelOptions()).model_dump()
+    used = read(ModelOptions, {**plain, **changes}, source="settings of the model")
     index = read_index(folder)
     kind = family_of(folder, index)
-    classes = read_parts(folder, index, kind)
+    classes = read_classes(folder, index, kind)
     kind.check(folder, read_configs(folder, index, classes))
-    variants = {
-        part: variant_for(folder / part, used.variant) for part in classes if not part.startswith("tokenizer")
-    }
+    variants = variants_for(folder, classes, used.variant)
     solver = load_solver(folder, scheduler or used.scheduler, class_in(index, "scheduler") or "")
     parts = load_parts(folder, classes, variants, used)
     family = load_family(index, kind, {**parts, "scheduler": solver}, used)
     size = checked_size(used.size or family.size(), family)
     others = [part for part in classes if part.startswith("tokenizer")]
-    files = digests_of(loaded_files(folder, variants, [*others, "scheduler"]), digests)
-    steps = used.steps or family.usual_steps
+    files = digests_of(loaded_files(folder, variants, [*others, "scheduler"]), digests_path())
+    check_pinned(folder, files, pinned)
+    adapters = load_adapters(family, used.lora)
 
     def arguments(count: int) -> Mapping[str, Any]:
         return family.schedule(count, size, size)
@@ -73,13 +79,63 @@ def load_folder(
     told = {**used.told(), "size": size, "embedded": family.embedded}
     return DiffusionGenerator(
         name=name,
-        identity={"files": files, "family": str(index["_class_name"]), "settings": told},
+        identity={"files": files, "family": str(index["_class_name"]), "settings": told, "lora": adapters},
         family=family,
         scheduler=DiffusersScheduler(solver, folder / "scheduler", arguments=arguments),
         image_size=size,
         device=read_device(),
-        defaults=UNCALIBRATED.with_steps(steps),
+        defaults=UNCALIBRATED.with_steps(used.steps or family.usual_steps),
     )
+
+
+def load_added(model: AddedModel, *, name: str, scheduler: str | None = None) -> DiffusionGenerator:
+    """Load a model that was added, from the very files that were pinned then."""
+    folder = Path(model.folder)
+    return load_folder(folder, name=name, scheduler=scheduler, settings=model.settings, pinned=model.files)
+
+
+def check_pinned(folder: Path, files: Mapping[str, str], pinned: Mapping[str, str] | None) -> None:
+    """Compare the digests of loaded files with those that were pinned."""
+    for name, digest in files.items() if pinned is not None else ():
+        recorded = (pinned or {}).get(name, "")
+        if recorded != digest:
+            raise DigestMismatch(folder / name, recorded, digest)
+
+
+def load_adapters(family: PipelineFamily, adapters: Sequence[Adapter]) -> list[dict[str, Any]]:
+    """Lay LoRA on the denoiser (and text encoders) and freeze all again: loading leaves them trainable.
+
+    Returns digest and weight of each, for the generator's digest.
+    """
+    if not adapters:
+        return []
+    if not has_module("peft"):
+        raise InputError("lora", "needs the package peft, which is not installed", "pip install peft")
+    if not hasattr(family.pipe, "load_lora_weights"):
+        raise InputError("lora", f"{type(family.pipe).__name__} takes none", "a model without lora")
+    names = [f"lora-{number}" for number in range(len(adapters))]
+    for name, adapter in zip(names, adapters, strict=True):
+        path = Path(adapter.path)
+        if not path.is_file():
+            raise InputError("lora", f"{path} is no file", "a .safetensors file that diffusers or peft wrote")
+        try:
+            family.pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=name)
+        except (ValueError, KeyError, RuntimeError, OSError) as error:
+            raise InputError("lora", f"{path} does not fit the model ({error})", "a LoRA of it") from error
+    family.pipe.set_adapters(names, adapter_weights=[adapter.weight for adapter in adapters])
+    for network in family.networks.values():
+        network.eval().requires_grad_(False)
+    return [{"sha256": digest_file(Path(each.path)), "weight": each.weight} for each in adapters]
+
+
+def variants_for(folder: Path, classes: Mapping[str, str], wanted: str | None) -> dict[str, str]:
+    """Choose each part's variant of weights; one that no part has is refused."""
+    parts = [part for part in classes if not part.startswith("tokenizer")]
+    variants = {part: variant_for(folder / part, wanted) for part in parts}
+    if wanted is not None and wanted not in variants.values():
+        there = sorted({name or "plain" for part in parts for name in variants_of(folder / part)})
+        raise InputError(folder, f"has no weights of variant {wanted}", f"one of {', '.join(there)}")
+    return variants
 
 
 def load_solver(folder: Path, name: str | None, own: str) -> Any:
@@ -99,11 +155,13 @@ def load_solver(folder: Path, name: str | None, own: str) -> Any:
         config = dict(solver.load_config(folder, subfolder="scheduler", local_files_only=True))
     except (OSError, ValueError) as error:
         raise InputError(folder / "scheduler", f"cannot be loaded ({error})", f"a saved {chosen}") from error
-    return solver.from_config({"clip_sample": False, **config})
+    loaded = solver.from_config({"clip_sample": False, **config})
+    check_clipping(chosen, loaded.config, folder / "scheduler")  # the pipeline might switch it off unsaid
+    return loaded
 
 
 def load_parts(
-    folder: Path, classes: Mapping[str, str], variants: Mapping[str, str], settings: ModelSettings
+    folder: Path, classes: Mapping[str, str], variants: Mapping[str, str], settings: ModelOptions
 ) -> dict[str, Any]:
     """Load every part in its precision, frozen; denoiser and decoder onto the device."""
     import diffusers
@@ -112,20 +170,23 @@ def load_parts(
     device = read_device()
     parts: dict[str, Any] = {}
     for part, name in classes.items():
-        source = getattr(diffusers, name, None) or getattr(transformers, name)
+        library = diffusers if hasattr(diffusers, name) else transformers
+        source = getattr(library, name, None) or getattr(library, name.removesuffix("Fast"))
         if part.startswith("tokenizer"):
             parts[part] = load_tokenizer(folder, source, part)
             continue
         precision = settings.decoder_precision if part == "vae" else settings.precision
         options = {"torch_dtype": getattr(torch, precision), "variant": variants[part] or None}
+        if part in ("unet", "transformer") and settings.weights != "full":
+            options["quantization_config"] = make_quantisation(settings.weights, precision)
         parts[part] = load_frozen(folder, source, part, **options)
-        if not part.startswith("text"):
+        if not part.startswith("text") and "quantization_config" not in options:
             parts[part].to(device)
     return parts
 
 
 def load_family(
-    index: Mapping[str, Any], kind: type[PipelineFamily], parts: Mapping[str, Any], settings: ModelSettings
+    index: Mapping[str, Any], kind: type[PipelineFamily], parts: Mapping[str, Any], settings: ModelOptions
 ) -> PipelineFamily:
     """Put the parts into the pipeline of diffusers, whose helpers a family calls."""
     import diffusers
@@ -140,6 +201,23 @@ def load_family(
             if network._supports_gradient_checkpointing:
                 network.enable_gradient_checkpointing()
     return family
+
+
+def make_quantisation(weights: str, precision: str) -> Any:
+    """Return diffusers' configuration of weights in 8 or 4 bits, through which gradients pass."""
+    import diffusers
+
+    package = PACKAGES[weights]
+    if not has_module(package):
+        raise InputError("weights", f"{weights} needs the package {package}", f"pip install {package}")
+    if weights == "nf4":
+        compute = getattr(torch, precision)
+        return diffusers.BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute
+        )
+    from torchao.quantization import Int8WeightOnlyConfig
+
+    return diffusers.TorchAoConfig(Int8WeightOnlyConfig())
 
 
 def checked_size(size: int, family: PipelineFamily) -> int:

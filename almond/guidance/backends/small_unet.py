@@ -56,8 +56,8 @@ class SmallFamily:
     no_guidance: float = 1.0
 
     def conditions(self, prompt: str, height: int, width: int) -> tuple[Inputs, Inputs]:
-        empty, prompted = self.text.encode(["", prompt]).split(1)
-        return {"encoder_hidden_states": prompted}, {"encoder_hidden_states": empty}
+        states = self.text.encode(["", prompt])
+        return {"encoder_hidden_states": states[1:]}, {"encoder_hidden_states": states[:1]}
 
     def words(self, prompt: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return self.text.words(prompt)

@@ -39,21 +39,20 @@ def variants_of(folder: Path) -> dict[str, list[Path]]:
 
 
 def variant_for(folder: Path, wanted: str | None) -> str:
-    """Return the variant of a part to load: the one that is wanted, the plain one, or the only one.
+    """Return the variant of a part to load: the one that is wanted, else the plain, else the only one.
 
-    :raises InputError: the part has no weights, or not those of the variant that is wanted.
+    :raises InputError: the part has no weights, or several variants of which none is plain or wanted.
     """
     variants = variants_of(folder)
     if not variants:
         raise InputError(folder, "holds no weights", "a .safetensors or .bin file that diffusers wrote")
-    if wanted in variants:
-        return str(wanted)
-    if PLAIN in variants and wanted is None:
-        return PLAIN
-    if wanted is None and len(variants) == 1:
+    for variant in (wanted, PLAIN):
+        if variant in variants:
+            return variant
+    if len(variants) == 1:
         return next(iter(variants))
-    there = ", ".join(name or "plain" for name in variants)
-    raise InputError(folder, f"has no weights of variant {wanted or 'plain'}", f"one of {there}")
+    there = ", ".join(variants)
+    raise InputError(folder, f"has weights of {there} and none plain", f"--variant {next(iter(variants))}")
 
 
 def loaded_files(folder: Path, networks: Mapping[str, str], others: Sequence[str]) -> dict[str, Path]:

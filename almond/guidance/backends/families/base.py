@@ -8,6 +8,7 @@ never called, for it runs without gradients.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -26,8 +27,11 @@ Configs = Mapping[str, Mapping[str, Any]]
 class Family(Protocol):
     """A model in six questions. ``scale`` is the weight of the text; at ``no_guidance`` one pass is made."""
 
-    scale: float
-    no_guidance: float
+    @property
+    def scale(self) -> float: ...
+
+    @property
+    def no_guidance(self) -> float: ...
 
     def conditions(self, prompt: str, height: int, width: int) -> tuple[Inputs, Inputs]:
         """Encode the prompt and the empty prompt for images of height x width pixels."""
@@ -56,7 +60,7 @@ class Family(Protocol):
         """Return ``denoiser``, ``decoder`` and the text encoders, by name."""
 
 
-class PipelineFamily:
+class PipelineFamily(ABC):
     """A family whose parts a diffusers pipeline holds. Subclasses give what differs.
 
     :param pipe: the pipeline of diffusers with its parts loaded and frozen.
@@ -93,8 +97,9 @@ class PipelineFamily:
         return cls.usual_scale
 
     @classmethod
+    @abstractmethod
     def check(cls, folder: Path, configs: Configs) -> None:
-        """Refuse settings of the parts that the loop does not drive; overridden where there are any."""
+        """Refuse settings of the parts that the loop does not drive."""
 
     def size(self) -> int:
         """Return the side in pixels that the model was trained with."""
@@ -114,6 +119,14 @@ class PipelineFamily:
         texts = {name: getattr(self.pipe, name, None) for name in self.parts if name.startswith("text_enc")}
         held = {name: model for name, model in texts.items() if model is not None}
         return {"denoiser": self.network, "decoder": self.pipe.vae, **held}
+
+    @abstractmethod
+    def conditions(self, prompt: str, height: int, width: int) -> tuple[Inputs, Inputs]:
+        """Encode the prompt and the empty prompt."""
+
+    @abstractmethod
+    def output(self, x: torch.Tensor, time: torch.Tensor, inputs: Inputs) -> torch.Tensor:
+        """Run the denoiser."""
 
     def noise_shape(self, height: int, width: int) -> tuple[int, int, int]:
         return (int(self.network.config.in_channels), height // self.factor, width // self.factor)
@@ -141,7 +154,8 @@ class PipelineFamily:
     @property
     def device(self) -> torch.device:
         """Return where the denoiser stands, and so what prompts are encoded for."""
-        return next(self.network.parameters()).device
+        device: torch.device = next(self.network.parameters()).device
+        return device
 
     def readers(self) -> Sequence[tuple[Any, int]]:
         """List the tokenizers and how many tokens of each enter."""

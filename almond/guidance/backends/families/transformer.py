@@ -38,7 +38,8 @@ def even_sigmas(steps: int) -> Any:
 def norm_restored(combined: torch.Tensor, prompted: torch.Tensor) -> torch.Tensor:
     """Give the last axis of the combination the norm that the prompted output had."""
     sizes = prompted.norm(dim=-1, keepdim=True) / combined.norm(dim=-1, keepdim=True)
-    return combined * sizes
+    restored: torch.Tensor = combined * sizes
+    return restored
 
 
 def mean_of(output: torch.Tensor, channels: int) -> torch.Tensor:
