@@ -147,7 +147,7 @@ def flux(folder: Path) -> None:
 
 
 FOLDERS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "sdxl": (sdxl, "text_encoder_2/config.json"),
+    "sdxl": (sdxl, "text_encoder_2: has no readable config"),
     "sdxl unet": (lambda folder: wide_unet(folder, **SIZES), "wants pooled text and sizes"),
     "inpainting": (lambda folder: wide_unet(folder, in_channels=9), "in_channels is 9.*inpainting"),
     "learned variance": (lambda folder: wide_unet(folder, out_channels=8), "out_channels is 8"),
