@@ -84,5 +84,5 @@ def files_to_fetch(listed: Sequence[str], classes: Mapping[str, Any], variant: s
         chosen += [name for name in inside if name not in held and name.endswith(small)]
         there = [name for name, _ in weights]
         order = [(wanted, kind) for wanted in (variant, PLAIN, *there) for kind in ("safetensors", "bin")]
-        chosen += next((weights[key] for key in order if key in weights), [])  # type: ignore[index]
+        chosen += next((weights[key] for key in order if key in weights), [])
     return chosen
