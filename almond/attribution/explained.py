@@ -9,18 +9,15 @@ from typing import Protocol
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from almond.encoding.features.space import FeatureSpace
 from almond.errors import InputError
+from almond.guidance.objectives.views import blurred
 from almond.rng import derive_seed
 from almond.targets.scorer import Scorer
 
 BLUR = 1 / 8
 """Standard deviation of the blur that stands for "not there", as a share of the picture's side."""
-
-REACH = 3.0
-"""Where a Gaussian kernel ends, in standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -91,24 +88,10 @@ def with_shuffled_weights(scorer: Scorer, seed: int) -> Scorer:
     return Scorer(space, scorer.targets)
 
 
-def blurred(images: torch.Tensor, share: float = BLUR) -> torch.Tensor:
-    """Blur images (B, C, H, W) with a Gaussian of ``share`` of the side: the baseline "nothing in
-    particular".
+def absent(images: torch.Tensor) -> torch.Tensor:
+    """Blur images (B, 3, H, W) until nothing in particular is left: the baseline of attributions.
 
     A baseline of the image's own colours adds no edges and calls no colour absent (Sturmfels et al. 2020,
     Visualizing the impact of feature attribution baselines).
     """
-    sigma = max(share * images.shape[-1], 1e-6)
-    radius = max(1, round(REACH * sigma))
-    offsets = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, -1)
-    return _along(
-        _along(images, kernel[..., None], (0, 0, radius, radius)), kernel[:, :, None], (radius, radius, 0, 0)
-    )
-
-
-def _along(images: torch.Tensor, kernel: torch.Tensor, margin: tuple[int, int, int, int]) -> torch.Tensor:
-    # Edge pixels are repeated, for reflection needs a margin smaller than the picture.
-    padded = functional.pad(images, margin, mode="replicate")
-    return functional.conv2d(padded, kernel, groups=images.shape[1])
+    return blurred(images, BLUR * images.shape[-1])

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from almond.attribution.explained import blurred
 from almond.errors import InputError
+from almond.guidance.objectives.views import blurred
 from almond.typing import Floats
 
 OCTAVES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, float("inf"))
@@ -62,5 +62,5 @@ def agreement(first: torch.Tensor, second: torch.Tensor) -> Floats:
 
 
 def _smooth(maps: torch.Tensor) -> Floats:
-    smoothed = blurred(maps[:, None].double(), SMOOTHING)
+    smoothed = blurred(maps[:, None].double(), SMOOTHING * maps.shape[-1])
     return np.asarray(smoothed.flatten(1).cpu().numpy(), np.float64)

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "schema": "print the JSON Schema of a configuration, or the table of a section's keys",
     "generate": "make guided images of a YAML configuration, all or one shard of them",
     "import-images": "join the shards of `generate` in one folder, each image verified",
+    "models": "add a pretrained text-to-image model: check it, pin it, make one image",
     "weights": "copy or fetch a network's weights and pin their digest",
     "import-ratings": "make an export of ratings that were collected elsewhere, and analyse it",
     "analyse": "repeat a study's analysis from its export",

@@ -19,6 +19,11 @@ DECODED = (
     "a decoder whose numbers fit its precision: half precision overflows; save the autoencoder in float32, "
     "or take one made for it (SDXL's `force_upcast` marks one that is not)"
 )
+WHOLE = (
+    "a picture: a decoder and denoiser of one model, the text scale and scheduler that it was trained for; "
+    "with guidance a lower strength"
+)
+GREY_LEVEL = 1 / 255
 SCORED = "an encoder and a network whose weights give a number for every image"
 
 
@@ -47,8 +52,14 @@ class Checked:
         self._each(after, at, "latent after the scheduler", expected)
 
     def images(self, images: torch.Tensor) -> None:
-        """Check decoded images (B, 3, H, W)."""
-        self._each(images, f"after step {self.steps} of {self.steps}", "decoded image", DECODED)
+        """Check decoded images (B, 3, H, W): finite, and more than one colour."""
+        at = f"after step {self.steps} of {self.steps}"
+        self._each(images, at, "decoded image", DECODED)
+        pixels = images.detach().flatten(2)
+        spread = (pixels.amax(dim=2) - pixels.amin(dim=2)).amax(dim=1)
+        for index, width in enumerate(spread.tolist()):
+            problem = "is blank: all its pixels have one colour" if width < GREY_LEVEL else None
+            self.refuse(index, at, "decoded image", problem, WHOLE)
 
     def scores(self, scores: torch.Tensor) -> None:
         """Check the scores (B, T) of finished images."""

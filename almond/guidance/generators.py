@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from almond.registry import Registry
@@ -42,6 +42,10 @@ class Defaults:
     batch: int = 1
     saturation: float | None = None
     one_scene: bool = False
+
+    def with_steps(self, steps: int) -> Defaults:
+        """Return the same defaults with another number of steps."""
+        return replace(self, steps=steps)
 
 
 CALIBRATED = {

@@ -45,6 +45,7 @@ class GuidedSteps:
         for index, entry in enumerate(self.entries):
             if not strengths[index]:
                 continue
+            entry["unit"] = self.generator.unit_kind
             entry["scores"] = named(self.objective.scorer.names, guided.scores[index])
             entry["gradient"] = float(guided.gradient[index])
             entry["shift"] = float(guided.shift[index])

@@ -44,10 +44,10 @@ class DifferentiableScorer(Protocol):
 class Generated:
     """A finished image (H, W, 3) uint8 with its scores, low-level features, and what happened at every step.
 
-    ``trace`` has one entry per step: ``step``, ``alpha_bar``, ``strength`` (0 outside the window),
-    ``scores`` of the predicted clean image, ``gradient`` (RMS) and ``shift`` (RMS applied to the x0
-    prediction). The scores outside the window are those of the last entry inside it only where ``scores`` is
-    present. ``searched`` is what a search recorded: candidates, evaluations, resamplings.
+    ``trace`` has one entry per step: ``step``, ``alpha_bar``, ``strength`` (0 outside the window), and where
+    the strength is above 0 ``unit`` (what strengths are counted in), ``scores`` of the predicted clean image,
+    ``gradient`` (RMS) and ``shift`` (RMS applied to the x0 prediction). ``searched`` is what a search
+    recorded: candidates, evaluations, resamplings.
     """
 
     recipe: Recipe

@@ -16,7 +16,8 @@ from unfold.widgets import (
 )
 
 from almond.errors import InputError
-from almond.guidance.generators import defaults_of, known_generators
+from almond.guidance.added.store import defaults_for
+from almond.guidance.generators import known_generators
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.rules import RULES
 from encoder.models import Target
@@ -132,7 +133,7 @@ class RecipeForm(RowForm):
 
     def _check(self, data: dict[str, Any]) -> None:
         """Fill what was left empty with the generator's calibration, then check the whole."""
-        usual = defaults_of(data["generator"])
+        usual = defaults_for(data["generator"])
         data["objective"] = data["objective"] or DEFAULT_OBJECTIVE
         data["strength_list"] = data["strength_list"] or list(usual.strengths)
         low, high, ramp, steps = (data[name] for name in ("window_low", "window_high", "ramp", "steps"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 
 from almond.errors import InputError
+from almond.guidance.added.store import find_added
 from almond.guidance.generators import GENERATORS, known_generators
 from almond.guidance.methods import setting_problems
 from almond.guidance.objectives import OBJECTIVES
@@ -49,7 +50,7 @@ def check_recipe(
         raise InputError("prompt", "is empty", "a description of the scene")
     if generator in GENERATORS.names():
         parse_prompt(prompt)  # the embedded generators know the words of the simulated world alone
-    elif not os.path.isdir(generator):
+    elif not os.path.isdir(generator) and find_added(generator.partition("#")[0]) is None:
         raise InputError("generator", f"is {generator!r}", known_generators("the folder of a pipeline"))
     check_methods(rule=rule, objective=objective, settings=settings)
     low, high = window

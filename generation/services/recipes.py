@@ -10,7 +10,8 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import record
 from almond.digest import digest_json
-from almond.guidance.generators import DEFAULT_GENERATOR, defaults_of
+from almond.guidance.added.store import defaults_for
+from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.guidance.objectives import DEFAULT_OBJECTIVE
 from almond.guidance.rules import DEFAULT_RULE
 from encoder.models import Target
@@ -77,7 +78,7 @@ def create_recipe(
 
 def _calibrated(generator: str, **settings: Any) -> dict[str, Any]:
     """Return the settings of guidance, as the generator was calibrated where they are None."""
-    usual = defaults_of(generator)
+    usual = defaults_for(generator)
     filled = {name: getattr(usual, name) if value is None else value for name, value in settings.items()}
     strengths = [float(value) for value in filled["strengths"]]
     return {**filled, "strengths": strengths, "ramp": float(filled["ramp"])}

@@ -12,7 +12,6 @@ from torch import nn
 
 from almond.attribution.explained import (
     Explained,
-    blurred,
     explained_target,
     network_of,
     with_shuffled_weights,
@@ -80,7 +79,7 @@ def scorer() -> Scorer:
 def test_integrated_gradients_of_a_linear_score_are_weight_times_difference(images: torch.Tensor) -> None:
     weights = torch.randn((3, SIDE, SIDE), generator=torch.Generator().manual_seed(2))
     made = METHODS.load("integrated_gradients")(linear(weights), images)
-    expected = (weights * (images - blurred(images))).sum(dim=1)
+    expected = (weights * (images - absent(images))).sum(dim=1)
     assert torch.allclose(made.maps, expected, atol=1e-5)
     assert made.incomplete is not None
     assert float(made.incomplete.max()) < 1e-4
@@ -90,7 +89,7 @@ def test_integrated_gradients_take_more_points_until_the_map_sums_to_the_differe
     images: torch.Tensor,
 ) -> None:
     """A steep sigmoid on the path: 32 points miss it."""
-    baseline = blurred(images)
+    baseline = absent(images)
     middle = (images.mean(dim=(1, 2, 3)) + baseline.mean(dim=(1, 2, 3))) / 2 + 0.0
 
     def score(pictures: torch.Tensor) -> torch.Tensor:
@@ -114,7 +113,7 @@ def test_occlusion_leaves_what_the_score_ignores_at_zero(images: torch.Tensor) -
 def test_shapley_values_of_an_additive_score_are_the_parts_own(images: torch.Tensor) -> None:
     weights = torch.randn((3, SIDE, SIDE), generator=torch.Generator().manual_seed(3))
     made = METHODS.load("shapley")(linear(weights), images[:1], seed=4)
-    own = (weights * (images[:1] - blurred(images[:1])))[0].sum(dim=0)
+    own = (weights * (images[:1] - absent(images[:1])))[0].sum(dim=0)
     parts = superpixels(images[0].permute(1, 2, 0).double().numpy(), 24)
     for label in range(parts.max() + 1):
         inside = torch.from_numpy(parts == label)
@@ -128,7 +127,7 @@ def test_shapley_values_share_what_two_parts_do_together_and_repeat(images: torc
     method = METHODS.load("shapley")
     first, again = (method(explained(score), images[:1], seed=5).maps for _ in range(2))
     assert torch.equal(first, again)
-    difference = float(score(images[:1]) - score(blurred(images[:1])))
+    difference = float(score(images[:1]) - score(absent(images[:1])))
     assert float(first.sum()) == pytest.approx(difference, abs=1e-3)
 
 

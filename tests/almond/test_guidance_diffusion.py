@@ -15,8 +15,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from almond.errors import DigestMismatch, InputError
 from almond.guidance.backends.base import Condition, rms
-from almond.guidance.backends.diffusion import load_folder
 from almond.guidance.backends.load import load_generator
+from almond.guidance.backends.open_folder import load_folder
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated, generate
 
@@ -164,9 +164,10 @@ def test_the_text_matters_and_the_unit_is_the_size_of_its_push(folder: Path) -> 
     step = generator.scheduler.start(6).steps[2]
     condition = generator.encode_prompt("a room", [1, 2])
     prediction = generator.predict(x, step, condition)
-    empty, prompted = (generator._denoise(x, step, condition.payload[part]) for part in (0, 1))
-    noise = [(x - step.level.signal * x0) / step.level.noise for x0 in (empty, prompted)]
-    torch.testing.assert_close(prediction.unit, 7.5 * rms(noise[1] - noise[0]), rtol=1e-3, atol=1e-6)
+    prompted, empty = (
+        generator._clean(generator._output(x, step, inputs), x, step) for inputs in condition.payload
+    )
+    torch.testing.assert_close(prediction.unit, 7.5 * rms(prompted - empty), rtol=1e-3, atol=1e-6)
     other = generator.predict(x, step, generator.encode_prompt("street", [1, 2]))
     assert float((other.x0 - prediction.x0).abs().max()) > 1e-5
 
@@ -179,7 +180,7 @@ def test_gradients_reach_the_noisy_latent_through_denoiser_and_decoder(folder: P
     Brightness()(generator.decode(generator.predict(x, step, condition).x0))[:, 0].sum().backward()
     assert x.grad is not None
     assert float(x.grad.abs().max()) > 0
-    assert all(parameter.grad is None for parameter in generator.unet.parameters())
+    assert all(parameter.grad is None for parameter in generator.denoiser.parameters())
 
 
 def test_words_beyond_the_encoders_length_are_reported(folder: Path) -> None:

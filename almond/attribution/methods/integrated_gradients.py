@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from captum.attr import IntegratedGradients
 
-from almond.attribution.explained import Attribution, Explained, blurred
+from almond.attribution.explained import Attribution, Explained, absent
 
 POINTS = 32
 MOST_POINTS = 256
@@ -31,7 +31,7 @@ def integrated_gradients(explained: Explained, images: torch.Tensor, *, seed: in
 
 
 def _one(explained: Explained, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    baseline = blurred(image)
+    baseline = absent(image)
     with torch.no_grad():
         difference = explained.score(image) - explained.score(baseline)
     points = POINTS

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from captum.attr import Occlusion
 
-from almond.attribution.explained import Attribution, Explained, blurred
+from almond.attribution.explained import Attribution, Explained, absent
 
 SQUARE = 1 / 8
 """Side of the square, as a share of the picture's; it moves by half of itself."""
@@ -24,7 +24,7 @@ def occlusion(explained: Explained, images: torch.Tensor, *, seed: int = 0) -> A
         images,
         sliding_window_shapes=(images.shape[1], side, side),
         strides=(images.shape[1], step, step),
-        baselines=blurred(images),
+        baselines=absent(images),
         perturbations_per_eval=max(1, AT_ONCE // len(images)),
     )
     # A square covers all colours, so that each colour holds the same value.

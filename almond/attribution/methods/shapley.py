@@ -12,7 +12,7 @@ from captum.attr import ShapleyValueSampling
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from almond.attribution.explained import Attribution, Explained, blurred
+from almond.attribution.explained import Attribution, Explained, absent
 from almond.rng import derive_seed
 
 SUPERPIXELS = 24
@@ -35,7 +35,7 @@ def _one(explained: Explained, image: torch.Tensor, seed: int) -> torch.Tensor:
         torch.manual_seed(derive_seed(seed, "shapley orders"))
         values = ShapleyValueSampling(explained.score).attribute(
             image,
-            baselines=blurred(image),
+            baselines=absent(image),
             feature_mask=parts.to(image.device)[None, None],
             n_samples=ORDERS,
             perturbations_per_eval=AT_ONCE,

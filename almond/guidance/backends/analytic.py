@@ -19,7 +19,7 @@ import torch
 
 from almond.digest import digest_array, digest_json
 from almond.errors import InputError
-from almond.guidance.backends.base import Condition, Prediction, clipped, rms, seeded_noise
+from almond.guidance.backends.base import RESIDUAL, Condition, Prediction, clipped, rms, seeded_noise
 from almond.guidance.backends.posterior import Bank, Locality, posterior_mean
 from almond.guidance.generators import defaults_of
 from almond.guidance.schedulers import DDIM, Step
@@ -30,7 +30,7 @@ from almond.world import scenes
 from almond.world.patches import PATCH, codec_digest, load_codec
 from almond.world.prompts import parse_prompt
 
-VERSION = 1
+VERSION = 2
 """Counted up when the same parameters would give other pictures."""
 
 CACHED_BANKS = 12
@@ -38,6 +38,9 @@ CACHED_BANKS = 12
 LATENT_SCALE = 0.5
 """Standard deviation of the latents that are denoised: it says at which noise level a scene is decided."""
 
+
+LEAST_SIGNAL = 1e-4
+"""Below this the unit of strength no longer grows: it would be infinite in pure noise."""
 
 SPANNING = ("presence", "posture")
 """Attributes on which the pictures of a group agree: what spans the picture and must not be pieced
@@ -73,6 +76,7 @@ class AnalyticGenerator:
 
     name = "analytic"
     image_size = 96
+    unit_kind = RESIDUAL
 
     def __init__(
         self,
@@ -155,7 +159,7 @@ class AnalyticGenerator:
         means = [posterior_mean(x[rows], bank, step.level, self.locality) for bank, rows in parts]
         order = torch.tensor([row for _, rows in parts for row in rows]).argsort()
         x0 = torch.cat(means)[order]
-        return Prediction(x0, rms(x - step.level.signal * x0) / step.level.noise)
+        return Prediction(x0, rms(x - step.level.signal * x0) / max(step.level.signal, LEAST_SIGNAL))
 
     def predict_prompted(self, x: torch.Tensor, step: Step, condition: Condition) -> torch.Tensor:
         """Denoise with the prompt alone: there is no empty prompt that it is weighed against."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,12 +34,32 @@ class Condition:
 class Prediction:
     """The denoiser's clean latent ``x0`` (B, C, h, w), and the unit (B,) in which strengths are counted.
 
-    The unit is the RMS of the text's own correction of the predicted noise where there is one
-    (classifier-free guidance; FreeDoM's scaling), else the RMS of the predicted noise.
+    The unit is an RMS in the space of ``x0``: that of the text's own correction (FreeDoM's scaling), or what
+    the generator's ``unit_kind`` says. ``measured`` is the unit itself, or how to measure it: a model without
+    classifier-free guidance needs one more pass for it, which unguided steps do not pay.
     """
 
     x0: torch.Tensor
-    unit: torch.Tensor
+    measured: torch.Tensor | Callable[[], torch.Tensor]
+
+    @property
+    def unit(self) -> torch.Tensor:
+        """Return the unit (B,), measured now where it costs a pass; it carries no gradient."""
+        if isinstance(self.measured, torch.Tensor):
+            return self.measured.detach()
+        with torch.no_grad():
+            return self.measured()
+
+
+TEXT = "text correction"
+"""Unit of classifier-free guidance: RMS of what the text, at its scale, changes in the clean latent."""
+
+TEXT_ONCE = "text correction at scale 1, by one more pass"
+"""Unit without classifier-free guidance: RMS(x0(prompt) - x0(empty prompt))."""
+
+RESIDUAL = "noise over signal"
+"""Unit where no text is ever left out (the analytic generator): RMS(x - signal * x0) / signal, the noise seen
+in the space of the clean latent."""
 
 
 class Generator(Protocol):
@@ -51,6 +71,8 @@ class Generator(Protocol):
     image_size: int
     latent_shape: tuple[int, int, int]
     defaults: Defaults
+    unit_kind: str
+    """What strengths are counted in: one of ``TEXT``, ``TEXT_ONCE``, ``RESIDUAL``."""
 
     @property
     def scheduler(self) -> Scheduler:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,10 +25,15 @@ from almond.guidance.levels import (
 )
 from almond.guidance.schedulers import Step
 
-PRESERVING = ("DDIMScheduler", "DDPMScheduler", "LCMScheduler")
+PRESERVING = ("DDIMScheduler", "DDPMScheduler", "LCMScheduler", "TCDScheduler")
 """Variance preserving; the level is ``alphas_cumprod`` at the step's integer time."""
 
-PRESERVING_BY_SIGMA = ("DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler")
+PRESERVING_BY_SIGMA = (
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSinglestepScheduler",
+    "UniPCMultistepScheduler",
+    "DEISMultistepScheduler",
+)
 """Variance preserving; the level follows from the step's own sigma, which need not be at an integer time."""
 
 EXPLODING = (
@@ -39,9 +44,12 @@ EXPLODING = (
 )
 """Variance exploding: the latent is ``x0 + sigma * e``, the denoiser sees it scaled to unit variance."""
 
-FLOW = ("FlowMatchEulerDiscreteScheduler",)
+FLOW = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
 
 SUPPORTED = PRESERVING + PRESERVING_BY_SIGMA + EXPLODING + FLOW
+
+LEAST_STEPS = 4
+"""Steps for which a family's spacing is looked at when a model is loaded."""
 
 NOISE, CLEAN, VELOCITY, FLOWING = PREDICTIONS
 
@@ -56,13 +64,25 @@ TAKES = {
 """Prediction types that each solver of diffusers can step with."""
 
 
+Arguments = Callable[[int], Mapping[str, Any]]
+"""A number of steps to the arguments of ``set_timesteps``."""
+
+
+def plain_steps(steps: int) -> Mapping[str, Any]:
+    """Leave the spacing of the steps to the scheduler."""
+    return {"num_inference_steps": steps}
+
+
 class DiffusersScheduler:
     """A diffusers scheduler as ``almond.guidance.schedulers.Scheduler``.
 
+    :param arguments: a family's own spacing of the steps, such as Flux's sigmas.
     :raises InputError: a solver that an x0 prediction cannot drive, or settings that contradict each other.
     """
 
-    def __init__(self, scheduler: Any, source: object = "scheduler") -> None:
+    def __init__(
+        self, scheduler: Any, source: object = "scheduler", *, arguments: Arguments = plain_steps
+    ) -> None:
         self.name = type(scheduler).__name__
         if self.name not in SUPPORTED:
             raise InputError(
@@ -72,11 +92,13 @@ class DiffusersScheduler:
         self.prediction = str(stated or (FLOWING if self.name in FLOW else NOISE))
         check_prediction(self.name, self.prediction, scheduler.config, source)
         check_terminal_noise(self.name, self.prediction, scheduler, source)
-        self.scheduler = scheduler
+        check_clipping(self.name, scheduler.config, source)
+        check_arguments(scheduler, arguments(LEAST_STEPS), source)
+        self.scheduler, self.arguments = scheduler, arguments
 
     def start(self, steps: int) -> DiffusersRun:
         """Start a trajectory of its own: solvers keep their memory inside."""
-        return DiffusersRun(copy.deepcopy(self.scheduler), self.prediction, steps)
+        return DiffusersRun(copy.deepcopy(self.scheduler), self.prediction, self.arguments(steps))
 
     @property
     def scales_input(self) -> bool:
@@ -134,18 +156,47 @@ def check_terminal_noise(name: str, prediction: str, scheduler: Any, source: obj
         )
 
 
+def check_clipping(name: str, config: Mapping[str, Any], source: object) -> None:
+    """Refuse a solver that clips the clean latent: it would clip the push of guidance too."""
+    for setting in ("clip_sample", "thresholding"):
+        if config.get(setting):
+            raise InputError(
+                f"{source}: {name}, {setting}",
+                "is true: it clips the predicted clean latent, which is no picture, and with it every push",
+                f'"{setting}": false',
+            )
+
+
+def check_arguments(scheduler: Any, arguments: Mapping[str, Any], source: object) -> None:
+    """Compare a family's spacing of the steps with what the solver can be told."""
+    takes = inspect.signature(scheduler.set_timesteps).parameters
+    unknown = [name for name in arguments if name not in takes]
+    dynamic = bool(scheduler.config.get("use_dynamic_shifting"))
+    if unknown:
+        raise InputError(
+            source,
+            f"{type(scheduler).__name__} cannot be given {' and '.join(unknown)}, which the model needs",
+            FLOW[0],
+        )
+    if dynamic and "mu" not in arguments:
+        problem = "shifts its noise levels by the size of the image (use_dynamic_shifting)"
+        raise InputError(source, f"{type(scheduler).__name__} {problem}", "a model that gives mu")
+
+
 class DiffusersRun:
     """One trajectory of a diffusers solver; it remembers the outputs of earlier steps."""
 
-    def __init__(self, scheduler: Any, prediction: str, steps: int) -> None:
-        scheduler.set_timesteps(steps)
+    def __init__(self, scheduler: Any, prediction: str, arguments: Mapping[str, Any]) -> None:
+        scheduler.set_timesteps(**arguments)
         self.scheduler, self.prediction = scheduler, prediction
         self.initial_scale = float(getattr(scheduler, "init_noise_sigma", 1.0))
         self.steps: Sequence[Step] = [
             Step(index, float(time), noise_level(scheduler, index))
             for index, time in enumerate(scheduler.timesteps)
         ]
-        self.takes_noise = "generator" in inspect.signature(scheduler.step).parameters
+        takes = inspect.signature(scheduler.step).parameters
+        self.takes_noise = "generator" in takes
+        self.fixed = {"eta": 0.0} if "eta" in takes else {}  # deterministic, as pipelines ask for
 
     def advance(
         self, x: torch.Tensor, x0: torch.Tensor, step: Step, noise: Sequence[torch.Generator]
@@ -154,7 +205,7 @@ class DiffusersRun:
         if hasattr(self.scheduler, "scale_model_input"):
             self.scheduler.scale_model_input(x, time)  # solvers count their steps from this call
         output = output_from_x0(x0, x, step.level, self.prediction)
-        extra = {"generator": list(noise)} if self.takes_noise else {}
+        extra = {**self.fixed, **({"generator": list(noise)} if self.takes_noise else {})}
         after: torch.Tensor = self.scheduler.step(output, time, x, return_dict=False, **extra)[0]
         return after.to(x.dtype)
 

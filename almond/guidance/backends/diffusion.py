@@ -1,46 +1,46 @@
-"""Learned text-to-image diffusion models in parts: denoiser, scheduler, text encoder, decoder (diffusers'
-classes).
+"""Learned text-to-image diffusion models: a family (denoiser, text, decoder) and a scheduler, in x0 space.
 
-One class serves the small network that ships with Almond and a Stable Diffusion folder of the lab. Nothing is
-downloaded: a model is a local folder.
+One class serves the small network that ships with Almond and every folder of the lab. Latents, conversions
+and combinations are float32 on the CPU, so that machines with other cards agree on a seed; only the
+networks stand on the device, in their own precision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+import copy
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
 
 from almond.digest import digest_json
-from almond.errors import InputError
-from almond.guidance.backends.base import Condition, Prediction, clipped, rms, seeded_noise
-from almond.guidance.backends.diffusers_folder import (
-    check_parts,
-    folder_digest,
-    load_frozen,
-    load_part,
-    read_index,
+from almond.guidance.backends.base import (
+    TEXT,
+    TEXT_ONCE,
+    Condition,
+    Prediction,
+    clipped,
+    rms,
+    seeded_noise,
 )
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
+from almond.guidance.backends.families.base import Family, Inputs
 from almond.guidance.generators import UNCALIBRATED, Defaults
 from almond.guidance.levels import x0_from_output
 from almond.guidance.schedulers import Step
 
-GUIDANCE_SCALE = 7.5
-"""Weight of the text (classifier-free guidance; Ho & Salimans 2022) that Stable Diffusion is used with."""
+LOOP = 2
+"""Counted up when the same model and recipe would give another picture."""
 
+CACHED_PROMPTS = 64
 
-class PromptEncoder(Protocol):
-    """Prompts to the sequences that the denoiser attends to."""
+CPU = torch.device("cpu")
 
-    def encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """(B, L, D)."""
-
-    def words(self, prompt: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The prompt's words that enter, and those that do not."""
+TEXT_STATES = "encoder_hidden_states"
+"""The denoiser's input that is the embedded prompt (1, L, D)."""
 
 
 class Decoder(Protocol):
@@ -51,160 +51,159 @@ class Decoder(Protocol):
 
 
 class DiffusionGenerator:
-    """A frozen conditional UNet with its scheduler, text encoder and decoder, as a ``Generator``."""
+    """A frozen model family with its scheduler, as a ``Generator``.
 
-    lowers_text = True
+    :param identity: what the digest is taken of beside scheduler, scale and loop.
+    :param device: where the networks run; latents stay on the CPU.
+    """
 
     def __init__(
         self,
         *,
         name: str,
-        digest: str,
-        unet: Any,
+        identity: Mapping[str, Any],
+        family: Family,
         scheduler: DiffusersScheduler,
-        text: PromptEncoder,
-        decoder: Decoder,
         image_size: int,
-        guidance_scale: float = GUIDANCE_SCALE,
+        device: torch.device = CPU,
         defaults: Defaults = UNCALIBRATED,
     ) -> None:
-        side = int(unet.config.sample_size)
         self.name, self.image_size, self.defaults = name, image_size, defaults
-        self.latent_shape = (int(unet.config.in_channels), side, side)
-        self.unet, self.scheduler, self.text, self.decoder = unet.eval(), scheduler, text, decoder
-        self.unet.requires_grad_(False)
-        self.guidance_scale = guidance_scale
-        self.digest = digest_json(
-            {"model": digest, "scheduler": scheduler.name, "guidance_scale": guidance_scale, "loop": 1}
-        )
+        self.identity = identity
+        self.family, self.scheduler, self.device = family, scheduler, device
+        self.decoder: Decoder = family
+        self.latent_shape = family.noise_shape(image_size, image_size)
+        self.unit_kind = TEXT if self.guided_by_text else TEXT_ONCE
+        networks = family.networks
+        for network in networks.values():
+            network.eval().requires_grad_(False)
+        self.denoiser = networks["denoiser"]
+        self._texts = [model for part, model in networks.items() if part.startswith("text")]
+        self._types = {part: _dtype(model) for part, model in networks.items()}
+        self._encoded: OrderedDict[str, tuple[Inputs, Inputs]] = OrderedDict()
+        told = {"scheduler": scheduler.name, "scale": family.scale, "loop": LOOP}
+        self.digest = digest_json({**identity, **told})
+
+    @property
+    def guided_by_text(self) -> bool:
+        """Whether two passes are combined (classifier-free guidance)."""
+        return self.family.scale != self.family.no_guidance
+
+    def at_size(self, size: int) -> DiffusionGenerator:
+        """Return the same model for square images of another side in pixels; its digest no longer fits."""
+        other = copy.copy(self)
+        other.image_size, other.latent_shape = size, self.family.noise_shape(size, size)
+        other._encoded = OrderedDict()
+
+        def arguments(steps: int) -> Mapping[str, Any]:
+            return self.family.schedule(steps, size, size)
+
+        other.scheduler = DiffusersScheduler(self.scheduler.scheduler, arguments=arguments)
+        return other
 
     def encode_prompt(self, prompt: str, seeds: Sequence[int]) -> Condition:
-        """``payload``: (2, L, D), the prompt after the empty prompt."""
-        understood, ignored = self.text.words(prompt)
-        with torch.no_grad():
-            states = self.text.encode(["", prompt])
-        return Condition(prompt, tuple(seeds), understood, ignored, states)
+        """``payload``: the denoiser's inputs for the prompt and for the empty prompt."""
+        understood, ignored = self.family.words(prompt)
+        return Condition(prompt, tuple(seeds), understood, ignored, self._inputs(prompt))
+
+    def _inputs(self, prompt: str) -> tuple[Inputs, Inputs]:
+        """Encode a prompt once; the text encoders leave the card as soon as it is encoded."""
+        if prompt not in self._encoded:
+            with torch.no_grad(), standing_on(self.device, self._texts):
+                self._encoded[prompt] = self.family.conditions(prompt, self.image_size, self.image_size)
+        self._encoded.move_to_end(prompt)
+        while len(self._encoded) > CACHED_PROMPTS:
+            self._encoded.popitem(last=False)
+        return self._encoded[prompt]
 
     def initial_latent(self, seed: int) -> torch.Tensor:
         return seeded_noise(seed, self.latent_shape)
 
     def predict(self, x: torch.Tensor, step: Step, condition: Condition) -> Prediction:
-        """Classifier-free guidance, in x0: ``x0 = x0(empty) + scale * (x0(prompt) - x0(empty))``."""
-        empty, prompted = condition.payload[0], condition.payload[1]
-        if self.guidance_scale == 1.0:
-            x0 = self._denoise(x, step, prompted)
-            return Prediction(x0, rms(x - step.level.signal * x0) / step.level.noise)
-        without = self._denoise(x, step, empty)
-        correction = self.guidance_scale * (self._denoise(x, step, prompted) - without)
-        return Prediction(
-            without + condition.text_share * correction,
-            rms(correction) * step.level.signal / step.level.noise,
+        """Predict the clean latent from the combined output: only plain guidance could be combined in x0."""
+        prompted, empty = condition.payload
+        output = self._output(x, step, prompted)
+        if not self.guided_by_text:
+            x0 = self._clean(output, x, step)
+            return Prediction(x0, lambda: rms(x0 - self._clean(self._output(x, step, empty), x, step)))
+        without = self._output(x, step, empty)
+        x0, plain = (
+            self._clean(values, x, step) for values in (self.family.combine(output, without), without)
         )
+        shown = x0 if condition.text_share == 1.0 else plain + condition.text_share * (x0 - plain)
+        return Prediction(shown, lambda: rms(x0 - plain))
+
+    @property
+    def lowers_text(self) -> bool:
+        """Whether there is text guidance that could be lowered."""
+        return self.guided_by_text
 
     def predict_prompted(self, x: torch.Tensor, step: Step, condition: Condition) -> torch.Tensor:
         """Denoise with the prompt alone, without text guidance."""
-        return self._denoise(x, step, condition.payload[1])
+        return self._clean(self._output(x, step, condition.payload[0]), x, step)
 
     def text_states(self, condition: Condition) -> torch.Tensor:
-        """Return the embedded prompt (L, D) that the denoiser attends to."""
-        states: torch.Tensor = condition.payload[1]
-        return states
+        """Return the embedded prompt (L, D) that the denoiser attends to.
+
+        :raises InputError: the family's denoiser takes its text in another form.
+        """
+        states = condition.payload[0].get(TEXT_STATES)
+        if not isinstance(states, torch.Tensor):
+            expected = f"a family whose denoiser takes {TEXT_STATES}"
+            raise InputError(f"generator {self.name}", "takes its text in another form", expected)
+        return states[0].float()
 
     def with_text_states(self, condition: Condition, states: torch.Tensor) -> Condition:
         """Return a condition with another embedded prompt (L, D)."""
-        return replace(condition, payload=torch.stack([condition.payload[0], states]))
+        prompted, empty = condition.payload
+        changed = {**prompted, TEXT_STATES: states[None].to(prompted[TEXT_STATES])}
+        return replace(condition, payload=(changed, empty))
 
-    def _denoise(self, x: torch.Tensor, step: Step, states: torch.Tensor) -> torch.Tensor:
-        latent = x / step.level.scale if self.scheduler.scales_input else x
-        times = torch.full((len(x),), step.time, dtype=x.dtype, device=x.device)
-        output = self.unet(latent, times, encoder_hidden_states=states.expand(len(x), -1, -1)).sample
+    def _clean(self, output: torch.Tensor, x: torch.Tensor, step: Step) -> torch.Tensor:
         return x0_from_output(output, x, step.level, self.scheduler.prediction)
 
+    def _output(self, x: torch.Tensor, step: Step, inputs: Inputs) -> torch.Tensor:
+        """Run the denoiser in its own precision; float32 comes back."""
+        latent = x / step.level.scale if self.scheduler.scales_input else x
+        times = torch.full((len(x),), step.time, dtype=torch.float32, device=self.device)
+        batch = {name: for_batch(value, len(x)) for name, value in inputs.items()}
+        seen = latent.to(self.device, self._types["denoiser"])
+        return self.family.output(seen, times, batch).to(x.device, x.dtype)
+
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
-        return clipped(self.decoder.decode(x0))
+        images = self.decoder.decode(x0.to(self.device, self._types["decoder"]))
+        return clipped(images.to(x0.device, x0.dtype))
 
 
-@dataclass(frozen=True)
-class ClipText:
-    """CLIP's tokenizer and text model (transformers), last hidden state, as Stable Diffusion 1 and 2 use
-    them."""
-
-    tokenizer: Any
-    model: Any
-
-    def encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        tokens = self.tokenizer(
-            list(prompts),
-            padding="max_length",
-            truncation=True,
-            max_length=self._length,
-            return_tensors="pt",
-        )
-        states: torch.Tensor = self.model(tokens.input_ids)[0]
-        return states
-
-    @property
-    def _length(self) -> int:
-        return min(int(self.tokenizer.model_max_length), int(self.model.config.max_position_embeddings))
-
-    def words(self, prompt: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """All words enter, up to the encoder's length."""
-        words = prompt.split()
-        room = self._length - 2
-        entering = len(words)
-        while (
-            entering
-            and len(self.tokenizer(" ".join(words[:entering]), add_special_tokens=False).input_ids) > room
-        ):
-            entering -= 1
-        return tuple(words[:entering]), tuple(words[entering:])
+def _dtype(network: torch.nn.Module) -> torch.dtype:
+    """Return the precision in which a network computes."""
+    stated = getattr(network, "dtype", None)
+    if isinstance(stated, torch.dtype) and stated.is_floating_point:
+        return stated
+    return next((value.dtype for value in network.parameters()), torch.float32)
 
 
-@dataclass(frozen=True)
-class VaeDecoder:
-    """An ``AutoencoderKL``: latents are scaled (and shifted) as its configuration says."""
-
-    vae: Any
-
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        shift = self.vae.config.get("shift_factor") or 0.0
-        images: torch.Tensor = self.vae.decode(latents / self.vae.config.scaling_factor + shift).sample
-        return images / 2 + 0.5
-
-
-def load_folder(folder: Path, *, name: str, scheduler: str | None = None) -> DiffusionGenerator:
-    """Load a pipeline that diffusers saved: UNet2DConditionModel, AutoencoderKL, one CLIP text model.
-
-    ``scheduler`` names another scheduler class of diffusers to drive the model with. A folder that is no such
-    pipeline, or whose parts are of other classes, do not fit each other or lack weights, is an
-    ``InputError``.
-    """
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextModel, CLIPTokenizer
-
-    index = read_index(folder)
-    check_parts(folder, index)
-    solver = load_scheduler(folder, scheduler or str(index["scheduler"][1]))
-    unet = load_frozen(folder, UNet2DConditionModel, "unet", torch_dtype=torch.float32)
-    vae = load_frozen(folder, AutoencoderKL, "vae", torch_dtype=torch.float32)
-    model = load_frozen(folder, CLIPTextModel, "text_encoder").to(torch.float32)
-    side = int(unet.config.sample_size) * 2 ** (len(vae.config.block_out_channels) - 1)
-    return DiffusionGenerator(
-        name=name,
-        digest=folder_digest(folder),
-        unet=unet,
-        scheduler=solver,
-        text=ClipText(load_part(folder, CLIPTokenizer, "tokenizer"), model),
-        decoder=VaeDecoder(vae),
-        image_size=side,
-    )
+@contextmanager
+def standing_on(device: torch.device, networks: Sequence[torch.nn.Module]) -> Iterator[None]:
+    """Hold networks on a device for a while; they go back to the CPU, and their memory is free again."""
+    if device == CPU:
+        yield
+        return
+    for network in networks:
+        network.to(device)
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.to(CPU)
 
 
-def load_scheduler(folder: Path, name: str) -> DiffusersScheduler:
-    """Load the folder's noise schedule with the solver ``name`` of diffusers."""
-    import diffusers
-
-    solver = getattr(diffusers, name, None)
-    if solver is None or not hasattr(solver, "set_timesteps"):
-        raise InputError("scheduler", f"{name!r} is no scheduler of diffusers", "for example DDIMScheduler")
-    return DiffusersScheduler(load_part(folder, solver, "scheduler"), folder / "scheduler")
+def for_batch(value: Any, count: int) -> Any:
+    """Repeat inputs of batch 1: tensors (1, ...) become (count, ...), lists are repeated; the rest stays."""
+    if isinstance(value, torch.Tensor) and value.ndim and len(value) == 1:
+        return value.expand(count, *value.shape[1:])
+    if isinstance(value, Mapping):
+        return {name: for_batch(part, count) for name, part in value.items()}
+    if isinstance(value, list):
+        return value * count
+    return value

@@ -1,27 +1,32 @@
-"""Generators by name, or from the folder of a diffusers pipeline."""
+"""Generators by name: those that come with Almond, models that were added, or a diffusers folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from almond.errors import InputError
+from almond.guidance.added.store import find_added
 from almond.guidance.backends.base import Generator
 from almond.guidance.generators import GENERATORS, known_generators
 
 
 def load_generator(name: str) -> Generator:
-    """Load a generator of ``GENERATORS``, or the model in a diffusers folder.
+    """Load a generator of ``GENERATORS``, a model added by ``almond models add``, or that of a folder.
 
     Modules are loaded only for the generator that is named.
 
     :param name: ``FOLDER#EulerDiscreteScheduler`` drives the folder's model with another scheduler.
     :raises InputError: neither a known name nor a folder.
+    :raises DigestMismatch: a file of an added model was changed.
     """
     if name in GENERATORS.names():
         return GENERATORS.load(name)()
     folder, _, scheduler = name.partition("#")
-    if not Path(folder).is_dir():
+    added = find_added(folder)
+    if added is None and not Path(folder).is_dir():
         raise InputError("generator", f"{name!r} is unknown", known_generators("a diffusers folder"))
-    from almond.guidance.backends.diffusion import load_folder
+    from almond.guidance.backends.open_folder import load_added, load_folder
 
+    if added is not None:
+        return load_added(added, name=name, scheduler=scheduler or None)
     return load_folder(Path(folder), name=name, scheduler=scheduler or None)

@@ -2,9 +2,10 @@
 
 A rule is one point of the family of training-free guidance (TFG, Ye et al. 2024): where the gradient is taken
 (noisy latent or predicted clean latent) and how its length is set. All lengths are unit-free: a strength
-``lambda`` moves the predicted noise by ``lambda * noise * unit`` in RMS, with the generator's own ``unit``
-(see
-``almond.guidance.backends.base.Prediction``), whatever the length of the gradient (FreeDoM, Yu et al. 2023).
+``lambda`` moves the predicted clean latent by ``lambda * (noise / scale) * unit`` in RMS, with the
+generator's own ``unit`` (see ``almond.guidance.backends.base.Prediction``), whatever the length of the
+gradient (FreeDoM, Yu et al. 2023). ``noise / scale`` is the noise of the latent scaled to unit variance: at
+one share of signal it is the same for every family of schedulers, and it lies in [0, 1].
 """
 
 from __future__ import annotations
@@ -83,15 +84,14 @@ def shifted(
     strength: torch.Tensor,
     step: Step,
 ) -> Guided:
-    """Shift a prediction: ``x0 + lambda * unit * noise**2 / signal * g / RMS(g)``.
+    """Shift a prediction: ``x0 + lambda * (noise / scale) * unit * g / RMS(g)``.
 
-    In terms of the predicted noise ``e = (x - signal * x0) / noise`` this is ``e - lambda * unit * noise * g
-    / RMS(g)``.
+    Nothing divides by the signal, so that a step of pure noise has a finite shift too.
     """
     size = rms(gradient)
     moved = (size > GRADIENT_FLOOR) & (strength > 0)
     direction = torch.where(per_image(moved), gradient / per_image(size + GRADIENT_FLOOR), 0.0)
-    reach = strength * unit * step.level.noise**2 / step.level.signal
+    reach = strength * unit * (step.level.noise / step.level.scale)
     shift = per_image(reach) * direction
     return Guided(x0 + shift, scores, size, rms(shift))
 
