@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 
 from almond.digest import digest_json
+from almond.errors import InputError
 from almond.guidance.backends.base import (
     TEXT,
     TEXT_ONCE,
