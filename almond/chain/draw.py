@@ -18,24 +18,31 @@ from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated, generate
 from almond.progress import Progress
 from almond.stimuli.images import png_bytes
+from almond.stimuli.likeness import measure_likeness
 from almond.stimuli.matching import MatchedPairs, choose_pairs
+from almond.stimuli.pairing.yardsticks import JUDGE, columns_of
+from almond.stimuli.quality import measure_quality
 from almond.targets.scorer import Scorer
 from almond.targets.target import Target
 from almond.typing import ImageArray
 from almond.world import lab
 
-JUDGE = "_judge"
-"""Ending of the names of targets whose subjects did not guide."""
+HELD = ("lowlevel", "quality", "likeness")
+"""Groups of quantities that the two pictures of pairs share."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Every image that was drawn. ``table`` has the columns of an export's stimuli, one row per image."""
+    """Every image that was drawn. ``table`` has the columns of an export's stimuli, one row per image.
+
+    ``held``: quality of every image and its likeness to the base of its scene, by ``stimulus_id``.
+    """
 
     table: pd.DataFrame
     images: Mapping[str, ImageArray]
     png: Mapping[str, bytes]
     recipes: Mapping[str, Mapping[str, Any]]
+    held: pd.DataFrame
 
     @property
     def bases(self) -> dict[str, str]:
@@ -73,7 +80,7 @@ def recipes_of(settings: DemoSettings, generator: Generator, guides: Sequence[Ta
                 )
                 for name in lab.TARGETS
                 for direction in (1, -1)
-                for strength in usual.strengths
+                for strength in settings.strengths or usual.strengths
             ]
     return recipes
 
@@ -123,12 +130,36 @@ def draw_pool(
         rows.append(row)
         images[row["stimulus_id"]], pngs[row["image_sha256"]] = made.image, png
         recipe_values[made.recipe.digest] = made.recipe.to_json()
-    return Pool(pd.DataFrame(rows), images, pngs, recipe_values)
+    table = pd.DataFrame(rows)
+    return Pool(table, images, pngs, recipe_values, held_values(table, images, space))
 
 
-def match(pool: Pool, progress: Progress) -> MatchedPairs:
-    """Select one pair per scene and target by the guides' own scores: judges take no part in it."""
-    return choose_pairs(pool.table, progress=progress)
+def held_values(table: pd.DataFrame, images: Mapping[str, ImageArray], space: FeatureSpace) -> pd.DataFrame:
+    """Measure quality, and likeness to the base picture, of every image of a table, by ``stimulus_id``."""
+    base_of = {row.base_scene: row.stimulus_id for row in table.itertuples() if row.direction == 0}
+    features = dict(zip(images, space.extract(list(images.values())), strict=True))
+    rows = {
+        row.stimulus_id: {
+            **measure_quality(images[row.stimulus_id]),
+            **measure_likeness(
+                images[row.stimulus_id],
+                images[base_of[row.base_scene]],
+                features[row.stimulus_id],
+                features[base_of[row.base_scene]],
+            ),
+        }
+        for row in table.itertuples()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def match(pool: Pool, progress: Progress, *, scenes: int | None = None) -> MatchedPairs:
+    """Select pairs by the guides' own scores, as equal as both yardsticks allow: judges take no part in it.
+
+    The other targets' scores are not held: these recipes push a target *rather than* the others.
+    """
+    table = pool.table.join(pool.held, on="stimulus_id")
+    return choose_pairs(table, features=columns_of(HELD), scenes=scenes, progress=progress)
 
 
 def heldout_shifts(pool: Pool, pairs: MatchedPairs) -> dict[str, dict[str, float]]:
