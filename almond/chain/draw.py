@@ -136,20 +136,16 @@ def draw_pool(
 
 def held_values(table: pd.DataFrame, images: Mapping[str, ImageArray], space: FeatureSpace) -> pd.DataFrame:
     """Measure quality, and likeness to the base picture, of every image of a table, by ``stimulus_id``."""
-    base_of = {row.base_scene: row.stimulus_id for row in table.itertuples() if row.direction == 0}
     features = dict(zip(images, space.extract(list(images.values())), strict=True))
-    rows = {
-        row.stimulus_id: {
-            **measure_quality(images[row.stimulus_id]),
-            **measure_likeness(
-                images[row.stimulus_id],
-                images[base_of[row.base_scene]],
-                features[row.stimulus_id],
-                features[base_of[row.base_scene]],
-            ),
-        }
-        for row in table.itertuples()
-    }
+    names = table["stimulus_id"].astype(str).to_list()
+    scenes = table["base_scene"].astype(str).to_list()
+    unguided = (table["direction"] == 0).to_list()
+    base_of = {scene: name for name, scene, is_base in zip(names, scenes, unguided, strict=True) if is_base}
+    rows = {}
+    for name, scene in zip(names, scenes, strict=True):
+        base = base_of[scene]
+        likeness = measure_likeness(images[name], images[base], features[name], features[base])
+        rows[name] = {**measure_quality(images[name]), **likeness}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
