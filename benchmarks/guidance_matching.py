@@ -34,7 +34,7 @@ from almond.exchange.schema import SCORE
 from almond.guidance.backends.load import load_generator
 from almond.progress import Console, Progress, Silent
 from almond.stimuli.matching import MatchedPairs, choose_pairs
-from almond.stimuli.pairing.yardsticks import JUDGE, columns_of
+from almond.stimuli.pairing.yardsticks import JUDGE, held_columns
 from almond.world import lab
 
 STRENGTHS = (0.03, 0.06, 0.12, 0.25)
@@ -58,7 +58,7 @@ def matching_figures(pool: Pool, *, scenes: int | None, groups: Sequence[str] = 
     :param scenes: base scenes kept for each target. :param groups: of quantities that are held constant.
     """
     table = pool.table.join(pool.held, on="stimulus_id")
-    features = columns_of(groups)
+    features = held_columns(groups)
     begun = time.process_time()
     matched = choose_pairs(table, features=features, scenes=scenes)
     seconds = time.process_time() - begun

@@ -154,8 +154,8 @@ class MatchedSet(models.Model):
 
 def largest(balance: list[dict[str, Any]], column: str) -> float | None:
     """Return the largest absolute value of a column; None where a row lacks it, or there is no row."""
-    values = [row.get(column) for row in balance]
-    return None if not values or None in values else max(abs(float(value)) for value in values)
+    values = [abs(float(row[column])) for row in balance if row.get(column) is not None]
+    return max(values) if values and len(values) == len(balance) else None
 
 
 class MatchedPair(models.Model):

@@ -20,7 +20,7 @@ from almond.progress import Progress
 from almond.stimuli.images import png_bytes
 from almond.stimuli.likeness import measure_likeness
 from almond.stimuli.matching import MatchedPairs, choose_pairs
-from almond.stimuli.pairing.yardsticks import JUDGE, columns_of
+from almond.stimuli.pairing.yardsticks import JUDGE, held_columns
 from almond.stimuli.quality import measure_quality
 from almond.targets.scorer import Scorer
 from almond.targets.target import Target
@@ -155,7 +155,7 @@ def match(pool: Pool, progress: Progress, *, scenes: int | None = None) -> Match
     The other targets' scores are not held: these recipes push a target *rather than* the others.
     """
     table = pool.table.join(pool.held, on="stimulus_id")
-    return choose_pairs(table, features=columns_of(HELD), scenes=scenes, progress=progress)
+    return choose_pairs(table, features=held_columns(HELD), scenes=scenes, progress=progress)
 
 
 def heldout_shifts(pool: Pool, pairs: MatchedPairs) -> dict[str, dict[str, float]]:

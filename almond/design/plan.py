@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, Strict
 
 from almond.design.consistency import EXTERNAL, draft_of, plan_contradictions
+from almond.design.matching import PlannedMatching
 from almond.design.parts import (
     LARGEST_SEED,
     AnalysisPlan,
@@ -21,7 +22,6 @@ from almond.design.parts import (
     Construct,
     Count,
     PlannedBlock,
-    PlannedMatching,
     PlannedPair,
     PlannedStimulus,
 )

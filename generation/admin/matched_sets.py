@@ -73,7 +73,7 @@ class MatchedSetAdmin(AppendOnlyAdmin):
         form = RematchForm(request.POST)
         if not form.is_valid():
             wrong = ", ".join(f"{name} {request.POST.get(name)!r}" for name in form.errors)
-            raise InputError("bounds", wrong, "numbers from 0.001 to 10")
+            raise InputError("bounds", wrong, "a number from 0.001 to 10")
         bounds = form.cleaned_data
         services.rematch(
             matched_set=row, tolerance=bounds["tolerance"], paired=bounds["paired"], by=actor(request)

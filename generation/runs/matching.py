@@ -18,7 +18,7 @@ from almond.stimuli.lowlevel import NAMES
 from almond.stimuli.matching import MatchedPairs, choose_pairs
 from almond.stimuli.pairing.feasibility import feasibility_curves
 from almond.stimuli.pairing.growing import GrownPool, grow_pool
-from almond.stimuli.pairing.yardsticks import JUDGE, LIKENESS, QUALITY, columns_of
+from almond.stimuli.pairing.yardsticks import JUDGE, LIKENESS, QUALITY, held_columns
 from almond.stimuli.quality import flaws, measure_quality
 from encoder.models import Target
 from encoder.runs.features import load_features
@@ -107,7 +107,7 @@ def pairs_of(matched: MatchedSet, pool: pd.DataFrame, progress: Progress) -> Mat
         pool,
         tolerance=matched.tolerance,
         paired=matched.paired,
-        features=columns_of(matched.held),
+        features=held_columns(matched.held),
         off_target="off_target" in matched.held,
         scenes=matched.scenes,
         progress=progress,
@@ -116,7 +116,7 @@ def pairs_of(matched: MatchedSet, pool: pd.DataFrame, progress: Progress) -> Mat
 
 def _checks(matched: MatchedSet, grown: GrownPool, progress: Progress) -> dict[str, Any]:
     """Test equivalence, try to tell directions by what is held and, where a yardstick is missed, say why."""
-    held = columns_of(matched.held)
+    held = held_columns(matched.held)
     curves = []
     if not grown.pairs.is_matched:
         off_target = "off_target" in matched.held

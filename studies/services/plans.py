@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from almond.design.parts import PlannedMatching
+from almond.design.matching import PlannedMatching
 from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.errors import InputError

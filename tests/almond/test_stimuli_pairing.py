@@ -16,7 +16,7 @@ from almond.stimuli.pairing.binding import binding_constraints
 from almond.stimuli.pairing.feasibility import CurvePoint, feasibility_curves, times_needed
 from almond.stimuli.pairing.growing import grow_pool
 from almond.stimuli.pairing.tightening import paired_dz
-from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups, columns_of
+from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups, held_columns
 from tests.almond.test_stimuli_matching import FEATURES, TARGETS, make_pool
 
 
@@ -214,6 +214,6 @@ def test_wrong_bounds_and_groups_are_refused() -> None:
         check_groups(["lowlevel", "size"])
     with pytest.raises(InputError, match="no group"):
         check_groups([])
-    assert columns_of(["likeness", "quality"])[:2] == ("sharpness", "saturation")
+    assert held_columns(["likeness", "quality"])[:2] == ("sharpness", "saturation")
     assert not Yardsticks().holds(0.05, None)
     assert Yardsticks(0.1, np.inf).holds(0.05, None)

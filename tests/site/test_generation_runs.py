@@ -12,7 +12,7 @@ from almond.encoding.features.kinds.world import open_world
 from almond.errors import Cancelled
 from almond.pictures.reading import read_image
 from almond.stimuli.lowlevel import measure
-from almond.stimuli.pairing.yardsticks import columns_of
+from almond.stimuli.pairing.yardsticks import held_columns
 from almond.targets.target import load_target, scores
 from encoder.models import Target
 from generation import services
@@ -180,7 +180,9 @@ def test_matching_pairs_every_scene_and_target(db: None) -> None:
         assert (pair.high.strength, pair.low.strength) == (3.0, 3.0)
         assert pair.high.intended_target == pair.low.intended_target == pair.target
     # The recipe pushes a target rather than the others, so that the others' scores are not held.
-    assert {row["feature"] for row in matched.balance} == set(columns_of(("lowlevel", "quality", "likeness")))
+    assert {row["feature"] for row in matched.balance} == set(
+        held_columns(("lowlevel", "quality", "likeness"))
+    )
     assert matched.verdict == "matched"
     assert set(matched.reached) == {"LB", "CM", "SF"}
     assert matched.kept["LB"] == pytest.approx(1.0)

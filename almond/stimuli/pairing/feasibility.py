@@ -125,8 +125,10 @@ def feasibility_curves(
             report.report((index + number / len(shares)) / len(targets), f"{target}: {size} scenes")
             drawn = [set(order[:size]) for order in orders[: 1 if size == len(names) else DRAWS]]
             kept = max(1, round(share_kept * size))
-            points.append(_point(table, drawn, target, columns, kept, wanted))
-        curves.append(_curve(table, target, columns, scenes, points, wanted))
+            point = _point(table, drawn, target=target, columns=columns, kept=kept, yardsticks=wanted)
+            points.append(point)
+        curve = _curve(table, target=target, columns=columns, scenes=scenes, points=points, yardsticks=wanted)
+        curves.append(curve)
     report.report(1.0, "sizes of the pool compared")
     return tuple(curves)
 
@@ -140,6 +142,7 @@ def _sizes(scenes: int, share_kept: float, shares: Sequence[float]) -> list[int]
 def _point(
     table: pd.DataFrame,
     drawn: Sequence[set[str]],
+    *,
     target: str,
     columns: Sequence[str],
     kept: int,
@@ -148,13 +151,17 @@ def _point(
     """Take the median over parts of one size, in units of the whole pool's SD."""
     spread = table[list(columns)].to_numpy(dtype=float).std(axis=0)
     parts = [table[table["base_scene"].astype(str).isin(scenes)] for scenes in drawn]
-    factors = [_factor(part, target, columns, kept, spread, yardsticks) for part in parts]
+    factors = [
+        _factor(part, target=target, columns=columns, kept=kept, spread=spread, yardsticks=yardsticks)
+        for part in parts
+    ]
     pictures = int(np.median([(part["intended_target"] == target).sum() for part in parts]))
     return CurvePoint(len(drawn[0]), pictures, float(np.median(factors)))
 
 
 def _factor(
     part: pd.DataFrame,
+    *,
     target: str,
     columns: Sequence[str],
     kept: int,
@@ -174,6 +181,7 @@ def _factor(
 
 def _curve(
     table: pd.DataFrame,
+    *,
     target: str,
     columns: Sequence[str],
     scenes: int | None,

@@ -86,7 +86,7 @@ def check_groups(groups: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in GROUPS if name in asked)
 
 
-def columns_of(groups: Iterable[str]) -> tuple[str, ...]:
+def held_columns(groups: Iterable[str]) -> tuple[str, ...]:
     """List the pool's columns of some groups that are the same for every target."""
     return tuple(column for name in check_groups(groups) for column in GROUPS[name][1])
 
