@@ -34,7 +34,7 @@ class MatchedSet(models.Model):
         help_text="Largest mean difference between high and low, in standard deviations of the pool.",
     )
     paired = models.FloatField(
-        "d_z",
+        "paired d_z",
         default=PAIRED,
         help_text="Largest mean pair difference in standard deviations of the pair differences: what "
         "participants see, who compare pictures of one scene.",
