@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='matchedset',
             name='paired',
-            field=models.FloatField(default=0.3, help_text='Largest mean pair difference in standard deviations of the pair differences: what participants see, who compare pictures of one scene.', verbose_name='d_z'),
+            field=models.FloatField(default=0.3, help_text='Largest mean pair difference in standard deviations of the pair differences: what participants see, who compare pictures of one scene.', verbose_name='paired d_z'),
         ),
         migrations.AddField(
             model_name='matchedset',
