@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -16,6 +16,23 @@ from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from encoder.models import DIGEST_LENGTH, Target
+from generation.matched_sets import MatchedPair, MatchedSet, PhotographComparison, Screening, score_difference
+
+__all__ = [
+    "Batch",
+    "ImageSet",
+    "MatchedPair",
+    "MatchedSet",
+    "PhotographComparison",
+    "Recipe",
+    "Screening",
+    "Stimulus",
+    "StimulusQuerySet",
+    "base_scene_name",
+    "rule_choices",
+    "score_difference",
+    "stimulus_path",
+]
 
 
 def stimulus_path(digest: str, suffix: str) -> Path:
@@ -188,6 +205,9 @@ class Stimulus(models.Model):
         default=dict, help_text="Score name -> digest of the target that scored."
     )
     lowlevel = models.JSONField(default=dict)
+    measures = models.JSONField(
+        default=dict, help_text="Quality, likeness to the base picture, and flaws; measured when matched."
+    )
     trace = models.JSONField(default=list)
     norms = models.JSONField(default=dict)
     image_set = models.ForeignKey(
@@ -245,102 +265,3 @@ class Stimulus(models.Model):
     def url(self) -> str:
         """Return the public address of the bytes."""
         return reverse("stimulus_image", args=[self.digest, self.suffix])
-
-
-class MatchedSet(models.Model):
-    """Pairs in which the targets' scores differ and low-level features do not. Frozen before it is shown."""
-
-    class State(models.TextChoices):
-        DRAFT = "draft", "draft"
-        FROZEN = "frozen", "frozen"
-
-    name = models.CharField(max_length=120, unique=True)
-    batches = models.ManyToManyField(Batch, related_name="matched_sets")
-    state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT, editable=False)
-    tolerance = models.FloatField(
-        default=0.1, help_text="Largest standardised difference of a low-level feature within a target."
-    )
-    reached = models.JSONField(
-        default=dict, editable=False, help_text="Target -> tolerance met; null for none."
-    )
-    kept = models.JSONField(
-        default=dict, editable=False, help_text="Target -> share of the unmatched contrast."
-    )
-    scored_by = models.CharField(
-        max_length=8,
-        choices=Target.Role.choices,
-        default=Target.Role.GUIDE,
-        help_text="Whose scores select the pairs. Judges that select pairs are no longer held out.",
-    )
-    balance = models.JSONField(default=list, editable=False)
-    job = models.ForeignKey(
-        "jobs.Job",
-        null=True,
-        blank=True,
-        editable=False,
-        on_delete=models.SET_NULL,
-        related_name="matched_sets",
-    )
-    frozen_at = models.DateTimeField(null=True, blank=True, editable=False)
-    frozen_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.PROTECT
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.CheckConstraint(condition=Q(tolerance__gt=0), name="matching_tolerance_above_zero"),
-            models.CheckConstraint(
-                condition=(Q(state="draft") & Q(frozen_at__isnull=True))
-                | (Q(state="frozen") & Q(frozen_at__isnull=False)),
-                name="matched_set_frozen_at_a_time",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def is_frozen(self) -> bool:
-        return self.state == self.State.FROZEN
-
-    def stimuli(self) -> models.QuerySet[Stimulus]:
-        """Filter the images of the set: both sides of each pair, each once."""
-        return Stimulus.objects.filter(Q(high_in__matched_set=self) | Q(low_in__matched_set=self)).distinct()
-
-    def bases(self) -> models.QuerySet[Stimulus]:
-        """Filter the unguided image of each base scene in the set."""
-        scenes = self.pairs.values("base_scene")
-        return Stimulus.objects.filter(
-            direction=0, image_set=None, base_scene__in=scenes, batches__in=self.batches.all()
-        ).distinct()
-
-
-class MatchedPair(models.Model):
-    """Two images of one base scene: one with a high and one with a low score of a target."""
-
-    matched_set = models.ForeignKey(MatchedSet, on_delete=models.CASCADE, related_name="pairs")
-    base_scene = models.CharField(max_length=340)
-    target = models.CharField(max_length=60)
-    high = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="high_in")
-    low = models.ForeignKey(Stimulus, on_delete=models.PROTECT, related_name="low_in")
-
-    class Meta:
-        ordering = ["target", "base_scene", "id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["matched_set", "base_scene", "target"], name="one_pair_per_scene_and_target"
-            ),
-            models.CheckConstraint(condition=~Q(high=F("low")), name="pair_of_two_images"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.target}: {self.base_scene}"
-
-
-def score_difference(pair: MatchedPair, name: str) -> float | None:
-    """Return the high minus the low score of a target, in standard deviations of the reference images."""
-    high: Any = pair.high.scores.get(name)
-    low: Any = pair.low.scores.get(name)
-    return None if high is None or low is None else float(high) - float(low)

@@ -23,6 +23,7 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "encoder.validate": "encoder.runs.reports:validate",
         "generation.generate": "generation.runs.images:generate",
         "generation.match": "generation.runs.matching:match",
+        "generation.compare": "generation.runs.comparing:compare",
         "generation.import_images": "generation.runs.importing:import_images",
         "generation.score": "generation.runs.scoring:score",
         "ratings.simulate": "ratings.runs:simulate",

@@ -150,10 +150,7 @@ class Study(models.Model):
     consent = models.TextField(default=texts.consent, help_text="An empty line begins a new paragraph.")
     debriefing = models.TextField(default=texts.debriefing, help_text="Shown with the completion code.")
     completion_code = models.CharField(
-        max_length=40,
-        blank=True,
-        validators=[IS_CODE],
-        help_text="One for all, as recruiting platforms want it. Empty: everybody gets an own one.",
+        max_length=40, blank=True, validators=[IS_CODE], help_text=texts.COMPLETION_CODE
     )
     grace_minutes = models.PositiveIntegerField(
         "time to finish",
@@ -207,6 +204,7 @@ class Study(models.Model):
         validators=[MinValueValidator(100)],
         help_text="Posts of answers per participant that are written down. Further ones are counted only.",
     )
+    unmatched_reason = models.TextField("reason for an unmatched set", blank=True, help_text=texts.UNMATCHED)
     plan = models.JSONField(default=dict, editable=False)
     plan_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, editable=False)
     frozen_at = models.DateTimeField(null=True, blank=True, editable=False)

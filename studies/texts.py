@@ -25,3 +25,10 @@ def debriefing() -> str:
         " We want to know whether people experience pictures differently where the predictions differ.",
         "Your answers help to find out. Thank you.",
     )
+
+
+UNMATCHED = (
+    "Needed where the matched set is not matched: why it is shown all the same. Printed in plan and report."
+)
+
+COMPLETION_CODE = "One for all, as recruiting platforms want it. Empty: everybody gets an own one."

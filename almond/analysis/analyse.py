@@ -30,6 +30,7 @@ from almond.analysis.questions.base import (
 )
 from almond.analysis.registration.deviations import list_amendments, list_deviations
 from almond.analysis.registration.label import OtherPlan, label_analysis
+from almond.analysis.registration.plan_document import matching_sentence
 from almond.analysis.registration.verdicts import judge_hypotheses
 from almond.analysis.sample import rating_summaries
 from almond.analysis.screening.robustness import repeat_primary_tests
@@ -218,6 +219,7 @@ def _sample_facts(context: Context) -> dict[str, Any]:
         "stimuli": len(context.data.stimuli),
         "scenes": context.data.stimuli["base_scene"].nunique(),
         **({"theme_remark": context.data.theme_remark} if context.data.theme_remark else {}),
+        **({"matching": matching_sentence(context.data.plan)} if context.data.plan.matching else {}),
         "exclusions": sample.exclusions,
         "excluded": sample.excluded,
         "flow": sample.flow,

@@ -24,6 +24,7 @@ def _facts(data: Data) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "Question", _questions(data)
     yield "Verdicts", tuple(_verdict(row) for row in data["verdicts"])
     yield "Sample", (sample_sentence(data),)
+    yield "Matching", tuple(filter(None, (data["sample"].get("matching"),)))
     yield "Deviations", _deviations(data)
 
 

@@ -42,7 +42,7 @@ def prepare(settings: DemoSettings, folder: Path, progress: Progress) -> Stimuli
         judges=targets.judges,
         progress=Part(progress, 0.3, 0.95),
     )
-    pairs = match(pool, Part(progress, 0.95, 1.0))
+    pairs = match(pool, Part(progress, 0.95, 1.0), scenes=settings.scenes_kept)
     return Stimuli(encoders, targets, pool, pairs)
 
 
@@ -70,6 +70,7 @@ def demo_summary(
     """Return one flat object: sizes, held-out r, shifts of scores, and the results of the analysis."""
     shifts = heldout_shifts(stimuli.pool, stimuli.pairs)
     on, off = on_and_off(shifts)
+    balance, balance_dz = stimuli.pairs.worst
     return {
         "seed": settings.seed,
         "null": settings.null != "none",
@@ -82,7 +83,9 @@ def demo_summary(
         "on_target_shift": on,
         "off_target_shift": off,
         "shifts": shifts,
-        "balance": float(stimuli.pairs.balance["after"].abs().max()),
+        "matched": stimuli.pairs.is_matched,
+        "balance": balance,
+        "balance_dz": balance_dz,
         **analysed,
     }
 

@@ -19,24 +19,31 @@ from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated, generate
 from almond.progress import Progress
 from almond.stimuli.images import png_bytes
+from almond.stimuli.likeness import measure_likeness
 from almond.stimuli.matching import MatchedPairs, choose_pairs
+from almond.stimuli.pairing.yardsticks import JUDGE, held_columns
+from almond.stimuli.quality import measure_quality
 from almond.targets.scorer import Scorer
 from almond.targets.target import Target
 from almond.typing import ImageArray
 from almond.world import lab
 
-JUDGE = "_judge"
-"""Ending of the names of targets whose subjects did not guide."""
+HELD = ("lowlevel", "quality", "likeness")
+"""Groups of quantities that the two pictures of pairs share."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Every image that was drawn. ``table`` has the columns of an export's stimuli, one row per image."""
+    """Every image that was drawn. ``table`` has the columns of an export's stimuli, one row per image.
+
+    ``held``: quality of every image and its likeness to the base of its scene, by ``stimulus_id``.
+    """
 
     table: pd.DataFrame
     images: Mapping[str, ImageArray]
     png: Mapping[str, bytes]
     recipes: Mapping[str, Mapping[str, Any]]
+    held: pd.DataFrame
 
     @property
     def bases(self) -> dict[str, str]:
@@ -53,7 +60,12 @@ def recipes_of(settings: DemoSettings, generator: Generator, guides: Sequence[Ta
     """Write recipes of every scene: the unguided image, and one per target, direction and strength."""
     digests = {target.name: target.digest for target in guides}
     usual = generator.defaults
-    grid = GuidanceGrid(steps=usual.steps, strengths=usual.strengths, window=usual.window, ramp=usual.ramp)
+    grid = GuidanceGrid(
+        steps=usual.steps,
+        strengths=settings.strengths or usual.strengths,
+        window=usual.window,
+        ramp=usual.ramp,
+    )
     return [
         planned.recipe
         for prompt in settings.prompts
@@ -115,12 +127,32 @@ def draw_pool(
         rows.append(row)
         images[row["stimulus_id"]], pngs[row["image_sha256"]] = made.image, png
         recipe_values[made.recipe.digest] = made.recipe.to_json()
-    return Pool(pd.DataFrame(rows), images, pngs, recipe_values)
+    table = pd.DataFrame(rows)
+    return Pool(table, images, pngs, recipe_values, held_values(table, images, space))
 
 
-def match(pool: Pool, progress: Progress) -> MatchedPairs:
-    """Select one pair per scene and target by the guides' own scores: judges take no part in it."""
-    return choose_pairs(pool.table, progress=progress)
+def held_values(table: pd.DataFrame, images: Mapping[str, ImageArray], space: FeatureSpace) -> pd.DataFrame:
+    """Measure quality, and likeness to the base picture, of every image of a table, by ``stimulus_id``."""
+    features = dict(zip(images, space.extract(list(images.values())), strict=True))
+    names = table["stimulus_id"].astype(str).to_list()
+    scenes = table["base_scene"].astype(str).to_list()
+    unguided = (table["direction"] == 0).to_list()
+    base_of = {scene: name for name, scene, is_base in zip(names, scenes, unguided, strict=True) if is_base}
+    rows = {}
+    for name, scene in zip(names, scenes, strict=True):
+        base = base_of[scene]
+        likeness = measure_likeness(images[name], images[base], features[name], features[base])
+        rows[name] = {**measure_quality(images[name]), **likeness}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def match(pool: Pool, progress: Progress, *, scenes: int | None = None) -> MatchedPairs:
+    """Select pairs by the guides' own scores, as equal as both yardsticks allow: judges take no part in it.
+
+    The other targets' scores are not held: these recipes push a target *rather than* the others.
+    """
+    table = pool.table.join(pool.held, on="stimulus_id")
+    return choose_pairs(table, features=held_columns(HELD), scenes=scenes, progress=progress)
 
 
 def heldout_shifts(pool: Pool, pairs: MatchedPairs) -> dict[str, dict[str, float]]:

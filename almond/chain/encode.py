@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from almond.chain.draw import JUDGE
 from almond.chain.settings import DemoSettings
 from almond.encoding.artifacts.artifact import EncoderArtifact, load_artifact
 from almond.encoding.features.space import FeatureSpace
 from almond.encoding.pipeline.fit import fit, parse_config
 from almond.progress import Part, Progress
 from almond.rng import generator
+from almond.stimuli.pairing.yardsticks import JUDGE
 from almond.targets.target import Target, region_target, save_target
 from almond.world import lab
 from almond.world.brains import simulate_dataset

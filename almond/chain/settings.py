@@ -17,6 +17,9 @@ class DemoSettings:
 
     ``subjects`` brains are simulated; the first half guides, the second half is held out as judges.
     Each of the ``prompts`` is a theme, so that further ones tell more than further seeds of each.
+    ``strengths`` empty: those with which the generator was calibrated. ``scenes_kept``: base scenes in each
+    target's pairs; None keeps all. Both yardsticks of matching hold for all targets from about 528 images on
+    (four strengths, two seeds of eight prompts, 12 of 16 scenes kept); the default of 204 misses them.
     ``null``: whether responses depend on the manipulation (``none``: they do), and if not, whether people and
     prompts differ (``structured``) or each image by itself (``independent``); nothing else changes.
     """
@@ -30,6 +33,8 @@ class DemoSettings:
     tr: float = 1.5
     prompts: tuple[str, ...] = lab.PROMPTS
     seeds_per_prompt: int = 1
+    strengths: tuple[float, ...] = ()
+    scenes_kept: int | None = None
     reference_scenes: int = 300
     rating_trials: int = 32
     choice_trials: int = 24

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, Strict
 
 from almond.design.consistency import EXTERNAL, draft_of, plan_contradictions
+from almond.design.matching import PlannedMatching
 from almond.design.parts import (
     LARGEST_SEED,
     AnalysisPlan,
@@ -71,6 +72,7 @@ class StudyPlan(Shape):
     pairs: tuple[PlannedPair, ...] = ()
     analysis: AnalysisPlan = AnalysisPlan()
     preregistration: Preregistration | None = None
+    matching: PlannedMatching | None = None
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from plan_contradictions(draft_of(vars(self)))
@@ -159,11 +161,13 @@ class StudyPlan(Shape):
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values; ``StudyPlan.from_json`` reads it back.
 
-        Without a preregistration there is no such key, so that older plans have the digest that they had.
+        Without a preregistration, or matched pairs, there is no such key, so that older plans have the
+        digest that they had.
         """
         values: dict[str, Any] = plain(self)
-        if self.preregistration is None:
-            del values["preregistration"]
+        for name in ("preregistration", "matching"):
+            if getattr(self, name) is None:
+                del values[name]
         return values
 
     def to_bytes(self) -> bytes:

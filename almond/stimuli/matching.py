@@ -1,38 +1,43 @@
 """Matched pairs: for every base scene and target one image with a high and one with a low score.
 
-The selection is a mixed-integer linear programme (HiGHS through ``scipy.optimize.milp``): maximise the
-summed difference of target contrasts between the selected images, such that over the base scenes of a target
-the mean of every low-level feature differs between high and low images by at most ``tolerance`` standard
-deviations. Targets share no images, so each is a programme of its own.
+The choice maximises the summed difference of target contrasts between the two images of each pair, such that
+what must not differ keeps two yardsticks over the pairs of a target: the mean difference in standard
+deviations of the pool, and the paired d_z. Scenes may be left out. Each target is a programme of its own
+(``almond.stimuli.pairing``); a picture that serves one target already is taken for another only where
+nothing else is left. Judges take no part in the choice: their off-target scores are read afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
 from almond.errors import InputError
+from almond.exchange.schema import SCORE
 from almond.progress import Progress, Silent
 from almond.stimuli import lowlevel
-from almond.typing import Floats
+from almond.stimuli.pairing.balance import balance_rows, json_rows, standardised
+from almond.stimuli.pairing.programme import PairProgramme
+from almond.stimuli.pairing.tightening import match_both
+from almond.stimuli.pairing.yardsticks import (
+    JUDGE,
+    PAIRED,
+    TOLERANCE,
+    Yardsticks,
+    off_target_columns,
+)
+from almond.typing import Floats, Ints
 
-SCORE_PREFIX = "score_"
 COLUMNS = ("stimulus_id", "base_scene", "intended_target", "direction")
 RELAXATION = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 20.0, 40.0)
-"""Factors by which an unreachable tolerance is widened, one after the other; then there is none."""
+"""Factors by which unreachable yardsticks are widened, one after the other; then there are none."""
 
 REUSED = 50.0
 """What it costs, in standardised scores, to select a picture that another target shows already."""
-
-GAP = 1e-4
-NODES = 20_000
-"""Where the solver stops: relative gap and nodes, not seconds, so that the machine does not matter."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,10 @@ class MatchedPairs:
 
     ``pairs``: one row per base scene and target: ``base_scene, intended_target, high, low`` (stimulus ids),
     ``contrast`` (difference of the target contrast, high minus low).
-    ``balance``: one row per target and feature: ``before`` and ``after``, the difference of means between
-    high and low images in standard deviations of the pool, over all candidates and over the selected ones.
-    ``reached``: the tolerance that could be met, per target; infinite when none of the relaxed ones could.
-    ``kept``: per target, the share of the largest possible contrast that the matched selection keeps.
+    ``balance``: one row per target and quantity, as :func:`almond.stimuli.pairing.balance.balance_rows`.
+    ``reached``: the tolerance with which pairs were found, per target; d_z was widened by the same factor;
+    infinite when none of the widened ones could be met.
+    ``contrast_shares``: per target, the share of the largest contrast without balance that the selection has.
     """
 
     pairs: pd.DataFrame
@@ -52,63 +57,103 @@ class MatchedPairs:
     tolerance: float
     reached: dict[str, float]
     contrast_shares: dict[str, float]
+    paired: float = PAIRED
 
     @property
     def relaxed(self) -> tuple[str, ...]:
-        """List the targets for which the wanted tolerance could not be met."""
+        """List the targets for which the wanted yardsticks could not be met."""
         return tuple(name for name, value in self.reached.items() if value > self.tolerance)
 
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """List the targets of which some quantity misses a yardstick, as measured on the chosen pairs."""
+        outside = self.balance.loc[~self.balance["within"].astype(bool), "intended_target"]
+        return tuple(name for name in self.reached if name in set(outside))
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether every quantity of every target keeps both yardsticks."""
+        return not self.missed
+
+    @property
+    def worst(self) -> tuple[float, float]:
+        """Return the largest absolute mean difference (SD of the pool) and the largest absolute d_z."""
+        return float(self.balance["after"].abs().max()), float(self.balance["d_z"].abs().max(skipna=False))
+
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values; an infinite tolerance is ``None``."""
+        """Return plain JSON values; what is infinite or not a number is ``None``."""
         return {
             "tolerance": self.tolerance,
+            "paired": self.paired if np.isfinite(self.paired) else None,
+            "matched": self.is_matched,
+            "missed": list(self.missed),
             "reached": {k: (float(v) if np.isfinite(v) else None) for k, v in self.reached.items()},
             "kept": {k: float(v) for k, v in self.contrast_shares.items()},
             "relaxed": list(self.relaxed),
             "pairs": self.pairs.to_dict(orient="records"),
-            "balance": self.balance.to_dict(orient="records"),
+            "balance": json_rows(self.balance),
         }
+
+
+@dataclass(frozen=True)
+class MatchingTask:
+    """One target's candidates: their rows, their programme, and the names of what is held constant."""
+
+    target: str
+    part: pd.DataFrame
+    programme: PairProgramme
+    names: tuple[str, ...]
 
 
 def choose_pairs(
     pool: pd.DataFrame,
     *,
-    tolerance: float = 0.1,
+    tolerance: float = TOLERANCE,
+    paired: float = PAIRED,
     features: Sequence[str] = lowlevel.NAMES,
+    off_target: bool = False,
+    scenes: int | None = None,
     contrasts: Mapping[str, Mapping[str, float]] | None = None,
     progress: Progress | None = None,
 ) -> MatchedPairs:
-    """Choose a high and a low image for every base scene and target of a pool.
+    """Choose a high and a low image of base scenes for every target of a pool.
 
     ``pool`` has one row per image: ``stimulus_id``, ``base_scene``, ``intended_target``, ``direction`` (+1,
     -1; rows with 0 are the unguided images and stay out), one ``score_<target>`` column per target, and the
-    ``features``.
+    ``features``: all that is held constant, whatever its kind.
     Where the pool has a column ``image_sha256``, a pair never shows one picture twice, and a picture that
     serves one target already is taken for another only where nothing else is left.
-    ``contrasts`` gives the coefficients of the scores that a target's images should differ in; by default the
-    target's own score minus the mean of the other intended targets'. ``tolerance`` in standard deviations of
-    the pool.
 
-    Where the tolerance cannot be met it is widened step by step, and what was reached is reported. A missing
-    column, value, or base scene without an image of some target and direction is an ``InputError``.
+    :param tolerance: bound of the mean difference, in standard deviations of the pool.
+    :param paired: bound of the absolute d_z; infinite for none.
+    :param off_target: hold the other targets' scores constant as well. Those by judges
+        (``score_<target>_judge``), where the pool has them, are measured but take no part in the choice.
+    :param scenes: base scenes kept per target; None is every one, which then all need both directions.
+    :param contrasts: coefficients of the scores that a target's images should differ in; by default the
+        target's own score minus the mean of the other intended targets'.
+
+    Where the yardsticks cannot be met both are widened step by step, and what was reached is reported.
+    :raises InputError: a missing column or value, a scene without an image of some target and direction.
     """
+    yardsticks = Yardsticks(tolerance, paired)
     report = progress or Silent()
-    table = _checked(pool, features)
-    targets = sorted(table["intended_target"].unique())
-    spread = table[list(features)].std(ddof=0).to_numpy()
+    table = checked_pool(pool, features, every_scene=scenes is None)
+    spread = table.select_dtypes("number").std(ddof=0)
     pairs, balance = [], []
     reached, contrast_shares = {}, {}
     used: set[str] = set()
+    targets = sorted(table["intended_target"].unique())
     for index, target in enumerate(targets):
         report.report(index / len(targets), f"matching {target}")
-        part = table[table["intended_target"] == target].reset_index(drop=True)
-        gain = _gain(part, target, targets, contrasts)
-        nuisance = _standardised(part, features, spread)
-        selection, reached[target] = _solve(part, gain - REUSED * _reused(part, used), nuisance, tolerance)
-        used |= set(_pictures(part)[selection])
-        contrast_shares[target] = _contrast_share(part, gain, selection)
-        pairs.append(_pairs(part, gain, selection, target))
-        balance.append(_balance(part, nuisance, selection, features, target))
+        names = (*features, *(off_target_columns(target, targets) if off_target else ()))
+        task = matching_task(table, target, names, scenes=scenes, contrasts=contrasts, used=used)
+        chosen, factor = _solve_widening(task.programme, yardsticks)
+        reached[target] = tolerance * factor
+        used |= set(task.programme.pictures[chosen])
+        gain = _gain(task.part, target, targets, contrasts)
+        contrast_shares[target] = _contrast_share(task.programme, gain, chosen)
+        pairs.append(_pairs(task, gain, chosen))
+        balance.append(_measured(task, chosen, spread, yardsticks, off_target=off_target))
     report.report(1.0, "matched")
     return MatchedPairs(
         pairs=pd.concat(pairs, ignore_index=True),
@@ -116,10 +161,42 @@ def choose_pairs(
         tolerance=tolerance,
         reached=reached,
         contrast_shares=contrast_shares,
+        paired=paired,
     )
 
 
-def _checked(pool: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
+def matching_task(
+    table: pd.DataFrame,
+    target: str,
+    names: Sequence[str],
+    *,
+    scenes: int | None,
+    contrasts: Mapping[str, Mapping[str, float]] | None = None,
+    used: set[str] | frozenset[str] = frozenset(),
+    spread: Floats | None = None,
+) -> MatchingTask:
+    """Write the programme of a target over a checked pool; ``names`` are held constant.
+
+    :param spread: standard deviation of each of them (F,); None is that of the pool.
+    """
+    targets = sorted(table["intended_target"].unique())
+    part = table[table["intended_target"] == target].reset_index(drop=True)
+    pictures = _pictures(part)
+    reused = np.array([float(name in used) for name in pictures])
+    if spread is None:
+        spread = table[list(names)].to_numpy(dtype=float).std(axis=0)
+    programme = PairProgramme(
+        scenes=part["base_scene"].astype(str).to_numpy(),
+        pictures=pictures,
+        signs=np.sign(part["direction"].to_numpy(dtype=float)),
+        gain=_gain(part, target, targets, contrasts) - REUSED * reused,
+        nuisance=standardised(part[list(names)].to_numpy(dtype=float), spread),
+        pairs=part["base_scene"].nunique() if scenes is None else scenes,
+    )
+    return MatchingTask(target, part, programme, tuple(names))
+
+
+def checked_pool(pool: pd.DataFrame, features: Sequence[str], *, every_scene: bool) -> pd.DataFrame:
     """Return the guided rows, in an order that does not depend on that of the pool."""
     missing = [name for name in (*COLUMNS, *features) if name not in pool.columns]
     if missing:
@@ -133,7 +210,8 @@ def _checked(pool: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
         twice = table.loc[table["stimulus_id"].duplicated(), "stimulus_id"].iloc[0]
         raise InputError("stimulus pool", f"holds stimulus {twice} more than once", "each stimulus once")
     _check_finite(table, features)
-    _check_cells(table)
+    if every_scene:
+        _check_cells(table)
     ordered: pd.DataFrame = table.sort_values(["intended_target", "base_scene", "stimulus_id"]).reset_index(
         drop=True
     )
@@ -141,7 +219,7 @@ def _checked(pool: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
 
 
 def _check_finite(table: pd.DataFrame, features: Sequence[str]) -> None:
-    scores = [name for name in table.columns if str(name).startswith(SCORE_PREFIX)]
+    scores = [name for name in table.columns if str(name).startswith(SCORE)]
     for name in (*features, *scores):
         bad = table.loc[~np.isfinite(table[name].to_numpy(dtype=float)), "stimulus_id"]
         if len(bad):
@@ -175,27 +253,11 @@ def _gain(
         weights = {target: 1.0, **{name: -1.0 / len(others) for name in others}}
     total = np.zeros(len(part))
     for name, weight in weights.items():
-        if SCORE_PREFIX + name not in part.columns:
-            raise InputError("stimulus pool", f"has no column {SCORE_PREFIX}{name}", f"the scores of {name}")
-        total += weight * part[SCORE_PREFIX + name].to_numpy(dtype=float)
+        if SCORE + name not in part.columns:
+            raise InputError("stimulus pool", f"has no column {SCORE}{name}", f"the scores of {name}")
+        total += weight * part[SCORE + name].to_numpy(dtype=float)
     signed: Floats = total * np.sign(part["direction"].to_numpy(dtype=float))
     return signed
-
-
-def _standardised(part: pd.DataFrame, features: Sequence[str], spread: Floats) -> Floats:
-    """Return features (n, F) in standard deviations of the whole pool; zeros for one that does not vary."""
-    values = part[list(features)].to_numpy(dtype=float)
-    safe = np.where(spread > 1e-12, spread, np.inf)
-    scaled: Floats = (values - values.mean(axis=0)) / safe
-    return scaled
-
-
-def _cells(part: pd.DataFrame) -> Iterator[Floats]:
-    """One 0/1 row (n,) per base scene and direction: exactly one of its images is selected."""
-    for _, group in part.groupby(["base_scene", "direction"], sort=True):
-        row = np.zeros(len(part))
-        row[group.index.to_numpy()] = 1.0
-        yield row
 
 
 def _pictures(part: pd.DataFrame) -> np.ndarray[Any, Any]:
@@ -204,83 +266,53 @@ def _pictures(part: pd.DataFrame) -> np.ndarray[Any, Any]:
     return part[name].astype(str).to_numpy()
 
 
-def _reused(part: pd.DataFrame, used: set[str]) -> Floats:
-    return np.array([float(name in used) for name in _pictures(part)])
+def _solve_widening(programme: PairProgramme, yardsticks: Yardsticks) -> tuple[Ints, float]:
+    """Return the chosen rows, and the factor by which the yardsticks had to be widened for them."""
+    for factor in RELAXATION:
+        attempt = match_both(programme, yardsticks.widened(factor))
+        if attempt.chosen is not None:
+            return attempt.chosen, factor
+    chosen = programme.solve(None)
+    if chosen is None:
+        raise InputError("stimulus pool", "no choice of images could be made", "two pictures for every pair")
+    return chosen, np.inf
 
 
-def _same_picture(part: pd.DataFrame) -> Iterator[Floats]:
-    """One 0/1 row (n,) per high and low image of a scene that are one picture: at most one is selected."""
-    shown = part.assign(picture=_pictures(part), row=np.arange(len(part)))
-    for _, group in shown.groupby(["base_scene", "picture"], sort=True):
-        if group["direction"].nunique() > 1:
-            row = np.zeros(len(part))
-            row[group["row"].to_numpy()] = 1.0
-            yield row
-
-
-def _solve(
-    part: pd.DataFrame, gain: Floats, nuisance: Floats, tolerance: float
-) -> tuple[np.ndarray[Any, Any], float]:
-    """Return indices of the selected images, and the tolerance that was reached."""
-    one_per_cell = csr_array(np.array(list(_cells(part))))
-    sign = np.sign(part["direction"].to_numpy(dtype=float))
-    scenes = part["base_scene"].nunique()
-    difference = csr_array((nuisance * sign[:, None]).T / scenes)
-    doubles = list(_same_picture(part))
-    for factor in (*RELAXATION, np.inf):
-        limits = [LinearConstraint(one_per_cell, 1.0, 1.0)]
-        if doubles:
-            limits.append(LinearConstraint(csr_array(np.array(doubles)), 0.0, 1.0))
-        if np.isfinite(factor):
-            limits.append(LinearConstraint(difference, -tolerance * factor, tolerance * factor))
-        solution = milp(
-            -gain,
-            constraints=limits,
-            integrality=np.ones(len(part)),
-            bounds=Bounds(0.0, 1.0),
-            options={"mip_rel_gap": GAP, "node_limit": NODES},
-        )
-        if solution.x is not None:
-            return np.flatnonzero(solution.x > 0.5), float(tolerance * factor)
-    raise InputError("stimulus pool", f"no choice of images could be made ({solution.message})")
-
-
-def _contrast_share(part: pd.DataFrame, gain: Floats, selection: np.ndarray[Any, Any]) -> float:
-    """Return the contrast of the selection over the best without balance (1 when that is not positive)."""
-    best = sum(float(gain[row > 0].max()) for row in _cells(part))
-    return float(gain[selection].sum()) / best if best > 0 else 1.0
-
-
-def _pairs(part: pd.DataFrame, gain: Floats, selection: np.ndarray[Any, Any], target: str) -> pd.DataFrame:
-    rows = part.iloc[selection].assign(gain=gain[selection])
-    high = rows[rows["direction"] > 0].set_index("base_scene")
-    low = rows[rows["direction"] < 0].set_index("base_scene").loc[high.index]
-    return pd.DataFrame(
-        {
-            "base_scene": list(high.index),
-            "intended_target": target,
-            "high": high["stimulus_id"].to_list(),
-            "low": low["stimulus_id"].to_list(),
-            "contrast": (high["gain"] + low["gain"]).to_list(),
-        }
-    )
-
-
-def _balance(
-    part: pd.DataFrame,
-    nuisance: Floats,
-    selection: np.ndarray[Any, Any],
-    features: Sequence[str],
-    target: str,
+def _measured(
+    task: MatchingTask, chosen: Ints, spread: pd.Series[float], yardsticks: Yardsticks, *, off_target: bool
 ) -> pd.DataFrame:
-    up = (part["direction"] > 0).to_numpy()
-    picked = np.zeros(len(part), dtype=bool)
-    picked[selection] = True
+    """Measure what was held constant and, with off-target scores, the judges' readings of them."""
+    rows = [balance_rows(task.programme, chosen, target=task.target, names=task.names, yardsticks=yardsticks)]
+    targets = [name.removeprefix(SCORE) for name in task.names if name.startswith(SCORE)]
+    judged = [SCORE + name + JUDGE for name in targets if SCORE + name + JUDGE in task.part.columns]
+    if off_target and judged:
+        values = standardised(
+            task.part[judged].to_numpy(dtype=float), np.asarray(spread[judged], dtype=np.float64)
+        )
+        reading = replace(task.programme, nuisance=values)
+        rows.append(balance_rows(reading, chosen, target=task.target, names=judged, yardsticks=yardsticks))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _contrast_share(programme: PairProgramme, gain: Floats, chosen: Ints) -> float:
+    """Return the contrast of the selection over the best without balance (1 when that is not positive)."""
+    sums = []
+    for scene in programme.scene_names:
+        here = programme.scenes == scene
+        sums.append(sum(float(gain[here & (programme.signs == sign)].max()) for sign in (1, -1)))
+    best = sum(sorted(sums, reverse=True)[: programme.pairs])
+    return float(gain[chosen].sum()) / best if best > 0 else 1.0
+
+
+def _pairs(task: MatchingTask, gain: Floats, chosen: Ints) -> pd.DataFrame:
+    high, low = task.programme.sides(chosen)
+    ids = task.part["stimulus_id"].to_numpy()
     return pd.DataFrame(
         {
-            "intended_target": target,
-            "feature": list(features),
-            "before": nuisance[up].mean(axis=0) - nuisance[~up].mean(axis=0),
-            "after": nuisance[up & picked].mean(axis=0) - nuisance[~up & picked].mean(axis=0),
+            "base_scene": list(task.part["base_scene"].to_numpy()[high]),
+            "intended_target": task.target,
+            "high": list(ids[high]),
+            "low": list(ids[low]),
+            "contrast": list(gain[high] + gain[low]),
         }
     )

@@ -49,6 +49,12 @@ NAME = "Example"
 OPEN_SLUG = "example"
 ANSWERED_SLUG = "example-answered"
 
+UNSCREENED = "The example is built without anybody who could look; its pictures are simulated scenes."
+UNMATCHED = (
+    "The example's pool is kept small so that it is ready in minutes. It shows how a study is made, "
+    "and nothing is concluded from it."
+)
+
 
 @dataclass
 class ExampleLab:
@@ -142,6 +148,7 @@ class ExampleLab:
                 targets=guides,
                 by=self.by,
                 generator=self.sizes.generator,
+                strengths=self.sizes.strengths or None,
             )
             for prompt in self.sizes.prompts
         ]
@@ -150,12 +157,16 @@ class ExampleLab:
 
     def matched_set(self, part: Progress) -> None:
         matched = MatchedSet.objects.filter(name=NAME).first() or start_matching(
-            name=NAME, batches=Batch.objects.filter(name=NAME), by=self.by, scored_by=Target.Role.GUIDE
+            name=NAME,
+            batches=Batch.objects.filter(name=NAME),
+            by=self.by,
+            scored_by=Target.Role.GUIDE,
+            scenes=self.sizes.scenes_kept,
         )
         self.run(matched.job, part)
         matched.refresh_from_db()
         if not matched.is_frozen:
-            freeze_matched_set(matched_set=matched, by=self.by)
+            freeze_matched_set(matched_set=matched, by=self.by, unscreened_reason=UNSCREENED)
 
     def studies(self, part: Progress) -> None:
         self.study(OPEN_SLUG, "How do these scenes strike you?", ratings=8, choices=8)
@@ -174,11 +185,12 @@ class ExampleLab:
         study = Study.objects.filter(slug=slug).first()
         if study is None:
             asked = self.constructs()
+            matched = MatchedSet.objects.get(name=NAME)
             study = create_study(
                 title=title,
                 slug=slug,
                 by=self.by,
-                matched_set=MatchedSet.objects.get(name=NAME),
+                matched_set=matched,
                 blocks=[
                     BlockSpec("rating", "ratings", asked, ratings),
                     BlockSpec("choice", "choices", asked, choices),
@@ -188,6 +200,7 @@ class ExampleLab:
                 n_lists=self.sizes.lists,
                 permutations=self.sizes.permutations,
                 rehearsal=rehearsal,
+                unmatched_reason="" if matched.matched else UNMATCHED,
             )
             study = freeze(study=study, by=self.by)
         if study.state == Study.State.FROZEN:

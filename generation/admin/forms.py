@@ -20,6 +20,7 @@ from almond.guidance.added.store import defaults_for
 from almond.guidance.generators import known_generators
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.rules import RULES
+from almond.stimuli.pairing.yardsticks import GROUPS
 from encoder.models import Target
 from generation.admin.methods import read_method_settings, setting_help, summaries
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
@@ -174,9 +175,19 @@ class BatchForm(RowForm):
 
 
 class MatchedSetForm(RowForm):
+    held = forms.MultipleChoiceField(
+        label="Held constant",
+        choices=[(name, label) for name, (label, _) in GROUPS.items()],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        required=False,
+        help_text="Within each target, by both yardsticks. None: all, without the scores of the other "
+        "targets where recipes push a target rather than the others. Judges’ scores of the other targets are "
+        "measured but never choose.",
+    )
+
     class Meta:
         model = MatchedSet
-        fields = ["name", "batches", "tolerance", "scored_by"]
+        fields = ["name", "batches", "tolerance", "paired", "scenes", "budget", "scored_by"]
         widgets = {"batches": UnfoldAdminCheckboxSelectMultipleWidget}
 
     def clean(self) -> dict[str, Any]:
@@ -262,6 +273,12 @@ class ImageSetForm(RowForm):
 
 class RematchForm(forms.Form):
     tolerance = forms.FloatField(min_value=0.001, max_value=10)
+    paired = forms.FloatField(min_value=0.001, max_value=100, required=False)
+
+
+class ComparisonForm(forms.Form):
+    image_set = forms.ModelChoiceField(ImageSet.objects.filter(imported_at__isnull=False))
+    column = forms.CharField(required=False)
 
 
 class ScoringForm(forms.Form):

@@ -178,23 +178,31 @@ def _lane(axes: Axes, place: int, sign: int, dots: Sequence[tuple[int, float, st
     )
 
 
-def balance_plot(rows: Iterable[Mapping[str, Any]], tolerance: float) -> SafeString:
-    """Draw standardised differences of low-level features, high minus low: hollow before, filled after."""
-    table = list(rows)
+def balance_plot(
+    rows: Iterable[Mapping[str, Any]], bound: float, *, effect: str = "after", x_title: str = ""
+) -> SafeString:
+    """Draw differences of what is held, high minus low, one dot per target: hollow before, filled after.
+
+    :param effect: ``after`` (mean difference, with ``before``) or ``d_z``, which has no before.
+    """
+    table = [row for row in rows if row.get(effect) is not None]
     features = list(dict.fromkeys(row["feature"] for row in table))
-    values = [float(row[when]) for row in table for when in ("before", "after")]
-    marks = ticks(*padded(values, include=(-tolerance, tolerance)))
-    axes = _rows(len(features), marks, width=460, margin=44, row=24, left=104)
-    shade = _shaded(axes, -tolerance, tolerance, title="tolerance")
+    shown = [("before", "al-hollow", 5.0)] if effect == "after" else []
+    shown.append((effect, "al-dot", 3.5))
+    values = [float(row[column]) for row in table for column, _, _ in shown]
+    marks = ticks(*padded(values, include=(-bound, bound)))
+    axes = _rows(len(features), marks, width=460, margin=44, row=24, left=150)
+    shade = _shaded(axes, -bound, bound, title="bound")
     names = [_row_name(axes, i, feature.replace("_", " ")) for i, feature in enumerate(features)]
     spots = SafeString("")
     for row in table:
         y = axes.y(features.index(row["feature"]))
-        for when, css, radius in (("before", "al-hollow", 5), ("after", "al-dot", 3.5)):
-            title = f"{row['intended_target']}, {when}: {float(row[when]):+.3f}"
-            spots += dot(axes.x(float(row[when])), y, radius, css, title)
-    parts = [shade, axes.x_grid(marks), *names, spots, axes.x_title("high − low (SD of the pool)")]
-    return picture(axes, "balance of low-level features before and after matching", parts)
+        for column, css, radius in shown:
+            title = f"{row['intended_target']}, {column.replace('_', ' ')}: {float(row[column]):+.3f}"
+            spots += dot(axes.x(float(row[column])), y, radius, css, title)
+    title = x_title or "high − low (SD of the pool)"
+    parts = [shade, axes.x_grid(marks), *names, spots, axes.x_title(title)]
+    return picture(axes, f"balance of what is held, before and after matching: {title}", parts)
 
 
 def scatter(points: Sequence[tuple[float, float, str]], *, x_title: str, y_title: str) -> SafeString:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from encoder.models import Target
 from generation.models import MatchedPair, MatchedSet, Stimulus, score_difference
@@ -110,26 +111,30 @@ def pairs_by_target(matched_set: MatchedSet) -> dict[str, list[PairView]]:
 
 @dataclass(frozen=True)
 class BalanceCell:
-    """One feature within one target: high minus low before and after matching, in SD of the pool."""
+    """One quantity within one target: high minus low before and after matching, in SD of the pool, and d_z.
+
+    ``d_z`` is None in sets that were measured by one yardstick, or whose pairs are fewer than two.
+    """
 
     before: float
     after: float
+    d_z: float | None
     within: bool
 
 
-def balance_table(matched_set: MatchedSet) -> tuple[list[str], list[tuple[str, list[BalanceCell]]]]:
-    """Return the targets as columns, and per feature a row of cells."""
+def balance_table(matched_set: MatchedSet) -> tuple[list[str], list[tuple[str, list[BalanceCell | None]]]]:
+    """Return the targets as columns, and per quantity a row of cells; None for a target's own score."""
     targets = sorted({row["intended_target"] for row in matched_set.balance})
-    limit = matched_set.tolerance + 1e-9
     cells = {
         (row["feature"], row["intended_target"]): BalanceCell(
-            row["before"], row["after"], abs(row["after"]) <= limit
+            row["before"], row["after"], row.get("d_z"), bool(row.get("within"))
         )
         for row in matched_set.balance
     }
     features = dict.fromkeys(row["feature"] for row in matched_set.balance)
     table = [
-        (feature.replace("_", " "), [cells[feature, target] for target in targets]) for feature in features
+        (feature.replace("_", " "), [cells.get((feature, target)) for target in targets])
+        for feature in features
     ]
     return targets, table
 
@@ -141,3 +146,13 @@ def norm_points(stimuli: Iterable[Stimulus], norm: str, score: str) -> list[tupl
         for image in stimuli
         if image.norms.get(norm) is not None and score in image.scores
     ]
+
+
+def equivalence_counts(tests: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int, list[str]]]:
+    """Return per target how many quantities were shown to be equivalent, of how many, and the others."""
+    counts = []
+    for target in sorted({str(row["target"]) for row in tests}):
+        own = [row for row in tests if row["target"] == target]
+        open_ones = [str(row["feature"]).replace("_", " ") for row in own if not row["equivalent"]]
+        counts.append((target, len(own) - len(open_ones), len(own), open_ones))
+    return counts

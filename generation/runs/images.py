@@ -10,7 +10,7 @@ from almond.guidance.backends.load import load_generator
 from almond.guidance.recipe import Recipe as ImageRecipe
 from almond.guidance.sampler import Generated
 from almond.guidance.sampler import generate as generate_images
-from almond.progress import Part
+from almond.progress import Part, Progress
 from almond.stimuli.images import png_bytes
 from almond.targets.scorer import Scorer
 from encoder.runs.features import load_scorer
@@ -23,12 +23,17 @@ from jobs.services.execution import RunningJob
 def generate(job: RunningJob) -> dict[str, Any]:
     """Make every image of a batch that does not exist yet; each is stored as soon as it is made."""
     batch = Batch.objects.get(pk=job.arguments["batch"])
+    return {"made": make_missing(job, batch, job), "images": batch.stimuli.count()}
+
+
+def make_missing(job: RunningJob, batch: Batch, progress: Progress) -> int:
+    """Make the images of a batch that do not exist yet, within any job; returns how many were made."""
     recipes = list(batch.recipes.order_by("pk"))
     made = 0
     for number, recipe in enumerate(recipes):
-        part = Part(job, number / len(recipes), (number + 1) / len(recipes))
+        part = Part(progress, number / len(recipes), (number + 1) / len(recipes))
         made += _generate_recipe(job, batch, recipe, part)
-    return {"made": made, "images": batch.stimuli.count()}
+    return made
 
 
 def _generate_recipe(job: RunningJob, batch: Batch, recipe: Recipe, part: Part) -> int:

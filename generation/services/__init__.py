@@ -1,27 +1,44 @@
 """Every change to recipes, stimuli and matched sets: audited, atomic, long work handed to jobs."""
 
 from generation.services.batches import keep_generated, resume_batch, start_batch
+from generation.services.comparing import keep_comparison, start_comparison
 from generation.services.files import keep_bytes, keep_upload
+from generation.services.growing import add_round, own_batch, round_size
 from generation.services.image_sets import import_image_set, keep_images, retry_import
-from generation.services.matching import freeze_matched_set, keep_pairs, rematch, start_matching
+from generation.services.matching import (
+    freeze_matched_set,
+    keep_measures,
+    keep_pairs,
+    rematch,
+    start_matching,
+)
 from generation.services.recipes import create_recipe
 from generation.services.scoring import keep_scores, scoring_job, start_scoring
+from generation.services.screening import screen_images, to_screen
 
 __all__ = [
+    "add_round",
     "create_recipe",
     "freeze_matched_set",
     "import_image_set",
     "keep_bytes",
+    "keep_comparison",
     "keep_generated",
     "keep_images",
+    "keep_measures",
     "keep_pairs",
     "keep_scores",
     "keep_upload",
+    "own_batch",
     "rematch",
     "resume_batch",
     "retry_import",
+    "round_size",
     "scoring_job",
+    "screen_images",
     "start_batch",
+    "start_comparison",
     "start_matching",
     "start_scoring",
+    "to_screen",
 ]

@@ -15,6 +15,7 @@ from almond.guidance.generators import GENERATORS, known_generators
 from almond.guidance.methods import setting_problems
 from almond.guidance.objectives import OBJECTIVES
 from almond.guidance.rules import RULES
+from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups
 from almond.world.prompts import parse_prompt
 from encoder.models import Target
 from generation.models import Batch
@@ -110,6 +111,15 @@ def check_tolerance(tolerance: float) -> None:
     """Check a tolerance of matching: above 0, in standard deviations of the pool."""
     if not (math.isfinite(tolerance) and tolerance > 0):
         raise InputError("tolerance", f"is {tolerance}", "a number above 0, in standard deviations")
+
+
+def check_yardsticks(*, tolerance: float, paired: float, held: Sequence[str]) -> tuple[str, ...]:
+    """Return the groups of quantities held; an ``InputError`` for a wrong bound or an unknown group."""
+    check_tolerance(tolerance)
+    Yardsticks(tolerance, paired)
+    if not math.isfinite(paired):
+        raise InputError("paired", f"is {paired}", "a bound of d_z above 0")
+    return check_groups(held)
 
 
 def check_source(path: Path, what: str) -> Path:

@@ -71,7 +71,7 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
     search_fields = ["title", "slug", "plan_digest"]
     prepopulated_fields = {"slug": ["title"]}
     fieldsets = [
-        (None, {"fields": ["title", "slug", ("matched_set", "image_set"), "rehearsal"]}),
+        (None, {"fields": ["title", "slug", ("matched_set", "image_set"), "unmatched_reason", "rehearsal"]}),
         (
             "Participants",
             {
@@ -95,7 +95,9 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
 
     @display(description="images")
     def source(self, row: Study) -> str:
-        return str(row.matched_set or row.image_set or "none yet")
+        if row.matched_set is not None:
+            return f"{row.matched_set} ({row.matched_set.verdict})"
+        return str(row.image_set or "none yet")
 
     def get_inline_instances(self, request: HttpRequest, obj: Study | None = None) -> list[DraftInline]:
         inlines = super().get_inline_instances(request, obj)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from almond.design.matching import PlannedMatching
 from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.errors import InputError
@@ -39,6 +40,7 @@ def build_plan(study: Study) -> StudyPlan:
             "primary": tests,
             "exclusions": [row.to_json() for row in study.exclusions.order_by("order", "pk")],
         },
+        **matching_of(study),
         "preregistration": preregistration_of(study, planned, constructs, tests, (stimuli, pairs)),
     }
     return read(StudyPlan, fields, source=f"study plan {study.title!r}")
@@ -68,6 +70,37 @@ def distinct_images(study: Study) -> list[Stimulus]:
             f"image {missing[0]}", f"its file {missing[0].path} is gone", "the file as it was made"
         )
     return images
+
+
+def matching_of(study: Study) -> dict[str, Any]:
+    """Return the plan's part about the matching of the pairs; empty for natural images.
+
+    :raises InputError: a set that is not matched, and no written reason why it is shown.
+    """
+    matched_set = study.matched_set
+    if matched_set is None:
+        return {}
+    reason = study.unmatched_reason.strip()
+    if not matched_set.matched and not reason:
+        missed = f" for {', '.join(matched_set.missed)}" if matched_set.missed else ""
+        raise InputError(
+            f"matched set {matched_set.name!r}",
+            f"is not matched{missed}",
+            "a set that keeps both yardsticks, or the reason in “reason for an unmatched set”",
+        )
+    difference, effect = matched_set.worst
+    part = PlannedMatching(
+        name=matched_set.name,
+        matched=bool(matched_set.matched),
+        tolerance=matched_set.tolerance,
+        d_z=matched_set.paired,
+        worst_difference=difference,
+        worst_d_z=effect,
+        held=tuple(matched_set.held),
+        missed=tuple(matched_set.missed),
+        reason=None if matched_set.matched else reason,
+    )
+    return {"matching": part}
 
 
 def constructs_of(blocks: Sequence[Block]) -> list[Construct]:

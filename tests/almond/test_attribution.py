@@ -12,6 +12,7 @@ from torch import nn
 
 from almond.attribution.explained import (
     Explained,
+    absent,
     explained_target,
     network_of,
     with_shuffled_weights,

@@ -60,7 +60,7 @@ def brute_force(pool: pd.DataFrame, target: str, tolerance: float) -> tuple[floa
 @pytest.mark.parametrize("tolerance", [0.4, 5.0])
 def test_the_choice_is_the_one_brute_force_finds(seed: int, tolerance: float) -> None:
     pool = make_pool(seed, scenes=2)
-    found = choose_pairs(pool, tolerance=tolerance, features=FEATURES)
+    found = choose_pairs(pool, tolerance=tolerance, paired=np.inf, features=FEATURES)
     for target in TARGETS:
         wanted = brute_force(pool, target, found.reached[target])
         assert wanted is not None
@@ -74,7 +74,7 @@ def test_the_choice_is_the_one_brute_force_finds(seed: int, tolerance: float) ->
 
 def test_every_cell_has_one_high_and_one_low_and_the_order_of_the_pool_does_not_matter() -> None:
     pool = make_pool(3, scenes=4)
-    found = choose_pairs(pool, tolerance=0.5, features=FEATURES)
+    found = choose_pairs(pool, tolerance=0.5, paired=np.inf, features=FEATURES)
     assert len(found.pairs) == 8
     by_id = {row["stimulus_id"]: row for row in pool.to_dict(orient="records")}
     for pair in found.pairs.itertuples():
@@ -82,12 +82,14 @@ def test_every_cell_has_one_high_and_one_low_and_the_order_of_the_pool_does_not_
             row = by_id[str(side)]
             assert (row["base_scene"], row["intended_target"]) == (pair.base_scene, pair.intended_target)
             assert row["direction"] == direction
-    shuffled = choose_pairs(pool.sample(frac=1, random_state=1), tolerance=0.5, features=FEATURES)
+    shuffled = choose_pairs(
+        pool.sample(frac=1, random_state=1), tolerance=0.5, paired=np.inf, features=FEATURES
+    )
     pd.testing.assert_frame_equal(found.pairs, shuffled.pairs)
 
 
 def test_an_unreachable_tolerance_is_widened_and_reported() -> None:
-    found = choose_pairs(make_pool(5), tolerance=1e-4, features=FEATURES)
+    found = choose_pairs(make_pool(5), tolerance=1e-4, paired=np.inf, features=FEATURES)
     assert found.relaxed
     assert all(value > 1e-4 for name, value in found.reached.items() if name in found.relaxed)
     assert set(found.to_json()["relaxed"]) == set(found.relaxed)
@@ -96,14 +98,14 @@ def test_an_unreachable_tolerance_is_widened_and_reported() -> None:
 def test_when_nothing_can_be_balanced_the_best_contrast_is_chosen_and_said_so() -> None:
     pool = make_pool(6)
     pool["luminance"] = np.where(pool["direction"] > 0, 1.0, 0.0)
-    found = choose_pairs(pool, tolerance=1e-4, features=FEATURES)
+    found = choose_pairs(pool, tolerance=1e-4, paired=np.inf, features=FEATURES)
     assert set(found.reached.values()) == {np.inf}
     assert found.contrast_shares == pytest.approx(dict.fromkeys(TARGETS, 1.0))
     assert found.to_json()["reached"] == dict.fromkeys(TARGETS, None)
 
 
 def test_matching_keeps_contrast_and_removes_the_difference_in_luminance() -> None:
-    found = choose_pairs(make_pool(7, scenes=6, each=5), tolerance=0.1, features=FEATURES)
+    found = choose_pairs(make_pool(7, scenes=6, each=5), tolerance=0.1, paired=np.inf, features=FEATURES)
     table = found.balance[found.balance["feature"] == "luminance"]
     assert (table["before"] > 0.8).all()
     assert table["after"].abs().max() <= max(found.reached.values()) + 1e-9
@@ -113,7 +115,7 @@ def test_matching_keeps_contrast_and_removes_the_difference_in_luminance() -> No
 def test_own_contrasts_decide_what_is_large() -> None:
     pool = make_pool(8)
     contrasts = {"LB": {"LB": 1.0}, "CM": {"CM": 1.0}}
-    found = choose_pairs(pool, tolerance=50.0, features=FEATURES, contrasts=contrasts)
+    found = choose_pairs(pool, tolerance=50.0, paired=np.inf, features=FEATURES, contrasts=contrasts)
     part = pool[(pool["intended_target"] == "LB") & (pool["direction"] > 0)]
     best = part.loc[part.groupby("base_scene")["score_LB"].idxmax(), "stimulus_id"]
     assert set(best) == set(found.pairs.loc[found.pairs["intended_target"] == "LB", "high"])
@@ -143,25 +145,25 @@ def test_bad_pools_are_refused() -> None:
 
 def test_a_picture_is_shared_by_targets_only_where_nothing_else_is_left() -> None:
     pool = make_pool(4).assign(image_sha256=lambda rows: rows["stimulus_id"])
-    free = choose_pairs(pool, tolerance=5.0, features=FEATURES).pairs.set_index(
+    free = choose_pairs(pool, tolerance=5.0, paired=np.inf, features=FEATURES).pairs.set_index(
         ["base_scene", "intended_target"]
     )
     # The best low image of LB is, to the byte, the best low image of CM.
     shared = [free.loc[("scene 0", target), "low"] for target in TARGETS]
     pool.loc[pool["stimulus_id"].isin(shared), "image_sha256"] = "one picture"
-    found = choose_pairs(pool, tolerance=5.0, features=FEATURES).pairs
+    found = choose_pairs(pool, tolerance=5.0, paired=np.inf, features=FEATURES).pairs
     taken = {*found["high"], *found["low"]}
     assert len(taken & set(shared)) == 1
     only = pool["stimulus_id"].isin(shared) | (pool["base_scene"] != "scene 0") | (pool["direction"] == 1)
-    left = choose_pairs(pool[only], tolerance=5.0, features=FEATURES).pairs
+    left = choose_pairs(pool[only], tolerance=5.0, paired=np.inf, features=FEATURES).pairs
     assert set(shared) <= {*left["high"], *left["low"]}
 
 
 def test_a_pair_never_shows_one_picture_twice() -> None:
     pool = make_pool(5).assign(image_sha256=lambda rows: rows["stimulus_id"])
-    pairs = choose_pairs(pool, tolerance=5.0, features=FEATURES).pairs
+    pairs = choose_pairs(pool, tolerance=5.0, paired=np.inf, features=FEATURES).pairs
     first = pairs[(pairs["base_scene"] == "scene 1") & (pairs["intended_target"] == "LB")].iloc[0]
     pool.loc[pool["stimulus_id"].isin([first["high"], first["low"]]), "image_sha256"] = "one picture"
-    again = choose_pairs(pool, tolerance=5.0, features=FEATURES).pairs
+    again = choose_pairs(pool, tolerance=5.0, paired=np.inf, features=FEATURES).pairs
     chosen = again[(again["base_scene"] == "scene 1") & (again["intended_target"] == "LB")].iloc[0]
     assert {chosen["high"], chosen["low"]} != {first["high"], first["low"]}

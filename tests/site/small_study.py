@@ -146,7 +146,13 @@ def make_study(
 ) -> Study:
     """A study of two blocks over a matched set of three scenes and two targets, brought to a state."""
     constructs = list(Construct.objects.order_by("name")) or make_constructs()
-    settings = {"title": "How scenes strike you", "slug": "scenes", "participants_planned": 8, "n_lists": 4}
+    settings = {
+        "title": "How scenes strike you",
+        "slug": "scenes",
+        "participants_planned": 8,
+        "n_lists": 4,
+        "unmatched_reason": "Pairs of a test, made without matching.",
+    }
     study = services.create_study(
         **{**settings, **fields},
         matched_set=matched_set or make_matched_set(),

@@ -34,7 +34,9 @@ def home(tmp_path: Path, settings: Any) -> Path:
 @pytest.fixture
 def matched(db: None) -> MatchedSet:
     batch = full_batch()
-    found = services.start_matching(name="pairs", batches=[batch], tolerance=0.5, by=None)
+    found = services.start_matching(
+        name="pairs", batches=[batch], tolerance=0.5, held=["lowlevel", "quality"], by=None
+    )
     assert found.job is not None
     assert run_now(found.job).state == "done"
     found.refresh_from_db()
@@ -175,7 +177,10 @@ def test_pairs_stand_side_by_side_with_their_balance(staff_client: Any, matched:
         assert pair.high.url in text
         assert pair.low.url in text
     assert "median red" in text
-    assert "balance of low-level features before and after matching" in text
+    assert "balance of what is held, before and after matching" in text
+    assert "sharpness" in text
+    assert "Not matched for" in text
+    assert "more seeds" in text or "More seeds" in text
 
 
 def test_a_set_is_frozen_by_post_and_then_stays(staff_client: Any, matched: MatchedSet) -> None:
@@ -187,9 +192,12 @@ def test_a_set_is_frozen_by_post_and_then_stays(staff_client: Any, matched: Matc
     assert staff_client.post(rematch, {"tolerance": "0.7"}).status_code == 302
     matched.refresh_from_db()
     assert matched.tolerance == 0.7
-    assert staff_client.post(freeze).status_code == 302
+    refused = staff_client.post(freeze, follow=True)
+    assert "were not screened" in refused.content.decode()
+    assert staff_client.post(freeze, {"unscreened_reason": "a test"}).status_code == 302
     matched.refresh_from_db()
     assert matched.is_frozen
+    assert "a test" in page(staff_client, "matchedset", matched)
     after = staff_client.post(rematch, {"tolerance": "0.9"}, follow=True)
     assert "is frozen" in after.content.decode()
     matched.refresh_from_db()
@@ -198,7 +206,7 @@ def test_a_set_is_frozen_by_post_and_then_stays(staff_client: Any, matched: Matc
 
 def test_matching_starts_from_the_form(staff_client: Any) -> None:
     batch = full_batch()
-    form = {"name": "m", "batches": [batch.pk], "tolerance": "0.2", "scored_by": "judge"}
+    form = {"name": "m", "batches": [batch.pk], "tolerance": "0.2", "paired": "0.3", "scored_by": "judge"}
     response = staff_client.post(reverse("admin:generation_matchedset_add"), form)
     matched = MatchedSet.objects.get()
     assert response["Location"] == reverse("admin:generation_matchedset_change", args=[matched.pk])

@@ -11,7 +11,8 @@ from almond.digest import digest_file
 from almond.encoding.features.kinds.world import open_world
 from almond.errors import Cancelled
 from almond.pictures.reading import read_image
-from almond.stimuli.lowlevel import NAMES, measure
+from almond.stimuli.lowlevel import measure
+from almond.stimuli.pairing.yardsticks import held_columns
 from almond.targets.target import load_target, scores
 from encoder.models import Target
 from generation import services
@@ -168,7 +169,7 @@ def test_a_cancelled_batch_keeps_what_it_made(batch: Batch, monkeypatch: pytest.
 
 def test_matching_pairs_every_scene_and_target(db: None) -> None:
     batch = full_batch(strengths=[1.0, 2.0, 3.0], seeds=[1, 2, 3, 4])
-    matched = services.start_matching(name="m", batches=[batch], tolerance=5.0, by=None)
+    matched = services.start_matching(name="m", batches=[batch], tolerance=5.0, paired=50.0, by=None)
     finished(matched.job)
     matched.refresh_from_db()
     assert {(pair.base_scene, pair.target) for pair in matched.pairs.all()} == {
@@ -178,7 +179,11 @@ def test_matching_pairs_every_scene_and_target(db: None) -> None:
         assert (pair.high.direction, pair.low.direction) == (1, -1)
         assert (pair.high.strength, pair.low.strength) == (3.0, 3.0)
         assert pair.high.intended_target == pair.low.intended_target == pair.target
-    assert {row["feature"] for row in matched.balance} == set(NAMES)
+    # The recipe pushes a target rather than the others, so that the others' scores are not held.
+    assert {row["feature"] for row in matched.balance} == set(
+        held_columns(("lowlevel", "quality", "likeness"))
+    )
+    assert matched.verdict == "matched"
     assert set(matched.reached) == {"LB", "CM", "SF"}
     assert matched.kept["LB"] == pytest.approx(1.0)
 
@@ -188,6 +193,7 @@ def test_matching_uses_the_scores_of_the_chosen_kind(db: None) -> None:
     stimuli = list(batch.stimuli.all())
     guides, judges = pool_of(stimuli, judged=False), pool_of(stimuli, judged=True)
     assert list(guides["score_LB"] * 0.5) == list(judges["score_LB"])
+    assert list(guides["score_LB_judge"]) == list(judges["score_LB"])
     scores = {name for name in map(str, judges) if name.startswith("score_")}
     assert scores == {"score_LB", "score_CM", "score_SF"}
 

@@ -192,9 +192,12 @@ def test_a_frozen_set_never_changes(experimenter: Any) -> None:
     keep_one_pair(matched, batch)
     keep_one_pair(matched, batch)
     assert matched.pairs.count() == 1
-    services.freeze_matched_set(matched_set=matched, by=experimenter)
+    with pytest.raises(InputError, match="2 of its images were not screened"):
+        services.freeze_matched_set(matched_set=matched, by=experimenter)
+    services.freeze_matched_set(matched_set=matched, by=experimenter, unscreened_reason="a test")
     services.freeze_matched_set(matched_set=matched, by=experimenter)
     assert matched.is_frozen
+    assert matched.unscreened_reason == "a test"
     assert matched.frozen_by == experimenter
     assert AuditEvent.objects.filter(verb="freeze").count() == 1
     with pytest.raises(InputError, match="is frozen"):

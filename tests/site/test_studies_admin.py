@@ -34,6 +34,7 @@ def study_form(**changes: Any) -> dict[str, Any]:
     fields = {
         "title": "From the form",
         "slug": "from-the-form",
+        "unmatched_reason": "Pairs of a test, made without matching.",
         "participants_planned": 4,
         "n_lists": 2,
         "timeout_minutes": 60,

@@ -72,8 +72,14 @@ def plan_texts(plan: StudyPlan) -> dict[str, str]:
         "stopping": _stopping_text(plan, stated),
         "inference": _inference_text(plan, stated),
         "exclusions": "\n".join([*filter(None, [texts["exclusions"]]), *_exclusion_texts(plan)]),
+        "manipulated": "\n".join(filter(None, [texts["manipulated"], matching_sentence(plan)])),
     }
     return {name: {**texts, **own}[name] for name in FIELDS}
+
+
+def matching_sentence(plan: StudyPlan) -> str:
+    """Write whether the pairs of a plan are matched, and why they are shown if not; empty without any."""
+    return plan.matching.words() if plan.matching is not None else ""
 
 
 def hypothesis_text(row: Hypothesis, plan: StudyPlan) -> str:

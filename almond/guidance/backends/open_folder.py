@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -205,8 +206,7 @@ def load_family(
 
 def make_quantisation(weights: str, precision: str) -> Any:
     """Return diffusers' configuration of weights in 8 or 4 bits, through which gradients pass."""
-    import diffusers
-
+    diffusers: Any = importlib.import_module("diffusers")
     package = PACKAGES[weights]
     if not has_module(package):
         raise InputError("weights", f"{weights} needs the package {package}", f"pip install {package}")

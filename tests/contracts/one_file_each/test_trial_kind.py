@@ -182,6 +182,7 @@ def live_study(**fields: Any) -> Study:
         participants_planned=4,
         n_lists=2,
         matched_set=make_matched_set(),
+        unmatched_reason="Pairs of a test, made without matching.",
         blocks=[BlockSpec("agreement", "agreements", constructs[:1], 3)],
         by=None,
         **fields,

@@ -1,0 +1,219 @@
+"""Both yardsticks, scenes left out, what binds, what would help, and pools that are drawn until it holds."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from almond.errors import InputError
+from almond.progress import Progress, Silent
+from almond.stimuli.matching import MatchedPairs, checked_pool, choose_pairs, matching_task
+from almond.stimuli.pairing.binding import binding_constraints
+from almond.stimuli.pairing.feasibility import CurvePoint, feasibility_curves, times_needed
+from almond.stimuli.pairing.growing import grow_pool
+from almond.stimuli.pairing.tightening import paired_dz
+from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups, held_columns
+from tests.almond.test_stimuli_matching import FEATURES, TARGETS, make_pool
+
+
+def differences(pool: pd.DataFrame, pairs: pd.DataFrame, feature: str) -> np.ndarray:
+    """High minus low of every pair, straight from the table."""
+    values = pool.set_index("stimulus_id")[feature]
+    return values.loc[pairs["high"]].to_numpy() - values.loc[pairs["low"]].to_numpy()
+
+
+def test_d_z_is_the_t_of_a_paired_test_over_the_root_of_n() -> None:
+    values = np.random.default_rng(0).normal(0.2, 1.0, (9, 3))
+    expected = stats.ttest_1samp(values, 0.0).statistic / np.sqrt(9)
+    np.testing.assert_allclose(paired_dz(values), expected)
+    assert paired_dz(np.zeros((4, 1)))[0] == 0.0
+    assert paired_dz(np.full((4, 1), 2.0))[0] == np.inf
+    assert np.isnan(paired_dz(np.ones((1, 1)))[0])
+
+
+def test_both_yardsticks_hold_on_the_pictures_that_were_chosen() -> None:
+    """Measured from the table, not from what the programme says of itself; one alone leaves a large d_z."""
+    pool = make_pool(11, scenes=14, each=6)
+    both = choose_pairs(pool, scenes=10, features=FEATURES)
+    one = choose_pairs(pool, scenes=10, paired=np.inf, features=FEATURES)
+    assert both.is_matched
+    effects = {"both": [], "one": []}
+    for name, found in (("both", both), ("one", one)):
+        for target, feature in itertools.product(TARGETS, FEATURES):
+            gap = differences(pool, found.pairs[found.pairs["intended_target"] == target], feature)
+            assert len(gap) == 10
+            assert abs(gap.mean()) / pool[feature].std(ddof=0) <= 0.1 + 1e-6
+            effects[name].append(abs(gap.mean()) / gap.std(ddof=1))
+            row = found.balance.set_index(["intended_target", "feature"]).loc[(target, feature)]
+            assert row["d_z"] == pytest.approx(gap.mean() / gap.std(ddof=1))
+            assert row["after"] == pytest.approx(gap.mean() / pool[feature].std(ddof=0))
+    assert max(effects["both"]) <= 0.3 + 1e-6
+    assert min(both.contrast_shares.values()) > 0.6
+    assert both.pairs["contrast"].sum() <= one.pairs["contrast"].sum() + 1e-9
+
+
+def test_scenes_drop_out_as_brute_force_drops_them() -> None:
+    """Two of three scenes, every choice of pictures looked at."""
+    pool = make_pool(12, scenes=3, each=2)
+    found = choose_pairs(pool, tolerance=0.4, paired=np.inf, features=FEATURES, scenes=2)
+    spread = pool[list(FEATURES)].std(ddof=0)
+    for target, other in zip(TARGETS, TARGETS[::-1], strict=True):
+        part = pool[pool["intended_target"] == target]
+        best = -np.inf
+        for scenes in itertools.combinations(sorted(part["base_scene"].unique()), 2):
+            cells = [
+                part[(part["base_scene"] == scene) & (part["direction"] == direction)]
+                for scene in scenes
+                for direction in (1, -1)
+            ]
+            for picks in itertools.product(*(range(len(cell)) for cell in cells)):
+                rows = pd.concat([cell.iloc[[pick]] for cell, pick in zip(cells, picks, strict=True)])
+                signed = rows[list(FEATURES)].mul(rows["direction"], axis=0).sum() / 2 / spread
+                if signed.abs().max() <= found.reached[target]:
+                    gain = (rows["direction"] * (rows[f"score_{target}"] - rows[f"score_{other}"])).sum()
+                    best = max(best, float(gain))
+        chosen = found.pairs[found.pairs["intended_target"] == target]
+        assert chosen["base_scene"].nunique() == len(chosen) == 2
+        assert chosen["contrast"].sum() == pytest.approx(best, rel=1e-3)
+
+
+def test_scenes_without_both_directions_are_never_kept_and_too_few_are_an_error() -> None:
+    pool = make_pool(13, scenes=4)
+    gone = (pool["base_scene"] == "scene 1") & (pool["direction"] < 0)
+    found = choose_pairs(pool[~gone], scenes=3, tolerance=5.0, paired=np.inf, features=FEATURES)
+    assert "scene 1" not in set(found.pairs["base_scene"])
+    with pytest.raises(InputError, match="3 base scenes with a high and a low image, 4 are wanted"):
+        choose_pairs(pool[~gone], scenes=4, features=FEATURES)
+
+
+def test_judges_are_measured_but_take_no_part_in_the_choice() -> None:
+    """Off-target scores by guides are bounded; those by judges may be anything and change no pair."""
+    pool = make_pool(14, scenes=7, each=4)
+    rng = np.random.default_rng(5)
+    for name in TARGETS:
+        pool[f"score_{name}_judge"] = pool["direction"] * 2.0 + rng.normal(size=len(pool))
+    held = choose_pairs(pool, features=FEATURES, off_target=True, scenes=5)
+    plain = choose_pairs(
+        pool.drop(columns=[f"score_{name}_judge" for name in TARGETS]),
+        features=FEATURES,
+        off_target=True,
+        scenes=5,
+    )
+    pd.testing.assert_frame_equal(held.pairs, plain.pairs)
+    judged = held.balance[held.balance["group"] == "off_target_judged"]
+    assert set(judged["feature"]) == {"score_LB_judge", "score_CM_judge"}
+    assert not judged["within"].any()
+    assert not held.is_matched
+    assert plain.is_matched
+    guided = plain.balance[plain.balance["group"] == "off_target"]
+    assert guided["after"].abs().max() <= 0.1 + 1e-6
+
+
+def test_the_quantity_that_binds_is_named_by_its_yardstick() -> None:
+    pool = make_pool(15, scenes=8, each=4)
+    pool["contrast"] = np.where(pool["direction"] > 0, 0.5, 0.1) + 0.01 * pool["contrast"]
+    task = matching_task(checked_pool(pool, FEATURES, every_scene=True), "LB", FEATURES, scenes=None)
+    binding = binding_constraints(task.programme, target="LB", names=FEATURES, yardsticks=Yardsticks())
+    assert [row.feature for row in binding] == ["contrast"]
+    assert binding[0].yardstick == "mean difference"
+    # Every pair differs by about two standard deviations: the excess over .1 SD is known beforehand.
+    assert binding[0].excess == pytest.approx(2.0 / 0.1 - 1, rel=0.05)
+    assert "contrast binds" in binding[0].words()
+    easy = matching_task(
+        checked_pool(make_pool(11, scenes=14, each=6), FEATURES, every_scene=False), "LB", FEATURES, scenes=8
+    )
+    assert not binding_constraints(easy.programme, target="LB", names=FEATURES, yardsticks=Yardsticks())
+
+
+def test_a_larger_pool_reaches_a_smaller_tolerance_and_the_advice_counts_seeds() -> None:
+    pool = make_pool(16, scenes=12, each=2)
+    settings = {"yardsticks": Yardsticks(0.05, 0.15), "features": FEATURES, "scenes": 9, "shares": (0.34, 1)}
+    curves = feasibility_curves(pool, **settings)
+    assert [curve.target for curve in curves] == sorted(TARGETS)
+    for curve in curves:
+        assert [point.scenes for point in curve.points] == [4, 12]
+        small, large = (point.factor for point in curve.points)
+        assert small >= large > 1
+        assert curve.binding
+        told = "no gain in this pool" if curve.times is None else f"About {curve.times:.1f} times as many"
+        assert told in curve.advice()
+    assert any(curve.times is not None and curve.times > 1 for curve in curves)
+    again = feasibility_curves(pool.sample(frac=1, random_state=1), **settings)
+    assert [curve.to_json() for curve in again] == [curve.to_json() for curve in curves]
+
+
+def test_the_line_through_the_sizes_meets_one_where_the_law_says() -> None:
+    """Factors that fall as 1 over the number of scenes: four times as many divide by four."""
+    points = [CurvePoint(size, 10 * size, 48.0 / size) for size in (3, 6, 12)]
+    assert times_needed(points) == pytest.approx(4.0)
+    assert times_needed([CurvePoint(3, 30, 4.0), CurvePoint(6, 60, 4.0)]) is None
+    assert times_needed([CurvePoint(6, 60, 4.0)]) is None
+    assert times_needed([CurvePoint(3, 30, 4.0), CurvePoint(6, 60, np.inf)]) is None
+
+
+def choose(pool: pd.DataFrame, progress: Progress) -> MatchedPairs:
+    return choose_pairs(pool, scenes=6, features=FEATURES, progress=progress)
+
+
+def renamed(pool: pd.DataFrame, number: int) -> pd.DataFrame:
+    return pool.assign(
+        stimulus_id=[f"r{number}-{name}" for name in pool["stimulus_id"]],
+        base_scene=[f"r{number}-{name}" for name in pool["base_scene"]],
+    )
+
+
+def test_a_pool_grows_until_it_is_matched_and_no_further() -> None:
+    drawn: list[int] = []
+
+    def draw(number: int, progress: Progress) -> pd.DataFrame:
+        drawn.append(number)
+        return renamed(make_pool(30 + number, scenes=6, each=4), number)
+
+    start = make_pool(17, scenes=6, each=1)
+    size = len(make_pool(30, scenes=6, each=4))
+    grown = grow_pool(
+        start, draw, choose=choose, budget=1000, round_pictures=lambda number: size, progress=Silent()
+    )
+    assert grown.ended == "matched"
+    assert grown.pairs.is_matched
+    assert grown.rounds[0].missed
+    assert drawn == list(range(1, len(drawn) + 1)) == [row.number for row in grown.rounds[1:]]
+    assert len(grown.pool) == len(start) + len(drawn) * size
+    at_once = choose(grown.pool, Silent())
+    pd.testing.assert_frame_equal(at_once.pairs, grown.pairs.pairs)
+
+
+def test_a_pool_stops_before_its_budget_and_where_nothing_is_left() -> None:
+    start = make_pool(17, scenes=6, each=1)
+
+    def nothing(number: int, progress: Progress) -> pd.DataFrame:
+        return start.iloc[:0]
+
+    def forbidden(number: int, progress: Progress) -> pd.DataFrame:
+        raise AssertionError("the budget was over")
+
+    rounds = {"choose": choose, "progress": Silent()}
+    empty = grow_pool(start, nothing, budget=1000, round_pictures=lambda n: 10, **rounds)
+    assert (empty.ended, len(empty.rounds)) == ("exhausted", 1)
+    short = grow_pool(start, forbidden, budget=len(start) + 9, round_pictures=lambda n: 10, **rounds)
+    assert short.ended == "budget"
+    assert "not matched for" in short.rounds[0].words()
+    with pytest.raises(InputError, match="was drawn again"):
+        grow_pool(start, lambda n, p: start, budget=1000, round_pictures=lambda n: 10, **rounds)
+
+
+def test_wrong_bounds_and_groups_are_refused() -> None:
+    for bounds in ((0.0, 0.3), (np.nan, 0.3), (np.inf, 0.3), (0.1, 0.0), (0.1, np.nan)):
+        with pytest.raises(InputError):
+            Yardsticks(*bounds)
+    with pytest.raises(InputError, match="'size' is not known"):
+        check_groups(["lowlevel", "size"])
+    with pytest.raises(InputError, match="no group"):
+        check_groups([])
+    assert held_columns(["likeness", "quality"])[:2] == ("sharpness", "saturation")
+    assert not Yardsticks().holds(0.05, None)
+    assert Yardsticks(0.1, np.inf).holds(0.05, None)
