@@ -119,10 +119,15 @@ def _checks(matched: MatchedSet, grown: GrownPool, progress: Progress) -> dict[s
     held = held_columns(matched.held)
     curves = []
     if not grown.pairs.is_matched:
-        off_target = "off_target" in matched.held
-        settings = {"features": held, "off_target": off_target, "scenes": matched.scenes}
         curves = list(
-            feasibility_curves(grown.pool, yardsticks=matched.yardsticks, progress=progress, **settings)
+            feasibility_curves(
+                grown.pool,
+                yardsticks=matched.yardsticks,
+                features=held,
+                off_target="off_target" in matched.held,
+                scenes=matched.scenes,
+                progress=progress,
+            )
         )
     return {
         "ended": grown.ended,

@@ -40,7 +40,7 @@ def add_round(*, matched_set: MatchedSet, by: User | None) -> Batch:
     batch = own_batch(matched_set)
     if batch is None:
         batch = Batch.objects.create(name=_batch_name(matched_set))
-        judges = [set(row.judges.all()) for row in matched_set.batches.all()]
+        judges = [set(row.judges.values_list("pk", flat=True)) for row in matched_set.batches.all()]
         batch.judges.set(set.intersection(*judges))
         matched_set.batches.add(batch)
     made = batch.recipes.count()
