@@ -220,10 +220,38 @@ def test_noise_is_turned_towards_the_score_and_keeps_its_length() -> None:
     assert made.searched["evaluations"] == 4 * (41 * 3 + 1)
 
 
+def test_evolution_finds_the_best_noise_of_its_length_without_a_gradient() -> None:
+    """The same optimum as by gradient: the noise along w, |x| = |z0|; numpy's global numbers stay alone."""
+    generator = Gaussian()
+    settings = {"candidates": 12, "iterations": 60, "dimensions": 12, "deviation": 0.5}
+    recipe = recipe_for(generator, search="cma-es", steps=4, settings=settings)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    (made,) = run(generator, Along(), recipe)
+    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    values = made.searched["values"]
+    ascent = recipe_for(generator, search="initial-noise", steps=4, settings={"iterations": 1})
+    own = run(generator, Along(), ascent)[0].searched["values"][0]
+    first = generator.initial_latent(3)
+    scale = own / float((first * W).sum())
+    assert values == sorted(values)
+    assert values[-1] == pytest.approx(scale * float(first.norm()), rel=0.02)
+    assert made.searched["evaluations"] == (60 * 12 + 1) * 4
+    (again,) = run(generator, Along(), recipe)
+    assert np.array_equal(again.image, made.image)
+
+
+def test_evolution_refuses_more_directions_than_the_noise_has() -> None:
+    generator = Gaussian()
+    recipe = recipe_for(generator, search="cma-es", steps=2, settings={"dimensions": 13})
+    with pytest.raises(InputError, match="at most 12"):
+        run(generator, Along(), recipe)
+
+
 def test_searches_on_what_an_image_starts_from_refuse_a_guided_recipe(analytic: AnalyticGenerator) -> None:
     for changes, problem in (
         ({"search": "initial-noise", "strength": 0.1}, "strength 0"),
         ({"search": "initial-noise", "direction": 0}, "direction 1 or -1"),
+        ({"search": "cma-es", "strength": 0.1}, "strength 0"),
         ({"search": "prompt-embedding"}, "analytic has no embedded prompt"),
     ):
         with pytest.raises(InputError, match=problem):

@@ -16,6 +16,7 @@ SEARCHES: Registry[Search] = Registry(
         "best-of": ("almond.guidance.searches.best_of:search", "the best of several candidates"),
         "beam": ("almond.guidance.searches.beam:search", "beam over candidates while they form"),
         "smc": ("almond.guidance.searches.smc:search", "sequential Monte Carlo (Feynman-Kac)"),
+        "cma-es": ("almond.guidance.searches.cma_es:search", "CMA-ES over the initial noise, no gradient"),
         "initial-noise": ("almond.guidance.searches.initial_noise:search", "gradient on the initial noise"),
         "prompt-embedding": (
             "almond.guidance.searches.prompt_embedding:search",
