@@ -57,9 +57,13 @@ def attribution_result(made: StepAttribution, methods: Sequence[str]) -> dict[st
     }
 
 
-def attribution_document(result: dict[str, Any], table: pd.DataFrame) -> Document:
-    """Write the report's text: the answer first."""
-    label = dict(METHODS.choices())[result["methods"][0]].split(" (")[0]
+def method_label(name: str) -> str:
+    """Return a method's name as texts write it."""
+    return dict(METHODS.choices())[name].split(" (")[0]
+
+
+def attribution_sentences(result: dict[str, Any]) -> tuple[str, str]:
+    """Write the answers: where the score went, and whether the maps can be believed."""
     agreement = result["agreement_shuffled"]
     believed = (
         f"The maps of a network with shuffled weights look different (mean absolute rank correlation "
@@ -69,15 +73,21 @@ def attribution_document(result: dict[str, Any], table: pd.DataFrame) -> Documen
         f"correlation {agreement:.2f}): they show the picture's edges, not what the network learned."
     )
     first, last = result["score"][0], result["score"][-1]
-    answer = (
+    return (
         f"From step {result['steps'][0]} to step {result['steps'][-1]} the predicted picture's score for "
-        f"{result['target']} went from {first:+.2f} to {last:+.2f} SD."
+        f"{result['target']} went from {first:+.2f} to {last:+.2f} SD.",
+        believed,
     )
+
+
+def attribution_document(result: dict[str, Any], table: pd.DataFrame) -> Document:
+    """Write the report's text: the answer first."""
+    label = method_label(result["methods"][0])
     return Document(
         title=f"Attribution of {result['target']}",
         mode="exploratory",
         mode_text="Maps say where a score comes from, not why; no test is made of them.",
-        answers=(answer, believed),
+        answers=attribution_sentences(result),
         lead=f"{result['recipe']['prompt']}, seed {result['recipe']['seed']}; {label}.",
         key_numbers=_key_numbers(result),
         sections=(

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "schema": "print the JSON Schema of a configuration, or the table of a section's keys",
     "generate": "make guided images of a YAML configuration, all or one shard of them",
     "import-images": "join the shards of `generate` in one folder, each image verified",
+    "attribute": "show which parts of a picture a target's score comes from, step by step",
     "models": "add a pretrained text-to-image model: check it, pin it, make one image",
     "weights": "copy or fetch a network's weights and pin their digest",
     "import-ratings": "make an export of ratings that were collected elsewhere, and analyse it",
@@ -50,9 +51,17 @@ def calm_threads() -> None:
         os.environ.setdefault(name, "1")
 
 
+PICTURES = ("attribute", "diagnose", "distil", "generate", "models")
+"""Commands in the folder of those about pictures."""
+
+
 def module_of(command: str) -> str:
-    """Return the module of a command: those that import or export are in a folder of their own."""
-    folder = "almond.cli.exchange" if command.startswith(("import-", "export-")) else "almond.cli"
+    """Return the module of a command; those that import or export, and those about pictures, have folders."""
+    folder = "almond.cli"
+    if command.startswith(("import-", "export-")):
+        folder = "almond.cli.exchange"
+    elif command in PICTURES:
+        folder = "almond.cli.pictures"
     return f"{folder}.{command.replace('-', '_')}"
 
 

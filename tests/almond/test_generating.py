@@ -227,3 +227,23 @@ def test_the_examples_are_configurations(tmp_path: Path) -> None:
     large = config_of(folder / "sdxl.yaml")
     assert large.generator == str(folder / "models" / "sdxl-base-1.0")
     assert large.grid.images_of_scene(len(large.targets)) == 1 + 2 * 2 * 2 * 2
+
+
+def test_a_picture_of_a_configuration_is_attributed(
+    write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(prompts=["a room"], seeds=[3], strengths=[0.1, 0.2])
+    chosen = ["attribute", str(path), "--methods", "hires_cam", "--steps", "2", "--json"]
+    assert main([*chosen, "--target", "CM"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["target"], result["steps"]) == ("CM", [2, 4])
+    assert (result["recipe"]["strength"], result["recipe"]["direction"]) == (0.2, 1)
+    assert (tmp_path / "attribution" / "report.html").is_file()
+    base = Recipe.from_json({**result["recipe"]}).model_copy(update={"direction": 0}).digest
+    for wrong, problem in (
+        (["--target", "IT"], "one of CM, LB"),
+        (["--picture", base[:12]], "begins 0 of 9 digests"),
+        (["--picture", ""], "begins 9 of 9 digests"),
+    ):
+        assert main([*chosen, *wrong]) == 1
+        assert problem in capsys.readouterr().err

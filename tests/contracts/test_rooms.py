@@ -53,6 +53,7 @@ HEAVY = (
 ENTRY_POINTS = {
     "almond/cli": {"configure", "run"},
     "almond/cli/exchange": {"configure", "run"},
+    "almond/cli/pictures": {"configure", "run"},
     "almond/guidance/penalties": {"penalise"},
     "almond/guidance/rules": {"guide"},
     "almond/guidance/searches": {"search"},

@@ -1,0 +1,1 @@
+"""Commands about pictures: models that make them, what guides them, and what moved."""
