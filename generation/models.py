@@ -15,6 +15,7 @@ from almond.design.themes import theme_named
 from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from encoder.models import DIGEST_LENGTH, Target
+from generation.diagnoses import Diagnosis as Diagnosis
 
 
 def stimulus_path(digest: str, suffix: str) -> Path:

@@ -25,6 +25,7 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "generation.match": "generation.runs.matching:match",
         "generation.import_images": "generation.runs.importing:import_images",
         "generation.score": "generation.runs.scoring:score",
+        "generation.diagnose": "generation.runs.diagnosis:diagnose_setup",
         "ratings.simulate": "ratings.runs:simulate",
         "analysis.export": "analysis.runs:export",
         "analysis.analyse": "analysis.runs:analyse",

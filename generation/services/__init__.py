@@ -1,6 +1,7 @@
 """Every change to recipes, stimuli and matched sets: audited, atomic, long work handed to jobs."""
 
 from generation.services.batches import keep_generated, resume_batch, start_batch
+from generation.services.diagnoses import finish_diagnosis, resume_diagnosis, start_diagnosis
 from generation.services.files import keep_bytes, keep_upload
 from generation.services.image_sets import import_image_set, keep_images, retry_import
 from generation.services.matching import freeze_matched_set, keep_pairs, rematch, start_matching
@@ -9,6 +10,7 @@ from generation.services.scoring import keep_scores, scoring_job, start_scoring
 
 __all__ = [
     "create_recipe",
+    "finish_diagnosis",
     "freeze_matched_set",
     "import_image_set",
     "keep_bytes",
@@ -19,9 +21,11 @@ __all__ = [
     "keep_upload",
     "rematch",
     "resume_batch",
+    "resume_diagnosis",
     "retry_import",
     "scoring_job",
     "start_batch",
+    "start_diagnosis",
     "start_matching",
     "start_scoring",
 ]
