@@ -13,6 +13,7 @@ from almond.chain.settings import DemoSettings
 from almond.design.themes import theme_named
 from almond.digest import digest_bytes
 from almond.encoding.features.space import FeatureSpace
+from almond.generating.expand import GuidanceGrid, recipes_of_scene
 from almond.guidance.backends.base import Generator
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated, generate
@@ -52,30 +53,21 @@ def recipes_of(settings: DemoSettings, generator: Generator, guides: Sequence[Ta
     """Write recipes of every scene: the unguided image, and one per target, direction and strength."""
     digests = {target.name: target.digest for target in guides}
     usual = generator.defaults
-    recipes = []
-    for prompt in settings.prompts:
-        for number in range(settings.seeds_per_prompt):
-            common: dict[str, Any] = {
-                "prompt": prompt,
-                "seed": settings.stream("scene", prompt, number) % 100_000,
-                "generator": generator.name,
-                "generator_digest": generator.digest,
-                "steps": usual.steps,
-            }
-            recipes.append(Recipe(**common))
-            guided = {**common, "window": usual.window, "ramp": usual.ramp, "target_digests": digests}
-            recipes += [
-                Recipe(
-                    **guided,
-                    objective=lab.contrast_against_others(name),
-                    direction=direction,
-                    strength=strength,
-                )
-                for name in lab.TARGETS
-                for direction in (1, -1)
-                for strength in usual.strengths
-            ]
-    return recipes
+    grid = GuidanceGrid(steps=usual.steps, strengths=usual.strengths, window=usual.window, ramp=usual.ramp)
+    return [
+        planned.recipe
+        for prompt in settings.prompts
+        for number in range(settings.seeds_per_prompt)
+        for planned in recipes_of_scene(
+            prompt,
+            settings.stream("scene", prompt, number) % 100_000,
+            grid,
+            generator=generator.name,
+            generator_digest=generator.digest,
+            targets=lab.TARGETS,
+            target_digests=digests,
+        )
+    ]
 
 
 def intended(recipe: Recipe) -> str:

@@ -26,10 +26,12 @@ DEFAULT_GENERATOR = "analytic"
 
 @dataclass(frozen=True)
 class Defaults:
-    """Steps, window (alpha-bar) and strengths with which a generator was calibrated, and images per batch.
+    """Steps, window (alpha-bar) and strengths with which a generator was calibrated, and its batches.
 
-    With ``batch`` 1 the bytes of an image follow from its recipe alone; in larger batches the last bits
-    depend on the company, for matrix products are summed in another order.
+    ``batch`` is the one number of images that are computed together: a batch with fewer is filled with
+    copies, for matrix products of another shape round differently, and a denoiser that chooses between
+    pictures makes 73 grey levels of a last bit. ``one_scene``: the images of a batch share their seed, too.
+    A generator for which ``batch`` is above 1 has it in its digest.
     """
 
     steps: int
@@ -37,10 +39,13 @@ class Defaults:
     ramp: float
     strengths: tuple[float, ...]
     batch: int = 1
+    one_scene: bool = False
 
 
 CALIBRATED = {
-    "analytic": Defaults(steps=25, window=(0.02, 0.5), ramp=0.0, strengths=(0.12, 0.25)),
+    "analytic": Defaults(
+        steps=25, window=(0.02, 0.5), ramp=0.0, strengths=(0.12, 0.25), batch=8, one_scene=True
+    ),
     "small-unet": Defaults(steps=25, window=(0.05, 0.6), ramp=0.0, strengths=(0.5, 1.0)),
 }
 """Swept on the example lab's prompts, scored by a held-out network: stronger or later guidance moved its

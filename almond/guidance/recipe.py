@@ -11,6 +11,7 @@ from almond.digest import digest_json
 from almond.errors import InputError
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP, Schedule, Window
+from almond.guidance.starting import StartPicture
 from almond.shapes import Number, OneOf, Shape, Text, Whole, read
 
 FORMAT = "almond-recipe/1"
@@ -22,7 +23,8 @@ class Recipe(Shape):
 
     ``objective`` maps target names to weights; the image is guided along ``direction`` (+1 up, -1 down, 0 not
     at all) times the weighted sum of their standardised scores. ``strength`` is unit-free, ``window`` in
-    alpha-bar. ``target_digests`` and ``generator_digest`` pin what it was made with.
+    alpha-bar. ``start`` is a picture that is noised in part and denoised again, None noise.
+    ``target_digests`` and ``generator_digest`` pin what it was made with.
     """
 
     prompt: Text
@@ -37,6 +39,7 @@ class Recipe(Shape):
     ramp: Annotated[Number, Field(ge=0, le=LARGEST_RAMP)] = 0.0
     rule: Annotated[str, OneOf(RULES)] = DEFAULT_RULE
     steps: Annotated[int, Strict(), Field(ge=1, le=MAX_STEPS)] = 25
+    start: StartPicture | None = None
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
         """Refuse a window that ends before it begins, and a direction without a target."""
@@ -57,7 +60,9 @@ class Recipe(Shape):
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values with the format's name."""
-        return {"format": FORMAT, **self.model_dump(mode="json")}
+        # What starts from noise keeps the digest that it had before there were other starts.
+        unset = {"start"} if self.start is None else {"start": self.start.unset}
+        return {"format": FORMAT, **self.model_dump(mode="json", exclude=unset)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:

@@ -1,7 +1,8 @@
 """The one loop: predict the clean latent, shift it, step; for every generator, rule and target.
 
-``generate`` turns recipes into images. Recipes of one prompt, rule and window share batches; nothing in a
-batch touches its neighbours but the floating-point order of matrix products.
+``generate`` turns recipes into images. Recipes of one prompt and rule share batches. Nothing in a batch
+touches its neighbours, and all batches of a generator have one shape, so that the bytes of an image follow
+from its recipe, in whatever company and order it is made.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from almond.guidance.finite_steps import Checked
 from almond.guidance.recipe import Recipe
 from almond.guidance.rules import RULES
 from almond.guidance.schedulers import Step
+from almond.guidance.starting import check_start, start_of, steps_from
 from almond.progress import Progress, Silent
 from almond.rng import derive_seed
 from almond.stimuli import lowlevel
@@ -62,6 +64,9 @@ def generate(
 ) -> Iterator[Generated]:
     """Generate the images of recipes, in the order of the recipes.
 
+    ``batch`` is the number of images computed together; None is the generator's own, which its digest pins:
+    with another number the last bits differ.
+
     A recipe for another generator or target version is a ``DigestMismatch``, one with a target that the
     scorer does not have an ``InputError``; both before the first image. ``progress`` is reported after every
     step.
@@ -74,10 +79,13 @@ def generate(
         check_recipe(recipe, generator, scorer)
     waiting: dict[int, Generated] = {}
     following, done = 0, 0
-    for indices in recipe_batches(recipes, batch or generator.defaults.batch):
+    size, one_scene = batch or generator.defaults.batch, generator.defaults.one_scene
+    for indices in recipe_batches(recipes, size, one_scene=one_scene):
         members = [recipes[index] for index in indices]
+        copies = members[-1:] * (size - len(members))
         share = _Share(report, done / len(recipes), (done + len(indices)) / len(recipes), len(recipes))
-        waiting.update(zip(indices, sample(members, generator, scorer, share), strict=True))
+        made = sample([*members, *copies], generator, scorer, share)
+        waiting.update(zip(indices, made, strict=False))
         done += len(indices)
         while following in waiting:
             yield waiting.pop(following)
@@ -103,35 +111,56 @@ def check_recipe(recipe: Recipe, generator: Generator, scorer: DifferentiableSco
     if missing:
         raise InputError("recipe.objective", f"names {', '.join(missing)}", f"targets among {scorer.names}")
     digests: Mapping[str, str] = getattr(scorer, "digests", {})
+    check_start(recipe.start, generator)
     for name, digest in recipe.target_digests.items():
         if name in digests and digests[name] != digest:
             raise DigestMismatch(f"target {name}", digest, digests[name])
 
 
-def recipe_batches(recipes: Sequence[Recipe], size: int) -> Iterator[list[int]]:
-    """Yield indices of recipes that can run together, at most ``size``, in order of first appearance."""
-    groups: dict[tuple[Any, ...], list[int]] = {}
+def recipe_batches(recipes: Sequence[Recipe], size: int, *, one_scene: bool) -> Iterator[list[int]]:
+    """Yield indices of recipes that can run together, at most ``size``, in order of first appearance.
+
+    They share prompt, steps and start, with ``one_scene`` the seed, and the guided ones their rule;
+    directions, strengths, objectives and windows may differ. Unguided ones follow the guided of their
+    group, where most of them run by themselves, without gradients.
+    """
+    groups: dict[tuple[Any, ...], dict[str | None, list[int]]] = {}
     for index, recipe in enumerate(recipes):
-        window = (recipe.window, recipe.ramp) if recipe.guided else None
-        groups.setdefault((recipe.prompt, recipe.steps, recipe.rule, window), []).append(index)
-    for members in groups.values():
-        for start in range(0, len(members), size):
-            yield members[start : start + size]
+        start = recipe.start.digest if recipe.start else None
+        key = (recipe.prompt, recipe.steps, recipe.seed if one_scene else None, start)
+        groups.setdefault(key, {}).setdefault(recipe.rule if recipe.guided else None, []).append(index)
+    for rules in groups.values():
+        unguided = rules.pop(None, [])
+        last = next(reversed(rules), None)
+        for rule, guided in rules.items():
+            members = guided + unguided if rule == last else guided
+            yield from _chunks(members, size)
+        if not rules:
+            yield from _chunks(unguided, size)
+
+
+def _chunks(members: list[int], size: int) -> Iterator[list[int]]:
+    return (members[start : start + size] for start in range(0, len(members), size))
 
 
 def sample(
     recipes: Sequence[Recipe], generator: Generator, scorer: DifferentiableScorer, progress: Progress
 ) -> list[Generated]:
-    """Sample one batch from noise to images; all recipes share prompt, steps, rule and window."""
+    """Sample one batch from noise to images; all share prompt and steps, the guided ones their rule."""
     first, seeds = recipes[0], [recipe.seed for recipe in recipes]
-    condition = generator.encode_prompt(first.prompt, seeds)
     noise = [torch.Generator().manual_seed(derive_seed(seed, "sampler noise")) for seed in seeds]
     weights = objective_weights(recipes, scorer.names)
     trajectory = generator.scheduler.start(first.steps)
-    x = torch.stack([generator.initial_latent(seed) for seed in seeds]) * trajectory.initial_scale
+    x, steps = torch.stack([generator.initial_latent(seed) for seed in seeds]), trajectory.steps
+    if first.start is None:
+        condition, x = generator.encode_prompt(first.prompt, seeds), x * trajectory.initial_scale
+    else:
+        condition, clean = start_of(generator, first.start).encode_start(first.start, first.prompt, seeds)
+        steps = steps_from(first.start, steps)
+        x = steps[0].level.signal * clean + steps[0].level.noise * x
     traces: list[list[dict[str, Any]]] = [[] for _ in recipes]
     checked = Checked(recipes, generator, scorer.names, len(trajectory.steps))
-    for step in trajectory.steps:
+    for step in steps:
         x0, entries = _predict(
             recipes, generator, scorer, condition=condition, x=x, step=step, weights=weights
         )
@@ -169,10 +198,12 @@ def _predict(
     if not any(strengths):
         with torch.no_grad():
             return generator.predict(x, step, condition).x0, entries
-    guide = RULES.load(recipes[0].rule)
+    guide = RULES.load(next(recipe.rule for recipe in recipes if recipe.guided))
     strength = torch.tensor(strengths)
     guided = guide(generator, condition, x, step, score=scorer, weights=weights, strength=strength)
     for index, entry in enumerate(entries):
+        if not strengths[index]:
+            continue
         entry["scores"] = _named(scorer.names, guided.scores[index])
         entry["gradient"] = float(guided.gradient[index])
         entry["shift"] = float(guided.shift[index])

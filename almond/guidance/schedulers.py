@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 from almond.guidance.levels import NoiseLevel, variance_preserving
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,16 @@ def examples() -> str:
     return "person, group, room, doorway, street, park, at night, smiling, angry, snake, flowers"
 
 
+def vocabulary() -> dict[str, dict[str, tuple[str, ...]]]:
+    """Map every attribute to its values, and each value to the phrases that say it."""
+    words: dict[str, dict[str, tuple[str, ...]]] = {}
+    for phrase, attributes in PHRASES.items():
+        for name, value in attributes:
+            values = words.setdefault(name, {})
+            values[value] = (*values.get(value, ()), phrase)
+    return words
+
+
 PLACE_WORDS = {"room": "in a room", "doorway": "at a doorway", "street": "in a street", "park": "in a park"}
 LIGHT_WORDS = {"bright": "by day", "dim": "at dusk", "night": "at night"}
 PRESENCE_WORDS = {"nobody": "nobody", "one": "a person", "group": "a group of people"}

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from unfold.decorators import display
 
+from almond.world.prompts import FILLERS, vocabulary
 from generation import services
 from generation.admin.forms import RecipeForm
+from generation.admin.preview import cost_of_recipe, preview_of, words_of_prompt
 from generation.models import Recipe
 from lab.append_only import Action, AppendOnlyAdmin, actor
 
@@ -21,6 +26,9 @@ class RecipeAdmin(AppendOnlyAdmin):
     list_display = ["name", "prompt", "target_names", "image_count", "generator", "created_at"]
     search_fields = ["name", "prompt"]
     change_form_outer_before_template = "admin/generation/recipe.html"
+
+    class Media:
+        js = ["js/recipe.js"]
 
     @display(description="targets")
     def target_names(self, row: Recipe) -> str:
@@ -69,6 +77,32 @@ class RecipeAdmin(AppendOnlyAdmin):
             by=actor(request),
         )
 
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("preview/", wrap(self.preview), name="generation_recipe_preview"),
+            path("vocabulary/", wrap(self.vocabulary), name="generation_recipe_vocabulary"),
+            *super().get_urls(),
+        ]
+
+    def preview(self, request: HttpRequest) -> JsonResponse:
+        """Say what the settings of a form would make, for someone who may add recipes; nothing is stored."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return JsonResponse(preview_of(request.GET))
+
+    def vocabulary(self, request: HttpRequest) -> TemplateResponse:
+        """List the words that the embedded generators know."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Words that the embedded generators know",
+            "attributes": [(name, list(values.items())) for name, values in vocabulary().items()],
+            "fillers": sorted(FILLERS),
+        }
+        return TemplateResponse(request, "admin/generation/vocabulary.html", context)
+
     def row_actions(self) -> dict[str, Action]:
         return {"generate": self.generate}
 
@@ -78,4 +112,8 @@ class RecipeAdmin(AppendOnlyAdmin):
         return redirect(self.address(batch))
 
     def page(self, request: HttpRequest, row: Recipe) -> dict[str, Any]:
-        return {"batches": row.batches.select_related("job")}
+        return {
+            "batches": row.batches.select_related("job"),
+            "cost": cost_of_recipe(row),
+            "words": words_of_prompt(row.generator, row.prompt),
+        }

@@ -4,46 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from almond.generating.expand import UP_AND_DOWN, GuidanceGrid, recipes_of_scene
 from almond.guidance.recipe import Recipe as ImageRecipe
-from encoder.models import Target
 from generation.models import Recipe
 
 
-def objective(target: Target, others: list[Target], contrast: bool) -> dict[str, float]:
-    """Return the weight of each target: 1, and in a contrast minus the mean of the others."""
-    if not contrast or not others:
-        return {target.name: 1.0}
-    return {target.name: 1.0, **{other.name: -1.0 / len(others) for other in others}}
+def grid_of(recipe: Recipe) -> GuidanceGrid:
+    """Return how the scenes of a recipe's row are guided."""
+    return GuidanceGrid(
+        steps=recipe.steps,
+        strengths=tuple(recipe.strengths),
+        window=(recipe.window_low, recipe.window_high),
+        ramp=recipe.ramp,
+        directions=UP_AND_DOWN if recipe.both_signs else UP_AND_DOWN[:1],
+        rules=(recipe.rule,),
+        objectives=("contrast" if recipe.contrast else "alone",),
+    )
 
 
 def image_recipes(recipe: Recipe, *, generator_digest: str) -> Iterator[tuple[str, ImageRecipe]]:
     """Yield (intended target, recipe) of every image; per seed the unguided base first, target ``""``."""
-    targets = list(recipe.targets.order_by("pk"))
-    digests = {target.name: target.digest for target in targets}
-    signs = (1, -1) if recipe.both_signs else (1,)
+    digests = {target.name: target.digest for target in recipe.targets.order_by("pk")}
+    grid = grid_of(recipe)
     for seed in recipe.seeds:
-        common = {
-            "prompt": recipe.prompt,
-            "seed": seed,
-            "generator": recipe.generator,
-            "generator_digest": generator_digest,
-            "rule": recipe.rule,
-            "steps": recipe.steps,
-        }
-        yield "", ImageRecipe(**common)
-        for target in targets:
-            others = [other for other in targets if other.pk != target.pk]
-            for sign in signs:
-                for strength in recipe.strengths:
-                    yield (
-                        target.name,
-                        ImageRecipe(
-                            **common,
-                            objective=objective(target, others, recipe.contrast),
-                            target_digests=digests,
-                            direction=sign,
-                            strength=strength,
-                            window=(recipe.window_low, recipe.window_high),
-                            ramp=recipe.ramp,
-                        ),
-                    )
+        for planned in recipes_of_scene(
+            recipe.prompt,
+            seed,
+            grid,
+            generator=recipe.generator,
+            generator_digest=generator_digest,
+            targets=list(digests),
+            target_digests=digests,
+        ):
+            yield planned.target, planned.recipe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from almond.errors import Cancelled, DigestMismatch, InputError
+from almond.guidance.backends import analytic
 from almond.guidance.backends.analytic import AnalyticGenerator, BankRule, draw_bank
 from almond.guidance.backends.posterior import Locality
 from almond.guidance.recipe import Recipe
@@ -83,20 +85,80 @@ def test_the_same_recipe_gives_the_same_bytes(generator: AnalyticGenerator) -> N
     assert first.trace == again.trace
 
 
-def test_an_image_does_not_depend_on_its_company(generator: AnalyticGenerator) -> None:
-    recipes = [recipe_for(generator, seed=seed, direction=d) for seed in (3, 4) for d in (1, -1, 0)]
-    together = run(generator, recipes)
-    alone = [run(generator, [recipe])[0] for recipe in reversed(recipes)][::-1]
-    for one, other in zip(together, alone, strict=True):
-        np.testing.assert_array_equal(one.image, other.image)
+def scene_recipes(generator: AnalyticGenerator) -> list[Recipe]:
+    """Recipes of two scenes that differ in all that may differ within a batch; several batches."""
+    versions: list[dict[str, Any]] = [
+        {"direction": 0},
+        {"direction": 1},
+        {"direction": -1},
+        {"strength": 0.3},
+        {"strength": 2.5},
+        {"window": (0.02, 0.3)},
+        {"window": (0.3, 0.9), "ramp": 0.2},
+        {"objective": {"blue": 1.0}},
+        {"objective": {"red": 0.5, "blue": 2.0}, "direction": -1},
+        {"rule": "x0"},
+    ]
+    return [recipe_for(generator, seed=seed, **version) for seed in (3, 4) for version in versions]
 
 
-def test_batches_of_several_images_agree_up_to_rounding_where_nothing_amplifies_it(
+def bytes_and_traces(made: Sequence[Generated]) -> dict[str, tuple[bytes, Any, Any]]:
+    return {image.recipe.digest: (png_bytes(image.image), image.trace, image.scores) for image in made}
+
+
+def test_an_image_does_not_depend_on_its_company_or_order(generator: AnalyticGenerator) -> None:
+    recipes = scene_recipes(generator)
+    together = bytes_and_traces(run(generator, recipes))
+    assert len({png for png, _, _ in together.values()}) == len(recipes)
+    shuffled = [recipes[index] for index in np.random.default_rng(1).permutation(len(recipes))]
+    assert bytes_and_traces(run(generator, shuffled)) == together
+    alone = {}
+    for recipe in recipes[:10:3]:
+        alone.update(bytes_and_traces(run(generator, [recipe])))
+    assert alone.items() <= together.items()
+
+
+def test_what_is_missing_is_made_as_if_nothing_had_been_there(generator: AnalyticGenerator) -> None:
+    recipes = scene_recipes(generator)[:10]
+    whole = bytes_and_traces(run(generator, recipes))
+    stopped = generate(recipes, generator=generator, scorer=Colours())
+    before = bytes_and_traces([next(stopped) for _ in range(3)])
+    del stopped
+    rest = [recipe for recipe in recipes if recipe.digest not in before]
+    after = bytes_and_traces(run(AnalyticGenerator(rule=BankRule(each=6)), rest))
+    assert before | after == whole
+
+
+def test_every_row_of_a_batch_is_computed_alike(generator: AnalyticGenerator) -> None:
+    size = generator.defaults.batch
+    step = generator.scheduler.start(8).steps[4]
+    condition = generator.encode_prompt(PROMPT, [3] * size)
+    rows = torch.stack([generator.initial_latent(seed) for seed in range(size)]).requires_grad_()
+    turned = rows.detach().flip(0).requires_grad_()
+    found = []
+    for latents in (rows, turned):
+        x0 = generator.predict(latents, step, condition).x0
+        (gradient,) = torch.autograd.grad(Colours()(generator.decode(x0)).sum(), latents)
+        found.append((x0.detach(), gradient))
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other.flip(0))
+
+
+def test_batches_of_another_shape_agree_up_to_rounding_where_nothing_amplifies_it(
     generator: AnalyticGenerator,
 ) -> None:
     recipes = [recipe_for(generator, seed=seed, direction=0) for seed in (3, 4, 5)]
     for one, other in zip(run(generator, recipes, batch=3), run(generator, recipes), strict=True):
         assert np.abs(one.image.astype(int) - other.image.astype(int)).max() <= 2
+
+
+def test_the_shape_of_a_batch_is_in_the_digest(
+    generator: AnalyticGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = generator.defaults
+    assert usual.one_scene
+    monkeypatch.setattr(analytic, "defaults_of", lambda name: replace(usual, batch=usual.batch + 1))
+    assert AnalyticGenerator(rule=BankRule(each=6)).digest != generator.digest
 
 
 @pytest.mark.parametrize(
@@ -248,13 +310,20 @@ def test_results_come_in_the_order_of_the_recipes(generator: AnalyticGenerator) 
 
 def test_batches_hold_what_may_run_together(generator: AnalyticGenerator) -> None:
     recipes = [
+        recipe_for(generator, direction=0),
         recipe_for(generator),
         recipe_for(generator, direction=-1),
-        recipe_for(generator, direction=0),
         recipe_for(generator, window=(0.2, 0.5)),
+        recipe_for(generator, rule="x0"),
         recipe_for(generator, strength=2.0, seed=9),
+        recipe_for(generator, direction=0, seed=9),
+        recipe_for(generator, steps=9),
+        recipe_for(generator, direction=0, seed=10),
     ]
-    assert list(recipe_batches(recipes, 2)) == [[0, 1], [4], [2], [3]]
+    one_scene = [[1, 2], [3], [4, 0], [5, 6], [7], [8]]
+    assert list(recipe_batches(recipes, 2, one_scene=True)) == one_scene
+    scenes_mixed = [[1, 2, 3, 5], [4, 0, 6, 8], [7]]
+    assert list(recipe_batches(recipes, 4, one_scene=False)) == scenes_mixed
 
 
 def test_work_stops_when_asked(generator: AnalyticGenerator) -> None:

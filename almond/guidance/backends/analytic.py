@@ -18,10 +18,12 @@ import numpy as np
 import torch
 
 from almond.digest import digest_array, digest_json
+from almond.errors import InputError
 from almond.guidance.backends.base import Condition, Prediction, clipped, rms, seeded_noise
 from almond.guidance.backends.posterior import Bank, Locality, posterior_mean
 from almond.guidance.generators import defaults_of
 from almond.guidance.schedulers import DDIM, Step
+from almond.guidance.starting import StartPicture
 from almond.rng import derive_seed
 from almond.rng import generator as random_generator
 from almond.world import scenes
@@ -95,6 +97,7 @@ class AnalyticGenerator:
                 "bank": asdict(self.rule),
                 "locality": asdict(self.locality),
                 "scheduler": self.scheduler.name,
+                "batch": self.defaults.batch,
             }
         )
 
@@ -105,11 +108,30 @@ class AnalyticGenerator:
         banks = tuple(self.bank(parsed.fixed, seed) for seed in seeds)
         return Condition(prompt, tuple(seeds), parsed.understood, parsed.ignored, banks)
 
-    def bank(self, fixed: Mapping[str, str], seed: int) -> Bank:
-        """Return the bank of a prompt's attributes and a seed; the last used are cached."""
-        key = (digest_json(dict(fixed)), seed)
+    def encode_start(
+        self, start: StartPicture, prompt: str, seeds: Sequence[int]
+    ) -> tuple[Condition, torch.Tensor]:
+        """Return the condition, and the clean latent (C, h, w) of the scene that is noised in part.
+
+        The bank is drawn around the scene: its layout, and its attributes but for what the prompt names.
+
+        :raises InputError: the prompt names another place, light or distance than the scene's.
+        """
+        scene, parsed = start.drawn_scene(), parse_prompt(prompt)
+        for name in SETTLED:
+            if parsed.fixed.get(name, getattr(scene, name)) != getattr(scene, name):
+                problem = f"says {name} {parsed.fixed[name]}, but the scene's is {getattr(scene, name)}"
+                raise InputError("recipe.prompt", problem, "words for what may change in the scene")
+        fixed = {**{name: getattr(scene, name) for name in (*SPANNING, *LOCAL)}, **parsed.fixed}
+        banks = tuple(self.bank(fixed, seed, scene) for seed in seeds)
+        condition = Condition(prompt, tuple(seeds), parsed.understood, parsed.ignored, banks)
+        return condition, self.encode(scenes.render_many([scene], self.image_size))[0]
+
+    def bank(self, fixed: Mapping[str, str], seed: int, start: scenes.Scene | None = None) -> Bank:
+        """Return the bank of attributes and a seed, around a scene if any; the last used are cached."""
+        key = (digest_json([dict(fixed), asdict(start) if start else None]), seed)
         if key not in self.banks:
-            drawn = draw_bank(fixed, seed, self.rule)
+            drawn = draw_bank(fixed, seed, self.rule, start)
             pictures = scenes.render_many(drawn.scenes, self.image_size)
             self.banks[key] = Bank.of(self.encode(pictures), torch.tensor(drawn.prior, dtype=self.dtype))
         self.banks.move_to_end(key)
@@ -129,12 +151,10 @@ class AnalyticGenerator:
 
     def predict(self, x: torch.Tensor, step: Step, condition: Condition) -> Prediction:
         """Predict each image over its own bank; images that share a bank are computed together."""
-        parts = [
-            (rows, posterior_mean(x[rows], bank, step.level, self.locality))
-            for bank, rows in _rows_by_bank(condition.payload)
-        ]
-        order = torch.tensor([row for rows, _ in parts for row in rows]).argsort()
-        x0 = torch.cat([values for _, values in parts])[order]
+        parts = _rows_by_bank(condition.payload)
+        means = [posterior_mean(x[rows], bank, step.level, self.locality) for bank, rows in parts]
+        order = torch.tensor([row for _, rows in parts for row in rows]).argsort()
+        x0 = torch.cat(means)[order]
         return Prediction(x0, rms(x - step.level.signal * x0) / step.level.noise)
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
@@ -157,13 +177,15 @@ class DrawnBank:
     prior: tuple[float, ...]
 
 
-def draw_bank(fixed: Mapping[str, str], seed: int, rule: BankRule) -> DrawnBank:
-    """The scenes of a bank: one layout, one set of nuisance and settled attributes, the rest as ``rule``
-    says."""
+def draw_bank(
+    fixed: Mapping[str, str], seed: int, rule: BankRule, start: scenes.Scene | None = None
+) -> DrawnBank:
+    """The scenes of a bank: one layout, one set of nuisance and settled attributes, those of ``start`` where
+    it is given; the rest as ``rule`` says."""
     key = digest_json(dict(fixed))
     rng = random_generator(seed, "analytic bank", VERSION, key)
-    layout = derive_seed(seed, "analytic layout", key)
-    first = scenes.draw_scene(rng, fixed, layout_seed=layout)
+    layout = derive_seed(seed, "analytic layout", key) if start is None else start.layout_seed
+    first = start or scenes.draw_scene(rng, fixed, layout_seed=layout)
     constant = {name: getattr(first, name) for name in (*scenes.NUISANCE, *SETTLED)}
     drawn: list[scenes.Scene] = []
     prior: list[float] = []

@@ -13,10 +13,10 @@ picture of the group, weighed in the window.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as functional
 
 from almond.guidance.levels import NoiseLevel
 
@@ -50,14 +50,15 @@ def faded(temperature: float, alpha_bar: float) -> float:
 
 @dataclass(frozen=True)
 class Bank:
-    """Clean latents in groups of one size, laid out for matrix products per cell.
+    """Clean latents in groups of one size, laid out for one matrix product per cell.
 
-    ``cells`` (h*w, M, C), ``energy`` (M, h, w) the squared norm of every cell, ``shape`` (M, C, h, w),
-    ``prior`` (G,) the logarithm of each group's probability. Group g holds the pictures g*M/G to (g+1)*M/G -
-    1.
+    ``cells`` (h*w, M, C) and its transpose ``columns`` (h*w, C, M), ``energy`` (h*w, 1, M) the squared norm
+    of every cell, ``shape`` (M, C, h, w), ``prior`` (G,) the logarithm of each group's probability. Group g
+    holds the pictures g*M/G to (g+1)*M/G - 1.
     """
 
     cells: torch.Tensor
+    columns: torch.Tensor
     energy: torch.Tensor
     shape: tuple[int, int, int, int]
     prior: torch.Tensor
@@ -68,7 +69,13 @@ class Bank:
         count, channels, height, width = latents.shape
         cells = latents.permute(2, 3, 0, 1).reshape(height * width, count, channels).contiguous()
         log_prior = (prior / prior.sum()).log().to(latents.dtype)
-        return cls(cells, latents.square().sum(dim=1), (count, channels, height, width), log_prior)
+        return cls(
+            cells=cells,
+            columns=cells.transpose(1, 2).contiguous(),
+            energy=cells.square().sum(dim=2)[:, None],
+            shape=(count, channels, height, width),
+            prior=log_prior,
+        )
 
     def latents(self) -> torch.Tensor:
         """(M, C, h, w)."""
@@ -78,42 +85,44 @@ class Bank:
 
 def posterior_mean(x: torch.Tensor, bank: Bank, level: NoiseLevel, locality: Locality) -> torch.Tensor:
     """Compute the two-level posterior mean (B, C, h, w) of a noisy latent ``x``; differentiable."""
-    count, channels, height, width = bank.shape
-    batch = len(x)
-    flat = x.permute(2, 3, 0, 1).reshape(height * width, batch, channels)
-    cross = torch.bmm(flat, bank.cells.transpose(1, 2)).permute(1, 2, 0).reshape(batch, count, height, width)
-    # |x - signal z|^2 without |x|^2, which is the same for every picture of the bank.
-    distance = level.signal**2 * bank.energy[None] - 2.0 * level.signal * cross
-    weights = _weights(distance, bank.prior, level, locality).flatten(2).permute(2, 0, 1)
-    mixed = torch.bmm(weights.expand(height * width, -1, -1), bank.cells)
-    return mixed.reshape(height, width, batch, channels).permute(2, 3, 0, 1)
+    _, channels, height, width = bank.shape
+    flat = x.permute(2, 3, 0, 1).reshape(height * width, len(x), channels)
+    # |x - signal z|^2 without |x|^2, which is the same for every picture of the bank: (h*w, B, M).
+    distance = torch.baddbmm(bank.energy, flat, bank.columns, beta=level.signal**2, alpha=-2.0 * level.signal)
+    mixed = torch.bmm(_weights(distance, bank, level, locality), bank.cells)
+    return mixed.reshape(height, width, len(x), channels).permute(2, 3, 0, 1)
 
 
-def _weights(
-    distance: torch.Tensor, prior: torch.Tensor, level: NoiseLevel, locality: Locality
-) -> torch.Tensor:
-    """Compute the pictures' weights per cell (B, M, h, w); (B, M, 1, 1) where the window is all."""
-    batch, count = distance.shape[:2]
-    groups, variance, alpha_bar = len(prior), 2.0 * level.noise**2, level.alpha_bar
-    whole = distance.sum(dim=(2, 3)).reshape(batch, groups, count // groups)
+def _weights(distance: torch.Tensor, bank: Bank, level: NoiseLevel, locality: Locality) -> torch.Tensor:
+    """Compute the pictures' weights in every cell (h*w, B, M) from their distances there (h*w, B, M)."""
+    cells, batch, count = distance.shape
+    groups, variance, alpha_bar = len(bank.prior), 2.0 * level.noise**2, level.alpha_bar
+    whole = distance.sum(dim=0).reshape(batch, groups, count // groups)
     by_group = -whole / (variance * faded(locality.group_temperature, alpha_bar))
-    group = (by_group.logsumexp(dim=2) + prior).log_softmax(dim=1)
-    summed = window_sum(distance, locality.window(alpha_bar))
-    logits = -summed / (variance * faded(locality.temperature, alpha_bar))
-    member = logits.reshape(batch, groups, count // groups, *logits.shape[2:]).log_softmax(dim=2)
-    weights: torch.Tensor = (member + group[:, :, None, None, None]).exp()
-    return weights.flatten(1, 2)
+    group = (by_group.logsumexp(dim=2) + bank.prior).softmax(dim=1)
+    side = locality.window(alpha_bar)
+    if side == 0:
+        summed = whole.expand(cells, -1, -1, -1)
+    else:
+        rows = distance.reshape(*bank.shape[2:], batch * count)
+        summed = window_sum(rows, side).reshape(cells, batch, groups, count // groups)
+    member = (-summed / (variance * faded(locality.temperature, alpha_bar))).softmax(dim=3)
+    return (member * group[None, :, :, None]).reshape(cells, batch, count)
 
 
 def window_sum(values: torch.Tensor, side: int) -> torch.Tensor:
-    """Sum over a window of ``side`` x ``side`` cells around every cell of (B, M, h, w); 0 sums over all:
-    (B, M, 1, 1).
+    """Sum (h, w, N) over a window of ``side`` x ``side`` cells around every cell.
 
     At an edge the mean over the cells inside stands for those outside.
     """
-    if side == 0:
-        return values.sum(dim=(2, 3), keepdim=True)
-    half = side // 2
-    rows = functional.avg_pool2d(values, (side, 1), 1, (half, 0), count_include_pad=False)
-    both = functional.avg_pool2d(rows, (1, side), 1, (0, half), count_include_pad=False)
-    return both * side**2
+    height, width, count = values.shape
+    rows = _window(height, side, values.dtype) @ values.reshape(height, width * count)
+    return torch.matmul(_window(width, side, values.dtype), rows.reshape(height, width, count))
+
+
+@functools.lru_cache(maxsize=32)
+def _window(cells: int, side: int, dtype: torch.dtype) -> torch.Tensor:
+    """Return the window of every cell of a line as a matrix (cells, cells) whose rows sum to ``side``."""
+    places = torch.arange(cells)
+    inside = ((places[:, None] - places[None]).abs() <= side // 2).to(dtype)
+    return inside * (side / inside.sum(dim=1, keepdim=True))

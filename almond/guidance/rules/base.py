@@ -41,7 +41,10 @@ class Guided:
 
 class Rule(Protocol):
     """Shift the prediction at one step. ``weights`` (B, T) is the signed objective, ``strength`` (B,)
-    lambda."""
+    lambda; where it is 0, the prediction stays as it is to the last bit.
+
+    An image's shift must not depend on its row in the batch, on the other rows or on their number.
+    """
 
     def __call__(
         self,
@@ -71,9 +74,8 @@ def shifted(
     / RMS(g)``.
     """
     size = rms(gradient)
-    direction = torch.where(
-        per_image(size) > GRADIENT_FLOOR, gradient / per_image(size + GRADIENT_FLOOR), 0.0
-    )
+    moved = (size > GRADIENT_FLOOR) & (strength > 0)
+    direction = torch.where(per_image(moved), gradient / per_image(size + GRADIENT_FLOOR), 0.0)
     reach = strength * unit * step.level.noise**2 / step.level.signal
     shift = per_image(reach) * direction
     return Guided(x0 + shift, scores, size, rms(shift))

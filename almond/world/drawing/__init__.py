@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,11 +24,18 @@ PLACES = {"room": draw_room, "doorway": draw_doorway, "street": draw_street, "pa
 def draw_whole_scene(scene: Scene, size: int) -> NDArray[np.uint8]:
     """Draw a scene, (size, size, 3) RGB; what no attribute names comes from the layout seed alone."""
     layout = layout_of(scene.layout_seed)
-    canvas = Canvas(size)
-    PLACES[scene.place](canvas, layout, scene.light)
+    canvas = empty_place(scene.place, scene.light, scene.layout_seed, size).copy()
     draw_people(canvas, layout, scene)
     draw_object(canvas, layout, scene.object)
     return finish(canvas, layout, scene)
+
+
+@functools.lru_cache(maxsize=4)
+def empty_place(place: str, light: str, layout_seed: int, size: int) -> Canvas:
+    """Draw a place without anybody and anything in it; kept, for many pictures of a bank stand before it."""
+    canvas = Canvas(size)
+    PLACES[place](canvas, layout_of(layout_seed), light)
+    return canvas
 
 
 def finish(canvas: Canvas, layout: Layout, scene: Scene) -> NDArray[np.uint8]:

@@ -33,11 +33,15 @@ class Canvas:
     windows and flames keep it when the light goes.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, image: Image.Image | None = None) -> None:
         self.size = size
         self.width = size * SUPERSAMPLING
-        self.image = Image.new("RGBX", (self.width, self.width))
+        self.image = image or Image.new("RGBX", (self.width, self.width))
         self.pen = ImageDraw.Draw(self.image)
+
+    def copy(self) -> Canvas:
+        """Copy what was drawn, to draw on over it."""
+        return Canvas(self.size, self.image.copy())
 
     def rectangle(
         self, left: float, top: float, right: float, bottom: float, colour: Colour, *, lit: int = 0

@@ -49,7 +49,7 @@ def guide(
         prediction = generator.predict(x, step, condition)
         scores = score(generator.decode(prediction.x0))
     source = torch.Generator().manual_seed(derive_seed(step.index, "random direction"))
-    noise = torch.randn(x.shape, generator=source)
+    noise = torch.randn(x.shape[1:], generator=source).expand(x.shape)  # alike in every row of a batch
     return shifted(prediction.x0, scores, noise, unit=prediction.unit, strength=strength, step=step)
 
 

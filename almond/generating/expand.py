@@ -1,0 +1,109 @@
+"""From a grid of settings to the recipes of single images: what the site, the demo and ``generate`` share.
+
+Light: no torch. A :class:`GuidanceGrid` says how a scene is guided; :func:`recipes_of_scene` writes the
+recipes of one prompt and seed, the unguided image first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from almond.guidance.recipe import Recipe
+from almond.guidance.rules import DEFAULT_RULE
+from almond.guidance.starting import StartPicture
+
+UP_AND_DOWN: tuple[Literal[1, -1], ...] = (1, -1)
+
+
+def weights_alone(target: str, others: Sequence[str]) -> dict[str, float]:
+    """Weigh the target alone, whatever becomes of the others."""
+    return {target: 1.0}
+
+
+def weights_in_contrast(target: str, others: Sequence[str]) -> dict[str, float]:
+    """Weigh the target 1, and minus the mean of the others: the target rather than the others."""
+    return {target: 1.0, **{other: -1.0 / len(others) for other in others}}  # alone where it is the only one
+
+
+OBJECTIVE_WEIGHTS: Mapping[str, Callable[[str, Sequence[str]], dict[str, float]]] = {
+    "alone": weights_alone,
+    "contrast": weights_in_contrast,
+}
+"""Kinds of objectives: a target and all others -> the weight of each score."""
+
+DEFAULT_OBJECTIVE = "contrast"
+
+
+@dataclass(frozen=True)
+class GuidanceGrid:
+    """How every scene is guided: once per target and combination of these.
+
+    ``directions`` of +1 and -1, ``strengths`` unit-free and above 0, ``window`` in alpha-bar, ``ramp`` a
+    share of it, ``rules`` and ``objectives`` by name. ``base``: also the unguided image of every scene.
+    """
+
+    steps: int
+    strengths: tuple[float, ...]
+    window: tuple[float, float]
+    ramp: float = 0.0
+    directions: tuple[int, ...] = UP_AND_DOWN
+    rules: tuple[str, ...] = (DEFAULT_RULE,)
+    objectives: tuple[str, ...] = (DEFAULT_OBJECTIVE,)
+    base: bool = True
+
+    def images_of_scene(self, targets: int) -> int:
+        """Count the images of one scene with so many targets."""
+        ways = len(self.rules) * len(self.objectives) * len(self.directions) * len(self.strengths)
+        return int(self.base) + targets * ways
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One image to be made: its recipe, the target it is for (empty: the unguided base), the objective."""
+
+    recipe: Recipe
+    target: str = ""
+    objective: str = ""
+
+
+def recipes_of_scene(
+    prompt: str,
+    seed: int,
+    grid: GuidanceGrid,
+    *,
+    generator: str,
+    generator_digest: str,
+    targets: Sequence[str],
+    target_digests: Mapping[str, str],
+    start: StartPicture | None = None,
+) -> Iterator[Planned]:
+    """Yield what is to be made of one prompt and seed, of ``targets`` in their order.
+
+    ``target_digests`` pins the versions of the targets; ``start`` is the picture that is noised, None noise.
+    The unguided image comes first; then by rule, objective, target, direction and strength.
+    """
+    common: dict[str, Any] = {
+        "prompt": prompt,
+        "seed": seed,
+        "generator": generator,
+        "generator_digest": generator_digest,
+        "steps": grid.steps,
+        "start": start,
+    }
+    if grid.base:
+        # The rule of an image that no rule touches is the first: it is part of the recipe's digest.
+        yield Planned(Recipe(**common, rule=grid.rules[0]))
+    guided = {**common, "window": grid.window, "ramp": grid.ramp, "target_digests": dict(target_digests)}
+    for rule in grid.rules:
+        for kind in grid.objectives:
+            for target in targets:
+                others = [name for name in targets if name != target]
+                objective = OBJECTIVE_WEIGHTS[kind](target, others)
+                for direction in grid.directions:
+                    for strength in grid.strengths:
+                        recipe = Recipe(
+                            **guided, rule=rule, objective=objective, direction=direction, strength=strength
+                        )
+                        yield Planned(recipe, target, kind)

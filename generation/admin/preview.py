@@ -1,0 +1,123 @@
+"""What the settings in a recipe's form would make: words, cost and schedule, before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from django.http import QueryDict
+
+from almond.errors import InputError
+from almond.generating.cost import Cost, cost_of, schedule_curve
+from almond.generating.expand import UP_AND_DOWN, GuidanceGrid
+from almond.guidance.generators import GENERATORS, defaults_of
+from almond.world.prompts import parse_prompt
+from generation.admin.forms import read_seeds
+from generation.models import Batch, Recipe
+from generation.services.expand import grid_of
+from jobs.models import State
+from lab.typed_values import read_numbers
+
+MOST_STEPS_DRAWN = 1000
+
+
+def words_of_prompt(generator: str, prompt: str) -> dict[str, Any]:
+    """Return the words of a prompt that a generator knows and those that it ignores.
+
+    ``all`` is true for a pipeline: its text encoder takes any word.
+    """
+    if generator not in GENERATORS.names():
+        return {"all": True, "understood": [], "ignored": [], "problem": ""}
+    try:
+        parsed = parse_prompt(prompt)
+    except InputError as error:
+        problem = f"{error.problem}; try {error.expected}" if prompt.strip() else ""
+        return {"all": False, "understood": [], "ignored": [], "problem": problem}
+    return {
+        "all": False,
+        "understood": list(parsed.understood),
+        "ignored": list(parsed.ignored),
+        "problem": "",
+    }
+
+
+def preview_of(form: QueryDict) -> dict[str, Any]:
+    """Return words, cost and curve of a form's values; ``problem`` says what cannot be read yet."""
+    generator = form.get("generator", "")
+    words = words_of_prompt(generator, form.get("prompt", ""))
+    try:
+        grid, scenes = _grid_in(form), len(read_seeds(form.get("seeds", "")))
+        cost = cost_of(grid, scenes=scenes, targets=len(form.getlist("targets")))
+        curve = [asdict(step) for step in schedule_curve(grid.steps, grid.window, grid.ramp)]
+    except InputError as error:
+        return {"words": words, "problem": str(error)}
+    return {
+        "words": words,
+        "cost": cost_in_words(cost, generator),
+        "curve": curve,
+        "window": grid.window,
+        "strengths": grid.strengths,
+        "problem": "",
+    }
+
+
+def _grid_in(form: QueryDict) -> GuidanceGrid:
+    usual = defaults_of(form.get("generator", ""))
+    steps = int(_number(form, "steps", usual.steps))
+    if not 1 <= steps <= MOST_STEPS_DRAWN:
+        raise InputError("steps", f"is {steps}", f"1 to {MOST_STEPS_DRAWN}")
+    low, high = (_number(form, name, usual.window[i]) for i, name in enumerate(("window_low", "window_high")))
+    return GuidanceGrid(
+        steps=steps,
+        strengths=tuple(read_numbers(form.get("strengths", ""), "strengths")) or usual.strengths,
+        window=(low, high),
+        ramp=_number(form, "ramp", usual.ramp),
+        directions=UP_AND_DOWN if form.get("both_signs") else UP_AND_DOWN[:1],
+        rules=(form.get("rule", ""),),
+    )
+
+
+def _number(form: Mapping[str, Any], name: str, usual: float) -> float:
+    text = str(form.get(name, "")).strip()
+    try:
+        return float(text) if text else usual
+    except ValueError as error:
+        raise InputError(name, f"is {text!r}", "a number") from error
+
+
+def cost_of_recipe(recipe: Recipe) -> str:
+    """Say what the images of a recipe cost."""
+    cost = cost_of(grid_of(recipe), scenes=len(recipe.seeds), targets=recipe.targets.count())
+    return cost_in_words(cost, recipe.generator)
+
+
+def cost_in_words(cost: Cost, generator: str) -> str:
+    """Say images, denoiser passes, and about how long as many images took here the last time."""
+    passes = "" if cost.passes is None else f", {cost.passes} denoiser passes"
+    seconds = seconds_per_image(generator)
+    if seconds is None:
+        return f"{cost.images} images{passes}; how long is known after the first batch of this generator"
+    return f"{cost.images} images{passes}; about {duration(cost.images * seconds)}, as the last batch here"
+
+
+def seconds_per_image(generator: str) -> float | None:
+    """Return the seconds per image of the newest finished batch of a generator; None without one."""
+    batches = (
+        Batch.objects.filter(recipes__generator=generator, job__state=State.DONE)
+        .select_related("job")
+        .order_by("-job__finished_at")
+    )
+    for batch in batches[:5]:
+        job = batch.job
+        made = (job.result or {}).get("made", 0) if job else 0
+        if job and made and job.started_at and job.finished_at:
+            return (job.finished_at - job.started_at).total_seconds() / made
+    return None
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in the unit that suits it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
