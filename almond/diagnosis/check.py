@@ -52,8 +52,9 @@ def no_figures(numbers: Numbers) -> dict[str, Figure]:
 class DiagnosisCheck:
     """One check, as it stands in the report.
 
-    ``decides``: whether the overall verdict rests on it. ``limits`` says in words what is good, doubtful and
-    bad. ``tables`` and ``draw`` show the numbers; ``pictures`` places the figures.
+    ``decides``: whether the overall verdict rests on it; ``short`` is then its title on the first page.
+    ``limits`` says in words what is good, doubtful and bad. ``tables`` and ``draw`` show the numbers;
+    ``pictures`` places the figures.
     """
 
     name: str
@@ -61,6 +62,7 @@ class DiagnosisCheck:
     limits: str
     run: Callable[[DiagnosisEvidence, Progress], Finding]
     tables: Callable[[Numbers], Sequence[Table]]
+    short: str = ""
     decides: bool = False
     draw: Draw = no_figures
     pictures: tuple[Picture, ...] = field(default=())

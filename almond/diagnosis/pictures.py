@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from almond.diagnosis.between import Between
 from almond.diagnosis.settings import DiagnosisSettings
 from almond.files.writing import write_atomically
+from almond.generating.expand import GuidanceGrid, recipes_of_scene
 from almond.guidance.backends.base import Generator
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import DifferentiableScorer, generate
@@ -38,63 +39,45 @@ class DiagnosisPicture:
 def diagnosis_pictures(
     settings: DiagnosisSettings, generator: Generator, digests: Mapping[str, str]
 ) -> list[DiagnosisPicture]:
-    """List every picture of a diagnosis; ``digests`` are the guides' by name, in their order."""
-    names = list(digests)
+    """List every picture of a diagnosis; ``digests`` are the guides' by name, in their order.
+
+    Guided ones come first, as the sampler takes them, so that each can be stored as soon as it is made.
+    """
     planned: list[DiagnosisPicture] = []
+    late = settings.late_grid
     for prompt in settings.prompts:
-        for seed in settings.unguided_seeds:
-            planned.append(DiagnosisPicture("unguided", _unguided(settings, generator, prompt, seed)))
         for seed in settings.seeds:
-            base = _unguided(settings, generator, prompt, seed)
-            for target in names:
-                planned += _guided(settings, base, target, digests)
+            planned += _scene("guided", settings, settings.grid, generator, digests)(prompt, seed)
+            planned += _scene("late", settings, late, generator, digests)(prompt, seed) if late else []
+        for seed in settings.unguided_seeds:
+            planned += _scene("unguided", settings, settings.bare_grid, generator, digests)(prompt, seed)
     for prompt in settings.prompts[: settings.interpolations]:
         planned += _between(settings, generator, prompt, digests)
     return planned
 
 
-def objective_of(target: str, names: Sequence[str], *, contrast: bool) -> dict[str, float]:
-    """Weigh the targets of an objective: 1, and in a contrast minus the mean of the others."""
-    others = [name for name in names if name != target] if contrast else []
-    return {target: 1.0, **{name: -1.0 / len(others) for name in others}}
+def _scene(
+    purpose: Purpose,
+    settings: DiagnosisSettings,
+    grid: GuidanceGrid,
+    generator: Generator,
+    digests: Mapping[str, str],
+) -> Callable[[str, int], list[DiagnosisPicture]]:
+    """Return what lists the pictures of a prompt and seed by a grid."""
 
+    def pictures(prompt: str, seed: int) -> list[DiagnosisPicture]:
+        recipes = recipes_of_scene(
+            prompt,
+            seed,
+            grid,
+            generator=settings.generator,
+            generator_digest=generator.digest,
+            targets=list(digests),
+            target_digests=digests,
+        )
+        return [DiagnosisPicture(purpose, image.recipe, image.target) for image in recipes]
 
-def _unguided(settings: DiagnosisSettings, generator: Generator, prompt: str, seed: int) -> Recipe:
-    return Recipe(
-        prompt=prompt,
-        seed=seed,
-        generator=settings.generator,
-        generator_digest=generator.digest,
-        rule=settings.rule,
-        steps=settings.steps,
-    )
-
-
-def _guided(
-    settings: DiagnosisSettings, base: Recipe, target: str, digests: Mapping[str, str]
-) -> Iterator[DiagnosisPicture]:
-    """Yield the guided pictures of a scene and target; then one that is guided after the release alone."""
-    for direction in settings.directions:
-        for strength in settings.ordered_strengths:
-            changes = _guidance(settings, target, digests, strength) | {"direction": direction}
-            yield DiagnosisPicture("guided", base.model_copy(update=changes), target)
-    release = settings.window[1]
-    if release < 1.0:
-        changes = _guidance(settings, target, digests, settings.strongest) | {"window": (release, 1.0)}
-        yield DiagnosisPicture("late", base.model_copy(update=changes), target)
-
-
-def _guidance(
-    settings: DiagnosisSettings, target: str, digests: Mapping[str, str], strength: float
-) -> dict[str, Any]:
-    return {
-        "objective": objective_of(target, list(digests), contrast=settings.contrast),
-        "target_digests": dict(digests),
-        "direction": 1,
-        "strength": strength,
-        "window": settings.window,
-        "ramp": settings.ramp,
-    }
+    return pictures
 
 
 def _between(
@@ -102,15 +85,12 @@ def _between(
 ) -> Iterator[DiagnosisPicture]:
     """Yield the way from the first noise of a prompt to the next, unguided and guided to the first target."""
     first, towards = settings.unguided_seeds[:2]
-    target = next(iter(digests))
+    wanted = ("", next(iter(digests)))
     for fraction in FRACTIONS:
         place = Between(generator, towards, fraction)
-        base = _unguided(settings, generator, prompt, first).model_copy(
-            update={"generator_digest": place.digest}
-        )
-        yield DiagnosisPicture("between", base, "", towards, fraction)
-        guided = base.model_copy(update=_guidance(settings, target, digests, settings.strongest))
-        yield DiagnosisPicture("between", guided, target, towards, fraction)
+        for picture in _scene("between", settings, settings.strongest_grid, place, digests)(prompt, first):
+            if picture.target in wanted:
+                yield replace(picture, towards=towards, fraction=fraction)
 
 
 def picture_file(folder: Path, recipe: Recipe) -> Path:

@@ -67,7 +67,7 @@ def diagnosis_document(diagnosis: Diagnosis) -> Document:
         ),
         key_numbers=tuple(_key_numbers(diagnosis.answers)),
         facts=tuple(
-            Fact(answer.check.title, (f"{answer.standing.capitalize()}. {answer.sentence}",))
+            Fact(answer.check.short, (f"{answer.standing.capitalize()}. {answer.sentence}",))
             for answer in diagnosis.answers.values()
             if answer.check.decides
         ),
@@ -84,7 +84,7 @@ def _key_numbers(answers: Mapping[str, CheckResult]) -> list[KeyNumber]:
     if (own := answers["own_judge"].finding) is not None:
         ratios = [row["ratio"] for row in own.numbers["targets"]]
         worst = "no limit" if None in ratios else f"{max(ratios):.2f}"
-        numbers.append(KeyNumber("own / judged", worst, "largest of the targets; fooled above 1.5"))
+        numbers.append(KeyNumber("own / judged", worst, "largest of the targets; above 1.5 it is fooled"))
     if (dose := answers["dose"].finding) is not None:
         reached = np.mean([row["read"]["judge"]["reached"] for row in dose.numbers["targets"]])
         numbers.append(KeyNumber("judged shift", f"{reached:+.2f} SD", "mean of targets, largest strength"))
@@ -137,7 +137,7 @@ def _methods(data: Mapping[str, Any]) -> Section:
         ("strengths", ", ".join(f"{value:g}" for value in settings["strengths"])),
         ("window in alpha-bar", " to ".join(f"{value:g}" for value in settings["window"])),
         ("rule and steps", f"{settings['rule']}, {settings['steps']}"),
-        ("objective", "against the mean of the others" if settings["contrast"] else "the target alone"),
+        ("objective", settings["objective"]),
         *((f"{row['role']}", _said_of_reader(row)) for row in data["readers"]),
         ("natural images", ", ".join(f"{k}: {v}" for k, v in data["natural"].items()) or "none"),
         ("code", data["provenance"]["code"]),

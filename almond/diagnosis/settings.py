@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 
 from almond.described import DescribedShape
+from almond.generating.expand import DEFAULT_OBJECTIVE, OBJECTIVE_WEIGHTS, GuidanceGrid
 from almond.guidance.recipe import MAX_STEPS
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP
@@ -37,8 +39,8 @@ class DiagnosisSettings(DescribedShape):
     """of the sampler"""
     rule: Annotated[str, OneOf(RULES)] = DEFAULT_RULE
     """guidance rule"""
-    contrast: Flag = True
-    """guide each target against the mean of the others"""
+    objective: Annotated[str, OneOf(OBJECTIVE_WEIGHTS)] = DEFAULT_OBJECTIVE
+    """each target alone, or in contrast to the mean of the others"""
     both_signs: Flag = True
     """guide towards lower scores too"""
     unguided: Annotated[Whole, Field(ge=4)] = 100
@@ -72,6 +74,36 @@ class DiagnosisSettings(DescribedShape):
     @property
     def directions(self) -> tuple[int, ...]:
         return (1, -1) if self.both_signs else (1,)
+
+    @property
+    def grid(self) -> GuidanceGrid:
+        """Return how guided scenes are guided; their unguided pictures are among the others."""
+        return GuidanceGrid(
+            steps=self.steps,
+            strengths=self.ordered_strengths,
+            window=self.window,
+            ramp=self.ramp,
+            directions=self.directions,
+            rules=(self.rule,),
+            objectives=(self.objective,),
+            base=False,
+        )
+
+    @property
+    def bare_grid(self) -> GuidanceGrid:
+        """Return the grid of unguided pictures alone."""
+        return replace(self.grid, strengths=(), base=True)
+
+    @property
+    def strongest_grid(self) -> GuidanceGrid:
+        """Return the strongest push up, beside the unguided picture."""
+        return replace(self.grid, strengths=(self.strongest,), directions=(1,), base=True)
+
+    @property
+    def late_grid(self) -> GuidanceGrid | None:
+        """Return the strongest push up from the window's release to the end; None where that is nothing."""
+        release = self.window[1]
+        return replace(self.strongest_grid, window=(release, 1.0), base=False) if release < 1.0 else None
 
     @property
     def unguided_seeds(self) -> tuple[int, ...]:

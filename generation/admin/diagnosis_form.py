@@ -163,9 +163,10 @@ class DiagnosisForm(RowForm):
         """Collect the settings; what was left empty is as the generator was calibrated."""
         usual = defaults_of(data["generator"])
         low, high, ramp, steps = (data[name] for name in ("window_low", "window_high", "ramp", "steps"))
-        same = ("generator", "rule", "contrast", "both_signs", "unguided", "interpolations", "permutations")
+        same = ("generator", "rule", "both_signs", "unguided", "interpolations", "permutations")
         return {
             **{name: data[name] for name in same},
+            "objective": "contrast" if data["contrast"] else "alone",
             "prompts": prompt_lines(data["prompts"]),
             "seeds": data["seed_list"],
             "strengths": data["strength_list"] or list(usual.strengths),

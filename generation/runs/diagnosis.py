@@ -85,7 +85,7 @@ class Readers:
         if judges:
             held_out = {subject for judge in judges for subject in judge.subjects}
             made = [self._stored(self.guides, "guide"), self._stored(judges, "judge", sorted(held_out))]
-            remarks = []
+            remarks: list[str] = []
         else:
             made, remarks = self._left_out(guiding, fitted)
         singles = [self._of([subject], f"sub-{subject}", "subject") for subject in fitted]

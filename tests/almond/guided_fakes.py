@@ -8,6 +8,7 @@ gradient ``g`` of a linear score, so that every shift of every linear score is k
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from almond.diagnosis.settings import DiagnosisSettings
 from almond.guidance.backends.base import Condition, Prediction, clipped, seeded_noise
 from almond.guidance.generators import Defaults
 from almond.guidance.levels import variance_preserving
-from almond.guidance.schedulers import Step
+from almond.guidance.schedulers import Scheduler, Step
 from almond.rng import generator as random_generator
 
 SIDE = 4
@@ -28,8 +29,8 @@ STRENGTHS = (0.01, 0.02, 0.04)
 CHECKERBOARD = np.where(np.indices((SIDE, SIDE)).sum(axis=0) % 2, 1.0, -1.0)
 
 
-def settings(**changes: object) -> DiagnosisSettings:
-    values: dict[str, object] = {
+def settings(**changes: Any) -> DiagnosisSettings:
+    values: dict[str, Any] = {
         "generator": "colours",
         "prompts": PROMPTS,
         "seeds": (1, 2),
@@ -37,7 +38,7 @@ def settings(**changes: object) -> DiagnosisSettings:
         "window": (0.0, 0.5),
         "steps": 2,
         "rule": "x0",
-        "contrast": False,
+        "objective": "alone",
         "unguided": 96,
         "interpolations": 1,
         "permutations": 199,
@@ -53,7 +54,9 @@ def reach(strength: float, bar: float = BARS[0]) -> float:
 
 class Way:
     initial_scale = 1.0
-    steps = [Step(number, float(number), variance_preserving(bar)) for number, bar in enumerate(BARS)]
+    steps: Sequence[Step] = [
+        Step(number, float(number), variance_preserving(bar)) for number, bar in enumerate(BARS)
+    ]
 
     def advance(
         self, x: torch.Tensor, x0: torch.Tensor, step: Step, noise: Sequence[torch.Generator]
@@ -73,7 +76,7 @@ class Colours:
 
     name, digest, image_size, latent_shape = "colours", "c" * 64, SIDE, (3, SIDE, SIDE)
     defaults = Defaults(steps=2, window=(0.0, 0.5), ramp=0.0, strengths=STRENGTHS)
-    scheduler = Ways()
+    scheduler: Scheduler = Ways()
 
     def __init__(self, spread: float = 0.15, ceiling: float = 1.0) -> None:
         self.spread, self.ceiling, self.decoded = spread, ceiling, 0

@@ -343,7 +343,7 @@ def test_the_worst_check_that_decides_decides(honest: Diagnosis) -> None:
     assert {name for name in answers if name not in others} == {"own_judge", "dose", "selectivity"}
     for name, standing in (("own_judge", "bad"), ("dose", "doubtful")):
         worse = SimpleNamespace(standing=standing, sentence="", alarm="", numbers={})
-        changed = {
+        changed: dict[str, Any] = {
             **answers,
             name: SimpleNamespace(
                 **{**vars(answers[name]), "finding": worse, "standing": standing, "sentence": ""}

@@ -18,6 +18,7 @@ from almond.encoding.artifacts.artifact import EncoderArtifact, save_artifact
 from almond.encoding.features.kinds.world import open_world
 from almond.encoding.features.space import card_of_space
 from almond.errors import Cancelled, InputError
+from almond.progress import Part, Silent
 from almond.rng import generator
 from encoder.models import Encoder, EncoderVersion, Target
 from generation import services
@@ -167,12 +168,8 @@ def test_a_cancelled_diagnosis_goes_on_at_the_first_missing_picture() -> None:
 
 
 def readers_of(targets: list[Target], home: Path) -> tuple[dict[str, Any], list[str]]:
-    class Quiet:
-        def report(self, fraction: float, message: str = "") -> None:
-            assert 0.0 <= fraction <= 1.0
-
     row = services.start_diagnosis(name="first", targets=targets, settings=asked(), by=None)
-    readers, remarks = Readers(row, Quiet()).make()
+    readers, remarks = Readers(row, Part(Silent(), 0.0, 1.0)).make()
     return {reader.name: reader for reader in readers}, remarks
 
 

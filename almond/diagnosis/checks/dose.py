@@ -28,6 +28,8 @@ GAIN = 0.05
 """SD that a larger strength must add on average to count as a gain."""
 SHIFT_LIMITS = (0.5, 0.2)
 RANK_LIMITS = (0.6, 0.3)
+LOPSIDED = 0.25
+"""Share of the larger side's shift below which a direction counts as hardly moved."""
 OUTSIDERS = "subjects who did not guide"
 COLORS = {"guide": MUTED, "outsiders": SECOND, "judge": ACCENT}
 
@@ -85,6 +87,8 @@ def _describe(curves: Floats, strengths: Sequence[float]) -> dict[str, Any]:
     return {
         "means": curves.mean(axis=0).tolist(),
         "reached": effects[max(effects)],
+        "up": float(curves[:, -1].mean()),
+        "down": float(-curves[:, 0].mean()) if strengths[0] < 0 else None,
         "saturation": saturation(effects),
         "monotone": float(np.mean((np.diff(curves, axis=1) >= -SLACK).all(axis=1))),
         "spearman": float(np.mean(ranks)),
@@ -131,7 +135,21 @@ def _sentence(numbers: Numbers) -> str:
     monotone = float(np.mean([row["read"]["judge"]["monotone"] for row in numbers["targets"]]))
     return (
         f"As the judge reads them, pictures move at strength {strongest:g} by {', '.join(parts)}; "
-        f"{percent(monotone)} of single scenes are monotone."
+        f"{percent(monotone)} of single scenes are monotone.{_lopsided(numbers)}"
+    )
+
+
+def _lopsided(numbers: Numbers) -> str:
+    """Name the targets of which the judge sees one direction only."""
+    weak: dict[str, list[str]] = {"up": [], "down": []}
+    for row in numbers["targets"]:
+        up, down = row["read"]["judge"]["up"], row["read"]["judge"]["down"]
+        if down is None:
+            continue
+        if min(up, down) < LOPSIDED * max(up, down):
+            weak["up" if up < down else "down"].append(row["target"])
+    return "".join(
+        f" Hardly anything moves {side} for {', '.join(names)}." for side, names in weak.items() if names
     )
 
 
@@ -140,7 +158,8 @@ def _tables(numbers: Numbers) -> list[Table]:
         (
             row["target"],
             OUTSIDERS if role == "outsiders" else role,
-            signed(values["reached"]),
+            signed(values["up"]),
+            "not drawn" if values["down"] is None else signed(-values["down"]),
             "none" if values["saturation"] is None else f"{values['saturation']:g}",
             percent(values["monotone"]),
             decimal(values["spearman"], 2),
@@ -148,14 +167,14 @@ def _tables(numbers: Numbers) -> list[Table]:
         for row in numbers["targets"]
         for role, values in row["read"].items()
     )
-    head = ("target", "read by", "shift at the strongest", "last strength that gains", "monotone", "Spearman")
-    return [Table(head, rows, text=(0, 1))]
+    head = ("target", "read by", "up", "down", "gains up to", "monotone", "Spearman")
+    return [Table(head, rows, text=(0, 1), wrapped=(1,))]
 
 
 def _draw(numbers: Numbers) -> dict[str, Figure]:
     rows = numbers["targets"]
     with style():
-        figure = new_figure(0.6 + 1.9 * -(-len(rows) // 2), 6.4)
+        figure = new_figure(0.9 + 1.9 * -(-len(rows) // 2), 6.4)
         for number, row in enumerate(rows):
             axes = figure.add_subplot(-(-len(rows) // 2), min(2, len(rows)), number + 1)
             for role, values in row["read"].items():
@@ -172,13 +191,14 @@ def _draw(numbers: Numbers) -> dict[str, Figure]:
             axes.set_xlabel("strength, down and up")
             axes.set_ylabel("shift (SD)")
             if number == 0:
-                axes.legend(fontsize=8)
+                figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
     return {"dose": figure}
 
 
 CHECK = DiagnosisCheck(
     name="dose",
     title="Does more guidance give more?",
+    short="Dose",
     limits=(
         f"By the judge: good from {SHIFT_LIMITS[0]} SD at the largest strength and a mean Spearman "
         "correlation of "

@@ -147,6 +147,7 @@ def _tables(numbers: Numbers) -> list[Table]:
 CHECK = DiagnosisCheck(
     name="own_judge",
     title="Is the score being fooled?",
+    short="Fooled?",
     limits=f"Good up to {CLOSE}, doubtful up to {FOOLED}, bad above, or where the judge sees no shift.",
     run=_run,
     tables=_tables,

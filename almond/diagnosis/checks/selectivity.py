@@ -155,6 +155,12 @@ def _sentence(numbers: Numbers) -> str:
         f"{span(test['low'], test['high'])}, {test['themes']} prompts); least for {weakest['target']} "
         f"({signed(weakest['specificity']['estimate'])} SD)."
     )
+    ratios = {row["target"]: row["on_off"] for row in numbers["targets"] if row["on_off"] is not None}
+    if ratios:
+        target, ratio = min(ratios.items(), key=lambda item: float(item[1]))
+        words += (
+            f" A target moves its own score {decimal(ratio, 1)} times as much as others or more ({target})."
+        )
     if "absent" in model:
         return f"{words} No mixed model with low-level features: {model['absent']}."
     return (
@@ -199,6 +205,7 @@ def _draw(numbers: Numbers) -> dict[str, Figure]:
 CHECK = DiagnosisCheck(
     name="selectivity",
     title="This region and no other?",
+    short="Selective?",
     limits=(
         "Bad where a target does not move its own score up, or not more than the others. Good where besides "
         f"each target moves its own score most and {LEAST_RATIO:g} times as much as the others on "
