@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from django.contrib import admin
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import PermissionDenied
@@ -14,7 +12,7 @@ from django.urls import reverse
 from analysis.models import AnalysisRun, Export, PowerRun
 from analysis.services.archive import stream_zip
 from analysis.services.power import stale_reason
-from lab.reports import PAGE, stored_body
+from lab.reports import PAGE, stored_body, stored_file
 from studies.services.blind import standing
 
 REPORT_FILES = {
@@ -64,17 +62,6 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
 def report_file(request: HttpRequest, pk: int, name: str) -> HttpResponse | FileResponse:
     """One of the report's files, by a name from a fixed list."""
     return stored_file(ready_run(request, pk), name, REPORT_FILES)
-
-
-def stored_file(run: AnalysisRun | PowerRun, name: str, types: Mapping[str, str]) -> FileResponse:
-    """Send a file of a report, one of those whose content ``types`` are known."""
-    if name not in types:
-        raise Http404
-    try:
-        stream = (run.path / name).open("rb")
-    except OSError as error:
-        raise Http404("The report's folder is gone from this server.") from error
-    return FileResponse(stream, as_attachment=True, filename=f"{run.folder}-{name}", content_type=types[name])
 
 
 def ready_power(request: HttpRequest, pk: int) -> PowerRun:

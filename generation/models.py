@@ -16,10 +16,12 @@ from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from encoder.models import DIGEST_LENGTH, Target
+from generation.diagnoses import Diagnosis
 from generation.matched_sets import MatchedPair, MatchedSet, PhotographComparison, Screening, score_difference
 
 __all__ = [
     "Batch",
+    "Diagnosis",
     "ImageSet",
     "MatchedPair",
     "MatchedSet",

@@ -2,8 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from generation.views import stimulus_image
+from generation.views import diagnosis_report, diagnosis_report_file, stimulus_image
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("stimuli/<str:digest>.<str:suffix>", stimulus_image, name="stimulus_image"),
+    path("diagnoses/<int:pk>/", diagnosis_report, name="diagnosis_report"),
+    path("diagnoses/<int:pk>/<str:name>", diagnosis_report_file, name="diagnosis_report_file"),
 ]

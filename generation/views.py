@@ -1,14 +1,29 @@
-"""The public address of an image: its bytes, by digest, for participants and experimenters alike."""
+"""The public address of an image: its bytes, by digest, for participants and experimenters alike; and the
+reports of diagnoses, for the people of the lab."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, HttpResponseNotModified
+from django.contrib import admin
+from django.contrib.admin.views.decorators import staff_member_required
+from django.core.exceptions import PermissionDenied
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotModified,
+)
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from generation.diagnoses import Diagnosis
 from generation.models import stimulus_path
+from lab.reports import PAGE, stored_body, stored_file
 
 CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -52,3 +67,38 @@ def rest_of(path: Path, wanted: str, content_type: str) -> FileResponse:
     response = FileResponse(stream, status=206, content_type=content_type)
     response["Content-Range"] = f"bytes {first}-{size - 1}/{size}"
     return response
+
+
+DIAGNOSIS_FILES = {
+    PAGE: "text/html; charset=utf-8",
+    "report.md": "text/markdown; charset=utf-8",
+    "result.json": "application/json",
+    "pictures.csv": "text/csv; charset=utf-8",
+}
+
+
+def ready_diagnosis(request: HttpRequest, pk: int) -> Diagnosis:
+    if not request.user.has_perm("generation.view_diagnosis"):
+        raise PermissionDenied
+    return get_object_or_404(Diagnosis.objects.filter(finished_at__isnull=False), pk=pk)
+
+
+@staff_member_required
+def diagnosis_report(request: HttpRequest, pk: int) -> HttpResponse:
+    """The report of a diagnosis inside the admin."""
+    row = ready_diagnosis(request, pk)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Diagnosis: {row}",
+        "row": row,
+        "body": stored_body(row.path),
+        "page": reverse("diagnosis_report_file", args=[row.pk, PAGE]),
+        "files": list(DIAGNOSIS_FILES),
+    }
+    return render(request, "admin/generation/diagnosis_report.html", context)
+
+
+@staff_member_required
+def diagnosis_report_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
+    """One of its files, by a name from a fixed list."""
+    return stored_file(ready_diagnosis(request, pk), name, DIAGNOSIS_FILES)

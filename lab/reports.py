@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
-from django.http import Http404
+from django.http import FileResponse, Http404
 from django.utils.safestring import SafeString, mark_safe
 
 BODY = "body.html"
 PAGE = "report.html"
+
+
+class ReportRow(Protocol):
+    """A row with a report: the name of its folder, and where this lies."""
+
+    @property
+    def path(self) -> Path: ...
+
+    folder: str
+
+
+def stored_file(row: ReportRow, name: str, types: Mapping[str, str]) -> FileResponse:
+    """Send a file of a report, one of those whose content ``types`` are known."""
+    if name not in types:
+        raise Http404
+    try:
+        stream = (row.path / name).open("rb")
+    except OSError as error:
+        raise Http404("The report's folder is gone from this server.") from error
+    return FileResponse(stream, as_attachment=True, filename=f"{row.folder}-{name}", content_type=types[name])
 
 
 def stored_body(folder: Path) -> SafeString | None:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "import-timeseries": "make runs and regions of time series in tables, to be fitted",
     "schema": "print the JSON Schema of a configuration, or the table of a section's keys",
     "generate": "make guided images of a YAML configuration, all or one shard of them",
+    "diagnose": "say whether guidance moves what it claims to move, before money is spent",
     "import-images": "join the shards of `generate` in one folder, each image verified",
     "attribute": "show which parts of a picture a target's score comes from, step by step",
     "models": "add a pretrained text-to-image model: check it, pin it, make one image",

@@ -90,7 +90,7 @@ class _TargetLoader:
             self.encoders = scan(root)
         if self.reference is None:
             self.reference = reference_features_of(reference, self.space)
-        picked = _encoders_of(source, self.encoders, root)
+        picked = encoders_of(source, self.encoders, root)
         return region_target(source.name, [stored.load() for stored in picked], self.reference)
 
 
@@ -115,7 +115,7 @@ def _target_files(folder: Path) -> dict[str, list[Path]]:
     return files
 
 
-def _encoders_of(source: TargetSource, encoders: Sequence[Stored], root: Path) -> list[Stored]:
+def encoders_of(source: TargetSource, encoders: Sequence[Stored], root: Path) -> list[Stored]:
     """Pick the newest encoder of the region for every subject."""
     of_region = [
         stored

@@ -61,7 +61,8 @@ class Document:
 
     ``answers`` are its first sentences; ``lead`` says who and what; ``mode`` is what the report may be
     called, such as ``confirmatory`` or ``exploratory``, with the reason in ``mode_text``. ``facts`` stand on
-    the first page too, below the answers; ``footer`` at the foot of every printed page.
+    the first page too, below the answers; ``footer`` at the foot of every printed page; ``alarms`` in red
+    right below the answers.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Document:
     sections: tuple[Section, ...]
     facts: tuple[Fact, ...] = ()
     footer: str = ""
+    alarms: tuple[str, ...] = ()
 
     def with_figures(self, names: Collection[str]) -> Document:
         """Leave out every figure that is not among ``names``, those that were drawn."""

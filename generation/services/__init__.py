@@ -2,6 +2,7 @@
 
 from generation.services.batches import keep_generated, resume_batch, start_batch
 from generation.services.comparing import keep_comparison, start_comparison
+from generation.services.diagnoses import finish_diagnosis, resume_diagnosis, start_diagnosis
 from generation.services.files import keep_bytes, keep_upload
 from generation.services.growing import add_round, own_batch, round_size
 from generation.services.image_sets import import_image_set, keep_images, retry_import
@@ -19,6 +20,7 @@ from generation.services.screening import screen_images, to_screen
 __all__ = [
     "add_round",
     "create_recipe",
+    "finish_diagnosis",
     "freeze_matched_set",
     "import_image_set",
     "keep_bytes",
@@ -32,12 +34,14 @@ __all__ = [
     "own_batch",
     "rematch",
     "resume_batch",
+    "resume_diagnosis",
     "retry_import",
     "round_size",
     "scoring_job",
     "screen_images",
     "start_batch",
     "start_comparison",
+    "start_diagnosis",
     "start_matching",
     "start_scoring",
     "to_screen",

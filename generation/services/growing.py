@@ -10,6 +10,7 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.services import record
+from encoder.models import Target
 from generation.models import Batch, MatchedSet, Recipe
 from generation.services.recipes import create_recipe
 
@@ -40,8 +41,10 @@ def add_round(*, matched_set: MatchedSet, by: User | None) -> Batch:
     batch = own_batch(matched_set)
     if batch is None:
         batch = Batch.objects.create(name=_batch_name(matched_set))
-        judges = [set(row.judges.values_list("pk", flat=True)) for row in matched_set.batches.all()]
-        batch.judges.set(set.intersection(*judges))
+        common = set(matched_set.batches.values_list("judges", flat=True))
+        for row in matched_set.batches.all():
+            common &= set(row.judges.values_list("pk", flat=True))
+        batch.judges.set(Target.objects.filter(pk__in=common))
         matched_set.batches.add(batch)
     made = batch.recipes.count()
     for recipe in first_recipes(matched_set):

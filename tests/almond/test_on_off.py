@@ -16,15 +16,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from almond.analysis.activation.score_shifts import (
-    overall_specificity,
-    scene_shifts,
-    shift_cells,
-    target_shift,
-    theme_test,
-)
 from almond.analysis.activation.score_sources import ScoreSources, Weights, read_score_sources, worst
-from almond.analysis.activation.specificity_model import specificity_model
 from almond.analysis.analyse import analyse_export, plain_values
 from almond.analysis.questions.base import NotApplicable, Settings, make_context
 from almond.analysis.questions.on_off import QUESTION
@@ -34,6 +26,14 @@ from almond.errors import InputError
 from almond.exchange.manifest import load_manifest
 from almond.progress import Silent
 from almond.report.figures_style import style
+from almond.stats.specificity.score_shifts import (
+    overall_specificity,
+    scene_shifts,
+    shift_cells,
+    target_shift,
+    theme_test,
+)
+from almond.stats.specificity.specificity_model import specificity_model
 from tests.almond.export_maker import TARGETS, make_export, reseal
 from tests.almond.small_export import SmallStudy
 

@@ -16,7 +16,20 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from almond.analysis.activation.score_shifts import (
+from almond.analysis.activation.score_sources import (
+    Relation,
+    ScoreSources,
+    read_score_sources,
+    worst,
+)
+from almond.analysis.questions.base import Context, NotApplicable, Question, Result
+from almond.errors import InputError
+from almond.progress import Progress
+from almond.report.document import KeyNumber, Picture, Section, Table
+from almond.report.shift_matrix import shift_matrix
+from almond.report.wording import p_cell, p_text, signed, span, t_cell
+from almond.stats.multiple import holm
+from almond.stats.specificity.score_shifts import (
     UP_DOWN,
     ShiftCell,
     TargetShift,
@@ -25,20 +38,7 @@ from almond.analysis.activation.score_shifts import (
     shift_cells,
     target_shift,
 )
-from almond.analysis.activation.score_sources import (
-    Relation,
-    ScoreSources,
-    read_score_sources,
-    worst,
-)
-from almond.analysis.activation.shift_matrix import shift_matrix
-from almond.analysis.activation.specificity_model import specificity_model
-from almond.analysis.questions.base import Context, NotApplicable, Question, Result
-from almond.errors import InputError
-from almond.progress import Progress
-from almond.report.document import KeyNumber, Picture, Section, Table
-from almond.report.wording import p_cell, p_text, signed, span, t_cell
-from almond.stats.multiple import holm
+from almond.stats.specificity.specificity_model import specificity_model
 
 JUDGE = "_judge"
 """How the names of scores by held-out subjects end."""

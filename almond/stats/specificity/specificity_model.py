@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from almond.errors import InputError
+from almond.stats.correlation import zscore
 from almond.stats.mixed import RandomTerm, fit_linear
 from almond.typing import Floats
 
@@ -49,10 +50,16 @@ class SpecificityModel:
 
 
 def specificity_model(
-    stimuli: pd.DataFrame, columns: Sequence[str], targets: Sequence[str]
+    stimuli: pd.DataFrame,
+    columns: Sequence[str],
+    targets: Sequence[str],
+    *,
+    covariates: Sequence[str] = (),
 ) -> SpecificityModel:
     """Fit the model to the guided images, of which ``columns`` are the scores of ``targets``, in their order.
 
+    :param covariates: columns of images' features, such as low-level ones, held constant: standardised, with
+        a slope for every region. One that does not vary is left out.
     :raises InputError: fewer than two targets, too many images, or a design in which effects are confounded.
     """
     rows = stimuli[stimuli["intended_target"].isin(targets) & (stimuli["direction"] != 0)]
@@ -71,6 +78,7 @@ def specificity_model(
     direction = rows["direction"].to_numpy(dtype=np.float64)[image] / 2.0
     effect = direction * on if signed else on
     fixed, names = _fixed_effects(region, len(targets), [direction, on] if signed else [], effect)
+    fixed, names = _with_covariates(fixed, names, rows[list(covariates)].to_numpy(np.float64)[image], region)
     outcome = rows[list(columns)].to_numpy(dtype=np.float64).ravel()
     fit = fit_linear(outcome, fixed, _random_terms(rows, image, effect), names=names)
     wald = fit.wald("effect")
@@ -113,6 +121,20 @@ def _fixed_effects(
         columns.append(column[:, None] * contrasts)
         names += [f"main {number} x {k}" for k in range(regions - 1)]
     return np.column_stack(columns), tuple(names)
+
+
+def _with_covariates(
+    fixed: Floats,
+    names: tuple[str, ...],
+    values: Floats,
+    region: np.ndarray[tuple[int, ...], np.dtype[np.intp]],
+) -> tuple[Floats, tuple[str, ...]]:
+    """Add a slope per region of every covariate (rows, K), standardised, to the fixed effects."""
+    scaled = zscore(values, axis=0)[:, np.ptp(values, axis=0) > 0]
+    means = np.eye(int(region.max()) + 1)[region]
+    slopes = [scaled[:, [column]] * means for column in range(scaled.shape[1])]
+    added = [f"covariate {column} x {k}" for column in range(len(slopes)) for k in range(means.shape[1])]
+    return np.column_stack([fixed, *slopes]), (*names, *added)
 
 
 def _random_terms(

@@ -1,0 +1,1 @@
+"""Diagnose a guidance set-up before images are made for a study: does it move what it claims to move?"""
