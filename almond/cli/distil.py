@@ -17,8 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Distil and print what the judge found; returns 0."""
+    from almond.chain.distil import distil
     from almond.guidance.distillation.config import load_distil_config
-    from almond.guidance.distillation.distil import distil
 
     report = distil(load_distil_config(arguments.config), Console())
     print(printed_json(report) if arguments.json else report_text(report))

@@ -11,12 +11,12 @@ import pytest
 import torch
 import yaml
 
+from almond.chain.distil import load_denoiser
 from almond.cli.main import main
 from almond.encoding.features.kinds.world import open_world
 from almond.errors import DigestMismatch, InputError
 from almond.guidance.backends.diffusion import DiffusionGenerator, load_folder
 from almond.guidance.distillation.config import parse_distil_config
-from almond.guidance.distillation.distil import load_denoiser
 from almond.guidance.distillation.guided_steps import guided_steps
 from almond.guidance.distillation.lora import ATTENTION, Adapter
 from almond.guidance.distillation.report import Course, shift_kept

@@ -112,7 +112,7 @@ class Adapter:
         """Return one dial's weights under the names that diffusers reads; its scale there is the dial."""
         index = list(self.dials).index(target)
         return {
-            key: part[index].weight.detach().contiguous()  # type: ignore[union-attr,operator]
+            key: part[index].weight.detach().contiguous()
             for name, layer in self.layers.items()
             for key, part in _named_parts(name, layer)
         }

@@ -42,7 +42,7 @@ def distil(config: DistilConfig, progress: Progress) -> dict[str, Any]:
     window = Window(*(config.window or generator.defaults.window))
     objectives = objectives_of(scorer.names, contrast=config.contrast)
     common = {"steps": config.steps or generator.defaults.steps, "rule": config.rule}
-    items = collect(
+    items = collect_guided_steps(
         config,
         generator,
         scorer,
@@ -97,7 +97,7 @@ def objectives_of(names: Sequence[str], *, contrast: bool) -> dict[str, dict[str
     return {name: {other: 1.0 if other == name else others for other in names} for name in names}
 
 
-def collect(
+def collect_guided_steps(
     config: DistilConfig,
     generator: DiffusionGenerator,
     scorer: Scorer,
