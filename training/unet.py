@@ -26,6 +26,7 @@ from almond.files.writing import write_atomically
 from almond.rng import derive_seed, generator
 from almond.world.text import TextConfig, WordTokenizer, world_vocabulary
 from training.unet_card import machine, read_curve, read_record, write_record
+from training.unet_codes import learn_codes
 from training.unet_model import PROMPTS, Model, noise_schedule, samples, write_folder
 from training.unet_scenes import Batch, Emphasis, RandomScenes, Variants
 
@@ -45,13 +46,15 @@ class Stage:
     """What a stage trains on and how.
 
     ``high`` is the share of pictures at times of at least ``from_time`` (of 1000), ``swapped`` the share of
-    those that are shown as another variant; the rates are AdamW's largest for the network and the text
-    encoder; they fall by a cosine over the last ``falling`` of the time. ``keep`` is the average's memory.
+    those that are shown as another variant. The rates are AdamW's largest for the network, the text encoder,
+    and the projections of time and text that modulate it; they fall by a cosine over the last ``falling`` of
+    the time. ``keep`` is the average's memory.
     """
 
     batch: int
     rate: float
     text_rate: float
+    modulation_rate: float
     falling: float
     keep: float
     high: float = 0.0
@@ -60,14 +63,15 @@ class Stage:
 
 
 STAGES = {
-    "scenes": Stage(batch=32, rate=8e-4, text_rate=8e-4, falling=0.4, keep=0.9985),
+    "scenes": Stage(batch=32, rate=8e-4, text_rate=8e-4, modulation_rate=8e-4, falling=0.4, keep=0.9985),
     "words": Stage(
         batch=16,
         rate=3e-4,
-        text_rate=6e-4,
-        falling=0.8,
-        keep=0.98,
-        high=0.8,
+        text_rate=3e-4,
+        modulation_rate=1.5e-3,
+        falling=0.7,
+        keep=0.97,
+        high=0.85,
         from_time=620,
         swapped=0.7,
     ),
@@ -122,21 +126,18 @@ class State:
 class Run:
     """One training run with its working folder; it goes on where it stopped if the folder has a state."""
 
-    def __init__(self, work: Path, out: Path, *, stage: str, seed: int, bases: int) -> None:
-        self.work, self.out, self.stage = work, out, STAGES[stage]
+    def __init__(self, work: Path, start: Path, out: Path, *, stage: str, seed: int, bases: int) -> None:
+        self.work, self.start, self.out, self.stage = work, start, out, STAGES[stage]
         self.tokenizer = WordTokenizer(world_vocabulary(), TextConfig(1).length)
         torch.manual_seed(derive_seed(seed, "unet") % 2**31)
         self.model = Model(len(self.tokenizer.vocabulary))
         self.average = Model(len(self.tokenizer.vocabulary)).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
-            [
-                {"params": self.model.unet.parameters(), "rate": self.stage.rate},
-                {"params": self.model.text.parameters(), "rate": self.stage.text_rate},
-            ],
+            self._groups(),
             weight_decay=1e-4,
             fused=True,
         )
-        self.state = self._begin(stage)
+        self.state = self._begin(stage, seed)
         self.rng = generator(seed, "unet-times", self.state.step)
         torch.manual_seed(derive_seed(seed, "unet", self.state.step) % 2**31)
         self.scenes: RandomScenes | Variants = (
@@ -146,7 +147,24 @@ class Run:
         )
         self.schedule = noise_schedule()
 
-    def _begin(self, stage: str) -> State:
+    def _groups(self) -> list[dict[str, Any]]:
+        """Parameters by their learning rates."""
+        unet: Any = self.model.unet
+        named = list(unet.named_parameters())
+        modulating = ("time_emb_proj", "add_embedding")
+        return [
+            {
+                "params": [value for name, value in named if not any(part in name for part in modulating)],
+                "rate": self.stage.rate,
+            },
+            {
+                "params": [value for name, value in named if any(part in name for part in modulating)],
+                "rate": self.stage.modulation_rate,
+            },
+            {"params": list(self.model.text.parameters()), "rate": self.stage.text_rate},
+        ]
+
+    def _begin(self, stage: str, seed: int) -> State:
         """Load what the working folder holds; else random weights, or for ``words`` the shipped ones."""
         if (self.work / STATE).exists():
             self.model.load_state_dict(load_file(self.work / RAW))
@@ -154,7 +172,12 @@ class Run:
             self.optimiser.load_state_dict(torch.load(self.work / OPTIMISER, weights_only=True))
             return State(**json.loads((self.work / STATE).read_text()))
         if STAGES[stage].swapped:
-            self.model.load_shipped(OUT)
+            self.model.load_shipped(self.start)
+            left = learn_codes(
+                self.model, self.tokenizer, generator(seed, "unet-codes"), captions=2000, updates=600
+            )
+            with (self.work / "codes.txt").open("w") as file:
+                file.write(f"share of the codes' variance left out: {left:.3f}\n")
         self.average.load_state_dict(self.model.state_dict())
         return State(stage)
 
@@ -177,7 +200,7 @@ class Run:
 
     def publish(self) -> None:
         """Write the folder that ships, with card and record, and a sheet of samples."""
-        before = read_record(OUT) if self.stage.swapped else []
+        before = read_record(self.start) if self.stage.swapped else []
         write_folder(self.average, self.tokenizer, self.schedule, self.out)
         write_record(self.out, [*before, self.entry()])
         sheet = samples(self.average, self.tokenizer, PROMPTS, seed=1)
@@ -241,11 +264,16 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--bases", type=int, default=4000, help="base scenes of the stage of words")
     arguments.add_argument("--work", type=Path, required=True, help="a folder of this run; it goes on there")
+    arguments.add_argument(
+        "--start", type=Path, default=OUT, help="weights that the stage of words begins with"
+    )
     arguments.add_argument("--out", type=Path, default=OUT)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
-    run = Run(options.work, options.out, stage=options.stage, seed=options.seed, bases=options.bases)
+    run = Run(
+        options.work, options.start, options.out, stage=options.stage, seed=options.seed, bases=options.bases
+    )
     run.train(options.minutes, options.every)
 
 

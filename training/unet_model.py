@@ -57,9 +57,10 @@ class Model(nn.Module):
 
     def load_shipped(self, folder: Path) -> None:
         """Load the weights of a folder that :func:`write_folder` wrote, in single precision."""
+        network: Any = self.unet
         unet = load_file(checked("unet/diffusion_pytorch_model.safetensors", folder))
         text = load_file(checked(f"text_encoder/{MODEL}", folder))
-        self.unet.load_state_dict({name: value.float() for name, value in unet.items()})
+        network.load_state_dict({name: value.float() for name, value in unet.items()})
         self.text.load_state_dict({name: value.float() for name, value in text.items()})
 
     def forward(self, noisy: torch.Tensor, times: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:

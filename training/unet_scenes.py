@@ -83,7 +83,7 @@ class Emphasis:
 
     near: float = 0.4
     changed: float = 2.0
-    head: float = 12.0
+    head: float = 30.0
 
 
 class Variants:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from almond.digest import canonical_json
+from almond.encoding.features.open import open_space
 from almond.errors import InputError
 from almond.files.writing import write_atomically
 from almond.guidance.backends.base import Generator
@@ -34,7 +35,7 @@ def distil(config: DistilConfig, progress: Progress) -> dict[str, Any]:
     :raises InputError: a generator without a denoiser to adapt, or settings that do not fit it.
     """
     generator = load_denoiser(config.generator)
-    space = config.features.open_space()
+    space = open_space(config.features)
     targets = [load_target(path) for path in config.targets]
     scorer = Scorer(space, targets)
     judge = load_judge(config, scorer.names)
@@ -88,7 +89,7 @@ def load_judge(config: DistilConfig, names: Sequence[str]) -> DifferentiableScor
         dataclasses.replace(load_target(path), name=name)
         for path, name in zip(config.judge, names, strict=True)
     ]
-    return Scorer(config.features.open_space(), judges)
+    return Scorer(open_space(config.features), judges)
 
 
 def objectives_of(names: Sequence[str], *, contrast: bool) -> dict[str, dict[str, float]]:

@@ -196,7 +196,7 @@ def settings_of(folder: Path, tiny: DiffusionGenerator) -> dict[str, Any]:
     features = space.extract(list(render_many(draw_scene(rng) for _ in range(12))))
     digest = space.digest
     target = standardised_target(
-        "LB", rng.normal(size=features.shape[1]), features, feature_space_digest=digest, sources=["test"]
+        "LB", rng.normal(size=(features.shape[1],)), features, feature_space_digest=digest, sources=["test"]
     )
     return {
         "generator": tiny.name,

@@ -50,12 +50,12 @@ class SliderGenerator:
         self.name, self.image_size = base.name, base.image_size
         self.latent_shape, self.defaults = base.latent_shape, base.defaults
         self.dials: dict[str, float] = {}
-        self.trained = ""
+        self.identify("")
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 over generator, trained weights, window and dials."""
-        return digest_json(
+    def identify(self, trained: str) -> None:
+        """Take the digest of the trained weights: with generator, window and dials it gives ``digest``."""
+        self.trained = trained
+        self.digest = digest_json(
             {
                 "base": self.base.digest,
                 "adapter": self.trained,
@@ -72,6 +72,7 @@ class SliderGenerator:
         """Set the dials: 1 is the largest strength that it was trained on, -1 the same downwards."""
         self.adapter.turn(dials)
         self.dials = {name: value for name, value in self.adapter.dials.items() if value}
+        self.identify(self.trained)
 
     def encode_prompt(self, prompt: str, seeds: Sequence[int]) -> Condition:
         return self.base.encode_prompt(prompt, seeds)
@@ -105,7 +106,7 @@ def save_slider(folder: Path, slider: SliderGenerator, *, facts: Mapping[str, An
         "facts": dict(facts),
     }
     write_atomically(folder / DESCRIPTION, canonical_json(description))
-    slider.trained = digest_json(description)
+    slider.identify(digest_json(description))
 
 
 def load_slider(folder: Path, base: DiffusionGenerator) -> SliderGenerator:
@@ -134,5 +135,5 @@ def load_slider(folder: Path, base: DiffusionGenerator) -> SliderGenerator:
         if (found := digest_file(path)) != file["sha256"]:
             raise DigestMismatch(str(path), file["sha256"], found)
         slider.adapter.load(target, load_file(path))
-    slider.trained = digest_json(description)
+    slider.identify(digest_json(description))
     return slider
