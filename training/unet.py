@@ -1,272 +1,280 @@
-"""Train the small diffusion model: ``python -m training.unet --minutes 50 --work DIR [--resume]``.
+"""Train the small diffusion model: ``python -m training.unet --stage scenes --minutes 55 --work WORK``.
 
-A text-conditional UNet over the patch codec's latents learns the world's scenes with their captions:
-velocity prediction (Salimans & Ho 2022), the squared-cosine schedule (Nichol & Dhariwal 2021), one caption in
-ten empty for classifier-free guidance (Ho & Salimans 2022), and a running average of the weights. Every few
-minutes the average is written as a diffusers folder, so that the newest can be shipped at any time.
+Two stages. ``scenes`` learns pictures from random scenes, at all noise levels. ``words`` goes on from shipped
+weights and learns what words change: mostly at high noise, on variants of scenes that differ in one word,
+with more weight where they differ. Minutes count over all resumed runs; nothing here runs in tests or CI.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
+import csv
+import json
 import math
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, UNet2DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 from safetensors.torch import load_file, save
 from torch import nn
 
 from almond.files.writing import write_atomically
 from almond.rng import derive_seed, generator
-from almond.world.patches import load_codec
-from almond.world.prompts import caption
-from almond.world.scenes import Scene, draw_scene, render_many
-from almond.world.text import SceneTextEncoder, TextConfig, WordTokenizer, save_text, world_vocabulary
-from almond.world.weights import record
+from almond.world.text import TextConfig, WordTokenizer, world_vocabulary
+from training.unet_card import machine, read_curve, read_record, write_record
+from training.unet_codes import learn_codes
+from training.unet_model import PROMPTS, Model, noise_schedule, samples, write_folder
+from training.unet_scenes import Batch, Emphasis, RandomScenes, Variants
 
 OUT = Path(__file__).parent.parent / "almond" / "guidance" / "weights" / "small-unet"
-BATCH, POOL, RENEWED = 32, 5000, 4
-NULL_SHARE = 0.1
-RATE = 8e-4
-RAW, AVERAGE, STEP = "raw.safetensors", "average.safetensors", "step.txt"
-SHIPPED = (
-    "unet/config.json",
-    "unet/diffusion_pytorch_model.safetensors",
-    "scheduler/scheduler_config.json",
-    "text_encoder/config.json",
-    "text_encoder/model.safetensors",
-    "text_encoder/vocabulary.json",
+RAW, AVERAGE, OPTIMISER, STATE, CURVE = (
+    "raw.safetensors",
+    "average.safetensors",
+    "optimiser.pt",
+    "state.json",
+    "curve.csv",
 )
+TIMES = 1000
 
 
-class Model(nn.Module):
-    """The UNet and its text encoder, trained together."""
+@dataclass(frozen=True)
+class Stage:
+    """What a stage trains on and how.
 
-    def __init__(self, words: int) -> None:
-        super().__init__()
-        self.text = SceneTextEncoder(TextConfig(words))
-        nn.init.normal_(self.text.places, std=0.02)
-        self.unet = UNet2DConditionModel(
-            sample_size=24,
-            in_channels=16,
-            out_channels=16,
-            layers_per_block=1,
-            block_out_channels=(48, 128, 128),
-            down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-            norm_num_groups=8,
-            attention_head_dim=4,
-            cross_attention_dim=self.text.config.width,
-            addition_embed_type="text",
-            addition_embed_type_num_heads=4,
-        )
-        self.plain_attention()
+    ``high`` is the share of pictures at times of at least ``from_time`` (of 1000), ``swapped`` the share of
+    those that are shown as another variant. The rates are AdamW's largest for the network, the text encoder,
+    and the projections of time and text that modulate it; they fall by a cosine over the last ``falling`` of
+    the time. ``keep`` is the average's memory.
+    """
 
-    def plain_attention(self) -> None:
-        """Attention by matrix products: on a CPU faster for a few places than the fused kernel's backward."""
-        unet: Any = self.unet
-        unet.set_attn_processor(AttnProcessor())
-
-    def forward(self, noisy: torch.Tensor, times: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-        unet: Any = self.unet
-        found: torch.Tensor = unet(noisy, times, encoder_hidden_states=self.text(numbers)).sample
-        return found
+    batch: int
+    rate: float
+    text_rate: float
+    modulation_rate: float
+    falling: float
+    keep: float
+    high: float = 0.0
+    from_time: int = 0
+    swapped: float = 0.0
 
 
-def noise_schedule() -> Any:
-    return DDIMScheduler(
-        num_train_timesteps=1000,
-        beta_schedule="squaredcos_cap_v2",
-        prediction_type="v_prediction",
-        clip_sample=False,
-        timestep_spacing="trailing",
+STAGES = {
+    "scenes": Stage(batch=32, rate=8e-4, text_rate=8e-4, modulation_rate=8e-4, falling=0.4, keep=0.9985),
+    "words": Stage(
+        batch=16,
+        rate=3e-4,
+        text_rate=3e-4,
+        modulation_rate=1.5e-3,
+        falling=0.7,
+        keep=0.97,
+        high=0.85,
+        from_time=620,
+        swapped=0.7,
+    ),
+}
+
+
+def rate_share(share: float, step: int, falling: float) -> float:
+    """Warm up over 30 steps, then constant, then a cosine to 1 percent over the last ``falling`` of it."""
+    fall = min(1.0, max(0.0, (share - 1.0 + falling) / falling))
+    return min(1.0, (step + 1) / 30) * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * fall)))
+
+
+def drawn_times(stage: Stage, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Times (batch,) of a step, evenly spread, which varies less than independent draws."""
+    even = (rng.permutation(stage.batch) + rng.random(stage.batch)) / stage.batch
+    low = even < 1.0 - stage.high
+    inside = np.where(low, even / (1.0 - stage.high), (even - 1.0 + stage.high) / max(stage.high, 1e-9))
+    times = np.where(
+        low,
+        inside * (stage.from_time if stage.high else TIMES),
+        stage.from_time + inside * (TIMES - stage.from_time),
     )
+    return times.astype(np.int64)
 
 
-class LatentPool:
-    """Scenes with their latents in half precision; the oldest are replaced while training goes on."""
+def velocity_loss(
+    model: Model, schedule: Any, batch: Batch, times: torch.Tensor, numbers: torch.Tensor
+) -> torch.Tensor:
+    """Weighted mean squared error of the velocity that leads from the noisy latent to the clean one.
 
-    def __init__(self, size: int, rng: np.random.Generator) -> None:
-        self.rng, self.codec = rng, load_codec()
-        self.latents = torch.empty(size, 16, 24, 24, dtype=torch.float16)
-        self.scenes: list[Scene] = [draw_scene(rng) for _ in range(size)]
-        for start in range(0, size, 100):
-            self.encode(range(start, min(size, start + 100)))
-        self.oldest = 0
-
-    def renew(self, count: int) -> None:
-        places = [(self.oldest + offset) % len(self.scenes) for offset in range(count)]
-        for place in places:
-            self.scenes[place] = draw_scene(self.rng)
-        self.encode(places)
-        self.oldest = (places[-1] + 1) % len(self.scenes)
-
-    def encode(self, places: range | list[int]) -> None:
-        pictures = render_many(self.scenes[place] for place in places)
-        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255.0
-        self.latents[list(places)] = self.codec.encode(images).half()
-
-    def caption(self, place: int) -> str:
-        return "" if self.rng.random() < NULL_SHARE else caption(self.scenes[place], self.rng)
-
-
-def velocity_loss(model: Model, schedule: Any, clean: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of v = sqrt(abar) noise - sqrt(1 - abar) x0 at uniformly drawn times."""
-    times = torch.randint(0, 1000, (len(clean),))
+    ``v = (sqrt(abar) x - x0) / sqrt(1 - abar)``: where nothing is swapped, Salimans & Ho's
+    ``sqrt(abar) noise - sqrt(1 - abar) x0``.
+    """
     abar = schedule.alphas_cumprod[times].view(-1, 1, 1, 1)
-    noise = torch.randn_like(clean)
-    noisy = abar.sqrt() * clean + (1.0 - abar).sqrt() * noise
-    with torch.autocast("cpu", torch.bfloat16):
-        predicted = model(noisy, times, numbers)
-    return (predicted.float() - (abar.sqrt() * noise - (1.0 - abar).sqrt() * clean)).square().mean()
+    noisy = abar.sqrt() * batch.seen + (1.0 - abar).sqrt() * torch.randn_like(batch.seen)
+    target = (abar.sqrt() * noisy - batch.clean) / (1.0 - abar).sqrt()
+    error = (model(noisy, times, numbers) - target).square()
+    return (batch.weights * error).mean() / batch.weights.mean()
 
 
-def rate_at(share: float, step: int) -> float:
-    """Warm-up over 100 steps, constant, then a cosine to 3 percent over the last 40 percent of the time."""
-    fall = min(1.0, max(0.0, (share - 0.6) / 0.4))
-    return RATE * min(1.0, (step + 1) / 100) * (0.03 + 0.97 * (0.5 + 0.5 * math.cos(math.pi * fall)))
+@dataclass
+class State:
+    """What a run has done so far, over all its sessions."""
+
+    stage: str
+    step: int = 0
+    pictures: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 class Run:
-    """One training run with its working folder."""
+    """One training run with its working folder; it goes on where it stopped if the folder has a state."""
 
-    def __init__(self, work: Path, out: Path, seed: int, resume: bool) -> None:
-        self.work, self.out = work, out
+    def __init__(self, work: Path, start: Path, out: Path, *, stage: str, seed: int, bases: int) -> None:
+        self.work, self.start, self.out, self.stage = work, start, out, STAGES[stage]
         self.tokenizer = WordTokenizer(world_vocabulary(), TextConfig(1).length)
         torch.manual_seed(derive_seed(seed, "unet") % 2**31)
         self.model = Model(len(self.tokenizer.vocabulary))
         self.average = Model(len(self.tokenizer.vocabulary)).requires_grad_(False)
-        self.step = 0
-        if resume:
-            self.model.load_state_dict(load_file(work / RAW))
-            self.average.load_state_dict(load_file(work / AVERAGE))
-            self.step = int((work / STEP).read_text())
-        else:
-            self.average.load_state_dict(self.model.state_dict())
-        self.pool = LatentPool(POOL, generator(seed, "unet-scenes", self.step))
+        self.optimiser = torch.optim.AdamW(
+            self._groups(),
+            weight_decay=1e-4,
+            fused=True,
+        )
+        self.state = self._begin(stage, seed)
+        self.rng = generator(seed, "unet-times", self.state.step)
+        torch.manual_seed(derive_seed(seed, "unet", self.state.step) % 2**31)
+        self.scenes: RandomScenes | Variants = (
+            Variants(work, seed, bases, step=self.state.step, emphasis=Emphasis())
+            if self.stage.swapped
+            else RandomScenes(generator(seed, "unet-scenes", self.state.step))
+        )
         self.schedule = noise_schedule()
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), RATE, weight_decay=1e-4, fused=True)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Parameters by their learning rates."""
+        unet: Any = self.model.unet
+        named = list(unet.named_parameters())
+        modulating = ("time_emb_proj", "add_embedding")
+        return [
+            {
+                "params": [value for name, value in named if not any(part in name for part in modulating)],
+                "rate": self.stage.rate,
+            },
+            {
+                "params": [value for name, value in named if any(part in name for part in modulating)],
+                "rate": self.stage.modulation_rate,
+            },
+            {"params": list(self.model.text.parameters()), "rate": self.stage.text_rate},
+        ]
+
+    def _begin(self, stage: str, seed: int) -> State:
+        """Load what the working folder holds; else random weights, or for ``words`` the shipped ones."""
+        if (self.work / STATE).exists():
+            self.model.load_state_dict(load_file(self.work / RAW))
+            self.average.load_state_dict(load_file(self.work / AVERAGE))
+            self.optimiser.load_state_dict(torch.load(self.work / OPTIMISER, weights_only=True))
+            return State(**json.loads((self.work / STATE).read_text()))
+        if STAGES[stage].swapped:
+            self.model.load_shipped(self.start)
+            left = learn_codes(
+                self.model, self.tokenizer, generator(seed, "unet-codes"), captions=2000, updates=600
+            )
+            with (self.work / "codes.txt").open("w") as file:
+                file.write(f"share of the codes' variance left out: {left:.3f}\n")
+        self.average.load_state_dict(self.model.state_dict())
+        return State(stage)
 
     def train(self, minutes: float, every: float) -> None:
-        began, saved, recent, first = time.monotonic(), time.monotonic(), 1.0, self.step
-        while (share := (time.monotonic() - began) / (60.0 * minutes)) < 1.0:
-            loss = self.one_step(rate_at(share, self.step - first))
-            recent += 0.01 * (loss - recent)
-            if self.step % 100 == 0:
-                print(f"step {self.step} loss {recent:.4f} {time.monotonic() - began:.0f} s", flush=True)
-            if time.monotonic() - saved > 60.0 * every:
+        """Train until the run has had ``minutes`` in all; save every ``every`` minutes."""
+        saved, recent = self.state.seconds, 0.0
+        while (share := self.state.seconds / (60.0 * minutes)) < 1.0:
+            wall, cpu = time.monotonic(), time.process_time()
+            loss = self.one_step(rate_share(share, self.state.step, self.stage.falling))
+            self.state.seconds += time.monotonic() - wall
+            self.state.cpu_seconds += time.process_time() - cpu
+            recent = loss if not recent else recent + 0.05 * (loss - recent)
+            if self.state.step % 20 == 0:
+                self.log(recent)
+            if self.state.seconds - saved > 60.0 * every:
                 self.save()
-                saved = time.monotonic()
+                saved = self.state.seconds
         self.save()
+        self.publish()
+
+    def publish(self) -> None:
+        """Write the folder that ships, with card and record, and a sheet of samples."""
+        before = read_record(self.start) if self.stage.swapped else []
+        write_folder(self.average, self.tokenizer, self.schedule, self.out)
+        write_record(self.out, [*before, self.entry()])
+        sheet = samples(self.average, self.tokenizer, PROMPTS, seed=1)
+        Image.fromarray(sheet).save(self.work / f"samples-{self.state.step:06d}.png")
+
+    def entry(self) -> dict[str, Any]:
+        """This stage's line of the record."""
+        return {
+            "stage": self.state.stage,
+            "steps": self.state.step,
+            "pictures": self.state.pictures,
+            "minutes": round(self.state.seconds / 60, 1),
+            "cpu_minutes": round(self.state.cpu_seconds / 60, 1),
+            "threads": torch.get_num_threads(),
+            "machine": machine(),
+            "curve": read_curve(self.work / CURVE),
+        }
 
     def one_step(self, rate: float) -> float:
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.pool.renew(RENEWED)
-        places = torch.randint(0, POOL, (BATCH,))
-        numbers = self.tokenizer([self.pool.caption(int(place)) for place in places])
-        loss = velocity_loss(self.model, self.schedule, self.pool.latents[places].float(), numbers)
+            group["lr"] = rate * group["rate"]
+        times = drawn_times(self.stage, self.rng)
+        high = times >= self.stage.from_time
+        swaps = high & (self.rng.random(len(times)) < self.stage.swapped)
+        batch = self.scenes.draw(swaps)
+        numbers = self.tokenizer(batch.captions)
+        loss = velocity_loss(self.model, self.schedule, batch, torch.from_numpy(times), numbers)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
-        self.step += 1
-        keep = min(0.9985, (1.0 + self.step) / (10.0 + self.step))
+        self.state.step += 1
+        self.state.pictures += len(times)
+        keep = min(self.stage.keep, (1.0 + self.state.step) / (10.0 + self.state.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1.0 - keep)
         return loss.item()
 
+    def log(self, loss: float) -> None:
+        """Append a line to the curve: step, pictures, minutes, CPU minutes, smoothed loss."""
+        state = self.state
+        row = [state.step, state.pictures, f"{state.seconds / 60:.2f}", f"{state.cpu_seconds / 60:.2f}"]
+        with (self.work / CURVE).open("a", newline="") as file:
+            csv.writer(file).writerow([*row, f"{loss:.4f}"])
+
     def save(self) -> None:
-        """Working weights, the shipped folder, and a sheet of samples."""
+        """Write what a later run goes on from."""
         write_atomically(self.work / RAW, save(self.model.state_dict()))
         write_atomically(self.work / AVERAGE, save(self.average.state_dict()))
-        write_atomically(self.work / STEP, str(self.step).encode())
-        write_folder(self.average, self.tokenizer, self.schedule, self.out, self.step)
-        sheet = samples(self.average, self.tokenizer, PROMPTS, seed=1)
-        Image.fromarray(sheet).save(self.work / f"samples-{self.step:06d}.png")
-
-
-PROMPTS = (
-    "a person standing in a room",
-    "a doorway at night",
-    "a street by day",
-    "a person in a park",
-    "a person smiling near in a room by day",
-    "a person angry near in a street by day",
-    "a person with raised arms far away in a park by day",
-    "a group of people in a room",
-    "nobody in a room with a snake",
-    "a park with a fire at night",
-    "a street with a dog by day",
-    "nobody at a doorway with flowers",
-)
-
-
-@torch.no_grad()
-def samples(
-    model: Model, tokenizer: WordTokenizer, prompts: tuple[str, ...], seed: int, scale: float = 2.5
-) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A row of pictures for each four prompts, uint8 (rows, columns, 3): DDIM, 25 steps."""
-    schedule = noise_schedule()
-    schedule.set_timesteps(25)
-    start = torch.Generator().manual_seed(seed)
-    x = torch.randn((len(prompts), 16, 24, 24), generator=start)
-    numbers = torch.cat([tokenizer([""] * len(prompts)), tokenizer(prompts)])
-    for moment in schedule.timesteps:
-        times = torch.full((len(numbers),), int(moment))
-        empty, prompted = model(torch.cat([x, x]), times, numbers).chunk(2)
-        x = schedule.step(empty + scale * (prompted - empty), int(moment), x).prev_sample
-    images = (load_codec().decode(x).clamp(0.0, 1.0) * 255.0).round().byte().permute(0, 2, 3, 1).numpy()
-    rows = [np.concatenate(list(images[at : at + 4]), 1) for at in range(0, len(images) - 3, 4)]
-    return np.concatenate(rows)
-
-
-def write_folder(model: Model, tokenizer: WordTokenizer, schedule: Any, out: Path, steps: int) -> None:
-    """The diffusers folder: weights in half precision, the scheduler, the text encoder, digests."""
-    out.mkdir(parents=True, exist_ok=True)
-    unet: Any = copy.deepcopy(model.unet)
-    unet.half().save_pretrained(out / "unet")
-    schedule.save_pretrained(out / "scheduler")
-    save_text(out / "text_encoder", tokenizer, model.text, torch.float16)
-    write_atomically(out / "card.md", CARD.format(images=steps * BATCH, steps=steps).encode())
-    for name in SHIPPED:
-        (out / name).chmod(0o644)
-        record(name, out)
-
-
-CARD = """# The small diffusion model
-
-A text-conditional UNet (diffusers `UNet2DConditionModel`) over the world's patch codec (16 x 24 x 24 latents
-of 96 x 96 pixels), with a two-layer text encoder over the words of the world's prompts. It exists to exercise
-the learned path, the same as a Stable Diffusion folder; the analytic generator draws better pictures.
-
-Trained on {images} pictures ({steps} steps of 32) of randomly drawn scenes with captions that name about
-three quarters of their attributes; one caption in ten empty. Velocity prediction, squared-cosine schedule
-with 1000 steps, AdamW, running average of the weights (0.9985), stored in half precision. No picture of
-anybody or anything real was used. Made by `python -m training.unet`; sample with DDIM, 25 steps, text
-weight 2.5.
-"""
+        torch.save(self.optimiser.state_dict(), self.work / "optimiser.partial")
+        (self.work / "optimiser.partial").replace(self.work / OPTIMISER)
+        write_atomically(self.work / STATE, json.dumps(asdict(self.state)).encode())
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--minutes", type=float, default=50.0)
+    arguments.add_argument("--stage", choices=STAGES, required=True)
+    arguments.add_argument("--minutes", type=float, default=50.0, help="of this stage, over resumed runs")
     arguments.add_argument("--every", type=float, default=4.0, help="minutes between checkpoints")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--threads", type=int, default=1)
-    arguments.add_argument("--work", type=Path, required=True)
+    arguments.add_argument("--bases", type=int, default=4000, help="base scenes of the stage of words")
+    arguments.add_argument("--work", type=Path, required=True, help="a folder of this run; it goes on there")
+    arguments.add_argument(
+        "--start", type=Path, default=OUT, help="weights that the stage of words begins with"
+    )
     arguments.add_argument("--out", type=Path, default=OUT)
-    arguments.add_argument("--resume", action="store_true")
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
-    Run(options.work, options.out, options.seed, options.resume).train(options.minutes, options.every)
+    options.work.mkdir(parents=True, exist_ok=True)
+    run = Run(
+        options.work, options.start, options.out, stage=options.stage, seed=options.seed, bases=options.bases
+    )
+    run.train(options.minutes, options.every)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "plan": "print a study's plan as a document to deposit",
     "power": "simulate a planned study and count how often its tests find an effect",
     "verify": "walk the chain from every response to the encoder artifact",
+    "distil": "distil guidance into a slider (LoRA) with a dial per target",
     "demo": "run the whole chain on the simulated world and print one JSON object",
 }
 

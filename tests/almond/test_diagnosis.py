@@ -16,7 +16,7 @@ from almond.diagnosis.between import spherical
 from almond.diagnosis.check import graded
 from almond.diagnosis.checks import CHECKS
 from almond.diagnosis.checks.augmentation import AUGMENTATIONS
-from almond.diagnosis.checks.dose import saturation, scene_curves
+from almond.diagnosis.checks.dose import saturating_strength, scene_curves
 from almond.diagnosis.checks.interpolation import evenness
 from almond.diagnosis.checks.natural import FILM
 from almond.diagnosis.checks.prompts import nearest
@@ -312,7 +312,7 @@ def test_late_guidance_that_only_the_guide_sees_is_doubtful(tmp_path: Path) -> N
     ],
 )
 def test_saturation_is_the_last_strength_that_gains(effects: dict[float, float], last: float | None) -> None:
-    assert saturation(effects) == last
+    assert saturating_strength(effects) == last
 
 
 def test_grades_go_either_way() -> None:

@@ -96,7 +96,7 @@ def test_images_of_a_recipe_cover_the_design(db: None) -> None:
     bases = [one for target, one in images if not target]
     assert [(one.seed, one.direction, one.guided) for one in bases] == [(1, 0, False), (2, 0, False)]
     pushed = next(one for target, one in images if target == "LB")
-    assert pushed.objective == {"LB": 1.0, "CM": -0.5, "SF": -0.5}
+    assert (pushed.objective_kind, pushed.objective, pushed.others) == ("clamp", {"LB": 1.0}, ("CM", "SF"))
     assert pushed.target_digests == {target.name: target.digest for target in recipe.targets.all()}
 
 

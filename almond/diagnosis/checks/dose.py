@@ -89,7 +89,7 @@ def _describe(curves: Floats, strengths: Sequence[float]) -> dict[str, Any]:
         "reached": effects[max(effects)],
         "up": float(curves[:, -1].mean()),
         "down": float(-curves[:, 0].mean()) if strengths[0] < 0 else None,
-        "saturation": saturation(effects),
+        "saturation": saturating_strength(effects),
         "monotone": float(np.mean((np.diff(curves, axis=1) >= -SLACK).all(axis=1))),
         "spearman": float(np.mean(ranks)),
     }
@@ -109,7 +109,7 @@ def effect_by_strength(curves: Floats, strengths: Sequence[float]) -> dict[float
     }
 
 
-def saturation(effects: dict[float, float]) -> float | None:
+def saturating_strength(effects: dict[float, float]) -> float | None:
     """Return the largest strength that still gains ``GAIN`` over every smaller one and over none at all."""
     best, last = 0.0, None
     for strength, effect in sorted(effects.items()):

@@ -102,6 +102,16 @@ class DiffusionGenerator:
         other.scheduler = DiffusersScheduler(self.scheduler.scheduler, arguments=arguments)
         return other
 
+    def with_own_networks(self) -> DiffusionGenerator:
+        """Return the same model with networks of its own, to be adapted; the digest stays."""
+        other = copy.copy(self)
+        other.family = other.decoder = copy.deepcopy(self.family)
+        networks = other.family.networks
+        other.denoiser = networks["denoiser"]
+        other._texts = [model for part, model in networks.items() if part.startswith("text")]
+        other._encoded = OrderedDict()
+        return other
+
     def encode_prompt(self, prompt: str, seeds: Sequence[int]) -> Condition:
         """``payload``: the denoiser's inputs for the prompt and for the empty prompt."""
         understood, ignored = self.family.words(prompt)

@@ -36,7 +36,7 @@ def apply_light(colours: Picture, emission: Picture, layout: Layout, scene: Scen
     """Colours under the scene's light; what emits light keeps its own, and lights what is near it."""
     size = colours.shape[0]
     drawn, ambient = colours.reshape(size, -1), along_a_row(LIGHT[scene.light], size, np.float32)
-    lit = drawn * (ambient + per_channel(emission) * (1.0 - ambient))
+    lit = drawn * (ambient + over_channels(emission) * (1.0 - ambient))
     if scene.light == "night":
         lit = lit + along_a_row(NIGHT_LIFT, size, np.float32)
     dark = {"bright": 0.25, "dim": 0.6, "night": 1.0}[scene.light]
@@ -70,7 +70,7 @@ def along_a_row(colour: tuple[float, float, float], size: int, dtype: type = np.
     return np.tile(np.array(colour, dtype), size)
 
 
-def per_channel(values: Picture) -> Picture:
+def over_channels(values: Picture) -> Picture:
     """Repeat the values of pixels (size, size, 1) for their three channels, (size, 3 * size)."""
     return np.repeat(values[..., 0], 3, axis=1)
 
@@ -81,7 +81,7 @@ def halo(size: int, x: float, y: float, width: float) -> Picture:
     places = (np.arange(size, dtype=np.float32) + 0.5) / size
     across = np.exp(-((places - x) ** 2) / (2.0 * width**2))
     down = np.exp(-((places - y) ** 2) / (2.0 * width**2))
-    return per_channel(np.asarray((down[:, None] * across[None, :])[..., None], np.float32))
+    return over_channels(np.asarray((down[:, None] * across[None, :])[..., None], np.float32))
 
 
 @functools.lru_cache(maxsize=8)
@@ -89,7 +89,7 @@ def stripes(size: int) -> Picture:
     """Diagonal waves, twelve to the picture's width, (size, 3 * size) in [-1, 1]."""
     places = (np.arange(size, dtype=np.float32) + 0.5) / size
     phase = 2.0 * np.pi * 12.0 * (places[:, None] + places[None, :])
-    return per_channel(np.asarray(np.sin(phase)[..., None], np.float32))
+    return over_channels(np.asarray(np.sin(phase)[..., None], np.float32))
 
 
 @functools.lru_cache(maxsize=32)
@@ -101,4 +101,4 @@ def speckles(size: int, seed: int) -> Picture:
     share = (at - low).astype(np.float32)
     rows = grid[low] * (1.0 - share)[:, None] + grid[low + 1] * share[:, None]
     both = rows[:, low] * (1.0 - share) + rows[:, low + 1] * share
-    return per_channel(np.asarray((both / both.std())[..., None], np.float32))
+    return over_channels(np.asarray((both / both.std())[..., None], np.float32))
