@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from almond.diagnosis.between import spherical
-from almond.diagnosis.check import graded
+from almond.diagnosis.check import DiagnosisCheck, Finding, graded
 from almond.diagnosis.checks import CHECKS
 from almond.diagnosis.checks.augmentation import AUGMENTATIONS
 from almond.diagnosis.checks.dose import saturation, scene_curves
@@ -27,10 +27,11 @@ from almond.diagnosis.readers import WorldScorer, reader_of, split_by_subject
 from almond.diagnosis.report import write_diagnosis
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.features.kinds.world import open_world
+from almond.encoding.features.space import card_of_space
 from almond.errors import Cancelled, InputError
 from almond.guidance.backends.analytic import AnalyticGenerator, BankRule
 from almond.progress import Silent
-from almond.report.document import Picture
+from almond.report.document import Picture, Table
 from almond.rng import generator as random_generator
 from almond.shapes import ShapeError
 from almond.stimuli.nuisance import NUISANCE
@@ -451,17 +452,40 @@ def test_the_report_holds_every_check_and_every_number(honest: Diagnosis, tmp_pa
         write_diagnosis(honest, tmp_path / "else")
 
 
+COUNTED = DiagnosisCheck(
+    name="counted",
+    title="How many pictures are there?",
+    limits="Good with any.",
+    run=lambda evidence, progress: Finding({"pictures": len(evidence.images)}, "Counted.", "good"),
+    tables=lambda numbers: [Table(("pictures",), ((str(numbers["pictures"]),),))],
+)
+"""A check as a lab would add it: one object, one line in the registry."""
+
+
+def test_one_line_adds_a_check(honest: Diagnosis) -> None:
+    with CHECKS.registered("counted", "tests.almond.test_diagnosis:COUNTED"):
+        answer = make_checks(honest.evidence, Silent())["counted"]
+    assert answer.standing == "good"
+    assert answer.finding is not None
+    assert answer.finding.numbers == {"pictures": len(honest.evidence.images)}
+
+
 # Real components
 
 
 def artifact(subject: str, region: str, seed: int) -> EncoderArtifact:
-    values = random_generator(seed, "weights").normal(size=open_world().dimension)
-    return SimpleNamespace(  # type: ignore[return-value]
+    space = open_world()
+    return EncoderArtifact(
         subject=subject,
         region=region,
-        mean_weights=values,
+        model="pls",
+        feature_space=card_of_space(space),
+        weights=random_generator(seed, "weights").normal(size=(space.dimension, 1)),
+        intercept=np.zeros(1),
+        voxels=np.zeros((1, 3), np.int64),
+        dropped=np.zeros((0, 3), np.int64),
+        mask_digest="0" * 64,
         digest=f"{subject}{region}".ljust(64, "0"),
-        feature_space=SimpleNamespace(digest=open_world().digest),
     )
 
 
