@@ -8,6 +8,7 @@ from django import forms
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -97,7 +98,7 @@ class DiagnosisForm(RowForm):
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated"}),
     )
     steps = forms.IntegerField(required=False, min_value=1, widget=UnfoldAdminIntegerFieldWidget)
-    rule = forms.ChoiceField(choices=RULES.choices, initial=DEFAULT_RULE)
+    rule = forms.ChoiceField(choices=RULES.choices, initial=DEFAULT_RULE, widget=UnfoldAdminSelectWidget)
     contrast = forms.BooleanField(
         label="Against the others",
         required=False,
