@@ -34,6 +34,7 @@ from almond.progress import Silent
 from almond.report.document import Picture, Table
 from almond.rng import generator as random_generator
 from almond.shapes import ShapeError
+from almond.stats.specificity.specificity_model import specificity_model
 from almond.stimuli.nuisance import NUISANCE
 from almond.targets.scorer import Scorer
 from almond.targets.target import standardised_target
@@ -52,6 +53,7 @@ from tests.almond.guided_fakes import (
     settings,
     textured,
 )
+from tests.almond.test_on_off import formula_images
 
 SMALL: dict[str, Any] = {
     "seeds": (1,),
@@ -267,6 +269,38 @@ def test_natural_pictures_are_read_by_the_same_scores(honest: Diagnosis) -> None
     middle = images.mean(axis=(0, 1, 2))
     expected = (colours.mean(axis=0) - middle) / unguided_sd(honest)
     assert [row["mean"] for row in rows[:3]] == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_agreement_on_the_film_alone_is_said(pictures: Path) -> None:
+    """The judge also reads a checkerboard, which photographs have and the film's frames do not."""
+    rng = random_generator(3, "checkerboards")
+    board = rng.normal(0.0, 25.0, (12, 1, 1, 3)) * CHECKERBOARD[None, :, :, None]
+    flat = np.stack(patches(1)).astype(np.float64)
+    photographs = list(np.clip(flat + board, 0, 255).round().astype(np.uint8))
+    others = {"photographs": photographs, FILM: patches(2)}
+    diagnosis = diagnosis_of(pictures, judge=Linear(textured(1.0)), others=others)
+    assert numbers(diagnosis, "natural")["film_only"] == list(TARGETS)
+    assert diagnosis.answers["natural"].standing != "good"
+    assert "on the film but not beyond it for A, B, C" in diagnosis.answers["natural"].sentence
+
+
+def test_what_a_covariate_explains_is_no_shift() -> None:
+    """Exact properties of a covariate that is held constant, with a slope for every region."""
+    frame = formula_images()
+    columns = [f"score_{name}" for name in TARGETS]
+    frame["light"] = random_generator(1, "light").normal(size=len(frame)) + frame["direction"]
+    frame["dull"] = 3.0
+    plain = specificity_model(frame, columns, TARGETS)
+    held = specificity_model(frame, columns, TARGETS, covariates=("light",))
+    assert abs(held.estimate - plain.estimate) > 1e-3
+    changed = frame.copy()
+    for place, column in enumerate(columns):
+        changed[column] += (2.0 - place) * frame["light"]
+    changed["light"] = 5.0 - 0.1 * frame["light"]
+    again = specificity_model(changed, columns, TARGETS, covariates=("light",))
+    assert (again.estimate, again.se) == pytest.approx((held.estimate, held.se), rel=1e-4)
+    constant = specificity_model(frame, columns, TARGETS, covariates=("dull",))
+    assert (constant.estimate, constant.se) == pytest.approx((plain.estimate, plain.se))
 
 
 def test_targets_are_told_apart_with_prompts_held_out(honest: Diagnosis) -> None:
