@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from almond.diagnosis.checks import CHECKS
 from generation import services
 from generation.admin.diagnosis_form import DiagnosisForm, initial_of_encoder, initial_of_recipe
 from generation.diagnoses import Diagnosis
@@ -50,7 +51,7 @@ class DiagnosisAdmin(AppendOnlyAdmin):
             ("Targets", {"fields": ["targets", "judges", "objective", "both_signs"]}),
             ("Guidance", {"fields": guidance}),
             ("Beside it", {"fields": ["image_set", "film_folder"]}),
-            ("Size", {"fields": [("unguided", "interpolations", "permutations")]}),
+            ("Size", {"fields": ["unguided", "interpolations", "permutations"]}),
         ]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -81,10 +82,11 @@ class DiagnosisAdmin(AppendOnlyAdmin):
 
     def page(self, request: HttpRequest, row: Diagnosis) -> dict[str, Any]:
         settings = row.diagnosis_settings()
-        checks: dict[str, Any] = row.result.get("checks", {})
+        made: dict[str, Any] = row.result.get("checks", {})
+        checks = [made[name] for name in CHECKS if name in made]
         return {
             "settings": settings,
             "pictures": picture_count(settings, row.targets.count()),
-            "deciding": [check for check in checks.values() if check["decides"]],
-            "beside": [check for check in checks.values() if not check["decides"]],
+            "deciding": [check for check in checks if check["decides"]],
+            "beside": [check for check in checks if not check["decides"]],
         }

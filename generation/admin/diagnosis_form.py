@@ -99,7 +99,7 @@ class DiagnosisForm(RowForm):
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated"}),
     )
     steps = forms.IntegerField(required=False, min_value=1, widget=UnfoldAdminIntegerFieldWidget)
-    rule = forms.ChoiceField(choices=RULES.choices, initial=DEFAULT_RULE)
+    rule = forms.ChoiceField(choices=RULES.choices, initial=DEFAULT_RULE, widget=UnfoldAdminSelectWidget)
     objective = forms.ChoiceField(
         choices=[choice for choice in OBJECTIVES.choices() if choice[0] in DIAGNOSED],
         initial=DEFAULT_OBJECTIVE,

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from almond.diagnosis.between import spherical
-from almond.diagnosis.check import graded
+from almond.diagnosis.check import DiagnosisCheck, Finding, graded
 from almond.diagnosis.checks import CHECKS
 from almond.diagnosis.checks.augmentation import AUGMENTATIONS
 from almond.diagnosis.checks.dose import saturating_strength, scene_curves
@@ -27,12 +27,14 @@ from almond.diagnosis.readers import WorldScorer, reader_of, split_by_subject
 from almond.diagnosis.report import write_diagnosis
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.features.kinds.world import open_world
+from almond.encoding.features.space import card_of_space
 from almond.errors import Cancelled, InputError
 from almond.guidance.backends.analytic import AnalyticGenerator, BankRule
 from almond.progress import Silent
-from almond.report.document import Picture
+from almond.report.document import Picture, Table
 from almond.rng import generator as random_generator
 from almond.shapes import ShapeError
+from almond.stats.specificity.specificity_model import specificity_model
 from almond.stimuli.nuisance import NUISANCE
 from almond.targets.scorer import Scorer
 from almond.targets.target import standardised_target
@@ -51,6 +53,7 @@ from tests.almond.guided_fakes import (
     settings,
     textured,
 )
+from tests.almond.test_on_off import formula_images
 
 SMALL: dict[str, Any] = {
     "seeds": (1,),
@@ -268,6 +271,38 @@ def test_natural_pictures_are_read_by_the_same_scores(honest: Diagnosis) -> None
     assert [row["mean"] for row in rows[:3]] == pytest.approx(expected.tolist(), abs=1e-4)
 
 
+def test_agreement_on_the_film_alone_is_said(pictures: Path) -> None:
+    """The judge also reads a checkerboard, which photographs have and the film's frames do not."""
+    rng = random_generator(3, "checkerboards")
+    board = rng.normal(0.0, 25.0, (12, 1, 1, 3)) * CHECKERBOARD[None, :, :, None]
+    flat = np.stack(patches(1)).astype(np.float64)
+    photographs = list(np.clip(flat + board, 0, 255).round().astype(np.uint8))
+    others = {"photographs": photographs, FILM: patches(2)}
+    diagnosis = diagnosis_of(pictures, judge=Linear(textured(1.0)), others=others)
+    assert numbers(diagnosis, "natural")["film_only"] == list(TARGETS)
+    assert diagnosis.answers["natural"].standing != "good"
+    assert "on the film but not beyond it for A, B, C" in diagnosis.answers["natural"].sentence
+
+
+def test_what_a_covariate_explains_is_no_shift() -> None:
+    """Exact properties of a covariate that is held constant, with a slope for every region."""
+    frame = formula_images()
+    columns = [f"score_{name}" for name in TARGETS]
+    frame["light"] = random_generator(1, "light").normal(size=len(frame)) + frame["direction"]
+    frame["dull"] = 3.0
+    plain = specificity_model(frame, columns, TARGETS)
+    held = specificity_model(frame, columns, TARGETS, covariates=("light",))
+    assert abs(held.estimate - plain.estimate) > 1e-3
+    changed = frame.copy()
+    for place, column in enumerate(columns):
+        changed[column] += (2.0 - place) * frame["light"]
+    changed["light"] = 5.0 - 0.1 * frame["light"]
+    again = specificity_model(changed, columns, TARGETS, covariates=("light",))
+    assert (again.estimate, again.se) == pytest.approx((held.estimate, held.se), rel=1e-4)
+    constant = specificity_model(frame, columns, TARGETS, covariates=("dull",))
+    assert (constant.estimate, constant.se) == pytest.approx((plain.estimate, plain.se))
+
+
 def test_targets_are_told_apart_with_prompts_held_out(honest: Diagnosis) -> None:
     found = numbers(honest, "dissociation")
     assert (found["accuracy"], found["p"]) == (1.0, pytest.approx(1 / 100))
@@ -451,17 +486,40 @@ def test_the_report_holds_every_check_and_every_number(honest: Diagnosis, tmp_pa
         write_diagnosis(honest, tmp_path / "else")
 
 
+COUNTED = DiagnosisCheck(
+    name="counted",
+    title="How many pictures are there?",
+    limits="Good with any.",
+    run=lambda evidence, progress: Finding({"pictures": len(evidence.images)}, "Counted.", "good"),
+    tables=lambda numbers: [Table(("pictures",), ((str(numbers["pictures"]),),))],
+)
+"""A check as a lab would add it: one object, one line in the registry."""
+
+
+def test_one_line_adds_a_check(honest: Diagnosis) -> None:
+    with CHECKS.registered("counted", "tests.almond.test_diagnosis:COUNTED"):
+        answer = make_checks(honest.evidence, Silent())["counted"]
+    assert answer.standing == "good"
+    assert answer.finding is not None
+    assert answer.finding.numbers == {"pictures": len(honest.evidence.images)}
+
+
 # Real components
 
 
 def artifact(subject: str, region: str, seed: int) -> EncoderArtifact:
-    values = random_generator(seed, "weights").normal(size=open_world().dimension)
-    return SimpleNamespace(  # type: ignore[return-value]
+    space = open_world()
+    return EncoderArtifact(
         subject=subject,
         region=region,
-        mean_weights=values,
+        model="pls",
+        feature_space=card_of_space(space),
+        weights=random_generator(seed, "weights").normal(size=(space.dimension, 1)),
+        intercept=np.zeros(1),
+        voxels=np.zeros((1, 3), np.int64),
+        dropped=np.zeros((0, 3), np.int64),
+        mask_digest="0" * 64,
         digest=f"{subject}{region}".ljust(64, "0"),
-        feature_space=SimpleNamespace(digest=open_world().digest),
     )
 
 
