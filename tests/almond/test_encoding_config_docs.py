@@ -25,7 +25,11 @@ ROW = re.compile(r"^\| `([a-z_0-9.]+)` \| ?(.*?) ?\| ?(.*?) ?\|$", re.MULTILINE)
 SETTINGS = DOCUMENT[DOCUMENT.index("## Settings") : DOCUMENT.index("## What comes out")]
 TABLE = re.compile(r"<!-- settings: ([\w-]+) -->\n(.*?)\n<!-- end of settings -->", re.DOTALL)
 TABLES = [(page, *match) for page, text in PAGES.items() for match in TABLE.findall(text)]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+EXAMPLES = [
+    path
+    for path in sorted((ROOT / "examples").glob("*.yaml"))
+    if "generator" not in yaml.safe_load(path.read_text())  # those of `generate` have tests of their own
+]
 SCHEMA = json_schema()
 
 
