@@ -225,7 +225,7 @@ def test_ids_of_people_before_the_key_are_sealed_by_the_migration() -> None:
 
 
 def test_the_flow_counts_everybody_and_the_tables_hold_people_apart_from_robots() -> None:
-    study = make_study(participants_planned=8, n_lists=2)
+    study = make_study(participants_planned=8, n_lists=2, rehearsal=True)
     first = took_part(study).participant
     services.record_response(
         participant=first,
@@ -376,7 +376,7 @@ def test_the_digest_of_the_log_shows_a_chain_cut_at_its_end() -> None:
 
 
 def test_every_verb_leaves_a_log_that_holds() -> None:
-    study = make_study()
+    study = make_study(rehearsal=True)
     took_part(study)
     services.withdraw(participant=services.join(study=study).participant)
     erasing.erase_participant(code=took_part(study, recruit=None).participant.name)
