@@ -12,6 +12,7 @@ from almond.errors import InputError
 from almond.generating.cost import Cost, cost_of, schedule_curve
 from almond.generating.expand import UP_AND_DOWN, GuidanceGrid
 from almond.guidance.generators import GENERATORS, defaults_of
+from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.world.prompts import parse_prompt
 from generation.admin.forms import read_seeds
 from generation.models import Batch, Recipe
@@ -75,6 +76,7 @@ def _grid_in(form: QueryDict) -> GuidanceGrid:
         ramp=_number(form, "ramp", usual.ramp),
         directions=UP_AND_DOWN if form.get("both_signs") else UP_AND_DOWN[:1],
         rules=(form.get("rule", ""),),
+        objectives=(OBJECTIVES.check(form.get("objective") or DEFAULT_OBJECTIVE),),
     )
 
 

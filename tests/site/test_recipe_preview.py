@@ -47,12 +47,14 @@ def test_cost_and_curve_follow_the_settings(staff_client: Any) -> None:
     assert len(found["curve"]) == 25
     assert len(inside) == 10
     assert all(0.02 <= step["alpha_bar"] < 0.5 for step in inside)
-    # Two scenes: one base of 25 passes each, as many for the unguided trajectory that held targets are compared
-    # with, and 2 targets x 2 directions x 2 strengths with 10 guided steps.
+    # Two scenes: one base of 25 passes each, as many for the unguided trajectory with which held targets are
+    # compared, and 2 targets x 2 directions x 2 strengths with 10 guided steps.
     assert found["cost"].startswith(f"18 images, {2 * (25 + 25 + 8 * (25 + 2 * 10))} denoiser passes")
     cheap = preview(staff_client, rule="x0", strengths="0.1, 0.2")
     assert cheap["cost"].startswith(f"18 images, {2 * 10 * 25} denoiser passes")
-    assert "denoiser passes" not in preview(staff_client, rule="of a lab")["cost"]
+    alone = preview(staff_client, rule="x0", objective="alone", strengths="0.1, 0.2")
+    assert alone["cost"].startswith(f"18 images, {2 * 9 * 25} denoiser passes")
+    assert "'of a lab' is not known" in preview(staff_client, rule="of a lab")["problem"]
 
 
 @pytest.mark.parametrize(
