@@ -88,7 +88,7 @@ def unguided_pool(settings: DemoSettings) -> Pool:
         row = stimulus_row(made, png)
         rows.append(row)
         images[row["stimulus_id"]], pngs[row["image_sha256"]] = made.image, png
-    return Pool(pd.DataFrame(rows), images, pngs, {})
+    return Pool(pd.DataFrame(rows), images, pngs, {}, pd.DataFrame())  # nothing is matched
 
 
 def bare_plan(settings: DemoSettings) -> StudyPlan:

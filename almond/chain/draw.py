@@ -149,7 +149,7 @@ def held_values(table: pd.DataFrame, images: Mapping[str, ImageArray], space: Fe
 def match(pool: Pool, progress: Progress, *, scenes: int | None = None) -> MatchedPairs:
     """Select pairs by the guides' own scores, as equal as both yardsticks allow: judges take no part in it.
 
-    The other targets' scores are not held: these recipes push a target *rather than* the others.
+    The other targets' scores are held while the images form (objective ``clamp``), not by the choice.
     """
     table = pool.table.join(pool.held, on="stimulus_id")
     return choose_pairs(table, features=held_columns(HELD), scenes=scenes, progress=progress)

@@ -116,7 +116,7 @@ def test_the_example_holds_the_settings_of_the_recipes(tmp_path: Path) -> None:
     path.write_text(text)
     settings = read_generation(path, DiagnosisConfig).diagnosis_settings()
     assert (len(settings.prompts), settings.strengths) == (6, (0.03, 0.06, 0.12))
-    assert (settings.window, settings.objective, settings.both_signs) == ((0.02, 0.5), "contrast", True)
+    assert (settings.window, settings.objective, settings.both_signs) == ((0.02, 0.5), "clamp", True)
 
 
 def test_subjects_who_do_not_guide_judge(write: Write, lab: Path) -> None:
