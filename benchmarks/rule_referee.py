@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 
-from almond.guidance.backends.base import Condition, Prediction
+from almond.guidance.backends.base import TEXT_ONCE, Condition, Prediction
 from almond.guidance.generators import UNCALIBRATED
 from almond.guidance.objectives.objective import Climbed
 from almond.guidance.rules import RULES
@@ -33,6 +33,7 @@ class ExactDenoiser:
     name, digest, image_size, defaults = "gaussian", "0" * 64, SIDE, UNCALIBRATED
     latent_shape = (1, SIDE, SIDE)
     scheduler: Scheduler = DDIM()
+    unit_kind = TEXT_ONCE
 
     def encode_prompt(self, prompt: str, seeds: Sequence[int]) -> Condition:
         return Condition(prompt, tuple(seeds), (), (), None)
