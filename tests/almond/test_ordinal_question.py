@@ -206,7 +206,7 @@ def test_likert_ratings_of_two_directions(tmp_path: Path) -> None:
     said = next(text for text in data["headline"] if text.startswith("Ratings on few points"))
     assert "strongest for warm by LA, log odds +" in said
     page = render_markdown(study_document(data))
-    assert "Do ratings on few points differ with the manipulation?" in page
+    assert "Do ratings on few points differ between conditions, or with the direction of stimuli?" in page
     tested = next(row for row in data["tests"] if row["test"] == "ordinal")
     assert tested["p"] == min(warm["p_holm"], tense["p_holm"])
     estimate = QUESTION.estimate(result, Aim("LA", "warm"))

@@ -107,7 +107,10 @@ def test_a_killed_batch_goes_on_where_it_was(batch: Batch, monkeypatch: pytest.M
 def test_an_image_that_is_no_number_fails_the_batch_and_is_not_stored(targets: list[Target]) -> None:
     """A strength beyond what float32 holds: what was made before stays, the rest waits for another recipe."""
     common = {"seeds": [3], "steps": 4, "window": (0.05, 0.6)}
-    recipes = [add_recipe(targets[:2], strengths=[strength], **common) for strength in (1.0, 1e39)]
+    recipes = [
+        add_recipe(targets[:2], name=f"by {strength:g}", strengths=[strength], **common)
+        for strength in (1.0, 1e39)
+    ]
     batch = services.start_batch(recipes=recipes, by=None)
     assert batch.job is not None
     ended = run_now(batch.job)
