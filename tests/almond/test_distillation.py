@@ -19,7 +19,7 @@ from almond.guidance.backends.diffusion import DiffusionGenerator
 from almond.guidance.backends.open_folder import load_folder
 from almond.guidance.distillation.config import parse_distil_config
 from almond.guidance.distillation.guided_steps import guided_steps
-from almond.guidance.distillation.lora import ATTENTION, Adapter
+from almond.guidance.distillation.lora import ATTENTION, SliderAdapter
 from almond.guidance.distillation.report import Course, shift_kept
 from almond.guidance.distillation.slider import SliderGenerator, load_slider, save_slider
 from almond.guidance.distillation.train import fit_slider
@@ -95,9 +95,9 @@ def test_unknown_dials_and_layers_are_refused(tiny: DiffusionGenerator) -> None:
     with pytest.raises(InputError, match="names blue"):
         slider_of(tiny, "red").turn({"blue": 1.0})
     with pytest.raises(InputError, match="no layer ends in nothing"):
-        Adapter(copy.deepcopy(tiny.denoiser), ["red"], rank=2, layers=["nothing"])
+        SliderAdapter(copy.deepcopy(tiny.denoiser), ["red"], rank=2, layers=["nothing"])
     with pytest.raises(InputError, match="GroupNorm"):
-        Adapter(copy.deepcopy(tiny.denoiser), ["red"], rank=2, layers=["norm1"])
+        SliderAdapter(copy.deepcopy(tiny.denoiser), ["red"], rank=2, layers=["norm1"])
 
 
 def test_guided_steps_are_those_of_the_sampler(tiny: DiffusionGenerator) -> None:

@@ -57,7 +57,7 @@ def _up(layer: nn.Linear | nn.Conv2d, rank: int) -> nn.Module:
     return nn.Conv2d(rank, layer.out_channels, 1, bias=False)
 
 
-class Adapter:
+class SliderAdapter:
     """The low-rank layers put into a denoiser, and their ``dials``: target -> value, 0 where untouched.
 
     :param denoiser: a frozen module of diffusers; its layers are replaced in place.

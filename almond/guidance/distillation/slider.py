@@ -15,7 +15,7 @@ from almond.errors import DigestMismatch, InputError
 from almond.files.writing import write_atomically
 from almond.guidance.backends.base import Condition, Prediction
 from almond.guidance.backends.diffusion import DiffusionGenerator
-from almond.guidance.distillation.lora import Adapter
+from almond.guidance.distillation.lora import SliderAdapter
 from almond.guidance.schedule import Window
 from almond.guidance.schedulers import Scheduler, Step
 
@@ -42,7 +42,7 @@ class SliderGenerator:
         window: Window,
     ) -> None:
         self.base = base.with_own_networks()
-        self.adapter = Adapter(self.base.denoiser, targets, rank=rank, layers=layers)
+        self.adapter = SliderAdapter(self.base.denoiser, targets, rank=rank, layers=layers)
         self.adapter.require_gradients(False)
         self.window, self.settings = window, {"rank": rank, "layers": list(layers)}
         self.name, self.image_size = base.name, base.image_size
