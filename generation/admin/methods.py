@@ -16,14 +16,14 @@ from lab.typed_values import read_pairs
 
 
 def summaries(registry: Registry[Any]) -> SafeString:
-    """Render one line per entry: its name, what it does, and how it fails."""
-    rows = [(name, declared(registry, name)) for name in registry]
+    """Render what each entry does and how it fails, folded: one line per entry, under the form's label."""
+    rows = [(label, declared(registry, name)) for name, label in registry.choices()]
     return format_html(
-        "<ul>{}</ul>",
+        "<details><summary>What each does, and how it fails</summary><ul>{}</ul></details>",
         format_html_join(
             "",
-            "<li><b>{}</b>: {} <i>Fails:</i> {}</li>",
-            ((name, method.summary, method.fails) for name, method in rows),
+            '<li class="mt-2"><b>{}</b>: {} <i>Fails:</i> {}</li>',
+            ((label, method.summary, method.fails) for label, method in rows),
         ),
     )
 
@@ -38,7 +38,7 @@ def setting_help() -> SafeString:
         if key != "level"
     ]
     return format_html(
-        "For example hold = 2. <ul>{}</ul>",
+        "For example hold = 2. <details><summary>All numbers</summary><ul>{}</ul></details>",
         format_html_join(
             "",
             "<li>{} ({}): {}, {} to {}, usually {}</li>",

@@ -13,8 +13,8 @@ METHOD = Method(
     formula="V = d * (s_t - mean_{j != t} s_j)",
     reference="Contrast of regions, as in AMOD's stimuli for one nucleus against the others.",
     cost="none beyond the rule's",
-    fails="Half of what it asks for is that the others fall, and they do: it answers *this region rather "
-    "than the others*, never *this region and nothing else*.",
+    fails="Half of what it asks for is that the others fall, and they do: it answers “this region rather "
+    "than the others”, never “this region and nothing else”.",
 )
 ROUNDING = 1e-6
 
