@@ -13,7 +13,13 @@ from almond.errors import InputError
 from almond.progress import Progress, Silent
 from almond.stimuli.matching import MatchedPairs, checked_pool, choose_pairs, matching_task
 from almond.stimuli.pairing.binding import binding_constraints
-from almond.stimuli.pairing.feasibility import CurvePoint, feasibility_curves, times_needed
+from almond.stimuli.pairing.feasibility import (
+    FURTHEST,
+    CurvePoint,
+    FeasibilityCurve,
+    feasibility_curves,
+    times_needed,
+)
 from almond.stimuli.pairing.growing import grow_pool
 from almond.stimuli.pairing.tightening import paired_dz
 from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups, held_columns
@@ -139,8 +145,12 @@ def test_a_larger_pool_reaches_a_smaller_tolerance_and_the_advice_counts_seeds()
         small, large = (point.factor for point in curve.points)
         assert small >= large > 1
         assert curve.binding
-        told = "no gain in this pool" if curve.times is None else f"About {curve.times:.1f} times as many"
-        assert told in curve.advice()
+        if curve.times is None:
+            assert "no gain in this pool" in curve.advice()
+        elif curve.times > FURTHEST:
+            assert "too little gain to say how many would do" in curve.advice()
+        else:
+            assert f"About {curve.times:.1f} times as many" in curve.advice()
     assert any(curve.times is not None and curve.times > 1 for curve in curves)
     again = feasibility_curves(pool.sample(frac=1, random_state=1), **settings)
     assert [curve.to_json() for curve in again] == [curve.to_json() for curve in curves]
@@ -217,3 +227,11 @@ def test_wrong_bounds_and_groups_are_refused() -> None:
     assert held_columns(["likeness", "quality"])[:2] == ("sharpness", "saturation")
     assert not Yardsticks().holds(0.05, None)
     assert Yardsticks(0.1, np.inf).holds(0.05, None)
+
+
+def test_a_line_is_not_drawn_to_pools_that_nobody_could_draw() -> None:
+    points = (CurvePoint(6, 150, 3.0), CurvePoint(12, 300, 2.9))
+    near, far = (FeasibilityCurve("LB", points, (), times) for times in (3.1, 379.2))
+    assert "About 3.1 times as many seeds would do (38 base scenes" in near.advice()
+    assert "too little gain to say how many would do" in far.advice()
+    assert "379" not in far.advice()

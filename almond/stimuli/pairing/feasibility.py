@@ -35,6 +35,10 @@ FEWEST = 3
 """Pairs of the smallest part that is matched: fewer have hardly a standard deviation."""
 
 
+FURTHEST = 10.0
+"""A line through pools of up to this one's size says nothing of pools more than ten times as large."""
+
+
 @dataclass(frozen=True)
 class CurvePoint:
     """One part of the pool: its scenes, its pictures, and the factor with which its yardsticks hold.
@@ -80,9 +84,10 @@ class FeasibilityCurve:
         if not self.binding and self.times == 1.0:
             return f"{self.target}: both yardsticks hold."
         binds = "; ".join(row.words() for row in self.binding[:3]) or f"{self.target}: the yardsticks miss"
-        if self.times is None:
+        if self.times is None or self.times > FURTHEST:
+            gain = "no gain" if self.times is None else "too little gain to say how many would do"
             return (
-                f"{binds}. More seeds of the same kind showed no gain in this pool: add strengths, keep "
+                f"{binds}. More seeds of the same kind showed {gain} in this pool: add strengths, keep "
                 "fewer scenes, or state a wider tolerance."
             )
         scenes = self.points[-1].scenes
