@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "generate": "make guided images of a YAML configuration, all or one shard of them",
     "diagnose": "say whether guidance moves what it claims to move, before money is spent",
     "import-images": "join the shards of `generate` in one folder, each image verified",
+    "match": "choose pairs of generated images that differ in a target and in nothing trivial",
     "attribute": "show which parts of a picture a target's score comes from, step by step",
     "models": "add a pretrained text-to-image model: check it, pin it, make one image",
     "weights": "copy or fetch a network's weights and pin their digest",
@@ -53,7 +54,7 @@ def calm_threads() -> None:
         os.environ.setdefault(name, "1")
 
 
-PICTURES = ("attribute", "diagnose", "distil", "generate", "models")
+PICTURES = ("attribute", "diagnose", "distil", "generate", "match", "models")
 """Commands in the folder of those about pictures."""
 
 
