@@ -93,13 +93,12 @@ NOTHING_MANIPULATED = "Of photographs nothing is manipulated. Empty: the documen
 
 
 class PreregistrationInline(DraftInline):
-    """One form, folded until it is wanted: a study has one preregistration, so none can be added."""
+    """One form: a study has one preregistration, so that no other can be added."""
 
     model = Preregistration
     can_delete = False
     min_num = max_num = 1
     hide_title = True
-    classes = ["collapse"]
     fields = [
         ("study_type", "design"),
         ("blinding", "additional_blinding"),

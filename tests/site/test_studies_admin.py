@@ -164,7 +164,6 @@ def test_a_study_has_one_preregistration_and_none_is_offered_beside_it(staff_cli
             each for each in page.context["inline_admin_formsets"] if each.formset.prefix == "preregistration"
         )
         assert (inline.formset.total_form_count(), inline.formset.max_num) == (1, 1)
-        assert inline.is_collapsible
     fields = study_form(matched_set=make_matched_set("other").pk, **{"preregistration-TOTAL_FORMS": 1})
     fields |= {"preregistration-0-correction": "holm"}
     assert staff_client.post(reverse("admin:studies_study_add"), fields).status_code == 302
