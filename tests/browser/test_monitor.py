@@ -40,9 +40,14 @@ def seen(page: Any, name: str, value: str) -> None:
 
 
 def fill_study() -> Study:
-    """A study with everything that the monitor can show."""
+    """A rehearsal with everything that the monitor can show."""
     study = make_study(
-        rating_trials=12, choice_trials=6, participants_planned=48, n_lists=8, joins_per_minute=9
+        rating_trials=12,
+        choice_trials=6,
+        participants_planned=48,
+        n_lists=8,
+        joins_per_minute=9,
+        rehearsal=True,  # simulated participants join rehearsals only
     )
     rng = random.Random(4)
     for number in range(30):
