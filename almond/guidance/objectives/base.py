@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,19 +41,19 @@ class Height:
     share: torch.Tensor
 
 
-class ObjectiveKind:
+class ObjectiveKind(ABC):
     """A weighted sum of scores, and what the others override."""
 
     holds = False
     """Whether it holds other targets, which the recipe then names in ``others``."""
 
+    @abstractmethod
     def fields(self, target: str, others: Sequence[str], coefficients: Mapping[str, float]) -> dict[str, Any]:
         """Return the fields of a recipe that guides ``target``.
 
         ``coefficients`` are those of the regression of its score on the others' (``partial`` alone uses
         them).
         """
-        raise NotImplementedError
 
     def problems(self, objective: Mapping[str, float], others: Sequence[str]) -> Iterable[tuple[str, str]]:
         """Yield (field, problem) where a recipe's weights are not those of this objective."""
