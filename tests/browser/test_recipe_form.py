@@ -28,7 +28,7 @@ def test_words_cost_and_schedule_are_shown_while_typing(visit: Any, width: int) 
     assert "Understood: woman." in page.inner_text("#words-of-prompt")
     for box in page.query_selector_all("[name=targets]"):
         box.check()
-    page.wait_for_function("document.querySelector('#cost-of-recipe').textContent.startsWith('36 images')")
+    page.wait_for_function("document.querySelector('#cost-of-recipe').textContent.startsWith('52 images')")
     assert page.locator("#curve-of-recipe rect").count() == 25
     page.fill("[name=steps]", "10")
     page.wait_for_function("document.querySelectorAll('#curve-of-recipe rect').length === 10")
