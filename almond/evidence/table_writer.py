@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,9 @@ class TableWriter:
     """Writes one table below ``folder``. ``close`` raises what was wrong with any of its rows; left without
     it, as a context, it closes its files all the same.
 
+    Rows go to the files in a thread of their own, while the next are read from a database and checked; at
+    most one chunk waits for it.
+
     :param watched: columns whose distinct values are collected, few of them in any table.
     """
 
@@ -74,6 +78,7 @@ class TableWriter:
         self.last: tuple[object, ...] = ()
         self.columns: tuple[Column, ...] = ()
         self.open = ExitStack()
+        self.waiting: Future[None] | None = None
 
     def __enter__(self) -> TableWriter:
         return self
@@ -88,6 +93,7 @@ class TableWriter:
         self.stream, self.digest = self.open.enter_context(self.csv.open("wb")), hashlib.sha256()
         self.typed = ParquetFile(self.parquet, self.columns)
         self.open.callback(self.typed.close)
+        self.thread = self.open.enter_context(ThreadPoolExecutor(1, "table"))
         self._put(csv_bytes([column.name for column in self.columns], ()))
 
     def add(self, chunk: Chunk) -> None:
@@ -111,10 +117,19 @@ class TableWriter:
         for name, known in self.names.items():
             if name in places:
                 known.update(pc.unique(texts[places[name]]).to_pylist())
+        self._wait()
+        self.waiting = self.thread.submit(self._put_rows, texts)
+
+    def _put_rows(self, texts: Sequence[pa.Array]) -> None:
         for start in range(0, len(texts[0]), CHUNK):
             part = [column.slice(start, CHUNK) for column in texts]
             self._put(csv_bytes_of(part))
             self.typed.add(part)
+
+    def _wait(self) -> None:
+        """Wait until the rows before are in the files; raises what went wrong with them."""
+        if self.waiting is not None:
+            self.waiting.result()
 
     def _sorted(self, texts: Sequence[pa.Array]) -> Sequence[pa.Array]:
         keys = sort_keys(self.columns, texts, self.table.sorted_by)
@@ -135,6 +150,7 @@ class TableWriter:
         """Finish both files; ``InputError`` names the wrong cells, and keys that stand twice."""
         if not self.columns:
             self.start([column.name for column in self.table.columns])
+        self._wait()
         self.open.close()
         if not self.problems.count:
             self.problems.add(self._repeated())
