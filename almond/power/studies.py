@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -22,23 +24,22 @@ from almond.design.trials import TRIAL_KINDS
 from almond.power.layout import CHOICE, RATING, WHEN, AnswerRows, DesignLayout
 from almond.progress import Silent
 from almond.typing import Floats, Indices
-from almond.world.rater_model import RaterModel
+from almond.world.rater_model import RaterModel, TimeModel
 from almond.world.simulated_answers import draw_choice_answers, draw_predictors, draw_rating_answers
 
 MOST_PERMUTATIONS = 499
 """Permutations of a test in a simulated study: its level is exact with any number, and more change little."""
 
-RT_SPREAD, HURRY = 0.4, 0.35
-"""Standard deviation of log response times; the time of people who do not look, as a share."""
-
 
 @dataclass(frozen=True, eq=False)
 class Attendance:
-    """Everybody who joined: codes (P,) of their ``lists``, how many trials they ``done``, and who looks."""
+    """Everybody who joined: codes (P,) of their ``lists``, how many trials they ``done``, who looks, and the
+    ``pace`` by which the times of their trials are multiplied."""
 
     lists: Indices
     done: Indices
     looking: Floats
+    pace: Floats
 
 
 def draw_attendance(
@@ -61,7 +62,15 @@ def draw_attendance(
     planned = np.array(layout.trials)[lists]
     done = np.where(stays, planned, np.floor(planned * rng.random(len(place))).astype(np.int64))
     looking = (rng.random(len(place)) >= raters.careless).astype(np.float64)
-    return Attendance(lists, done, looking)
+    return Attendance(lists, done, looking, draw_pace(raters.times, looking, rng))
+
+
+def draw_pace(times: TimeModel, looking: Floats, rng: np.random.Generator) -> Floats:
+    """Draw the pace (P,) of people, of median 1 for those who look."""
+    pace = np.where(looking > 0, 1.0, times.careless_share)
+    if times.person_sd > 0:
+        pace = pace * np.exp(times.person_sd * rng.standard_normal(len(looking)))
+    return np.asarray(pace, np.float64)
 
 
 def simulate(
@@ -78,12 +87,14 @@ def simulate(
     if predictors is not None:
         scores = {f"score_{number + 1}": column for number, column in enumerate(predictors.T)}
         stimuli = stimuli.assign(**scores)
+    ratings = _ratings(layout, who, raters, effect, rng, predictors=predictors)
+    choices = _choices(layout, who, raters, effect, rng)
     return StudyData(
         manifest={"files": {}, "simulated": True},
         plan=layout.plan,
-        participants=_participants(layout, who),
-        ratings=_ratings(layout, who, raters, effect, rng, predictors=predictors),
-        choices=_choices(layout, who, raters, effect, rng),
+        participants=_participants(layout, who, visit_seconds((ratings, choices), who, raters.times)),
+        ratings=ratings,
+        choices=choices,
         stimuli=stimuli,
         theme_remark=layout.plan.theme_remark,
     )
@@ -93,7 +104,18 @@ def names_of(people: int) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
     return np.array([f"p{number:05d}" for number in range(people)])
 
 
-def _participants(layout: DesignLayout, who: Attendance) -> pd.DataFrame:
+def visit_seconds(tables: Sequence[pd.DataFrame], who: Attendance, times: TimeModel) -> Floats:
+    """Add up the seconds (P,) of the trials that each participant answered, and of those between them."""
+    seconds = times.between_trials * who.done
+    for table in tables:
+        trials = table.drop_duplicates("trial_id") if len(table) else table
+        spent = trials.groupby("participant_id")["rt_ms"].sum() if len(trials) else pd.Series(dtype=float)
+        seconds = seconds + spent.reindex(names_of(len(who.lists)), fill_value=0.0).to_numpy() / 1000.0
+    return np.asarray(seconds, np.float64)
+
+
+def _participants(layout: DesignLayout, who: Attendance, seconds: Floats) -> pd.DataFrame:
+    ends = [(datetime.fromisoformat(WHEN) + timedelta(seconds=own)).isoformat() for own in seconds.tolist()]
     planned = np.array(layout.trials)[who.lists]
     finished = who.done >= planned
     return pd.DataFrame(
@@ -103,7 +125,7 @@ def _participants(layout: DesignLayout, who: Attendance) -> pd.DataFrame:
             "list": who.lists,
             "status": np.where(finished, "finished", "active"),
             "started_at": WHEN,
-            "finished_at": np.where(finished, WHEN, ""),
+            "finished_at": np.where(finished, ends, ""),
             "trials_planned": planned,
             "trials_done": who.done,
         }
@@ -137,13 +159,14 @@ def _times(
     kind: str,
     trials: tuple[Indices, Indices],
     who: Attendance,
+    spread: float,
     rng: np.random.Generator,
 ) -> Floats:
-    """Draw response times (r,) in ms, one for every trial; people who do not look hurry."""
+    """Draw response times (r,) in ms, one for every trial."""
     person, trial = trials
     seconds = TRIAL_KINDS.load(kind).seconds(_most_constructs(layout, kind))
-    times = 1000.0 * seconds * np.exp(RT_SPREAD * rng.standard_normal((len(who.lists), max(layout.trials))))
-    return np.asarray(times[person, trial] * np.where(who.looking[person] > 0, 1.0, HURRY), np.float64)
+    times = 1000.0 * seconds * np.exp(spread * rng.standard_normal((len(who.lists), max(layout.trials))))
+    return np.asarray(times[person, trial] * who.pace[person], np.float64)
 
 
 def _most_constructs(layout: DesignLayout, kind: str) -> int:
@@ -173,7 +196,7 @@ def _ratings(
         rng=rng,
         predictor=None if predictors is None else predictors[:, 0],
     )
-    times = _times(layout, RATING, (person, rows.trial[taken]), who, rng)
+    times = _times(layout, RATING, (person, rows.trial[taken]), who, raters.times.spread, rng)
     return _frame(rows, taken, person, who, value=value, rt_ms=times)
 
 
@@ -186,7 +209,7 @@ def _choices(
         return rows.frame
     answered = (person, rows.item[taken])
     aligned = draw_choice_answers(raters, layout.pairs, answered, who.looking, effect=effect, rng=rng)
-    times = _times(layout, CHOICE, (person, rows.trial[taken]), who, rng)
+    times = _times(layout, CHOICE, (person, rows.trial[taken]), who, raters.times.spread, rng)
     frame = _frame(rows, taken, person, who, rt_ms=times, aligned=aligned.astype(np.int64))
     other = frame["high_side"].map({"left": "right", "right": "left"})
     return frame.assign(chosen=frame["high_side"].where(aligned, other))

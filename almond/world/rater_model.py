@@ -69,6 +69,23 @@ class PredictorModel(Shape):
     theme_share: Share = Field(default=0.8, description="part of their variance that lies between themes")
 
 
+class TimeModel(Shape):
+    """How long answers and visits take."""
+
+    spread: Deviation = Field(
+        default=0.4, description="standard deviation of log response times of one person's trials"
+    )
+    person_sd: Deviation = Field(
+        default=0.0, description="how much people differ in their pace, in log units"
+    )
+    careless_share: Annotated[Number, Field(gt=0, le=10)] = Field(
+        default=0.35, description="time of a trial of people who do not look, as a share of the others'"
+    )
+    between_trials: Annotated[Number, Field(ge=0, le=600)] = Field(
+        default=1.0, description="seconds from an answer to the next trial; visits last as long as both"
+    )
+
+
 class RaterModel(Shape):
     """The people and images of a power analysis."""
 
@@ -78,6 +95,7 @@ class RaterModel(Shape):
         default_factory=PredictorModel,
         description="of natural images: what their ratings are correlated with",
     )
+    times: TimeModel = Field(default_factory=TimeModel, description="how long answers and visits take")
     careless: Share = Field(default=0.05, description="share of people who answer without looking")
     drop_out: Annotated[Number, Field(ge=0, le=0.9)] = Field(
         default=0.1, description="share of people who stop somewhere on the way; only the others are analysed"

@@ -14,8 +14,9 @@ from statsmodels.stats.power import TTestPower
 from almond.analysis.analyse import plain_values
 from almond.cli.main import main
 from almond.design.exclusions import EXCLUSIONS
+from almond.design.exclusions.base import BlindTables
 from almond.design.exclusions.devices import Devices
-from almond.design.exclusions.speed import Speed
+from almond.design.exclusions.speed import Speed, minutes_taken
 from almond.design.identity import design_digest
 from almond.design.level import level_problem
 from almond.design.parts import AnalysisPlan
@@ -262,6 +263,27 @@ class StopAfter:
             raise Cancelled("enough")
 
 
+def test_people_who_hurry_fall_to_the_rule_of_speed_and_long_visits_to_its_minutes() -> None:
+    hurried = raters(careless=0.3, times={"careless_share": 0.02, "person_sd": 0.5, "between_trials": 3.0})
+    data = simulate(make_layout(planned(), 2), hurried, people=40, effect=0.2, rng=generator(3, "times"))
+    times = pd.concat([data.ratings, data.choices])[["participant_id", "trial_id", "rt_ms"]].drop_duplicates()
+    seconds = times.groupby("participant_id")["rt_ms"].sum() / 1000.0
+    people = data.participants.set_index("participant_id")
+    taken = pd.Series(minutes_taken(data.participants)) * 60.0
+    expected = seconds + 3.0 * people["trials_done"]
+    assert np.allclose(taken, expected.reindex(taken.index), atol=1e-3)
+    median = times.groupby("participant_id")["rt_ms"].median()
+    quick = set(median[median < median.median() / 5].index)
+    tables = BlindTables(data.participants, data.ratings, data.choices, None)
+    assert 4 < len(quick) < 20
+    assert set(Speed().judge(tables).caught) == quick
+    longest = float(taken.max()) / 60.0
+    caught = Speed(longest_minutes=longest * 0.999).judge(tables).caught
+    assert [reason for reason in caught.values() if reason.startswith("took")] == [
+        f"took {longest:.1f} minutes"
+    ]
+
+
 def test_an_interrupted_analysis_goes_on_and_gives_the_same(tmp_path, monkeypatch):
     arguments = {"people": (6,), "effects": (0.5,), "studies": 4, "lists": 2, "seed": 9}
     whole = power_curve(planned(people=8), **arguments).data
@@ -393,7 +415,6 @@ def test_rules_that_judge_by_what_is_not_simulated_are_named() -> None:
         if EXCLUSIONS.load(name)(kind=name).unsimulated()
     }
     assert set(lacking) == {"failed_checks", "reloads", "devices"}
-    assert Speed(longest_minutes=30.0).unsimulated() == "how long visits take"
     design = {"primary": [], "idle_rules": [{"rule": Devices().words(), "lacks": Devices().unsimulated()}]}
     (said,) = power_sentences({"design": design, "level": [], "rows": []})
     assert said.startswith(

@@ -51,9 +51,6 @@ class Speed(ExclusionRule):
             clauses.append(f"who took more than {self.longest_minutes:g} minutes from consent to the end")
         return f"Speed: participants {clauses_joined(clauses)}."
 
-    def unsimulated(self) -> str:
-        return "" if self.longest_minutes is None else "how long visits take"
-
     def judge(self, tables: BlindTables) -> Judged:
         fast = self._fast_shares(tables)
         if not fast:
