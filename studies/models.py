@@ -19,6 +19,7 @@ from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
 from studies.amendments import Amendment, Look, Unlocking
+from studies.constructs import Construct
 from studies.exclusions import Exclusion
 from studies.preregistrations import Hypothesis, Preregistration
 from studies.records import AssignmentList, DesignFinding, StudyLog, images_by_name, stimulus_name
@@ -45,46 +46,6 @@ IS_CODE = RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only."
 
 def trial_kind_choices() -> list[tuple[str, str]]:
     return TRIAL_KINDS.choices()
-
-
-class Construct(models.Model):
-    """A judgement, in the words a participant reads."""
-
-    name = models.SlugField(max_length=60, unique=True, help_text="Short, for tables: threat.")
-    question = models.CharField(
-        max_length=200, help_text="Asked of one image: How threatening is this scene?"
-    )
-    low = models.CharField("low end", max_length=60, help_text="What 0 means: not at all.")
-    high = models.CharField("high end", max_length=60, help_text="What 100 means: extremely.")
-    choice = models.CharField(
-        "question of a pair",
-        max_length=200,
-        blank=True,
-        help_text="Asked of two images: Which scene is more threatening?",
-    )
-    target = models.CharField(
-        max_length=60,
-        blank=True,
-        help_text="The target whose pairs ask this in a choice block, such as LB. Empty: none.",
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["name"]
-        constraints = [
-            models.CheckConstraint(
-                condition=~Q(name="") & ~Q(question="") & ~Q(low="") & ~Q(high=""),
-                name="construct_is_in_words",
-            ),
-            models.CheckConstraint(
-                condition=Q(target="") | ~Q(choice=""),
-                name="construct_of_a_target_asks_of_pairs",
-                violation_error_message="A construct of a target needs the question of its pairs.",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class StudyQuerySet(models.QuerySet["Study"]):
@@ -203,6 +164,15 @@ class Study(models.Model):
         default=5000,
         validators=[MinValueValidator(100)],
         help_text="Posts of answers per participant that are written down. Further ones are counted only.",
+    )
+    previous = models.ForeignKey(
+        "self",
+        verbose_name="previous version",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="next_versions",
     )
     unmatched_reason = models.TextField("reason for an unmatched set", blank=True, help_text=texts.UNMATCHED)
     plan = models.JSONField(default=dict, editable=False)

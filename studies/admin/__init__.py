@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -30,7 +30,9 @@ from studies.admin.inlines import (
     HypothesisInline,
     PreregistrationInline,
 )
+from studies.admin.readiness import obstacles
 from studies.models import Construct, Study, images_by_name
+from studies.services.copying import differences, duplicate, new_version
 from studies.services.plans import build_plan
 from studies.services.visit import previewed
 
@@ -131,7 +133,14 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
         services.delete_draft(study=obj, by=actor(request))
 
     def row_actions(self) -> dict[str, Action]:
-        return {"freeze": self.freeze, "open": self.open, "pause": self.pause, "close": self.close}
+        return {
+            "freeze": self.freeze,
+            "open": self.open,
+            "pause": self.pause,
+            "close": self.close,
+            "new_version": self.new_version,
+            "duplicate": self.duplicate,
+        }
 
     def freeze(self, request: HttpRequest, row: Study) -> None:
         frozen = services.freeze(study=row, by=actor(request))
@@ -153,11 +162,24 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
         services.close(study=row, by=actor(request))
         messages.success(request, "Closed.")
 
+    def new_version(self, request: HttpRequest, row: Study) -> HttpResponse:
+        draft = new_version(study=row, by=actor(request))
+        messages.success(request, f"A draft with everything of “{row.title}”; the old one stays as it is.")
+        return redirect(self.address(draft))
+
+    def duplicate(self, request: HttpRequest, row: Study) -> HttpResponse:
+        draft = duplicate(study=row, by=actor(request))
+        messages.success(request, "A draft with the same design; give it a title and a link of its own.")
+        return redirect(self.address(draft))
+
     def page(self, request: HttpRequest, row: Study) -> dict[str, Any]:
-        plan, missing = self.plan_of(row)
+        plan, error = self.plan_of(row)
         shown: dict[str, Any] = {
-            "missing": missing,
+            "obstacles": obstacles(row, error) if error else [],
             "join_address": request.build_absolute_uri(row.join_path),
+            "previous": row.previous,
+            "next_versions": row.next_versions.all(),
+            "changes": differences(row, plan),
         }
         if plan is not None:
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
@@ -170,14 +192,14 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
             shown |= {"document": document, "deposit": deposit_line(plan)}
         return {**shown, **blind_parts(request, row), "lists": row.lists.all()}
 
-    def plan_of(self, row: Study) -> tuple[StudyPlan | None, str]:
+    def plan_of(self, row: Study) -> tuple[StudyPlan | None, InputError | None]:
         """Return the frozen plan, or the one that freezing would make, or what is in its way."""
         if not row.is_draft:
-            return row.frozen_plan, ""
+            return row.frozen_plan, None
         try:
-            return build_plan(row), ""
+            return build_plan(row), None
         except InputError as error:
-            return None, str(error)
+            return None, error
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -196,9 +218,9 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
     def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show a few trials of each block, as participants see them; nothing is stored."""
         row = self.readable(request, pk)
-        plan, missing = self.plan_of(row)
+        plan, error = self.plan_of(row)
         if plan is None:
-            messages.error(request, missing)
+            messages.error(request, str(error))
             return self.response_post_save_change(request, row)
         visit = previewed(row, plan)
         config = {"participant": "preview", "preview": True, "urls": {}, "state": visit.to_json()}
@@ -208,9 +230,9 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
     def plan_file(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send the frozen plan, byte for byte what its digest was taken of."""
         row = self.readable(request, pk)
-        plan, missing = self.plan_of(row)
+        plan, error = self.plan_of(row)
         if plan is None:
-            return HttpResponse(missing, status=409, content_type="text/plain; charset=utf-8")
+            return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
         name = json.dumps(f"{row.slug}-plan.json")
         headers = {"Content-Disposition": f"attachment; filename={name}"}
         return HttpResponse(plan.to_bytes(), content_type="application/json", headers=headers)

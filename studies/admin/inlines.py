@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.forms.formsets import DELETION_FIELD_NAME
+from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from unfold.admin import StackedInline
 from unfold.decorators import display
@@ -39,8 +41,37 @@ class DraftInline(StackedInline):
         return self.may_edit(obj) and bool(super().has_delete_permission(request, obj))
 
 
+class BlockForm(RowForm):
+    """A block; one without a place comes after the others."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if "order" in self.fields:
+            self.fields["order"].required = False
+            self.fields["order"].help_text = "1 comes first. Empty: after the others."
+            if self.instance.pk is None:
+                self.initial["order"] = None
+
+
+class BlockFormSet(BaseInlineFormSet):
+    """The blocks of a study, each with a place of its own."""
+
+    def clean(self) -> None:
+        whole = [form for form in self.forms if hasattr(form, "cleaned_data")]
+        kept = [form for form in whole if not form.cleaned_data.get(DELETION_FIELD_NAME)]
+        taken = [order for form in kept if (order := form.cleaned_data.get("order")) is not None]
+        last = max(taken, default=0)
+        for form in kept:
+            if form.cleaned_data and form.cleaned_data.get("order") is None:
+                last += 1
+                form.cleaned_data["order"] = form.instance.order = last
+        super().clean()
+
+
 class BlockInline(DraftInline):
     model = Block
+    form = BlockForm
+    formset = BlockFormSet
     fields = [("order", "kind", "name"), ("trials", "repeats"), "constructs", "instructions"]
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -2,28 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from almond.design.matching import PlannedMatching
 from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.errors import InputError
-from almond.shapes import read
+from almond.shapes import ShapeError, read
 from generation.models import MatchedPair, Stimulus
 from studies.models import Block, Construct, Study, stimulus_name
 from studies.services.preregistering import preregistration_of
 
+Made = TypeVar("Made")
+
+
+class NotReady(InputError):
+    """A study that cannot be frozen yet; ``problems`` holds an error for everything in its way."""
+
+    def __init__(self, study: Study, problems: Sequence[InputError]) -> None:
+        self.problems = tuple(problems)
+        said = "; ".join(str(problem) for problem in problems)
+        super().__init__(f"study {study.title!r}", f"cannot be frozen yet: {said}")
+
+
+class Collected:
+    """Errors of several steps, gathered so that all are said at once."""
+
+    def __init__(self) -> None:
+        self.problems: list[InputError] = []
+
+    def of(self, make: Callable[[], Made]) -> Made | None:
+        """Return what a step makes; None when it fails, and its error is kept."""
+        try:
+            return make()
+        except NotReady as error:
+            self.problems += error.problems
+        except InputError as error:
+            self.problems.append(error)
+        return None
+
 
 def build_plan(study: Study) -> StudyPlan:
-    """Make the plan that freezing the study now would seal; ``InputError`` says everything in its way."""
-    images = distinct_images(study)
+    """Make the plan that freezing the study now would seal.
+
+    :raises NotReady: with everything in its way.
+    """
+    found = Collected()
+    images = found.of(lambda: distinct_images(study)) or []
     blocks = list(study.blocks.prefetch_related("constructs").order_by("order"))
     if not blocks:
-        raise InputError(f"study {study.title!r}", "has no blocks", "a rating block or a choice block")
+        lacks = InputError(f"study {study.title!r}", "has no blocks", "a rating block or a choice block")
+        found.problems.append(lacks)
     themes = {row.base_scene: row.theme for row in reversed(images)}
-    stimuli = tuple(planned_stimulus(row, themes[row.base_scene]) for row in images)
-    pairs = planned_pairs(study, blocks)
+    stimuli = found.of(lambda: tuple(planned_stimulus(row, themes[row.base_scene]) for row in images))
+    pairs = found.of(lambda: planned_pairs(study, blocks))
+    matching = found.of(lambda: matching_of(study))
+    if found.problems:
+        raise NotReady(study, found.problems)
+    return whole_plan(study, blocks, stimuli or (), pairs or (), matching or {})
+
+
+def whole_plan(
+    study: Study,
+    blocks: Sequence[Block],
+    stimuli: tuple[PlannedStimulus, ...],
+    pairs: tuple[PlannedPair, ...],
+    matching: Mapping[str, Any],
+) -> StudyPlan:
+    """Join the parts of a plan; raises ``NotReady`` with whatever contradicts itself in them."""
     constructs = constructs_of(blocks)
     planned = [planned_block(block, stimuli, pairs) for block in blocks]
     tests = primary_tests(study, blocks)
@@ -40,10 +88,14 @@ def build_plan(study: Study) -> StudyPlan:
             "primary": tests,
             "exclusions": [row.to_json() for row in study.exclusions.order_by("order", "pk")],
         },
-        **matching_of(study),
+        **matching,
         "preregistration": preregistration_of(study, planned, constructs, tests, (stimuli, pairs)),
     }
-    return read(StudyPlan, fields, source=f"study plan {study.title!r}")
+    try:
+        return read(StudyPlan, fields, source=f"study plan {study.title!r}")
+    except ShapeError as error:
+        parts = [line.partition(": ") for line in error.problems]
+        raise NotReady(study, [InputError(path, problem) for path, _, problem in parts]) from error
 
 
 def distinct_images(study: Study) -> list[Stimulus]:
@@ -142,30 +194,28 @@ def planned_pairs(study: Study, blocks: Sequence[Block]) -> tuple[PlannedPair, .
         )
     rows = list(study.matched_set.pairs.all())
     targets = sorted({row.target for row in rows})
-    pairs: dict[str, PlannedPair] = {}
-    for block in pair_blocks:
-        questions = questions_of(block, targets)
-        for row in rows:
-            pair = planned_pair(row, questions[row.target])
-            pairs[pair.id] = pair
-    return tuple(pairs.values())
+    found = Collected()
+    asked = [found.of(partial(questions_of, block, targets)) or {} for block in pair_blocks]
+    if found.problems:
+        raise NotReady(study, found.problems)
+    pairs = [planned_pair(row, questions[row.target]) for questions in asked for row in rows]
+    return tuple({pair.id: pair for pair in pairs}.values())
 
 
 def questions_of(block: Block, targets: Sequence[str]) -> dict[str, Construct]:
     """Return target -> the one construct of the block that its pairs are asked about."""
-    constructs = list(block.constructs.all())
-    questions = {}
-    for target in targets:
-        asking = [row for row in constructs if row.target == target]
-        if len(asking) != 1:
-            names = ", ".join(row.name for row in asking) or "no construct"
-            raise InputError(
-                f"block {block.name!r}",
-                f"{names} of it asks about pairs of {target}",
-                "exactly one per target",
-            )
-        questions[target] = asking[0]
-    return questions
+    asking = {target: [row for row in block.constructs.all() if row.target == target] for target in targets}
+    wrong = {target: rows for target, rows in asking.items() if len(rows) != 1}
+    if wrong:
+        raise InputError(
+            f"block {block.name!r}",
+            "; ".join(
+                f"{', '.join(row.name for row in rows) or 'no construct'} of it asks about pairs of {target}"
+                for target, rows in wrong.items()
+            ),
+            "exactly one per target",
+        )
+    return {target: rows[0] for target, rows in asking.items()}
 
 
 def planned_pair(row: MatchedPair, construct: Construct) -> PlannedPair:

@@ -1,0 +1,64 @@
+"""What is in the way of freezing a study, each with the place in its form where it is mended."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from almond.errors import InputError
+from studies.models import Study
+from studies.services.plans import NotReady
+
+FIELDS = {
+    "study": "id_matched_set",
+    "matched set": "id_matched_set",
+    "image set": "id_matched_set",
+    "image": "id_matched_set",
+    "pair": "id_matched_set",
+    "stimuli": "id_matched_set",
+    "pairs": "id_matched_set",
+    "lists": "id_n_lists",
+    "participants": "id_participants_planned",
+    "title": "id_title",
+    "seed": "id_seed",
+    "analysis.permutations": "id_permutations",
+}
+"""What an error is about, and the field of the form."""
+
+BLOCK = re.compile(r"block '([^']*)'")
+IN_BLOCK = re.compile(r"blocks\[(\d+)\](?:\.(\w+))?")
+IN_RULE = re.compile(r"analysis\.exclusions\[(\d+)\](?:\.(\w+))?")
+IN_HYPOTHESIS = re.compile(r"preregistration\.hypotheses\[(\d+)\](?:\.(\w+))?")
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """One thing to mend: what is wrong, what would be right, and the form's field (empty: none of it)."""
+
+    words: str
+    remedy: str
+    field: str
+
+
+def obstacles(study: Study, error: InputError) -> list[Obstacle]:
+    """List everything in the way of freezing a study."""
+    problems = error.problems if isinstance(error, NotReady) else (error,)
+    return [
+        Obstacle(f"{one.source}: {one.problem}", one.expected or "", field_of(study, one.source))
+        for one in problems
+    ]
+
+
+def field_of(study: Study, source: str) -> str:
+    """Find the field of the form that an error is about; empty when it is none of them."""
+    if named := BLOCK.match(source):
+        names = list(study.blocks.order_by("order").values_list("name", flat=True))
+        return f"id_blocks-{names.index(named[1])}-kind" if named[1] in names else ""
+    for pattern, formset in ((IN_BLOCK, "blocks"), (IN_RULE, "exclusions"), (IN_HYPOTHESIS, "hypotheses")):
+        if found := pattern.match(source):
+            usual = {"blocks": "name", "exclusions": "rule", "hypotheses": "name"}[formset]
+            return f"id_{formset}-{found[1]}-{found[2] or usual}"
+    for start, field in FIELDS.items():
+        if source.startswith(start):
+            return field
+    return "id_preregistration-0-looks" if source.startswith("preregistration.stopping") else ""
