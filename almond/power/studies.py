@@ -159,6 +159,7 @@ def _times(
     kind: str,
     trials: tuple[Indices, Indices],
     who: Attendance,
+    *,
     spread: float,
     rng: np.random.Generator,
 ) -> Floats:
@@ -196,7 +197,7 @@ def _ratings(
         rng=rng,
         predictor=None if predictors is None else predictors[:, 0],
     )
-    times = _times(layout, RATING, (person, rows.trial[taken]), who, raters.times.spread, rng)
+    times = _times(layout, RATING, (person, rows.trial[taken]), who, spread=raters.times.spread, rng=rng)
     return _frame(rows, taken, person, who, value=value, rt_ms=times)
 
 
@@ -209,7 +210,7 @@ def _choices(
         return rows.frame
     answered = (person, rows.item[taken])
     aligned = draw_choice_answers(raters, layout.pairs, answered, who.looking, effect=effect, rng=rng)
-    times = _times(layout, CHOICE, (person, rows.trial[taken]), who, raters.times.spread, rng)
+    times = _times(layout, CHOICE, (person, rows.trial[taken]), who, spread=raters.times.spread, rng=rng)
     frame = _frame(rows, taken, person, who, rt_ms=times, aligned=aligned.astype(np.int64))
     other = frame["high_side"].map({"left": "right", "right": "left"})
     return frame.assign(chosen=frame["high_side"].where(aligned, other))

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
-from almond.analysis.registration.plan_changes import Change, plan_changes, text_of
+from almond.analysis.registration.plan_changes import PlanChange, plan_changes, text_of
 from almond.design.plan import StudyPlan
 from almond.errors import InputError
 from studies.models import Preregistration, Study
@@ -107,7 +107,7 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
     return draft
 
 
-def differences(study: Study, plan: StudyPlan | None) -> list[Change]:
+def differences(study: Study, plan: StudyPlan | None) -> list[PlanChange]:
     """List what a version changes of the one before it: of the plan, and of texts and numbers beside it.
 
     :param plan: of this version; None while it cannot be made, and only the rest is compared.
@@ -121,5 +121,5 @@ def differences(study: Study, plan: StudyPlan | None) -> list[Change]:
         old, new = getattr(before, name), getattr(study, name)
         words = str(getattr(Study._meta.get_field(name), "verbose_name", name))
         if old != new and words not in told:
-            changes.append(Change(words, text_of(old), text_of(new)))
+            changes.append(PlanChange(words, text_of(old), text_of(new)))
     return changes

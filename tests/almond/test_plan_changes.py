@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from almond.analysis.registration.plan_changes import Change, plan_changes, text_of
+from almond.analysis.registration.plan_changes import PlanChange, plan_changes, text_of
 from almond.design.plan import StudyPlan
 from tests.almond.design_plans import full_plan
 
 Edit = Callable[[dict[str, Any]], None]
 
 
-def edited(edit: Edit) -> list[Change]:
+def edited(edit: Edit) -> list[PlanChange]:
     before = full_plan()
     values = copy.deepcopy(before.to_json())
     edit(values)
@@ -41,25 +41,25 @@ def test_single_values_and_members_are_named_with_what_they_were() -> None:
     plan = full_plan()
     block, construct = plan.blocks[0], plan.constructs[0]
     assert edited(set_in("participants", plan.participants + 20)) == [
-        Change("participants", str(plan.participants), str(plan.participants + 20))
+        PlanChange("participants", str(plan.participants), str(plan.participants + 20))
     ]
     assert edited(set_in("constructs.0.high", "very much")) == [
-        Change(f"construct “{construct.name}”, high", construct.high, "very much")
+        PlanChange(f"construct “{construct.name}”, high", construct.high, "very much")
     ]
     assert edited(set_in("blocks.0.trials", block.trials - 1)) == [
-        Change(f"block “{block.name}”, trials", str(block.trials), str(block.trials - 1))
+        PlanChange(f"block “{block.name}”, trials", str(block.trials), str(block.trials - 1))
     ]
-    assert edited(set_in("analysis.alpha", 0.01)) == [Change("error level", "0.05", "0.01")]
+    assert edited(set_in("analysis.alpha", 0.01)) == [PlanChange("error level", "0.05", "0.01")]
 
 
 def test_rules_that_come_and_go_and_blocks_in_another_order() -> None:
     rule = {"kind": "speed", "fastest_ms": 300.0, "most_share": 0.25, "longest_minutes": None}
     (came,) = edited(set_in("analysis.exclusions", [rule]))
-    assert came == Change("exclusion rule “speed”", "", "fastest_ms 300, most_share 0.25")
+    assert came == PlanChange("exclusion rule “speed”", "", "fastest_ms 300, most_share 0.25")
     names = [block.name for block in full_plan().blocks]
     assert len(names) > 1
     (moved,) = edited(lambda plan: plan["blocks"].reverse())
-    assert moved == Change("order of the blocks", ", ".join(names), ", ".join(reversed(names)))
+    assert moved == PlanChange("order of the blocks", ", ".join(names), ", ".join(reversed(names)))
 
 
 def test_images_are_counted() -> None:
@@ -67,7 +67,7 @@ def test_images_are_counted() -> None:
         plan["stimuli"][0]["sha256"] = "f" * 64
 
     count = len(full_plan().stimuli)
-    assert edited(exchange) == [Change("images", str(count), f"{count}: 1 changed")]
+    assert edited(exchange) == [PlanChange("images", str(count), f"{count}: 1 changed")]
 
 
 def test_every_single_value_of_a_plan_that_changes_is_found() -> None:

@@ -35,7 +35,7 @@ APART = {"hypotheses"}
 
 
 @dataclass(frozen=True)
-class Change:
+class PlanChange:
     """One difference: what it is about, and the words before and after it; empty where it was not there."""
 
     what: str
@@ -43,7 +43,7 @@ class Change:
     after: str
 
 
-def plan_changes(before: StudyPlan, after: StudyPlan) -> list[Change]:
+def plan_changes(before: StudyPlan, after: StudyPlan) -> list[PlanChange]:
     """List what differs between two plans, in the order of a plan's parts.
 
     Images and pairs are counted, the members of other lists are compared by name, field by field. The list is
@@ -53,7 +53,7 @@ def plan_changes(before: StudyPlan, after: StudyPlan) -> list[Change]:
     changes = [*_single(old, new), *_named(old, new), *_ordered(old, new)]
     changes += [*_counted(old, new), *_texts(old, new, "preregistration"), *_texts(old, new, "matching")]
     if not changes and before.digest != after.digest:
-        changes.append(Change("format of the plan", before.format, after.format))
+        changes.append(PlanChange("format of the plan", before.format, after.format))
     return changes
 
 
@@ -79,29 +79,29 @@ def _at(plan: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def _single(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _single(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[PlanChange]:
     for path, words in SINGLE.items():
         yield from _differing(words, _at(old, path), _at(new, path))
 
 
-def _differing(what: str, before: object, after: object) -> Iterator[Change]:
+def _differing(what: str, before: object, after: object) -> Iterator[PlanChange]:
     if before != after:
-        yield Change(what, text_of(before), text_of(after))
+        yield PlanChange(what, text_of(before), text_of(after))
 
 
 def _members(plan: Mapping[str, Any], path: str, key: str) -> dict[str, Mapping[str, Any]]:
     return {str(member[key]): member for member in _at(plan, path) or ()}
 
 
-def _named(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _named(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[PlanChange]:
     for path, (word, key) in NAMED.items():
         were, are = _members(old, path, key), _members(new, path, key)
         for name in dict.fromkeys([*were, *are]):
             what = f"{word} “{name}”"
             if name not in are:
-                yield Change(what, text_of(_without(were[name], key)), "")
+                yield PlanChange(what, text_of(_without(were[name], key)), "")
             elif name not in were:
-                yield Change(what, "", text_of(_without(are[name], key)))
+                yield PlanChange(what, "", text_of(_without(are[name], key)))
             else:
                 for field in dict.fromkeys([*were[name], *are[name]]):
                     words = field.replace("_", " ")
@@ -112,15 +112,15 @@ def _without(member: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in member.items() if name != key}
 
 
-def _ordered(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _ordered(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[PlanChange]:
     """Yield lists whose members are the same in another order, where the order counts."""
     for path, (word, key) in NAMED.items():
         were, are = list(_members(old, path, key)), list(_members(new, path, key))
         if were != are and sorted(were) == sorted(are):
-            yield Change(f"order of the {word}s", ", ".join(were), ", ".join(are))
+            yield PlanChange(f"order of the {word}s", ", ".join(were), ", ".join(are))
 
 
-def _counted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _counted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[PlanChange]:
     for path, word in COUNTED.items():
         were, are = _members(old, path, "id"), _members(new, path, "id")
         if list(were.values()) == list(are.values()):
@@ -129,10 +129,10 @@ def _counted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]
         other = sum(were[name] != are[name] for name in were.keys() & are.keys())
         found = [(len(gone), "fewer"), (len(came), "new"), (other, "changed")]
         said = ", ".join(f"{count} {words}" for count, words in found if count) or "in another order"
-        yield Change(f"{word}s", str(len(were)), f"{len(are)}: {said}")
+        yield PlanChange(f"{word}s", str(len(were)), f"{len(are)}: {said}")
 
 
-def _texts(old: Mapping[str, Any], new: Mapping[str, Any], part: str) -> Iterator[Change]:
+def _texts(old: Mapping[str, Any], new: Mapping[str, Any], part: str) -> Iterator[PlanChange]:
     were, are = old.get(part) or {}, new.get(part) or {}
     for name in dict.fromkeys([*were, *are]):
         if name not in APART:
