@@ -1,0 +1,253 @@
+"""From photographs, masks and added networks: our loop beside the pipelines of diffusers, tiny and real."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from almond.errors import DigestMismatch, InputError
+from almond.guidance.backends.base import rms
+from almond.guidance.backends.diffusion import DiffusionGenerator
+from almond.guidance.backends.open_folder import load_folder
+from almond.guidance.conditioning import AdapterPicture, AddedNetworks, ControlPicture
+from almond.guidance.photographs.pictured import pictured
+from almond.guidance.recipe import Recipe
+from almond.guidance.sampler import generate
+from almond.guidance.starting import StartPicture
+from almond.guidance.trajectories import start_of, walk
+from tests.almond.picture_folders import (
+    SIDE,
+    save_adapter,
+    save_control,
+    save_image_encoder,
+    save_mask,
+    save_photograph,
+)
+from tests.almond.test_guidance_diffusion import Brightness, recipe_for
+from tests.almond.test_guidance_families import TOLERANCE
+from tests.almond.tiny_pipelines import save_pipeline
+
+PROMPT, STEPS, SEED = "a red house at night", 4, 7
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    diffusers.utils.logging.set_verbosity_error()
+    folder = tmp_path_factory.mktemp("photographs")
+    save_photograph(folder / "photograph.png")
+    save_mask(folder / "mask.png")
+    save_photograph(folder / "lines.png", seed=9)
+    return folder
+
+
+OPENED: dict[str, DiffusionGenerator] = {}
+
+
+def opened(home: Path, name: str, **changes: Any) -> DiffusionGenerator:
+    """The tiny folder of a name, opened once for each of its settings."""
+    sizes = {"size": SIDE} if name == "flux-dev" else {}
+    key = f"{home}/{name} {changes}"
+    if key not in OPENED:
+        OPENED[key] = load_folder(save_pipeline(name, home), name=name, **sizes, **changes)
+    return OPENED[key]
+
+
+def start_from(generator: DiffusionGenerator, home: Path, *, mask: bool = False, **how: Any) -> StartPicture:
+    digests = {"image_sha256": generator.pictures.add(home / "photograph.png")}
+    if mask:
+        digests["mask_sha256"] = generator.pictures.add(home / "mask.png")
+    return StartPicture(**digests, **(how or {"strength": 0.5}))
+
+
+def plain_recipe(generator: DiffusionGenerator, **changes: Any) -> Recipe:
+    usual = {"prompt": PROMPT, "seed": SEED, "steps": STEPS, "direction": 0}
+    return recipe_for(generator, **{**usual, **changes})
+
+
+def latents_of(generator: DiffusionGenerator, recipe: Recipe) -> list[torch.Tensor]:
+    """The unguided loop from the noise that pipelines draw: the latents after every step."""
+    model = pictured(generator, recipe)
+    source = torch.Generator().manual_seed(5)
+    noise = torch.randn((1, *generator.latent_shape), generator=source)
+    start = replace(start_of(model, [recipe], [0]), latents=noise, noise=[source])
+    trajectory = model.scheduler.start(recipe.steps)
+
+    def predict(x: torch.Tensor, step: Any) -> torch.Tensor:
+        with torch.no_grad():
+            return model.predict(x, step, start.condition).x0
+
+    return [x for _, _, x in walk(trajectory, start, predict)]
+
+
+def own(generator: DiffusionGenerator, kind: str, **parts: Any) -> Any:
+    """A pipeline of another class over the same parts, with a scheduler of its own."""
+    held = generator.family.pipe
+    solver = type(held.scheduler).from_config(held.scheduler.config)
+    flags = {"requires_safety_checker": False} if kind.startswith("StableDiffusion") else {}
+    takes = inspect.signature(getattr(diffusers, kind)).parameters
+    whole = {**held.components, "scheduler": solver, **flags, **parts}
+    pipe = getattr(diffusers, kind)(**{name: part for name, part in whole.items() if name in takes})
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def latents_from(pipe: Any, generator: DiffusionGenerator, **call: Any) -> torch.Tensor:
+    """What a pipeline makes, as latents."""
+    takes = inspect.signature(pipe.__call__).parameters
+    sides = {"height": generator.image_size, "width": generator.image_size}
+    usual = {"prompt": PROMPT, "num_inference_steps": STEPS, "output_type": "latent", **sides, **call}
+    source = torch.Generator().manual_seed(5)
+    known = {name: value for name, value in usual.items() if name in takes}
+    latents: torch.Tensor = pipe(**known, generator=source).images
+    return latents
+
+
+def picture(home: Path, name: str, side: int) -> Image.Image:
+    return Image.open(home / name).resize((side, side), Image.Resampling.LANCZOS)
+
+
+@pytest.fixture
+def means(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoders give the mean of their distribution: the pipelines draw from it."""
+    kind = diffusers.models.autoencoders.vae.DiagonalGaussianDistribution
+    monkeypatch.setattr(kind, "sample", lambda self, generator=None: self.mode())
+
+
+def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    return float((ours - theirs).abs().max() / rms(theirs))
+
+
+FROM_IMAGES = [
+    ("sd15", "StableDiffusionImg2ImgPipeline", 7.5, None),
+    ("sd21", "StableDiffusionImg2ImgPipeline", 7.5, "DPMSolverMultistepScheduler"),
+    ("sd15", "StableDiffusionImg2ImgPipeline", 7.5, "HeunDiscreteScheduler"),
+    ("sdxl", "StableDiffusionXLImg2ImgPipeline", 5.0, None),
+    ("sdxl", "StableDiffusionXLImg2ImgPipeline", 5.0, "EulerAncestralDiscreteScheduler"),
+    ("sdxl", "StableDiffusionXLImg2ImgPipeline", 5.0, "UniPCMultistepScheduler"),
+    ("sd3", "StableDiffusion3Img2ImgPipeline", 7.0, None),
+    ("flux-dev", "FluxImg2ImgPipeline", 3.5, None),
+]
+
+
+@pytest.mark.usefixtures("means")
+@pytest.mark.parametrize(("name", "kind", "scale", "scheduler"), FROM_IMAGES)
+def test_partial_noising_is_image_to_image(
+    home: Path, name: str, kind: str, scale: float, scheduler: str | None
+) -> None:
+    generator = opened(home, name, scheduler=scheduler)
+    recipe = plain_recipe(generator, start=start_from(generator, home))
+    ours = latents_of(generator, recipe)
+    assert len(ours) == (3 if scheduler == "HeunDiscreteScheduler" else 2)
+    pipe = own(generator, kind)
+    image = picture(home, "photograph.png", generator.image_size)
+    theirs = latents_from(pipe, generator, image=image, strength=0.5, guidance_scale=scale)
+    if name == "flux-dev":
+        theirs = pipe._unpack_latents(theirs, SIDE, SIDE, pipe.vae_scale_factor)
+    assert difference(ours[-1], theirs) < TOLERANCE
+
+
+IN_A_REGION = [
+    ("sd15", "StableDiffusionInpaintPipeline", 7.5, None),
+    ("sdxl", "StableDiffusionXLInpaintPipeline", 5.0, "EulerDiscreteScheduler"),
+    ("sdxl", "StableDiffusionXLInpaintPipeline", 5.0, "HeunDiscreteScheduler"),
+    ("sd3", "StableDiffusion3InpaintPipeline", 7.0, None),
+]
+
+
+@pytest.mark.usefixtures("means")
+@pytest.mark.parametrize(("name", "kind", "scale", "scheduler"), IN_A_REGION)
+def test_a_masked_region_is_blended_as_inpainting_blends(
+    home: Path, name: str, kind: str, scale: float, scheduler: str | None
+) -> None:
+    generator = opened(home, name, scheduler=scheduler)
+    recipe = plain_recipe(generator, start=start_from(generator, home, mask=True, strength=0.5))
+    ours = latents_of(generator, recipe)
+    image = picture(home, "photograph.png", generator.image_size)
+    mask = Image.open(home / "mask.png").resize((generator.image_size,) * 2, Image.Resampling.NEAREST)
+    call = {"image": image, "mask_image": mask, "strength": 0.5, "guidance_scale": scale}
+    theirs = latents_from(own(generator, kind), generator, **call)
+    assert difference(ours[-1], theirs) < TOLERANCE
+
+
+def test_outside_of_the_mask_nothing_changes(home: Path) -> None:
+    """Exactly: latents after every step, pixels at the end, guided hard; inside it does."""
+    generator = opened(home, "sdxl")
+    start = start_from(generator, home, mask=True, alpha_bar=0.2)
+    base = plain_recipe(generator, start=start)
+    guided = recipe_for(generator, start=start, strength=5.0, window=(0.0, 1.0), steps=STEPS, prompt=PROMPT)
+    plain, up = generate([base, guided], generator=generator, scorer=Brightness())
+    photograph = np.asarray(Image.open(home / "photograph.png"))
+    left = slice(0, SIDE // 2)
+    for made in (plain, up):
+        np.testing.assert_array_equal(made.image[:, left], photograph[:, left])
+    assert np.abs(up.image[:, SIDE // 2 :].astype(int) - plain.image[:, SIDE // 2 :]).mean() > 1
+    assert up.scores["red"] > plain.scores["red"]
+    model = pictured(generator, base)
+    noisy = start_of(model, [base], [0])
+    trajectory = model.scheduler.start(STEPS)
+    cells = model.photograph.region.cells
+    assert 0 < int(cells.sum()) < cells.numel()
+    for step, _, x in walk(trajectory, noisy, lambda x, step: x + 1.0):
+        known = noisy.known(trajectory, step.index + 1)
+        assert torch.equal(x[..., ~cells], known[..., ~cells])
+        assert not torch.equal(x[..., cells], known[..., cells])
+    assert torch.equal(x[..., ~cells], model.photograph.latent[None][..., ~cells])
+
+
+@pytest.mark.parametrize(("name", "scheduler"), [("sd15", None), ("sdxl", None), ("sd3", None)])
+def test_an_inverted_photograph_comes_back(home: Path, name: str, scheduler: str | None) -> None:
+    """The more iterations the closer; the residual in the trace says how close."""
+    generator = opened(home, name, scheduler=scheduler, scale=1.0)
+    errors, residuals = [], []
+    for iterations in (1, 3, 12):
+        start = start_from(generator, home, strength=0.75, method="inversion", iterations=iterations)
+        recipe = plain_recipe(generator, start=start, steps=8)
+        clean = pictured(generator, recipe).photograph.latent
+        errors.append(float((latents_of(generator, recipe)[-1][0] - clean).square().mean().sqrt()))
+        (made,) = generate([recipe], generator=generator, scorer=Brightness())
+        residuals.append(made.trace[0]["inversion_residual"])
+        assert len(made.trace) == 6
+    assert errors[0] > errors[1] > errors[2]
+    assert errors[2] < 1e-4
+    assert residuals[0] > residuals[1] > residuals[2]
+
+
+def test_one_iteration_is_ddim_inversion_of_diffusers(home: Path) -> None:
+    generator = opened(home, "sd15", scale=1.0)
+    start = start_from(generator, home, strength=1.0, method="inversion", iterations=1)
+    recipe = plain_recipe(generator, start=start, steps=10)
+    model = pictured(generator, recipe)
+    inverted = start_of(model, [recipe], [0]).inverted
+    solver = diffusers.DDIMInverseScheduler.from_config(generator.family.pipe.scheduler.config)
+    solver.set_timesteps(10)
+    x, states = model.photograph.latent[None], generator.encode_prompt(PROMPT, [SEED]).payload[0]
+    with torch.no_grad():
+        for time in solver.timesteps:
+            output = generator.family.output(x, time[None].float(), states)
+            x = solver.step(output, time, x).prev_sample
+    assert difference(inverted.latents[0][None], x) < TOLERANCE
+
+
+def test_one_iteration_of_a_flow_is_its_reverse_ode(home: Path) -> None:
+    generator = opened(home, "sd3", scale=1.0)
+    start = start_from(generator, home, strength=1.0, method="inversion", iterations=1)
+    recipe = plain_recipe(generator, start=start, steps=10)
+    model = pictured(generator, recipe)
+    inverted = start_of(model, [recipe], [0]).inverted
+    solver = generator.family.pipe.scheduler
+    solver.set_timesteps(10)
+    x, states = model.photograph.latent[None], generator.encode_prompt(PROMPT, [SEED]).payload[0]
+    with torch.no_grad():
+        for index in reversed(range(10)):
+            velocity = generator.family.output(x, solver.timesteps[index][None], states)
+            x = x + (solver.sigmas[index] - solver.sigmas[index + 1]) * velocity
+    assert difference(inverted.latents[0][None], x) < TOLERANCE
