@@ -57,7 +57,7 @@ def save_image_encoder(folder: Path) -> Path:
 
 
 def save_adapter(path: Path, unet: Any, width: int = WIDTH) -> Path:
-    """Save an IP-Adapter over one embedding: its projection to two tokens, and keys and values of the
+    """Save an IP-Adapter over one embedding: its projection to four tokens, and keys and values of the
     cross-attention layers, numbered as published adapters number them."""
     source, states = torch.Generator().manual_seed(5), int(unet.config.cross_attention_dim)
 
@@ -65,8 +65,8 @@ def save_adapter(path: Path, unet: Any, width: int = WIDTH) -> Path:
         return torch.randn(shape, generator=source) * 0.3
 
     weights = {
-        "image_proj.proj.weight": drawn(2 * states, width),
-        "image_proj.proj.bias": drawn(2 * states),
+        "image_proj.proj.weight": drawn(4 * states, width),
+        "image_proj.proj.bias": drawn(4 * states),
         "image_proj.norm.weight": torch.ones(states),
         "image_proj.norm.bias": torch.zeros(states),
     }

@@ -3,9 +3,10 @@
 A first-order solver goes from ``x = s x0 + n e`` to ``x' = s' x0 + n' e``, where ``x0`` and ``e`` follow from
 the denoiser at ``x``. Backwards ``x`` is not known, so it is iterated: the denoiser is asked at a guess of it,
 first at ``x'``. One iteration is DDIM inversion (Song et al. 2021; Dhariwal & Nichol 2021), and for flow
-matching the reverse ODE by Euler's method (Rout et al. 2024); more are fixed-point iterations (Pan et al.
-2023; Garibi et al. 2024), which end at the very ``x`` that the step came from where they converge. They fail
-to where the text scale is large: the residual, stored in the trace, then does not fall.
+matching the reverse ODE by Euler's method (Rout et al. 2024); more are halved fixed-point iterations (Pan et
+al. 2023; Garibi et al. 2024), which end at the very ``x`` that the step came from where they converge. They
+do not where the denoiser changes faster than its input, as with a large text scale: the residual, which the
+trace holds, then stays large.
 """
 
 from __future__ import annotations
@@ -83,9 +84,11 @@ def invert(
     latents, residual = {steps[-1].index + 1: clean}, 0.0
     for step, level in zip(reversed(steps), reversed(after), strict=True):
         guess, change = x, torch.zeros(())
-        for _ in range(iterations):
+        for iteration in range(iterations):
             x0 = predict(guess, step)
             before = _step_back(x, guess, x0, (step.level, level), flowing)
+            if iteration:
+                before = (guess + before) / 2  # halved: it converges where whole ones would go in circles
             change, guess = (before - guess).square().mean().sqrt(), before
         residual = max(residual, float(change / guess.square().mean().sqrt()))
         x = guess

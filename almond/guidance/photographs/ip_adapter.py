@@ -22,6 +22,8 @@ from almond.typing import ImageArray
 POOLED = "ImageProjection"
 """Projection of an adapter that takes one embedding of a picture; the others take the encoder's states."""
 
+EXPECTED = "an IP-Adapter that was trained for this model"
+
 PROJECTIONS = (POOLED, "IPAdapterPlusImageProjection", "IPAdapterFullImageProjection")
 
 
@@ -90,7 +92,8 @@ def load_ip_adapter(
             low_cpu_mem_usage=False,
         )
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        raise InputError(weights, f"does not fit the model ({error})", "an IP-Adapter of it") from error
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise InputError(weights, f"does not fit the model ({lines[-1].strip()})", EXPECTED) from error
     pipe.set_ip_adapter_scale(scale)
     adapter = LoadedAdapter(
         pipe, digest_file(weights), digest_of_folder(encoder, variant_for(encoder, None)), scale, device
