@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from almond.guidance.starting import StartPicture
 from almond.shapes import Digest, Number, Shape
 
 Scale = Annotated[Number, Field(ge=0, le=2)]
@@ -48,3 +49,17 @@ class AddedNetworks:
     adapter: Path | None = None
     encoder: Path | None = None
     adapter_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class RecipePictures:
+    """The pictures that all recipes of a configuration name: what they start from and what they follow."""
+
+    start: StartPicture | None = None
+    control: ControlPicture | None = None
+    adapter: AdapterPicture | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Return them as fields of a recipe."""
+        return {"start": self.start, "control": self.control, "adapter": self.adapter}

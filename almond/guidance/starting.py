@@ -8,7 +8,7 @@ gives back the photograph itself, or a collage of others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 NOISE, INVERSION = "noise", "inversion"
 
 NEEDS_LEARNED_MODEL = (
-    "draws scenes of the simulated world alone: this needs a learned model, the folder of a diffusers pipeline"
+    "draws scenes of the simulated world alone: this needs a learned model, the folder of a diffusers "
+    "pipeline"
 )
 
 
@@ -70,10 +71,7 @@ class StartPicture(NoiseShare):
         if self.scene is not None:
             if self.method != NOISE or self.mask_sha256 is not None:
                 yield "", "a scene is noised, without a mask; inversion and masks are for photographs"
-            try:
-                self.drawn_scene()
-            except InputError as error:
-                yield "scene", str(error)
+            yield from scene_problems(self.scene)
 
     @property
     def unset(self) -> set[str]:
@@ -86,13 +84,25 @@ class StartPicture(NoiseShare):
 
     def drawn_scene(self) -> Scene:
         """Return the scene; an ``InputError`` where an attribute is missing, unknown or has no such value."""
-        values = dict(self.scene or {})
-        try:
-            return Scene(**values)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise InputError(
-                "scene", f"cannot be drawn ({error})", "every attribute and a layout_seed"
-            ) from error
+        return scene_of(self.scene or {})
+
+
+def scene_of(values: Mapping[str, str | int]) -> Scene:
+    """Return the scene of attributes; an ``InputError`` where one is missing or unknown."""
+    try:
+        return Scene(**dict(values))  # type: ignore[arg-type]
+    except TypeError as error:
+        raise InputError(
+            "scene", f"cannot be drawn ({error})", "every attribute and a layout_seed"
+        ) from error
+
+
+def scene_problems(values: Mapping[str, str | int]) -> Iterable[tuple[str, str]]:
+    """Yield (field, problem) where a scene cannot be drawn."""
+    try:
+        scene_of(values)
+    except InputError as error:
+        yield "scene", str(error)
 
 
 @runtime_checkable

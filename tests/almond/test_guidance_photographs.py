@@ -13,7 +13,6 @@ import pytest
 import torch
 from PIL import Image
 
-from almond.errors import DigestMismatch, InputError
 from almond.guidance.backends.base import rms
 from almond.guidance.backends.diffusion import DiffusionGenerator
 from almond.guidance.backends.open_folder import load_folder
@@ -299,9 +298,7 @@ def adapter_picture(generator: DiffusionGenerator, home: Path, **changes: Any) -
         ("sdxl", "StableDiffusionXLControlNetPipeline", 5.0),
     ],
 )
-def test_a_control_net_is_run_as_its_pipeline_runs_it(
-    home: Path, name: str, kind: str, scale: float
-) -> None:
+def test_a_control_net_is_run_as_its_pipeline_runs_it(home: Path, name: str, kind: str, scale: float) -> None:
     networks = replace(added_to(home, name), adapter=None, encoder=None)
     generator = opened(home, name, added=networks)
     recipe = plain_recipe(generator, control=control_picture(generator, home))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
 from almond.guidance.added.store import AddedModel, digests_path
+from almond.guidance.backends.device import read_device
 from almond.guidance.backends.diffusers_folder import (
     class_in,
     family_of,
@@ -32,8 +32,6 @@ from almond.guidance.generators import UNCALIBRATED
 from almond.guidance.model_settings import Adapter, ModelOptions
 from almond.guidance.photographs.added_networks import load_added_networks
 from almond.shapes import read
-
-DEVICE = "ALMOND_DEVICE"
 
 PACKAGES = {"int8": "torchao", "nf4": "bitsandbytes"}
 """What stores weights in fewer bits."""
@@ -102,9 +100,7 @@ def load_added(
 ) -> DiffusionGenerator:
     """Load a model that was added, from the very files that were pinned then."""
     folder, settings, files = Path(model.folder), model.settings, model.files
-    return load_folder(
-        folder, name=name, scheduler=scheduler, settings=settings, pinned=files, added=added
-    )
+    return load_folder(folder, name=name, scheduler=scheduler, settings=settings, pinned=files, added=added)
 
 
 def check_pinned(folder: Path, files: Mapping[str, str], pinned: Mapping[str, str] | None) -> None:
@@ -238,15 +234,3 @@ def checked_size(size: int, family: PipelineFamily) -> int:
     if size % step:
         raise InputError("size", f"is {size}", f"a multiple of {step} pixels, such as {size - size % step}")
     return size
-
-
-def read_device() -> torch.device:
-    """Return the device of ``ALMOND_DEVICE``: ``cpu`` (the default), ``cuda`` or ``cuda:1``."""
-    stated = os.environ.get(DEVICE, "cpu")
-    try:
-        device = torch.device(stated)
-    except RuntimeError as error:
-        raise InputError(DEVICE, f"is {stated!r}", "cpu, cuda or cuda:0") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(DEVICE, f"is {stated}, but torch finds no GPU", "cpu, or a build of torch with CUDA")
-    return device

@@ -1,7 +1,7 @@
 """Inversion: the sampler's deterministic steps backwards, from a clean latent to noise that leads to it.
 
 A first-order solver goes from ``x = s x0 + n e`` to ``x' = s' x0 + n' e``, where ``x0`` and ``e`` follow from
-the denoiser at ``x``. Backwards ``x`` is not known, so it is iterated: the denoiser is asked at a guess of it,
+the denoiser at ``x``. Backwards ``x`` is not known, so it is iterated: the denoiser is asked at a guess,
 first at ``x'``. One iteration is DDIM inversion (Song et al. 2021; Dhariwal & Nichol 2021), and for flow
 matching the reverse ODE by Euler's method (Rout et al. 2024); more are halved fixed-point iterations (Pan et
 al. 2023; Garibi et al. 2024), which end at the very ``x`` that the step came from where they converge. They

@@ -1,4 +1,4 @@
-"""An IP-Adapter (Ye et al. 2023) on a UNet: cross-attention to a picture that a CLIP-like encoder embedded."""
+"""An IP-Adapter (Ye et al. 2023) on a UNet: cross-attention to a picture as a CLIP-like encoder embeds it."""
 
 from __future__ import annotations
 

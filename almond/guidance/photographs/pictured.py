@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from almond.errors import DigestMismatch, InputError
 from almond.guidance.backends.base import Generator
 from almond.guidance.backends.diffusion import Conditioned, DiffusionGenerator
@@ -21,7 +23,8 @@ def pictured(generator: Generator, recipe: Recipe) -> Generator:
     if not has_pictures(recipe):
         return generator
     model = learned(generator, recipe)
-    key = (recipe.start.digest if recipe.start else None, recipe.control, recipe.adapter)
+    # A copy of the model with another scheduler shares the dictionary.
+    key = (recipe.start and recipe.start.digest, recipe.control, recipe.adapter, id(model.scheduler))
     if key not in model.pictured:
         photograph = None if recipe.start is None else read_photograph(model, recipe.start)
         model.pictured[key] = model.with_pictures(photograph, conditioning_of(model, recipe))
@@ -45,7 +48,9 @@ def learned(generator: Generator, recipe: Recipe) -> DiffusionGenerator:
     if recipe.start is not None and (problem := refusal_of_start(recipe.start, generator.name)):
         raise InputError("recipe.start", problem, "or a scene of the simulated world")
     if not isinstance(generator, DiffusionGenerator):
-        raise InputError("recipe", f"{generator.name} takes no pictures", "the folder of a diffusers pipeline")
+        raise InputError(
+            "recipe", f"{generator.name} takes no pictures", "the folder of a diffusers pipeline"
+        )
     return generator
 
 
@@ -123,3 +128,15 @@ def conditioning_of(generator: DiffusionGenerator, recipe: Recipe) -> Conditione
         return {**both[0], **prompted}, {**both[1], **empty}
 
     return conditioned
+
+
+def with_embedding(generator: DiffusionGenerator, embedding: torch.Tensor) -> DiffusionGenerator:
+    """Return a pictured model whose adapter is given another embedding (D,) with the prompt."""
+    before = generator.conditioned
+
+    def conditioned(both: tuple[Inputs, Inputs]) -> tuple[Inputs, Inputs]:
+        prompted, empty = both if before is None else before(both)
+        changed = embedding.reshape(prompted[ADAPTER].shape).to(prompted[ADAPTER])
+        return {**prompted, ADAPTER: changed}, empty
+
+    return generator.with_pictures(generator.photograph, conditioned)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,11 +19,15 @@ MIDDLE_GREY = 128
 
 
 class Pictures:
-    """Files by the SHA-256 of their bytes. They are read when they are needed, and compared again."""
+    """Files by the SHA-256 of their bytes. They are read when they are needed, and compared again.
+
+    ``cached`` keeps what was computed of folders.
+    """
 
     def __init__(self) -> None:
         self._files: dict[str, Path] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
+        self.cached: dict[Hashable, Any] = {}
 
     def add(self, path: Path) -> str:
         """Add a file; returns its digest."""
