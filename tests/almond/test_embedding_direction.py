@@ -114,7 +114,5 @@ def test_what_it_needs_is_said(home: Path, reference: Path) -> None:
     few = adapter_picture(generator, home, reference_sha256=generator.pictures.add_folder(home))
     with pytest.raises(InputError, match="3 different photographs"):
         next(
-            generate(
-                [without.model_copy(update={"adapter": few})], generator=generator, scorer=Brightness()
-            )
+            generate([without.model_copy(update={"adapter": few})], generator=generator, scorer=Brightness())
         )
