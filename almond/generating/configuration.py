@@ -288,11 +288,16 @@ def planned_images(
         it may be left out where there are none but scenes.
     """
     held = pictures_of_scenes(config) if pictures is None else pictures
+    common: dict[str, Any] = {
+        "generator": config.generator,
+        "generator_digest": generator_digest,
+        "targets": list(targets),
+        "target_digests": targets,
+        "pictures": held,
+    }
     planned: list[Planned] = []
     for prompt in config.prompts:
         for seed in config.seeds:
-            common = {"generator": config.generator, "generator_digest": generator_digest, "pictures": held}
-            versions = {"targets": list(targets), "target_digests": targets}
-            planned += recipes_of_scene(prompt, seed, config.grid, **common, **versions)
-            planned += turned_recipes(prompt, seed, config, **common, **versions)
+            planned += recipes_of_scene(prompt, seed, config.grid, **common)
+            planned += turned_recipes(prompt, seed, config, **common)
     return planned

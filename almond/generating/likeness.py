@@ -28,7 +28,8 @@ class LikenessReader:
         return fitted(self.generator.pictures.read(digest, "recipe"), self.generator.image_size)
 
     def _features(self, digest: str) -> FeatureArray:
-        return self.space.extract([self.photograph(digest)])[0].astype(np.float64)
+        features: FeatureArray = self.space.extract([self.photograph(digest)])[0]
+        return features
 
     def read(self, recipe: Recipe, image: ImageArray) -> dict[str, float]:
         """Measure an image (S, S, 3); empty where there is nothing to compare it with.
@@ -42,7 +43,9 @@ class LikenessReader:
         if digest is None:
             return {}
         squares = ((image.astype(np.float64) - self.photograph(digest)) / 255.0) ** 2
-        own, reference = self.space.extract([image])[0].astype(np.float64), self.features(digest)
+        own, reference = (
+            values.astype(np.float64) for values in (self.space.extract([image])[0], self.features(digest))
+        )
         distance = float(((own - reference) ** 2).sum() / ((reference**2).sum() + LENGTH_FLOOR))
         values = {"pixel": float(np.sqrt(squares.mean())), "features": distance}
         model = pictured(self.generator, recipe)

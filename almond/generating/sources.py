@@ -63,8 +63,9 @@ class Sources:
     @cached_property
     def likeness_reader(self) -> LikenessReader | None:
         """Return what compares images with photographs; None for a generator that takes none."""
-        learned = isinstance(self.generator, DiffusionGenerator)
-        return LikenessReader(self.generator, self.space) if learned else None
+        if not isinstance(self.generator, DiffusionGenerator):
+            return None
+        return LikenessReader(self.generator, self.space)
 
     def likeness(self, recipe: Recipe, image: ImageArray) -> dict[str, float]:
         """Compare an image with the photograph that it was made of; empty where there is none."""

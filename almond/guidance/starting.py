@@ -84,10 +84,10 @@ class StartPicture(NoiseShare):
 
     def drawn_scene(self) -> Scene:
         """Return the scene; an ``InputError`` where an attribute is missing, unknown or has no such value."""
-        return scene_of(self.scene or {})
+        return scene_from(self.scene or {})
 
 
-def scene_of(values: Mapping[str, str | int]) -> Scene:
+def scene_from(values: Mapping[str, str | int]) -> Scene:
     """Return the scene of attributes; an ``InputError`` where one is missing or unknown."""
     try:
         return Scene(**dict(values))  # type: ignore[arg-type]
@@ -100,7 +100,7 @@ def scene_of(values: Mapping[str, str | int]) -> Scene:
 def scene_problems(values: Mapping[str, str | int]) -> Iterable[tuple[str, str]]:
     """Yield (field, problem) where a scene cannot be drawn."""
     try:
-        scene_of(values)
+        scene_from(values)
     except InputError as error:
         yield "scene", str(error)
 

@@ -11,7 +11,7 @@ from almond.guidance.backends.base import Condition, Generator
 from almond.guidance.backends.diffusion import DiffusionGenerator
 from almond.guidance.photographs.inversion import Inverted, invert, levels_after
 from almond.guidance.photographs.photograph import Photograph
-from almond.guidance.photographs.regions import Region
+from almond.guidance.photographs.regions import OpenRegion
 from almond.guidance.recipe import Recipe
 from almond.guidance.schedulers import Step, Trajectory
 from almond.guidance.starting import INVERSION, StartPicture, scene_starter, steps_from
@@ -39,7 +39,7 @@ class Start:
     picture: StartPicture | None = None
     clean: torch.Tensor | None = None
     inverted: Inverted | None = None
-    region: Region | None = None
+    region: OpenRegion | None = None
     remarks: dict[str, float] = field(default_factory=dict)
 
     def steps(self, trajectory: Trajectory) -> Sequence[Step]:

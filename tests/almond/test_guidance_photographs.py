@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 
 from almond.guidance.backends.base import rms
-from almond.guidance.backends.diffusion import DiffusionGenerator
 from almond.guidance.backends.open_folder import load_folder
 from almond.guidance.conditioning import AdapterPicture, AddedNetworks, ControlPicture
 from almond.guidance.photographs.pictured import pictured
@@ -48,33 +47,33 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-OPENED: dict[str, DiffusionGenerator] = {}
+OPENED: dict[str, Any] = {}
 
 
-def opened(home: Path, name: str, **changes: Any) -> DiffusionGenerator:
+def opened(home: Path, name: str, **changes: Any) -> Any:
     """The tiny folder of a name, opened once for each of its settings."""
-    sizes = {"size": SIDE} if name == "flux-dev" else {}
+    sizes: dict[str, Any] = {"size": SIDE} if name == "flux-dev" else {}
     key = f"{home}/{name} {changes}"
     if key not in OPENED:
         OPENED[key] = load_folder(save_pipeline(name, home), name=name, **sizes, **changes)
     return OPENED[key]
 
 
-def start_from(generator: DiffusionGenerator, home: Path, *, mask: bool = False, **how: Any) -> StartPicture:
-    digests = {"image_sha256": generator.pictures.add(home / "photograph.png")}
+def start_from(generator: Any, home: Path, *, mask: bool = False, **how: Any) -> StartPicture:
+    digests: dict[str, Any] = {"image_sha256": generator.pictures.add(home / "photograph.png")}
     if mask:
         digests["mask_sha256"] = generator.pictures.add(home / "mask.png")
     return StartPicture(**digests, **(how or {"strength": 0.5}))
 
 
-def plain_recipe(generator: DiffusionGenerator, **changes: Any) -> Recipe:
+def plain_recipe(generator: Any, **changes: Any) -> Recipe:
     usual = {"prompt": PROMPT, "seed": SEED, "steps": STEPS, "direction": 0}
     return recipe_for(generator, **{**usual, **changes})
 
 
-def latents_of(generator: DiffusionGenerator, recipe: Recipe) -> list[torch.Tensor]:
+def latents_of(generator: Any, recipe: Recipe) -> list[torch.Tensor]:
     """The unguided loop from the noise that pipelines draw: the latents after every step."""
-    model = pictured(generator, recipe)
+    model: Any = pictured(generator, recipe)
     source = torch.Generator().manual_seed(5)
     noise = torch.randn((1, *generator.latent_shape), generator=source)
     start = replace(start_of(model, [recipe], [0]), latents=noise, noise=[source])
@@ -87,7 +86,7 @@ def latents_of(generator: DiffusionGenerator, recipe: Recipe) -> list[torch.Tens
     return [x for _, _, x in walk(trajectory, start, predict)]
 
 
-def own(generator: DiffusionGenerator, kind: str, **parts: Any) -> Any:
+def own(generator: Any, kind: str, **parts: Any) -> Any:
     """A pipeline of another class over the same parts, with a scheduler of its own."""
     held = generator.family.pipe
     solver = type(held.scheduler).from_config(held.scheduler.config)
@@ -99,7 +98,7 @@ def own(generator: DiffusionGenerator, kind: str, **parts: Any) -> Any:
     return pipe
 
 
-def latents_from(pipe: Any, generator: DiffusionGenerator, **call: Any) -> torch.Tensor:
+def latents_from(pipe: Any, generator: Any, **call: Any) -> torch.Tensor:
     """What a pipeline makes, as latents."""
     takes = inspect.signature(pipe.__call__).parameters
     sides = {"height": generator.image_size, "width": generator.image_size}
@@ -190,7 +189,7 @@ def test_outside_of_the_mask_nothing_changes(home: Path) -> None:
         np.testing.assert_array_equal(made.image[:, left], photograph[:, left])
     assert np.abs(up.image[:, SIDE // 2 :].astype(int) - plain.image[:, SIDE // 2 :]).mean() > 1
     assert up.scores["red"] > plain.scores["red"]
-    model = pictured(generator, base)
+    model: Any = pictured(generator, base)
     noisy = start_of(model, [base], [0])
     trajectory = model.scheduler.start(STEPS)
     cells = model.photograph.region.cells
@@ -213,16 +212,17 @@ def test_an_inverted_photograph_comes_back(home: Path, name: str) -> None:
         if hasattr(generator.denoiser, part):
             getattr(generator.denoiser, part).weight.data *= 0.2
     errors, residuals = [], []
-    for iterations in (1, 4, 24):
+    for iterations in (1, 4, 16):
         start = start_from(generator, home, strength=0.75, method="inversion", iterations=iterations)
-        recipe = plain_recipe(generator, start=start, steps=8)
-        clean = pictured(generator, recipe).photograph.latent
+        recipe = plain_recipe(generator, start=start)
+        model: Any = pictured(generator, recipe)
+        clean = model.photograph.latent
         errors.append(float((latents_of(generator, recipe)[-1][0] - clean).square().mean().sqrt()))
         (made,) = generate([recipe], generator=generator, scorer=Brightness())
         residuals.append(made.trace[0]["inversion_residual"])
-        assert len(made.trace) == 6
+        assert len(made.trace) == 3
     assert errors[0] > errors[1] > errors[2]
-    assert errors[2] < errors[0] / 50
+    assert errors[2] < errors[0] / 20
     assert residuals[0] > residuals[1] > residuals[2]
 
 
@@ -230,8 +230,9 @@ def test_one_iteration_is_ddim_inversion_of_diffusers(home: Path) -> None:
     generator = opened(home, "sd15", scale=1.0)
     start = start_from(generator, home, strength=1.0, method="inversion", iterations=1)
     recipe = plain_recipe(generator, start=start, steps=10)
-    model = pictured(generator, recipe)
+    model: Any = pictured(generator, recipe)
     inverted = start_of(model, [recipe], [0]).inverted
+    assert inverted is not None
     solver = diffusers.DDIMInverseScheduler.from_config(generator.family.pipe.scheduler.config)
     solver.set_timesteps(10)
     x, states = model.photograph.latent[None], generator.encode_prompt(PROMPT, [SEED]).payload[0]
@@ -246,8 +247,9 @@ def test_one_iteration_of_a_flow_is_its_reverse_ode(home: Path) -> None:
     generator = opened(home, "sd3", scale=1.0)
     start = start_from(generator, home, strength=1.0, method="inversion", iterations=1)
     recipe = plain_recipe(generator, start=start, steps=10)
-    model = pictured(generator, recipe)
+    model: Any = pictured(generator, recipe)
     inverted = start_of(model, [recipe], [0]).inverted
+    assert inverted is not None
     solver = generator.family.pipe.scheduler
     solver.set_timesteps(10)
     x, states = model.photograph.latent[None], generator.encode_prompt(PROMPT, [SEED]).payload[0]
@@ -274,13 +276,13 @@ def added_to(home: Path, name: str) -> AddedNetworks:
     return ADDED[name]
 
 
-def control_picture(generator: DiffusionGenerator, home: Path, **changes: Any) -> ControlPicture:
+def control_picture(generator: Any, home: Path, **changes: Any) -> ControlPicture:
     image = generator.pictures.add(home / "lines.png")
     values = {"image_sha256": image, "weights_sha256": generator.control_sha256, "scale": 0.8}
     return ControlPicture(**{**values, **changes})
 
 
-def adapter_picture(generator: DiffusionGenerator, home: Path, **changes: Any) -> AdapterPicture:
+def adapter_picture(generator: Any, home: Path, **changes: Any) -> AdapterPicture:
     adapter = generator.adapter
     values = {
         "image_sha256": generator.pictures.add(home / "lines.png"),
@@ -322,7 +324,7 @@ def test_an_ip_adapter_is_run_as_its_pipeline_runs_it(home: Path, name: str, sca
     ours = latents_of(generator, recipe)[-1]
     fresh: Any = diffusers.DiffusionPipeline.from_pretrained(home / name)
     fresh.set_progress_bar_config(disable=True)
-    file = networks.adapter
+    file = home / f"adapter-{name}.safetensors"
     fresh.load_ip_adapter(
         str(file.parent), subfolder="", weight_name=file.name, image_encoder_folder=str(home / "encoder")
     )

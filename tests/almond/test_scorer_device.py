@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -26,7 +28,7 @@ class Normed(nn.Module):
         return values
 
 
-def scorer_of(network: nn.Module) -> Scorer:
+def scorer_of(network: nn.Module) -> Any:
     mean = np.full(3, 0.5, np.float32)
     space = TorchSpace("tiny", network, network, Preprocessing(8, mean=mean), layer="all", pool="mean")
     weights = np.random.default_rng(0).standard_normal((2, space.dimension))
@@ -34,7 +36,7 @@ def scorer_of(network: nn.Module) -> Scorer:
     return Scorer(space, targets)
 
 
-def tensors_in(scorer: Scorer) -> list[torch.Tensor]:
+def tensors_in(scorer: Any) -> list[torch.Tensor]:
     """Every tensor that images meet: attributes of scorer and space, parameters and buffers."""
     network = scorer.feature_space.network
     held = [*vars(scorer).values(), *vars(scorer.feature_space).values()]

@@ -32,7 +32,7 @@ from almond.guidance.backends.families.base import EncodingFamily, Family, Input
 from almond.guidance.generators import UNCALIBRATED, Defaults
 from almond.guidance.levels import x0_from_output
 from almond.guidance.photographs.photograph import Photograph
-from almond.guidance.photographs.pictures import Pictures
+from almond.guidance.photographs.pictures import PictureFiles
 from almond.guidance.schedulers import Step
 from almond.typing import ImageArray
 
@@ -112,7 +112,7 @@ class DiffusionGenerator:
         self._texts = [model for part, model in networks.items() if part.startswith("text")]
         self._types = {part: _dtype(model) for part, model in networks.items()}
         self._encoded: OrderedDict[str, tuple[Inputs, Inputs]] = OrderedDict()
-        self.pictures = Pictures()
+        self.pictures = PictureFiles()
         self.control_sha256: str | None = None
         self.adapter: ImageAdapter | None = None
         self.photograph: Photograph | None = None

@@ -46,7 +46,7 @@ def load_control(
     config = read_control_config(folder)
     check_shape(folder, config, held.network.config)
     variant = variant_for(folder, None)
-    network = load_network(folder, dtype=dtype, variant=variant or None)
+    network = load_control_network(folder, dtype=dtype, variant=variant or None)
     network.to(device)
     if checkpointing and network._supports_gradient_checkpointing:
         network.enable_gradient_checkpointing()
@@ -81,7 +81,7 @@ def plain_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def load_network(folder: Path, *, dtype: torch.dtype, variant: str | None) -> Any:
+def load_control_network(folder: Path, *, dtype: torch.dtype, variant: str | None) -> Any:
     """Load the network, frozen."""
     import diffusers
 

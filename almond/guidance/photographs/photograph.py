@@ -9,8 +9,8 @@ import torch
 
 from almond.errors import InputError
 from almond.guidance.photographs.inversion import Inverted
-from almond.guidance.photographs.pictures import Pictures, fitted, fitted_mask
-from almond.guidance.photographs.regions import Region
+from almond.guidance.photographs.pictures import PictureFiles, fitted, fitted_mask
+from almond.guidance.photographs.regions import OpenRegion
 from almond.guidance.starting import StartPicture
 from almond.typing import ImageArray
 
@@ -24,7 +24,7 @@ class Photograph:
 
     pixels: torch.Tensor
     latent: torch.Tensor
-    region: Region | None
+    region: OpenRegion | None
     inversions: dict[Hashable, Inverted] = field(default_factory=dict)
 
     def shown(self, images: torch.Tensor) -> torch.Tensor:
@@ -37,14 +37,14 @@ def unit_pixels(image: ImageArray) -> torch.Tensor:
     return torch.tensor(image).permute(2, 0, 1).to(torch.float32) / 255.0
 
 
-def read_pixels(start: StartPicture, pictures: Pictures, size: int) -> ImageArray:
+def read_pixels(start: StartPicture, pictures: PictureFiles, size: int) -> ImageArray:
     """Read the photograph of a start, cut to (size, size, 3)."""
     return fitted(pictures.read(str(start.image_sha256), "recipe.start.photograph"), size)
 
 
 def read_region(
-    start: StartPicture, pictures: Pictures, size: int, latent_shape: tuple[int, int, int]
-) -> Region | None:
+    start: StartPicture, pictures: PictureFiles, size: int, latent_shape: tuple[int, int, int]
+) -> OpenRegion | None:
     """Read the mask of a start.
 
     :raises InputError: its sides are not those of the photograph, or it marks nothing.
@@ -57,4 +57,4 @@ def read_region(
         height, width = mask.shape[:2]
         expected = f"{photograph.shape[1]} x {photograph.shape[0]} pixels, as the photograph"
         raise InputError("recipe.start.mask", f"has {width} x {height} pixels", expected)
-    return Region.of(fitted_mask(mask, size), latent_shape)
+    return OpenRegion.of(fitted_mask(mask, size), latent_shape)

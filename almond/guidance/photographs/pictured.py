@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from almond.errors import DigestMismatch, InputError
@@ -112,7 +114,8 @@ def conditioning_of(generator: DiffusionGenerator, recipe: Recipe) -> Conditione
 
     A ControlNet sees its picture with and without the prompt, an adapter's picture belongs to the prompt.
     """
-    prompted, empty = {}, {}
+    prompted: dict[str, Any] = {}
+    empty: dict[str, Any] = {}
     if recipe.control is not None:
         image = generator.pictures.read(recipe.control.image_sha256, "recipe.control.image")
         picture = unit_pixels(fitted(image, generator.image_size))[None].to(generator.device)

@@ -1,4 +1,4 @@
-"""Pictures that recipes name by the digests of their files, and how they are cut to a model's size."""
+"""PictureFiles that recipes name by the digests of their files, and how they are cut to a model's size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from almond.typing import ImageArray
 MIDDLE_GREY = 128
 
 
-class Pictures:
+class PictureFiles:
     """Files by the SHA-256 of their bytes. They are read when they are needed, and compared again.
 
     ``cached`` keeps what was computed of folders.

@@ -62,7 +62,8 @@ def embedded_reference(
         images = [generator.pictures.read(digest, "recipe.adapter.reference") for digest in members]
         pixels = torch.stack([unit_pixels(fitted(image, generator.image_size)) for image in images])
         with torch.no_grad():
-            scores = torch.cat([scorer(part) for part in pixels.split(SCORED_TOGETHER)]).double().numpy()
+            parts = [scorer(part) for part in torch.split(pixels, SCORED_TOGETHER)]
+        scores = torch.cat(parts).double().numpy()
         require_finite(scores, "scores of the reference photographs", axes=("photograph", scorer.names))
         cached[key] = adapter.embeddings(images).double().numpy(), scores
     return cached[key]

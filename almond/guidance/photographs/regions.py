@@ -11,7 +11,7 @@ from almond.errors import InputError
 
 
 @dataclass(frozen=True)
-class Region:
+class OpenRegion:
     """Where a picture may change: ``pixels`` (H, W) and ``cells`` (h, w) of the latent, both bool."""
 
     pixels: torch.Tensor
@@ -20,7 +20,7 @@ class Region:
     @classmethod
     def of(
         cls, mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]], latent_shape: tuple[int, int, int]
-    ) -> Region:
+    ) -> OpenRegion:
         """Take the pixel nearest to every cell, as inpainting pipelines do.
 
         :raises InputError: the mask marks no cell.

@@ -164,8 +164,8 @@ class PipelineFamily(ABC):
         values: torch.Tensor = self.pipe.vae.encode(images * 2 - 1, return_dict=False)[0].mode()
         if config.get("latents_mean") is not None and config.get("latents_std") is not None:
             mean, std = (per_channel(config[key], values) for key in ("latents_mean", "latents_std"))
-            return (values - mean) * config.scaling_factor / std
-        return (values - (config.get("shift_factor") or 0.0)) * config.scaling_factor
+            return (values - mean) * float(config.scaling_factor) / std
+        return (values - float(config.get("shift_factor") or 0.0)) * float(config.scaling_factor)
 
     def decoded(self, values: torch.Tensor) -> torch.Tensor:
         """Run the decoder on what it was trained with, and bring [-1, 1] to [0, 1]."""
