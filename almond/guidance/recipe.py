@@ -16,7 +16,7 @@ from almond.guidance.penalties import PENALTIES
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP, Schedule, Window
 from almond.guidance.searches import DEFAULT_SEARCH, FROM_PICTURES, SEARCHES
-from almond.guidance.starting import StartPicture
+from almond.guidance.starting import INVERSION, StartPicture
 from almond.shapes import DifferentTexts, Number, OneOf, Shape, Text, Whole, read
 
 FORMAT = "almond-recipe/1"
@@ -93,6 +93,8 @@ class Recipe(Shape):
             yield "objective", "is empty; give a weight for at least one target"
         if self.start is not None and self.search not in FROM_PICTURES:
             yield "start", f"is a picture; the search {self.search} starts from noise"
+        if self.start is not None and self.start.method == INVERSION and self.search == "best-of":
+            yield "search", "best-of draws different noise, and inversion uses none"
         yield from OBJECTIVES.load(self.objective_kind).problems(self.objective, self.others)
         for name, problem in setting_problems(self.settings, self.methods):
             yield f"settings.{name}", problem

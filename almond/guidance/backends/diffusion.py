@@ -41,6 +41,9 @@ LOOP = 2
 
 CACHED_PROMPTS = 64
 
+FROM_PHOTOGRAPHS = "Stable Diffusion 1.5 or 2.1, SDXL, SD3, Flux.1 or Z-Image"
+"""The families that start from photographs, in words."""
+
 CPU = torch.device("cpu")
 
 TEXT_STATES = "encoder_hidden_states"
@@ -240,7 +243,7 @@ class DiffusionGenerator:
         """
         if not isinstance(self.family, EncodingFamily) or not self.family.from_photographs:
             problem = f"{type(self.family).__name__} does not start from photographs here"
-            raise InputError("recipe.start", problem, "Stable Diffusion 1.5 or 2.1, SDXL, SD3 or Flux.1")
+            raise InputError("recipe.start", problem, FROM_PHOTOGRAPHS)
         with torch.no_grad():
             latents = self.family.encode(images.to(self.device, self._types["decoder"]))
         return latents.to(images.device, images.dtype)

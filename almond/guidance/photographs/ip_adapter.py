@@ -80,7 +80,7 @@ def load_ip_adapter(
     :raises InputError: weights or encoder that do not fit the model or each other.
     """
     pipe = unet_family(family, "adapter").pipe
-    image_encoder, processor = load_image_encoder(encoder, pipe.dtype)
+    image_encoder, processor = load_image_encoder(encoder, pipe.unet.dtype)
     pipe.register_modules(image_encoder=image_encoder, feature_extractor=processor)
     try:
         pipe.load_ip_adapter(
