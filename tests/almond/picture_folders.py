@@ -56,20 +56,46 @@ def save_image_encoder(folder: Path) -> Path:
     return folder
 
 
-def save_adapter(path: Path, unet: Any, width: int = WIDTH) -> Path:
-    """Save an IP-Adapter over one embedding: its projection to four tokens, and keys and values of the
-    cross-attention layers, numbered as published adapters number them."""
+PUBLISHED = (
+    *((".attn.to_out.0", ".0.to_out"), (".attn.to_q", ".0.to_q"), (".ln0", ".0.norm1"), (".ln1", ".0.norm2")),
+    *((".ff.1.net.0.proj", ".1.1"), (".ff.1.net.2", ".1.3"), (".ff.0", ".1.0")),
+)
+"""Names of a projection of states in diffusers, and in published adapters."""
+
+
+def projection_of_states(states: int) -> dict[str, torch.Tensor]:
+    """Weights of a projection of the image encoder's states to two tokens, as a published adapter (Plus)."""
+    torch.manual_seed(6)
+    kind = diffusers.models.embeddings.IPAdapterPlusImageProjection
+    own = kind(embed_dims=16, output_dims=states, hidden_dims=64, heads=1, num_queries=2).state_dict()
+    weights: dict[str, torch.Tensor] = {}
+    for name, value in own.items():
+        if ".attn.to_k" in name:
+            both = torch.cat([value, own[name.replace("to_k", "to_v")]])
+            weights[name.replace(".attn.to_k", ".0.to_kv")] = both
+        elif ".attn.to_v" not in name:
+            published = name
+            for ours, theirs in PUBLISHED:
+                published = published.replace(ours, theirs)
+            weights[published] = value
+    return {f"image_proj.{name}": value.contiguous() for name, value in weights.items()}
+
+
+def save_adapter(path: Path, unet: Any, width: int = WIDTH, *, plus: bool = False) -> Path:
+    """Save an IP-Adapter over one embedding, or (``plus``) over states: its projection to tokens, and keys
+    and values of the cross-attention layers, numbered as published adapters number them."""
     source, states = torch.Generator().manual_seed(5), int(unet.config.cross_attention_dim)
 
     def drawn(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=source) * 0.3
 
-    weights = {
+    pooled = {
         "image_proj.proj.weight": drawn(4 * states, width),
         "image_proj.proj.bias": drawn(4 * states),
         "image_proj.norm.weight": torch.ones(states),
         "image_proj.norm.bias": torch.zeros(states),
     }
+    weights = projection_of_states(states) if plus else pooled
     layers = dict(unet.named_modules())
     for number, name in enumerate(unet.attn_processors):
         layer = layers[name.removesuffix(".processor")]

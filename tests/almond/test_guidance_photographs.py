@@ -322,15 +322,20 @@ def test_a_control_net_is_run_as_its_pipeline_runs_it(home: Path, name: str, kin
         assert difference(wrong, theirs) > 10 * TOLERANCE
 
 
-@pytest.mark.parametrize(("name", "scale"), [("sd15", 7.5), ("sdxl", 5.0)])
-def test_an_ip_adapter_is_run_as_its_pipeline_runs_it(home: Path, name: str, scale: float) -> None:
-    networks = replace(added_to(home, name), control=None)
+@pytest.mark.parametrize(
+    ("name", "scale", "plus"), [("sd15", 7.5, False), ("sdxl", 5.0, False), ("sd15", 7.5, True)]
+)
+def test_an_ip_adapter_is_run_as_its_pipeline_runs_it(
+    home: Path, name: str, scale: float, plus: bool
+) -> None:
+    file = home / f"adapter-{name}-{plus}.safetensors"
+    save_adapter(file, opened(home, name).denoiser, plus=plus)
+    networks = replace(added_to(home, name), control=None, adapter=file)
     generator = opened(home, name, added=networks)
     recipe = plain_recipe(generator, adapter=adapter_picture(generator, home))
     ours = latents_of(generator, recipe)[-1]
     fresh: Any = diffusers.DiffusionPipeline.from_pretrained(home / name)
     fresh.set_progress_bar_config(disable=True)
-    file = home / f"adapter-{name}.safetensors"
     fresh.load_ip_adapter(
         str(file.parent), subfolder="", weight_name=file.name, image_encoder_folder=str(home / "encoder")
     )
@@ -341,6 +346,9 @@ def test_an_ip_adapter_is_run_as_its_pipeline_runs_it(home: Path, name: str, sca
     other = adapter_picture(generator, home, image_sha256=generator.pictures.add(home / "photograph.png"))
     wrong = latents_of(generator, recipe.model_copy(update={"adapter": other}))[-1]
     assert difference(wrong, theirs) > 10 * TOLERANCE
+    if plus:
+        with pytest.raises(InputError, match="states of every patch"):
+            generator.adapter.embeddings([np.asarray(lines)])
 
 
 def test_all_of_it_together_has_gradients_and_is_frozen(home: Path) -> None:
