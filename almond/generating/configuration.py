@@ -38,8 +38,9 @@ from almond.generating.photograph import (
     turned_recipes,
     wrong_pictures,
 )
+from almond.guidance.added.store import defaults_for, find_added
 from almond.guidance.conditioning import RecipePictures
-from almond.guidance.generators import DEFAULT_GENERATOR, GENERATORS, defaults_of, known_generators
+from almond.guidance.generators import DEFAULT_GENERATOR, GENERATORS, known_generators
 from almond.guidance.methods import Choice, setting_problems
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.recipe import MAX_STEPS
@@ -53,12 +54,13 @@ MOST_SEEDS_IN_A_RANGE = 100_000
 
 
 def generator_path(value: object, info: ValidationInfo) -> str:
-    """Keep the name of an embedded generator; resolve the folder of any other, with its ``#Scheduler``."""
+    """Keep the name of an embedded generator or an added model; resolve the folder of any other, with its
+    ``#Scheduler``."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"is {shown(value)}, not {known_generators('the folder of a pipeline')}")
-    if value in GENERATORS.names():
-        return value
     folder, mark, scheduler = value.partition("#")
+    if value in GENERATORS.names() or find_added(folder) is not None:
+        return value
     path = resolved_path(folder, info)
     if not os.path.isdir(path):
         raise ValueError(
@@ -228,7 +230,7 @@ class GenerationConfig(DescribedShape):
     @property
     def grid(self) -> GuidanceGrid:
         """Return the settings of guidance, as the generator was calibrated where none are given."""
-        usual = defaults_of(self.generator)
+        usual = defaults_for(self.generator)
         return GuidanceGrid(
             steps=self.steps or usual.steps,
             strengths=self.strengths or usual.strengths,

@@ -24,9 +24,11 @@ from almond.generating.configuration import GenerationConfig, read_generation
 from almond.generating.folder import SCORES, read_generated, read_manifest
 from almond.generating.make import Shard, generate_shard
 from almond.generating.sources import added_networks, load_sources, recipe_pictures
+from almond.guidance.added.add import add_model
 from almond.guidance.backends.diffusion import DiffusionGenerator
 from almond.guidance.backends.load import load_generator
 from almond.guidance.batch_size import GIB
+from almond.guidance.model_settings import ModelOptions
 from almond.progress import Silent
 from almond.shapes import ShapeError
 from almond.targets.target import Target, save_target
@@ -176,6 +178,21 @@ def test_a_picture_that_was_changed_makes_another_folder(write: Write, lab: Path
         sources.generator.pictures.read(record.recipe.start.image_sha256, "start")  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="another configuration"):
         generate_shard(config, Shard(), Silent())
+
+
+def test_an_added_model_is_named_with_its_settings(
+    write: Write, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALMOND_HOME", str(tmp_path / "home"))
+    add_model("tiny", str(lab / "sd15"), ModelOptions(scale=1.0, steps=6))
+    kitchen = {"photograph": str(lab / "kitchen.png"), "strength": 0.5, "method": "inversion"}
+    config = config_of(write(generator="tiny", start=kitchen, steps=None))
+    assert config.grid.steps == 6
+    planned = load_sources(config).planned(config)
+    assert {image.recipe.generator for image in planned} == {"tiny"}
+    assert (
+        config_of(write(generator="tiny#EulerDiscreteScheduler")).generator == "tiny#EulerDiscreteScheduler"
+    )
 
 
 def test_every_error_is_told_with_its_path(write: Write, lab: Path) -> None:
