@@ -65,7 +65,7 @@ def predictions_at(
     watched.scheduler = _WatchedScheduler(generator.scheduler, at, seen)
     list(generate([recipe], generator=watched, scorer=scorer, progress=progress))
     if skipped := [step + 1 for step in at if step not in seen]:
-        problem = f"name {skipped[0]}, but the picture starts at step {min(seen, default=recipe.steps) + 1}"
+        problem = f"name {skipped[0]}, which is not taken: the image starts from a picture"
         raise InputError("steps", problem, "later steps")
     shown = pictured(generator, recipe)
     with torch.no_grad():

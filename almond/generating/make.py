@@ -75,6 +75,8 @@ def generate_shard(config: GenerationConfig, shard: Shard, progress: Progress) -
     progress.report(0.0, "loading")
     sources = load_sources(config)
     planned = sources.planned(config)
+    if config.batch == "auto":
+        progress.report(0.0, "measuring how many images memory holds")
     manifest = manifest_of(sources, planned, batch_of(config, sources, planned))
     begin_folder(config.output, manifest)
     mine, there = shard.of(planned), set(finished(config.output))

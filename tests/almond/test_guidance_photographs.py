@@ -13,11 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
+from almond.attribution.steps import predictions_at
 from almond.errors import DigestMismatch, InputError
 from almond.guidance.backends.base import rms
 from almond.guidance.backends.open_folder import load_folder
 from almond.guidance.conditioning import AdapterPicture, AddedNetworks, ControlPicture
 from almond.guidance.photographs.pictured import pictured
+from almond.guidance.photographs.pictures import PictureFiles, fitted, fitted_mask
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import generate
 from almond.guidance.starting import StartPicture
@@ -204,6 +206,41 @@ def test_outside_of_the_mask_nothing_changes(home: Path) -> None:
         assert torch.equal(x[..., ~cells], known[..., ~cells])
         assert not torch.equal(x[..., cells], known[..., cells])
     assert torch.equal(x[..., ~cells], model.photograph.latent[None][..., ~cells])
+
+
+def test_steps_of_a_masked_photograph_are_shown_as_they_are_scored(home: Path) -> None:
+    generator = opened(home, "sdxl")
+    recipe = plain_recipe(generator, start=start_from(generator, home, mask=True, strength=0.5))
+    shown = predictions_at(recipe, generator, Brightness(), [2, 3])
+    (made,) = generate([recipe], generator=generator, scorer=Brightness())
+    photograph = torch.tensor(np.asarray(Image.open(home / "photograph.png"))).permute(2, 0, 1) / 255
+    half = SIDE // 2
+    assert torch.equal(shown[..., :half], photograph[..., :half].expand(2, -1, -1, -1))
+    last = torch.tensor(made.image).permute(2, 0, 1) / 255
+    torch.testing.assert_close(shown[1], last, rtol=0, atol=1 / 255)
+    with pytest.raises(InputError, match="name 2, which is not taken"):
+        predictions_at(recipe, generator, Brightness(), [1])
+
+
+def test_photographs_are_cut_around_their_middle(tmp_path: Path) -> None:
+    wide = np.zeros((20, 50, 3), np.uint8)
+    wide[:, 15:35] = np.random.default_rng(0).integers(0, 256, (20, 20, 3))
+    square = Image.fromarray(wide[:, 15:35])
+    np.testing.assert_array_equal(fitted(wide, 20), wide[:, 15:35])
+    np.testing.assert_array_equal(
+        fitted(wide, 8), np.asarray(square.resize((8, 8), Image.Resampling.LANCZOS))
+    )
+    mask = fitted_mask(wide, 20)
+    np.testing.assert_array_equal(mask, np.round(wide[:, 15:35].mean(axis=2)) >= 128)
+    files = PictureFiles()
+    for name in ("a", "b", "c"):
+        save_photograph(tmp_path / f"{name}.png", seed=len(name) + ord(name) % 2)
+    digest = files.add_folder(tmp_path)
+    assert len(files.members(digest)) == 2  # a and c are the same picture
+    (tmp_path / "a.png").unlink()
+    assert files.add_folder(tmp_path) == digest
+    (tmp_path / "b.png").unlink()
+    assert files.add_folder(tmp_path) != digest
 
 
 @pytest.mark.parametrize("name", ["sd15", "sdxl", "sd3"])

@@ -232,7 +232,9 @@ class DiffusionGenerator:
         return self.family.output(seen, times, batch).to(x.device, x.dtype)
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
-        images = self.decoder.decode(x0.to(self.device, self._types["decoder"]))
+        """Decode; outside of a photograph's region its own latent and pixels stand."""
+        latents = x0 if self.photograph is None else self.photograph.blended(x0)
+        images = self.decoder.decode(latents.to(self.device, self._types["decoder"]))
         images = clipped(images.to(x0.device, x0.dtype))
         return images if self.photograph is None else self.photograph.shown(images)
 

@@ -27,6 +27,11 @@ class Photograph:
     region: OpenRegion | None
     inversions: dict[Hashable, Inverted] = field(default_factory=dict)
 
+    def blended(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return clean latents (B, C, h, w) with the photograph's outside of the region: what is decoded
+        beside an edge depends on both sides of it."""
+        return latents if self.region is None else self.region.blend(latents, self.latent)
+
     def shown(self, images: torch.Tensor) -> torch.Tensor:
         """Return images (B, 3, H, W) with the photograph outside of the region."""
         return images if self.region is None else self.region.composite(images, self.pixels)
