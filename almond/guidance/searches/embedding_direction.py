@@ -25,8 +25,8 @@ METHOD = Method(
     "passes through scorer, decoder or denoiser.",
     formula="w = argmin sum_i (V_i - w'e_i - b)^2 + k |w|^2; e <- |e| (cos a e / |e| + sin a u), u the unit "
     "vector of w - (w'e) e / |e|^2; k by leaving one photograph out",
-    reference="Cerdas et al. 2024 (BrainACTIV), with a ridge regression on scores and a turn by an angle; "
-    "IP-Adapter: Ye et al. 2023; partial noising: Meng et al. 2022 (SDEdit)",
+    reference="García Cerdas et al. 2024 (BrainACTIV), with a ridge regression on scores and a turn by an "
+    "angle; IP-Adapter: Ye et al. 2023; partial noising: Meng et al. 2022 (SDEdit)",
     cost="the passes of one unguided image; once per folder of photographs an embedding and a score of each",
     fails="It can go only where embeddings differ among the photographs, and says nothing where the score is "
     "not linear in them: r2 of left-out photographs, which each image records, is then near or below 0, and "
