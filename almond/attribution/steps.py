@@ -10,6 +10,7 @@ import torch
 
 from almond.errors import InputError
 from almond.guidance.backends.base import Generator
+from almond.guidance.photographs.pictured import pictured
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import DifferentiableScorer, generate
 from almond.guidance.schedulers import Step, Trajectory
@@ -22,6 +23,7 @@ class _Watched:
     def __init__(self, trajectory: Trajectory, at: Sequence[int], seen: dict[int, torch.Tensor]) -> None:
         self.trajectory, self.at, self.seen = trajectory, frozenset(at), seen
         self.steps, self.initial_scale = trajectory.steps, trajectory.initial_scale
+        self.order = getattr(trajectory, "order", 1)
 
     def advance(
         self, x: torch.Tensor, x0: torch.Tensor, step: Step, noise: Sequence[torch.Generator]
@@ -62,5 +64,9 @@ def predictions_at(
     watched: Any = copy.copy(generator)
     watched.scheduler = _WatchedScheduler(generator.scheduler, at, seen)
     list(generate([recipe], generator=watched, scorer=scorer, progress=progress))
+    if skipped := [step + 1 for step in at if step not in seen]:
+        problem = f"name {skipped[0]}, which is not taken: the image starts from a picture"
+        raise InputError("steps", problem, "later steps")
+    shown = pictured(generator, recipe)
     with torch.no_grad():
-        return torch.cat([generator.decode(seen[step][:1]) for step in at])
+        return torch.cat([shown.decode(seen[step][:1]) for step in at])

@@ -56,6 +56,9 @@ class DiagnosisConfig(GenerationConfig):
         for name in ("rules", "objectives"):
             if len(getattr(self, name)) > 1:
                 yield name, "has several entries; a diagnosis is about one"
+        for name in ("start", "control", "adapter"):
+            if getattr(self, name) is not None:
+                yield name, "is given, and a diagnosis draws from prompts alone"
         if self.directions not in ((1, -1), (-1, 1), (1,)):
             yield "directions", f"is {list(self.directions)}, not [1, -1] or [1]"
         if self.judges and self.diagnosis.world_judge:

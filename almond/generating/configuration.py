@@ -30,13 +30,22 @@ from almond.encoding.config.features import FeatureSpec
 from almond.encoding.config.paths import BASE, ExistingFolder, ResolvedPath, resolved_path
 from almond.errors import InputError
 from almond.generating.expand import UP_AND_DOWN, GuidanceGrid, Planned, recipes_of_scene
-from almond.guidance.generators import DEFAULT_GENERATOR, GENERATORS, defaults_of, known_generators
+from almond.generating.photograph import (
+    AdapterSource,
+    ControlSource,
+    StartSource,
+    pictures_of_scenes,
+    turned_recipes,
+    wrong_pictures,
+)
+from almond.guidance.added.store import defaults_for, find_added
+from almond.guidance.conditioning import RecipePictures
+from almond.guidance.generators import DEFAULT_GENERATOR, GENERATORS, known_generators
 from almond.guidance.methods import Choice, setting_problems
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.recipe import MAX_STEPS
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP
-from almond.guidance.starting import StartPicture, refusal_of_start
 from almond.shapes import DifferentTexts, Flag, Number, OneOf, Text, Whole, read, repeated, shown
 from almond.world.prompts import parse_prompt
 
@@ -45,12 +54,13 @@ MOST_SEEDS_IN_A_RANGE = 100_000
 
 
 def generator_path(value: object, info: ValidationInfo) -> str:
-    """Keep the name of an embedded generator; resolve the folder of any other, with its ``#Scheduler``."""
+    """Keep the name of an embedded generator or an added model; resolve the folder of any other, with its
+    ``#Scheduler``."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"is {shown(value)}, not {known_generators('the folder of a pipeline')}")
-    if value in GENERATORS.names():
-        return value
     folder, mark, scheduler = value.partition("#")
+    if value in GENERATORS.names() or find_added(folder) is not None:
+        return value
     path = resolved_path(folder, info)
     if not os.path.isdir(path):
         raise ValueError(
@@ -111,6 +121,7 @@ class ReferenceImages(DescribedShape):
 
 Strength = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
+BatchSize = Annotated[Whole, Field(ge=1, le=1024)] | Literal["auto"] | None
 Sources = tuple[Annotated[TargetSource, BeforeValidator(target_named)], ...]
 
 
@@ -157,9 +168,19 @@ class GenerationConfig(DescribedShape):
     """share of the window over which guidance fades in and out; as calibrated unless given"""
     steps: Annotated[Whole, Field(ge=1, le=MAX_STEPS)] | None = None
     """of the sampler; as calibrated unless given"""
-    start: StartPicture | None = None
-    """a scene of the simulated world that is noised up to an alpha-bar and denoised again: `{alpha_bar: 0.3,
-    scene: {place: room, ...}}`; noise unless given"""
+    start: StartSource | None = None
+    """a picture that goes back to a noise level and is denoised again, `{photograph: FILE, strength: 0.6}`,
+    or `{scene: {place: room, ...}, alpha_bar: 0.3}` of the simulated world; noise unless given"""
+    control: ControlSource | None = None
+    """a ControlNet and the picture whose layout it follows: `{model: FOLDER, picture: FILE}`"""
+    adapter: AdapterSource | None = None
+    """an IP-Adapter and the picture whose contents it follows: `{weights: FILE, encoder: FOLDER, picture:
+    FILE}`"""
+    batch: BatchSize = None
+    """images of a pipeline that are computed together: a number, or `auto` for the most that `memory` holds,
+    measured by trial; 1 unless given. With another number the last bits of a picture differ"""
+    memory: Annotated[Number, Field(gt=0)] | None = None
+    """GiB that `batch: auto` may take; nine tenths of the card unless given, needed without one"""
     base: Flag = True
     """also make the unguided image of every scene"""
     output: ResolvedPath = Path("generated")
@@ -169,8 +190,11 @@ class GenerationConfig(DescribedShape):
         """Refuse what cannot be made together: unknown words, targets without a source, doubled entries."""
         yield from self._wrong_prompts()
         yield from self._wrong_sources()
-        if self.start is not None and (problem := refusal_of_start(self.start, self.generator)):
-            yield "start", problem
+        yield from wrong_pictures(self)
+        if self.batch is not None and self.generator in GENERATORS.names():
+            yield "batch", f"is given, and that of {self.generator} belongs to its pictures"
+        if self.memory is not None and self.batch != "auto":
+            yield "memory", "is given, and `batch` is not auto"
         for name in ("seeds", "rules", "objectives", "strengths", "directions"):
             if again := repeated(getattr(self, name) or ()):
                 yield name, f"names {again[0]} more than once"
@@ -206,7 +230,7 @@ class GenerationConfig(DescribedShape):
     @property
     def grid(self) -> GuidanceGrid:
         """Return the settings of guidance, as the generator was calibrated where none are given."""
-        usual = defaults_of(self.generator)
+        usual = defaults_for(self.generator)
         return GuidanceGrid(
             steps=self.steps or usual.steps,
             strengths=self.strengths or usual.strengths,
@@ -218,6 +242,12 @@ class GenerationConfig(DescribedShape):
             settings=self.settings,
             base=self.base,
         )
+
+    @property
+    def images_of_scene(self) -> int:
+        """Count the images of one prompt and seed."""
+        turned = 0 if self.adapter is None else len(self.adapter.turn) * len(self.directions)
+        return self.grid.images_of_scene(len(self.targets)) + len(self.targets) * turned
 
     def ignored_words(self) -> dict[str, tuple[str, ...]]:
         """Map prompts to the words in them that an embedded generator does not know; none for a pipeline."""
@@ -248,21 +278,28 @@ def read_generation(path: Path, shape: type[AnyConfig]) -> AnyConfig:
 
 
 def planned_images(
-    config: GenerationConfig, *, generator_digest: str, targets: dict[str, str]
+    config: GenerationConfig,
+    *,
+    generator_digest: str,
+    targets: dict[str, str],
+    pictures: RecipePictures | None = None,
 ) -> list[Planned]:
-    """List every image of a configuration, scene by scene; ``targets`` are the guides' digests by name."""
-    return [
-        planned
-        for prompt in config.prompts
-        for seed in config.seeds
-        for planned in recipes_of_scene(
-            prompt,
-            seed,
-            config.grid,
-            generator=config.generator,
-            generator_digest=generator_digest,
-            targets=list(targets),
-            target_digests=targets,
-            start=config.start,
-        )
-    ]
+    """List every image of a configuration, scene by scene; ``targets`` are the guides' digests by name.
+
+    :param pictures: what ``almond.generating.sources`` made of the pictures that the configuration names;
+        it may be left out where there are none but scenes.
+    """
+    held = pictures_of_scenes(config) if pictures is None else pictures
+    common: dict[str, Any] = {
+        "generator": config.generator,
+        "generator_digest": generator_digest,
+        "targets": list(targets),
+        "target_digests": targets,
+        "pictures": held,
+    }
+    planned: list[Planned] = []
+    for prompt in config.prompts:
+        for seed in config.seeds:
+            planned += recipes_of_scene(prompt, seed, config.grid, **common)
+            planned += turned_recipes(prompt, seed, config, **common)
+    return planned

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from almond.guidance.conditioning import RecipePictures
 from almond.guidance.methods import settings_of
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.recipe import Recipe
 from almond.guidance.rules import DEFAULT_RULE, RULES
-from almond.guidance.starting import StartPicture
+
+NO_PICTURES = RecipePictures()
 
 UP_AND_DOWN: tuple[Literal[1, -1], ...] = (1, -1)
 
@@ -64,11 +66,12 @@ def recipes_of_scene(
     generator_digest: str,
     targets: Sequence[str],
     target_digests: Mapping[str, str],
-    start: StartPicture | None = None,
+    pictures: RecipePictures = NO_PICTURES,
 ) -> Iterator[Planned]:
     """Yield what is to be made of one prompt and seed, of ``targets`` in their order.
 
-    ``target_digests`` pins the versions of the targets; ``start`` is the picture that is noised, None noise.
+    ``target_digests`` pins the versions of the targets; ``pictures`` are those that all of them start from or
+    follow.
     The unguided image comes first; then by rule, objective, target, direction and strength.
     """
     common: dict[str, Any] = {
@@ -77,7 +80,7 @@ def recipes_of_scene(
         "generator": generator,
         "generator_digest": generator_digest,
         "steps": grid.steps,
-        "start": start,
+        **pictures.fields,
     }
     if grid.base:
         # The rule of an image that no rule touches is the first: it is part of the recipe's digest.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,10 @@ RECORD_FORMAT = "almond-generated/1"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder is for: the digests of generator, guides and judges, and of all recipes together."""
+    """What a folder is for: the digests of generator, guides and judges, and of all recipes together.
+
+    ``batch``: how many images are computed together, where it is not the generator's own number.
+    """
 
     generator: str
     generator_digest: str
@@ -38,8 +41,10 @@ class Manifest:
     judges: Mapping[str, str]
     images: int
     recipes: str
+    batch: int | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
+        batch = {} if self.batch is None else {"batch": self.batch}
         return {
             "format": MANIFEST_FORMAT,
             "generator": self.generator,
@@ -48,6 +53,7 @@ class Manifest:
             "judges": dict(self.judges),
             "images": self.images,
             "recipes": self.recipes,
+            **batch,
         }
 
     @property
@@ -89,7 +95,8 @@ def begin_folder(folder: Path, manifest: Manifest) -> None:
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One finished image: its recipe, what it is for, the digest of its bytes, scores, features and trace."""
+    """One finished image: its recipe, what it is for, the digest of its bytes, scores, features and trace,
+    its ``likeness`` to the photograph that it was made of, and what a search recorded, if any."""
 
     recipe: Recipe
     intended_target: str
@@ -101,6 +108,8 @@ class ImageRecord:
     score_digests: Mapping[str, str]
     lowlevel: Mapping[str, float]
     trace: Sequence[Mapping[str, Any]]
+    likeness: Mapping[str, float] = field(default_factory=dict)
+    searched: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -122,6 +131,8 @@ class ImageRecord:
             "lowlevel": dict(self.lowlevel),
             "trace": [dict(step) for step in self.trace],
         }
+        later = {"likeness": dict(self.likeness), "searched": dict(self.searched)}
+        values.update({name: value for name, value in later.items() if value})
         return {**values, "record_digest": digest_json(values)}
 
     def row(self) -> dict[str, Any]:
@@ -141,6 +152,7 @@ class ImageRecord:
             "image_sha256": self.image_sha256,
             "recipe_digest": self.name,
             **{f"score_{name}": value for name, value in self.scores.items()},
+            **{f"likeness_{name}": value for name, value in self.likeness.items()},
             **self.lowlevel,
         }
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from almond.digest import digest_bytes, digest_json
 from almond.errors import InputError
-from almond.generating.configuration import GenerationConfig, planned_images
+from almond.generating.configuration import GenerationConfig
 from almond.generating.expand import Planned
 from almond.generating.folder import (
+    MANIFEST,
     ImageRecord,
     Manifest,
     begin_folder,
     finished,
+    read_manifest,
     read_record,
     write_record,
     write_scores,
 )
 from almond.generating.sources import Sources, load_sources
+from almond.guidance.backends.device import read_device
+from almond.guidance.batch_size import budget_of, guided_step, largest_batch, measure_on
 from almond.guidance.sampler import Generated, generate
 from almond.progress import Progress
 from almond.stimuli.images import png_bytes
@@ -70,8 +74,10 @@ def generate_shard(config: GenerationConfig, shard: Shard, progress: Progress) -
     """
     progress.report(0.0, "loading")
     sources = load_sources(config)
-    planned = planned_images(config, generator_digest=sources.generator.digest, targets=sources.guide_digests)
-    manifest = manifest_of(sources, planned)
+    planned = sources.planned(config)
+    if config.batch == "auto":
+        progress.report(0.0, "measuring how many images memory holds")
+    manifest = manifest_of(sources, planned, batch_of(config, sources, planned))
     begin_folder(config.output, manifest)
     mine, there = shard.of(planned), set(finished(config.output))
     missing = []
@@ -80,7 +86,7 @@ def generate_shard(config: GenerationConfig, shard: Shard, progress: Progress) -
             read_record(config.output, image.recipe.digest, manifest)  # damaged or foreign ones are refused
         else:
             missing.append(image)
-    for record, png in made_records(missing, sources, progress):
+    for record, png in made_records(missing, sources, progress, manifest.batch):
         write_record(config.output, record, png)
     there = set(finished(config.output))
     in_order = [image.recipe.digest for image in planned if image.recipe.digest in there]
@@ -89,7 +95,28 @@ def generate_shard(config: GenerationConfig, shard: Shard, progress: Progress) -
     return ShardReport(config.output, len(mine), len(missing), len(in_order), len(planned))
 
 
-def manifest_of(sources: Sources, planned: Sequence[Planned]) -> Manifest:
+def batch_of(config: GenerationConfig, sources: Sources, planned: Sequence[Planned]) -> int | None:
+    """Return how many images are computed together: as a folder was begun, as stated, or as memory holds.
+
+    None is the generator's own number.
+
+    :raises InputError: ``auto`` without a guided image, a budget, or a system that tells what is taken.
+    """
+    if config.batch is None:
+        return None
+    if (config.output / MANIFEST).is_file() and (begun := read_manifest(config.output).batch) is not None:
+        return begun
+    if isinstance(config.batch, int):
+        return config.batch
+    guided = next((image.recipe for image in planned if image.recipe.guided), None)
+    if guided is None:
+        raise InputError("batch", "is auto, and no image is guided", "a number of images")
+    device = read_device()
+    run = guided_step(sources.generator, sources.scorer, guided)
+    return largest_batch(measure_on(device, run), budget_of(device, config.memory)).size
+
+
+def manifest_of(sources: Sources, planned: Sequence[Planned], batch: int | None = None) -> Manifest:
     """Write down by digests what a configuration makes."""
     return Manifest(
         generator=sources.generator.name,
@@ -98,22 +125,28 @@ def manifest_of(sources: Sources, planned: Sequence[Planned]) -> Manifest:
         judges={target.name: target.digest for target in sources.judges},
         images=len(planned),
         recipes=digest_json([image.recipe.digest for image in planned]),
+        batch=batch,
     )
 
 
 def made_records(
-    planned: Sequence[Planned], sources: Sources, progress: Progress
+    planned: Sequence[Planned], sources: Sources, progress: Progress, batch: int | None = None
 ) -> Iterator[tuple[ImageRecord, bytes]]:
     """Make images and yield the record and PNG of each, in their order."""
     if not planned:
         return
     scorer = sources.scorer
     images = generate(
-        [image.recipe for image in planned], generator=sources.generator, scorer=scorer, progress=progress
+        [image.recipe for image in planned],
+        generator=sources.generator,
+        scorer=scorer,
+        progress=progress,
+        batch=batch,
     )
     for image, made in zip(planned, images, strict=True):
         png = png_bytes(made.image)
-        yield record_of(image, made, png, scorer.digests), png
+        record = record_of(image, made, png, scorer.digests)
+        yield replace(record, likeness=sources.likeness(made.recipe, made.image)), png
 
 
 def record_of(planned: Planned, made: Generated, png: bytes, score_digests: dict[str, str]) -> ImageRecord:
@@ -130,4 +163,5 @@ def record_of(planned: Planned, made: Generated, png: bytes, score_digests: dict
         score_digests=score_digests,
         lowlevel=made.lowlevel,
         trace=made.trace,
+        searched=made.searched,
     )

@@ -9,13 +9,14 @@ from pydantic import Field, Strict
 
 from almond.digest import digest_json
 from almond.errors import InputError
+from almond.guidance.conditioning import AdapterPicture, ControlPicture
 from almond.guidance.methods import Choice, setting_problems, settings_of
 from almond.guidance.objectives import OBJECTIVES, WEIGHTED_SUM
 from almond.guidance.penalties import PENALTIES
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP, Schedule, Window
 from almond.guidance.searches import DEFAULT_SEARCH, FROM_PICTURES, SEARCHES
-from almond.guidance.starting import StartPicture
+from almond.guidance.starting import INVERSION, StartPicture
 from almond.shapes import DifferentTexts, Number, OneOf, Shape, Text, Whole, read
 
 FORMAT = "almond-recipe/1"
@@ -50,7 +51,8 @@ class Recipe(Shape):
     the targets that it holds. ``strength`` is unit-free (``strength_unit`` ``text``), or the factor of the
     scores in the exponent of exp(strength * V) (``law``); ``window`` is in alpha-bar. ``settings`` are
     numbers of rule, objective and search; ``penalties`` map names to their weight mu. ``start`` is a picture
-    that is noised in part and denoised again, None noise. ``target_digests`` and ``generator_digest`` pin
+    that is noised in part and denoised again, None noise; ``control`` and ``adapter`` are pictures that a
+    ControlNet and an IP-Adapter follow. ``target_digests`` and ``generator_digest`` pin
     what it was made with.
     """
 
@@ -78,6 +80,8 @@ class Recipe(Shape):
     text_release: TextRelease = TextRelease()
     search: Annotated[str, OneOf(SEARCHES)] = DEFAULT_SEARCH
     start: StartPicture | None = None
+    control: ControlPicture | None = None
+    adapter: AdapterPicture | None = None
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
         """Refuse a window that ends before it begins, a direction without a target, and settings that the
@@ -89,6 +93,8 @@ class Recipe(Shape):
             yield "objective", "is empty; give a weight for at least one target"
         if self.start is not None and self.search not in FROM_PICTURES:
             yield "start", f"is a picture; the search {self.search} starts from noise"
+        if self.start is not None and self.start.method == INVERSION and self.search == "best-of":
+            yield "search", "best-of draws different noise, and inversion uses none"
         yield from OBJECTIVES.load(self.objective_kind).problems(self.objective, self.others)
         for name, problem in setting_problems(self.settings, self.methods):
             yield f"settings.{name}", problem
@@ -123,7 +129,8 @@ class Recipe(Shape):
     def begun(self) -> tuple[Hashable, ...]:
         """Return what all images of one batch have in common, beside what their generator asks for."""
         start = self.start.digest if self.start else None
-        return (self.prompt, self.steps, self.search, self.text_release, start)
+        pictures = (start, self.control, self.adapter)
+        return (self.prompt, self.steps, self.search, self.text_release, pictures)
 
     @property
     def shared(self) -> tuple[Hashable, ...]:
@@ -167,5 +174,5 @@ class Recipe(Shape):
 
 LATER_FIELDS = (
     *("objective_kind", "others", "settings", "penalties", "view", "readers"),
-    *("strength_unit", "text_release", "search", "start"),
+    *("strength_unit", "text_release", "search", "start", "control", "adapter"),
 )

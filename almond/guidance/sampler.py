@@ -20,10 +20,10 @@ from almond.guidance.finite_steps import Checked
 from almond.guidance.guided_steps import GuidedSteps, named
 from almond.guidance.objectives.objective import Objective, readers_of
 from almond.guidance.objectives.references import References
+from almond.guidance.photographs.pictured import check_pictures, pictured
 from almond.guidance.recipe import Recipe
 from almond.guidance.searches import SEARCHES
 from almond.guidance.searches.context import SearchContext
-from almond.guidance.starting import check_start
 from almond.guidance.trajectories import start_of, walk
 from almond.progress import Progress, Silent
 from almond.stimuli import lowlevel
@@ -88,7 +88,7 @@ def generate(
     for indices in recipe_batches(recipes, size, one_scene=one_scene):
         members = [recipes[index] for index in indices]
         share = _Share(report, done / len(recipes), (done + len(indices)) / len(recipes), len(recipes))
-        context = SearchContext(generator, scorer, references, share, size)
+        context = SearchContext(pictured(generator, members[0]), scorer, references, share, size)
         waiting.update(zip(indices, SEARCHES.load(members[0].search)(members, context), strict=True))
         done += len(indices)
         while following in waiting:
@@ -118,7 +118,7 @@ def check_recipe(recipe: Recipe, generator: Generator, scorer: DifferentiableSco
     if missing:
         raise InputError("recipe.objective", f"names {', '.join(missing)}", f"targets among {scorer.names}")
     digests: Mapping[str, str] = getattr(scorer, "digests", {})
-    check_start(recipe.start, generator)
+    check_pictures(recipe, generator)
     for name, digest in recipe.target_digests.items():
         if name in digests and digests[name] != digest:
             raise DigestMismatch(f"target {name}", digest, digests[name])
@@ -182,6 +182,9 @@ def _sample_batch(
     for step, x0, x in walk(trajectory, start, guided.predict):
         for trace, entry in zip(traces, guided.entries, strict=True):
             trace.append(entry)
+        if step.index == start.steps(trajectory)[0].index:
+            for trace in traces:
+                trace[0].update(start.remarks)
         checked.step(step, x0, x, guided.entries)
         context.progress.report((step.index + 1) / len(trajectory.steps))
     return finished_images(recipes, generator, scorer, x, traces=traces, checked=checked)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from almond.encoding.features.space import FeatureSpace
+from almond.encoding.features.space import FeatureSpace, MovableSpace
 from almond.errors import InputError
 from almond.targets.target import Target, scores
 from almond.typing import ImageArray
@@ -48,12 +48,20 @@ class Scorer:
         """Map target names to digests, for recipes."""
         return {target.name: target.digest for target in self.targets}
 
+    def to(self, device: torch.device | str) -> Scorer:
+        """Move weights, and the network where it can be moved, to a device; returns the scorer itself."""
+        self._weights, self._offset = self._weights.to(device), self._offset.to(device)
+        if isinstance(self.feature_space, MovableSpace):
+            self.feature_space.to(device)
+        return self
+
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Score images (B, 3, H, W) in [0, 1]: standardised scores (B, T) of the images' dtype."""
+        """Score images (B, 3, H, W) in [0, 1]: standardised scores (B, T) of the images' dtype, where the
+        images are, whatever device the network stands on."""
         features = self.feature_space.forward(images)
         # In float64: raw scores are large numbers against their spread, and float32 would round it away.
         scores = features.double() @ self._weights.to(features.device) - self._offset.to(features.device)
-        return scores.to(images.dtype)
+        return scores.to(images.device, images.dtype)
 
     def score_images(self, images: Sequence[ImageArray]) -> NDArray[np.float64]:
         """Score images (H, W, 3) uint8: standardised scores (n, T)."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from almond.guidance.backends.base import Generator
+from almond.guidance.backends.device import read_device
 from almond.guidance.backends.load import load_generator
 from almond.guidance.recipe import Recipe as ImageRecipe
 from almond.guidance.sampler import Generated
@@ -43,7 +44,7 @@ def _generate_recipe(job: RunningJob, batch: Batch, recipe: Recipe, part: Part) 
     targets = [*recipe.targets.all(), *batch.judges.all()]
     missing = _missing(batch, wanted, {target.score_name: target.digest for target in targets})
     if missing:
-        scorer = load_scorer(targets)
+        scorer = load_scorer(targets).to(read_device())
         _make(job, batch, missing, generator=generator, scorer=scorer, part=part)
     job.log(f"{recipe.name}: {len(missing)} made, {len(wanted) - len(missing)} were there")
     return len(missing)

@@ -17,8 +17,9 @@ from almond.errors import DigestMismatch, InputError
 from almond.guidance.added.add import add_model
 from almond.guidance.added.hub import files_to_fetch, refusal_of
 from almond.guidance.added.store import DIGESTS, added_names, defaults_for, find_added, models_folder
+from almond.guidance.backends.device import DEVICE
 from almond.guidance.backends.load import load_generator
-from almond.guidance.backends.open_folder import DEVICE, load_folder
+from almond.guidance.backends.open_folder import load_folder
 from almond.guidance.backends.weight_files import digests_of, variants_of
 from almond.guidance.model_settings import ModelOptions
 from almond.guidance.sampler import generate

@@ -23,7 +23,7 @@ def grad_cam(explained: Explained, images: torch.Tensor, *, seed: int = 0) -> At
     layer = last_convolution(explained.network)
     values = LayerGradCam(explained.score, layer).attribute(images)
     enlarged = functional.interpolate(
-        values.detach(), size=images.shape[-2:], mode="bilinear", align_corners=False
+        values.detach().to(images.device), size=images.shape[-2:], mode="bilinear", align_corners=False
     )
     return Attribution(enlarged[:, 0])
 

@@ -22,6 +22,6 @@ def hires_cam(explained: Explained, images: torch.Tensor, *, seed: int = 0) -> A
     """
     layer = last_convolution(explained.network)
     values = LayerGradientXActivation(explained.score, layer).attribute(images)
-    cells = values.detach().sum(dim=1, keepdim=True)
+    cells = values.detach().sum(dim=1, keepdim=True).to(images.device)
     enlarged = functional.interpolate(cells, size=images.shape[-2:], mode="bilinear", align_corners=False)
     return Attribution(enlarged[:, 0])

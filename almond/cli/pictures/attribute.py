@@ -8,7 +8,7 @@ from pathlib import Path
 from almond.attribution.methods import DEFAULT_METHOD, METHODS
 from almond.digest import printed_json
 from almond.errors import InputError
-from almond.generating.configuration import GenerationConfig, planned_images, read_generation
+from almond.generating.configuration import GenerationConfig, read_generation
 from almond.generating.expand import Planned
 from almond.progress import Console, Silent
 from almond.report.write import check_report_folder
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out or arguments.config.resolve().parent / "attribution").resolve()
     check_report_folder(out, KIND)
     sources = load_sources(config)
-    planned = planned_images(config, generator_digest=sources.generator.digest, targets=sources.guide_digests)
+    planned = sources.planned(config)
     picture = picked(planned, arguments.picture, arguments.target)
     made = attribute_recipe(
         picture.recipe,

@@ -60,7 +60,7 @@ def planned_work(config: GenerationConfig) -> dict[str, object]:
     return {
         "generator": config.generator,
         "scenes": scenes,
-        "images": scenes * config.grid.images_of_scene(len(config.targets)),
+        "images": scenes * config.images_of_scene,
         "ignored_words": {prompt: list(words) for prompt, words in config.ignored_words().items()},
     }
 

@@ -7,7 +7,7 @@ images, and ``forward`` for gradients. ``almond.encoding.features.open`` makes o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -43,6 +43,14 @@ class FeatureSpace(Protocol):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Compute the features (B, D) of images (B, 3, H, W) in [0, 1], differentiable."""
+
+
+@runtime_checkable
+class MovableSpace(Protocol):
+    """A feature space whose network can be moved to another device."""
+
+    def to(self, device: torch.device | str) -> object:
+        """Move network and all that its images meet."""
 
 
 class DescribedSpace(FeatureSpace, Protocol):

@@ -189,6 +189,7 @@ class DiffusersRun:
     def __init__(self, scheduler: Any, prediction: str, arguments: Mapping[str, Any]) -> None:
         scheduler.set_timesteps(**arguments)
         self.scheduler, self.prediction = scheduler, prediction
+        self.order, self.begun = int(getattr(scheduler, "order", 1)), False
         self.initial_scale = float(getattr(scheduler, "init_noise_sigma", 1.0))
         self.steps: Sequence[Step] = [
             Step(index, float(time), noise_level(scheduler, index))
@@ -202,6 +203,9 @@ class DiffusersRun:
         self, x: torch.Tensor, x0: torch.Tensor, step: Step, noise: Sequence[torch.Generator]
     ) -> torch.Tensor:
         time = self.scheduler.timesteps[step.index]
+        if step.index and not self.begun and hasattr(self.scheduler, "set_begin_index"):
+            self.scheduler.set_begin_index(step.index)  # from a picture, later than from noise
+        self.begun = True
         if hasattr(self.scheduler, "scale_model_input"):
             self.scheduler.scale_model_input(x, time)  # solvers count their steps from this call
         output = output_from_x0(x0, x, step.level, self.prediction)

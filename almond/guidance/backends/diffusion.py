@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
@@ -28,20 +28,49 @@ from almond.guidance.backends.base import (
     seeded_noise,
 )
 from almond.guidance.backends.diffusers_scheduler import DiffusersScheduler
-from almond.guidance.backends.families.base import Family, Inputs
+from almond.guidance.backends.families.base import EncodingFamily, Family, Inputs
 from almond.guidance.generators import UNCALIBRATED, Defaults
 from almond.guidance.levels import x0_from_output
+from almond.guidance.photographs.photograph import Photograph
+from almond.guidance.photographs.pictures import PictureFiles
 from almond.guidance.schedulers import Step
+from almond.typing import ImageArray
 
 LOOP = 2
 """Counted up when the same model and recipe would give another picture."""
 
 CACHED_PROMPTS = 64
 
+FROM_PHOTOGRAPHS = "Stable Diffusion 1.5 or 2.1, SDXL, SD3, Flux.1 or Z-Image"
+"""The families that start from photographs, in words."""
+
 CPU = torch.device("cpu")
 
 TEXT_STATES = "encoder_hidden_states"
 """The denoiser's input that is the embedded prompt (1, L, D)."""
+
+
+class ImageAdapter(Protocol):
+    """An IP-Adapter that was loaded onto the model."""
+
+    @property
+    def weights_sha256(self) -> str: ...
+
+    @property
+    def encoder_sha256(self) -> str: ...
+
+    @property
+    def scale(self) -> float: ...
+
+    def embed(self, image: ImageArray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embed a picture (H, W, 3) for prompt and empty prompt."""
+
+    def embeddings(self, images: Sequence[ImageArray]) -> torch.Tensor:
+        """Embed pictures: (n, D)."""
+
+
+Conditioned = Callable[[tuple[Inputs, Inputs]], tuple[Inputs, Inputs]]
+"""The denoiser's inputs for prompt and empty prompt -> the same with what pictures add."""
 
 
 class Decoder(Protocol):
@@ -56,6 +85,10 @@ class DiffusionGenerator:
 
     :param identity: what the digest is taken of beside scheduler, scale and loop.
     :param device: where the networks run; latents stay on the CPU.
+
+    ``pictures`` are those that recipes may name; ``control_sha256`` and ``adapter`` say what was loaded onto
+    the model to read some of them. ``photograph`` and ``conditioned`` hold what one recipe's
+    pictures make of the model (``almond.guidance.photographs.pictured``); ``pictured`` keeps the last such.
     """
 
     def __init__(
@@ -82,6 +115,12 @@ class DiffusionGenerator:
         self._texts = [model for part, model in networks.items() if part.startswith("text")]
         self._types = {part: _dtype(model) for part, model in networks.items()}
         self._encoded: OrderedDict[str, tuple[Inputs, Inputs]] = OrderedDict()
+        self.pictures = PictureFiles()
+        self.control_sha256: str | None = None
+        self.adapter: ImageAdapter | None = None
+        self.photograph: Photograph | None = None
+        self.conditioned: Conditioned | None = None
+        self.pictured: OrderedDict[Hashable, DiffusionGenerator] = OrderedDict()
         told = {"scheduler": scheduler.name, "scale": family.scale, "loop": LOOP}
         self.digest = digest_json({**identity, **told})
 
@@ -94,7 +133,7 @@ class DiffusionGenerator:
         """Return the same model for square images of another side in pixels; its digest no longer fits."""
         other = copy.copy(self)
         other.image_size, other.latent_shape = size, self.family.noise_shape(size, size)
-        other._encoded = OrderedDict()
+        other._encoded, other.pictured = OrderedDict(), OrderedDict()
 
         def arguments(steps: int) -> Mapping[str, Any]:
             return self.family.schedule(steps, size, size)
@@ -109,6 +148,16 @@ class DiffusionGenerator:
         networks = other.family.networks
         other.denoiser = networks["denoiser"]
         other._texts = [model for part, model in networks.items() if part.startswith("text")]
+        other._encoded, other.pictured = OrderedDict(), OrderedDict()
+        return other
+
+    def with_pictures(
+        self, photograph: Photograph | None, conditioned: Conditioned | None
+    ) -> DiffusionGenerator:
+        """Return the same model, which shows a photograph outside of its region and is given what pictures
+        add."""
+        other = copy.copy(self)
+        other.photograph, other.conditioned = photograph, conditioned
         other._encoded = OrderedDict()
         return other
 
@@ -121,7 +170,8 @@ class DiffusionGenerator:
         """Encode a prompt once; the text encoders leave the card as soon as it is encoded."""
         if prompt not in self._encoded:
             with torch.no_grad(), standing_on(self.device, self._texts):
-                self._encoded[prompt] = self.family.conditions(prompt, self.image_size, self.image_size)
+                inputs = self.family.conditions(prompt, self.image_size, self.image_size)
+            self._encoded[prompt] = inputs if self.conditioned is None else self.conditioned(inputs)
         self._encoded.move_to_end(prompt)
         while len(self._encoded) > CACHED_PROMPTS:
             self._encoded.popitem(last=False)
@@ -182,8 +232,23 @@ class DiffusionGenerator:
         return self.family.output(seen, times, batch).to(x.device, x.dtype)
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
-        images = self.decoder.decode(x0.to(self.device, self._types["decoder"]))
-        return clipped(images.to(x0.device, x0.dtype))
+        """Decode; outside of a photograph's region its own latent and pixels stand."""
+        latents = x0 if self.photograph is None else self.photograph.blended(x0)
+        images = self.decoder.decode(latents.to(self.device, self._types["decoder"]))
+        images = clipped(images.to(x0.device, x0.dtype))
+        return images if self.photograph is None else self.photograph.shown(images)
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Encode images (B, 3, H, W) in [0, 1] to clean latents (B, C, h, w).
+
+        :raises InputError: a family that does not start from photographs.
+        """
+        if not isinstance(self.family, EncodingFamily) or not self.family.from_photographs:
+            problem = f"{type(self.family).__name__} does not start from photographs here"
+            raise InputError("recipe.start", problem, FROM_PHOTOGRAPHS)
+        with torch.no_grad():
+            latents = self.family.encode(images.to(self.device, self._types["decoder"]))
+        return latents.to(images.device, images.dtype)
 
 
 def _dtype(network: torch.nn.Module) -> torch.dtype:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
 from almond.guidance.added.store import AddedModel, digests_path
+from almond.guidance.backends.device import read_device
 from almond.guidance.backends.diffusers_folder import (
     class_in,
     family_of,
@@ -27,11 +27,11 @@ from almond.guidance.backends.diffusers_scheduler import SUPPORTED, DiffusersSch
 from almond.guidance.backends.diffusion import DiffusionGenerator
 from almond.guidance.backends.families.base import PipelineFamily
 from almond.guidance.backends.weight_files import digests_of, loaded_files, variant_for, variants_of
+from almond.guidance.conditioning import AddedNetworks
 from almond.guidance.generators import UNCALIBRATED
 from almond.guidance.model_settings import Adapter, ModelOptions
+from almond.guidance.photographs.added_networks import load_added_networks
 from almond.shapes import read
-
-DEVICE = "ALMOND_DEVICE"
 
 PACKAGES = {"int8": "torchao", "nf4": "bitsandbytes"}
 """What stores weights in fewer bits."""
@@ -47,6 +47,7 @@ def load_folder(
     scheduler: str | None = None,
     settings: ModelOptions | None = None,
     pinned: Mapping[str, str] | None = None,
+    added: AddedNetworks | None = None,
     **changes: Any,
 ) -> DiffusionGenerator:
     """Load a pipeline that diffusers saved.
@@ -54,6 +55,7 @@ def load_folder(
     :param scheduler: another scheduler class of diffusers to drive the model with.
     :param settings: size, scale, precision and the rest; ``changes`` are single settings by name.
     :param pinned: digests that the files must have, by their names in the folder.
+    :param added: a ControlNet and an IP-Adapter that are loaded onto it.
     :raises InputError: no such pipeline, a family that is not driven, parts of other classes, that do not
         fit each other or lack weights, settings that cannot work.
     :raises DigestMismatch: a file is not the one that was pinned.
@@ -73,26 +75,32 @@ def load_folder(
     files = digests_of(loaded_files(folder, variants, [*others, "scheduler"]), digests_path())
     check_pinned(folder, files, pinned)
     adapters = load_adapters(family, used.lora)
+    more = load_added_networks(family, added or AddedNetworks(), used, read_device())
 
     def arguments(count: int) -> Mapping[str, Any]:
         return family.schedule(count, size, size)
 
     told = {**used.told(), "size": size, "embedded": family.embedded}
-    return DiffusionGenerator(
+    facts = {"files": files, "family": str(index["_class_name"]), "settings": told, "lora": adapters}
+    generator = DiffusionGenerator(
         name=name,
-        identity={"files": files, "family": str(index["_class_name"]), "settings": told, "lora": adapters},
+        identity={**facts, **more.identity},
         family=family,
         scheduler=DiffusersScheduler(solver, folder / "scheduler", arguments=arguments),
         image_size=size,
         device=read_device(),
         defaults=UNCALIBRATED.with_steps(used.steps or family.usual_steps),
     )
+    generator.control_sha256, generator.adapter = more.control_sha256, more.adapter
+    return generator
 
 
-def load_added(model: AddedModel, *, name: str, scheduler: str | None = None) -> DiffusionGenerator:
+def load_added(
+    model: AddedModel, *, name: str, scheduler: str | None = None, added: AddedNetworks | None = None
+) -> DiffusionGenerator:
     """Load a model that was added, from the very files that were pinned then."""
-    folder = Path(model.folder)
-    return load_folder(folder, name=name, scheduler=scheduler, settings=model.settings, pinned=model.files)
+    folder, settings, files = Path(model.folder), model.settings, model.files
+    return load_folder(folder, name=name, scheduler=scheduler, settings=settings, pinned=files, added=added)
 
 
 def check_pinned(folder: Path, files: Mapping[str, str], pinned: Mapping[str, str] | None) -> None:
@@ -226,15 +234,3 @@ def checked_size(size: int, family: PipelineFamily) -> int:
     if size % step:
         raise InputError("size", f"is {size}", f"a multiple of {step} pixels, such as {size - size % step}")
     return size
-
-
-def read_device() -> torch.device:
-    """Return the device of ``ALMOND_DEVICE``: ``cpu`` (the default), ``cuda`` or ``cuda:1``."""
-    stated = os.environ.get(DEVICE, "cpu")
-    try:
-        device = torch.device(stated)
-    except RuntimeError as error:
-        raise InputError(DEVICE, f"is {stated!r}", "cpu, cuda or cuda:0") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(DEVICE, f"is {stated}, but torch finds no GPU", "cpu, or a build of torch with CUDA")
-    return device

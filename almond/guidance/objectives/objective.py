@@ -40,7 +40,14 @@ def readers_of(scorer: ScoreReader) -> tuple[ScoreReader, ...]:
 def features_of(scorer: ScoreReader) -> Features | None:
     """Return the forward pass of a scorer's feature network, if it has one."""
     space = getattr(scorer, "feature_space", None)
-    return None if space is None else space.forward
+    if space is None:
+        return None
+
+    def features(images: torch.Tensor) -> torch.Tensor:
+        values: torch.Tensor = space.forward(images)
+        return values.to(images.device)  # the network may stand on a card, and images do not
+
+    return features
 
 
 class Objective:

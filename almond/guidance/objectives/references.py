@@ -11,6 +11,7 @@ import torch
 
 from almond.guidance.backends.base import Generator
 from almond.guidance.objectives.views import viewed
+from almond.guidance.photographs.pictured import pictured
 from almond.guidance.recipe import Recipe
 from almond.guidance.schedulers import Step
 from almond.guidance.trajectories import released, start_of, walk
@@ -57,15 +58,16 @@ class References:
         return self._made[key]
 
     def _make(self, recipe: Recipe, candidate: int) -> UnguidedTrajectory:
-        start = start_of(self.generator, [recipe], [candidate])
+        generator = pictured(self.generator, recipe)
+        start = start_of(generator, [recipe], [candidate])
         made = UnguidedTrajectory({}, {})
 
         def predict(x: torch.Tensor, step: Step) -> torch.Tensor:
-            return self.generator.predict(x, step, released(start.condition, recipe, step)).x0
+            return generator.predict(x, step, released(start.condition, recipe, step)).x0
 
         with torch.no_grad():
-            for step, x0, _ in walk(self.generator.scheduler.start(recipe.steps), start, predict):
-                images = viewed(self.generator.decode(x0), recipe.view)
+            for step, x0, _ in walk(generator.scheduler.start(recipe.steps), start, predict):
+                images = viewed(generator.decode(x0), recipe.view)
                 made.latents[step.index] = x0[0]
                 made.scores[step.index] = torch.stack([reader(images)[0] for reader in self.readers])
         return made

@@ -22,11 +22,15 @@ SEARCHES: Registry[Search] = Registry(
             "almond.guidance.searches.prompt_embedding:search",
             "gradient on the embedded prompt",
         ),
+        "embedding-direction": (
+            "almond.guidance.searches.embedding_direction:search",
+            "an adapter's picture turned towards the score, no gradient",
+        ),
     },
 )
 """The searches under the names that recipes use. Light: torch is loaded with the first search."""
 
 DEFAULT_SEARCH = "single"
 
-FROM_PICTURES = ("single", "best-of")
+FROM_PICTURES = ("single", "best-of", "embedding-direction")
 """The searches that may start from a picture that is noised in part; the others start from noise."""

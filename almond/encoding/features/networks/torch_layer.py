@@ -71,6 +71,12 @@ class TorchSpace:
             first = str(error).splitlines()[0]
             raise InputError(self.name, f"cannot take images of {side} x {side} pixels ({first})") from error
 
+    def to(self, device: torch.device | str) -> TorchSpace:
+        """Move the network to a device, where images follow it; returns the space itself."""
+        self.network.to(device)
+        self.device = str(device)
+        return self
+
     def describe(self) -> dict[str, Any]:
         """Write network, layer, pooling and every step of the preprocessing as plain JSON values."""
         return {**self._facts, "name": self.name, "dimension": self.dimension, "digest": self.digest}

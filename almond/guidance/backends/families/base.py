@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -60,6 +60,16 @@ class Family(Protocol):
         """Return ``denoiser``, ``decoder`` and the text encoders, by name."""
 
 
+@runtime_checkable
+class EncodingFamily(Protocol):
+    """A family with an encoder. ``from_photographs``: image-to-image was compared with the pipeline's."""
+
+    from_photographs: ClassVar[bool]
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Encode images (B, 3, H, W) in [0, 1] to clean latents (B, C, h, w)."""
+
+
 class PipelineFamily(ABC):
     """A family whose parts a diffusers pipeline holds. Subclasses give what differs.
 
@@ -85,6 +95,8 @@ class PipelineFamily(ABC):
     no_guidance: ClassVar[float] = 1.0
     grain: ClassVar[int] = 1
     """Cells of the latent that the denoiser takes together; sides must be multiples of it."""
+    from_photographs: ClassVar[bool] = False
+    """Whether images may start from photographs, as the family's image-to-image pipeline has it."""
 
     def __init__(self, pipe: Any, *, scale: float | None = None, embedded: float | None = None) -> None:
         self.pipe = pipe
@@ -145,6 +157,15 @@ class PipelineFamily(ABC):
             mean, std = (per_channel(config[key], latents) for key in ("latents_mean", "latents_std"))
             values = latents * std / config.scaling_factor + mean
         return self.decoded(values)
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Encode by an ``AutoencoderKL``: the mean of its distribution, from which pipelines draw."""
+        config = self.pipe.vae.config
+        values: torch.Tensor = self.pipe.vae.encode(images * 2 - 1, return_dict=False)[0].mode()
+        if config.get("latents_mean") is not None and config.get("latents_std") is not None:
+            mean, std = (per_channel(config[key], values) for key in ("latents_mean", "latents_std"))
+            return (values - mean) * float(config.scaling_factor) / std
+        return (values - float(config.get("shift_factor") or 0.0)) * float(config.scaling_factor)
 
     def decoded(self, values: torch.Tensor) -> torch.Tensor:
         """Run the decoder on what it was trained with, and bring [-1, 1] to [0, 1]."""

@@ -29,6 +29,7 @@ class Flux(PackedLatents):
     unused = ("image_encoder", "feature_extractor")
     usual_scale = 1.0
     usual_embedded = 3.5
+    from_photographs = True
 
     @classmethod
     def check(cls, folder: Path, configs: Configs) -> None:

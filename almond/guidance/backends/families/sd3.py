@@ -30,6 +30,7 @@ class StableDiffusion3(PipelineFamily):
     optional = ("text_encoder_3", "tokenizer_3")
     unused = ("image_encoder", "feature_extractor")
     usual_scale = 7.0
+    from_photographs = True
     grain = 2
     longest = 256
 

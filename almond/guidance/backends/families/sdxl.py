@@ -32,6 +32,7 @@ class StableDiffusionXL(UNetFamily):
     constants = {"add_watermarker": False}
     usual_scale = 5.0
     usual_embedded = 8.0
+    from_photographs = True
 
     @classmethod
     def usual_scale_of(cls, pipe: Any) -> float:

@@ -24,6 +24,7 @@ class StableDiffusion(UNetFamily):
     unused = ("safety_checker", "feature_extractor", "image_encoder")
     constants = {"requires_safety_checker": False}
     usual_scale = 7.5
+    from_photographs = True
 
     @classmethod
     def check(cls, folder: Path, configs: Configs) -> None:

@@ -27,6 +27,7 @@ class ZImage(PipelineFamily):
     }
     usual_scale = 5.0
     no_guidance = 0.0
+    from_photographs = True
     grain = 2
 
     @classmethod
