@@ -91,6 +91,12 @@ class Diagnosis(models.Model):
         said: Any = self.result.get("alarms", [])
         return list(said)
 
+    def dose_of(self, target: str) -> dict[str, Any] | None:
+        """Return what the judge read of a target's dose curve; None where nobody held out read it."""
+        dose: Any = self.result.get("checks", {}).get("dose", {}).get("numbers")
+        rows = dose["targets"] if dose else []
+        return next((row["read"]["judge"] for row in rows if row["target"] == target), None)
+
     def diagnosis_settings(self) -> DiagnosisSettings:
         """Return what is to be drawn, checked again."""
         return read(DiagnosisSettings, self.settings, source=f"settings of {self}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,11 +11,18 @@ from django.http import QueryDict
 from almond.errors import InputError
 from almond.generating.cost import Cost, cost_of, schedule_curve
 from almond.generating.expand import UP_AND_DOWN, GuidanceGrid
-from almond.guidance.generators import GENERATORS, defaults_of
+from almond.guidance.added.store import defaults_for
+from almond.guidance.generators import GENERATORS, beyond_saturation
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
+from almond.guidance.recipe import View
+from almond.guidance.searches import DEFAULT_SEARCH
 from almond.world.prompts import parse_prompt
-from generation.admin.forms import read_seeds
+from encoder.models import Target
+from generation.admin.guidance_form import read_seeds
+from generation.admin.methods import read_around, read_value
 from generation.models import Batch, Recipe
+from generation.services.checks import check_around, check_methods
+from generation.services.diagnoses import saturation_warnings
 from generation.services.expand import grid_of
 from jobs.models import State
 from lab.typed_values import read_numbers
@@ -49,7 +56,8 @@ def preview_of(form: QueryDict) -> dict[str, Any]:
     words = words_of_prompt(generator, form.get("prompt", ""))
     try:
         grid, scenes = _grid_in(form), len(read_seeds(form.get("seeds", "")))
-        cost = cost_of(grid, scenes=scenes, targets=len(form.getlist("targets")))
+        targets = form.getlist("targets")
+        cost = cost_of(grid, scenes=scenes, targets=len(targets))
         curve = [asdict(step) for step in schedule_curve(grid.steps, grid.window, grid.ramp)]
     except InputError as error:
         return {"words": words, "problem": str(error)}
@@ -58,13 +66,37 @@ def preview_of(form: QueryDict) -> dict[str, Any]:
         "cost": cost_in_words(cost, generator),
         "curve": curve,
         "window": grid.window,
-        "strengths": grid.strengths,
+        "strengths": grid.pushes,
+        "warnings": strength_warnings(
+            {
+                "generator": generator,
+                "rule": grid.rules[0],
+                "objective": grid.objectives[0],
+                "strengths": grid.pushes,
+            },
+            targets=list(Target.objects.filter(pk__in=[pk for pk in targets if pk.isdecimal()])),
+        ),
         "problem": "",
     }
 
 
+def strength_warnings(guided: Mapping[str, Any], *, targets: Sequence[Target]) -> list[str]:
+    """Warn of strengths that were seen to gain nothing: when the generator was calibrated, or by a diagnosis.
+
+    ``guided`` holds generator, rule, objective and strengths.
+    """
+    known = beyond_saturation(guided["generator"], guided["strengths"])
+    asked = {name: guided[name] for name in ("generator", "rule", "objective", "strengths")}
+    return [*([known] if known else []), *saturation_warnings(targets=targets, **asked)]
+
+
 def _grid_in(form: QueryDict) -> GuidanceGrid:
-    usual = defaults_of(form.get("generator", ""))
+    usual = defaults_for(form.get("generator", ""))
+    values = {**form.dict(), "search": form.get("search") or DEFAULT_SEARCH}
+    searched, penalties, view = read_around(values)
+    search, objective = values["search"], OBJECTIVES.check(form.get("objective") or DEFAULT_OBJECTIVE)
+    check_methods(rule=form.get("rule", ""), objective=objective, settings=searched, search=search)
+    check_around(generator=form.get("generator", ""), search=search, penalties=penalties, view=view)
     steps = int(_number(form, "steps", usual.steps))
     if not 1 <= steps <= MOST_STEPS_DRAWN:
         raise InputError("steps", f"is {steps}", f"1 to {MOST_STEPS_DRAWN}")
@@ -76,16 +108,17 @@ def _grid_in(form: QueryDict) -> GuidanceGrid:
         ramp=_number(form, "ramp", usual.ramp),
         directions=UP_AND_DOWN if form.get("both_signs") else UP_AND_DOWN[:1],
         rules=(form.get("rule", ""),),
-        objectives=(OBJECTIVES.check(form.get("objective") or DEFAULT_OBJECTIVE),),
+        objectives=(objective,),
+        settings=searched,
+        search=search,
+        penalties=penalties,
+        view=View(**view),
     )
 
 
 def _number(form: Mapping[str, Any], name: str, usual: float) -> float:
-    text = str(form.get(name, "")).strip()
-    try:
-        return float(text) if text else usual
-    except ValueError as error:
-        raise InputError(name, f"is {text!r}", "a number") from error
+    value = read_value(form, name)
+    return usual if value is None else value
 
 
 def cost_of_recipe(recipe: Recipe) -> str:

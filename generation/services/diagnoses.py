@@ -89,6 +89,32 @@ def picture_count(settings: DiagnosisSettings, guides: int) -> int:
     return prompts * (len(settings.unguided_seeds) + guided) + between
 
 
+def saturation_warnings(
+    *, generator: str, rule: str, objective: str, targets: Sequence[Target], strengths: Sequence[float]
+) -> list[str]:
+    """Warn of strengths beyond which a diagnosis saw no gain, as its judge read the pictures.
+
+    For each target the newest finished diagnosis of the same generator, rule and objective counts.
+    """
+    rows = Diagnosis.objects.filter(
+        finished_at__isnull=False, settings__generator=generator, settings__rule=rule
+    ).filter(settings__objective=objective)
+    said: dict[tuple[Diagnosis, float | None], list[str]] = {}
+    for target in targets:
+        row = rows.filter(targets=target).order_by("-finished_at").first()
+        if row is None or not (judged := row.dose_of(target.name)):
+            continue
+        most: float | None = judged["saturation"]
+        tested = max(row.settings["strengths"])
+        if max(strengths, default=0.0) > (most or 0.0) and (most is None or most < tested):
+            said.setdefault((row, most), []).append(target.name)
+    return [
+        f"{', '.join(names)}: in the diagnosis “{row}” "
+        + ("no strength moved the judge." if most is None else f"nothing was gained beyond {most:g}.")
+        for (row, most), names in said.items()
+    ]
+
+
 def held_out_judges(guides: Sequence[Target]) -> list[Target]:
     """Find the judge of every guide among its encoder's; none where one lacks or shares a guiding subject."""
     judges: list[Target] = []
