@@ -123,21 +123,28 @@ def _number(form: Mapping[str, Any], name: str, usual: float) -> float:
 
 def cost_of_recipe(recipe: Recipe) -> str:
     """Say what the images of a recipe cost."""
-    cost = cost_of(grid_of(recipe), scenes=len(recipe.seeds), targets=recipe.targets.count())
-    return cost_in_words(cost, recipe.generator)
+    return cost_in_words(cost_of_row(recipe), recipe.generator)
+
+
+def cost_of_row(recipe: Recipe) -> Cost:
+    """Count images and passes of a recipe's row."""
+    return cost_of(grid_of(recipe), scenes=len(recipe.seeds), targets=recipe.targets.count())
 
 
 def cost_in_words(cost: Cost, generator: str) -> str:
     """Say images, denoiser passes, and about how long as many images took here the last time."""
     passes = "" if cost.passes is None else f", {cost.passes} denoiser passes"
-    seconds = seconds_per_image(generator)
+    seconds = seconds_of(cost, generator)
     if seconds is None:
         return f"{cost.images} images{passes}; how long is known after the first batch of this generator"
-    return f"{cost.images} images{passes}; about {duration(cost.images * seconds)}, as the last batch here"
+    return f"{cost.images} images{passes}; about {duration(seconds)}, at the pace of the last batch here"
 
 
-def seconds_per_image(generator: str) -> float | None:
-    """Return the seconds per image of the newest finished batch of a generator; None without one."""
+def seconds_of(cost: Cost, generator: str) -> float | None:
+    """Estimate seconds by the newest finished batch of a generator; None without one.
+
+    By denoiser passes where they are known for both, else by images.
+    """
     batches = (
         Batch.objects.filter(recipes__generator=generator, job__state=State.DONE)
         .select_related("job")
@@ -147,7 +154,12 @@ def seconds_per_image(generator: str) -> float | None:
         job = batch.job
         made = (job.result or {}).get("made", 0) if job else 0
         if job and made and job.started_at and job.finished_at:
-            return (job.finished_at - job.started_at).total_seconds() / made
+            per_image = (job.finished_at - job.started_at).total_seconds() / made
+            before = [cost_of_row(recipe) for recipe in batch.recipes.all()]
+            passes = [row.passes for row in before if row.passes is not None]
+            if cost.passes is None or len(passes) < len(before):
+                return cost.images * per_image
+            return cost.passes * per_image * sum(row.images for row in before) / sum(passes)
     return None
 
 

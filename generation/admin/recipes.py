@@ -92,7 +92,7 @@ class RecipeAdmin(AppendOnlyAdmin):
         guidance = [strengths, ("window_low", "window_high"), "ramp", "steps", "rule", further]
         searched = [setting_field(search, name) for search, name, _ in search_settings()]
         penalties = ["penalty_list"] if obj else [penalty_field(name) for name in PENALTIES]
-        view = ["view_list"] if obj else [tuple(field for field, _, _ in VIEW_FIELDS.values())]
+        view = ["view_list"] if obj else [field for field, _, _ in VIEW_FIELDS.values()]
         return [
             (None, {"fields": ["name", "prompt", seeds, "generator"]}),
             ("Targets", {"fields": ["targets", "objective", level, "both_signs"]}),

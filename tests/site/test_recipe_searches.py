@@ -85,16 +85,16 @@ def test_a_search_with_penalties_and_a_view_reaches_every_guided_image(staff_cli
 
 
 def test_a_search_that_climbs_by_itself_takes_no_strength(staff_client: Any) -> None:
-    answer = staff_client.post(
-        reverse(ADD), form(guides()[:1], search="initial-noise", strengths="0.06, 0.12")
-    )
+    targets = guides()
+    asked = form(targets[:1], search="initial-noise", strengths="0.06, 0.12")
+    answer = staff_client.post(reverse(ADD), asked)
     assert answer.status_code == 302, answer.context["errors"]
     recipe = Recipe.objects.get()
     assert (recipe.strengths, recipe.images) == ([0.0], 6)
     directions = [(image.direction, image.strength) for image in images_of(recipe)[:3]]
     assert directions == [(0, 0.0), (1, 0.0), (-1, 0.0)]
     with pytest.raises(InputError, match="climbs without a rule"):
-        add_recipe(guides()[1:2], name="pushed", search="cma-es", strengths=[0.1])
+        add_recipe(targets[1:2], name="pushed", search="cma-es", strengths=[0.1])
 
 
 def test_recipes_without_search_keep_their_digest() -> None:
@@ -138,7 +138,7 @@ def preview(client: Any, **changes: Any) -> Any:
 
 
 def test_the_cost_follows_the_search(staff_client: Any) -> None:
-    asked = form([], targets=["1"], objective="alone", strengths="0.1", steps="10", seeds="1")
+    asked = {**form([], objective="alone", strengths="0.1", steps="10", seeds="1"), "targets": ["1"]}
     plain = int(preview(staff_client, **asked)["cost"].split(", ")[1].split()[0])
     four = preview(staff_client, **{**asked, "search": "best-of", "best_of_candidates": "4"})
     assert f"3 images, {10 + 4 * (plain - 10)} denoiser passes" in four["cost"]
@@ -147,10 +147,8 @@ def test_the_cost_follows_the_search(staff_client: Any) -> None:
     assert noise["strengths"] == [0.0]
     held = preview(staff_client, **{**asked, "penalty_colour": "1"})
     assert f"{plain + 10} denoiser passes" in held["cost"]
-    assert (
-        "from 1 to 1024"
-        in preview(staff_client, **{**asked, "search": "best-of", "best_of_candidates": "0"})["problem"]
-    )
+    none = preview(staff_client, **{**asked, "search": "best-of", "best_of_candidates": "0"})
+    assert "from 1 to 1024" in none["problem"]
 
 
 def diagnosed(targets: list[Target], saturation: dict[str, float | None], **settings: Any) -> Diagnosis:
