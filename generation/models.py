@@ -141,6 +141,14 @@ class Batch(models.Model):
     recipes = models.ManyToManyField(Recipe, related_name="batches")
     judges = models.ManyToManyField(Target, blank=True, related_name="judged_batches")
     planned = models.PositiveIntegerField(default=0)
+    folder = models.CharField(
+        max_length=1000, blank=True, help_text="Where its images were made, if not by this lab's own jobs."
+    )
+    manifest = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What that folder says: digests of generator, targets and recipes.",
+    )
     job = models.ForeignKey(
         "jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="batches"
     )
@@ -152,6 +160,17 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def guides(self) -> models.QuerySet[Target]:
+        """Return the targets that guided its images, by recipe or by the digests of its folder."""
+        digests = self.manifest.get("targets", {}).values()
+        chosen = Q(recipes__batches=self) | Q(digest__in=list(digests), role=Target.Role.GUIDE)
+        return Target.objects.filter(chosen).distinct().order_by("pk")
+
+    @property
+    def objectives(self) -> set[str]:
+        """Return what its recipes ask of the other targets, by the names of the registry."""
+        return {*self.recipes.values_list("objective", flat=True), *self.manifest.get("objectives", ())}
 
 
 class ImageSet(models.Model):

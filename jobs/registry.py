@@ -22,6 +22,7 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "encoder.evaluate": "encoder.runs.reports:evaluate",
         "encoder.validate": "encoder.runs.reports:validate",
         "generation.generate": "generation.runs.images:generate",
+        "generation.import_generated": "generation.runs.generated:import_generated",
         "generation.match": "generation.runs.matching:match",
         "generation.compare": "generation.runs.comparing:compare",
         "generation.import_images": "generation.runs.importing:import_images",

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from unfold.decorators import display
 
 from generation import services
 from generation.admin import sheets
-from generation.admin.forms import BatchForm
+from generation.admin.forms import BatchForm, GeneratedFolderForm
 from generation.admin.pictures import score_strips
 from generation.models import Batch
 from lab.append_only import Action, AppendOnlyAdmin, actor
@@ -28,6 +32,7 @@ class BatchAdmin(AppendOnlyAdmin):
     list_select_related = ["job"]
     search_fields = ["name"]
     change_form_outer_before_template = "admin/generation/batch.html"
+    list_before_template = "admin/generation/batch_list.html"
 
     @display(description="images")
     def made(self, row: Batch) -> str:
@@ -47,7 +52,33 @@ class BatchAdmin(AppendOnlyAdmin):
 
     def resume(self, request: HttpRequest, row: Batch) -> None:
         services.resume_batch(batch=row, by=actor(request))
-        messages.success(request, "The missing images are being made.")
+        done = "taken in" if row.folder else "made"
+        messages.success(request, f"The missing images are being {done}.")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.take_in)
+        return [path("take-in/", view, name="generation_batch_take_in"), *super().get_urls()]
+
+    def take_in(self, request: HttpRequest) -> HttpResponse:
+        """Ask for a folder of images that were made without the site, and take it in in a job."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = GeneratedFolderForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            batch = services.import_batch(**form.cleaned_data, by=actor(request))
+            messages.success(request, f"{batch.planned} images are being verified and taken in.")
+            return redirect(self.address(batch))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Take in images that were made elsewhere",
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/generation/batch_take_in.html", context)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None and obj.folder:
+            return ["name", "folder", "judges"]
+        return self.fields
 
     def page(self, request: HttpRequest, row: Batch) -> dict[str, Any]:
         images = list(row.stimuli.in_sheet_order().defer("trace", "recipe_json"))

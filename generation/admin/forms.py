@@ -15,6 +15,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from almond.errors import InputError
+from almond.generating.folder import generated_folders
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.rules import RULES
 from almond.guidance.searches import DEFAULT_SEARCH, SEARCHES
@@ -32,6 +34,7 @@ from generation.admin.methods import (
     summaries,
 )
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
+from generation.services.batches import known_targets
 from generation.services.checks import (
     check_matching,
     check_norms,
@@ -126,6 +129,33 @@ class BatchForm(RowForm):
             judges = Target.objects.filter(role=Target.Role.JUDGE).exclude(digest="")
             self.fields["judges"].queryset = judges  # type: ignore[attr-defined]
             self.fields["judges"].help_text = "Empty: the judges of the guides' encoder."
+
+
+class GeneratedFolderForm(forms.Form):
+    """A folder that ``python -m almond generate`` wrote, or one that holds its shards."""
+
+    name = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget)
+    folder = forms.CharField(
+        max_length=1000,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="On this server, under one of its data folders: one that python -m almond generate wrote, "
+        "or one that holds its shards.",
+    )
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"]).strip()
+        if Batch.objects.filter(name=name).exists():
+            raise forms.ValidationError("A batch of this name is there already.")
+        return name
+
+    def clean_folder(self) -> str:
+        """Check the folder as the job will: what is there, and that its targets are this lab's."""
+        folder = str(self.cleaned_data["folder"]).strip()
+        try:
+            known_targets(generated_folders(check_source(Path(folder), "folder"))[0])
+        except InputError as error:
+            raise forms.ValidationError(str(error)) from error
+        return folder
 
 
 class MatchedSetForm(RowForm):

@@ -1,6 +1,6 @@
 """Every change to recipes, stimuli and matched sets: audited, atomic, long work handed to jobs."""
 
-from generation.services.batches import keep_generated, resume_batch, start_batch
+from generation.services.batches import import_batch, keep_generated, keep_imported, resume_batch, start_batch
 from generation.services.comparing import keep_comparison, start_comparison
 from generation.services.diagnoses import finish_diagnosis, resume_diagnosis, start_diagnosis
 from generation.services.files import keep_bytes, keep_upload
@@ -22,11 +22,13 @@ __all__ = [
     "create_recipe",
     "finish_diagnosis",
     "freeze_matched_set",
+    "import_batch",
     "import_image_set",
     "keep_bytes",
     "keep_comparison",
     "keep_generated",
     "keep_images",
+    "keep_imported",
     "keep_measures",
     "keep_pairs",
     "keep_scores",
