@@ -19,6 +19,7 @@ from almond.guidance.searches import DEFAULT_SEARCH, SEARCHES
 from encoder.models import DIGEST_LENGTH, Target
 from generation.diagnoses import Diagnosis
 from generation.matched_sets import MatchedPair, MatchedSet, PhotographComparison, Screening, score_difference
+from generation.step_views import StepView
 
 __all__ = [
     "Batch",
@@ -29,6 +30,7 @@ __all__ = [
     "PhotographComparison",
     "Recipe",
     "Screening",
+    "StepView",
     "Stimulus",
     "StimulusQuerySet",
     "base_scene_name",

@@ -28,6 +28,7 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "generation.import_images": "generation.runs.importing:import_images",
         "generation.score": "generation.runs.scoring:score",
         "generation.diagnose": "generation.runs.diagnosis:diagnose_setup",
+        "generation.view_steps": "generation.runs.steps:view_steps",
         "ratings.simulate": "ratings.runs:simulate",
         "analysis.export": "analysis.runs:export",
         "analysis.analyse": "analysis.runs:analyse",

@@ -16,11 +16,13 @@ from generation.services.matching import (
 from generation.services.recipes import create_recipe
 from generation.services.scoring import keep_scores, scoring_job, start_scoring
 from generation.services.screening import screen_images, to_screen
+from generation.services.steps import finish_step_view, prune_step_views, start_step_view
 
 __all__ = [
     "add_round",
     "create_recipe",
     "finish_diagnosis",
+    "finish_step_view",
     "freeze_matched_set",
     "import_batch",
     "import_image_set",
@@ -34,6 +36,7 @@ __all__ = [
     "keep_scores",
     "keep_upload",
     "own_batch",
+    "prune_step_views",
     "rematch",
     "resume_batch",
     "resume_diagnosis",
@@ -46,5 +49,6 @@ __all__ = [
     "start_diagnosis",
     "start_matching",
     "start_scoring",
+    "start_step_view",
     "to_screen",
 ]
