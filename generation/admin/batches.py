@@ -7,14 +7,22 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.http import content_disposition_header
 from unfold.decorators import display
 
 from generation import services
 from generation.admin import sheets
+from generation.admin.downloads import (
+    manifest_json,
+    manifest_of_sheets,
+    scene_sheets,
+    sheet_png,
+    zipped_sheets,
+)
 from generation.admin.forms import BatchForm, GeneratedFolderForm
 from generation.admin.pictures import score_strips
 from generation.models import Batch
@@ -56,8 +64,42 @@ class BatchAdmin(AppendOnlyAdmin):
         messages.success(request, f"The missing images are being {done}.")
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.take_in)
-        return [path("take-in/", view, name="generation_batch_take_in"), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        return [
+            path("take-in/", wrap(self.take_in), name="generation_batch_take_in"),
+            path("<int:pk>/sheets.zip", wrap(self.all_sheets), name="generation_batch_sheets"),
+            path(
+                "<int:pk>/sheets/<str:scene>.<str:kind>", wrap(self.one_sheet), name="generation_batch_sheet"
+            ),
+            *super().get_urls(),
+        ]
+
+    def seen(self, request: HttpRequest, pk: int) -> Batch:
+        """Return a batch for somebody who may see it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(Batch, pk=pk)
+
+    def all_sheets(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """Send every sheet and image of a batch with their manifest, as a zip file."""
+        row = self.seen(request, pk)
+        response = StreamingHttpResponse(zipped_sheets(row), content_type="application/zip")
+        response["Content-Disposition"] = content_disposition_header(True, f"{row.name}-sheets.zip") or ""
+        return response
+
+    def one_sheet(self, request: HttpRequest, pk: int, scene: str, kind: str) -> HttpResponse:
+        """Send the sheet of one scene as a PNG, or what it shows and where that comes from as JSON."""
+        row = self.seen(request, pk)
+        found = scene_sheets(row, [scene])
+        if not found or kind not in ("png", "json"):
+            raise Http404("no such sheet")
+        if kind == "png":
+            response = HttpResponse(sheet_png(row, found[0]), content_type="image/png")
+        else:
+            text = manifest_json(manifest_of_sheets(row, found))
+            response = HttpResponse(text, content_type="application/json")
+        response["Content-Disposition"] = content_disposition_header(True, f"{row.name}-{scene}.{kind}") or ""
+        return response
 
     def take_in(self, request: HttpRequest) -> HttpResponse:
         """Ask for a folder of images that were made without the site, and take it in in a job."""
@@ -81,17 +123,16 @@ class BatchAdmin(AppendOnlyAdmin):
         return self.fields
 
     def page(self, request: HttpRequest, row: Batch) -> dict[str, Any]:
-        images = list(row.stimuli.in_sheet_order().defer("trace", "recipe_json"))
+        images = list(row.stimuli.in_sheet_order().defer("trace", "recipe_json", "lowlevel", "measures"))
         scenes = Paginator(sorted({image.base_scene for image in images}), SCENES).get_page(
             request.GET.get("scenes")
         )
-        shown = [image for image in images if image.base_scene in scenes.object_list]
         judged = row.judges.exists()
         rows = sheets.strips(images, judged=judged)
         reading = "held-out judge" if judged else "guide"
         return {
             "made": len(images),
-            "sheet": sheets.contact_sheet(shown, judged=judged),
+            "sheet": scene_sheets(row, scenes.object_list),
             "scene_page": scenes,
             "strips": score_strips(rows, title=f"score by the {reading} (SD)") if rows else "",
             "reading": reading,
