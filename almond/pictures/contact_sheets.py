@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -21,15 +20,11 @@ INK, SOFT, PAPER, EMPTY = (31, 41, 55), (107, 114, 128), (255, 255, 255), (243, 
 TEXT, HEADING = 12, 15
 
 
-class Read(Protocol):
-    def __call__(self) -> ImageArray: ...
-
-
 @dataclass(frozen=True)
 class SheetCell:
     """A picture, read when it is drawn (None where there is none), and what stands below it."""
 
-    read: Read | None
+    read: Callable[[], ImageArray] | None
     caption: str = ""
 
 
@@ -46,9 +41,7 @@ def draw_contact_sheet(title: str, headings: Sequence[str], rows: Sequence[Sheet
 
     :raises InputError: a picture that cannot be read.
     """
-    pictures = [
-        [None if cell.read is None else _thumbnail(cell.read()) for cell in row.cells] for row in rows
-    ]
+    pictures = [[_thumbnail(cell.read) for cell in row.cells] for row in rows]
     sides = [picture.size for row in pictures for picture in row if picture is not None]
     width = max((side[0] for side in sides), default=LARGEST_CELL)
     height = max((side[1] for side in sides), default=LARGEST_CELL)
@@ -76,8 +69,10 @@ def draw_contact_sheet(title: str, headings: Sequence[str], rows: Sequence[Sheet
     return buffer.getvalue()
 
 
-def _thumbnail(pixels: ImageArray) -> Image.Image:
-    picture = Image.fromarray(pixels)
+def _thumbnail(read: Callable[[], ImageArray] | None) -> Image.Image | None:
+    if read is None:
+        return None
+    picture = Image.fromarray(read())
     picture.thumbnail((LARGEST_CELL, LARGEST_CELL), Image.Resampling.LANCZOS)
     return picture
 

@@ -50,14 +50,8 @@ class SceneSheet:
 
 
 WAY = (
-    "generator",
-    "rule",
-    "objective_kind",
-    "search",
-    "steps",
-    "window",
-    "ramp",
-    *("settings", "penalties", "view"),
+    *("generator", "rule", "objective_kind", "search", "steps"),
+    *("window", "ramp", "settings", "penalties", "view"),
 )
 """Fields of a recipe that may differ between images of one scene, target, direction and strength."""
 
