@@ -18,7 +18,10 @@ from generation.models import Recipe
 from generation.services.diagnoses import picture_count
 from lab.append_only import Action, AppendOnlyAdmin, actor
 
-KEPT = ["name", "targets", "judges", "image_set", "film_folder", "created_at", "finished_at"]
+SHOWN = [
+    *("name", "targets", "judges", "image_set", "film_folder"),
+    *("keep_days", "created_at", "finished_at"),
+]
 COLOURS = {"good": "success", "doubtful": "warning", "bad": "danger", "no verdict": "info"}
 
 
@@ -44,14 +47,14 @@ class DiagnosisAdmin(AppendOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj:
-            return [(None, {"fields": KEPT})]
+            return [(None, {"fields": SHOWN})]
         guidance = ["strengths", ("window_low", "window_high"), "ramp", "steps", "rule"]
         return [
             (None, {"fields": ["name", "generator", "prompts", "seeds"]}),
             ("Targets", {"fields": ["targets", "judges", "objective", "both_signs"]}),
             ("Guidance", {"fields": guidance}),
             ("Beside it", {"fields": ["image_set", "film_folder"]}),
-            ("Size", {"fields": ["unguided", "interpolations", "permutations"]}),
+            ("Size", {"fields": ["unguided", "interpolations", "permutations", "keep_days"]}),
         ]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -70,6 +73,7 @@ class DiagnosisAdmin(AppendOnlyAdmin):
             judges=data["judges"] or None,
             image_set=data["image_set"],
             film_folder=data["film_folder"],
+            keep_days=data["keep_days"],
             by=actor(request),
         )
 

@@ -96,7 +96,7 @@ class DiagnosisForm(GuidanceForm):
 
     class Meta:
         model = Diagnosis
-        fields = ["name", "targets", "judges", "image_set", "film_folder"]
+        fields = ["name", "targets", "judges", "image_set", "film_folder", "keep_days"]
         widgets = {
             "targets": UnfoldAdminCheckboxSelectMultipleWidget,
             "judges": UnfoldAdminCheckboxSelectMultipleWidget,

@@ -2,7 +2,12 @@
 
 from generation.services.batches import import_batch, keep_generated, keep_imported, resume_batch, start_batch
 from generation.services.comparing import keep_comparison, start_comparison
-from generation.services.diagnoses import finish_diagnosis, resume_diagnosis, start_diagnosis
+from generation.services.diagnoses import (
+    finish_diagnosis,
+    prune_pictures,
+    resume_diagnosis,
+    start_diagnosis,
+)
 from generation.services.files import keep_bytes, keep_upload
 from generation.services.growing import add_round, own_batch, round_size
 from generation.services.image_sets import import_image_set, keep_images, retry_import
@@ -36,6 +41,7 @@ __all__ = [
     "keep_scores",
     "keep_upload",
     "own_batch",
+    "prune_pictures",
     "prune_step_views",
     "rematch",
     "resume_batch",

@@ -22,7 +22,7 @@ from almond.progress import Part, Silent
 from almond.rng import generator
 from encoder.models import Encoder, EncoderVersion, Target
 from generation import services
-from generation.diagnoses import Diagnosis, diagnosis_root
+from generation.diagnoses import Diagnosis, diagnosis_root, picture_root
 from generation.runs.diagnosis import Readers
 from generation.services.diagnoses import picture_count
 from jobs.models import Job
@@ -133,7 +133,9 @@ def test_a_diagnosis_leaves_a_report_with_a_verdict(home: Path) -> None:
     assert (row.path / "report.html").is_file()
     assert row.headline[0].startswith(("No verdict", "Bad"))
     assert row.result["checks"]["natural"]["standing"] != "not measured"
-    assert len(list((diagnosis_root() / "pictures").rglob("*.png"))) == picture_count(asked(), 2) == 12
+    drawn = {path.stem for path in picture_root().rglob("*.png")}
+    assert len(drawn) == picture_count(asked(), 2) == 12
+    assert set(row.pictures) == drawn
     assert (
         services.start_diagnosis(
             name="second", targets=row.targets.all(), settings=asked(), by=None
