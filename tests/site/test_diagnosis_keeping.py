@@ -1,4 +1,4 @@
-"""Pictures of diagnoses go when their days are over; verdicts and reports stay, and what others still keep."""
+"""Pictures of diagnoses go when their days are over; reports stay, and what others still keep."""
 
 from __future__ import annotations
 

@@ -26,9 +26,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{study.slug}: {count} participants {verb}")
         self.stdout.write(f"{total} participants in all")
         gone = "would be removed" if options["dry_run"] else "removed"
-        for what, prune_these in (
-            ("pictures of diagnoses", prune_pictures),
-            ("step views", prune_step_views),
-        ):
+        kinds = (("pictures of diagnoses", prune_pictures), ("step views", prune_step_views))
+        for what, prune_these in kinds:
             if count := prune_these(dry_run=options["dry_run"]):
                 self.stdout.write(f"{count} {what} {gone}")
