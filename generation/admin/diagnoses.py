@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -23,6 +24,25 @@ SHOWN = [
     *("keep_days", "created_at", "finished_at"),
 ]
 COLOURS = {"good": "success", "doubtful": "warning", "bad": "danger", "no verdict": "info"}
+
+
+def recipe_query(row: Diagnosis) -> str:
+    """Write what fills a recipe's form so that it guides as a diagnosis did, with its first prompt."""
+    settings = row.diagnosis_settings()
+    values = {
+        "prompt": settings.prompts[0],
+        "generator": settings.generator,
+        "targets": ",".join(str(target.pk) for target in row.targets.all()),
+        "objective": settings.objective,
+        "both_signs": settings.both_signs or "",
+        "strengths": ", ".join(f"{value:g}" for value in settings.ordered_strengths),
+        "window_low": settings.window[0],
+        "window_high": settings.window[1],
+        "ramp": settings.ramp,
+        "steps": settings.steps,
+        "rule": settings.rule,
+    }
+    return urlencode(values)
 
 
 @admin.register(Diagnosis)
@@ -91,6 +111,7 @@ class DiagnosisAdmin(AppendOnlyAdmin):
         return {
             "settings": settings,
             "pictures": picture_count(settings, row.targets.count()),
+            "recipe_query": recipe_query(row),
             "deciding": [check for check in checks if check["decides"]],
             "beside": [check for check in checks if not check["decides"]],
         }
