@@ -42,7 +42,7 @@ def recipe_query(row: Diagnosis) -> str:
         "steps": settings.steps,
         "rule": settings.rule,
     }
-    return urlencode(values)
+    return urlencode({name: str(value) for name, value in values.items()})
 
 
 @admin.register(Diagnosis)

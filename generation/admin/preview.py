@@ -16,6 +16,7 @@ from almond.guidance.generators import GENERATORS, beyond_saturation
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.recipe import View
 from almond.guidance.searches import DEFAULT_SEARCH
+from almond.shapes import read
 from almond.world.prompts import parse_prompt
 from encoder.models import Target
 from generation.admin.guidance_form import read_seeds
@@ -92,9 +93,10 @@ def strength_warnings(guided: Mapping[str, Any], *, targets: Sequence[Target]) -
 
 def _grid_in(form: QueryDict) -> GuidanceGrid:
     usual = defaults_for(form.get("generator", ""))
-    values = {**form.dict(), "search": form.get("search") or DEFAULT_SEARCH}
+    search = form.get("search") or DEFAULT_SEARCH
+    values = {**form.dict(), "search": search}
     searched, penalties, view = read_around(values)
-    search, objective = values["search"], OBJECTIVES.check(form.get("objective") or DEFAULT_OBJECTIVE)
+    objective = OBJECTIVES.check(form.get("objective") or DEFAULT_OBJECTIVE)
     check_methods(rule=form.get("rule", ""), objective=objective, settings=searched, search=search)
     check_around(generator=form.get("generator", ""), search=search, penalties=penalties, view=view)
     steps = int(_number(form, "steps", usual.steps))
@@ -112,7 +114,7 @@ def _grid_in(form: QueryDict) -> GuidanceGrid:
         settings=searched,
         search=search,
         penalties=penalties,
-        view=View(**view),
+        view=read(View, view, source="view"),
     )
 
 

@@ -24,7 +24,7 @@ STEPS = 5
 
 def finished_view() -> StepView:
     """Five steps whose scores are their numbers, with pictures and maps on the disk."""
-    stimulus = full_batch(seeds=[1]).stimuli.filter(intended_target="LB", direction=1).first()
+    stimulus = full_batch(seeds=[1]).stimuli.get(intended_target="LB", direction=1, strength=1.0)
     row = StepView.objects.create(stimulus=stimulus, target="LB")
     steps = []
     for step in range(1, STEPS + 1):

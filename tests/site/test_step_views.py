@@ -93,7 +93,8 @@ def test_the_steps_end_in_the_stored_picture_and_its_scores(stimulus: Stimulus, 
 
 
 def test_a_stopped_job_goes_on(stimulus: Stimulus, monkeypatch: pytest.MonkeyPatch) -> None:
-    row, keep, seen = asked(stimulus), viewer._keep_step, []
+    row, keep = asked(stimulus), viewer._keep_step
+    seen: list[Any] = []
 
     def keep_two(*given: Any) -> None:
         if len(seen) == 2:

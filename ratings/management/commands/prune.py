@@ -11,7 +11,7 @@ from ratings.services.erasing import due, prunable, prune
 
 
 class Command(BaseCommand):
-    help = "Erase answers and pictures whose days are over, and answers of people who withdrew. Run it once a day."
+    help = "Erase what is past its days, and the answers of people who withdrew. Run it once a day."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="say only what would be erased")
