@@ -90,14 +90,19 @@ class RecipeAdmin(AppendOnlyAdmin):
         seeds, strengths = ("seed_list", "strength_list") if obj else ("seeds", "strengths")
         level, further = ("objective_help", "setting_list") if obj else ("level", "further")
         guidance = [strengths, ("window_low", "window_high"), "ramp", "steps", "rule", further]
-        searched = [setting_field(search, name) for search, name, _ in search_settings()]
-        penalties = ["penalty_list"] if obj else [penalty_field(name) for name in PENALTIES]
-        view = ["view_list"] if obj else [field for field, _, _ in VIEW_FIELDS.values()]
-        return [
+        sections = [
             (None, {"fields": ["name", "prompt", seeds, "generator"]}),
             ("Targets", {"fields": ["targets", "objective", level, "both_signs"]}),
             ("Guidance", {"fields": guidance}),
-            ("Search", {"fields": ["search", *([] if obj else searched)]}),
+        ]
+        if obj:
+            return [*sections, ("Search", {"fields": ["search", "penalty_list", "view_list"]})]
+        searched = [setting_field(search, name) for search, name, _ in search_settings()]
+        penalties = [penalty_field(name) for name in PENALTIES]
+        view = [field for field, _, _ in VIEW_FIELDS.values()]
+        return [
+            *sections,
+            ("Search", {"fields": ["search", *searched]}),
             ("Penalties", {"fields": penalties, "description": PENALTY_HELP}),
             ("View", {"fields": view, "description": VIEW_HELP}),
         ]
