@@ -15,9 +15,11 @@ from almond.design.themes import theme_named
 from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.rules import DEFAULT_RULE, RULES
+from almond.guidance.searches import DEFAULT_SEARCH, SEARCHES
 from encoder.models import DIGEST_LENGTH, Target
 from generation.diagnoses import Diagnosis
 from generation.matched_sets import MatchedPair, MatchedSet, PhotographComparison, Screening, score_difference
+from generation.step_views import StepView
 
 __all__ = [
     "Batch",
@@ -28,9 +30,11 @@ __all__ = [
     "PhotographComparison",
     "Recipe",
     "Screening",
+    "StepView",
     "Stimulus",
     "StimulusQuerySet",
     "base_scene_name",
+    "push_label",
     "rule_choices",
     "score_difference",
     "stimulus_path",
@@ -52,6 +56,11 @@ def objective_choices() -> list[tuple[str, str]]:
     return OBJECTIVES.choices()
 
 
+def search_choices() -> list[tuple[str, str]]:
+    """List the searches of the registry: a further one needs no migration."""
+    return SEARCHES.choices()
+
+
 class Recipe(models.Model):
     """What to draw: a prompt, seeds, and the targets that guide it, how strongly, in which window."""
 
@@ -61,13 +70,20 @@ class Recipe(models.Model):
     targets = models.ManyToManyField(Target, related_name="recipes", help_text="Guides only.")
     objective = models.CharField(max_length=60, choices=objective_choices, default=DEFAULT_OBJECTIVE)
     settings = models.JSONField(
-        default=dict, blank=True, help_text="Numbers of the rule and the objective, by name."
+        default=dict, blank=True, help_text="Numbers of rule, objective and search, by name."
+    )
+    search = models.CharField(max_length=60, choices=search_choices, default=DEFAULT_SEARCH)
+    penalties = models.JSONField(default=dict, blank=True, help_text="Penalty -> its weight mu.")
+    view = models.JSONField(
+        default=dict, blank=True, help_text="How predictions are looked at: blur, downsample, copies."
     )
     coefficients = models.JSONField(
         default=dict, editable=False, help_text="Target -> other target -> regression coefficient."
     )
     both_signs = models.BooleanField(default=True, help_text="Also guide towards lower scores.")
-    strengths = models.JSONField(default=list, help_text="In units of the text guidance; each above 0.")
+    strengths = models.JSONField(
+        default=list, help_text="In units of the text guidance; each above 0, or 0 alone without a rule."
+    )
     window_low = models.FloatField(help_text="Guidance is on while alpha-bar is between these two.")
     window_high = models.FloatField()
     ramp = models.FloatField(
@@ -113,6 +129,13 @@ def base_scene_name(prompt: str, seed: int) -> str:
     return f"{slugify(prompt)}-{seed}"
 
 
+def push_label(direction: int, strength: float) -> str:
+    """Write a push as ``+0.12``; as ``up`` or ``down`` where a search climbed without a rule's strength."""
+    if not strength:
+        return {-1: "down", 0: "base", 1: "up"}[direction]
+    return f"{'+' if direction > 0 else '−'}{strength:g}"
+
+
 class Batch(models.Model):
     """The images of some recipes: those made for it, and those that existed already."""
 
@@ -120,6 +143,14 @@ class Batch(models.Model):
     recipes = models.ManyToManyField(Recipe, related_name="batches")
     judges = models.ManyToManyField(Target, blank=True, related_name="judged_batches")
     planned = models.PositiveIntegerField(default=0)
+    folder = models.CharField(
+        max_length=1000, blank=True, help_text="Where its images were made, if not by this lab's own jobs."
+    )
+    manifest = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What that folder says: digests of generator, targets and recipes.",
+    )
     job = models.ForeignKey(
         "jobs.Job", null=True, blank=True, on_delete=models.SET_NULL, related_name="batches"
     )
@@ -131,6 +162,17 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def guides(self) -> models.QuerySet[Target]:
+        """Return the targets that guided its images, by recipe or by the digests of its folder."""
+        digests = self.manifest.get("targets", {}).values()
+        chosen = Q(recipes__batches=self) | Q(digest__in=list(digests), role=Target.Role.GUIDE)
+        return Target.objects.filter(chosen).distinct().order_by("pk")
+
+    @property
+    def objectives(self) -> set[str]:
+        """Return what its recipes ask of the other targets, by the names of the registry."""
+        return {*self.recipes.values_list("objective", flat=True), *self.manifest.get("objectives", ())}
 
 
 class ImageSet(models.Model):
@@ -239,7 +281,7 @@ class Stimulus(models.Model):
             ),
             models.CheckConstraint(
                 condition=(Q(direction=0) & Q(intended_target="") & Q(strength=0))
-                | (Q(direction__in=[-1, 1]) & ~Q(intended_target="") & Q(strength__gt=0)),
+                | (Q(direction__in=[-1, 1]) & ~Q(intended_target="") & Q(strength__gte=0)),
                 name="stimulus_pushed_or_base",
             ),
             models.CheckConstraint(condition=Q(width__gt=0, height__gt=0), name="stimulus_has_a_size"),
@@ -249,9 +291,7 @@ class Stimulus(models.Model):
     def __str__(self) -> str:
         if not self.intended_target:
             return self.name
-        return (
-            f"{self.base_scene} {self.intended_target} {'+' if self.direction > 0 else '−'}{self.strength:g}"
-        )
+        return f"{self.base_scene} {self.intended_target} {push_label(self.direction, self.strength)}"
 
     @property
     def theme(self) -> str:

@@ -2,10 +2,11 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from generation.views import diagnosis_report, diagnosis_report_file, stimulus_image
+from generation.views import diagnosis_report, diagnosis_report_file, step_view_file, stimulus_image
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("stimuli/<str:digest>.<str:suffix>", stimulus_image, name="stimulus_image"),
     path("diagnoses/<int:pk>/", diagnosis_report, name="diagnosis_report"),
     path("diagnoses/<int:pk>/<str:name>", diagnosis_report_file, name="diagnosis_report_file"),
+    path("steps/<int:pk>/<str:name>", step_view_file, name="step_view_file"),
 ]

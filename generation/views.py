@@ -1,9 +1,11 @@
-"""The public address of an image: its bytes, by digest, for participants and experimenters alike; and the
-reports of diagnoses, for the people of the lab."""
+"""The public address of an image: its bytes, by digest, for participants and experimenters alike; and reports
+of diagnoses and files of step views, for the people of the lab."""
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from pathlib import Path
 
 from django.contrib import admin
@@ -23,6 +25,7 @@ from django.views.decorators.http import require_safe
 
 from generation.diagnoses import Diagnosis
 from generation.models import stimulus_path
+from generation.step_views import StepView
 from lab.reports import PAGE, stored_body, stored_file
 
 CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
@@ -102,3 +105,43 @@ def diagnosis_report(request: HttpRequest, pk: int) -> HttpResponse:
 def diagnosis_report_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
     """One of its files, by a name from a fixed list."""
     return stored_file(ready_diagnosis(request, pk), name, DIAGNOSIS_FILES)
+
+
+STEP_FILES = re.compile(r"(picture|overlay)-\d{3}\.png|steps\.json")
+STEP_ZIP = "steps.zip"
+
+
+@staff_member_required
+def step_view_file(request: HttpRequest, pk: int, name: str) -> HttpResponseBase:
+    """A file of a finished step view, or all of them in a zip file."""
+    if not request.user.has_perm("generation.view_stepview"):
+        raise PermissionDenied
+    row = get_object_or_404(StepView.objects.filter(finished_at__isnull=False), pk=pk)
+    if name == STEP_ZIP:
+        return zipped(sorted(row.path.glob("*.*")), f"{row.path.name}.zip")
+    path = row.path / name
+    if not STEP_FILES.fullmatch(name) or not path.is_file():
+        raise Http404("no such file")
+    content = "image/png" if name.endswith("png") else "application/json"
+    response = FileResponse(
+        path.open("rb"), content_type=content, as_attachment=not name.endswith("png"), filename=name
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+def zipped(paths: list[Path], name: str) -> HttpResponse:
+    """Send small files in a zip file.
+
+    :raises Http404: there are none: their folder is gone from this server.
+    """
+    if not paths:
+        raise Http404("The files are gone from this server.")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in paths:
+            archive.write(path, path.name)
+    response = HttpResponse(buffer.getvalue(), content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response

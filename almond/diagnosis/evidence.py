@@ -184,6 +184,7 @@ def tabulate(planned: Sequence[DiagnosisPicture], images: Sequence[ImageArray]) 
                 "target": picture.target,
                 "direction": recipe.direction,
                 "strength": recipe.strength,
+                "recipe_digest": recipe.digest,
                 "towards": picture.towards,
                 "fraction": picture.fraction,
                 **measure(image),

@@ -6,14 +6,17 @@ text guidance a pipeline evaluates every step twice, which is not counted here: 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from almond.generating.expand import GuidanceGrid
-from almond.guidance.methods import BACKWARD, declared
+from almond.guidance.methods import BACKWARD, declared, settings_of
 from almond.guidance.objectives import OBJECTIVES
 from almond.guidance.rules import RULES
 from almond.guidance.schedule import Schedule, Window
 from almond.guidance.schedulers import DDIM
+from almond.guidance.searches import SEARCHES
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def schedule_curve(steps: int, window: tuple[float, float], ramp: float) -> list
 
 @dataclass(frozen=True)
 class Cost:
-    """Images and denoiser passes of a grid; ``passes`` is None where a rule's cost is not known."""
+    """Images and denoiser passes of a grid; ``passes`` is None where rule or search declare no cost."""
 
     images: int
     guided_steps: int
@@ -52,18 +55,57 @@ def passes_of_guided_step(rule: str) -> float | None:
     return None if declared_passes is None else declared_passes[0] + BACKWARD * declared_passes[1]
 
 
+def passes_of_image(
+    search: str, settings: Mapping[str, float], *, rule: str, steps: int, guided_steps: int
+) -> float | None:
+    """Count the denoiser passes of one guided image; None where rule or search declare no cost.
+
+    ``settings`` of the search are as declared where they are left out. Unguided pictures that guidance
+    compares with are counted by :func:`cost_of`.
+    """
+    method, guided_step = declared(SEARCHES, search), passes_of_guided_step(rule)
+    number = _trajectories(search, settings)
+    match method.trajectory:
+        case "turned":
+            return number * steps
+        case "evolution":
+            return (number + 1) * steps
+        case "ascent":
+            return ((number + 1) * (1.0 + BACKWARD) + 1) * steps
+        case "ruled" | "population" if guided_step is not None:
+            more = guided_steps if method.trajectory == "population" else 0
+            return number * (steps + (guided_step - 1) * guided_steps + more)
+        case _:
+            return None
+
+
+def _trajectories(search: str, settings: Mapping[str, float]) -> float:
+    taken = settings_of(((SEARCHES, search),))
+    times = declared(SEARCHES, search).times
+    return math.prod(settings.get(name, taken[name].default) for name in times)
+
+
 def cost_of(grid: GuidanceGrid, *, scenes: int, targets: int) -> Cost:
     """Count images and denoiser passes of so many scenes, each guided for so many targets."""
     curve = schedule_curve(grid.steps, grid.window, grid.ramp)
     guided_steps = sum(step.share > 0 for step in curve)
     images = scenes * grid.images_of_scene(targets)
-    per_rule = [passes_of_guided_step(rule) for rule in grid.rules]
+    per_rule = [
+        passes_of_image(grid.search, grid.settings, rule=rule, steps=grid.steps, guided_steps=guided_steps)
+        for rule in grid.rules
+    ]
     known = [passes for passes in per_rule if passes is not None]
     if len(known) < len(per_rule):
         return Cost(images, guided_steps, None)
-    of_each_rule = scenes * targets * len(grid.objectives) * len(grid.directions) * len(grid.strengths)
-    guided = sum(of_each_rule * (grid.steps + (passes - 1) * guided_steps) for passes in known)
-    # Objectives that hold other targets compare with the unguided trajectory of the scene, made once.
-    compared = any(OBJECTIVES.load(kind).holds for kind in grid.objectives)
-    unguided = scenes * grid.steps * (int(grid.base) + int(compared))
-    return Cost(images, guided_steps, round(guided) + unguided)
+    of_each_rule = scenes * targets * len(grid.objectives) * len(grid.directions) * len(grid.pushes)
+    unguided = scenes * grid.steps * (int(grid.base) + _compared_with(grid))
+    return Cost(images, guided_steps, round(of_each_rule * sum(known)) + unguided)
+
+
+def _compared_with(grid: GuidanceGrid) -> int:
+    """Count the unguided trajectories of a scene, made once, with which held targets and penalties compare:
+    that of the seed, of each candidate where these are drawn from different noise and kept whole."""
+    if not grid.penalties and not any(OBJECTIVES.load(kind).holds for kind in grid.objectives):
+        return 0
+    different = declared(SEARCHES, grid.search).trajectory == "ruled"
+    return round(_trajectories(grid.search, grid.settings)) if different else 1

@@ -208,6 +208,24 @@ def finished(folder: Path) -> list[str]:
     return [path.stem for path in visible((folder / IMAGES).iterdir()) if path.suffix == ".json"]
 
 
+def generated_folders(path: Path) -> tuple[Manifest, list[Path]]:
+    """Find what ``generate`` wrote at a path: the folder itself, or shards in folders of their own inside it.
+
+    :raises DigestMismatch: shards of another generator or target.
+    :raises InputError: nothing of ``generate`` is there, or shards of another configuration.
+    """
+    if (path / MANIFEST).is_file():
+        return read_manifest(path), [path]
+    inside = visible(path.iterdir()) if path.is_dir() else []
+    folders = [folder for folder in inside if (folder / MANIFEST).is_file()]
+    if not folders:
+        raise InputError(path, f"holds no {MANIFEST}", "a folder that `almond generate` wrote, or its shards")
+    manifest = read_manifest(folders[0])
+    for folder in folders[1:]:
+        manifest.refuse_other(read_manifest(folder), folder)
+    return manifest, folders
+
+
 def merge_generated(folders: Sequence[Path], out: Path) -> tuple[int, Manifest]:
     """Copy the verified images of folders of one configuration into one; returns how many there are now.
 

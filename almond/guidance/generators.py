@@ -23,6 +23,9 @@ words alone. Any other generator is the folder of a diffusers pipeline."""
 
 DEFAULT_GENERATOR = "analytic"
 
+WITHOUT_EMBEDDED_PROMPT = ("analytic",)
+"""Generators whose prompt is no tensor: the bank of scenes that it names stands for it."""
+
 
 @dataclass(frozen=True)
 class Defaults:

@@ -22,6 +22,19 @@ BACKWARD = 2.0
 """Forward passes that a backward pass counts for."""
 
 
+TRAJECTORIES = {
+    "ruled": "as the rule guides it",
+    "population": "as the rule guides it, and one more forward pass at guided steps",
+    "turned": "unguided",
+    "evolution": "unguided; one more for the image that is kept",
+    "ascent": "a forward and a backward pass of every step; one more of them, and an unguided one at the end",
+}
+"""What one trajectory of a search is."""
+
+UNGUIDED_TRAJECTORIES = ("turned", "evolution", "ascent")
+"""Those that no rule guides: the recipe's strength is 0, and the search itself goes in its direction."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """A number that a method takes, in [``low``, ``high``]; ``whole`` numbers only where it says so."""
@@ -44,7 +57,9 @@ class Method:
     """One guidance method.
 
     ``passes``: forward and backward passes of the denoiser at a guided step of one image (an unguided step is
-    (1, 0)); None where the cost is of a whole trajectory, which ``cost`` says in words.
+    (1, 0)); None where the cost is of a whole trajectory, which ``cost`` says in words. Of a search,
+    ``times`` are the settings whose product is its number of trajectories, and ``trajectory`` is one of
+    ``TRAJECTORIES``; empty where nobody has counted.
     """
 
     summary: str
@@ -53,7 +68,14 @@ class Method:
     cost: str
     fails: str
     passes: tuple[float, float] | None = None
+    times: tuple[str, ...] = ()
+    trajectory: str = ""
     settings: Mapping[str, Setting] = field(default_factory=dict)
+
+    @property
+    def takes_rule(self) -> bool:
+        """Whether a rule may guide the trajectories of a search; false where the search itself climbs."""
+        return self.trajectory not in UNGUIDED_TRAJECTORIES
 
 
 def declared(registry: Registry[Any], name: str) -> Method:

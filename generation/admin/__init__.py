@@ -5,6 +5,7 @@ from generation.admin.diagnoses import DiagnosisAdmin
 from generation.admin.image_sets import ImageSetAdmin
 from generation.admin.matched_sets import MatchedSetAdmin
 from generation.admin.recipes import RecipeAdmin
+from generation.admin.steps import StepViewAdmin
 from generation.admin.stimuli import StimulusAdmin
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "ImageSetAdmin",
     "MatchedSetAdmin",
     "RecipeAdmin",
+    "StepViewAdmin",
     "StimulusAdmin",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -18,8 +19,30 @@ from generation.models import Recipe
 from generation.services.diagnoses import picture_count
 from lab.append_only import Action, AppendOnlyAdmin, actor
 
-KEPT = ["name", "targets", "judges", "image_set", "film_folder", "created_at", "finished_at"]
+SHOWN = [
+    *("name", "targets", "judges", "image_set", "film_folder"),
+    *("keep_days", "created_at", "finished_at"),
+]
 COLOURS = {"good": "success", "doubtful": "warning", "bad": "danger", "no verdict": "info"}
+
+
+def recipe_query(row: Diagnosis) -> str:
+    """Write what fills a recipe's form so that it guides as a diagnosis did, with its first prompt."""
+    settings = row.diagnosis_settings()
+    values = {
+        "prompt": settings.prompts[0],
+        "generator": settings.generator,
+        "targets": ",".join(str(target.pk) for target in row.targets.all()),
+        "objective": settings.objective,
+        "both_signs": settings.both_signs or "",
+        "strengths": ", ".join(f"{value:g}" for value in settings.ordered_strengths),
+        "window_low": settings.window[0],
+        "window_high": settings.window[1],
+        "ramp": settings.ramp,
+        "steps": settings.steps,
+        "rule": settings.rule,
+    }
+    return urlencode({name: str(value) for name, value in values.items()})
 
 
 @admin.register(Diagnosis)
@@ -44,14 +67,14 @@ class DiagnosisAdmin(AppendOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj:
-            return [(None, {"fields": KEPT})]
+            return [(None, {"fields": SHOWN})]
         guidance = ["strengths", ("window_low", "window_high"), "ramp", "steps", "rule"]
         return [
             (None, {"fields": ["name", "generator", "prompts", "seeds"]}),
             ("Targets", {"fields": ["targets", "judges", "objective", "both_signs"]}),
             ("Guidance", {"fields": guidance}),
             ("Beside it", {"fields": ["image_set", "film_folder"]}),
-            ("Size", {"fields": ["unguided", "interpolations", "permutations"]}),
+            ("Size", {"fields": ["unguided", "interpolations", "permutations", "keep_days"]}),
         ]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -70,6 +93,7 @@ class DiagnosisAdmin(AppendOnlyAdmin):
             judges=data["judges"] or None,
             image_set=data["image_set"],
             film_folder=data["film_folder"],
+            keep_days=data["keep_days"],
             by=actor(request),
         )
 
@@ -87,6 +111,7 @@ class DiagnosisAdmin(AppendOnlyAdmin):
         return {
             "settings": settings,
             "pictures": picture_count(settings, row.targets.count()),
+            "recipe_query": recipe_query(row),
             "deciding": [check for check in checks if check["decides"]],
             "beside": [check for check in checks if not check["decides"]],
         }

@@ -15,17 +15,16 @@ from unfold.widgets import (
 )
 
 from almond.diagnosis.settings import DIAGNOSED, DiagnosisSettings
-from almond.guidance.generators import DEFAULT_GENERATOR, defaults_of, known_generators
+from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.shapes import read
 from encoder.models import Target
-from generation.admin.forms import read_seeds
+from generation.admin.guidance_form import GuidanceForm, with_calibration
 from generation.diagnoses import Diagnosis
 from generation.models import Recipe
 from generation.services.diagnoses import check_diagnosis, check_judges
-from lab.append_only import RowForm, errors_shown_on
-from lab.typed_values import read_numbers
+from lab.append_only import errors_shown_on
 
 USUAL = {name: field.default for name, field in DiagnosisSettings.model_fields.items()}
 
@@ -59,46 +58,13 @@ def initial_of_encoder(encoder: int) -> dict[str, Any]:
     return {"targets": list(Target.objects.guides().filter(encoder=encoder).values_list("pk", flat=True))}
 
 
-class DiagnosisForm(RowForm):
+class DiagnosisForm(GuidanceForm):
     generator = forms.CharField(initial=DEFAULT_GENERATOR, widget=UnfoldAdminTextInputWidget)
     prompts = forms.CharField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
         help_text="One per line. Prompts are the units of every test: three at least, six or more for p "
         "values below .05.",
     )
-    seeds = forms.CharField(
-        initial="1-2",
-        widget=UnfoldAdminTextInputWidget,
-        help_text="Guided scenes of every prompt, for example 1-2.",
-    )
-    strengths = forms.CharField(
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated for the generator"}),
-        help_text="For example 0.03, 0.06, 0.12: where they stop gaining is found.",
-    )
-    window_low = forms.FloatField(
-        label="Window from",
-        required=False,
-        min_value=0,
-        max_value=1,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated"}),
-        help_text="In alpha-bar: 0 is noise, 1 the finished image.",
-    )
-    window_high = forms.FloatField(
-        label="Window to",
-        required=False,
-        min_value=0,
-        max_value=1,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated"}),
-        help_text="What guidance does after that is measured too.",
-    )
-    ramp = forms.FloatField(
-        required=False,
-        min_value=0,
-        max_value=0.5,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated"}),
-    )
-    steps = forms.IntegerField(required=False, min_value=1, widget=UnfoldAdminIntegerFieldWidget)
     rule = forms.ChoiceField(choices=RULES.choices, initial=DEFAULT_RULE, widget=UnfoldAdminSelectWidget)
     objective = forms.ChoiceField(
         choices=[choice for choice in OBJECTIVES.choices() if choice[0] in DIAGNOSED],
@@ -130,7 +96,7 @@ class DiagnosisForm(RowForm):
 
     class Meta:
         model = Diagnosis
-        fields = ["name", "targets", "judges", "image_set", "film_folder"]
+        fields = ["name", "targets", "judges", "image_set", "film_folder", "keep_days"]
         widgets = {
             "targets": UnfoldAdminCheckboxSelectMultipleWidget,
             "judges": UnfoldAdminCheckboxSelectMultipleWidget,
@@ -138,21 +104,23 @@ class DiagnosisForm(RowForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "targets" in self.fields:
-            self.fields["targets"].queryset = Target.objects.guides()  # type: ignore[attr-defined]
+        if "judges" in self.fields:
+            texts = {
+                "seeds": "Guided scenes of every prompt, for example 1-2.",
+                "strengths": "For example 0.03, 0.06, 0.12: where they stop gaining is found.",
+                "window_high": "What guidance does after that is measured too.",
+            }
+            for name, text in texts.items():
+                self.fields[name].help_text = text
+            self.fields["seeds"].initial = "1-2"
             self.fields["judges"].queryset = Target.objects.judges()  # type: ignore[attr-defined]
             self.fields["judges"].help_text = (
                 "Empty: the judges of the guides' encoder; where there are none, subjects are left out to "
                 "make them."
             )
-            self.fields["generator"].help_text = known_generators("the folder of a diffusers pipeline") + "."
 
     def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
-        with errors_shown_on(self):
-            data["seed_list"] = read_seeds(data.get("seeds", ""))
-        with errors_shown_on(self):
-            data["strength_list"] = read_numbers(data.get("strengths", ""), "strengths")
+        data = super().clean()
         if not self.errors:
             with errors_shown_on(self, fields={"window": "window_low"}):
                 data["settings"] = read(DiagnosisSettings, self._values(data), source="diagnosis")
@@ -162,16 +130,10 @@ class DiagnosisForm(RowForm):
 
     def _values(self, data: dict[str, Any]) -> dict[str, Any]:
         """Collect the settings; what was left empty is as the generator was calibrated."""
-        usual = defaults_of(data["generator"])
-        low, high, ramp, steps = (data[name] for name in ("window_low", "window_high", "ramp", "steps"))
-        same = ("generator", "rule", "both_signs", "unguided", "interpolations", "permutations")
+        same = ("generator", "rule", "objective", "both_signs", "unguided", "interpolations", "permutations")
         return {
             **{name: data[name] for name in same},
-            "objective": data["objective"],
             "prompts": prompt_lines(data["prompts"]),
             "seeds": data["seed_list"],
-            "strengths": data["strength_list"] or list(usual.strengths),
-            "window": (usual.window[0] if low is None else low, usual.window[1] if high is None else high),
-            "ramp": usual.ramp if ramp is None else ramp,
-            "steps": usual.steps if steps is None else steps,
+            **with_calibration(data),
         }

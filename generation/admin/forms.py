@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,82 +16,43 @@ from unfold.widgets import (
 )
 
 from almond.errors import InputError
-from almond.guidance.added.store import defaults_for
-from almond.guidance.generators import known_generators
+from almond.generating.folder import generated_folders
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
 from almond.guidance.rules import RULES
+from almond.guidance.searches import DEFAULT_SEARCH, SEARCHES
 from almond.stimuli.pairing.yardsticks import GROUPS
 from encoder.models import Target
-from generation.admin.methods import read_method_settings, setting_help, summaries
+from generation.admin.guidance_form import GuidanceForm, with_calibration
+from generation.admin.methods import (
+    around_conditions,
+    around_fields,
+    around_places,
+    read_around,
+    read_method_settings,
+    setting_field,
+    setting_help,
+    summaries,
+)
 from generation.models import Batch, ImageSet, MatchedSet, Recipe
+from generation.services.batches import known_targets
 from generation.services.checks import (
-    MOST_SEEDS,
     check_matching,
     check_norms,
     check_recipe,
     check_source,
     check_theme_column,
+    takes_rule,
 )
 from lab.append_only import RowForm, errors_shown_on
-from lab.typed_values import read_numbers
+from lab.conditional_fields import Condition, ConditionalFields
+from lab.typed_values import merged
 
 LARGEST_UPLOAD = 1 << 30
 
 
-def read_seeds(text: str) -> list[int]:
-    """Read ``1-4, 9`` as [1, 2, 3, 4, 9]."""
-    seeds: list[int] = []
-    for part in filter(None, re.split(r"[,\s]+", text)):
-        ends = re.fullmatch(r"(\d{1,12})(?:[-–](\d{1,12}))?", part)
-        if not ends:
-            raise InputError("seeds", f"{part!r}", "whole numbers and ranges such as 1-4, 9")
-        first, last = int(ends[1]), int(ends[2] or ends[1])
-        if last - first >= MOST_SEEDS:
-            raise InputError("seeds", f"{part!r} is too many", f"at most {MOST_SEEDS}")
-        seeds += range(first, last + 1)
-    return seeds
+class RecipeFields(ConditionalFields, GuidanceForm):
+    """A recipe, without the fields that are made from the registries of searches and penalties."""
 
-
-def _calibrated(step: str) -> UnfoldAdminDecimalFieldWidget:
-    """Make the widget of a number that may be left empty: the generator's calibration then holds."""
-    return UnfoldAdminDecimalFieldWidget(attrs={"step": step, "placeholder": "as calibrated"})
-
-
-class RecipeForm(RowForm):
-    seeds = forms.CharField(
-        initial="1-4",
-        widget=UnfoldAdminTextInputWidget,
-        help_text="For example 1-4, 9. Each seed is one base scene.",
-    )
-    strengths = forms.CharField(
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "as calibrated for the generator"}),
-        help_text="For example 0.1, 0.2. Unit-free: 1 is as strong as the text guidance.",
-    )
-    window_low = forms.FloatField(
-        label="Window from",
-        required=False,
-        min_value=0,
-        max_value=1,
-        widget=_calibrated("0.01"),
-        help_text="In alpha-bar: 0 is noise, 1 the finished image.",
-    )
-    window_high = forms.FloatField(
-        label="Window to",
-        required=False,
-        min_value=0,
-        max_value=1,
-        widget=_calibrated("0.01"),
-        help_text="Guidance ends here, before the steps that only add texture.",
-    )
-    ramp = forms.FloatField(
-        required=False,
-        min_value=0,
-        max_value=0.5,
-        widget=_calibrated("0.01"),
-        help_text="Share of the window over which guidance fades in and out.",
-    )
-    steps = forms.IntegerField(required=False, min_value=1, widget=_calibrated("1"))
     level = forms.FloatField(
         required=False,
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.1", "placeholder": "objective level only"}),
@@ -105,56 +66,52 @@ class RecipeForm(RowForm):
 
     class Meta:
         model = Recipe
-        fields = ["name", "prompt", "targets", "objective", "both_signs", "rule", "generator"]
+        fields = ["name", "prompt", "targets", "objective", "both_signs", "rule", "search", "generator"]
         widgets = {"targets": UnfoldAdminCheckboxSelectMultipleWidget}
+
+    @classmethod
+    def conditions_shown(cls) -> Mapping[str, Condition]:
+        return around_conditions()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "targets" in self.fields:
-            guides = Target.objects.filter(role=Target.Role.GUIDE).exclude(digest="")
-            self.fields["targets"].queryset = guides  # type: ignore[attr-defined]
-            self.fields["generator"].help_text = known_generators("the folder of a diffusers pipeline") + "."
-            self.fields["objective"].required = False
-            self.fields["objective"].help_text = summaries(OBJECTIVES)
-            self.fields["rule"].help_text = summaries(RULES)
+            self.fields["objective"].required = self.fields["search"].required = False
+            for name, registry in (("objective", OBJECTIVES), ("rule", RULES), ("search", SEARCHES)):
+                self.fields[name].help_text = summaries(registry)
             self.fields["further"].help_text = setting_help()
 
     def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
-        with errors_shown_on(self):
-            data["seed_list"] = read_seeds(data.get("seeds", ""))
-        with errors_shown_on(self):
-            data["strength_list"] = read_numbers(data.get("strengths", ""), "strengths")
+        data = super().clean()
+        data["search"] = data.get("search") or DEFAULT_SEARCH
         with errors_shown_on(self, at="further"):
             data["settings"] = read_method_settings(data.get("further", ""), data.get("level"))
         if not self.errors:
-            with errors_shown_on(self):
+            searched, data["penalties"], data["view"] = read_around(data)
+            own = {name: setting_field(data["search"], name) for name in searched}
+            with errors_shown_on(self, fields=around_places() | own):
+                data["settings"] = merged(searched, data["settings"])
                 self._check(data)
         return data
 
     def _check(self, data: dict[str, Any]) -> None:
         """Fill what was left empty with the generator's calibration, then check the whole."""
-        usual = defaults_for(data["generator"])
         data["objective"] = data["objective"] or DEFAULT_OBJECTIVE
-        data["strength_list"] = data["strength_list"] or list(usual.strengths)
-        low, high, ramp, steps = (data[name] for name in ("window_low", "window_high", "ramp", "steps"))
-        data["window_low"] = usual.window[0] if low is None else low
-        data["window_high"] = usual.window[1] if high is None else high
-        data["ramp"] = usual.ramp if ramp is None else ramp
-        data["steps"] = usual.steps if steps is None else steps
+        if not takes_rule(data["search"]):
+            data["strength_list"] = [0.0]
+        data |= with_calibration(data)
+        same = ("prompt", "generator", "rule", "objective", "settings", "search", "penalties", "view")
         check_recipe(
-            prompt=data["prompt"],
-            generator=data["generator"],
             seeds=data["seed_list"],
             targets=list(data["targets"]),
-            strengths=data["strength_list"],
-            window=(data["window_low"], data["window_high"]),
-            ramp=data["ramp"],
-            steps=data["steps"],
-            rule=data["rule"],
-            objective=data["objective"],
-            settings=data["settings"],
+            **{name: data[name] for name in (*same, "strengths", "window", "ramp", "steps")},
         )
+
+
+RecipeForm: type[RecipeFields] = type(
+    "RecipeForm", (RecipeFields,), {**around_fields(), "__module__": __name__}
+)
+"""A recipe; settings of searches, penalties and the view are fields of their own."""
 
 
 class BatchForm(RowForm):
@@ -172,6 +129,33 @@ class BatchForm(RowForm):
             judges = Target.objects.filter(role=Target.Role.JUDGE).exclude(digest="")
             self.fields["judges"].queryset = judges  # type: ignore[attr-defined]
             self.fields["judges"].help_text = "Empty: the judges of the guides' encoder."
+
+
+class GeneratedFolderForm(forms.Form):
+    """A folder that ``python -m almond generate`` wrote, or one that holds its shards."""
+
+    name = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget)
+    folder = forms.CharField(
+        max_length=1000,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="On this server, under one of its data folders: one that python -m almond generate wrote, "
+        "or one that holds its shards.",
+    )
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"]).strip()
+        if Batch.objects.filter(name=name).exists():
+            raise forms.ValidationError("A batch of this name is there already.")
+        return name
+
+    def clean_folder(self) -> str:
+        """Check the folder as the job will: what is there, and that its targets are this lab's."""
+        folder = str(self.cleaned_data["folder"]).strip()
+        try:
+            known_targets(generated_folders(check_source(Path(folder), "folder"))[0])
+        except InputError as error:
+            raise forms.ValidationError(str(error)) from error
+        return folder
 
 
 class MatchedSetForm(RowForm):

@@ -107,6 +107,38 @@ def trace_plot(trace: Sequence[Mapping[str, Any]], window: tuple[float, float], 
     return picture(axes, "scores of the predicted image over the steps", parts)
 
 
+def steps_plot(steps: Sequence[Mapping[str, Any]], target: str) -> SafeString:
+    """Draw the scores of the predicted picture at every step, by guide and judge; guided steps are shaded.
+
+    The upright line is that of the step that the page shows; its script moves it.
+    """
+    name = target.removesuffix("_judge")
+    shown = [score for score in (name, f"{name}_judge") if score in steps[0]["scores"]]
+    lines = {score: [(float(s["step"]), float(s["scores"][score])) for s in steps] for score in shown}
+    marks = ticks(*padded((y for points in lines.values() for _, y in points), include=(0.0,)))
+    first, last = float(steps[0]["step"]), float(steps[-1]["step"])
+    axes = Axes(
+        width=460,
+        height=220,
+        x_range=(first - 0.5, last + 0.5),
+        y_range=(marks[0], marks[-1]),
+        right=64,
+    )
+    guided = [float(step["step"]) for step in steps if step["strength"]]
+    shade = [_shaded(axes, min(guided) - 0.5, max(guided) + 0.5, css="al-window", title="guidance is on")]
+    numbers = [mark for mark in ticks(first, last) if first <= mark <= last]
+    parts = [*(shade if guided else []), axes.y_grid(marks), axes.x_grid(numbers)]
+    places = spread_out({score: float(axes.y(points[-1][1])) for score, points in lines.items()}, 12.0)
+    for score, points in lines.items():
+        label = label_of(score)
+        parts.append(_trace_line(axes, label, points, places[score], score == target, at="step"))
+    top, floor = axes.top, number(axes.height - axes.bottom)
+    mark = '<line class="al-step-mark" x1="{0}" x2="{0}" y1="{1}" y2="{2}" data-first="{0}" data-last="{3}"/>'
+    parts.append(format_html(mark, axes.x(first), top, floor, axes.x(last)))
+    parts += [axes.x_title("step (noise to image)"), axes.y_title("score (SD)")]
+    return picture(axes, "scores of the predicted picture over the steps", parts)
+
+
 def _trace_lines(trace: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[float, float]]]:
     lines: dict[str, list[tuple[float, float]]] = {}
     for step in trace:
@@ -126,14 +158,20 @@ def spread_out(places: Mapping[str, float], apart: float) -> dict[str, float]:
 
 
 def _trace_line(
-    axes: Axes, name: str, points: Sequence[tuple[float, float]], label_y: float, marked: bool
+    axes: Axes,
+    name: str,
+    points: Sequence[tuple[float, float]],
+    label_y: float,
+    marked: bool,
+    *,
+    at: str = "alpha-bar",
 ) -> SafeString:
     drawn = polyline(
         ((axes.x(x), axes.y(y)) for x, y in points), "al-line" if marked else "al-line al-line-faint"
     )
     if marked:
         for x, y in points:
-            drawn += dot(axes.x(x), axes.y(y), 2.2, "al-dot", f"{name} at alpha-bar {x:.3f}: {y:+.2f}")
+            drawn += dot(axes.x(x), axes.y(y), 2.2, "al-dot", f"{name} at {at} {x:.3g}: {y:+.2f}")
     return drawn + format_html(
         '<text class="al-tick{}" x="{}" y="{}" dy="0.32em">{}</text>',
         " al-name al-strong" if marked else "",

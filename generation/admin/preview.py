@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,11 +11,19 @@ from django.http import QueryDict
 from almond.errors import InputError
 from almond.generating.cost import Cost, cost_of, schedule_curve
 from almond.generating.expand import UP_AND_DOWN, GuidanceGrid
-from almond.guidance.generators import GENERATORS, defaults_of
+from almond.guidance.added.store import defaults_for
+from almond.guidance.generators import GENERATORS, beyond_saturation
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
+from almond.guidance.recipe import View
+from almond.guidance.searches import DEFAULT_SEARCH
+from almond.shapes import read
 from almond.world.prompts import parse_prompt
-from generation.admin.forms import read_seeds
+from encoder.models import Target
+from generation.admin.guidance_form import read_seeds
+from generation.admin.methods import read_around, read_value
 from generation.models import Batch, Recipe
+from generation.services.checks import check_around, check_methods
+from generation.services.diagnoses import saturation_warnings
 from generation.services.expand import grid_of
 from jobs.models import State
 from lab.typed_values import read_numbers
@@ -49,7 +57,8 @@ def preview_of(form: QueryDict) -> dict[str, Any]:
     words = words_of_prompt(generator, form.get("prompt", ""))
     try:
         grid, scenes = _grid_in(form), len(read_seeds(form.get("seeds", "")))
-        cost = cost_of(grid, scenes=scenes, targets=len(form.getlist("targets")))
+        targets = form.getlist("targets")
+        cost = cost_of(grid, scenes=scenes, targets=len(targets))
         curve = [asdict(step) for step in schedule_curve(grid.steps, grid.window, grid.ramp)]
     except InputError as error:
         return {"words": words, "problem": str(error)}
@@ -58,13 +67,38 @@ def preview_of(form: QueryDict) -> dict[str, Any]:
         "cost": cost_in_words(cost, generator),
         "curve": curve,
         "window": grid.window,
-        "strengths": grid.strengths,
+        "strengths": grid.pushes,
+        "warnings": strength_warnings(
+            {
+                "generator": generator,
+                "rule": grid.rules[0],
+                "objective": grid.objectives[0],
+                "strengths": grid.pushes,
+            },
+            targets=list(Target.objects.filter(pk__in=[pk for pk in targets if pk.isdecimal()])),
+        ),
         "problem": "",
     }
 
 
+def strength_warnings(guided: Mapping[str, Any], *, targets: Sequence[Target]) -> list[str]:
+    """Warn of strengths that were seen to gain nothing: when the generator was calibrated, or by a diagnosis.
+
+    ``guided`` holds generator, rule, objective and strengths.
+    """
+    known = beyond_saturation(guided["generator"], guided["strengths"])
+    asked = {name: guided[name] for name in ("generator", "rule", "objective", "strengths")}
+    return [*([known] if known else []), *saturation_warnings(targets=targets, **asked)]
+
+
 def _grid_in(form: QueryDict) -> GuidanceGrid:
-    usual = defaults_of(form.get("generator", ""))
+    usual = defaults_for(form.get("generator", ""))
+    search = form.get("search") or DEFAULT_SEARCH
+    values = {**form.dict(), "search": search}
+    searched, penalties, view = read_around(values)
+    objective = OBJECTIVES.check(form.get("objective") or DEFAULT_OBJECTIVE)
+    check_methods(rule=form.get("rule", ""), objective=objective, settings=searched, search=search)
+    check_around(generator=form.get("generator", ""), search=search, penalties=penalties, view=view)
     steps = int(_number(form, "steps", usual.steps))
     if not 1 <= steps <= MOST_STEPS_DRAWN:
         raise InputError("steps", f"is {steps}", f"1 to {MOST_STEPS_DRAWN}")
@@ -76,35 +110,43 @@ def _grid_in(form: QueryDict) -> GuidanceGrid:
         ramp=_number(form, "ramp", usual.ramp),
         directions=UP_AND_DOWN if form.get("both_signs") else UP_AND_DOWN[:1],
         rules=(form.get("rule", ""),),
-        objectives=(OBJECTIVES.check(form.get("objective") or DEFAULT_OBJECTIVE),),
+        objectives=(objective,),
+        settings=searched,
+        search=search,
+        penalties=penalties,
+        view=read(View, view, source="view"),
     )
 
 
 def _number(form: Mapping[str, Any], name: str, usual: float) -> float:
-    text = str(form.get(name, "")).strip()
-    try:
-        return float(text) if text else usual
-    except ValueError as error:
-        raise InputError(name, f"is {text!r}", "a number") from error
+    value = read_value(form, name)
+    return usual if value is None else value
 
 
 def cost_of_recipe(recipe: Recipe) -> str:
     """Say what the images of a recipe cost."""
-    cost = cost_of(grid_of(recipe), scenes=len(recipe.seeds), targets=recipe.targets.count())
-    return cost_in_words(cost, recipe.generator)
+    return cost_in_words(cost_of_row(recipe), recipe.generator)
+
+
+def cost_of_row(recipe: Recipe) -> Cost:
+    """Count images and passes of a recipe's row."""
+    return cost_of(grid_of(recipe), scenes=len(recipe.seeds), targets=recipe.targets.count())
 
 
 def cost_in_words(cost: Cost, generator: str) -> str:
     """Say images, denoiser passes, and about how long as many images took here the last time."""
     passes = "" if cost.passes is None else f", {cost.passes} denoiser passes"
-    seconds = seconds_per_image(generator)
+    seconds = seconds_of(cost, generator)
     if seconds is None:
         return f"{cost.images} images{passes}; how long is known after the first batch of this generator"
-    return f"{cost.images} images{passes}; about {duration(cost.images * seconds)}, as the last batch here"
+    return f"{cost.images} images{passes}; about {duration(seconds)}, at the pace of the last batch here"
 
 
-def seconds_per_image(generator: str) -> float | None:
-    """Return the seconds per image of the newest finished batch of a generator; None without one."""
+def seconds_of(cost: Cost, generator: str) -> float | None:
+    """Estimate seconds by the newest finished batch of a generator; None without one.
+
+    By denoiser passes where they are known for both, else by images.
+    """
     batches = (
         Batch.objects.filter(recipes__generator=generator, job__state=State.DONE)
         .select_related("job")
@@ -114,7 +156,12 @@ def seconds_per_image(generator: str) -> float | None:
         job = batch.job
         made = (job.result or {}).get("made", 0) if job else 0
         if job and made and job.started_at and job.finished_at:
-            return (job.finished_at - job.started_at).total_seconds() / made
+            per_image = (job.finished_at - job.started_at).total_seconds() / made
+            before = [cost_of_row(recipe) for recipe in batch.recipes.all()]
+            passes = [row.passes for row in before if row.passes is not None]
+            if cost.passes is None or len(passes) < len(before):
+                return cost.images * per_image
+            return cost.passes * per_image * sum(row.images for row in before) / sum(passes)
     return None
 
 

@@ -12,16 +12,30 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.decorators import display
 
-from almond.guidance.generators import beyond_saturation
 from almond.guidance.methods import declared, settings_of
 from almond.guidance.objectives import OBJECTIVES
+from almond.guidance.penalties import PENALTIES
 from almond.guidance.rules import RULES
+from almond.guidance.searches import SEARCHES
 from almond.world.prompts import FILLERS, vocabulary
 from generation import services
 from generation.admin.forms import RecipeForm
-from generation.admin.preview import cost_of_recipe, preview_of, words_of_prompt
+from generation.admin.methods import VIEW_FIELDS, penalty_field, search_settings, setting_field
+from generation.admin.preview import cost_of_recipe, preview_of, strength_warnings, words_of_prompt
 from generation.models import Recipe
 from lab.append_only import Action, AppendOnlyAdmin, actor
+
+GUIDED = (
+    *("generator", "strengths", "window", "ramp", "steps"),
+    *("rule", "objective", "settings", "search", "penalties", "view"),
+)
+"""What is taken from the form as it is."""
+
+PENALTY_HELP = (
+    "Each weight mu takes a change from the unguided prediction of the same step off the objective. All "
+    "of them together need one more unguided trajectory per scene."
+)
+VIEW_HELP = "How the predicted image is looked at before it is scored. Scores are computed once per copy."
 
 
 @admin.register(Recipe)
@@ -56,42 +70,53 @@ class RecipeAdmin(AppendOnlyAdmin):
 
     @display(description="settings")
     def setting_list(self, row: Recipe) -> str:
-        usual = settings_of([(RULES, row.rule), (OBJECTIVES, row.objective)])
+        usual = settings_of([(RULES, row.rule), (OBJECTIVES, row.objective), (SEARCHES, row.search)])
         values = {name: row.settings.get(name, item.default) for name, item in usual.items()}
         return ", ".join(f"{name} = {value:g}" for name, value in values.items()) or "none"
 
+    @display(description="penalties")
+    def penalty_list(self, row: Recipe) -> str:
+        return ", ".join(f"{name} {mu:g}" for name, mu in row.penalties.items()) or "none"
+
+    @display(description="view")
+    def view_list(self, row: Recipe) -> str:
+        return ", ".join(f"{name} {value:g}" for name, value in row.view.items()) or "as it is"
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["seed_list", "strength_list", "objective_help", "setting_list"] if obj else []
+        shown = ["seed_list", "strength_list", "objective_help", "setting_list", "penalty_list", "view_list"]
+        return shown if obj else []
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         seeds, strengths = ("seed_list", "strength_list") if obj else ("seeds", "strengths")
         level, further = ("objective_help", "setting_list") if obj else ("level", "further")
-        return [
+        guidance = [strengths, ("window_low", "window_high"), "ramp", "steps", "rule", further]
+        sections = [
             (None, {"fields": ["name", "prompt", seeds, "generator"]}),
             ("Targets", {"fields": ["targets", "objective", level, "both_signs"]}),
-            (
-                "Guidance",
-                {"fields": [strengths, ("window_low", "window_high"), "ramp", "steps", "rule", further]},
-            ),
+            ("Guidance", {"fields": guidance}),
+        ]
+        if obj:
+            return [*sections, ("Search", {"fields": ["search", "penalty_list", "view_list"]})]
+        searched = [setting_field(search, name) for search, name, _ in search_settings()]
+        penalties = [penalty_field(name) for name in PENALTIES]
+        view = [field for field, _, _ in VIEW_FIELDS.values()]
+        return [
+            *sections,
+            ("Search", {"fields": ["search", *searched]}),
+            ("Penalties", {"fields": penalties, "description": PENALTY_HELP}),
+            ("View", {"fields": view, "description": VIEW_HELP}),
         ]
 
     def create(self, data: dict[str, Any], request: HttpRequest) -> Recipe:
-        if problem := beyond_saturation(data["generator"], data["strength_list"]):
+        for problem in strength_warnings(data, targets=list(data["targets"])):
             messages.warning(request, problem)
         return services.create_recipe(
             name=data["name"],
             prompt=data["prompt"],
             seeds=data["seed_list"],
             targets=data["targets"],
-            strengths=data["strength_list"],
-            window=(data["window_low"], data["window_high"]),
-            ramp=data["ramp"],
-            objective=data["objective"],
-            settings=data["settings"],
             both_signs=data["both_signs"],
-            rule=data["rule"],
-            steps=data["steps"],
-            generator=data["generator"],
+            **{name: data[name] for name in GUIDED},
             by=actor(request),
         )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from encoder.models import Target
-from generation.models import MatchedPair, MatchedSet, Stimulus, score_difference
+from generation.models import MatchedPair, MatchedSet, Stimulus, push_label, score_difference
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """The images of one base scene and target, from the strongest downwards to the strongest upwards."""
+    """The images of one base scene, target and way, from the strongest downwards to the strongest upwards.
+
+    ``way`` says how they were guided where the scene holds images that were guided otherwise; empty else.
+    """
 
     target: str
+    way: str
     cells: list[Cell]
 
 
 @dataclass(frozen=True)
 class SceneSheet:
-    """The images of one base scene: a line per target under common headings."""
+    """The images of one base scene: a line per target and way under common headings."""
 
     name: str
     prompt: str
@@ -37,32 +42,78 @@ class SceneSheet:
     headings: list[str]
     lines: list[Line]
 
+    @property
+    def images(self) -> list[Stimulus]:
+        """List its images, each once."""
+        shown = [cell.stimulus for line in self.lines for cell in line.cells if cell.stimulus is not None]
+        return list(dict.fromkeys(shown))
+
+
+WAY = (
+    *("generator", "rule", "objective_kind", "search", "steps"),
+    *("window", "ramp", "settings", "penalties", "view"),
+)
+"""Fields of a recipe that may differ between images of one scene, target, direction and strength."""
+
+UNGUIDED = ("generator", "steps", "start")
+"""Fields that an unguided image depends on."""
+
 
 def contact_sheet(stimuli: Iterable[Stimulus], *, judged: bool) -> list[SceneSheet]:
-    """Arrange base scene x target x direction x strength; the unguided base is in the middle of each line."""
+    """Arrange base scene x target and way x direction x strength; the unguided base is in the middle."""
     scenes: dict[str, list[Stimulus]] = {}
     for stimulus in stimuli:
         scenes.setdefault(stimulus.base_scene, []).append(stimulus)
     return [_scene_sheet(name, images, judged) for name, images in sorted(scenes.items())]
 
 
+Place = tuple[float, int]
+"""Direction times strength, and direction: a search that climbs without a rule has strength 0."""
+
+
 def _scene_sheet(name: str, images: Sequence[Stimulus], judged: bool) -> SceneSheet:
-    places = sorted({image.direction * image.strength for image in images} | {0.0})
-    targets = sorted({image.intended_target for image in images if image.intended_target})
-    by_place = {(image.intended_target, image.direction * image.strength): image for image in images}
-    base = by_place.get(("", 0.0))
+    guided = [image for image in images if image.intended_target]
+    bases = [image for image in images if not image.intended_target]
+    places = sorted({_place(image) for image in guided} | {(0.0, 0)})
+    ways = {image.pk: _fields(image, WAY) for image in guided}
+    varied = [name for number, name in enumerate(WAY) if len({way[number] for way in ways.values()}) > 1]
+    rows: dict[tuple[str, tuple[str, ...]], dict[Place, Stimulus]] = {}
+    for image in guided:
+        rows.setdefault((image.intended_target, ways[image.pk]), {})[_place(image)] = image
     lines = []
-    for target in targets:
-        row = [base if place == 0 else by_place.get((target, place)) for place in places]
+    for (target, way), own in sorted(rows.items()):
+        base = _base_of(next(iter(own.values())), bases)
+        row = [base if place == (0.0, 0) else own.get(place) for place in places]
         cells = [Cell(image, own_score(image, target, judged), image is base) for image in row]
-        lines.append(Line(target, cells))
-    if not targets:
-        lines.append(Line("", [Cell(base, None, True)]))
-    return SceneSheet(name, images[0].prompt, images[0].seed, [_heading(place) for place in places], lines)
+        words = ", ".join(_shown(name, way[WAY.index(name)]) for name in varied)
+        lines.append(Line(target, words, cells))
+    if not guided:
+        lines.append(Line("", "", [Cell(bases[0] if bases else None, None, True)]))
+    headings = [push_label(direction, abs(value)) for value, direction in places]
+    return SceneSheet(name, images[0].prompt, images[0].seed, headings, lines)
 
 
-def _heading(place: float) -> str:
-    return "base" if place == 0 else f"{'+' if place > 0 else '−'}{abs(place):g}"
+def _place(image: Stimulus) -> Place:
+    return (image.direction * image.strength, image.direction)
+
+
+def _fields(image: Stimulus, names: Sequence[str]) -> tuple[str, ...]:
+    """Return fields of an image's recipe as texts; empty where the recipe leaves one out."""
+    recipe = image.recipe_json
+    return tuple(json.dumps(recipe[name], sort_keys=True) if recipe.get(name) else "" for name in names)
+
+
+def _shown(name: str, value: str) -> str:
+    """Write one field of a way, such as ``best-of`` or ``steps 25``."""
+    if name in ("rule", "search", "generator", "objective_kind"):
+        return value.strip('"') or f"usual {name.replace('_', ' ')}"
+    return f"{name} {value}" if value else f"no {name}"
+
+
+def _base_of(image: Stimulus, bases: Sequence[Stimulus]) -> Stimulus | None:
+    """Find the unguided image of the same generator and steps; any of the scene where there is none."""
+    same = [base for base in bases if _fields(base, UNGUIDED) == _fields(image, UNGUIDED)]
+    return next(iter([*same, *bases]), None)
 
 
 def own_score(stimulus: Stimulus | None, target: str, judged: bool) -> float | None:

@@ -6,14 +6,17 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from generation.admin.pictures import DIRECTIONS, score_bars, trace_plot
+from almond.attribution.methods import DEFAULT_METHOD, METHODS
+from generation import services
+from generation.admin.pictures import DIRECTIONS, label_of, score_bars, trace_plot
 from generation.models import Stimulus
-from lab.append_only import AppendOnlyAdmin
+from lab.append_only import Action, AppendOnlyAdmin, actor
 
 
 @admin.register(Stimulus)
@@ -45,8 +48,26 @@ class StimulusAdmin(AppendOnlyAdmin):
     def digest_start(self, row: Stimulus) -> str:
         return row.digest[:12]
 
+    def row_actions(self) -> dict[str, Action]:
+        return {"steps": self.steps}
+
+    def steps(self, request: HttpRequest, row: Stimulus) -> HttpResponse:
+        """Ask for the picture over its steps, and go to that page."""
+        view = services.start_step_view(
+            stimulus=row,
+            target=request.POST.get("target", ""),
+            method=request.POST.get("method", DEFAULT_METHOD),
+            by=actor(request),
+        )
+        return redirect(self.address(view))
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def scores_to_show(self, row: Stimulus) -> list[str]:
+        """List the scores of a generated picture, that of its target first."""
+        names = list(row.score_digests) if row.recipe_json else []
+        return sorted(names, key=lambda name: (name != row.intended_target, name))
 
     def page(self, request: HttpRequest, row: Stimulus) -> dict[str, Any]:
         window = row.recipe_json.get("window") or (0.0, 0.0)
@@ -61,5 +82,8 @@ class StimulusAdmin(AppendOnlyAdmin):
             "lowlevel": [(name.replace("_", " "), value) for name, value in row.lowlevel.items()],
             "norms": sorted(row.norms.items()),
             "recipe_text": json.dumps(row.recipe_json, indent=2, sort_keys=True) if row.recipe_json else "",
+            "step_views": row.step_views.select_related("job"),
+            "score_choices": [(name, label_of(name)) for name in self.scores_to_show(row)],
+            "methods": METHODS.choices(),
             "pairs": row.high_in.select_related("matched_set") | row.low_in.select_related("matched_set"),
         }

@@ -22,7 +22,7 @@ from almond.typing import ImageArray
 from encoder.models import EncoderVersion, Target
 from encoder.runs.features import load_features
 from encoder.runs.targets import FloatMatrix, reference_features, weigh
-from generation.diagnoses import Diagnosis, diagnosis_root
+from generation.diagnoses import Diagnosis, diagnosis_root, picture_root
 from generation.services.diagnoses import finish_diagnosis
 from jobs.services.execution import RunningJob
 
@@ -47,7 +47,7 @@ def diagnose_setup(job: RunningJob) -> dict[str, Any]:
         settings,
         generator=generator,
         readers=readers,
-        keep=diagnosis_root() / "pictures",
+        keep=picture_root(),
         progress=Part(job, 0.1, 0.97),
         others=natural_images(row, job),
         remarks=remarks,
@@ -59,6 +59,7 @@ def diagnose_setup(job: RunningJob) -> dict[str, Any]:
         folder=folder,
         verdict=diagnosis.overall.verdict,
         result={name: diagnosis.data[name] for name in ("headline", "alarms", "checks")},
+        pictures=sorted(set(diagnosis.evidence.table["recipe_digest"])),
         by=job.job.requested_by,
     )
     for sentence in diagnosis.headline:

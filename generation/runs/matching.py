@@ -185,7 +185,8 @@ def _measure_likeness(matched: MatchedSet, images: Sequence[Stimulus], progress:
     lacking = sorted(scenes - set(bases))
     if lacking:
         raise InputError("stimulus pool", f"has no unguided image of {lacking[0]}", "the base of every scene")
-    target = Target.objects.filter(recipes__batches__matched_sets=matched).order_by("pk").first()
+    guides = (batch.guides().first() for batch in matched.batches.all())
+    target = next((guide for guide in guides if guide is not None), None)
     if target is None:
         raise InputError("stimulus pool", "was guided by targets that are gone", "targets that exist")
     space = load_features(target.encoder.feature_space)

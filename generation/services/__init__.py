@@ -1,8 +1,13 @@
 """Every change to recipes, stimuli and matched sets: audited, atomic, long work handed to jobs."""
 
-from generation.services.batches import keep_generated, resume_batch, start_batch
+from generation.services.batches import import_batch, keep_generated, keep_imported, resume_batch, start_batch
 from generation.services.comparing import keep_comparison, start_comparison
-from generation.services.diagnoses import finish_diagnosis, resume_diagnosis, start_diagnosis
+from generation.services.diagnoses import (
+    finish_diagnosis,
+    prune_pictures,
+    resume_diagnosis,
+    start_diagnosis,
+)
 from generation.services.files import keep_bytes, keep_upload
 from generation.services.growing import add_round, own_batch, round_size
 from generation.services.image_sets import import_image_set, keep_images, retry_import
@@ -16,22 +21,28 @@ from generation.services.matching import (
 from generation.services.recipes import create_recipe
 from generation.services.scoring import keep_scores, scoring_job, start_scoring
 from generation.services.screening import screen_images, to_screen
+from generation.services.steps import finish_step_view, prune_step_views, start_step_view
 
 __all__ = [
     "add_round",
     "create_recipe",
     "finish_diagnosis",
+    "finish_step_view",
     "freeze_matched_set",
+    "import_batch",
     "import_image_set",
     "keep_bytes",
     "keep_comparison",
     "keep_generated",
     "keep_images",
+    "keep_imported",
     "keep_measures",
     "keep_pairs",
     "keep_scores",
     "keep_upload",
     "own_batch",
+    "prune_pictures",
+    "prune_step_views",
     "rematch",
     "resume_batch",
     "resume_diagnosis",
@@ -44,5 +55,6 @@ __all__ = [
     "start_diagnosis",
     "start_matching",
     "start_scoring",
+    "start_step_view",
     "to_screen",
 ]

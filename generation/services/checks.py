@@ -11,10 +11,14 @@ from django.conf import settings
 
 from almond.errors import InputError
 from almond.guidance.added.store import find_added
-from almond.guidance.generators import GENERATORS, known_generators
-from almond.guidance.methods import setting_problems
+from almond.guidance.generators import GENERATORS, WITHOUT_EMBEDDED_PROMPT, known_generators
+from almond.guidance.methods import declared, setting_problems
 from almond.guidance.objectives import OBJECTIVES
+from almond.guidance.penalties import PENALTIES
+from almond.guidance.recipe import View
 from almond.guidance.rules import RULES
+from almond.guidance.searches import DEFAULT_SEARCH, ON_EMBEDDED_PROMPTS, SEARCHES
+from almond.shapes import read
 from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups
 from almond.world.prompts import parse_prompt
 from encoder.models import Target
@@ -36,6 +40,9 @@ def check_recipe(
     rule: str,
     objective: str,
     settings: Mapping[str, float],
+    search: str = DEFAULT_SEARCH,
+    penalties: Mapping[str, float] | None = None,
+    view: Mapping[str, float] | None = None,
 ) -> None:
     """Check a recipe as a whole; parameters as in :func:`generation.services.create_recipe`.
 
@@ -45,15 +52,15 @@ def check_recipe(
         raise InputError(
             "seeds", f"{list(seeds)[:5]}…", f"1 to {MOST_SEEDS} different whole numbers, none below 0"
         )
-    if not strengths or not all(math.isfinite(value) and value > 0 for value in strengths):
-        raise InputError("strengths", f"{list(strengths)}", "one or more numbers above 0")
+    check_strengths(strengths, SEARCHES.check(search))
     if not prompt.strip():
         raise InputError("prompt", "is empty", "a description of the scene")
     if generator in GENERATORS.names():
         parse_prompt(prompt)  # the embedded generators know the words of the simulated world alone
     elif not os.path.isdir(generator) and find_added(generator.partition("#")[0]) is None:
         raise InputError("generator", f"is {generator!r}", known_generators("the folder of a pipeline"))
-    check_methods(rule=rule, objective=objective, settings=settings)
+    check_methods(rule=rule, objective=objective, settings=settings, search=search)
+    check_around(generator=generator, search=search, penalties=penalties or {}, view=view or {})
     low, high = window
     if not 0 <= low < high <= 1:
         raise InputError("window", f"{low:g} to {high:g}", "two values of alpha-bar, 0 <= low < high <= 1")
@@ -69,17 +76,58 @@ def check_recipe(
     check_distinct([target.name for target in targets])
 
 
-def check_methods(*, rule: str, objective: str, settings: Mapping[str, float]) -> None:
-    """Check that rule and objective exist, and that they take each of the settings, within its range.
+def takes_rule(search: str) -> bool:
+    """Whether a rule guides the trajectories of a search."""
+    return declared(SEARCHES, SEARCHES.check(search)).takes_rule
+
+
+def check_strengths(strengths: Sequence[float], search: str) -> None:
+    """Check strengths: above 0 where a rule guides, 0 alone where the search climbs without one."""
+    if not takes_rule(search):
+        if list(strengths) != [0]:
+            raise InputError(
+                "strengths", f"{list(strengths)}", f"none: the search {search} climbs without a rule"
+            )
+    elif not strengths or not all(math.isfinite(value) and value > 0 for value in strengths):
+        raise InputError("strengths", f"{list(strengths)}", "one or more numbers above 0")
+
+
+def check_around(
+    *, generator: str, search: str, penalties: Mapping[str, float], view: Mapping[str, float]
+) -> None:
+    """Check search, penalties and view beside a generator.
+
+    :raises InputError: a generator that the search cannot climb in, a penalty that is not known or below 0,
+        a view out of range.
+    """
+    if search in ON_EMBEDDED_PROMPTS and generator in WITHOUT_EMBEDDED_PROMPT:
+        raise InputError(
+            "search", f"{generator} has no embedded prompt", f"another generator, or a search but {search}"
+        )
+    for name, weight in penalties.items():
+        if not math.isfinite(weight) or weight < 0:
+            raise InputError(f"penalties.{PENALTIES.check(name)}", f"is {weight:g}", "a number from 0")
+        PENALTIES.check(name)
+    read(View, dict(view), source="view")
+
+
+def check_methods(
+    *, rule: str, objective: str, settings: Mapping[str, float], search: str = DEFAULT_SEARCH
+) -> None:
+    """Check that the methods exist, and that they take each of the settings, within its range.
 
     :raises InputError: the first that is wrong.
     """
-    methods = (RULES, RULES.check(rule)), (OBJECTIVES, OBJECTIVES.check(objective))
+    methods = (
+        (RULES, RULES.check(rule)),
+        (OBJECTIVES, OBJECTIVES.check(objective)),
+        (SEARCHES, SEARCHES.check(search)),
+    )
     for name, value in settings.items():
         if not math.isfinite(value):
             raise InputError(f"settings.{name}", f"is {value}", "a finite number")
     for name, problem in setting_problems(settings, methods):
-        raise InputError(f"settings.{name}", problem, "see the help beside rule and objective")
+        raise InputError(f"settings.{name}", problem, "see the help beside rule, objective and search")
 
 
 def check_distinct(names: Sequence[str]) -> None:

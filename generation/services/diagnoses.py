@@ -15,9 +15,10 @@ from accounts.services import record
 from almond.diagnosis.settings import DiagnosisSettings
 from almond.errors import InputError
 from encoder.models import Target
-from generation.diagnoses import Diagnosis
+from generation.diagnoses import KEPT_DAYS, Diagnosis, picture_root
 from generation.models import ImageSet
 from generation.services.checks import check_recipe, check_source
+from jobs.models import Job
 from jobs.services import enqueue
 
 KIND = "generation.diagnose"
@@ -34,11 +35,13 @@ def start_diagnosis(
     judges: Iterable[Target] | None = None,
     image_set: ImageSet | None = None,
     film_folder: str = "",
+    keep_days: int | None = KEPT_DAYS,
 ) -> Diagnosis:
     """Ask for a diagnosis of guides, and draw and read its pictures in a job.
 
     :param judges: held-out targets, one for each guide and of the same name; None is those of the guides'
         encoders, if nobody in them guides.
+    :param keep_days: days after its end for which its pictures are kept; None for ever.
     :raises InputError: names what is wrong with targets, judges, settings or the folder of frames.
     """
     guides = list(targets)
@@ -47,7 +50,11 @@ def start_diagnosis(
     check_judges(guides, readers)
     folder = str(check_source(Path(film_folder), "folder")) if film_folder else ""
     row = Diagnosis.objects.create(
-        name=name, settings=settings.model_dump(mode="json"), image_set=image_set, film_folder=folder
+        name=name,
+        settings=settings.model_dump(mode="json"),
+        image_set=image_set,
+        film_folder=folder,
+        keep_days=keep_days,
     )
     row.targets.set(guides)
     row.judges.set(readers)
@@ -87,6 +94,32 @@ def picture_count(settings: DiagnosisSettings, guides: int) -> int:
     guided = guides * len(settings.seeds) * (len(settings.directions) * len(settings.strengths) + late)
     between = 10 * min(settings.interpolations, prompts)
     return prompts * (len(settings.unguided_seeds) + guided) + between
+
+
+def saturation_warnings(
+    *, generator: str, rule: str, objective: str, targets: Sequence[Target], strengths: Sequence[float]
+) -> list[str]:
+    """Warn of strengths beyond which a diagnosis saw no gain, as its judge read the pictures.
+
+    For each target the newest finished diagnosis of the same generator, rule and objective counts.
+    """
+    rows = Diagnosis.objects.filter(
+        finished_at__isnull=False, settings__generator=generator, settings__rule=rule
+    ).filter(settings__objective=objective)
+    said: dict[tuple[Diagnosis, float | None], list[str]] = {}
+    for target in targets:
+        row = rows.filter(targets=target).order_by("-finished_at").first()
+        if row is None or not (judged := row.dose_of(target.name)):
+            continue
+        most: float | None = judged["saturation"]
+        tested = max(row.settings["strengths"])
+        if max(strengths, default=0.0) > (most or 0.0) and (most is None or most < tested):
+            said.setdefault((row, most), []).append(target.name)
+    return [
+        f"{', '.join(names)}: in the diagnosis “{row}” "
+        + ("no strength moved the judge." if most is None else f"nothing was gained beyond {most:g}.")
+        for (row, most), names in said.items()
+    ]
 
 
 def held_out_judges(guides: Sequence[Target]) -> list[Target]:
@@ -142,11 +175,45 @@ def _enqueue(diagnosis: Diagnosis, by: User | None) -> Diagnosis:
 
 @transaction.atomic
 def finish_diagnosis(
-    *, diagnosis: Diagnosis, folder: str, verdict: str, result: Mapping[str, Any], by: User | None
+    *,
+    diagnosis: Diagnosis,
+    folder: str,
+    verdict: str,
+    result: Mapping[str, Any],
+    by: User | None,
+    pictures: Sequence[str] = (),
 ) -> Diagnosis:
-    """Keep the verdict with its report."""
+    """Keep the verdict with its report; ``pictures`` are the digests of their recipes."""
     diagnosis.folder, diagnosis.verdict, diagnosis.result = folder, verdict, dict(result)
-    diagnosis.finished_at = timezone.now()
-    diagnosis.save(update_fields=["folder", "verdict", "result", "finished_at"])
+    diagnosis.finished_at, diagnosis.pictures = timezone.now(), list(pictures)
+    diagnosis.save(update_fields=["folder", "verdict", "result", "finished_at", "pictures"])
     record(verb="finish", subject=diagnosis, by=by, verdict=verdict)
     return diagnosis
+
+
+@transaction.atomic
+def prune_pictures(*, dry_run: bool = False) -> int:
+    """Remove pictures of diagnoses whose days are over, but none that another one still keeps.
+
+    Nothing is removed while a diagnosis waits or runs, which may be reading them. Returns how many go.
+    """
+    if Job.objects.active().filter(kind=KIND).exists():
+        return 0
+    finished = list(Diagnosis.objects.filter(finished_at__isnull=False).exclude(pictures=[]))
+    now = timezone.now()
+    due = [row for row in finished if row.kept_until is not None and row.kept_until <= now]
+    wanted = {digest for row in finished if row not in due for digest in row.pictures}
+    paths = [
+        path
+        for digest in sorted({digest for row in due for digest in row.pictures} - wanted)
+        if (path := picture_root() / digest[:2] / f"{digest}.png").is_file()
+    ]
+    if dry_run:
+        return len(paths)
+    for path in paths:
+        path.unlink()
+    for row in due:
+        record(verb="prune", subject=row, by=None, pictures=len(row.pictures))
+        row.pictures = []
+        row.save(update_fields=["pictures"])
+    return len(paths)

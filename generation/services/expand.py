@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from almond.generating.expand import UP_AND_DOWN, GuidanceGrid, recipes_of_scene
 from almond.guidance.recipe import Recipe as ImageRecipe
+from almond.guidance.recipe import View
 from generation.models import Recipe
 
 
@@ -21,6 +22,9 @@ def grid_of(recipe: Recipe) -> GuidanceGrid:
         objectives=(recipe.objective,),
         settings=dict(recipe.settings),
         coefficients=dict(recipe.coefficients),
+        search=recipe.search,
+        penalties=dict(recipe.penalties),
+        view=View(**recipe.view),
     )
 
 

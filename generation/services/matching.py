@@ -70,7 +70,7 @@ def usual_groups(batches: Sequence[Batch]) -> tuple[str, ...]:
     Recipes that push a target rather than the others are meant to move the others' scores, so that these
     cannot be held; in any other set they are.
     """
-    rather = any(batch.recipes.filter(objective__in=MOVES_OTHERS).exists() for batch in batches)
+    rather = any(batch.objectives & set(MOVES_OTHERS) for batch in batches)
     held = ("lowlevel", "quality", "likeness")
     return held if rather else (*held, "off_target")
 

@@ -70,10 +70,12 @@ function drawCurve(box, curve, strength) {
 
 function start(form) {
   const prompt = form.elements.namedItem("prompt");
-  const strengths = form.elements.namedItem("strengths");
-  if (!prompt || !strengths) return;
+  const steps = form.elements.namedItem("steps"); // the strengths are hidden for searches without a rule
+  if (!prompt || !steps) return;
   const words = lineBelow(prompt, "words-of-prompt");
-  const cost = lineBelow(strengths, "cost-of-recipe");
+  const cost = lineBelow(steps, "cost-of-recipe");
+  const warning = lineBelow(steps, "warning-of-recipe");
+  warning.classList.add("al-warn");
   const box = document.createElement("div");
   box.id = "curve-of-recipe";
   box.className = "al";
@@ -87,10 +89,12 @@ function start(form) {
     query.delete("csrfmiddlewaretoken");
     const answer = await fetch(`../preview/?${query}`).catch(() => null);
     if (!answer?.ok || own !== asked) return;
-    const { words: said, cost: price, curve, strengths: all, problem } = await answer.json();
+    const { words: said, cost: price, curve, strengths, warnings, problem } = await answer.json();
     sayWords(words, said, "../vocabulary/");
     cost.textContent = problem || price;
-    if (!problem) drawCurve(box, curve, Math.max(...all));
+    warning.textContent = problem ? "" : warnings.join(" ");
+    box.hidden = Boolean(problem) || Math.max(...strengths) === 0;
+    if (!box.hidden) drawCurve(box, curve, Math.max(...strengths));
   }
   const soon = () => {
     clearTimeout(waiting);

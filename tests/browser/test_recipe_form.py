@@ -1,4 +1,4 @@
-"""The form of a recipe in a real browser: words, cost and schedule follow what is typed."""
+"""The form of a recipe in a real browser: words, cost, schedule and warnings follow what is typed."""
 
 from __future__ import annotations
 
@@ -34,6 +34,21 @@ def test_words_cost_and_schedule_are_shown_while_typing(visit: Any, width: int) 
     page.wait_for_function("document.querySelectorAll('#curve-of-recipe rect').length === 10")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     here.shot(f"recipe-form-{width}", whole=True)
+    before = page.inner_text("#cost-of-recipe").split(", ")[1]
+    assert not page.is_visible("[name=best_of_candidates]")
+    page.select_option("[name=search]", "best-of")
+    page.fill("[name=best_of_candidates]", "3")
+    page.wait_for_function(f"!document.querySelector('#cost-of-recipe').textContent.includes('{before}')")
+    page.fill("[name=strengths]", "0.06, 0.5")
+    page.wait_for_selector("#warning-of-recipe:has-text('beyond 0.25')")
+    page.select_option("[name=search]", "initial-noise")
+    page.wait_for_selector("#warning-of-recipe:not(:has-text('beyond'))", state="attached")
+    assert page.is_visible("[name=initial_noise_iterations]")
+    assert not page.is_visible("[name=strengths]")
+    assert not page.is_visible("[name=best_of_candidates]")
+    page.wait_for_function("document.querySelector('#curve-of-recipe').hidden")
+    here.shot(f"recipe-search-{width}", whole=True)
+    page.select_option("[name=search]", "single")
     page.fill("[name=steps]", "0")
     page.wait_for_selector("#cost-of-recipe:has-text('steps')")
     page.click("text=All words that it knows")

@@ -45,7 +45,7 @@ def test_conditions_are_written_where_the_script_finds_them() -> None:
 
 
 def test_forms_with_conditions_are_known() -> None:
-    assert len(FORMS) == 5
+    assert len(FORMS) == 6
 
 
 @pytest.mark.django_db

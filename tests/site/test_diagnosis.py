@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from almond.progress import Part, Silent
 from almond.rng import generator
 from encoder.models import Encoder, EncoderVersion, Target
 from generation import services
-from generation.diagnoses import Diagnosis, diagnosis_root
+from generation.diagnoses import Diagnosis, diagnosis_root, picture_root
 from generation.runs.diagnosis import Readers
 from generation.services.diagnoses import picture_count
 from jobs.models import Job
@@ -133,7 +135,9 @@ def test_a_diagnosis_leaves_a_report_with_a_verdict(home: Path) -> None:
     assert (row.path / "report.html").is_file()
     assert row.headline[0].startswith(("No verdict", "Bad"))
     assert row.result["checks"]["natural"]["standing"] != "not measured"
-    assert len(list((diagnosis_root() / "pictures").rglob("*.png"))) == picture_count(asked(), 2) == 12
+    drawn = {path.stem for path in picture_root().rglob("*.png")}
+    assert len(drawn) == picture_count(asked(), 2) == 12
+    assert set(row.pictures) == drawn
     assert (
         services.start_diagnosis(
             name="second", targets=row.targets.all(), settings=asked(), by=None
@@ -242,7 +246,11 @@ def test_a_row_is_ready_with_its_verdict_only() -> None:
 @pytest.fixture
 def staff(client: Any) -> Any:
     user = User.objects.create_user("staff", password="word", is_staff=True)
-    wanted = [f"{verb}_diagnosis" for verb in ("view", "add", "change")] + ["view_recipe", "change_recipe"]
+    wanted = [f"{verb}_diagnosis" for verb in ("view", "add", "change")] + [
+        "view_recipe",
+        "change_recipe",
+        "add_recipe",
+    ]
     user.user_permissions.set(Permission.objects.filter(codename__in=wanted))
     client.force_login(user)
     return client
@@ -323,6 +331,12 @@ def test_the_report_is_shown_to_people_who_may_see_it(staff: Any, client: Any) -
     report = staff.get(reverse("admin:generation_diagnosis_change", args=[row.pk])).content.decode()
     assert row.verdict in report
     assert "Where else to look" in report
+    (address,) = re.findall(r'href="([^"]*recipe/add/[^"]*)"', report)
+    filled = staff.get(html.unescape(address)).context["adminform"].form.initial
+    settings = row.diagnosis_settings()
+    assert filled["prompt"] == settings.prompts[0]
+    assert [float(value) for value in filled["strengths"].split(",")] == list(settings.ordered_strengths)
+    assert {int(pk) for pk in filled["targets"]} == set(row.targets.values_list("pk", flat=True))
     for name in ("report.html", "report.md", "result.json", "pictures.csv"):
         sent = staff.get(reverse("diagnosis_report_file", args=[row.pk, name]))
         assert sent.getvalue() == (row.path / name).read_bytes()

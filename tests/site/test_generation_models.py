@@ -53,7 +53,7 @@ def test_recipes(changes: dict[str, Any], constraint: str) -> None:
     [
         ({"recipe_digest": ""}, "stimulus_made_or_brought_in"),
         ({"direction": 1}, "stimulus_pushed_or_base"),
-        ({"direction": 1, "intended_target": "LB"}, "stimulus_pushed_or_base"),
+        ({"direction": 1, "intended_target": "LB", "strength": -0.1}, "stimulus_pushed_or_base"),
         ({"direction": 2, "intended_target": "LB", "strength": 1.0}, "stimulus_pushed_or_base"),
         ({"intended_target": "LB"}, "stimulus_pushed_or_base"),
         ({"strength": 1.0}, "stimulus_pushed_or_base"),

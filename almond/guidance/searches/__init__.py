@@ -34,3 +34,6 @@ DEFAULT_SEARCH = "single"
 
 FROM_PICTURES = ("single", "best-of", "embedding-direction")
 """The searches that may start from a picture that is noised in part; the others start from noise."""
+
+ON_EMBEDDED_PROMPTS = ("prompt-embedding",)
+"""The searches that need a generator whose embedded prompt is a tensor."""

@@ -24,6 +24,8 @@ METHOD = Method(
     cost="width times branches times the passes of one image",
     fails="Early predictions are blurred means: what is dropped there may have become the best. Copies "
     "share all that was settled when they parted, so that late choices are among likes.",
+    times=("width", "branches"),
+    trajectory="population",
     settings={
         "width": Setting(meaning="candidates that go on", default=2.0, low=1.0, high=256.0, whole=True),
         "branches": Setting(meaning="copies of each", default=4.0, low=1.0, high=256.0, whole=True),

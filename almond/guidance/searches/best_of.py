@@ -21,6 +21,8 @@ METHOD = Method(
     cost="candidates times the passes of one image",
     fails="What the generator seldom draws it cannot find: its shift grows with the logarithm of the number. "
     "It chooses by the guide's own score, so that a score that is fooled chooses what fools it.",
+    times=("candidates",),
+    trajectory="ruled",
     settings={
         "candidates": Setting(meaning="images per recipe", default=4.0, low=1.0, high=1024.0, whole=True)
     },

@@ -33,6 +33,8 @@ METHOD = Method(
     fails="What lies outside the subspace is never tried, and in a large one the ranks of a few hundred "
     "candidates say little: at equal cost a gradient goes further wherever there is one. It chooses by the "
     "guide's own score, so that a score that is fooled chooses what fools it.",
+    times=("candidates", "iterations"),
+    trajectory="evolution",
     settings={
         "candidates": Setting(
             meaning="images per generation", default=12.0, low=4.0, high=1024.0, whole=True

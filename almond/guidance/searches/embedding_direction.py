@@ -32,6 +32,7 @@ METHOD = Method(
     "not linear in them: r2 of left-out photographs, which each image records, is then near or below 0, and "
     "the turn is one in a random direction. What the adapter's scale leaves out of the picture does not "
     "move. Large angles leave the embeddings that the adapter was trained with.",
+    trajectory="turned",
     settings={
         "angle": Setting(
             meaning="degrees by which the embedding is turned", default=30.0, low=0.0, high=90.0

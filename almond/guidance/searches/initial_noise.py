@@ -23,6 +23,8 @@ METHOD = Method(
     "once",
     fails="Memory grows with the number of steps. Noise of the right length may still be no noise "
     "(structure in it becomes structure in the picture), and many steps make the gradient rough.",
+    times=("iterations",),
+    trajectory="ascent",
     settings={
         "iterations": Setting(meaning="gradient steps", default=20.0, low=1.0, high=10000.0, whole=True),
         "rate": Setting(meaning="first step, as a share of the noise", default=0.1, low=0.0001, high=2.0),

@@ -27,6 +27,8 @@ METHOD = Method(
     "once",
     fails="What no words say is out of the text encoder's range: with a large radius pictures leave what "
     "the model was trained on. Needs a generator whose prompt is a tensor (not the analytic one).",
+    times=("iterations",),
+    trajectory="ascent",
     settings={
         "iterations": Setting(meaning="gradient steps", default=20.0, low=1.0, high=10000.0, whole=True),
         "rate": Setting(

@@ -15,6 +15,7 @@ METHOD = Method(
     reference="Song et al. 2021 (DDIM); the schedulers of diffusers",
     cost="the passes of the rule; unguided one forward pass per step",
     fails="Unguided it says what the prompt and the seed give, which is what guidance is compared with.",
+    trajectory="ruled",
 )
 
 

@@ -32,6 +32,8 @@ METHOD = Method(
     fails="It samples p(x) exp(tilt V) only in the limit: at 4 to 16 particles it fell short of the tilted "
     "mean by up to half, with gradient proposals it overshot threefold, and at equal cost it equals best of "
     "n. A low effective number of particles means that one of them is all there is.",
+    times=("particles",),
+    trajectory="population",
     settings={
         "particles": Setting(meaning="K, per recipe", default=8.0, low=2.0, high=1024.0, whole=True),
         "tilt": Setting(

@@ -78,7 +78,7 @@ def grow_pool(
         if pairs.is_matched:
             return GrownPool(table, pairs, tuple(rounds), "matched")
         expected = round_pictures(number + 1)
-        if len(table) + expected > budget:
+        if not expected or len(table) + expected > budget:
             return GrownPool(table, pairs, tuple(rounds), "budget" if expected else "exhausted")
         share = Part(progress, done, _spent(len(table) + expected, budget))
         further = draw(number + 1, share)
