@@ -19,8 +19,8 @@ from scipy.sparse import csr_array, hstack
 from almond.errors import InputError
 from almond.typing import Floats, Ints
 
-GAP = 1e-4
-NODES = 20_000
+GAP = 1e-3
+NODES = 2_000
 """Where the solver stops: relative gap and nodes, not seconds, so that the machine does not matter."""
 
 Names = np.ndarray[Any, Any]
@@ -176,7 +176,7 @@ class PairProgramme:
             ],
             integrality=np.r_[np.ones(count + scenes), np.zeros(features)],
             bounds=Bounds(0.0, np.r_[self._bounds.ub, np.full(features, np.inf)]),
-            options={"mip_rel_gap": 0.05, "node_limit": NODES // 10},
+            options={"mip_rel_gap": 0.05, "node_limit": NODES},
         )
         return None if solution.x is None else np.maximum(solution.x[count + scenes :], 0.0)
 
