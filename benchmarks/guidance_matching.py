@@ -38,7 +38,8 @@ from almond.encoding.features.kinds.world import open_world
 from almond.exchange.schema import SCORE
 from almond.guidance.backends.load import load_generator
 from almond.progress import Console, Progress, Silent
-from almond.stimuli.matching import MatchedPairs, choose_pairs, contrast_of
+from almond.stimuli.matching import MatchedPairs, choose_pairs
+from almond.stimuli.pairing.contrast import contrast_of
 from almond.stimuli.pairing.yardsticks import GROUPS, JUDGE, held_columns
 from almond.stimuli.people import read_people
 from almond.world import lab

@@ -21,6 +21,7 @@ from almond.guidance.generators import GENERATORS
 from almond.pictures.reading import read_image
 from almond.progress import Progress
 from almond.stimuli.matching import MatchedPairs, choose_pairs
+from almond.stimuli.pairing.readings import readers_advice
 from almond.stimuli.pairing.yardsticks import (
     HELD,
     PAIRED,
@@ -106,6 +107,7 @@ def write_matching(folder: Path, matched: MatchedPairs, request: MatchingRequest
         "scenes": request.scenes,
         **matched.to_json(),
         "worst": [float(value) if np.isfinite(value) else None for value in matched.worst],
+        "advice": list(readers_advice(matched.balance, matched.missed)),
     }
     write_atomically(folder / "pairs.csv", matched.pairs.to_csv(index=False).encode())
     write_atomically(folder / "balance.csv", matched.balance.to_csv(index=False).encode())
@@ -123,7 +125,9 @@ def matching_sentences(result: Mapping[str, Any]) -> Sequence[str]:
     largest = f"largest mean difference {difference} SD of the pool, largest d_z {effect} ({bounds})"
     if result["matched"]:
         return (f"Matched for {', '.join(targets)}: {largest}.",)
-    return (
-        f"Not matched for {', '.join(result['missed'])}: {largest}.",
-        "More seeds or strengths, fewer scenes (--scenes), or wider bounds with a reason would help.",
-    )
+    said = f"Not matched for {', '.join(result['missed'])}: {largest}."
+    advice = tuple(result["advice"])
+    if len(advice) < len(result["missed"]):
+        more = "More seeds or strengths, fewer scenes (--scenes), or wider bounds with a reason would help."
+        return (said, more, *advice)
+    return (said, *advice)

@@ -22,6 +22,7 @@ from almond.exchange.schema import SCORE
 from almond.progress import Progress, Silent
 from almond.stimuli import lowlevel
 from almond.stimuli.pairing.balance import balance_rows, json_rows, standardised
+from almond.stimuli.pairing.contrast import contrast_of, signed_contrast
 from almond.stimuli.pairing.programme import PairProgramme
 from almond.stimuli.pairing.tightening import match_both
 from almond.stimuli.pairing.yardsticks import (
@@ -36,10 +37,6 @@ from almond.typing import Floats, Ints
 COLUMNS = ("stimulus_id", "base_scene", "intended_target", "direction")
 RELAXATION = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 20.0, 40.0)
 """Factors by which unreachable yardsticks are widened, one after the other; then there are none."""
-
-READERS_SHARE = 1.0
-"""Share of the bounds to which those that choose hold the other targets' scores: other readers, who report,
-see them a little otherwise."""
 
 REUSED = 50.0
 """What it costs, in standardised scores, to select a picture that another target shows already."""
@@ -162,7 +159,7 @@ def choose_pairs(
         chosen, factor = _solve_widening(task.programme, yardsticks)
         reached[target] = tolerance * factor
         used |= set(task.programme.pictures[chosen])
-        gain = _gain(task.part, target, contrast_of(target, targets, contrasts, held=off_target))
+        gain = signed_contrast(task.part, contrast_of(target, targets, contrasts, held=off_target))
         contrast_shares[target] = _contrast_share(task.programme, gain, chosen)
         alike_shares[target] = task.programme.alike_share
         pairs.append(_pairs(task, gain, chosen))
@@ -205,11 +202,10 @@ def matching_task(
         scenes=part["base_scene"].astype(str).to_numpy(),
         pictures=pictures,
         signs=np.sign(part["direction"].to_numpy(dtype=float)),
-        gain=_gain(part, target, weights) - REUSED * reused,
+        gain=signed_contrast(part, weights) - REUSED * reused,
         nuisance=standardised(part[list(names)].to_numpy(dtype=float), spread),
         pairs=scenes or 1,
         kinds=part[list(same)].astype(str).agg(" ".join, axis=1).to_numpy() if same else None,
-        shares=np.array([READERS_SHARE if name.startswith(SCORE) else 1.0 for name in names]),
     )
     if scenes is None:
         programme = replace(programme, pairs=len(programme.scene_names))
@@ -259,34 +255,6 @@ def _check_cells(table: pd.DataFrame) -> None:
                         f"base scene {scene!r} has no {word} image of target {target!r}",
                         "at least one high and one low image of every target for every base scene",
                     )
-
-
-def contrast_of(
-    target: str,
-    targets: Sequence[str],
-    contrasts: Mapping[str, Mapping[str, float]] | None = None,
-    *,
-    held: bool,
-) -> dict[str, float]:
-    """Return the coefficients of the scores in which a target's images should differ.
-
-    ``held``: the others' scores are held constant, so that there is nothing to be gained from them.
-    """
-    if contrasts is not None and target in contrasts:
-        return dict(contrasts[target])
-    others = [] if held else [name for name in targets if name != target]
-    return {target: 1.0, **{name: -1.0 / len(others) for name in others}}
-
-
-def _gain(part: pd.DataFrame, target: str, weights: Mapping[str, float]) -> Floats:
-    """Return what selecting each image adds: the target contrast, signed by the image's direction."""
-    total = np.zeros(len(part))
-    for name, weight in weights.items():
-        if SCORE + name not in part.columns:
-            raise InputError("stimulus pool", f"has no column {SCORE}{name}", f"the scores of {name}")
-        total += weight * part[SCORE + name].to_numpy(dtype=float)
-    signed: Floats = total * np.sign(part["direction"].to_numpy(dtype=float))
-    return signed
 
 
 def _pictures(part: pd.DataFrame) -> np.ndarray[Any, Any]:

@@ -18,6 +18,7 @@ from almond.stimuli.lowlevel import NAMES
 from almond.stimuli.matching import MatchedPairs, choose_pairs
 from almond.stimuli.pairing.feasibility import feasibility_curves
 from almond.stimuli.pairing.growing import GrownPool, grow_pool
+from almond.stimuli.pairing.readings import missed_by_readers, readers_advice
 from almond.stimuli.pairing.yardsticks import JUDGE, LIKENESS, PEOPLE, QUALITY, held_columns, same_columns
 from almond.stimuli.people import read_people
 from almond.stimuli.quality import flaws, measure_quality
@@ -120,7 +121,9 @@ def _checks(matched: MatchedSet, grown: GrownPool, progress: Progress) -> dict[s
     """Test equivalence, try to tell directions by what is held and, where a yardstick is missed, say why."""
     held = held_columns(matched.held)
     curves = []
-    if not grown.pairs.is_matched:
+    missed = grown.pairs.missed
+    by_readers = missed_by_readers(grown.pairs.balance, missed)
+    if set(missed) - set(by_readers):
         curves = list(
             feasibility_curves(
                 grown.pool,
@@ -142,7 +145,10 @@ def _checks(matched: MatchedSet, grown: GrownPool, progress: Progress) -> dict[s
         ],
         "classifier": _classifier(grown, held, matched.pk),
         "curves": [curve.to_json() for curve in curves],
-        "advice": [curve.advice() for curve in curves],
+        "advice": [
+            *(curve.advice() for curve in curves if curve.target not in by_readers),
+            *readers_advice(grown.pairs.balance, missed),
+        ],
     }
 
 

@@ -21,6 +21,7 @@ from almond.stimuli.pairing.feasibility import (
     times_needed,
 )
 from almond.stimuli.pairing.growing import grow_pool
+from almond.stimuli.pairing.readings import missed_by_readers, readers_advice
 from almond.stimuli.pairing.tightening import paired_dz
 from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups, held_columns
 from tests.almond.test_stimuli_matching import FEATURES, TARGETS, make_pool
@@ -175,6 +176,14 @@ def test_judges_are_measured_but_take_no_part_in_the_choice() -> None:
     assert not judged["within"].any()
     assert not held.is_matched
     assert plain.is_matched
+    # Only judges read it otherwise: the advice names what they read, and no larger pool.
+    assert missed_by_readers(held.balance, held.missed) == ("CM", "LB")
+    assert missed_by_readers(plain.balance, plain.missed) == ()
+    lines = readers_advice(held.balance, held.missed)
+    assert [line[:2] for line in lines] == ["CM", "LB"]
+    assert "judges read a difference in LB by" in lines[0]
+    none = held.balance.assign(within=False)
+    assert readers_advice(none, held.missed) == ()
     guided = plain.balance[plain.balance["group"] == "off_target"]
     assert guided["after"].abs().max() <= 0.1 + 1e-6
 

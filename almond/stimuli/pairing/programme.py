@@ -33,8 +33,7 @@ class PairProgramme:
     ``scenes``, ``pictures``: names (n,); one picture may stand in several rows. ``signs``: +1 and -1 (n,).
     ``gain``: what choosing a picture adds (n,). ``nuisance``: (n, F) in standard deviations of the pool.
     ``pairs``: how many scenes are kept. ``kinds``: names (n,), such as of the people in a picture; both
-    pictures of a pair are of one; None where anything goes. ``shares``: of the bounds, to which each quantity
-    is held (F,); None holds all to the whole of them.
+    pictures of a pair are of one; None where anything goes.
 
     :raises InputError: fewer scenes with pictures of both directions, of one kind, than ``pairs``.
     """
@@ -46,7 +45,6 @@ class PairProgramme:
     nuisance: Floats
     pairs: int
     kinds: Names | None = None
-    shares: Floats | None = None
 
     def __post_init__(self) -> None:
         whole = len(self.scene_names)

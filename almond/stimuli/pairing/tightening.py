@@ -54,10 +54,8 @@ def paired_dz(differences: Floats) -> Floats:
 
 
 def match_both(programme: PairProgramme, yardsticks: Yardsticks, *, contrast: bool = True) -> Attempt:
-    """Choose pairs in which each quantity keeps its share of both bounds, by at most ``ROUNDS`` solutions."""
-    shares = np.ones(programme.nuisance.shape[1]) if programme.shares is None else programme.shares
-    limits = yardsticks.tolerance * shares
-    paired = yardsticks.paired * shares
+    """Choose pairs that keep both bounds, in at most ``ROUNDS`` programmes."""
+    limits = np.full(programme.nuisance.shape[1], yardsticks.tolerance)
     for number in range(ROUNDS):
         chosen = programme.solve(limits, contrast=contrast)
         if chosen is None:
@@ -65,8 +63,8 @@ def match_both(programme: PairProgramme, yardsticks: Yardsticks, *, contrast: bo
         differences = pair_differences(programme, chosen)
         if np.isinf(yardsticks.paired) or len(differences) < 2:
             return Attempt(chosen, limits, number)
-        if (np.abs(paired_dz(differences)) <= paired + ROUNDING).all():
+        if (np.abs(paired_dz(differences)) <= yardsticks.paired + ROUNDING).all():
             return Attempt(chosen, limits, number)
-        wanted = MARGIN * paired * differences.std(axis=0, ddof=1)
+        wanted = MARGIN * yardsticks.paired * differences.std(axis=0, ddof=1)
         limits = np.minimum(limits, np.maximum(wanted, ROUNDING))
     return Attempt(None, limits, ROUNDS)
