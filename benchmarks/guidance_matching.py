@@ -105,10 +105,12 @@ def matching_figures(
 
 def worst_by_group(matched: MatchedPairs) -> dict[str, dict[str, float]]:
     """Largest mean difference (SD of the pool) and d_z of each target and group of quantities."""
-    rows = matched.balance.assign(sd=matched.balance["after"].abs(), dz=matched.balance["d_z"].abs()).groupby(
-        ["intended_target", "group"]
-    )[["sd", "dz"]]
-    return {f"{target} {group}": row.round(3).to_dict() for (target, group), row in rows.max().iterrows()}
+    worst: dict[str, dict[str, float]] = {}
+    for row in matched.balance.to_dict(orient="records"):
+        entry = worst.setdefault(f"{row['intended_target']} {row['group']}", {"sd": 0.0, "dz": 0.0})
+        entry["sd"] = round(max(entry["sd"], abs(float(row["after"]))), 3)
+        entry["dz"] = round(max(entry["dz"], abs(float(row["d_z"]))), 3)
+    return worst
 
 
 def theme_of(table: pd.DataFrame) -> dict[str, str]:

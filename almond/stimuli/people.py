@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from almond.world.attributes import ALL_ATTRIBUTES
 BATCH = 64
 
 
-def read_people(images: Sequence[np.ndarray[Any, Any]], which: str = "features") -> list[str]:
+def read_people(
+    images: Sequence[np.ndarray[Any, Any]], which: Literal["features", "judge"] = "features"
+) -> list[str]:
     """Read who is in pictures (H, W, 3) uint8 of one size: ``nobody``, ``one`` or ``group``.
 
     By the presence head of a network of the simulated world, which knows its scenes alone. ``which``:

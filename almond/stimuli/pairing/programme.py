@@ -101,8 +101,8 @@ class PairProgramme:
         low, high = [0.0] * len(rows), [0.0] * len(rows)
         rows.append(np.r_[np.zeros(count), np.ones(len(names))])
         low, high = [*low, float(self.pairs)], [*high, float(self.pairs)]
-        for members in self._of_one_kind():
-            rows.append(np.r_[np.where(members, self.signs, 0.0), np.zeros(len(names))])
+        for alike in self._of_one_kind():
+            rows.append(np.r_[np.where(alike, self.signs, 0.0), np.zeros(len(names))])
             low, high = [*low, 0.0], [*high, 0.0]
         for members in self._same_picture():
             row = np.zeros(count + len(names))
