@@ -71,7 +71,7 @@ def matching_figures(
     :param scenes: base scenes kept for each target. :param groups: what is held constant; None is all.
     """
     table = pool.table.join(pool.held, on="stimulus_id")
-    held = tuple(held_groups(pool) if groups is None else groups)
+    held = tuple(held_groups(pool, scenes=scenes) if groups is None else groups)
     features, off_target = held_columns(held), "off_target" in held
     begun = time.process_time()
     matched = match(pool, Silent(), scenes=scenes, groups=held)

@@ -156,9 +156,13 @@ def held_values(table: pd.DataFrame, images: Mapping[str, ImageArray], space: Fe
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def held_groups(pool: Pool) -> tuple[str, ...]:
-    """List what the two pictures of pairs share: every group, people where they were read."""
-    return (*HELD, *(name for name in (PEOPLE,) if name in pool.held.columns))
+def held_groups(pool: Pool, *, scenes: int | None) -> tuple[str, ...]:
+    """List what the two pictures of pairs share: every group.
+
+    People only where they were read and scenes may drop out: a scene may have no pair with the same ones.
+    """
+    read = PEOPLE in pool.held.columns and scenes is not None
+    return (*HELD, PEOPLE) if read else HELD
 
 
 def match(
@@ -169,7 +173,7 @@ def match(
     The other targets' scores are bounded as the guides read them, and reported as the judges do.
     """
     table = pool.table.join(pool.held, on="stimulus_id")
-    held = check_groups(held_groups(pool) if groups is None else groups)
+    held = check_groups(held_groups(pool, scenes=scenes) if groups is None else groups)
     return choose_pairs(
         table,
         features=held_columns(held),
