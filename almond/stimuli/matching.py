@@ -128,20 +128,18 @@ def choose_pairs(
     ``pool`` has one row per image: ``stimulus_id``, ``base_scene``, ``intended_target``, ``direction`` (+1,
     -1; rows with 0 are the unguided images and stay out), one ``score_<target>`` column per target, and the
     ``features``: all that is held constant, whatever its kind.
-    Where the pool has a column ``image_sha256``, a pair never shows one picture twice, and a picture that
-    serves one target already is taken for another only where nothing else is left.
+    With a column ``image_sha256`` a pair never shows one picture twice, whatever its name.
 
     :param tolerance: bound of the mean difference, in standard deviations of the pool.
     :param paired: bound of the absolute d_z; infinite for none.
     :param off_target: hold the other targets' scores constant as well. Those by judges
         (``score_<target>_judge``), where the pool has them, are measured but take no part in the choice.
     :param same: columns, of words or numbers, in which both pictures of every pair are equal.
-    :param scenes: base scenes kept per target; None is every one, which then all need both directions; with
-        ``same``, every one that has a pair that is equal in it.
+    :param scenes: base scenes kept per target; None: all, and with ``same`` all that have such a pair.
     :param contrasts: coefficients of the scores that a target's images should differ in; by default the
         target's own score where the others' are held, and else that minus the mean of the others'.
 
-    Where the yardsticks cannot be met both are widened step by step, and what was reached is reported.
+    Yardsticks that cannot be met are widened step by step; what was reached is reported.
     :raises InputError: a missing column or value, a scene without an image of some target and direction.
     """
     yardsticks = Yardsticks(tolerance, paired)
@@ -156,8 +154,7 @@ def choose_pairs(
         report.report(index / len(targets), f"matching {target}")
         names = (*features, *(off_target_columns(target, targets) if off_target else ()))
         task = matching_task(table, target, names, same=same, scenes=scenes, contrasts=contrasts, used=used)
-        chosen, factor = _solve_widening(task.programme, yardsticks)
-        reached[target] = tolerance * factor
+        chosen, reached[target] = _solve_widening(task.programme, yardsticks)
         used |= set(task.programme.pictures[chosen])
         gain = signed_contrast(task.part, contrast_of(target, targets, contrasts, held=off_target))
         contrast_shares[target] = _contrast_share(task.programme, gain, chosen)
@@ -264,11 +261,11 @@ def _pictures(part: pd.DataFrame) -> np.ndarray[Any, Any]:
 
 
 def _solve_widening(programme: PairProgramme, yardsticks: Yardsticks) -> tuple[Ints, float]:
-    """Return the chosen rows, and the factor by which the yardsticks had to be widened for them."""
+    """Return the chosen rows, and the tolerance that was reached, infinite for none."""
     for factor in RELAXATION:
         attempt = match_both(programme, yardsticks.widened(factor))
         if attempt.chosen is not None:
-            return attempt.chosen, factor
+            return attempt.chosen, yardsticks.tolerance * factor
     chosen = programme.solve(None)
     if chosen is None:
         raise InputError("stimulus pool", "no choice of images could be made", "two pictures for every pair")
