@@ -9,6 +9,11 @@ of a guided over an unguided image), ``shift_per_second`` (the default rule), ``
 ``shift_per_second_best_of_n``, ``smc_shift`` and ``gradient_shift`` (at matched evaluations),
 ``on_off_ratio`` (objective clamp: the shift over the absolute mean shift of the other targets),
 ``own_judge_ratio`` (the guide's own shift over the judge's), and every row with 95 % intervals over scenes.
+``batch_speedup``: CPU time of single pictures over that of batches of the one fixed shape, in which every
+picture has the same bytes in another order and company. ``worst_balance_sd``, ``worst_balance_dz`` and
+``contrast_kept`` are those of ``benchmarks.guidance_matching`` with its usual pool (``--no-matching`` leaves
+them out). ``--distilled FOLDER`` adds ``lora_shift_kept`` and ``lora_speedup`` from the report that ``python
+-m almond distil`` wrote there: means over targets.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +39,7 @@ from almond.targets.scorer import Scorer
 from almond.world.lab import TARGETS
 from almond.world.prompts import parse_prompt
 from benchmarks.generation import Judge, reference_scenes, truth_targets
+from benchmarks.guidance_matching import FOLLOWED, usual_matching
 
 UNSEEN = (
     "a person sitting in a room at dusk",
@@ -48,6 +55,8 @@ UNSEEN = (
 
 FIRST_SEED = 70_001
 STRENGTH = 0.12
+BATCHED = 3
+"""Scenes whose pictures are drawn one by one and in batches."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,42 @@ class MatchedCost:
             "evaluations": round(float(np.mean(passes)), 1),
         }
 
+    def batches(self) -> dict[str, Any]:
+        """Time pictures of one scene after the other: one by one, and in batches of the one shape.
+
+        :raises RuntimeError: a picture has other bytes in another order and company.
+        """
+        cells = self.cells[:BATCHED]
+        recipes = [
+            self.recipe(THROUGH, cell, target, sign)
+            for cell in cells
+            for target in TARGETS
+            for sign in (1, -1)
+        ]
+        for prompt, seed in cells:
+            self.generator.bank(parse_prompt(prompt).fixed, seed)
+        shape = self.generator.defaults.batch
+        alone, seconds_alone = self.timed(recipes, 1)
+        batched, seconds = self.timed(recipes, shape)
+        # In another order, and without every third picture, so that batches are filled up with others.
+        company = [recipe for place, recipe in enumerate(recipes) if place % 3][::-1]
+        again, _ = self.timed(company, shape)
+        if any(batched[digest] != picture for digest, picture in again.items()):
+            raise RuntimeError("pictures of batches of one shape depend on their company")
+        return {
+            "batch_speedup": round(seconds_alone / seconds, 3),
+            "batch": shape,
+            "pictures": len(recipes),
+            "singles_equal_to_batched": sum(batched[digest] == alone[digest] for digest in alone),
+        }
+
+    def timed(self, recipes: Sequence[Recipe], batch: int) -> tuple[dict[str, bytes], float]:
+        """The pictures' bytes by the digests of their recipes, and the CPU seconds that they took."""
+        began = time.process_time()
+        made = list(generate(recipes, generator=self.generator, scorer=self.scorer, batch=batch))
+        seconds = time.process_time() - began
+        return {image.recipe.digest: image.image.tobytes() for image in made}, seconds
+
     def braindive(self) -> Way:
         """BrainDiVE's rule, with the constant at which its push is as long as the default rule's on average
         inside the window."""
@@ -176,12 +221,26 @@ def figures(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def distilled(folder: Path) -> dict[str, float]:
+    """What a slider kept of guidance, and its speed, from the report of ``python -m almond distil``."""
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return {
+        "lora_shift_kept": round(float(np.mean(list(report["shift_kept"].values()))), 3),
+        "lora_speedup": round(float(report["speedup"]), 3),
+    }
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments.add_argument("--scenes", type=int, default=8, help="two or more, each with a prompt of its own")
+    arguments.add_argument(
+        "--no-matching", action="store_true", help="leave out the pool of the matching benchmark"
+    )
+    arguments.add_argument("--distilled", type=Path, metavar="FOLDER", help="output of almond distil")
     options = arguments.parse_args()
     torch.set_num_threads(1)
+    joined = {} if options.distilled is None else distilled(options.distilled)
     bench = MatchedCost(options.scenes)
     ways = [UNGUIDED, DECODER, THROUGH, CLAMP, DAMPED, bench.braindive(), BEST, BEST_GUIDED, SMC]
     rows = {}
@@ -189,7 +248,18 @@ def main() -> None:
         rows[way.name] = bench.row(way)
         if not options.json:
             print(json.dumps(rows[way.name]), flush=True)
-    found = {**figures(rows), "rows": list(rows.values())}
+    batches = bench.batches()
+    matching = {} if options.no_matching else usual_matching()
+    followed = {key: matching[key] for key in FOLLOWED if key in matching}
+    found = {
+        **figures(rows),
+        "batch_speedup": batches["batch_speedup"],
+        **followed,
+        **joined,
+        "rows": list(rows.values()),
+        "batches": batches,
+        "matching": matching,
+    }
     print(json.dumps(found, indent=None if options.json else 2))
 
 

@@ -170,6 +170,12 @@ class Batch(models.Model):
         return Target.objects.filter(chosen).distinct().order_by("pk")
 
     @property
+    def generators(self) -> set[str]:
+        """Return the names of the generators that drew its images."""
+        named = {*self.recipes.values_list("generator", flat=True), self.manifest.get("generator", "")}
+        return named - {""}
+
+    @property
     def objectives(self) -> set[str]:
         """Return what its recipes ask of the other targets, by the names of the registry."""
         return {*self.recipes.values_list("objective", flat=True), *self.manifest.get("objectives", ())}

@@ -15,28 +15,35 @@ from almond.digest import digest_bytes
 from almond.encoding.features.space import FeatureSpace
 from almond.generating.expand import GuidanceGrid, recipes_of_scene
 from almond.guidance.backends.base import Generator
+from almond.guidance.generators import GENERATORS
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import Generated, generate
 from almond.progress import Progress
 from almond.stimuli.images import png_bytes
 from almond.stimuli.likeness import measure_likeness
 from almond.stimuli.matching import MatchedPairs, choose_pairs
-from almond.stimuli.pairing.yardsticks import JUDGE, held_columns
+from almond.stimuli.pairing.yardsticks import (
+    HELD,
+    JUDGE,
+    PEOPLE,
+    check_groups,
+    held_columns,
+    same_columns,
+)
+from almond.stimuli.people import read_people
 from almond.stimuli.quality import measure_quality
 from almond.targets.scorer import Scorer
 from almond.targets.target import Target
 from almond.typing import ImageArray
 from almond.world import lab
 
-HELD = ("lowlevel", "quality", "likeness")
-"""Groups of quantities that the two pictures of pairs share."""
-
 
 @dataclass(frozen=True)
 class Pool:
     """Every image that was drawn. ``table`` has the columns of an export's stimuli, one row per image.
 
-    ``held``: quality of every image and its likeness to the base of its scene, by ``stimulus_id``.
+    ``held``: quality of every image, its likeness to the base of its scene and, of scenes of the simulated
+    world, the people in it, by ``stimulus_id``.
     """
 
     table: pd.DataFrame
@@ -128,7 +135,10 @@ def draw_pool(
         images[row["stimulus_id"]], pngs[row["image_sha256"]] = made.image, png
         recipe_values[made.recipe.digest] = made.recipe.to_json()
     table = pd.DataFrame(rows)
-    return Pool(table, images, pngs, recipe_values, held_values(table, images, space))
+    held = held_values(table, images, space)
+    if generator.name in GENERATORS.names():
+        held[PEOPLE] = read_people([images[name] for name in held.index])
+    return Pool(table, images, pngs, recipe_values, held)
 
 
 def held_values(table: pd.DataFrame, images: Mapping[str, ImageArray], space: FeatureSpace) -> pd.DataFrame:
@@ -146,13 +156,32 @@ def held_values(table: pd.DataFrame, images: Mapping[str, ImageArray], space: Fe
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def match(pool: Pool, progress: Progress, *, scenes: int | None = None) -> MatchedPairs:
+def held_groups(pool: Pool, *, scenes: int | None) -> tuple[str, ...]:
+    """List what the two pictures of pairs share: every group.
+
+    People only where they were read and scenes may drop out: a scene may have no pair with the same ones.
+    """
+    read = PEOPLE in pool.held.columns and scenes is not None
+    return (*HELD, PEOPLE) if read else HELD
+
+
+def match(
+    pool: Pool, progress: Progress, *, scenes: int | None = None, groups: Sequence[str] | None = None
+) -> MatchedPairs:
     """Select pairs by the guides' own scores, as equal as both yardsticks allow: judges take no part in it.
 
-    The other targets' scores are held while the images form (objective ``clamp``), not by the choice.
+    The other targets' scores are bounded as the guides read them, and reported as the judges do.
     """
     table = pool.table.join(pool.held, on="stimulus_id")
-    return choose_pairs(table, features=held_columns(HELD), scenes=scenes, progress=progress)
+    held = check_groups(held_groups(pool, scenes=scenes) if groups is None else groups)
+    return choose_pairs(
+        table,
+        features=held_columns(held),
+        off_target="off_target" in held,
+        same=same_columns(held),
+        scenes=scenes,
+        progress=progress,
+    )
 
 
 def heldout_shifts(pool: Pool, pairs: MatchedPairs) -> dict[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from almond.errors import InputError
 from almond.guidance.generators import DEFAULT_GENERATOR
@@ -18,8 +19,7 @@ class DemoSettings:
     ``subjects`` brains are simulated; the first half guides, the second half is held out as judges.
     Each of the ``prompts`` is a theme, so that further ones tell more than further seeds of each.
     ``strengths`` empty: those with which the generator was calibrated. ``scenes_kept``: base scenes in each
-    target's pairs; None keeps all. Both yardsticks of matching hold for all targets from about 528 images on
-    (four strengths, two seeds of eight prompts, 12 of 16 scenes kept); the default of 204 misses them.
+    target's pairs; None keeps all that have a pair. :func:`matched_sizes` has a pool that can be matched.
     ``null``: whether responses depend on the manipulation (``none``: they do), and if not, whether people and
     prompts differ (``structured``) or each image by itself (``independent``); nothing else changes.
     """
@@ -50,3 +50,14 @@ class DemoSettings:
     def stream(self, *purpose: str | int) -> int:
         """Derive the seed of one purpose of this run, in [0, 2**53), which JSON keeps exactly."""
         return derive_seed(self.seed, "demo", *purpose) >> 10
+
+
+MATCHED_SEEDS = 4
+MATCHED_SCENES = 12
+"""Base scenes of every prompt, and of each target's pairs, with which what the choice of pairs can bound
+keeps both yardsticks for every target (docs/measured.md): 1200 pictures, a quarter of the scenes kept."""
+
+
+def matched_sizes(**settings: Any) -> DemoSettings:
+    """Return the sizes of the demonstration and of the example lab; ``settings`` as in DemoSettings."""
+    return DemoSettings(**{"seeds_per_prompt": MATCHED_SEEDS, "scenes_kept": MATCHED_SCENES, **settings})

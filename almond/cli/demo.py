@@ -35,9 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from almond.chain.demo import run_demo
-    from almond.chain.settings import DemoSettings
+    from almond.chain.settings import matched_sizes
 
-    settings = DemoSettings(
+    settings = matched_sizes(
         seed=arguments.seed,
         participants=arguments.participants,
         null=arguments.null,

@@ -2,15 +2,16 @@
 
 The choice maximises the summed difference of target contrasts between the two images of each pair, such that
 what must not differ keeps two yardsticks over the pairs of a target: the mean difference in standard
-deviations of the pool, and the paired d_z. Scenes may be left out. Each target is a programme of its own
-(``almond.stimuli.pairing``); a picture that serves one target already is taken for another only where
-nothing else is left. Judges take no part in the choice: their off-target scores are read afterwards.
+deviations of the pool, and the paired d_z. Both pictures of a pair may have to be of one kind, such as the
+people in them. Scenes may be left out. Each target is a programme of its own (``almond.stimuli.pairing``); a
+picture that serves one target already is taken for another only where nothing else is left. Judges take no
+part in the choice: their off-target scores are read afterwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from almond.exchange.schema import SCORE
 from almond.progress import Progress, Silent
 from almond.stimuli import lowlevel
 from almond.stimuli.pairing.balance import balance_rows, json_rows, standardised
+from almond.stimuli.pairing.contrast import contrast_of, signed_contrast
 from almond.stimuli.pairing.programme import PairProgramme
 from almond.stimuli.pairing.tightening import match_both
 from almond.stimuli.pairing.yardsticks import (
@@ -50,6 +52,8 @@ class MatchedPairs:
     ``reached``: the tolerance with which pairs were found, per target; d_z was widened by the same factor;
     infinite when none of the widened ones could be met.
     ``contrast_shares``: per target, the share of the largest contrast without balance that the selection has.
+    ``alike_shares``: per target, the share of a scene's high and low candidates that could be a pair by their
+    kinds; 1 where these are not told apart.
     """
 
     pairs: pd.DataFrame
@@ -58,6 +62,7 @@ class MatchedPairs:
     reached: dict[str, float]
     contrast_shares: dict[str, float]
     paired: float = PAIRED
+    alike_shares: dict[str, float] = field(default_factory=dict)
 
     @property
     def relaxed(self) -> tuple[str, ...]:
@@ -89,6 +94,7 @@ class MatchedPairs:
             "missed": list(self.missed),
             "reached": {k: (float(v) if np.isfinite(v) else None) for k, v in self.reached.items()},
             "kept": {k: float(v) for k, v in self.contrast_shares.items()},
+            "alike": {k: float(v) for k, v in self.alike_shares.items()},
             "relaxed": list(self.relaxed),
             "pairs": self.pairs.to_dict(orient="records"),
             "balance": json_rows(self.balance),
@@ -112,6 +118,7 @@ def choose_pairs(
     paired: float = PAIRED,
     features: Sequence[str] = lowlevel.NAMES,
     off_target: bool = False,
+    same: Sequence[str] = (),
     scenes: int | None = None,
     contrasts: Mapping[str, Mapping[str, float]] | None = None,
     progress: Progress | None = None,
@@ -121,37 +128,37 @@ def choose_pairs(
     ``pool`` has one row per image: ``stimulus_id``, ``base_scene``, ``intended_target``, ``direction`` (+1,
     -1; rows with 0 are the unguided images and stay out), one ``score_<target>`` column per target, and the
     ``features``: all that is held constant, whatever its kind.
-    Where the pool has a column ``image_sha256``, a pair never shows one picture twice, and a picture that
-    serves one target already is taken for another only where nothing else is left.
+    With a column ``image_sha256`` a pair never shows one picture twice, whatever its name.
 
     :param tolerance: bound of the mean difference, in standard deviations of the pool.
     :param paired: bound of the absolute d_z; infinite for none.
     :param off_target: hold the other targets' scores constant as well. Those by judges
         (``score_<target>_judge``), where the pool has them, are measured but take no part in the choice.
-    :param scenes: base scenes kept per target; None is every one, which then all need both directions.
+    :param same: columns, of words or numbers, in which both pictures of every pair are equal.
+    :param scenes: base scenes kept per target; None: all, and with ``same`` all that have such a pair.
     :param contrasts: coefficients of the scores that a target's images should differ in; by default the
-        target's own score minus the mean of the other intended targets'.
+        target's own score where the others' are held, and else that minus the mean of the others'.
 
-    Where the yardsticks cannot be met both are widened step by step, and what was reached is reported.
+    Yardsticks that cannot be met are widened step by step; what was reached is reported.
     :raises InputError: a missing column or value, a scene without an image of some target and direction.
     """
     yardsticks = Yardsticks(tolerance, paired)
     report = progress or Silent()
-    table = checked_pool(pool, features, every_scene=scenes is None)
+    table = checked_pool(pool, features, same=same, every_scene=scenes is None)
     spread = table.select_dtypes("number").std(ddof=0)
     pairs, balance = [], []
-    reached, contrast_shares = {}, {}
+    reached, contrast_shares, alike_shares = {}, {}, {}
     used: set[str] = set()
     targets = sorted(table["intended_target"].unique())
     for index, target in enumerate(targets):
         report.report(index / len(targets), f"matching {target}")
         names = (*features, *(off_target_columns(target, targets) if off_target else ()))
-        task = matching_task(table, target, names, scenes=scenes, contrasts=contrasts, used=used)
-        chosen, factor = _solve_widening(task.programme, yardsticks)
-        reached[target] = tolerance * factor
+        task = matching_task(table, target, names, same=same, scenes=scenes, contrasts=contrasts, used=used)
+        chosen, reached[target] = _solve_widening(task.programme, yardsticks)
         used |= set(task.programme.pictures[chosen])
-        gain = _gain(task.part, target, targets, contrasts)
+        gain = signed_contrast(task.part, contrast_of(target, targets, contrasts, held=off_target))
         contrast_shares[target] = _contrast_share(task.programme, gain, chosen)
+        alike_shares[target] = task.programme.alike_share
         pairs.append(_pairs(task, gain, chosen))
         balance.append(_measured(task, chosen, spread, yardsticks, off_target=off_target))
     report.report(1.0, "matched")
@@ -162,6 +169,7 @@ def choose_pairs(
         reached=reached,
         contrast_shares=contrast_shares,
         paired=paired,
+        alike_shares=alike_shares,
     )
 
 
@@ -170,12 +178,13 @@ def matching_task(
     target: str,
     names: Sequence[str],
     *,
+    same: Sequence[str] = (),
     scenes: int | None,
     contrasts: Mapping[str, Mapping[str, float]] | None = None,
     used: set[str] | frozenset[str] = frozenset(),
     spread: Floats | None = None,
 ) -> MatchingTask:
-    """Write the programme of a target over a checked pool; ``names`` are held constant.
+    """Write the programme of a target over a checked pool; ``names`` are held constant, ``same`` equal.
 
     :param spread: standard deviation of each of them (F,); None is that of the pool.
     """
@@ -185,20 +194,26 @@ def matching_task(
     reused = np.array([float(name in used) for name in pictures])
     if spread is None:
         spread = table[list(names)].to_numpy(dtype=float).std(axis=0)
+    weights = contrast_of(target, targets, contrasts, held=any(name.startswith(SCORE) for name in names))
     programme = PairProgramme(
         scenes=part["base_scene"].astype(str).to_numpy(),
         pictures=pictures,
         signs=np.sign(part["direction"].to_numpy(dtype=float)),
-        gain=_gain(part, target, targets, contrasts) - REUSED * reused,
+        gain=signed_contrast(part, weights) - REUSED * reused,
         nuisance=standardised(part[list(names)].to_numpy(dtype=float), spread),
-        pairs=part["base_scene"].nunique() if scenes is None else scenes,
+        pairs=scenes or 1,
+        kinds=part[list(same)].astype(str).agg(" ".join, axis=1).to_numpy() if same else None,
     )
+    if scenes is None:
+        programme = replace(programme, pairs=len(programme.scene_names))
     return MatchingTask(target, part, programme, tuple(names))
 
 
-def checked_pool(pool: pd.DataFrame, features: Sequence[str], *, every_scene: bool) -> pd.DataFrame:
+def checked_pool(
+    pool: pd.DataFrame, features: Sequence[str], *, same: Sequence[str] = (), every_scene: bool
+) -> pd.DataFrame:
     """Return the guided rows, in an order that does not depend on that of the pool."""
-    missing = [name for name in (*COLUMNS, *features) if name not in pool.columns]
+    missing = [name for name in (*COLUMNS, *features, *same) if name not in pool.columns]
     if missing:
         raise InputError(
             "stimulus pool", f"has no column {', '.join(missing)}", "the columns of a stimulus table"
@@ -239,27 +254,6 @@ def _check_cells(table: pd.DataFrame) -> None:
                     )
 
 
-def _gain(
-    part: pd.DataFrame,
-    target: str,
-    targets: Sequence[str],
-    contrasts: Mapping[str, Mapping[str, float]] | None,
-) -> Floats:
-    """Return what selecting each image adds: the target contrast, signed by the image's direction."""
-    if contrasts is not None and target in contrasts:
-        weights = dict(contrasts[target])
-    else:
-        others = [name for name in targets if name != target]
-        weights = {target: 1.0, **{name: -1.0 / len(others) for name in others}}
-    total = np.zeros(len(part))
-    for name, weight in weights.items():
-        if SCORE + name not in part.columns:
-            raise InputError("stimulus pool", f"has no column {SCORE}{name}", f"the scores of {name}")
-        total += weight * part[SCORE + name].to_numpy(dtype=float)
-    signed: Floats = total * np.sign(part["direction"].to_numpy(dtype=float))
-    return signed
-
-
 def _pictures(part: pd.DataFrame) -> np.ndarray[Any, Any]:
     """Identify pictures (n,): their digests, or else the names of their stimuli."""
     name = "image_sha256" if "image_sha256" in part.columns else "stimulus_id"
@@ -267,11 +261,11 @@ def _pictures(part: pd.DataFrame) -> np.ndarray[Any, Any]:
 
 
 def _solve_widening(programme: PairProgramme, yardsticks: Yardsticks) -> tuple[Ints, float]:
-    """Return the chosen rows, and the factor by which the yardsticks had to be widened for them."""
+    """Return the chosen rows, and the tolerance that was reached, infinite for none."""
     for factor in RELAXATION:
         attempt = match_both(programme, yardsticks.widened(factor))
         if attempt.chosen is not None:
-            return attempt.chosen, factor
+            return attempt.chosen, yardsticks.tolerance * factor
     chosen = programme.solve(None)
     if chosen is None:
         raise InputError("stimulus pool", "no choice of images could be made", "two pictures for every pair")
@@ -297,9 +291,10 @@ def _measured(
 def _contrast_share(programme: PairProgramme, gain: Floats, chosen: Ints) -> float:
     """Return the contrast of the selection over the best without balance (1 when that is not positive)."""
     sums = []
-    for scene in programme.scene_names:
-        here = programme.scenes == scene
-        sums.append(sum(float(gain[here & (programme.signs == sign)].max()) for sign in (1, -1)))
+    for scene in sorted(set(programme.scenes)):
+        sides = [gain[(programme.scenes == scene) & (programme.signs == sign)] for sign in (1, -1)]
+        if all(len(side) for side in sides):
+            sums.append(sum(float(side.max()) for side in sides))
     best = sum(sorted(sums, reverse=True)[: programme.pairs])
     return float(gain[chosen].sum()) / best if best > 0 else 1.0
 

@@ -50,9 +50,13 @@ OPEN_SLUG = "example"
 ANSWERED_SLUG = "example-answered"
 
 UNSCREENED = "The example is built without anybody who could look; its pictures are simulated scenes."
-UNMATCHED = (
+SMALL_POOL = (
     "The example's pool is kept small so that it is ready in minutes. It shows how a study is made, "
     "and nothing is concluded from it."
+)
+READ_OTHERWISE = (
+    "What the choice of pairs can bound keeps both yardsticks; the page of the set says what judges read "
+    "otherwise. The example shows how a study is made, and nothing is concluded from it."
 )
 
 
@@ -200,11 +204,19 @@ class ExampleLab:
                 n_lists=self.sizes.lists,
                 permutations=self.sizes.permutations,
                 rehearsal=rehearsal,
-                unmatched_reason="" if matched.matched else UNMATCHED,
+                unmatched_reason=self.unmatched_reason(matched),
             )
             study = freeze(study=study, by=self.by)
         if study.state == Study.State.FROZEN:
             open_study(study=study, by=self.by)
+
+    def unmatched_reason(self, matched: MatchedSet) -> str:
+        """Why the study uses a set that misses a yardstick; empty where it misses none."""
+        if matched.matched:
+            return ""
+        reached = [matched.reached.get(name) for name in lab.TARGETS]
+        kept = all(value is not None and value <= matched.tolerance for value in reached)
+        return READ_OTHERWISE if kept else SMALL_POOL
 
     def constructs(self) -> list[Construct]:
         target_of = {name: target for target, name in lab.CONSTRUCT_OF_TARGET.items()}

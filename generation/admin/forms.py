@@ -164,9 +164,10 @@ class MatchedSetForm(RowForm):
         choices=[(name, label) for name, (label, _) in GROUPS.items()],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         required=False,
-        help_text="Within each target, by both yardsticks. None: all, without the scores of the other "
-        "targets where recipes push a target rather than the others. Judges’ scores of the other targets are "
-        "measured but never choose.",
+        help_text="Within each target, by both yardsticks; people are the same in both pictures. None: all, "
+        "without the scores of the other targets where recipes push a target rather than the others, and "
+        "without people where nothing reads them. Judges’ scores of the other targets are measured but never "
+        "choose.",
     )
 
     class Meta:

@@ -18,7 +18,9 @@ from almond.stimuli.lowlevel import NAMES
 from almond.stimuli.matching import MatchedPairs, choose_pairs
 from almond.stimuli.pairing.feasibility import feasibility_curves
 from almond.stimuli.pairing.growing import GrownPool, grow_pool
-from almond.stimuli.pairing.yardsticks import JUDGE, LIKENESS, QUALITY, held_columns
+from almond.stimuli.pairing.readings import missed_by_readers, readers_advice
+from almond.stimuli.pairing.yardsticks import JUDGE, LIKENESS, PEOPLE, QUALITY, held_columns, same_columns
+from almond.stimuli.people import read_people
 from almond.stimuli.quality import flaws, measure_quality
 from encoder.models import Target
 from encoder.runs.features import load_features
@@ -109,6 +111,7 @@ def pairs_of(matched: MatchedSet, pool: pd.DataFrame, progress: Progress) -> Mat
         paired=matched.paired,
         features=held_columns(matched.held),
         off_target="off_target" in matched.held,
+        same=same_columns(matched.held),
         scenes=matched.scenes,
         progress=progress,
     )
@@ -118,13 +121,16 @@ def _checks(matched: MatchedSet, grown: GrownPool, progress: Progress) -> dict[s
     """Test equivalence, try to tell directions by what is held and, where a yardstick is missed, say why."""
     held = held_columns(matched.held)
     curves = []
-    if not grown.pairs.is_matched:
+    missed = grown.pairs.missed
+    by_readers = missed_by_readers(grown.pairs.balance, missed)
+    if set(missed) - set(by_readers):
         curves = list(
             feasibility_curves(
                 grown.pool,
                 yardsticks=matched.yardsticks,
                 features=held,
                 off_target="off_target" in matched.held,
+                same=same_columns(matched.held),
                 scenes=matched.scenes,
                 progress=progress,
             )
@@ -132,13 +138,17 @@ def _checks(matched: MatchedSet, grown: GrownPool, progress: Progress) -> dict[s
     return {
         "ended": grown.ended,
         "pictures": len(grown.pool),
+        "alike": grown.pairs.alike_shares if PEOPLE in matched.held else {},
         "rounds": [row.to_json() for row in grown.rounds],
         "equivalence": [
             row.to_json() for row in balance_tests(grown.pairs.to_json()["balance"], matched.yardsticks)
         ],
         "classifier": _classifier(grown, held, matched.pk),
         "curves": [curve.to_json() for curve in curves],
-        "advice": [curve.advice() for curve in curves],
+        "advice": [
+            *(curve.advice() for curve in curves if curve.target not in by_readers),
+            *readers_advice(grown.pairs.balance, missed),
+        ],
     }
 
 
@@ -161,7 +171,7 @@ def pool_images(matched: MatchedSet) -> list[Stimulus]:
 
 
 def measure_missing(matched: MatchedSet, images: Sequence[Stimulus], progress: Progress) -> None:
-    """Measure quality and flaws of images that lack them, and likeness to the base where the set holds it.
+    """Measure quality and flaws of images that lack them, and people and likeness where the set holds them.
 
     Each is stored at once. :raises InputError: a scene whose unguided image does not exist.
     """
@@ -171,9 +181,21 @@ def measure_missing(matched: MatchedSet, images: Sequence[Stimulus], progress: P
         picture = read_image(row.path, name=str(row))
         row.measures = {**row.measures, **measure_quality(picture), "flaws": list(flaws(picture))}
         services.keep_measures(stimulus=row, measures=row.measures)
+    if PEOPLE in matched.held:
+        _measure_people([row for row in images if PEOPLE not in row.measures])
     if "likeness" in matched.held:
         unlike = [row for row in images if not set(LIKENESS) <= set(row.measures)]
         _measure_likeness(matched, unlike, Part(progress, 0.3, 1.0))
+
+
+def _measure_people(images: Sequence[Stimulus]) -> None:
+    """Read who is in scenes of the simulated world, by the network whose values guided them."""
+    for start in range(0, len(images), BATCH):
+        members = images[start : start + BATCH]
+        words = read_people([read_image(row.path, name=str(row)) for row in members])
+        for row, word in zip(members, words, strict=True):
+            row.measures = {**row.measures, PEOPLE: word}
+            services.keep_measures(stimulus=row, measures=row.measures)
 
 
 def _measure_likeness(matched: MatchedSet, images: Sequence[Stimulus], progress: Progress) -> None:

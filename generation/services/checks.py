@@ -19,7 +19,7 @@ from almond.guidance.recipe import View
 from almond.guidance.rules import RULES
 from almond.guidance.searches import DEFAULT_SEARCH, ON_EMBEDDED_PROMPTS, SEARCHES
 from almond.shapes import read
-from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups
+from almond.stimuli.pairing.yardsticks import PEOPLE, Yardsticks, check_groups
 from almond.world.prompts import parse_prompt
 from encoder.models import Target
 from generation.models import Batch
@@ -168,6 +168,19 @@ def check_yardsticks(*, tolerance: float, paired: float, held: Sequence[str]) ->
     if not math.isfinite(paired):
         raise InputError("paired", f"is {paired}", "a bound of d_z above 0")
     return check_groups(held)
+
+
+def of_the_world(batches: Sequence[Batch]) -> bool:
+    """Tell whether all pictures of batches are scenes of the simulated world, in which people can be read."""
+    return all(batch.generators <= set(GENERATORS.names()) for batch in batches)
+
+
+def check_people(held: Sequence[str], batches: Sequence[Batch]) -> None:
+    """Refuse to hold the people of pictures in which nothing reads them."""
+    if PEOPLE in held and not of_the_world(batches):
+        raise InputError(
+            "held constant: people", "are read in pictures of the embedded generators alone", "other groups"
+        )
 
 
 def check_source(path: Path, what: str) -> Path:

@@ -11,9 +11,9 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
-from almond.stimuli.pairing.yardsticks import PAIRED, TOLERANCE
+from almond.stimuli.pairing.yardsticks import HELD, PAIRED, PEOPLE, TOLERANCE
 from generation.models import Batch, MatchedPair, MatchedSet, Stimulus
-from generation.services.checks import check_matching, check_yardsticks
+from generation.services.checks import check_matching, check_people, check_yardsticks, of_the_world
 from generation.services.row_jobs import start_job
 
 
@@ -43,6 +43,7 @@ def start_matching(
     batch_rows = list(batches)
     role = check_matching(batches=batch_rows, tolerance=tolerance, scored_by=scored_by)
     groups = check_yardsticks(tolerance=tolerance, paired=paired, held=held or usual_groups(batch_rows))
+    check_people(groups, batch_rows)
     matched = MatchedSet.objects.create(
         name=name,
         tolerance=tolerance,
@@ -68,11 +69,12 @@ def usual_groups(batches: Sequence[Batch]) -> tuple[str, ...]:
     """Return what a set is held to unless it says otherwise.
 
     Recipes that push a target rather than the others are meant to move the others' scores, so that these
-    cannot be held; in any other set they are.
+    cannot be held; in any other set they are. People are the same in both pictures where something reads
+    them: in scenes of the simulated world.
     """
     rather = any(batch.objectives & set(MOVES_OTHERS) for batch in batches)
-    held = ("lowlevel", "quality", "likeness")
-    return held if rather else (*held, "off_target")
+    held = tuple(name for name in HELD if not (rather and name == "off_target"))
+    return (*held, PEOPLE) if of_the_world(batches) else held
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from almond.stimuli.pairing.feasibility import (
     times_needed,
 )
 from almond.stimuli.pairing.growing import grow_pool
+from almond.stimuli.pairing.readings import missed_by_readers, readers_advice
 from almond.stimuli.pairing.tightening import paired_dz
 from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups, held_columns
 from tests.almond.test_stimuli_matching import FEATURES, TARGETS, make_pool
@@ -87,6 +88,66 @@ def test_scenes_drop_out_as_brute_force_drops_them() -> None:
         assert chosen["contrast"].sum() == pytest.approx(best, rel=1e-3)
 
 
+def test_both_pictures_of_a_pair_are_of_one_kind_as_brute_force_chooses_them() -> None:
+    """Every choice of two scenes and of pictures of one kind in each; without the rule more is gained."""
+    pool = make_pool(21, scenes=3, each=3)
+    words = np.random.default_rng(3).choice(["nobody", "one", "group"], len(pool))
+    pool["people"] = np.where(pool["direction"] == 0, "one", words)
+    settings = {"tolerance": 0.4, "paired": np.inf, "features": FEATURES, "scenes": 2}
+    found = choose_pairs(pool, same=("people",), **settings)
+    people = pool.set_index("stimulus_id")["people"]
+    assert (people.loc[found.pairs["high"]].to_numpy() == people.loc[found.pairs["low"]].to_numpy()).all()
+    spread = pool.loc[pool["direction"] != 0, list(FEATURES)].std(ddof=0)
+    for target, other in zip(TARGETS, TARGETS[::-1], strict=True):
+        part = pool[(pool["intended_target"] == target) & (pool["direction"] != 0)]
+        alike = [
+            (scene, high, low)
+            for scene, rows in part.groupby("base_scene")
+            for high in rows.index[rows["direction"] > 0]
+            for low in rows.index[rows["direction"] < 0]
+            if rows.loc[high, "people"] == rows.loc[low, "people"]
+        ]
+        assert found.alike_shares[target] == pytest.approx(len(alike) / (3 * 3 * 3))
+        gain = part[f"score_{target}"] - part[f"score_{other}"]
+        best = -np.inf
+        for one, two in itertools.combinations(alike, 2):
+            difference = sum(
+                (part.loc[high, list(FEATURES)] - part.loc[low, list(FEATURES)]).astype(float)
+                for _, high, low in (one, two)
+            )
+            if one[0] != two[0] and (difference / 2 / spread).abs().max() <= found.reached[target]:
+                best = max(best, sum(float(gain[high] - gain[low]) for _, high, low in (one, two)))
+        chosen = found.pairs[found.pairs["intended_target"] == target]
+        assert chosen["contrast"].sum() == pytest.approx(best, rel=1e-3)
+
+
+def test_scenes_without_a_pair_of_one_kind_drop_out_and_a_pool_of_them_is_refused() -> None:
+    pool = make_pool(22, scenes=4)
+    pool["people"] = "one"
+    changed = (pool["base_scene"] == "scene 1") & (pool["direction"] < 0)
+    pool.loc[changed & (pool["intended_target"] == "LB"), "people"] = "group"
+    found = choose_pairs(pool, same=("people",), tolerance=5.0, paired=np.inf, features=FEATURES)
+    scenes = found.pairs.groupby("intended_target")["base_scene"].agg(set)
+    assert "scene 1" not in scenes["LB"]
+    assert (len(scenes["LB"]), len(scenes["CM"])) == (3, 4)
+    pool["people"] = np.where(pool["direction"] > 0, "one", "nobody")
+    with pytest.raises(InputError, match="0 base scenes with a high and a low image of one kind"):
+        choose_pairs(pool, same=("people",), features=FEATURES)
+
+
+def test_scores_that_are_held_are_not_gained_from() -> None:
+    """With the others held the target's own score is what pairs differ in, and as much as by it alone."""
+    pool = make_pool(23, scenes=7, each=4)
+    held = choose_pairs(pool, features=FEATURES, off_target=True, scenes=5)
+    own = {name: {name: 1.0} for name in TARGETS}
+    pd.testing.assert_frame_equal(
+        held.pairs, choose_pairs(pool, features=FEATURES, off_target=True, scenes=5, contrasts=own).pairs
+    )
+    gaps = differences(pool, held.pairs[held.pairs["intended_target"] == "LB"], "score_LB")
+    chosen = held.pairs[held.pairs["intended_target"] == "LB"]
+    np.testing.assert_allclose(chosen["contrast"], gaps)
+
+
 def test_scenes_without_both_directions_are_never_kept_and_too_few_are_an_error() -> None:
     pool = make_pool(13, scenes=4)
     gone = (pool["base_scene"] == "scene 1") & (pool["direction"] < 0)
@@ -115,6 +176,14 @@ def test_judges_are_measured_but_take_no_part_in_the_choice() -> None:
     assert not judged["within"].any()
     assert not held.is_matched
     assert plain.is_matched
+    # Only judges read it otherwise: the advice names what they read, and no larger pool.
+    assert missed_by_readers(held.balance, held.missed) == ("CM", "LB")
+    assert missed_by_readers(plain.balance, plain.missed) == ()
+    lines = readers_advice(held.balance, held.missed)
+    assert [line[:2] for line in lines] == ["CM", "LB"]
+    assert "judges read a difference in LB by" in lines[0]
+    none = held.balance.assign(within=False)
+    assert readers_advice(none, held.missed) == ()
     guided = plain.balance[plain.balance["group"] == "off_target"]
     assert guided["after"].abs().max() <= 0.1 + 1e-6
 

@@ -252,9 +252,13 @@ def test_judges_scores_stand_beside_those_that_choose(batch: Batch) -> None:
     recipe = Batch.objects.get(pk=batch.pk).recipes.get()
     assert recipe.objective == "clamp"
     matched = services.start_matching(name="usual", batches=[batch], by=None)
-    assert matched.held == ["lowlevel", "quality", "likeness", "off_target"]
+    assert matched.held == ["lowlevel", "quality", "likeness", "off_target", "people"]
     Recipe.objects.filter(pk=recipe.pk).update(objective="contrast")
+    assert usual_groups([batch]) == ("lowlevel", "quality", "likeness", "people")
+    Recipe.objects.filter(pk=recipe.pk).update(generator="/a/folder")
     assert usual_groups([batch]) == ("lowlevel", "quality", "likeness")
+    with pytest.raises(InputError, match="embedded generators alone"):
+        services.start_matching(name="x", batches=[batch], held=["people"], by=None)
     with pytest.raises(InputError, match="d_z"):
         services.start_matching(name="x", batches=[batch], paired=0.0, by=None)
     with pytest.raises(InputError, match="'size' is not known"):

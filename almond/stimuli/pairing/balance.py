@@ -14,6 +14,9 @@ from almond.stimuli.pairing.tightening import pair_differences, paired_dz
 from almond.stimuli.pairing.yardsticks import JUDGE, Yardsticks, group_of
 from almond.typing import Floats, Ints
 
+JUDGED = "off_target_judged"
+"""Group of the other targets' scores as held-out judges read them."""
+
 
 def standardised(values: Floats, spread: Floats) -> Floats:
     """Return values (n, F) in units of ``spread`` (F,) around their means; zeros where nothing varies."""
@@ -59,7 +62,7 @@ def balance_rows(
 def off_target_group(column: str) -> str:
     """Return the group of a column; held-out judges' scores are told apart from the guides'."""
     group = group_of(column)
-    return "off_target_judged" if group == "off_target" and column.endswith(JUDGE) else group
+    return JUDGED if group == "off_target" and column.endswith(JUDGE) else group
 
 
 def json_rows(balance: pd.DataFrame) -> list[dict[str, Any]]:

@@ -104,6 +104,7 @@ def feasibility_curves(
     yardsticks: Yardsticks | None = None,
     features: Sequence[str] = lowlevel.NAMES,
     off_target: bool = False,
+    same: Sequence[str] = (),
     scenes: int | None = None,
     shares: Sequence[float] = SHARES,
     seed: int = 1,
@@ -111,12 +112,12 @@ def feasibility_curves(
 ) -> tuple[FeasibilityCurve, ...]:
     """Match parts of a pool and say for each target what binds and what would help.
 
-    Pool, features, ``off_target`` and ``scenes`` as for :func:`almond.stimuli.matching.choose_pairs`. The
-    parts are nested and follow from ``seed``.
+    Pool, features, ``off_target``, ``same`` and ``scenes`` as for
+    :func:`almond.stimuli.matching.choose_pairs`. The parts are nested and follow from ``seed``.
     """
     wanted = yardsticks or Yardsticks()
     report = progress or Silent()
-    table = checked_pool(pool, features, every_scene=scenes is None)
+    table = checked_pool(pool, features, same=same, every_scene=scenes is None)
     names = sorted(table["base_scene"].astype(str).unique())
     rng = generator(seed, "parts of a pool")
     orders = [[names[place] for place in rng.permutation(len(names))] for _ in range(DRAWS)]
@@ -130,10 +131,9 @@ def feasibility_curves(
             report.report((index + number / len(shares)) / len(targets), f"{target}: {size} scenes")
             drawn = [set(order[:size]) for order in orders[: 1 if size == len(names) else DRAWS]]
             kept = max(1, round(share_kept * size))
-            point = _point(table, drawn, target=target, columns=columns, kept=kept, yardsticks=wanted)
-            points.append(point)
-        curve = _curve(table, target=target, columns=columns, scenes=scenes, points=points, yardsticks=wanted)
-        curves.append(curve)
+            held = _Held(target, columns, tuple(same), kept, wanted)
+            points.append(_point(table, drawn, held))
+        curves.append(_curve(table, _Held(target, columns, tuple(same), scenes, wanted), points))
     report.report(1.0, "sizes of the pool compared")
     return tuple(curves)
 
@@ -144,59 +144,48 @@ def _sizes(scenes: int, share_kept: float, shares: Sequence[float]) -> list[int]
     return sorted(size for size in sizes if round(share_kept * size) >= FEWEST or size == scenes)
 
 
-def _point(
-    table: pd.DataFrame,
-    drawn: Sequence[set[str]],
-    *,
-    target: str,
-    columns: Sequence[str],
-    kept: int,
-    yardsticks: Yardsticks,
-) -> CurvePoint:
+@dataclass(frozen=True)
+class _Held:
+    """What a target's pairs are held to, and how many scenes are kept (None: all)."""
+
+    target: str
+    columns: Sequence[str]
+    same: Sequence[str]
+    scenes: int | None
+    yardsticks: Yardsticks
+
+
+def _point(table: pd.DataFrame, drawn: Sequence[set[str]], held: _Held) -> CurvePoint:
     """Take the median over parts of one size, in units of the whole pool's SD."""
-    spread = table[list(columns)].to_numpy(dtype=float).std(axis=0)
+    spread = table[list(held.columns)].to_numpy(dtype=float).std(axis=0)
     parts = [table[table["base_scene"].astype(str).isin(scenes)] for scenes in drawn]
-    factors = [
-        _factor(part, target=target, columns=columns, kept=kept, spread=spread, yardsticks=yardsticks)
-        for part in parts
-    ]
-    pictures = int(np.median([(part["intended_target"] == target).sum() for part in parts]))
+    factors = [_factor(part, held, spread) for part in parts]
+    pictures = int(np.median([(part["intended_target"] == held.target).sum() for part in parts]))
     return CurvePoint(len(drawn[0]), pictures, float(np.median(factors)))
 
 
-def _factor(
-    part: pd.DataFrame,
-    *,
-    target: str,
-    columns: Sequence[str],
-    kept: int,
-    spread: Floats,
-    yardsticks: Yardsticks,
-) -> float:
+def _factor(part: pd.DataFrame, held: _Held, spread: Floats) -> float:
     """Find the smallest of ``FACTORS`` with which a part keeps both yardsticks; infinite for none."""
-    own = part[part["intended_target"] == target]
-    if int((own.groupby("base_scene")["direction"].nunique() > 1).sum()) < kept:
+    own = part[part["intended_target"] == held.target]
+    both = own.groupby(["base_scene", *held.same])["direction"].nunique() > 1
+    if both[both].index.get_level_values("base_scene").nunique() < (held.scenes or 1):
         return math.inf
-    programme = matching_task(part, target, columns, scenes=kept, spread=spread).programme
+    programme = matching_task(
+        part, held.target, held.columns, same=held.same, scenes=held.scenes, spread=spread
+    ).programme
     for factor in FACTORS:
-        if match_both(programme, yardsticks.widened(factor), contrast=False).chosen is not None:
+        if match_both(programme, held.yardsticks.widened(factor), contrast=False).chosen is not None:
             return factor
     return math.inf
 
 
-def _curve(
-    table: pd.DataFrame,
-    *,
-    target: str,
-    columns: Sequence[str],
-    scenes: int | None,
-    points: Sequence[CurvePoint],
-    yardsticks: Yardsticks,
-) -> FeasibilityCurve:
-    programme = matching_task(table, target, columns, scenes=scenes).programme
-    binding = binding_constraints(programme, target=target, names=columns, yardsticks=yardsticks)
+def _curve(table: pd.DataFrame, held: _Held, points: Sequence[CurvePoint]) -> FeasibilityCurve:
+    task = matching_task(table, held.target, held.columns, same=held.same, scenes=held.scenes)
+    binding = binding_constraints(
+        task.programme, target=held.target, names=held.columns, yardsticks=held.yardsticks
+    )
     times = 1.0 if points[-1].factor <= 1.0 else times_needed(points)
-    return FeasibilityCurve(target, tuple(points), binding, times)
+    return FeasibilityCurve(held.target, tuple(points), binding, times)
 
 
 def times_needed(points: Sequence[CurvePoint]) -> float | None:

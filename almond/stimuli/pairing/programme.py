@@ -1,7 +1,8 @@
 """The integer programme of one target's pairs: exact, by HiGHS through ``scipy.optimize.milp``.
 
 Variables: one 0/1 per candidate picture, one 0/1 per base scene (a scene that is kept shows exactly one high
-and one low picture; the number of kept scenes is fixed). Bounds of mean differences are linear.
+and one low picture; the number of kept scenes is fixed). Bounds of mean differences are linear, and so is
+that both pictures of a pair are of one kind.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from scipy.sparse import csr_array, hstack
 from almond.errors import InputError
 from almond.typing import Floats, Ints
 
-GAP = 1e-4
-NODES = 20_000
+GAP = 1e-3
+NODES = 2_000
 """Where the solver stops: relative gap and nodes, not seconds, so that the machine does not matter."""
 
 Names = np.ndarray[Any, Any]
@@ -31,9 +32,10 @@ class PairProgramme:
 
     ``scenes``, ``pictures``: names (n,); one picture may stand in several rows. ``signs``: +1 and -1 (n,).
     ``gain``: what choosing a picture adds (n,). ``nuisance``: (n, F) in standard deviations of the pool.
-    ``pairs``: how many scenes are kept.
+    ``pairs``: how many scenes are kept. ``kinds``: names (n,), such as of the people in a picture; both
+    pictures of a pair are of one; None where anything goes.
 
-    :raises InputError: fewer scenes with pictures of both directions than ``pairs``.
+    :raises InputError: fewer scenes with pictures of both directions, of one kind, than ``pairs``.
     """
 
     scenes: Names
@@ -42,21 +44,41 @@ class PairProgramme:
     gain: Floats
     nuisance: Floats
     pairs: int
+    kinds: Names | None = None
 
     def __post_init__(self) -> None:
         whole = len(self.scene_names)
         if not 1 <= self.pairs <= whole:
+            alike = "" if self.kinds is None else " of one kind"
             raise InputError(
                 "stimulus pool",
-                f"has {whole} base scenes with a high and a low image, {self.pairs} are wanted",
+                f"has {whole} base scenes with a high and a low image{alike}, {self.pairs} are wanted",
                 "at least as many scenes as are kept",
             )
 
     @cached_property
+    def kind_of(self) -> Names:
+        """Name the kind of every picture (n,); one for all where none are told apart."""
+        return np.full(len(self.scenes), "") if self.kinds is None else self.kinds
+
+    @cached_property
     def scene_names(self) -> tuple[str, ...]:
-        """Name the base scenes that have pictures of both directions, sorted."""
-        sides = [set(self.scenes[self.signs == sign]) for sign in (1, -1)]
-        return tuple(sorted(sides[0] & sides[1]))
+        """Name the base scenes that have pictures of both directions and one kind, sorted."""
+        sides = [
+            set(zip(self.scenes[self.signs == sign], self.kind_of[self.signs == sign], strict=True))
+            for sign in (1, -1)
+        ]
+        return tuple(sorted({str(scene) for scene, _ in sides[0] & sides[1]}))
+
+    @cached_property
+    def alike_share(self) -> float:
+        """Share of the high and low pictures of one scene that are of one kind; 1 where none are known."""
+        alike, total = 0, 0
+        for scene in set(self.scenes):
+            kinds = [self.kind_of[(self.scenes == scene) & (self.signs == sign)] for sign in (1, -1)]
+            alike += int((kinds[0][:, None] == kinds[1][None, :]).sum())
+            total += len(kinds[0]) * len(kinds[1])
+        return alike / total if total else 1.0
 
     @cached_property
     def difference(self) -> Floats:
@@ -66,7 +88,8 @@ class PairProgramme:
 
     @cached_property
     def structure(self) -> LinearConstraint:
-        """One high and one low picture of every kept scene, ``pairs`` kept, no picture twice in a pair."""
+        """One high and one low picture of every kept scene, of one kind, ``pairs`` scenes kept, no picture
+        twice in a pair."""
         count, names = len(self.scenes), self.scene_names
         rows: list[Floats] = []
         for place, scene in enumerate(names):
@@ -78,12 +101,23 @@ class PairProgramme:
         low, high = [0.0] * len(rows), [0.0] * len(rows)
         rows.append(np.r_[np.zeros(count), np.ones(len(names))])
         low, high = [*low, float(self.pairs)], [*high, float(self.pairs)]
+        for alike in self._of_one_kind():
+            rows.append(np.r_[np.where(alike, self.signs, 0.0), np.zeros(len(names))])
+            low, high = [*low, 0.0], [*high, 0.0]
         for members in self._same_picture():
             row = np.zeros(count + len(names))
             row[members] = 1.0
             rows.append(row)
             low, high = [*low, 0.0], [*high, 1.0]
         return LinearConstraint(csr_array(np.array(rows)), low, high)
+
+    def _of_one_kind(self) -> Iterator[np.ndarray[Any, np.dtype[np.bool_]]]:
+        """Yield the pictures of a scene and kind (n,): as many high as low ones are chosen of them."""
+        for scene in self.scene_names:
+            here = self.scenes == scene
+            kinds = sorted(set(self.kind_of[here]))
+            for kind in kinds if len(kinds) > 1 else ():
+                yield here & (self.kind_of == kind)
 
     def _same_picture(self) -> Iterator[Ints]:
         """Yield rows of high and low images of a scene that are one picture: at most one is chosen."""
@@ -140,7 +174,7 @@ class PairProgramme:
             ],
             integrality=np.r_[np.ones(count + scenes), np.zeros(features)],
             bounds=Bounds(0.0, np.r_[self._bounds.ub, np.full(features, np.inf)]),
-            options={"mip_rel_gap": 0.05, "node_limit": NODES // 10},
+            options={"mip_rel_gap": 0.05, "node_limit": NODES},
         )
         return None if solution.x is None else np.maximum(solution.x[count + scenes :], 0.0)
 

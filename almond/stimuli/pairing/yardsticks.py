@@ -29,12 +29,17 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "quality": ("quality of the pictures", QUALITY),
     "likeness": ("likeness to the base picture", LIKENESS),
     "off_target": ("scores of the other targets", ()),
+    "people": ("the people in the picture", ()),
 }
 """Group -> its label and columns: what a matched set can be held to. The other targets' scores differ from
-target to target, so that this group has no columns of its own."""
+target to target, so that this group has no columns of its own; people are no quantity, but the same in both
+pictures of every pair."""
 
-HELD = tuple(GROUPS)
-"""The groups held by default: all."""
+PEOPLE = "people"
+"""Column of a pool, and group: the word for who is in the picture, where something can read it."""
+
+HELD = ("lowlevel", "quality", "likeness", "off_target")
+"""The groups of quantities, held by default: all."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,11 @@ def check_groups(groups: Iterable[str]) -> tuple[str, ...]:
 def held_columns(groups: Iterable[str]) -> tuple[str, ...]:
     """List the pool's columns of some groups that are the same for every target."""
     return tuple(column for name in check_groups(groups) for column in GROUPS[name][1])
+
+
+def same_columns(groups: Iterable[str]) -> tuple[str, ...]:
+    """List the pool's columns in which both pictures of every pair are equal."""
+    return tuple(name for name in check_groups(groups) if name == PEOPLE)
 
 
 def off_target_columns(target: str, targets: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
-from almond.chain.settings import DemoSettings
+from almond.chain.settings import matched_sizes
 from almond.errors import AlmondError
 from almond.progress import Console
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         by = User.objects.filter(username=options["by"]).first()
         if by is None:
             raise CommandError(f"There is no user {options['by']!r}: create one with createsuperuser.")
-        sizes = DemoSettings(seed=options["seed"], participants=options["participants"])
+        sizes = matched_sizes(seed=options["seed"], participants=options["participants"])
         try:
             ExampleLab(by, sizes, Console()).build()
         except AlmondError as error:
