@@ -30,6 +30,7 @@ from almond.encoding.config.features import FeatureSpec
 from almond.encoding.config.paths import BASE, ExistingFolder, ResolvedPath, resolved_path
 from almond.errors import InputError
 from almond.generating.expand import UP_AND_DOWN, GuidanceGrid, Planned, recipes_of_scene
+from almond.generating.people import SCENE_READERS, refusal_of_reader, usual_reader
 from almond.guidance.generators import DEFAULT_GENERATOR, GENERATORS, defaults_of, known_generators
 from almond.guidance.methods import Choice, setting_problems
 from almond.guidance.objectives import DEFAULT_OBJECTIVE, OBJECTIVES
@@ -109,6 +110,21 @@ class ReferenceImages(DescribedShape):
             yield "", "give either a folder of images or a number of scenes"
 
 
+class RankingSection(DescribedShape):
+    """Which guided images are laid out, the best first."""
+
+    keep: Annotated[Whole, Field(ge=1, le=1000)] = 24
+    """images of every target"""
+    per_scene: Annotated[Whole, Field(ge=1)] = 1
+    """of one prompt and seed, at the most, so that the list is not one scene"""
+    towards: Literal[1, -1] = 1
+    """1 ranks the highest scores first, -1 the lowest"""
+    flawed: Flag = False
+    """keep images that are blank, clipped, speckled or blocky; otherwise they are named among the rejected"""
+    keep_people: Flag = False
+    """reject images that show other people than the unguided image of their scene"""
+
+
 Strength = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Sources = tuple[Annotated[TargetSource, BeforeValidator(target_named)], ...]
@@ -162,6 +178,10 @@ class GenerationConfig(DescribedShape):
     scene: {place: room, ...}}`; noise unless given"""
     base: Flag = True
     """also make the unguided image of every scene"""
+    people: Annotated[str, OneOf(SCENE_READERS)] | None = None
+    """reader that says whether guidance kept the people of a scene; `world-judge` reads embedded generators"""
+    rank: RankingSection | None = None
+    """also rank the guided images of every target by their score, screened, and lay out the best"""
     output: ResolvedPath = Path("generated")
     """folder of images, records and the table of scores"""
 
@@ -169,6 +189,7 @@ class GenerationConfig(DescribedShape):
         """Refuse what cannot be made together: unknown words, targets without a source, doubled entries."""
         yield from self._wrong_prompts()
         yield from self._wrong_sources()
+        yield from self._wrong_ranking()
         if self.start is not None and (problem := refusal_of_start(self.start, self.generator)):
             yield "start", problem
         for name in ("seeds", "rules", "objectives", "strengths", "directions"):
@@ -181,8 +202,20 @@ class GenerationConfig(DescribedShape):
         choices += [(OBJECTIVES, kind) for kind in self.objectives]
         for name, problem in setting_problems(self.settings, choices):
             yield f"settings.{name}", problem
+        if self.people is not None and (problem := refusal_of_reader(self.people, self.generator)):
+            yield "people", problem
         if self.window is not None and not self.window[0] < self.window[1]:
             yield "window", f"is {list(self.window)}; give two values of alpha-bar, 0 <= low < high <= 1"
+
+    def _wrong_ranking(self) -> Iterator[tuple[str, str]]:
+        if self.rank is None:
+            return
+        if self.rank.towards not in self.directions:
+            yield "rank.towards", f"is {self.rank.towards}, which is none of the directions"
+        if self.rank.keep_people and not self.base:
+            yield "rank.keep_people", "compares with the unguided images; leave `base` on"
+        if self.rank.keep_people and self.people_reader is None:
+            yield "rank.keep_people", "needs a reader of pictures; name one in `people`"
 
     def _wrong_prompts(self) -> Iterator[tuple[str, str]]:
         if self.generator in GENERATORS.names():
@@ -218,6 +251,11 @@ class GenerationConfig(DescribedShape):
             settings=self.settings,
             base=self.base,
         )
+
+    @property
+    def people_reader(self) -> str | None:
+        """Return who reads the people in pictures: the one that is named, or that of an embedded generator."""
+        return self.people or usual_reader(self.generator)
 
     def ignored_words(self) -> dict[str, tuple[str, ...]]:
         """Map prompts to the words in them that an embedded generator does not know; none for a pipeline."""
