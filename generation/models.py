@@ -18,6 +18,7 @@ from almond.guidance.rules import DEFAULT_RULE, RULES
 from encoder.models import DIGEST_LENGTH, Target
 from generation.diagnoses import Diagnosis
 from generation.matched_sets import MatchedPair, MatchedSet, PhotographComparison, Screening, score_difference
+from generation.trajectories import TrajectorySet
 
 __all__ = [
     "Batch",
@@ -30,6 +31,7 @@ __all__ = [
     "Screening",
     "Stimulus",
     "StimulusQuerySet",
+    "TrajectorySet",
     "base_scene_name",
     "rule_choices",
     "score_difference",

@@ -179,7 +179,8 @@ class GenerationConfig(DescribedShape):
     base: Flag = True
     """also make the unguided image of every scene"""
     people: Annotated[str, OneOf(SCENE_READERS)] | None = None
-    """reader that says whether guidance kept the people of a scene; `world-judge` reads embedded generators"""
+    """reader that says whether guidance kept the people of a scene; unless given, `world-judge` for embedded
+    generators and nobody for others"""
     rank: RankingSection | None = None
     """also rank the guided images of every target by their score, screened, and lay out the best"""
     output: ResolvedPath = Path("generated")
@@ -254,7 +255,7 @@ class GenerationConfig(DescribedShape):
 
     @property
     def people_reader(self) -> str | None:
-        """Return who reads the people in pictures: the one that is named, or that of an embedded generator."""
+        """Return who reads the people in pictures: as named, or that of an embedded generator."""
         return self.people or usual_reader(self.generator)
 
     def ignored_words(self) -> dict[str, tuple[str, ...]]:

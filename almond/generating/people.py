@@ -40,8 +40,8 @@ SCENE_READERS: Registry[Callable[[], SceneReader]] = Registry(
 WORLD_READER = "world-judge"
 
 NOT_CHECKED = (
-    "Whether the people of a scene are kept was not checked: no reader of pictures was named (`people`), and the "
-    "one that comes with Almond reads scenes of the simulated world alone."
+    "Whether the people of a scene are kept was not checked: no reader of pictures was named (`people`), and "
+    "the one that comes with Almond reads scenes of the simulated world alone."
 )
 
 

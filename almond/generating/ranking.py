@@ -160,7 +160,7 @@ def _table(
     kept: Mapping[str, int],
     bases: Mapping[tuple[str, int], ReadImage],
 ) -> pd.DataFrame:
-    """Tabulate every candidate: its rank, why it was rejected, scores, quality, distance to unguided images."""
+    """Tabulate every candidate: rank, reason of rejection, scores, quality, distance to unguided images."""
     unguided = [image.image for image in bases.values()]
     rows: list[dict[str, Any]] = []
     for image, reason in zip(candidates, reasons, strict=True):

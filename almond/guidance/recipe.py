@@ -46,14 +46,14 @@ class TextRelease(Shape):
 class Recipe(Shape):
     """One image: the same recipe gives the same bytes on the same machine.
 
-    ``objective`` maps target names to weights; the image is guided along ``direction`` (+1 up, -1 down, 0 not
-    at all) times the weighted sum of their standardised scores, as ``objective_kind`` has it; ``others`` are
-    the targets that it holds. ``strength`` is unit-free (``strength_unit`` ``text``), or the factor of the
-    scores in the exponent of exp(strength * V) (``law``); ``window`` is in alpha-bar. ``settings`` are
-    numbers of rule, objective and search; ``penalties`` map names to their weight mu. ``start`` is a picture
-    that is noised in part and denoised again, None noise; ``noise`` above 0 is another noise of the same seed,
-    with the layout that an embedded generator draws for the seed. ``target_digests`` and ``generator_digest`` pin
-    what it was made with.
+    ``objective`` maps target names to weights; the image is guided along ``direction`` (+1 up, -1 down, 0
+    not at all) times the weighted sum of their standardised scores, as ``objective_kind`` has it;
+    ``others`` are the targets that it holds. ``strength`` is unit-free (``strength_unit`` ``text``), or
+    the factor of the scores in the exponent of exp(strength * V) (``law``); ``window`` is in alpha-bar.
+    ``settings`` are numbers of rule, objective and search; ``penalties`` map names to their weight mu.
+    ``start`` is a picture that is noised in part and denoised again, None noise; ``noise`` above 0 is
+    another noise of the same seed, with the layout that an embedded generator draws for the seed.
+    ``target_digests`` and ``generator_digest`` pin what it was made with.
     """
 
     prompt: Text

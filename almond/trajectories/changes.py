@@ -1,4 +1,4 @@
-"""What changed from one step of a trajectory to the next, in numbers and, where a reader names it, in words."""
+"""What changed from one step of a trajectory to the next: in numbers, and in words by a reader."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _between(before: TrajectoryStep, after: TrajectoryStep, target: str) -> dict
 
 
 def changed_attributes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Write every attribute that differs as ``object: none → snake``; those of absent people as ``nothing``."""
+    """Write every attribute that differs as ``object: none → snake``; what is not there is ``nothing``."""
     names = [*before, *(name for name in after if name not in before)]
     return [
         f"{name}: {before.get(name, 'nothing')} → {after.get(name, 'nothing')}"

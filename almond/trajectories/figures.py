@@ -49,7 +49,7 @@ def course_figure(trajectory: FoundTrajectory) -> Figure:
                 levels = [step.level for step in trajectory.steps]
                 axes.plot(steps, levels, linestyle=":", color="0.5")
                 axes.set_ylabel(f"score of {trajectory.target}")
-            axes.set_title(reader)
+            axes.set_title(reader, fontsize=8)
             axes.set_xlabel("step")
             axes.set_xticks(steps)
     return figure

@@ -12,12 +12,12 @@ import numpy as np
 from almond import __version__
 from almond.diagnosis.diagnose import guide_of
 from almond.diagnosis.readers import TargetReader
+from almond.generating.drawn import DrawnPictures
 from almond.generating.folder import ImageRecord
 from almond.generating.people import NOT_CHECKED, SCENE_READERS, PeopleShare, SceneReader, same_people
 from almond.guidance.backends.base import Generator
 from almond.guidance.recipe import Recipe
 from almond.progress import Part, Progress
-from almond.trajectories.drawn import TrajectoryPictures
 from almond.trajectories.search import Score, SoughtTrajectory, TrajectoryScene, seek_trajectory
 from almond.trajectories.settings import TrajectorySettings
 from almond.typing import Floats, ImageArray
@@ -113,9 +113,9 @@ class TrajectoryFindings:
         settings, total = self.request.settings, len(self.trajectories)
         drawn = sum(len(row.sought.pool.scores) for row in self.trajectories)
         sentences = [
-            f"{self.reached} of {total} trajectories have {settings.pictures} pictures at equal distance, each "
-            f"within {settings.within:g} of a gap; {drawn / total:.0f} pictures were drawn for one on average, "
-            f"at most {settings.budget}."
+            f"{self.reached} of {total} trajectories have {settings.pictures} pictures at equal distance, "
+            f"each within {settings.within:g} of a gap; {drawn / total:.0f} pictures were drawn for one on "
+            f"average, at most {settings.budget}."
         ]
         if len(self.errors):
             sentences.append(f"The worst level error is {np.median(self.errors):.2f} of a gap (median).")
@@ -141,7 +141,7 @@ def find_trajectories(
     :raises DigestMismatch: the folder's pictures were changed, or made with other weights.
     """
     guide = guide_of(readers)
-    pictures = TrajectoryPictures(keep, generator, guide.scorer)
+    pictures = DrawnPictures(keep, generator, guide.scorer)
     see = SCENE_READERS.load(request.people)() if request.people else None
     made = []
     for number, cell in enumerate(request.cells):
@@ -163,7 +163,7 @@ class _Search:
     def __init__(
         self,
         request: TrajectoryRequest,
-        pictures: TrajectoryPictures,
+        pictures: DrawnPictures,
         readers: Sequence[TargetReader],
         see: SceneReader | None,
         progress: Progress,
@@ -175,7 +175,7 @@ class _Search:
         self.base = ""
 
     def find(self, prompt: str, seed: int, target: str) -> FoundTrajectory:
-        request, generator = self.request, self.pictures.generator
+        request, generator, known = self.request, self.pictures.generator, self.pictures.digests
         common = {
             "prompt": prompt,
             "seed": seed,
@@ -185,9 +185,7 @@ class _Search:
             "rule": request.rule,
             "window": request.window,
             "ramp": request.ramp,
-            "target_digests": {
-                name: self.pictures.digests[name] for name in (target,) if name in self.pictures.digests
-            },
+            "target_digests": {target: known[target]} if target in known else {},
         }
         scene = TrajectoryScene(target, common, request.settings)
         self.base = scene.unguided().digest

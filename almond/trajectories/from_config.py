@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from almond.diagnosis.readers import TargetReader, WorldScorer, reader_of
-from almond.generating.sources import Sources, load_sources
+from almond.diagnosis.readers import named_readers
+from almond.generating.sources import load_sources
 from almond.progress import Progress
-from almond.targets.scorer import Scorer
 from almond.trajectories.configuration import TrajectoryConfig
 from almond.trajectories.find import TrajectoryFindings, TrajectoryRequest, find_trajectories
 
@@ -37,14 +36,3 @@ def trajectories_of_config(config: TrajectoryConfig, progress: Progress) -> Traj
         keep=config.output,
         progress=progress,
     )
-
-
-def named_readers(sources: Sources, *, world_judge: bool) -> list[TargetReader]:
-    """Return the guide, and as judge the named targets or the world's held-out network, if there is one."""
-    names = [target.name for target in sources.guides]
-    readers = [reader_of("guide", "guide", Scorer(sources.space, sources.guides), names)]
-    if world_judge:
-        readers.append(reader_of("the world's held-out network", "judge", WorldScorer(names), names))
-    elif sources.judges:
-        readers.append(reader_of("judge", "judge", Scorer(sources.space, sources.judges), names))
-    return readers

@@ -23,8 +23,8 @@ STRIPS, CHOSEN = "strips", "chosen"
 ENLARGED = 2
 
 LOOK = (
-    "Look at every strip: some pictures in between are fragments, such as a knife's handle, which no detector "
-    "finds. A step is often another object, not more of one."
+    "Look at every strip: some pictures in between are fragments, such as a knife's handle, which no "
+    "detector finds. A step is often another object, not more of one."
 )
 
 
@@ -133,7 +133,7 @@ def trajectory_document(findings: TrajectoryFindings) -> Document:
     return Document(
         title="Trajectories",
         mode="exploratory",
-        mode_text="The guide chose these pictures: only readers that took no part say whether a trend is there.",
+        mode_text="The guide chose these pictures: only a reader that took no part says whether they rise.",
         answers=(headline[0],),
         lead=(
             f"{request.generator}: {', '.join(request.targets)} over {len(request.prompts)} prompts and "

@@ -75,8 +75,8 @@ class TrajectoryScene:
 
 @dataclass(frozen=True, eq=False)
 class ScorePool:
-    """Every picture that was drawn: recipes, the guide's scores (n,), NaN for those that may not be taken, and
-    the level that each aimed at (NaN for pushes by strength)."""
+    """Every picture that was drawn: recipes, the guide's scores (n,), NaN for those that may not be taken,
+    and the level that each aimed at (NaN for pushes by strength)."""
 
     recipes: tuple[Recipe, ...]
     scores: Floats
@@ -127,11 +127,13 @@ class SoughtTrajectory:
                 f"Not reachable: pushes up to {max(settings.strengths):g} move {self.scene.target} by "
                 f"{moved:.2f} SD in this scene, too little for {settings.pictures} levels."
             ]
-        spacing = self.spacing
+        missed = sorted(self.spacing.missed(settings.within))
+        if not missed:
+            return []
+        levels = ", ".join(f"{self.spacing.levels[number]:+.2f}" for number in missed)
         return [
-            f"Not reachable with {drawn} pictures: level {spacing.levels[number]:+.2f} SD. The nearest scores "
-            f"{self.pool.scores[spacing.pictures[number]]:+.2f}, {spacing.errors[number]:.2f} of the gap off."
-            for number in sorted(spacing.missed(settings.within))
+            f"Not reachable with {drawn} pictures: {len(missed)} of {settings.pictures} levels ({levels} SD). "
+            f"The nearest pictures lie up to {self.spacing.worst:.2f} of a gap off."
         ]
 
 

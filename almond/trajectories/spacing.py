@@ -91,8 +91,8 @@ def _distances(ordered: Floats, grids: Floats) -> Floats:
 
 
 def fitted_levels(chosen: Floats) -> Floats | None:
-    """Fit equally spaced levels (k,) to scores (k,) with the smallest largest residual; None where they do not
-    ascend.
+    """Fit equally spaced levels (k,) to scores (k,) with the smallest largest residual; None where they do
+    not ascend.
 
     Chebyshev's line through points: its slope is that between two neighbours of the convex hull, and its
     residuals of both signs are equal (Cheney 1982, *Introduction to Approximation Theory*, ch. 2).

@@ -6,6 +6,7 @@ from generation.admin.image_sets import ImageSetAdmin
 from generation.admin.matched_sets import MatchedSetAdmin
 from generation.admin.recipes import RecipeAdmin
 from generation.admin.stimuli import StimulusAdmin
+from generation.admin.trajectories import TrajectorySetAdmin
 
 __all__ = [
     "BatchAdmin",
@@ -14,4 +15,5 @@ __all__ = [
     "MatchedSetAdmin",
     "RecipeAdmin",
     "StimulusAdmin",
+    "TrajectorySetAdmin",
 ]

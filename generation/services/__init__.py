@@ -5,7 +5,7 @@ from generation.services.comparing import keep_comparison, start_comparison
 from generation.services.diagnoses import finish_diagnosis, resume_diagnosis, start_diagnosis
 from generation.services.files import keep_bytes, keep_upload
 from generation.services.growing import add_round, own_batch, round_size
-from generation.services.image_sets import import_image_set, keep_images, retry_import
+from generation.services.image_sets import import_image_set, keep_images, make_pool, retry_import
 from generation.services.matching import (
     freeze_matched_set,
     keep_measures,
@@ -16,11 +16,13 @@ from generation.services.matching import (
 from generation.services.recipes import create_recipe
 from generation.services.scoring import keep_scores, scoring_job, start_scoring
 from generation.services.screening import screen_images, to_screen
+from generation.services.trajectories import finish_trajectories, resume_trajectories, start_trajectories
 
 __all__ = [
     "add_round",
     "create_recipe",
     "finish_diagnosis",
+    "finish_trajectories",
     "freeze_matched_set",
     "import_image_set",
     "keep_bytes",
@@ -31,10 +33,12 @@ __all__ = [
     "keep_pairs",
     "keep_scores",
     "keep_upload",
+    "make_pool",
     "own_batch",
     "rematch",
     "resume_batch",
     "resume_diagnosis",
+    "resume_trajectories",
     "retry_import",
     "round_size",
     "scoring_job",
@@ -44,5 +48,6 @@ __all__ = [
     "start_diagnosis",
     "start_matching",
     "start_scoring",
+    "start_trajectories",
     "to_screen",
 ]

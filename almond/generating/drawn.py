@@ -1,4 +1,4 @@
-"""The pictures of trajectories in a folder: each is drawn once, stored with its record, and read again."""
+"""Pictures in a folder: each is drawn once, stored with its record, and read again."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ from almond.progress import Progress
 from almond.stimuli.images import png_bytes
 from almond.typing import ImageArray
 
-WHAT = "trajectories"
 
-
-class TrajectoryPictures:
+class DrawnPictures:
     """A folder of pictures with their records, as ``python -m almond generate`` writes them.
 
     It is for one generator and one set of guides; with others it is refused. A picture that is there is not
@@ -44,7 +42,7 @@ class TrajectoryPictures:
             targets=self.digests,
             judges={},
             images=0,
-            recipes=digest_json(WHAT),
+            recipes=digest_json("as they are asked for"),
         )
         begin_folder(folder, self.manifest)
 
