@@ -8,7 +8,8 @@ With ``--json`` one JSON object: ``overhead_decoder``, ``overhead_denoiser``, ``
 of a guided over an unguided image), ``shift_per_second`` (the default rule), ``shift_per_second_braindive``,
 ``shift_per_second_best_of_n``, ``smc_shift`` and ``gradient_shift`` (at matched evaluations),
 ``on_off_ratio`` (objective clamp: the shift over the absolute mean shift of the other targets),
-``own_judge_ratio`` (the guide's own shift over the judge's), and every row with 95 % intervals over scenes.
+``own_judge_ratio`` (the guide's own shift over the judge's), ``trajectory_level_error`` and
+``trajectories_within_quarter`` of ``benchmarks.trajectories``, and every row with 95 % intervals over scenes.
 """
 
 from __future__ import annotations
@@ -181,6 +182,8 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments.add_argument("--scenes", type=int, default=8, help="two or more, each with a prompt of its own")
     options = arguments.parse_args()
+    from benchmarks.trajectories import FOLLOWED, trajectory_figures  # it takes its scenes from here
+
     torch.set_num_threads(1)
     bench = MatchedCost(options.scenes)
     ways = [UNGUIDED, DECODER, THROUGH, CLAMP, DAMPED, bench.braindive(), BEST, BEST_GUIDED, SMC]
@@ -189,7 +192,8 @@ def main() -> None:
         rows[way.name] = bench.row(way)
         if not options.json:
             print(json.dumps(rows[way.name]), flush=True)
-    found = {**figures(rows), "rows": list(rows.values())}
+    trajectories = trajectory_figures(options.scenes)
+    found = {**figures(rows), **{name: trajectories[name] for name in FOLLOWED}, "rows": list(rows.values())}
     print(json.dumps(found, indent=None if options.json else 2))
 
 

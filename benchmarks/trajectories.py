@@ -32,6 +32,9 @@ from almond.world.lab import TARGETS
 from benchmarks.generation import reference_scenes
 from benchmarks.guidance import MatchedCost
 
+FOLLOWED = ("trajectory_level_error", "trajectories_within_quarter")
+"""Figures that are followed from version to version."""
+
 JUDGED = 400
 """Rendered scenes whose spread is the judge's unit."""
 

@@ -48,7 +48,7 @@ def dose_figure(findings: AxesFindings, axis: int) -> Figure:
                 width = 2.5 if number == axis else 1.0
                 panel.plot(signed_strengths, curves[:, number], marker="o", linewidth=width, label=other.name)
             reference_line(panel, 0.0)
-            panel.set_title(name)
+            panel.set_title(name, fontsize=8)
             panel.set_xlabel("signed strength")
         panels[0].set_ylabel("shift (SD)")
         panels[0].legend(fontsize=8)
@@ -64,11 +64,12 @@ def plane_figure(findings: AxesFindings) -> Figure:
         for label in range(int(findings.clusters.labels.max()) + 1):
             rows = findings.clusters.labels == label
             panel.scatter(along[rows, 0], along[rows, 1], s=12, label=f"cluster {label + 1}")
-        reach = 0.9 * float(np.abs(along[:, :2]).max())
         weights = np.stack([axes[0].weights, axes[1].weights])
-        longest = max(float(np.hypot(*weights).max()), 1e-12)
+        reach = (
+            0.8 * (np.abs(along[:, :2]).max(axis=0) / np.maximum(np.abs(weights).max(axis=1), 1e-12)).min()
+        )
         for number, name in enumerate(findings.targets):
-            x, y = reach * weights[:, number] / longest
+            x, y = reach * weights[:, number]
             panel.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "->", "color": "0.4"})
             panel.text(x, y, name)
         panel.set_xlabel(f"{axes[0].name} (SD)")

@@ -182,7 +182,7 @@ def _axis_section(findings: AxesFindings, number: int) -> Section:
             Picture(f"pushes-{number}", "One scene by signed strength."),
             Picture(f"dose-{number}", "Mean shift over scenes; thick this axis, thin the others."),
         ),
-        tables=(Table(header, rows, text=(0, 1, 3)),),
+        tables=(Table(header, rows, text=(0, 1, 3), wrapped=(0, 3)),),
         notes=(
             "Shifts at the largest strength, in SD of unguided scores. Calibrated: the shift of pictures "
             f"that were drawn at the strength where the guide's dose curve of the side reaches "

@@ -132,8 +132,8 @@ class SoughtTrajectory:
             return []
         levels = ", ".join(f"{self.spacing.levels[number]:+.2f}" for number in missed)
         return [
-            f"Not reachable with {drawn} pictures: {len(missed)} of {settings.pictures} levels ({levels} SD). "
-            f"The nearest pictures lie up to {self.spacing.worst:.2f} of a gap off."
+            f"Not reachable with {drawn} pictures: {len(missed)} of {settings.pictures} levels ({levels} SD)."
+            f" The nearest pictures lie up to {self.spacing.worst:.2f} of a gap off."
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -30,6 +31,7 @@ from generation.models import Stimulus, TrajectorySet
 from generation.services.diagnoses import check_judges
 from generation.services.trajectories import check_trajectories
 from lab.append_only import Action, AppendOnlyAdmin, RowForm, actor, errors_shown_on
+from lab.svg import Axes, dot, padded, picture, polyline, ticks
 
 DEFAULT = {name: field.default for name, field in TrajectorySettings.model_fields.items()}
 KEPT_FIELDS = ["name", "targets", "judges", "created_at", "finished_at"]
@@ -192,8 +194,31 @@ def strips_of(row: TrajectorySet) -> list[dict[str, Any]]:
             }
             for step, change in zip(trajectory["steps"], changes, strict=False)
         ]
-        strips.append({**trajectory, "number": number, "steps": steps})
+        drawn = course(steps, trajectory["target"]) if steps else ""
+        strips.append({**trajectory, "number": number, "steps": steps, "course": drawn})
     return strips
+
+
+def course(steps: Sequence[Mapping[str, Any]], target: str) -> SafeString:
+    """Draw every reader's score of the target against the step, the guide's strong; rings are the levels."""
+    readers = {name: [step["read"][name][target] for step in steps] for name in steps[0]["read"]}
+    levels = [step["level"] for step in steps]
+    marks = ticks(*padded([*levels, *(value for values in readers.values() for value in values)]))
+    axes = Axes(width=520, height=220, x_range=(1, len(steps)), y_range=(marks[0], marks[-1]), right=120)
+    parts = [axes.y_grid(marks), axes.x_grid(range(1, len(steps) + 1)), axes.x_title("step")]
+    parts.append(axes.y_title(f"score of {target}"))
+    for name, values in readers.items():
+        guide = name == "guide"
+        points = [(axes.x(place), axes.y(value)) for place, value in enumerate(values, 1)]
+        parts.append(polyline(points, "al-line" if guide else "al-line al-line-faint"))
+        for (x, y), value in zip(points, values, strict=True):
+            parts.append(dot(x, y, 3.2 if guide else 2.2, "al-dot", f"{name}: {value:+.2f}"))
+        label = '<text class="al-tick{}" x="{}" y="{}" dy="0.32em">{}</text>'
+        shift = float(points[-1][0]) + 6
+        parts.append(format_html(label, " al-strong" if guide else "", shift, points[-1][1], name[:20]))
+    for place, level in enumerate(levels, 1):
+        parts.append(dot(axes.x(place), axes.y(level), 5.0, "al-hollow", f"level {level:+.2f}"))
+    return picture(axes, f"score of {target} by reader against the step", parts)
 
 
 def judged_scores(read: dict[str, dict[str, float]], target: str) -> list[tuple[str, float]]:

@@ -79,8 +79,8 @@ POOL = "chosen among images of the lab"
 def make_pool(*, name: str, images: Iterable[Stimulus], by: User | None) -> ImageSet:
     """Make an image set of images that are there: the same bytes with their scores, recipes and themes.
 
-    A study, scoring or matching takes it as it takes imported photographs. Images that share their bytes
-    stand in it once.
+    A study, scoring or matching takes it as it takes imported photographs; in an export its images are such,
+    for one recipe has one row. Images that share their bytes stand in it once.
 
     :raises InputError: no images, or a name that is taken.
     """
@@ -105,8 +105,6 @@ def _pooled(pool: ImageSet, image: Stimulus, number: int) -> Stimulus:
         height=image.height,
         base_scene=image.base_scene,
         stated_theme=image.theme,
-        prompt=image.prompt,
-        seed=image.seed,
         recipe_json=image.recipe_json,
         scores=image.scores,
         score_digests=image.score_digests,

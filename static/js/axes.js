@@ -1,13 +1,15 @@
 // Images on two axes: hover shows the picture, a click opens its history, a line drawn around dots chooses them.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 640, HEIGHT = 480, LEFT = 48, BOTTOM = 36, MARGIN = 14;
+const LEFT = 48, BOTTOM = 36, MARGIN = 14;
 const COLOURS = ["#2d6d6c", "#b4532a", "#5b4b9a", "#8a6d1d", "#a03a63", "#3a6ea5"];
 const UNGUIDED = "#8a8f94";
 const CLICK = 4;
 
 const data = JSON.parse(document.getElementById("axes-points").textContent);
 const plane = document.getElementById("plane");
+const narrow = plane && plane.clientWidth < 480;
+const [WIDTH, HEIGHT] = narrow ? [340, 340] : [640, 480];
 if (plane) start();
 
 function make(name, attributes = {}, text = "") {
@@ -37,6 +39,7 @@ export function inside([x, y], polygon) {
 }
 
 function start() {
+  plane.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   const across = document.getElementById("axis-x"), up = document.getElementById("axis-y");
   const targets = [...new Set(data.points.map((point) => point.target).filter(Boolean))];
   const chosen = new Set();

@@ -214,7 +214,7 @@ def test_a_pool_is_an_image_set_with_the_same_bytes_and_scores(staff_client: Any
 
 
 def test_pages_ask_for_rights(client: Any) -> None:
-    person = User.objects.create_user("reader", password="x", is_staff=True)  # noqa: S106
+    person = User.objects.create_user("reader", password="x", is_staff=True)
     client.force_login(person)
     assert client.get(reverse("axes")).status_code == 403
     assert client.post(reverse("axes_pool")).status_code == 403
