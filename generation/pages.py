@@ -93,7 +93,7 @@ def chosen_numbers(request: HttpRequest, name: str) -> list[int]:
 def images_of(batches: Sequence[int], sets: Sequence[int]) -> StimulusQuerySet:
     """Select the images of batches and sets; those of all batches where neither is named."""
     scored = Stimulus.objects.exclude(scores={}).annotate(guided=F("recipe_json__direction"))
-    rows: StimulusQuerySet = scored.order_by("pk")  # type: ignore[assignment]
+    rows: StimulusQuerySet = scored.order_by("pk")
     if not batches and not sets:
         return rows.filter(image_set=None)
     return rows.filter(Q(batches__in=batches) | Q(image_set__in=sets)).distinct()

@@ -19,7 +19,7 @@ from almond.generating.folder import (
     write_record,
     write_scores,
 )
-from almond.generating.ranking import people_sentence, rank_images, read_images
+from almond.generating.ranking import people_sentence, rank_images, read_finished
 from almond.generating.sources import Sources, load_sources
 from almond.guidance.sampler import Generated, generate
 from almond.progress import Progress
@@ -104,7 +104,7 @@ def looked_through(
         return []
     if not whole:
         return ["People are read and images ranked once every shard is there."]
-    images = read_images(config, names, manifest)
+    images = read_finished(config, names, manifest)
     remarks = [people_sentence(config, images)]
     if config.rank is None:
         return remarks

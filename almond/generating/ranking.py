@@ -56,7 +56,7 @@ class RankedTarget:
     rejected: Mapping[str, int]
 
 
-def read_images(config: GenerationConfig, names: Sequence[str], manifest: Manifest) -> list[ReadImage]:
+def read_finished(config: GenerationConfig, names: Sequence[str], manifest: Manifest) -> list[ReadImage]:
     """Read finished images by their recipe digests; the people in them too, if a reader is there."""
     records = [read_record(config.output, name, manifest) for name in names]
     images = [read_image(png, name=record.name) for record, png in records]

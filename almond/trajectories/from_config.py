@@ -7,6 +7,7 @@ from almond.generating.sources import load_sources
 from almond.progress import Progress
 from almond.trajectories.configuration import TrajectoryConfig
 from almond.trajectories.find import TrajectoryFindings, TrajectoryRequest, find_trajectories
+from almond.trajectories.settings import calibrated_settings
 
 
 def trajectories_of_config(config: TrajectoryConfig, progress: Progress) -> TrajectoryFindings:
@@ -26,7 +27,7 @@ def trajectories_of_config(config: TrajectoryConfig, progress: Progress) -> Traj
         ramp=grid.ramp,
         steps=grid.steps,
         rule=grid.rules[0],
-        settings=config.trajectory,
+        settings=calibrated_settings(config.trajectory, config.generator),
         people=config.people_reader,
     )
     return find_trajectories(

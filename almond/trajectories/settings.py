@@ -9,6 +9,7 @@ from pydantic import Field
 
 from almond.described import DescribedShape
 from almond.generating.people import usual_reader
+from almond.guidance.generators import defaults_of
 from almond.guidance.recipe import MAX_STEPS
 from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP
@@ -56,6 +57,24 @@ class TrajectorySettings(DescribedShape):
     def first(self) -> int:
         """Count the pictures that find the range: the unguided one, and every strength both ways."""
         return 1 + 2 * len(self.strengths)
+
+
+def calibrated_settings(settings: TrajectorySettings, generator: str) -> TrajectorySettings:
+    """Fill in what was not given for a generator other than the one that the defaults were measured on.
+
+    Strengths are those that the generator was calibrated for, or those to begin with; other noises are tried
+    only where they keep the layout of the seed.
+    """
+    usual = defaults_of(generator)
+    if usual.one_scene:
+        return settings
+    own = {
+        "strengths": usual.strengths,
+        "level_strength": max(usual.strengths),
+        "noises": 1,
+    }
+    missing = {name: value for name, value in own.items() if name not in settings.model_fields_set}
+    return settings.model_copy(update=missing)
 
 
 class TrajectoryPlan(DescribedShape):

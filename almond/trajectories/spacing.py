@@ -87,7 +87,8 @@ def best_spacing(scores: Floats, count: int, *, least: float) -> Spacing:
 def _distances(ordered: Floats, grids: Floats) -> Floats:
     """Compute the distance from every level of the grids (m, k) to the nearest of the ordered scores."""
     right = np.searchsorted(ordered, grids).clip(1, len(ordered) - 1)
-    return np.minimum(np.abs(grids - ordered[right - 1]), np.abs(grids - ordered[right]))
+    nearest = np.minimum(np.abs(grids - ordered[right - 1]), np.abs(grids - ordered[right]))
+    return np.asarray(nearest, np.float64)
 
 
 def fitted_levels(chosen: Floats) -> Floats | None:

@@ -20,9 +20,9 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from almond.guidance.generators import DEFAULT_GENERATOR, GENERATORS, defaults_of, known_generators
+from almond.guidance.generators import DEFAULT_GENERATOR, defaults_of, known_generators
 from almond.shapes import read
-from almond.trajectories.settings import TrajectoryPlan, TrajectorySettings
+from almond.trajectories.settings import TrajectoryPlan, TrajectorySettings, calibrated_settings
 from encoder.models import Target
 from generation import services
 from generation.admin.diagnosis_form import prompt_lines
@@ -103,7 +103,8 @@ class TrajectoryForm(RowForm):
     def _values(self, data: dict[str, Any]) -> dict[str, Any]:
         """Collect the plan: guidance as the generator was calibrated, other noises where they keep the
         layout."""
-        usual, embedded = defaults_of(data["generator"]), data["generator"] in GENERATORS.names()
+        usual = defaults_of(data["generator"])
+        asked = read(TrajectorySettings, {name: data[name] for name in NUMBERS}, source="trajectory")
         return {
             "generator": data["generator"],
             "prompts": prompt_lines(data["prompts"]),
@@ -111,10 +112,7 @@ class TrajectoryForm(RowForm):
             "window": usual.window,
             "ramp": usual.ramp,
             "steps": usual.steps,
-            "trajectory": {
-                **{name: data[name] for name in NUMBERS},
-                **({} if embedded else {"noises": 1, "strengths": usual.strengths}),
-            },
+            "trajectory": calibrated_settings(asked, data["generator"]).model_dump(),
         }
 
 

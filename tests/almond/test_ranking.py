@@ -16,7 +16,7 @@ from almond.generating import make
 from almond.generating.configuration import GenerationConfig, RankingSection
 from almond.generating.folder import ImageRecord, Manifest, begin_folder, write_record
 from almond.generating.people import NOT_CHECKED, PeopleShare, refusal_of_reader, usual_reader
-from almond.generating.ranking import RANKED, rank_images, read_images, screened
+from almond.generating.ranking import RANKED, rank_images, read_finished, screened
 from almond.generating.world_scenes import read_world_scenes
 from almond.guidance.recipe import Recipe
 from almond.rng import generator
@@ -111,7 +111,7 @@ def test_the_world_reader_sees_the_people_that_were_drawn() -> None:
 def test_images_are_ranked_and_screened(folder: Path, changes: dict[str, Any], order: list[float]) -> None:
     rank = RankingSection(**changes)
     setting = config(folder)
-    images = read_images(setting, names_in(folder), MADE_WITH)
+    images = read_finished(setting, names_in(folder), MADE_WITH)
     (made,) = rank_images(setting, rank, images, MADE_WITH)
     assert made.folder == folder / "made" / RANKED / "LB"
     pictures = sorted(path.name for path in made.folder.glob("[0-9]*.png"))
@@ -127,7 +127,7 @@ def test_images_are_ranked_and_screened(folder: Path, changes: dict[str, Any], o
 
 
 def test_reasons_are_named(folder: Path) -> None:
-    images = read_images(config(folder), names_in(folder), MADE_WITH)
+    images = read_finished(config(folder), names_in(folder), MADE_WITH)
     guided = [image for image in images if image.record.recipe.direction == 1]
     guided.sort(key=lambda image: -image.record.scores["LB"])
     bases = {image.place: image for image in images if not image.record.intended_target}
@@ -175,4 +175,4 @@ def test_a_ranking_in_a_direction_that_is_not_made_is_refused(tmp_path: Path) ->
 
 def test_a_changed_image_is_not_ranked(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        read_images(config(folder), ["0" * 64], MADE_WITH)
+        read_finished(config(folder), ["0" * 64], MADE_WITH)

@@ -20,13 +20,15 @@ from almond.errors import DigestMismatch, InputError
 from almond.generating.configuration import read_generation
 from almond.guidance.recipe import Recipe
 from almond.pictures.reading import read_image
+from almond.progress import Silent
 from almond.rng import generator
 from almond.shapes import ShapeError
 from almond.targets.target import Target, save_target
 from almond.trajectories.changes import changed_attributes
 from almond.trajectories.configuration import TrajectoryConfig
+from almond.trajectories.from_config import trajectories_of_config
 from almond.trajectories.search import TrajectoryScene, next_aims, seek_trajectory
-from almond.trajectories.settings import TrajectorySettings
+from almond.trajectories.settings import TrajectorySettings, calibrated_settings
 from almond.trajectories.spacing import best_spacing, fitted_levels, spacing_at
 
 COMMON = {
@@ -186,6 +188,13 @@ def test_changed_attributes_are_written_in_words() -> None:
     assert changed_attributes(before, before) == []
 
 
+def test_other_generators_start_with_their_own_strengths_and_one_noise() -> None:
+    assert calibrated_settings(TrajectorySettings(), "analytic") == TrajectorySettings()
+    other = calibrated_settings(TrajectorySettings(noises=3), "/models/sdxl")
+    assert (other.strengths, other.level_strength, other.noises) == ((0.5, 1.0), 1.0, 3)
+    assert calibrated_settings(TrajectorySettings(), "small-unet").noises == 1
+
+
 @pytest.fixture(scope="module")
 def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, space = tmp_path_factory.mktemp("trajectory"), open_world()
@@ -256,16 +265,9 @@ def test_a_changed_picture_is_refused(config_file: Path, result: dict[str, Any])
     path.write_bytes(before + b"x")
     try:
         with pytest.raises(DigestMismatch):
-            from_config(config_file)
+            trajectories_of_config(read_generation(config_file, TrajectoryConfig), Silent())
     finally:
         path.write_bytes(before)
-
-
-def from_config(path: Path) -> object:
-    from almond.progress import Silent
-    from almond.trajectories.from_config import trajectories_of_config
-
-    return trajectories_of_config(read_generation(path, TrajectoryConfig), Silent())
 
 
 @pytest.mark.parametrize(
