@@ -22,6 +22,8 @@ import numpy as np
 import torch
 
 from almond.diagnosis.readers import WorldScorer, reader_of
+from almond.generating.people import PEOPLE
+from almond.generating.world_scenes import read_world_scenes
 from almond.guidance.recipe import Recipe
 from almond.guidance.sampler import generate
 from almond.trajectories.find import MONOTONE
@@ -61,11 +63,17 @@ class Trajectories:
             "steps": usual.steps,
         }
         images: dict[str, ImageArray] = {}
+        base: list[str] = []
 
         def score(recipes: Sequence[Recipe]) -> list[float]:
             made = list(generate(recipes, generator=generator, scorer=self.bench.scorer))
             images.update({picture.recipe.digest: picture.image for picture in made})
-            return [picture.scores[target] for picture in made]
+            scores = [picture.scores[target] for picture in made]
+            if not self.settings.keep_people:
+                return scores
+            people = [row[PEOPLE] for row in read_world_scenes([picture.image for picture in made])]
+            base.extend(people[: 1 - len(base)])
+            return [value if who == base[0] else np.nan for value, who in zip(scores, people, strict=True)]
 
         sought = seek_trajectory(TrajectoryScene(target, common, self.settings), score)
         row: dict[str, Any] = {
@@ -109,9 +117,10 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments.add_argument("--scenes", type=int, default=8, help="each with a prompt of its own")
+    arguments.add_argument("--keep-people", action="store_true", help="only pictures with the base's people")
     options = arguments.parse_args()
     torch.set_num_threads(1)
-    figures = trajectory_figures(options.scenes)
+    figures = trajectory_figures(options.scenes, TrajectorySettings(keep_people=options.keep_people))
     if not options.json:
         for row in figures["rows"]:
             print(json.dumps(row))

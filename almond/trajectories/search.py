@@ -51,9 +51,16 @@ class TrajectoryScene:
         """Return the recipe of the picture in the middle."""
         return Recipe(**{name: value for name, value in self.common.items() if name not in GUIDED_FIELDS})
 
-    def pushed(self, strength: float, direction: int) -> Recipe:
+    @property
+    def least_range(self) -> float:
+        """Return the range of scores below which neighbouring levels could not be told apart."""
+        return LEAST_GAP * (self.settings.pictures - 1)
+
+    def pushed(self, strength: float, direction: int, noise: int = 0) -> Recipe:
         """Return the recipe of a push by strength, in the window that the generator was calibrated for."""
-        return Recipe(**self.common, **self._objective("axis"), direction=direction, strength=strength)
+        return Recipe(
+            **self.common, **self._objective("axis"), direction=direction, strength=strength, noise=noise
+        )
 
     def levelled(self, level: float, base: float, noise: int, factor: float) -> Recipe:
         """Return the recipe of a picture guided to ``level``, from another noise if above 0."""
@@ -122,10 +129,11 @@ class SoughtTrajectory:
         """Say in words which levels were not reached, and how far off the nearest picture is."""
         settings, drawn = self.scene.settings, len(self.pool.scores)
         if self.spacing is None:
-            moved = self.pool.range
+            moved, rejected = self.pool.range, int(np.isnan(self.pool.scores).sum())
+            among = f" among the {drawn - rejected} pictures with the people of the scene" if rejected else ""
             return [
                 f"Not reachable: pushes up to {max(settings.strengths):g} move {self.scene.target} by "
-                f"{moved:.2f} SD in this scene, too little for {settings.pictures} levels."
+                f"{moved:.2f} SD in this scene{among}, too little for {settings.pictures} levels."
             ]
         missed = sorted(self.spacing.missed(settings.within))
         if not missed:
@@ -144,12 +152,9 @@ def seek_trajectory(scene: TrajectoryScene, score: Score) -> SoughtTrajectory:
     picture if ``score`` remembers those that are there.
     """
     settings = scene.settings
-    pushes = [scene.pushed(strength, direction) for strength in settings.strengths for direction in (1, -1)]
-    first = [scene.unguided(), *pushes]
-    pool = ScorePool((), np.empty(0), np.empty(0))
-    pool = pool.with_pictures(first, score(first), [np.nan] * len(first))
+    pool = scene_range(scene, score)
     least = settings.span * pool.range
-    if least < LEAST_GAP * (settings.pictures - 1):
+    if least < scene.least_range:
         return SoughtTrajectory(scene, pool, None)
     while True:
         spacing = pool.spaced(settings.pictures, least)
@@ -158,6 +163,23 @@ def seek_trajectory(scene: TrajectoryScene, score: Score) -> SoughtTrajectory:
             return SoughtTrajectory(scene, pool, spacing)
         recipes = [scene.levelled(level, pool.scores[0], noise, factor) for level, noise, factor in aims]
         pool = pool.with_pictures(recipes, score(recipes), [level for level, _, _ in aims])
+
+
+def scene_range(scene: TrajectoryScene, score: Score) -> ScorePool:
+    """Draw the unguided picture and pushes of every strength both ways; from further noises as well, as long
+    as the pictures that may be taken hardly differ in their scores."""
+    settings = scene.settings
+    ways = [(strength, direction) for strength in settings.strengths for direction in (1, -1)]
+    pool = ScorePool((), np.empty(0), np.empty(0))
+    for noise in range(settings.noises):
+        recipes = [scene.pushed(*way, noise) for way in ways]
+        recipes = recipes if noise else [scene.unguided(), *recipes]
+        if noise and len(pool.recipes) + len(recipes) + settings.pictures > settings.budget:
+            break
+        pool = pool.with_pictures(recipes, score(recipes), [np.nan] * len(recipes))
+        if settings.span * pool.range >= scene.least_range:
+            break
+    return pool
 
 
 def next_aims(

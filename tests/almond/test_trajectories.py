@@ -153,10 +153,26 @@ def test_all_ways_are_tried_once_and_then_the_search_ends() -> None:
 
 def test_a_score_that_hardly_moves_has_no_trajectory() -> None:
     drawn = Drawn(lambda recipe: 0.01 * recipe.direction)
-    sought = seek_trajectory(scene(), drawn)
+    sought = seek_trajectory(scene(noises=1), drawn)
     assert sought.spacing is None
     assert len(drawn.recipes) == 7
     assert "move LB by 0.02 SD" in sought.sentences[0]
+
+
+def test_further_noises_are_tried_where_pushes_hardly_move_the_score() -> None:
+    def others_only(recipe: Recipe) -> float:
+        return float("nan") if recipe.guided and not recipe.noise else staircase(recipe)
+
+    drawn = Drawn(others_only)
+    sought = seek_trajectory(scene(), drawn)
+    assert sought.reached
+    assert [recipe.noise for recipe in drawn.recipes[:13]] == [0] * 7 + [1] * 6
+
+    nobody = Drawn(lambda recipe: float("nan") if recipe.guided else 0.0)
+    flat = seek_trajectory(scene(budget=20), nobody)
+    assert flat.spacing is None
+    assert len(nobody.recipes) == 13
+    assert "among the 1 pictures with the people of the scene" in flat.sentences[0]
 
 
 def test_pictures_that_may_not_be_taken_are_not() -> None:
