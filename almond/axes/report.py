@@ -113,7 +113,7 @@ def _side_json(side: SideDose, read: ReadAxes, number: int) -> dict[str, Any]:
 
 def axes_document(findings: AxesFindings) -> Document:
     """Write the report of axes."""
-    config = findings.config
+    config, prompts = findings.config, len(findings.config.prompts)
     known = [axis.share for axis in findings.axes if axis.share is not None]
     return Document(
         title="Axes of score space",
@@ -121,8 +121,9 @@ def axes_document(findings: AxesFindings) -> Document:
         mode_text="Axes come from predictions alone; whether people see them is a question for a study.",
         answers=tuple(findings.headline),
         lead=(
-            f"{config.generator}: {len(findings.unguided)} unguided pictures of {len(config.prompts)} "
-            f"prompts, scored for {', '.join(findings.targets)}; {len(findings.pushes)} pictures pushed."
+            f"{config.generator}: {len(findings.unguided)} unguided pictures of {prompts} prompt"
+            f"{'' if prompts == 1 else 's'}, scored for {', '.join(findings.targets)}; "
+            f"{len(findings.pushes)} pictures pushed."
         ),
         key_numbers=(
             *(

@@ -129,15 +129,15 @@ def _step_json(step: TrajectoryStep) -> dict[str, Any]:
 def trajectory_document(findings: TrajectoryFindings) -> Document:
     """Write the report of trajectories."""
     request, total = findings.request, len(findings.trajectories)
-    headline = findings.headline
+    headline, scenes = findings.headline, len(request.prompts) * len(request.seeds)
     return Document(
         title="Trajectories",
         mode="exploratory",
         mode_text="The guide chose these pictures: only a reader that took no part says whether they rise.",
         answers=(headline[0],),
         lead=(
-            f"{request.generator}: {', '.join(request.targets)} over {len(request.prompts)} prompts and "
-            f"{len(request.seeds)} seeds. {' '.join(headline[1:])} {LOOK}"
+            f"{request.generator}: {', '.join(request.targets)} in {scenes} "
+            f"scene{'' if scenes == 1 else 's'}. {' '.join(headline[1:])} {LOOK}"
         ),
         key_numbers=(
             KeyNumber("reached", percent(findings.reached / total), f"{findings.reached} of {total}"),
