@@ -8,7 +8,8 @@ With ``--json`` one JSON object: ``overhead_decoder``, ``overhead_denoiser``, ``
 of a guided over an unguided image), ``shift_per_second`` (the default rule), ``shift_per_second_braindive``,
 ``shift_per_second_best_of_n``, ``smc_shift`` and ``gradient_shift`` (at matched evaluations),
 ``on_off_ratio`` (objective clamp: the shift over the absolute mean shift of the other targets),
-``own_judge_ratio`` (the guide's own shift over the judge's), and every row with 95 % intervals over scenes.
+``own_judge_ratio`` (the guide's own shift over the judge's), ``trajectory_level_error`` and
+``trajectories_within_quarter`` of ``benchmarks.trajectories``, and every row with 95 % intervals over scenes.
 ``batch_speedup``: CPU time of single pictures over that of batches of the one fixed shape, in which every
 picture has the same bytes in another order and company. ``worst_balance_sd``, ``worst_balance_dz`` and
 ``contrast_kept`` are those of ``benchmarks.guidance_matching`` with its usual pool (``--no-matching`` leaves
@@ -239,6 +240,9 @@ def main() -> None:
     )
     arguments.add_argument("--distilled", type=Path, metavar="FOLDER", help="output of almond distil")
     options = arguments.parse_args()
+    from benchmarks.trajectories import FOLLOWED as TRACED  # it takes its scenes from here
+    from benchmarks.trajectories import trajectory_figures
+
     torch.set_num_threads(1)
     joined = {} if options.distilled is None else distilled(options.distilled)
     bench = MatchedCost(options.scenes)
@@ -250,11 +254,12 @@ def main() -> None:
             print(json.dumps(rows[way.name]), flush=True)
     batches = bench.batches()
     matching = {} if options.no_matching else usual_matching()
-    followed = {key: matching[key] for key in FOLLOWED if key in matching}
+    trajectories = trajectory_figures(options.scenes)
     found = {
         **figures(rows),
         "batch_speedup": batches["batch_speedup"],
-        **followed,
+        **{key: matching[key] for key in FOLLOWED if key in matching},
+        **{key: trajectories[key] for key in TRACED},
         **joined,
         "rows": list(rows.values()),
         "batches": batches,

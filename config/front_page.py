@@ -63,6 +63,7 @@ CHAIN = (
     Room("Generation", "burst_mode", "Images are guided along targets, scored by judges, then matched.", (
         Item("Recipes", "receipt_long", "generation.Recipe"),
         Item("Diagnoses", "troubleshoot", "generation.Diagnosis"),
+        Item("Trajectories", "timeline", "generation.TrajectorySet"),
         Item("Batches", "burst_mode", "generation.Batch"),
         Item("Stimuli", "image", "generation.Stimulus"),
         Item("Matched sets", "compare", "generation.MatchedSet"),

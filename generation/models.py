@@ -20,6 +20,7 @@ from encoder.models import DIGEST_LENGTH, Target
 from generation.diagnoses import Diagnosis
 from generation.matched_sets import MatchedPair, MatchedSet, PhotographComparison, Screening, score_difference
 from generation.step_views import StepView
+from generation.trajectories import TrajectorySet
 
 __all__ = [
     "Batch",
@@ -33,6 +34,7 @@ __all__ = [
     "StepView",
     "Stimulus",
     "StimulusQuerySet",
+    "TrajectorySet",
     "base_scene_name",
     "push_label",
     "rule_choices",

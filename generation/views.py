@@ -24,7 +24,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from generation.diagnoses import Diagnosis
-from generation.models import stimulus_path
+from generation.models import TrajectorySet, stimulus_path
 from generation.step_views import StepView
 from lab.reports import PAGE, stored_body, stored_file
 
@@ -145,3 +145,33 @@ def zipped(paths: list[Path], name: str) -> HttpResponse:
     response = HttpResponse(buffer.getvalue(), content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+TRAJECTORY_FILES = {name: kind for name, kind in DIAGNOSIS_FILES.items() if name != "pictures.csv"}
+
+
+def ready_trajectories(request: HttpRequest, pk: int) -> TrajectorySet:
+    if not request.user.has_perm("generation.view_trajectoryset"):
+        raise PermissionDenied
+    return get_object_or_404(TrajectorySet.objects.filter(finished_at__isnull=False), pk=pk)
+
+
+@staff_member_required
+def trajectory_report(request: HttpRequest, pk: int) -> HttpResponse:
+    """The report of trajectories inside the admin."""
+    row = ready_trajectories(request, pk)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Trajectories: {row}",
+        "row": row,
+        "body": stored_body(row.path),
+        "page": reverse("trajectory_report_file", args=[row.pk, PAGE]),
+        "files": list(TRAJECTORY_FILES),
+    }
+    return render(request, "admin/generation/trajectory_report.html", context)
+
+
+@staff_member_required
+def trajectory_report_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
+    """One of its files, by a name from a fixed list."""
+    return stored_file(ready_trajectories(request, pk), name, TRAJECTORY_FILES)

@@ -27,6 +27,7 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "generation.compare": "generation.runs.comparing:compare",
         "generation.import_images": "generation.runs.importing:import_images",
         "generation.score": "generation.runs.scoring:score",
+        "generation.trace": "generation.runs.trajectories:trace",
         "generation.diagnose": "generation.runs.diagnosis:diagnose_setup",
         "generation.view_steps": "generation.runs.steps:view_steps",
         "ratings.simulate": "ratings.runs:simulate",

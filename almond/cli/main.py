@@ -27,6 +27,8 @@ COMMANDS: dict[str, str] = {
     "schema": "print the JSON Schema of a configuration, or the table of a section's keys",
     "generate": "make guided images of a YAML configuration, all or one shard of them",
     "diagnose": "say whether guidance moves what it claims to move, before money is spent",
+    "trajectory": "find pictures of one scene at equal distances of a target's score",
+    "axes": "find the axes of score space, push pictures along each, calibrate both sides",
     "import-images": "join the shards of `generate` in one folder, each image verified",
     "match": "choose pairs of generated images that differ in a target and in nothing trivial",
     "attribute": "show which parts of a picture a target's score comes from, step by step",
@@ -54,7 +56,7 @@ def calm_threads() -> None:
         os.environ.setdefault(name, "1")
 
 
-PICTURES = ("attribute", "diagnose", "distil", "generate", "match", "models")
+PICTURES = ("attribute", "axes", "diagnose", "distil", "generate", "match", "models", "trajectory")
 """Commands in the folder of those about pictures."""
 
 

@@ -17,6 +17,7 @@ import torch
 from almond.encoding.artifacts.artifact import EncoderArtifact
 from almond.encoding.features.space import FeatureSpace
 from almond.errors import InputError
+from almond.generating.sources import Sources
 from almond.guidance.sampler import DifferentiableScorer
 from almond.targets.scorer import Scorer
 from almond.targets.target import region_target
@@ -192,3 +193,14 @@ def split_by_subject(
         reader("the other subjects", "judge", judging),
         tuple(reader(f"sub-{subject}", "subject", [subject]) for subject in subjects),
     )
+
+
+def named_readers(sources: Sources, *, world_judge: bool) -> list[TargetReader]:
+    """Return the guide, and as judge the named targets or the world's held-out network, if there is one."""
+    names = [target.name for target in sources.guides]
+    readers = [reader_of("guide", "guide", Scorer(sources.space, sources.guides), names)]
+    if world_judge:
+        readers.append(reader_of("the world's held-out network", "judge", WorldScorer(names), names))
+    elif sources.judges:
+        readers.append(reader_of("judge", "judge", Scorer(sources.space, sources.judges), names))
+    return readers

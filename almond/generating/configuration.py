@@ -30,6 +30,7 @@ from almond.encoding.config.features import FeatureSpec
 from almond.encoding.config.paths import BASE, ExistingFolder, ResolvedPath, resolved_path
 from almond.errors import InputError
 from almond.generating.expand import UP_AND_DOWN, GuidanceGrid, Planned, recipes_of_scene
+from almond.generating.people import SCENE_READERS, refusal_of_reader, usual_reader
 from almond.generating.photograph import (
     AdapterSource,
     ControlSource,
@@ -119,6 +120,21 @@ class ReferenceImages(DescribedShape):
             yield "", "give either a folder of images or a number of scenes"
 
 
+class RankingSection(DescribedShape):
+    """Which guided images are laid out, the best first."""
+
+    keep: Annotated[Whole, Field(ge=1, le=1000)] = 24
+    """images of every target"""
+    per_scene: Annotated[Whole, Field(ge=1)] = 1
+    """of one prompt and seed, at the most, so that the list is not one scene"""
+    towards: Literal[1, -1] = 1
+    """1 ranks the highest scores first, -1 the lowest"""
+    flawed: Flag = False
+    """keep images that are blank, clipped, speckled or blocky; otherwise they are named among the rejected"""
+    keep_people: Flag = False
+    """reject images that show other people than the unguided image of their scene"""
+
+
 Strength = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 BatchSize = Annotated[Whole, Field(ge=1, le=1024)] | Literal["auto"] | None
@@ -183,6 +199,11 @@ class GenerationConfig(DescribedShape):
     """GiB that `batch: auto` may take; nine tenths of the card unless given, needed without one"""
     base: Flag = True
     """also make the unguided image of every scene"""
+    people: Annotated[str, OneOf(SCENE_READERS)] | None = None
+    """reader that says whether guidance kept the people of a scene; unless given, `world-judge` for embedded
+    generators and nobody for others"""
+    rank: RankingSection | None = None
+    """also rank the guided images of every target by their score, screened, and lay out the best"""
     output: ResolvedPath = Path("generated")
     """folder of images, records and the table of scores"""
 
@@ -195,6 +216,7 @@ class GenerationConfig(DescribedShape):
             yield "batch", f"is given, and that of {self.generator} belongs to its pictures"
         if self.memory is not None and self.batch != "auto":
             yield "memory", "is given, and `batch` is not auto"
+        yield from self._wrong_ranking()
         for name in ("seeds", "rules", "objectives", "strengths", "directions"):
             if again := repeated(getattr(self, name) or ()):
                 yield name, f"names {again[0]} more than once"
@@ -205,8 +227,20 @@ class GenerationConfig(DescribedShape):
         choices += [(OBJECTIVES, kind) for kind in self.objectives]
         for name, problem in setting_problems(self.settings, choices):
             yield f"settings.{name}", problem
+        if self.people is not None and (problem := refusal_of_reader(self.people, self.generator)):
+            yield "people", problem
         if self.window is not None and not self.window[0] < self.window[1]:
             yield "window", f"is {list(self.window)}; give two values of alpha-bar, 0 <= low < high <= 1"
+
+    def _wrong_ranking(self) -> Iterator[tuple[str, str]]:
+        if self.rank is None:
+            return
+        if self.rank.towards not in self.directions:
+            yield "rank.towards", f"is {self.rank.towards}, which is none of the directions"
+        if self.rank.keep_people and not self.base:
+            yield "rank.keep_people", "compares with the unguided images; leave `base` on"
+        if self.rank.keep_people and self.people_reader is None:
+            yield "rank.keep_people", "needs a reader of pictures; name one in `people`"
 
     def _wrong_prompts(self) -> Iterator[tuple[str, str]]:
         if self.generator in GENERATORS.names():
@@ -248,6 +282,10 @@ class GenerationConfig(DescribedShape):
         """Count the images of one prompt and seed."""
         turned = 0 if self.adapter is None else len(self.adapter.turn) * len(self.directions)
         return self.grid.images_of_scene(len(self.targets)) + len(self.targets) * turned
+
+    def people_reader(self) -> str | None:
+        """Return who reads the people in pictures: as named, or that of an embedded generator."""
+        return self.people or usual_reader(self.generator)
 
     def ignored_words(self) -> dict[str, tuple[str, ...]]:
         """Map prompts to the words in them that an embedded generator does not know; none for a pipeline."""

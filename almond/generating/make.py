@@ -21,6 +21,7 @@ from almond.generating.folder import (
     write_record,
     write_scores,
 )
+from almond.generating.ranking import people_sentence, rank_images, read_finished
 from almond.generating.sources import Sources, load_sources
 from almond.guidance.backends.device import read_device
 from almond.guidance.batch_size import budget_of, guided_step, largest_batch, measure_on
@@ -54,13 +55,17 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardReport:
-    """How many images a shard has, how many of them were made now, and how many of all are there."""
+    """How many images a shard has, how many of them were made now, and how many of all are there.
+
+    ``remarks`` say what became of the people in them, and where rankings lie.
+    """
 
     folder: Path
     images: int
     made: int
     there: int
     planned: int
+    remarks: tuple[str, ...] = ()
 
 
 def generate_shard(config: GenerationConfig, shard: Shard, progress: Progress) -> ShardReport:
@@ -92,7 +97,29 @@ def generate_shard(config: GenerationConfig, shard: Shard, progress: Progress) -
     in_order = [image.recipe.digest for image in planned if image.recipe.digest in there]
     write_scores(config.output, in_order, manifest)
     progress.report(1.0, f"{len(in_order)} of {len(planned)} images are there")
-    return ShardReport(config.output, len(mine), len(missing), len(in_order), len(planned))
+    remarks = looked_through(config, in_order, manifest, whole=len(in_order) == len(planned))
+    return ShardReport(config.output, len(mine), len(missing), len(in_order), len(planned), tuple(remarks))
+
+
+def looked_through(
+    config: GenerationConfig, names: Sequence[str], manifest: Manifest, *, whole: bool
+) -> list[str]:
+    """Read the people in finished images and rank them, where a configuration asks for it; once all of them
+    are there."""
+    if config.people is None and config.rank is None:
+        return []
+    if not whole:
+        return ["People are read and images ranked once every shard is there."]
+    images = read_finished(config, names, manifest)
+    remarks = [people_sentence(config, images)]
+    if config.rank is None:
+        return remarks
+    for ranked in rank_images(config, config.rank, images, manifest):
+        lost = ", ".join(f"{count} {reason}" for reason, count in ranked.rejected.items())
+        remarks.append(
+            f"{ranked.target}: the best {ranked.kept} are in {ranked.folder}; rejected: {lost or 'none'}"
+        )
+    return remarks
 
 
 def batch_of(config: GenerationConfig, sources: Sources, planned: Sequence[Planned]) -> int | None:

@@ -17,6 +17,7 @@ from almond.guidance.rules import DEFAULT_RULE, RULES
 from almond.guidance.schedule import LARGEST_RAMP, Schedule, Window
 from almond.guidance.searches import DEFAULT_SEARCH, FROM_PICTURES, SEARCHES
 from almond.guidance.starting import INVERSION, StartPicture
+from almond.rng import derive_seed
 from almond.shapes import DifferentTexts, Number, OneOf, Shape, Text, Whole, read
 
 FORMAT = "almond-recipe/1"
@@ -52,8 +53,9 @@ class Recipe(Shape):
     scores in the exponent of exp(strength * V) (``law``); ``window`` is in alpha-bar. ``settings`` are
     numbers of rule, objective and search; ``penalties`` map names to their weight mu. ``start`` is a picture
     that is noised in part and denoised again, None noise; ``control`` and ``adapter`` are pictures that a
-    ControlNet and an IP-Adapter follow. ``target_digests`` and ``generator_digest`` pin
-    what it was made with.
+    ControlNet and an IP-Adapter follow; ``noise`` above 0 is another noise of the same seed, with the layout
+    that an embedded generator draws for the seed. ``target_digests`` and ``generator_digest`` pin what it
+    was made with.
     """
 
     prompt: Text
@@ -82,6 +84,7 @@ class Recipe(Shape):
     start: StartPicture | None = None
     control: ControlPicture | None = None
     adapter: AdapterPicture | None = None
+    noise: Annotated[Whole, Field(ge=0)] = 0
 
     def contradictions(self) -> Iterable[tuple[str, str]]:
         """Refuse a window that ends before it begins, a direction without a target, and settings that the
@@ -110,6 +113,11 @@ class Recipe(Shape):
         return {
             name: self.settings.get(name, item.default) for name, item in settings_of(self.methods).items()
         }
+
+    @property
+    def noise_seed(self) -> int:
+        """Return the seed of the image's noise: its own, unless it has another noise."""
+        return derive_seed(self.seed, "noise", self.noise) if self.noise else self.seed
 
     @property
     def schedule(self) -> Schedule:
@@ -174,5 +182,5 @@ class Recipe(Shape):
 
 LATER_FIELDS = (
     *("objective_kind", "others", "settings", "penalties", "view", "readers"),
-    *("strength_unit", "text_release", "search", "start", "control", "adapter"),
+    *("strength_unit", "text_release", "search", "start", "control", "adapter", "noise"),
 )

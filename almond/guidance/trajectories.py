@@ -76,7 +76,8 @@ def start_of(generator: Generator, recipes: Sequence[Recipe], candidates: Sequen
     """Encode the recipes' common prompt and picture, and draw the noise of each."""
     prompt, picture = recipes[0].prompt, recipes[0].start
     seeds = [recipe.seed for recipe in recipes]
-    own = [candidate_seed(seed, number) for seed, number in zip(seeds, candidates, strict=True)]
+    pairs = zip(recipes, candidates, strict=True)
+    own = [candidate_seed(recipe.noise_seed, number) for recipe, number in pairs]
     latents = torch.stack([generator.initial_latent(seed) for seed in own])
     noise = [torch.Generator().manual_seed(derive_seed(seed, "sampler noise")) for seed in own]
     if picture is None:

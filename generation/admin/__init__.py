@@ -5,8 +5,8 @@ from generation.admin.diagnoses import DiagnosisAdmin
 from generation.admin.image_sets import ImageSetAdmin
 from generation.admin.matched_sets import MatchedSetAdmin
 from generation.admin.recipes import RecipeAdmin
-from generation.admin.steps import StepViewAdmin
-from generation.admin.stimuli import StimulusAdmin
+from generation.admin.stimuli import StepViewAdmin, StimulusAdmin
+from generation.admin.trajectories import TrajectorySetAdmin
 
 __all__ = [
     "BatchAdmin",
@@ -16,4 +16,5 @@ __all__ = [
     "RecipeAdmin",
     "StepViewAdmin",
     "StimulusAdmin",
+    "TrajectorySetAdmin",
 ]

@@ -24,7 +24,7 @@ from generation.admin.methods import read_around, read_value
 from generation.models import Batch, Recipe
 from generation.services.checks import check_around, check_methods
 from generation.services.diagnoses import saturation_warnings
-from generation.services.expand import grid_of
+from generation.services.recipes import grid_of
 from jobs.models import State
 from lab.typed_values import read_numbers
 

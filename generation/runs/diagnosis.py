@@ -23,6 +23,7 @@ from encoder.models import EncoderVersion, Target
 from encoder.runs.features import load_features
 from encoder.runs.targets import FloatMatrix, reference_features, weigh
 from generation.diagnoses import Diagnosis, diagnosis_root, picture_root
+from generation.models import TrajectorySet
 from generation.services.diagnoses import finish_diagnosis
 from jobs.services.execution import RunningJob
 
@@ -71,7 +72,7 @@ class Readers:
     """The readers of a diagnosis: the guides as they are, judges that are there or are made of left-out
     subjects, and every fitted subject alone."""
 
-    def __init__(self, row: Diagnosis, part: Part) -> None:
+    def __init__(self, row: Diagnosis | TrajectorySet, part: Part) -> None:
         self.row, self.part = row, part
         self.guides = list(row.targets.order_by("pk"))
         self.space: FeatureSpace = load_features(self.guides[0].encoder.feature_space)

@@ -17,7 +17,7 @@ from almond.targets.scorer import Scorer
 from encoder.runs.features import load_scorer
 from generation import services
 from generation.models import Batch, Recipe, Stimulus
-from generation.services.expand import image_recipes
+from generation.services.recipes import image_recipes
 from jobs.services.execution import RunningJob
 
 

@@ -69,3 +69,47 @@ def keep_images(
         current.save(update_fields=["imported_at", "norms"])
         record(verb="keep_images", subject=current, by=by, images=len(made), norms=list(norms))
     return current
+
+
+POOL = "chosen among images of the lab"
+"""What stands as the folder of a set that was not imported."""
+
+
+@transaction.atomic
+def make_pool(*, name: str, images: Iterable[Stimulus], by: User | None) -> ImageSet:
+    """Make an image set of images that are there: the same bytes with their scores, recipes and themes.
+
+    A study, scoring or matching takes it as it takes imported photographs; in an export its images are such,
+    for one recipe has one row. Images that share their bytes stand in it once.
+
+    :raises InputError: no images, or a name that is taken.
+    """
+    different = {image.digest: image for image in images}
+    if not different:
+        raise InputError("images", "none were chosen", "one or more")
+    if not name.strip() or ImageSet.objects.filter(name=name).exists():
+        raise InputError("name", "is empty or taken", "a new name")
+    pool = ImageSet.objects.create(name=name, folder=POOL, imported_at=timezone.now(), theme_column="prompt")
+    rows = [_pooled(pool, image, number) for number, image in enumerate(different.values(), 1)]
+    Stimulus.objects.bulk_create(rows)
+    record(verb="pool", subject=pool, by=by, images=len(rows))
+    return pool
+
+
+def _pooled(pool: ImageSet, image: Stimulus, number: int) -> Stimulus:
+    return Stimulus(
+        digest=image.digest,
+        suffix=image.suffix,
+        name=f"{number:03d} {image}"[:200],
+        width=image.width,
+        height=image.height,
+        base_scene=image.base_scene,
+        stated_theme=image.theme,
+        recipe_json=image.recipe_json,
+        scores=image.scores,
+        score_digests=image.score_digests,
+        lowlevel=image.lowlevel,
+        measures=image.measures,
+        norms=image.norms,
+        image_set=pool,
+    )

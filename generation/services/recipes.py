@@ -1,8 +1,8 @@
-"""Recipes: what to draw, written down once under a digest."""
+"""Recipes: what to draw, written down once under a digest, and the recipes of their single images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -10,9 +10,12 @@ from django.db import transaction
 from accounts.models import User
 from accounts.services import record
 from almond.digest import digest_json
+from almond.generating.expand import UP_AND_DOWN, GuidanceGrid, recipes_of_scene
 from almond.guidance.added.store import defaults_for
 from almond.guidance.generators import DEFAULT_GENERATOR
 from almond.guidance.objectives import DEFAULT_OBJECTIVE
+from almond.guidance.recipe import Recipe as ImageRecipe
+from almond.guidance.recipe import View
 from almond.guidance.rules import DEFAULT_RULE
 from almond.guidance.searches import DEFAULT_SEARCH
 from encoder.models import Target
@@ -97,3 +100,38 @@ def _calibrated(generator: str, search: str, **settings: Any) -> dict[str, Any]:
     filled = {name: getattr(usual, name) if value is None else value for name, value in settings.items()}
     strengths = [float(value) for value in filled["strengths"]]
     return {**filled, "strengths": strengths, "ramp": float(filled["ramp"])}
+
+
+def grid_of(recipe: Recipe) -> GuidanceGrid:
+    """Return how the scenes of a recipe's row are guided."""
+    return GuidanceGrid(
+        steps=recipe.steps,
+        strengths=tuple(recipe.strengths),
+        window=(recipe.window_low, recipe.window_high),
+        ramp=recipe.ramp,
+        directions=UP_AND_DOWN if recipe.both_signs else UP_AND_DOWN[:1],
+        rules=(recipe.rule,),
+        objectives=(recipe.objective,),
+        settings=dict(recipe.settings),
+        coefficients=dict(recipe.coefficients),
+        search=recipe.search,
+        penalties=dict(recipe.penalties),
+        view=View(**recipe.view),
+    )
+
+
+def image_recipes(recipe: Recipe, *, generator_digest: str) -> Iterator[tuple[str, ImageRecipe]]:
+    """Yield (intended target, recipe) of every image; per seed the unguided base first, target ``""``."""
+    digests = {target.name: target.digest for target in recipe.targets.order_by("pk")}
+    grid = grid_of(recipe)
+    for seed in recipe.seeds:
+        for planned in recipes_of_scene(
+            recipe.prompt,
+            seed,
+            grid,
+            generator=recipe.generator,
+            generator_digest=generator_digest,
+            targets=list(digests),
+            target_digests=digests,
+        ):
+            yield planned.target, planned.recipe

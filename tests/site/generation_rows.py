@@ -18,7 +18,7 @@ from encoder.folders import target_root
 from encoder.models import Encoder, Target
 from generation import services
 from generation.models import Batch, Recipe
-from generation.services.expand import image_recipes
+from generation.services.recipes import image_recipes
 from tests.site.encoder_rows import add_target, bare_encoder
 
 GENERATOR_DIGEST = "a" * 64

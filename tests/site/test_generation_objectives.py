@@ -13,7 +13,7 @@ from almond.errors import InputError
 from almond.guidance.recipe import Recipe as ImageRecipe
 from almond.rng import generator as random_generator
 from generation.models import Recipe, Stimulus
-from generation.services.expand import image_recipes
+from generation.services.recipes import image_recipes
 from generation.services.regression import FEWEST_IMAGES, coefficients_of
 from tests.site.generation_rows import GENERATOR_DIGEST, add_recipe, full_batch, guides
 

@@ -13,7 +13,7 @@ from almond.guidance.generators import defaults_of
 from encoder.models import Target
 from generation import services
 from generation.models import Batch, MatchedSet, Recipe, Stimulus
-from generation.services.expand import image_recipes
+from generation.services.recipes import image_recipes
 from jobs.models import Job
 from tests.site.encoder_rows import add_target, bare_encoder, digest
 from tests.site.generation_rows import add_recipe, fill, full_batch, guides, judges, write_photographs

@@ -19,7 +19,7 @@ from generation.admin.forms import RecipeForm
 from generation.admin.methods import penalty_field, setting_field
 from generation.diagnoses import Diagnosis
 from generation.models import Recipe
-from generation.services.expand import image_recipes
+from generation.services.recipes import image_recipes
 from tests.site.generation_rows import GENERATOR_DIGEST, add_recipe, guides
 
 pytestmark = pytest.mark.django_db

@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(printed_json({**plan, **done}))
     elif report is not None:
         print(f"{report.made} images made; {report.there} of {report.planned} are in {report.folder}")
+        for remark in report.remarks:
+            print(remark)
     return 0
 
 

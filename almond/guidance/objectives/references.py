@@ -49,7 +49,7 @@ class References:
 
     def of(self, recipe: Recipe, candidate: int) -> UnguidedTrajectory:
         """Return the unguided trajectory from a candidate's noise."""
-        key = (*recipe.begun, recipe.seed, candidate, recipe.view)
+        key = (*recipe.begun, recipe.seed, recipe.noise, candidate, recipe.view)
         if key not in self._made:
             self._made[key] = self._make(recipe, candidate)
         self._made.move_to_end(key)

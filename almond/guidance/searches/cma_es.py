@@ -95,7 +95,7 @@ class _Subspace:
     def __init__(self, recipe: Recipe, context: SearchContext, dimensions: int) -> None:
         check_unguided(recipe)
         self.recipe, self.context = recipe, context
-        noise = context.generator.initial_latent(recipe.seed)
+        noise = context.generator.initial_latent(recipe.noise_seed)
         if dimensions > noise.numel():
             raise InputError(
                 "recipe.settings.dimensions", f"are {dimensions}", f"at most {noise.numel()}, the latent's"

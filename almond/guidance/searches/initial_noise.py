@@ -44,7 +44,7 @@ def search(recipes: Sequence[Recipe], context: SearchContext) -> list[Generated]
     """
     made = []
     for recipe in recipes:
-        noise = context.generator.initial_latent(recipe.seed)[None]
+        noise = context.generator.initial_latent(recipe.noise_seed)[None]
         length = noise.norm()
 
         def on_sphere(values: torch.Tensor, length: torch.Tensor = length) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Axes of score space: found in unguided pictures, pushed along both ways, each side calibrated."""

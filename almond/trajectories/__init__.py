@@ -1,0 +1,1 @@
+"""Trajectories: pictures of one scene whose scores lie at equal distances."""
