@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -35,6 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
         database["TEST"] = {**database.get("TEST", {}), "NAME": str(Path(HOME.name) / "test.sqlite3")}
 
     allow_flushes()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, except among what the imports have left."""
+    gc.enable()
+    gc.freeze()
 
 
 def allow_flushes() -> None:
