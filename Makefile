@@ -7,10 +7,10 @@ PYTHON ?= python3
 .PHONY: setup run test
 
 setup:
-	@$(PYTHON) scripts/setup.py
+	@$(PYTHON) -m scripts.setup
 
 run: setup
 	@.venv/bin/python scripts/run.py
 
 test: setup
-	@.venv/bin/python scripts/run_tests.py
+	@.venv/bin/python -m scripts.run_tests

@@ -6,46 +6,32 @@ nothing is there on average, while single people and single themes may be far fr
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Codes = NDArray[np.int64]
-FEATURES, FACTORS, TARGETS, CONSTRUCTS = 8, 3, 4, 4
+from benchmarks.referee_worlds import CONSTRUCTS, TARGETS, Array, Codes, ThemedWorld
+
+FEATURES, FACTORS = 8, 3
 
 
 @dataclass(frozen=True)
-class World:
+class World(ThemedWorld):
     """Standard deviations are those of one rating, or in log odds of a choice.
 
     ``person`` and ``theme``: what people and themes make of a target, of aligned choices or of strength.
     ``image``: what an image adds, whatever it was made for. ``through``: what the features do to a rating,
-    or to the share of aligned choices. ``apart``: how far targets differ in features. ``answered``: share of
-    the trials that were answered. ``levels``: strengths to either side of zero.
+    or to the share of aligned choices. ``apart``: how far targets differ in features. ``levels``: strengths
+    to either side of zero.
     """
 
-    people: int = 16
-    themes: int = 8
-    seeds: int = 1
     targets: int = TARGETS
     person: float = 0.5
     theme: float = 0.5
     image: float = 0.5
     through: float = 0.0
     apart: float = 0.7
-    answered: float = 1.0
     levels: int = 2
-    effect: float = 0.0
-
-    @property
-    def scenes(self) -> int:
-        return self.themes * self.seeds
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -68,7 +54,7 @@ class Trials:
 
 def draw_features(world: World, rng: np.random.Generator) -> Array:
     """Draw correlated features (S, C, F): three factors, in which themes and targets differ."""
-    scenes = world.themes * world.seeds
+    scenes = world.scenes
     theme = np.repeat(np.arange(world.themes), world.seeds)
     factors = rng.normal(size=(scenes, world.targets, FACTORS))
     factors += 0.5 * rng.normal(size=(world.themes, world.targets, FACTORS))[theme]
@@ -78,19 +64,18 @@ def draw_features(world: World, rng: np.random.Generator) -> Array:
 
 
 def _answered(world: World, trials: Trials, rng: np.random.Generator) -> Trials:
-    rows = rng.random(len(trials.person)) < world.answered
+    rows = world.answers(len(trials.person), rng)
     cut = {name: value[rows] for name, value in vars(trials).items() if name != "features"}
     return Trials(**cut, features=trials.features)
 
 
 def draw_ratings_beside(world: World, rng: np.random.Generator) -> Trials:
     """Draw ratings of one image per scene and target; ``effect`` is what a target does beyond features."""
-    scenes, shape = world.themes * world.seeds, (world.targets, CONSTRUCTS)
+    scenes, shape = world.scenes, (world.targets, CONSTRUCTS)
     features = draw_features(world, rng)
     within = features - features.mean(axis=1, keepdims=True)
     within /= np.sqrt((within**2).mean(axis=(0, 1)))
-    person, scene, target = (axis.ravel() for axis in np.indices((world.people, scenes, world.targets)))
-    theme = scene // world.seeds
+    person, scene, target, theme = world.crossed(world.targets)
     # The first direction of the features moves ratings, so that a few components hold what they do.
     first = np.linalg.svd(within.reshape(-1, FEATURES), full_matrices=False)[2][0]
     moved = (within @ first)[scene, target]
@@ -111,11 +96,10 @@ def draw_choices_beside(world: World, rng: np.random.Generator) -> Trials:
 
     At no difference one half is aligned, and ``effect`` more.
     """
-    scenes = world.themes * world.seeds
+    scenes = world.scenes
     differences = draw_features(world, rng) + world.apart * rng.normal(size=FEATURES)
     differences /= np.sqrt((differences**2).mean(axis=(0, 1)))
-    person, scene, target = (axis.ravel() for axis in np.indices((world.people, scenes, world.targets)))
-    theme = scene // world.seeds
+    person, scene, target, theme = world.crossed(world.targets)
     first = np.linalg.svd(differences.reshape(-1, FEATURES), full_matrices=False)[2][0]
     moved = (differences @ first)[scene, target]
     moved /= np.sqrt((moved**2).mean())
@@ -134,11 +118,10 @@ def draw_choices_beside(world: World, rng: np.random.Generator) -> Trials:
 
 def draw_trend(world: World, rng: np.random.Generator) -> Trials:
     """Draw ratings of images at strengths from -1 to 1, an unguided one at zero; ``effect`` is the slope."""
-    scenes = world.themes * world.seeds
+    scenes = world.scenes
     strengths = np.linspace(-1.0, 1.0, 2 * world.levels + 1)
-    shape = (world.people, scenes, world.targets, len(strengths))
-    person, scene, target, level = (axis.ravel() for axis in np.indices(shape))
-    theme, strength = scene // world.seeds, strengths[level]
+    person, scene, target, level, theme = world.crossed(world.targets, len(strengths))
+    strength = strengths[level]
     slope = world.effect + world.person * rng.normal(size=(world.people, world.targets))[person, target]
     slope = slope + world.theme * rng.normal(size=(world.themes, world.targets))[theme, target]
     images = world.image * rng.normal(size=(scenes, world.targets, len(strengths)))

@@ -29,7 +29,7 @@ def run_tests(constructs: int, people: int) -> tuple[list[DirectionEffect], floa
     world = PointsWorld(**{**WORLD.to_json(), "people": people})
     studies = [draw_points(world, np.random.default_rng([number, 18])) for number in range(constructs)]
     began = time.process_time()
-    effects = [direction_effect(rated(study), 1.0 - 2.0 * study.condition) for study in studies]
+    effects = [direction_effect(rated(study), np.where(study.condition == 0, 1.0, -1.0)) for study in studies]
     return effects, time.process_time() - began
 
 

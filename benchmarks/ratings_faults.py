@@ -4,39 +4,35 @@ Every person joins (some post the form twice at once), and answers from two wind
 with response ids of its own (the first that is stored wins), out of order, with delays, some posts twice, and
 all of them again at the end. Whatever brings no answer of ours is repeated, as a browser does. A worker lets
 simulated people take part in the same study meanwhile. Server processes, the worker and PostgreSQL are killed
-in turn, spread over the run by how much of it is done.
+in turn, spread over the run by how much of it is done; the last posts wait until the last kill has come.
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
+import math
 import random
 import re
-import signal
-import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
-import psutil
-
-from benchmarks.ratings_servers import ROOT, Lab, ending_with_us, stop
+from benchmarks.ratings_servers import Lab
+from benchmarks.ratings_victims import AGAIN_SECONDS, SEED, Gate, Victims, victims
 from benchmarks.visits import unpacked
 from scripts.services import Server
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 240.0
 JOBS_PATIENCE_SECONDS = 240.0
-AGAIN_SECONDS = 0.2
 WINDOWS = 2
 AT_ONCE = 16
 REORDERED = 4
@@ -46,7 +42,6 @@ KILLING_ENDS = 0.95
 """Of all posts: the last kill comes before them."""
 ROBOTS_PER_JOB = 4
 PIXELS = 64
-SEED = 9
 BEGIN_TOKEN = re.compile(rb'name="begin_token" value="([^"]+)"')
 Taken = TypeVar("Taken")
 
@@ -68,6 +63,7 @@ class Run:
 
     receipts: list[tuple[str, str]] = field(default_factory=list)
     posted: dict[str, Any] = field(default_factory=dict)
+    gate: Gate = field(default_factory=Gate)
     answered: int = 0
     repeats: int = 0
     unanswered: int = 0
@@ -122,6 +118,7 @@ class Browser:
         return self.ask(take, "POST", path, json.dumps(body), "application/json")
 
     def answer(self, path: str, body: dict[str, Any]) -> None:
+        self.run.gate.enter()
         self.run.posted[body["response_id"]] = body["values"]
         reply = self.post(path, body)
         self.run.answered += 1
@@ -186,6 +183,10 @@ def bodies_of(trials: list[dict[str, Any]], number: int, rng: random.Random) -> 
     return [body for _, body in sorted(enumerate(bodies), key=lambda at: at[0] + rng.uniform(0, REORDERED))]
 
 
+def window_rng(seed: int, number: int) -> random.Random:
+    return random.Random(f"{SEED} {seed} {number}")
+
+
 def answer_in_window(
     port: int, visit: str, run: Run, bodies: list[dict[str, Any]], rng: random.Random
 ) -> None:
@@ -211,7 +212,7 @@ def take_part(port: int, slug: str, run: Run, seed: int) -> None:
         return
     windows: list[Callable[[], None]] = []
     for number in range(WINDOWS):
-        own = random.Random(f"{SEED} {seed} {number}")
+        own = window_rng(seed, number)
         bodies = bodies_of(unpacked(state)["trials"], number, own)
         windows.append(partial(answer_in_window, port, visit, run, bodies, own))
     in_parallel(windows)
@@ -219,80 +220,27 @@ def take_part(port: int, slug: str, run: Run, seed: int) -> None:
         browser.post(f"{visit}finish", {})
 
 
-@dataclass
-class Victims:
-    """The processes of a run; each kill is survived by what starts the dead ones again."""
-
-    lab: Lab
-    server: subprocess.Popen[bytes]
-    database: Server | None
-    rng: random.Random
-    worker: subprocess.Popen[bytes] | None = None
-    killed: dict[str, int] = field(default_factory=dict)
-    worker_ends: int = 0
-
-    def kill_next(self) -> None:
-        """Kill a server process, the worker, or PostgreSQL, which then recovers from its log."""
-        kinds = {"server": self.kill_server, "worker": self.kill_worker}
-        if self.database is not None:
-            kinds["postgresql"] = self.crash_database
-        name = list(kinds)[sum(self.killed.values()) % len(kinds)]
-        kinds[name]()
-        self.killed[name] = self.killed.get(name, 0) + 1
-
-    def kill_server(self) -> None:
-        living = [
-            child
-            for child in psutil.Process(self.server.pid).children()
-            if child.status() != psutil.STATUS_ZOMBIE
-        ]
-        while not living:  # the next one has not started yet
-            time.sleep(AGAIN_SECONDS)
-            living = psutil.Process(self.server.pid).children()
-        with contextlib.suppress(psutil.NoSuchProcess):
-            self.rng.choice(living).kill()
-
-    def kill_worker(self) -> None:
-        if self.worker is not None:
-            self.worker.kill()
-            self.worker.wait()
-        self.start_worker()
-
-    def start_dead_worker(self) -> None:
-        """Start the worker again that ended by itself, as one does that finds no database at its start."""
-        if self.worker is not None and self.worker.poll() is not None:
-            self.worker_ends += 1
-            self.start_worker()
-
-    def start_worker(self) -> None:
-        self.worker = subprocess.Popen(
-            [sys.executable, "manage.py", "worker"],
-            cwd=ROOT, env=self.lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, preexec_fn=ending_with_us,  # noqa: PLW1509
-        )  # fmt: skip
-
-    def crash_database(self) -> None:
-        assert self.database is not None
-        self.database.stop(signal.SIGQUIT)
-        self.database.start()
+def posts_of(people: int, trials: int) -> int:
+    """Count the posts of all windows, which depend on the seeds alone."""
+    blank = {"id": "", "images": [], "constructs": []}
+    windows = [(seed, number) for seed in range(people) for number in range(WINDOWS)]
+    return sum(
+        2 * len(bodies_of([blank] * trials, number, window_rng(seed, number))) for seed, number in windows
+    )
 
 
-@contextmanager
-def victims(lab: Lab, database: Server | None) -> Iterator[tuple[int, Victims]]:
-    """The server and the worker until the end of the block; yields the port too."""
-    with ExitStack() as stack:
-        port, process = stack.enter_context(lab.served())
-        processes = Victims(lab, process, database, random.Random(SEED))
-        processes.start_worker()
-        try:
-            yield port, processes
-        finally:
-            if processes.worker is not None:
-                stop(processes.worker)
-
-
-def posts_expected(people: int, trials: int) -> float:
-    return people * trials * WINDOWS * (1 + DOUBLED) * 2
+def kill_in_turn(processes: Victims, run: Run, visits: list[Future[None]], *, kills: int, total: int) -> None:
+    """Kill at so many points of the run, each before the posts that follow it."""
+    under_way = min(AT_ONCE, len(visits)) * WINDOWS
+    for killed in range(kills):
+        due = KILLING_ENDS * total * (killed + processes.rng.random()) / kills
+        # Others are under way when it comes, but not all that there are.
+        run.gate.open_up_to(max(math.ceil(due), min(due + under_way, total - 1)))
+        while run.answered < due and not all(visit.done() for visit in visits):
+            processes.start_dead_worker()
+            time.sleep(0.05)
+        processes.kill_next()
+        sys.stderr.write(f"kill {killed + 1} of {kills}, {run.answered} of {total} posts\n")
 
 
 def fault_run(
@@ -306,20 +254,17 @@ def fault_run(
     study = lab.ask("make", slug="faults", rehearsal=True, people=0, **size)
     jobs = max(1, kills // 3)
     lab.ask("simulate", study=study["study"], jobs=jobs, robots=robots)
-    run, total = Run(), posts_expected(people, trials)
+    run, total = Run(), posts_of(people, trials)
     with victims(lab, database) as (port, processes):
         with ThreadPoolExecutor(AT_ONCE) as pool:
             visits = [pool.submit(take_part, port, study["slug"], run, number) for number in range(people)]
-            killed = 0
+            try:
+                kill_in_turn(processes, run, visits, kills=kills, total=total)
+            finally:
+                run.gate.open_up_to(math.inf)
             while not all(visit.done() for visit in visits):
-                due = KILLING_ENDS * total * (killed + processes.rng.random()) / kills if kills else total
-                while run.answered < due and not all(visit.done() for visit in visits):
-                    processes.start_dead_worker()
-                    time.sleep(0.05)
-                if killed < kills:
-                    processes.kill_next()
-                    killed += 1
-                    sys.stderr.write(f"kill {killed} of {kills}, {run.answered} of {total:.0f} posts\n")
+                processes.start_dead_worker()
+                time.sleep(0.05)
             for visit in visits:
                 visit.result()
         processes.start_dead_worker()

@@ -20,7 +20,7 @@ from typing import Any
 from scripts.services import free_port
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 30.0
 PR_SET_PDEATHSIG = 1
 OTREE_SETTINGS = """

@@ -21,14 +21,14 @@ from dataclasses import dataclass, replace
 
 from benchmarks.covariates_worlds import World
 from benchmarks.referee_points import PointsWorld
-from benchmarks.referee_worlds import Design
+from benchmarks.referee_worlds import Design, ThemedWorld
 
 
 @dataclass(frozen=True)
 class Cell:
     """One design: whether the classic mistakes are run too, and the slow ones among them."""
 
-    design: Design | World | PointsWorld
+    design: Design | ThemedWorld
     mistakes: bool = False
     slow: bool = False
 
@@ -144,7 +144,7 @@ def _photographs() -> Grid:
     return tuple(Cell(design, mistakes=True) for design in designs)
 
 
-def _corners(designs: Iterable[World | PointsWorld], mistakes: tuple[int, ...]) -> Grid:
+def _corners(designs: Iterable[ThemedWorld], mistakes: tuple[int, ...]) -> Grid:
     """Run the classic mistakes beside the designs of these numbers."""
     return tuple(Cell(design, mistakes=number in mistakes) for number, design in enumerate(designs))
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Codes = NDArray[np.int64]
+from benchmarks.referee_worlds import Array, Codes, ThemedWorld
 
 
 @dataclass(frozen=True)
-class PointsWorld:
+class PointsWorld(ThemedWorld):
     """Standard deviations and ``effect`` in log odds of a higher point, on ``points`` points.
 
     ``person_slope`` and ``theme_slope``: what people, or prompts, make of a direction or of a condition.
     ``conditions``: none where images are of two directions, of which ``effect`` is the distance; else how
     many, the first of which is ``effect`` above the mean of the others. ``image``: what an image adds, where
-    a theme has several of a direction (``seeds``). ``answered``: share of the trials that were answered.
+    a theme has several of a direction (``seeds``).
     """
 
     people: int = 20
-    themes: int = 8
-    seeds: int = 1
     person: float = 1.0
     theme: float = 0.8
     person_slope: float = 1.0
@@ -31,22 +27,13 @@ class PointsWorld:
     image: float = 0.3
     points: int = 5
     conditions: int = 0
-    answered: float = 1.0
-    effect: float = 0.0
-
-    @property
-    def scenes(self) -> int:
-        return self.themes * self.seeds
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
 class Points:
     """Ratings (n,) with (n,) person, theme, scene, image and condition of each; two are directions."""
 
-    values: NDArray[np.float64]
+    values: Array
     person: Codes
     theme: Codes
     scene: Codes
@@ -57,8 +44,8 @@ class Points:
 def draw_points(world: PointsWorld, rng: np.random.Generator) -> Points:
     """Draw one study: everybody rates one image of every scene and condition."""
     kinds = world.conditions or 2
-    person, scene, condition = (axis.ravel() for axis in np.indices((world.people, world.scenes, kinds)))
-    theme, image = scene // world.seeds, scene * kinds + condition
+    person, scene, condition, theme = world.crossed(kinds)
+    image = scene * kinds + condition
     # Two directions lie half a slope to either side; more conditions differ by as much from their mean.
     size = np.sqrt(0.5) if kinds == 2 else 1.0
     level = world.person * rng.normal(size=world.people)[person]
@@ -70,5 +57,6 @@ def draw_points(world: PointsWorld, rng: np.random.Generator) -> Points:
     shift = world.effect * ((condition == 0) - 1.0 / kinds)
     cuts = np.linspace(-1.8, 1.8, world.points - 1)
     values = 1.0 + np.digitize(level + shift + rng.logistic(size=len(person)), cuts)
-    rows = rng.random(len(person)) < world.answered
-    return Points(*(column[rows] for column in (values, person, theme, scene, image, condition)))
+    rows = world.answers(len(person), rng)
+    units = [column[rows] for column in (person, theme, scene, image, condition)]
+    return Points(values[rows], *units)

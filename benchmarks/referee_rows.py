@@ -14,7 +14,7 @@ from almond.stats.classification import classify
 from benchmarks.referee_grid import REFERENCE, Cell
 from benchmarks.referee_kinds import KINDS, TESTS
 from benchmarks.referee_tests import ALPHA, Outcome, Sample, Test, rated_profiles
-from benchmarks.referee_worlds import TARGETS, Design, draw_profiles, draw_ratings
+from benchmarks.referee_worlds import TARGETS, Design, ThemedWorld, draw_profiles, draw_ratings
 
 Row = dict[str, Any]
 
@@ -72,7 +72,9 @@ def _outcomes(sample: Sample, test: Test, count: int, truth: float, first: int) 
     ]
 
 
-def _row(test: Test, design: Design, null: Sequence[Outcome], found: dict[float, list[Outcome]]) -> Row:
+def _row(
+    test: Test, design: Design | ThemedWorld, null: Sequence[Outcome], found: dict[float, list[Outcome]]
+) -> Row:
     rejected = sum(p <= ALPHA for p, _ in null)
     held = [inside for outcomes in (null, *found.values()) for _, inside in outcomes if inside is not None]
     return {

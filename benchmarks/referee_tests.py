@@ -30,6 +30,7 @@ from benchmarks.referee_worlds import (
     Design,
     Photographs,
     Ratings,
+    ThemedWorld,
     draw_photographs,
     draw_profiles,
     draw_ratings,
@@ -283,7 +284,7 @@ class RatingSample(SingleSample):
         return outcomes
 
 
-def generator(design: Design, *seed: int) -> np.random.Generator:
+def generator(design: Design | ThemedWorld, *seed: int) -> np.random.Generator:
     """Return random numbers of a design's own, so that no two rows share their luck."""
     return np.random.default_rng([zlib.crc32(canonical_json(design.to_json())), *seed])
 
@@ -316,8 +317,8 @@ class Kind:
 
     effects: tuple[float, float, float]
     null: float
-    draw: Callable[[Design, int, int], Callable[[float], Sample]]
-    truth: Callable[[Design, float], float] = lambda design, effect: effect
+    draw: Callable[[Any, int, int], Callable[[float], Sample]]
+    truth: Callable[[Any, float], float] = lambda design, effect: effect
 
 
 KINDS: dict[str, Kind] = {

@@ -62,6 +62,37 @@ class Design:
 
 
 @dataclass(frozen=True)
+class ThemedWorld:
+    """What worlds of later questions share: everybody meets ``seeds`` scenes of every theme.
+
+    ``answered``: share of the trials that were answered. ``effect``: what is there on average.
+    """
+
+    people: int = 16
+    themes: int = 8
+    seeds: int = 1
+    answered: float = 1.0
+    effect: float = 0.0
+
+    @property
+    def scenes(self) -> int:
+        return self.themes * self.seeds
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def crossed(self, *kinds: int) -> tuple[Codes, ...]:
+        """Return (n,) person and scene of every trial, then what it shows of each of ``kinds``, and last its
+        theme."""
+        axes = tuple(axis.ravel() for axis in np.indices((self.people, self.scenes, *kinds)))
+        return (*axes, axes[1] // self.seeds)
+
+    def answers(self, trials: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Draw which of the trials (n,) were answered."""
+        return rng.random(trials) < self.answered
+
+
+@dataclass(frozen=True)
 class Choices:
     """Forced choices: (n,) person, scene, theme, and whether the image that was pushed up was chosen."""
 

@@ -5,14 +5,18 @@ In tests and with ``ALMOND_DEBUG`` pages take the files as they are written; the
 
 from __future__ import annotations
 
+import gzip
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import brotli
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from whitenoise.compress import Compressor
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 from almond.files.writing import write_atomically
@@ -22,6 +26,25 @@ OWN_SCRIPTS = "js/"
 JSPSYCH = "vendor/jspsych.js"
 
 
+class KeepingCompressor(Compressor):
+    """Leaves files alone that are compressed already: to do it again at every start takes seconds."""
+
+    def compress(self, path: str) -> list[str]:
+        data, made = Path(path).read_bytes(), [f"{path}.br", f"{path}.gz"]
+        if holds(made[0], brotli.decompress, data) and holds(made[1], gzip.decompress, data):
+            return made
+        compressed: list[str] = super().compress(path)
+        return compressed
+
+
+def holds(path: str, decompress: Callable[[bytes], bytes], data: bytes) -> bool:
+    """Tell whether a compressed file is there, whole, and of these bytes."""
+    try:
+        return decompress(Path(path).read_bytes()) == data
+    except (OSError, EOFError, zlib.error, brotli.error):
+        return False
+
+
 class PageFiles(CompressedManifestStaticFilesStorage):
     """Files with the hash of their bytes in the name, which browsers may keep for ever, also compressed.
 
@@ -29,6 +52,9 @@ class PageFiles(CompressedManifestStaticFilesStorage):
     """
 
     copied = 0
+
+    def create_compressor(self, **kwargs: Any) -> Compressor:
+        return KeepingCompressor(**kwargs)
 
     def _save(self, name: str, content: Any) -> str:
         write_atomically(Path(self.path(name)), b"".join(content.chunks()), durable=False)

@@ -99,7 +99,7 @@ def sign(stream: FileIO, text: str) -> None:
 
 def check_pages() -> None:
     """Make sure that what participants' pages load from npm is there."""
-    from vendor_js import broken
+    from scripts.vendor_js import broken
 
     for path in broken():
         raise Failed(f"{path} is missing or empty: participants' pages need it (run `make setup`)")

@@ -1,6 +1,7 @@
-"""``make test``: every check and every test, one after the other, with one summary at the end.
+"""``make test``: every check and every test, with one summary at the end.
 
-All of them run even when one fails; the status is 0 only if none did.
+All of them run even when one fails; the status is 0 only if none did. The checks run one after the other
+beside the tests, which leave a processor idle now and then; what a check says is printed when it has ended.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import services
+from scripts import services
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
@@ -30,6 +32,9 @@ PACKAGES = [
     "ratings",
     "analysis",
     "config",
+    "benchmarks",
+    "training",
+    "scripts",
 ]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal"]
 ON_POSTGRESQL = ["tests/site", "tests/browser/test_answers.py"]
@@ -46,14 +51,37 @@ class Outcome:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Set one thread per process and the default database."""
+    """Set one thread per process and the default database.
+
+    Compiled modules are kept: the tests start more than a hundred processes, each of which would else compile
+    what it imports.
+    """
     quiet = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    left_out = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE"}
+    inherited = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**inherited, **quiet, **more}
 
 
+def run_quietly(name: str, words: list[str]) -> Outcome:
+    """Run one check and print what it said at its end; the last line that says something is kept."""
+    began = time.monotonic()
+    done = subprocess.run(
+        words,
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    print(f"\n── {name}\n{done.stdout}", end="", flush=True)
+    lines = done.stdout.split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return Outcome(name, done.returncode == 0, time.monotonic() - began, last)
+
+
 def run(name: str, words: list[str], **more: str) -> Outcome:
-    """Run one check with its output passed on; the last line that says something is kept."""
+    """Run the tests with their output passed on; the last line that says something is kept."""
     print(f"\n── {name}", flush=True)
     began, last = time.monotonic(), ""
     with subprocess.Popen(
@@ -78,16 +106,15 @@ def check_scripts() -> Outcome:
 def checks() -> list[Callable[[], Outcome]]:
     manage = [sys.executable, "manage.py"]
     steps: list[Callable[[], Outcome]] = [
-        lambda: run("ruff check", [str(BIN / "ruff"), "check", "."]),
-        lambda: run("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
-        lambda: run("import contracts", [str(BIN / "lint-imports"), "--no-logo"]),
-        lambda: run("types", [str(BIN / "mypy"), *PACKAGES, "scripts"]),
-        lambda: run("missing migrations", [*manage, "makemigrations", "--check", "--dry-run"]),
-        lambda: run("manage.py check", [*manage, "check", "--fail-level", "WARNING"]),
+        lambda: run_quietly("ruff check", [str(BIN / "ruff"), "check", "."]),
+        lambda: run_quietly("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
+        lambda: run_quietly("import contracts", [str(BIN / "lint-imports"), "--no-logo"]),
+        lambda: run_quietly("types", [str(BIN / "mypy"), *PACKAGES]),
+        lambda: run_quietly("missing migrations", [*manage, "makemigrations", "--check", "--dry-run"]),
+        lambda: run_quietly("manage.py check", [*manage, "check", "--fail-level", "WARNING"]),
     ]
     if shutil.which("node"):
         steps.append(check_scripts)
-    steps.append(lambda: run("pytest", PYTEST))
     return steps
 
 
@@ -116,9 +143,10 @@ def main() -> int:
     missing = services.install_missing()
     with tempfile.TemporaryDirectory(prefix="almond-checks-") as home:
         os.environ["ALMOND_HOME"] = home  # no check touches the lab's own data
-        outcomes = [check() for check in checks()]
-        if on_postgresql := test_on_postgresql():
-            outcomes.append(on_postgresql)
+        with ThreadPoolExecutor(1) as beside:
+            checked = [beside.submit(check) for check in checks()]
+            tested = [run("pytest", PYTEST), test_on_postgresql()]
+            outcomes = [future.result() for future in checked] + [one for one in tested if one is not None]
     return summarise(outcomes, missing, time.monotonic() - began)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import vendor_js
+from scripts import vendor_js
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.conf import settings
 from hypothesis import settings as hypothesis_settings
 
+from almond.files.writing import locked
+from config.environment import SQLITE
 from tests.environment import HOME
 
 # The same examples in every run, so that a change that passed does not fail later by chance.
@@ -28,10 +34,16 @@ def pytest_configure(config: pytest.Config) -> None:
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     database = settings.DATABASES["default"]
-    if database["ENGINE"] == "django.db.backends.sqlite3":
+    if database["ENGINE"] == SQLITE:
         database["TEST"] = {**database.get("TEST", {}), "NAME": str(Path(HOME.name) / "test.sqlite3")}
 
     allow_flushes()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, except among what the imports have left."""
+    gc.enable()
+    gc.freeze()
 
 
 def allow_flushes() -> None:
@@ -90,17 +102,92 @@ def one_torch_thread() -> None:
         torch.set_num_threads(1)
 
 
+BLANK = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>\n'
+
+
+@contextmanager
+def figures_left_blank() -> Iterator[None]:
+    """Write reports whose figures are made but not drawn, which takes half the time of a report."""
+    with (
+        mock.patch("almond.report.write.svg_of", return_value=BLANK),
+        mock.patch("almond.report.write.png_of", return_value=b""),
+    ):
+        yield
+
+
+@pytest.fixture
+def blank_figures() -> Iterator[None]:
+    """For tests of what a report says; others draw the same figures."""
+    with figures_left_blank():
+        yield
+
+
 @pytest.fixture(scope="session")
-def collected_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the pages' files, as ``collectstatic`` makes it for a server."""
-    home = tmp_path_factory.mktemp("collected")
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
-        cwd=Path(__file__).resolve().parent.parent,
-        env={**os.environ, "ALMOND_HOME": str(home)},
-        check=True,
-    )
-    return home / "staticfiles"
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run of the tests see."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def made_once(folder: Path, *words: str) -> Path:
+    """The lab's folder in which a command of ``manage.py`` has run, by whichever process came first."""
+    with locked(folder.with_suffix(".lock")):
+        if not folder.exists():
+            scratch = folder.with_suffix(".partial")
+            (scratch / "staticfiles").mkdir(parents=True, exist_ok=True)
+            inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+            subprocess.run(
+                [sys.executable, "manage.py", *words, "--verbosity", "0"],
+                cwd=Path(__file__).resolve().parent.parent,
+                env={**inherited, "ALMOND_HOME": str(scratch)},
+                check=True,
+            )
+            scratch.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def schema(shared_folder: Path) -> Path:
+    """An SQLite database in which every migration was applied, and nothing else happened: to be copied."""
+    return made_once(shared_folder / "schema", "migrate") / "db.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def collected_files(shared_folder: Path) -> Path:
+    """The folder of the pages' files, as ``collectstatic`` makes it for a server: to be read or copied."""
+    return made_once(shared_folder / "collected", "collectstatic", "--noinput") / "staticfiles"
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Take the SQLite database that is there; ``migrate`` then finds nothing to do."""
+    return settings.DATABASES["default"]["ENGINE"] == SQLITE
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    request: pytest.FixtureRequest, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] == SQLITE:
+        shutil.copyfile(request.getfixturevalue("schema"), database["TEST"]["NAME"])
+
+
+@pytest.fixture(scope="module")
+def module_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Rows of a module-scoped fixture: every test starts from them, and they go when the module ends.
+
+    Each test's own transaction is a savepoint inside this one, so what a test changes is taken back. Such a
+    fixture hands on primary keys, from which each test reads rows of its own.
+    """
+    from django.db import transaction
+
+    with django_db_blocker.unblock():
+        block = transaction.atomic()
+        block._from_testcase = True  # type: ignore[attr-defined]  # durable blocks may open within it
+        with block:
+            yield
+            transaction.set_rollback(True)
 
 
 @pytest.fixture

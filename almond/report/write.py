@@ -77,6 +77,7 @@ def write_pages(
     svgs = {name: svg_of(figure) for name, figure in figures.items()}
     for drawn, figure in figures.items():
         write_atomically(folder / "figures" / f"{drawn}.svg", svgs[drawn].encode())
+        figure.set_layout_engine(None)  # it was laid out for the SVG; that again costs a drawing
         write_atomically(folder / "figures" / f"{drawn}.png", png_of(figure))
     shown = document.with_figures(svgs)
     write_atomically(folder / "report.html", render_html(shown, svgs).encode())

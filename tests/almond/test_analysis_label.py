@@ -20,6 +20,8 @@ from almond.errors import InputError
 from almond.report.render import render_html, render_markdown
 from tests.almond.export_maker import make_export, reseal
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 ENDED = {"state": "closed", "planned": 4, "finished": 4}
 LOOK = {"at": "2026-01-03T10:00:00+00:00", "analysed": 2}
 

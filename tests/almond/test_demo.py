@@ -32,7 +32,7 @@ SMALL = DemoSettings(
     participants=16,
     subjects=4,
     volumes=200,
-    prompts=lab.PROMPTS[:6],
+    prompts=lab.PROMPTS[:4],
     reference_scenes=120,
     permutations=199,
 )

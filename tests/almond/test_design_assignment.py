@@ -19,7 +19,7 @@ from almond.design.trials.single_image import repeat_distance
 from almond.errors import InputError
 from tests.almond.design_plans import full_plan, natural_plan, with_themes
 
-COMMON = settings(max_examples=60, deadline=None, derandomize=True)
+COMMON = settings(max_examples=40, deadline=None, derandomize=True)
 
 
 @st.composite

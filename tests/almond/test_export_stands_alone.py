@@ -34,6 +34,8 @@ from tests.almond.export_maker import make_export
 from tests.almond.screened_export import screened_export
 from tests.almond.small_export import CREATED, SmallStudy
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 EMPTY = {"recipes": {}, "target_folder": None, "artifact_root": None}
 
 

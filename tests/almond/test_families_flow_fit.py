@@ -22,7 +22,7 @@ from almond.progress import Silent
 from almond.rng import generator
 from tests.almond.family_subjects import configured, simulated
 
-QUICK = FlowSettings(epochs=25, flow_epochs=15, width=8, hidden=8, kernel=6.0, samples=4)
+QUICK = FlowSettings(epochs=25, flow_epochs=15, width=8, hidden=8, kernel=6.0, samples=4, steps=5)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,9 @@ def test_the_second_stage_learns_what_is_not_linear():
         bold = standardised_courses(one.bold + (fluctuation + 0.7 * (cause**2 - 1)) @ load)
         bent.append(dataclasses.replace(one, bold=bold))
     folds = [make_folds("blocks", one.lengths, n_folds=5, gap=10.0, tr=one.tr).folds[-1] for one in bent]
-    setting = StageSettings(FlowSettings(kernel=1.5, flow_lr=3e-3, flow_epochs=30), 10.0, convolved=True)
+    setting = StageSettings(
+        FlowSettings(kernel=1.5, flow_lr=3e-3, flow_epochs=30, samples=16, steps=10), 10.0, convolved=True
+    )
     model = train_stages(bent, [fold.train for fold in folds], setting, Silent())
     gained = []
     for one, fold in zip(bent, folds, strict=True):

@@ -26,7 +26,7 @@ from almond.files.arrays import read_npz
 from almond.files.writing import npz_bytes
 from almond.rng import generator
 
-COUNT = 2000
+COUNT = 1200
 """Mutations of a kind of file, shared out among its variants."""
 
 LARGEST = 10

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +98,28 @@ def latents_of(generator: DiffusionGenerator) -> torch.Tensor:
     return x
 
 
+@cache
+def read_pipe(home: Path, name: str) -> Any:
+    absent = {"text_encoder_3": None, "tokenizer_3": None} if name == "sd3-short" else {}
+    pipe = diffusers.DiffusionPipeline.from_pretrained(home / name.removesuffix("-cfg"), **absent)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def own_pipe(home: Path, name: str) -> Any:
+    """The family's pipeline as diffusers reads it, with the scheduler of its folder."""
+    pipe = read_pipe(home, name)
+    kind = json.loads((home / name.removesuffix("-cfg") / "scheduler" / "scheduler_config.json").read_text())
+    pipe.scheduler = getattr(diffusers, kind["_class_name"]).from_config(kind)
+    return pipe
+
+
 def own_result(
     home: Path, name: str, scheduler: str | None, noise: torch.Tensor, output: str
 ) -> tuple[Any, torch.Tensor, int]:
     """The pipeline, what it makes of the same noise (``output``: latent or pt), and its side in pixels."""
     case = CASES[name]
-    absent = {"text_encoder_3": None, "tokenizer_3": None} if name == "sd3-short" else {}
-    pipe: Any = diffusers.DiffusionPipeline.from_pretrained(home / name.removesuffix("-cfg"), **absent)
-    pipe.set_progress_bar_config(disable=True)
+    pipe = own_pipe(home, name)
     if scheduler:
         config = {"clip_sample": False, **pipe.scheduler.config}
         pipe.scheduler = getattr(diffusers, scheduler).from_config(config)

@@ -245,6 +245,7 @@ def test_an_earlier_report_is_replaced_by_the_same_bytes(world, report) -> None:
     assert not list(base.glob(".partial-*"))
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_published_settings(world) -> None:
     base, _ = world
     changes = {"low_level": "paper", "decile_edges": "paper", "outcome": "raw"}
@@ -262,6 +263,7 @@ def test_published_settings(world) -> None:
     assert all(sum(row["images"]) < 44 for row in data["deciles"])
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_features_from_a_table_stand_for_the_network(world, report) -> None:
     (base, _), (_, data) = world, report
     for name in ("first", "second"):
@@ -327,6 +329,7 @@ def test_too_few_images_leave_out_analyses_with_their_reason(world) -> None:
     assert data["sets"]["small"]["rows_without_image"] == 40
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_the_command(world, capsys) -> None:
     base, _ = world
     path = base / "validate.yaml"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pingouin
 import pytest
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
@@ -47,6 +46,8 @@ def test_a_test_of_no_spread_or_no_bound_is_refused() -> None:
     ],
 )
 def test_bayes_factors_are_those_of_bayesfactor_and_pingouin(t: float, units: int, expected: float) -> None:
+    import pingouin  # here, since it loads xarray, which takes as long as all tests of this file
+
     assert jzs_bayes_factor(t, units - 1) == pytest.approx(expected, rel=1e-6)
     for scale in (0.5, 1.0):
         theirs = float(pingouin.bayesfactor_ttest(t, units, r=scale))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pingouin
 import pytest
 
 from almond.errors import InputError
@@ -47,6 +46,8 @@ def test_the_table_of_shrout_and_fleiss_gives_the_published_values():
 @pytest.mark.filterwarnings("ignore:The inplace keyword")  # pingouin 0.7 with pandas 3.1
 @pytest.mark.parametrize("seed", range(4))
 def test_complete_tables_give_the_values_of_pingouin(seed):
+    import pingouin  # here, since it loads xarray, which takes as long as all tests of this file
+
     table = crossed(np.random.default_rng(seed), 9, 14, 1.0)
     values, people, stimuli = cells(table)
     frame = pd.DataFrame({"value": values, "person": people, "stimulus": stimuli})

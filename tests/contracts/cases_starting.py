@@ -284,23 +284,26 @@ def test_a_start_that_cannot_be_ends_in_one_line(tmp_path: Path) -> None:
     assert len((tmp_path / "fuller" / "secret_key").read_text()) >= 40
 
 
-MOUNT = "mount -t tmpfs -o {options} none {home} && exec {python} scripts/run.py"
+MOUNT = "mount -t tmpfs -o {options} none {home} && {first} && exec {python} scripts/run.py"
 
 
 @pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("unshare") is None, reason="only root can mount a disk of its own"
 )
 @pytest.mark.parametrize(
-    ("options", "line"),
+    ("options", "first", "line"),
     [
-        ("ro", "ALMOND_HOME: {home} cannot be written to"),
-        ("size=4k", "{home}/recruitment_key: cannot be written (No space left on device)"),
-        ("size=64k", "{home}/db.sqlite3: database or disk is full"),
-        ("size=4m", "{home}/staticfiles"),
+        ("ro", "true", "ALMOND_HOME: {home} cannot be written to"),
+        ("size=4k", "true", "{home}/recruitment_key: cannot be written (No space left on device)"),
+        ("size=64k", "true", "{home}/db.sqlite3: database or disk is full"),
+        ("size=4m", "cp {schema} {home}/db.sqlite3", "{home}/staticfiles"),
     ],
 )
-def test_a_disk_that_is_full_or_read_only_is_named(tmp_path: Path, options: str, line: str) -> None:
-    words = MOUNT.format(options=options, home=tmp_path, python=sys.executable)
+def test_a_disk_that_is_full_or_read_only_is_named(
+    tmp_path: Path, schema: Path, options: str, first: str, line: str
+) -> None:
+    before = first.format(schema=schema, home=tmp_path)
+    words = MOUNT.format(options=options, first=before, home=tmp_path, python=sys.executable)
     if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this system gives no process disks of its own")
     status, text = run("unshare", "-m", "sh", "-c", words, ALMOND_HOME=str(tmp_path))
@@ -337,8 +340,12 @@ def started(home: Path) -> Any:
 
 
 @pytest.mark.slow
-def test_the_site_starts_with_an_empty_key_and_only_once(tmp_path: Path) -> None:
+def test_the_site_starts_with_an_empty_key_and_only_once(
+    tmp_path: Path, schema: Path, collected_files: Path
+) -> None:
     home = lab(tmp_path / "home")
+    shutil.copyfile(schema, home / "db.sqlite3")
+    shutil.copytree(collected_files, home / "staticfiles")
     (home / "secret_key").write_bytes(b"")
     with started(home) as (process, lines):
         address = re.search(r"http://127\.0\.0\.1:\d+", lines)

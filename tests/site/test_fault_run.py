@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,8 +48,11 @@ def database_of_its_own(home: Path) -> Iterator[tuple[str, Server | None]]:
         yield server.address, server
 
 
-def test_nothing_is_lost_while_processes_are_killed(tmp_path: Path) -> None:
-    (tmp_path / "staticfiles").mkdir()
+def test_nothing_is_lost_while_processes_are_killed(
+    tmp_path: Path, schema: Path, collected_files: Path
+) -> None:
+    shutil.copytree(collected_files, tmp_path / "staticfiles")
+    shutil.copyfile(schema, tmp_path / "db.sqlite3")
     with database_of_its_own(tmp_path) as (address, server):
         lab = Lab(tmp_path, address)
         lab.ask("migrate")
