@@ -16,6 +16,7 @@ from pydantic import Field
 from almond.described import DescribedShape
 from almond.encoding.config.paths import ResolvedPath
 from almond.generating.configuration import GenerationConfig
+from almond.generating.photograph import given_in_vain
 from almond.shapes import Flag, Number, Text, Whole
 
 
@@ -47,6 +48,7 @@ class AxesConfig(GenerationConfig):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse what axes decide by themselves, and contrasts of targets that are not there."""
         yield from super().contradictions()
+        yield from given_in_vain(self, "axes are of pictures that prompts alone give")
         for name in ("objectives", "directions", "settings"):
             if name in self.model_fields_set:
                 yield name, "is decided by the axes, which are pushed both ways"

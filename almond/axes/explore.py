@@ -218,7 +218,6 @@ class _Exploration:
             generator_digest=generator.digest,
             steps=grid.steps,
             rule=grid.rules[0],
-            start=self.config.start,
             **guided,
         )
 

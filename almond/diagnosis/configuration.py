@@ -18,6 +18,7 @@ from almond.described import DescribedShape
 from almond.diagnosis.settings import DiagnosisSettings
 from almond.encoding.config.paths import ExistingFolder, ResolvedPath
 from almond.generating.configuration import GenerationConfig
+from almond.generating.photograph import given_in_vain
 from almond.shapes import Flag, Whole
 
 
@@ -56,9 +57,7 @@ class DiagnosisConfig(GenerationConfig):
         for name in ("rules", "objectives"):
             if len(getattr(self, name)) > 1:
                 yield name, "has several entries; a diagnosis is about one"
-        for name in ("start", "control", "adapter"):
-            if getattr(self, name) is not None:
-                yield name, "is given, and a diagnosis draws from prompts alone"
+        yield from given_in_vain(self, "a diagnosis draws from prompts alone")
         if self.directions not in ((1, -1), (-1, 1), (1,)):
             yield "directions", f"is {list(self.directions)}, not [1, -1] or [1]"
         if self.judges and self.diagnosis.world_judge:

@@ -283,6 +283,7 @@ class GenerationConfig(DescribedShape):
         turned = 0 if self.adapter is None else len(self.adapter.turn) * len(self.directions)
         return self.grid.images_of_scene(len(self.targets)) + len(self.targets) * turned
 
+    @property
     def people_reader(self) -> str | None:
         """Return who reads the people in pictures: as named, or that of an embedded generator."""
         return self.people or usual_reader(self.generator)

@@ -178,3 +178,14 @@ def turned_recipes(
                     **pictures.fields,
                 )
                 yield Planned(recipe, target, TURNED)
+
+
+FROM_PROMPTS = ("start", "control", "adapter", "rank")
+"""Sections of a configuration that work from prompts alone has no use for."""
+
+
+def given_in_vain(config: Any, why: str) -> Iterator[tuple[str, str]]:
+    """Yield the sections of ``FROM_PROMPTS`` that a configuration gives: none is left out silently."""
+    for name in FROM_PROMPTS:
+        if getattr(config, name) is not None:
+            yield name, f"is given, and {why}"

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from almond.encoding.config.paths import ResolvedPath
 from almond.generating.configuration import GenerationConfig
+from almond.generating.photograph import given_in_vain
 from almond.shapes import Flag
 from almond.trajectories.settings import TrajectorySettings
 
@@ -38,6 +39,7 @@ class TrajectoryConfig(GenerationConfig):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Refuse what a trajectory decides by itself, and people kept without a reader of pictures."""
         yield from super().contradictions()
+        yield from given_in_vain(self, "a trajectory begins from its prompt alone")
         for name in ("objectives", "directions", "settings", "strengths"):
             if name in self.model_fields_set:
                 yield name, "is decided by the trajectory; see `trajectory`"

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from scipy.optimize import linprog
 
+from almond.axes.configuration import AxesConfig
 from almond.cli.main import main
 from almond.digest import digest_file
 from almond.encoding.features.kinds.world import open_world
@@ -23,6 +24,7 @@ from almond.pictures.reading import read_image
 from almond.progress import Silent
 from almond.rng import generator
 from almond.shapes import ShapeError
+from almond.stimuli.images import png_bytes
 from almond.targets.target import Target, save_target
 from almond.trajectories.changes import changed_attributes
 from almond.trajectories.configuration import TrajectoryConfig
@@ -315,3 +317,19 @@ def test_the_example_is_a_configuration(tmp_path: Path) -> None:
     config = read_generation(path, TrajectoryConfig)
     assert config.trajectory.pictures == 5
     assert config.trajectory.budget == 60
+
+
+@pytest.mark.parametrize("shape", [TrajectoryConfig, AxesConfig])
+def test_sections_that_would_do_nothing_are_refused(shape: type[Any], config_file: Path) -> None:
+    values = yaml.safe_load(config_file.read_text())
+    values.pop("trajectory", None)
+    photograph = config_file.with_name("photograph.png")
+    photograph.write_bytes(png_bytes(np.zeros((8, 8, 3), np.uint8)))
+    values |= {"start": {"photograph": str(photograph), "strength": 0.5}, "rank": {"keep": 3}}
+    path = config_file.with_name("in-vain.yaml")
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(ShapeError) as caught:
+        read_generation(path, shape=shape)
+    said = "\n".join(caught.value.problems)
+    assert "start: is given, and" in said
+    assert "rank: is given, and" in said
