@@ -31,7 +31,15 @@ from almond.world.text import TextConfig, WordTokenizer, world_vocabulary
 from training.unet_card import machine, read_curve, read_record, write_record
 from training.unet_codes import learn_codes
 from training.unet_lessons import STAGES, Lesson, drawn_times, rate_share
-from training.unet_model import PROMPTS, SHIPPED_FOLDER, Model, noise_schedule, samples, write_folder
+from training.unet_model import (
+    PROMPTS,
+    SHIPPED_FOLDER,
+    Model,
+    between,
+    noise_schedule,
+    samples,
+    write_folder,
+)
 from training.unet_scenes import Batch, RandomScenes
 from training.unet_teacher import Teacher, taught_loss
 
@@ -73,7 +81,8 @@ class State:
 class Run:
     """One training run with its working folder; it goes on where it stopped if the folder has a state."""
 
-    def __init__(self, work: Path, start: Path, out: Path, *, stage: str, seed: int) -> None:
+    def __init__(self, work: Path, start: Path, out: Path, *, stage: str, seed: int, share: float) -> None:
+        self.share = share
         self.work, self.start, self.out, self.stage = work, start, out, STAGES[stage]
         self.rank, self.processes = (
             (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
@@ -167,11 +176,19 @@ class Run:
             gradient.copy_(part.view_as(gradient))
 
     def publish(self) -> None:
-        """Write the folder that ships, with card and record, and a sheet of samples."""
-        before = read_record(self.start) if self.stage.teaches else []
-        write_folder(self.average, self.tokenizer, self.schedule, self.out)
+        """Write the folder that ships, with card and record, and a sheet of samples.
+
+        After ``teacher`` its weights lie ``share`` of the way from those that the run began with to its
+        average: what was learned points one way, the damage to pictures is spread over all directions
+        (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
+        """
+        before, shipped = [], self.average
+        if self.stage.teaches:
+            before = read_record(self.start)
+            shipped = between(self.start, self.average, self.share)
+        write_folder(shipped, self.tokenizer, self.schedule, self.out)
         write_record(self.out, [*before, self.entry()])
-        sheet = samples(self.average, self.tokenizer, PROMPTS, seed=1)
+        sheet = samples(shipped, self.tokenizer, PROMPTS, seed=1)
         Image.fromarray(sheet).save(self.work / f"samples-{self.state.step:06d}.png")
 
     def entry(self) -> dict[str, Any]:
@@ -184,6 +201,7 @@ class Run:
             "cpu_minutes": round(self.state.cpu_seconds / 60, 1),
             "threads": torch.get_num_threads() * self.processes,
             "machine": machine(),
+            **({"share": self.share} if self.stage.teaches else {}),
             "lessons": [lesson.name for lesson in self.stage.lessons],
             "curve": read_curve(self.work / CURVE),
         }
@@ -252,13 +270,18 @@ def main() -> None:
     arguments.add_argument(
         "--start", type=Path, default=SHIPPED_FOLDER, help="weights that the stage teacher begins with"
     )
+    arguments.add_argument(
+        "--share", type=float, default=0.7, help="of the way that the stage teacher went, in what is written"
+    )
     arguments.add_argument("--out", type=Path, default=SHIPPED_FOLDER)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
     if "RANK" in os.environ:
         distributed.init_process_group("gloo")
-    run = Run(options.work, options.start, options.out, stage=options.stage, seed=options.seed)
+    run = Run(
+        options.work, options.start, options.out, stage=options.stage, seed=options.seed, share=options.share
+    )
     run.train(options.minutes, options.every)
 
 
