@@ -12,6 +12,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,8 @@ def family_of(base: Scene, objects: list[str]) -> Family:
     combinations = list(itertools.product(*(ATTRIBUTES[name] for name in BODY)))
     bare = dataclasses.replace(base, object="none")
     people = [dataclasses.replace(bare, presence="nobody")]
-    people += [dataclasses.replace(bare, **dict(zip(BODY, values, strict=True))) for values in combinations]
+    bodies: list[dict[str, Any]] = [dict(zip(BODY, values, strict=True)) for values in combinations]
+    people += [dataclasses.replace(bare, **body) for body in bodies]
     drawn = render_many(people)
     pictures = np.concatenate([drawn, *(with_object(people, drawn, value) for value in objects[1:])])
     scenes = [dataclasses.replace(scene, object=value) for value in objects for scene in people]

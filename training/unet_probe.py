@@ -12,6 +12,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -34,8 +35,8 @@ def probed_scenes(count: int, name: str) -> list[tuple[Scene, Scene]]:
     for _ in range(count):
         scene = draw_scene(rng, {"presence": "one", "distance": "near"})
         values = [value for value in ATTRIBUTES[name] if value not in (getattr(scene, name), "none")]
-        other = dataclasses.replace(scene, **{name: values[int(rng.integers(len(values)))]})
-        pairs.append((scene, other))
+        change: dict[str, Any] = {name: values[int(rng.integers(len(values)))]}
+        pairs.append((scene, dataclasses.replace(scene, **change)))
     return pairs
 
 

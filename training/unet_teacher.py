@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,7 +97,8 @@ class Teacher:
         name = str(self.rng.choice(names, p=chances))
         present = {getattr(each, name) for each in family.scenes} - {getattr(scene, name)}
         values = [value for value in ATTRIBUTES[name] if value in present]
-        return dataclasses.replace(scene, **{name: values[int(self.rng.integers(len(values)))]})
+        change: dict[str, Any] = {name: values[int(self.rng.integers(len(values)))]}
+        return dataclasses.replace(scene, **change)
 
     def _window(self, family: Family, truth: int, other: Scene, side: int) -> tuple[slice, slice]:
         """Choose a window around a cell that changes much, off its middle by up to a quarter."""
