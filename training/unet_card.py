@@ -46,7 +46,7 @@ def read_record(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_curve(path: Path) -> list[list[float]]:
-    """Read at most ``POINTS`` evenly spread rows of a curve: step, pictures, minutes, CPU minutes, loss."""
+    """Read at most ``POINTS`` evenly spread rows of a curve: step, pictures, minutes, CPU minutes, losses."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = [[float(value) for value in row] for row in csv.reader(file)]
     last = len(rows) - 1
@@ -66,9 +66,15 @@ def unet_card(stages: Sequence[Mapping[str, Any]]) -> str:
     rows = [[_cell(stage.get(_key(name))) for name in head] for stage in stages]
     parts = [HEAD, "## Training", table(head, rows)]
     for stage in stages:
+        if "share" in stage:
+            parts.append(
+                f"The weights lie {stage['share']:g} of the way from those before the stage"
+                f" *{stage['stage']}* to its average."
+            )
         if stage.get("curve"):
-            parts.append(f"Curve of the stage *{stage['stage']}* (loss smoothed over 20 steps):")
-            names = ["step", "pictures", "minutes", "CPU minutes", "loss"]
+            lessons = stage.get("lessons") or ["loss"]
+            parts.append(f"Curve of the stage *{stage['stage']}* (smoothed loss of each lesson):")
+            names = ["step", "pictures", "minutes", "CPU minutes", *lessons]
             parts.append(table(names, [[_cell(value) for value in row] for row in stage["curve"]]))
     return "\n\n".join(parts)
 

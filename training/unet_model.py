@@ -13,10 +13,12 @@ from diffusers.models.attention_processor import AttnProcessor
 from safetensors.torch import load_file
 from torch import nn
 
+from almond.guidance.backends.small_unet import GUIDANCE_SCALE
 from almond.world.patches import load_codec
 from almond.world.text import MODEL, SceneTextEncoder, TextConfig, WordTokenizer, save_text
 from almond.world.weights import checked, record
 
+SHIPPED_FOLDER = Path(__file__).parent.parent / "almond" / "guidance" / "weights" / "small-unet"
 SHIPPED = (
     "unet/config.json",
     "unet/diffusion_pytorch_model.safetensors",
@@ -64,9 +66,22 @@ class Model(nn.Module):
         self.text.load_state_dict({name: value.float() for name, value in text.items()})
 
     def forward(self, noisy: torch.Tensor, times: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+        """Compute velocities; in training the denoiser's products are in bfloat16, 1.7 times as fast."""
         unet: Any = self.unet
-        found: torch.Tensor = unet(noisy, times, encoder_hidden_states=self.text(numbers)).sample
-        return found
+        states = self.text(numbers)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
+            found: torch.Tensor = unet(noisy, times, encoder_hidden_states=states).sample
+        return found.float()
+
+
+@torch.no_grad()
+def between(start: Path, end: Model, share: float) -> Model:
+    """Return weights that lie ``share`` of the way from a shipped folder's to another model's."""
+    model = copy.deepcopy(end)
+    model.load_shipped(start)
+    last = end.state_dict()
+    model.load_state_dict({name: value.lerp(last[name], share) for name, value in model.state_dict().items()})
+    return model
 
 
 def noise_schedule() -> Any:
@@ -97,7 +112,7 @@ PROMPTS = (
 
 @torch.no_grad()
 def samples(
-    model: Model, tokenizer: WordTokenizer, prompts: tuple[str, ...], seed: int, scale: float = 2.5
+    model: Model, tokenizer: WordTokenizer, prompts: tuple[str, ...], seed: int, scale: float = GUIDANCE_SCALE
 ) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """A row of pictures for each four prompts, uint8 (rows, columns, 3): DDIM, 25 steps."""
     schedule = noise_schedule()
