@@ -36,6 +36,7 @@ from almond.files.writing import write_atomically
 from almond.guidance.backends.base import Generator
 from almond.guidance.photographs.pictured import pictured
 from almond.guidance.recipe import Recipe
+from almond.pictures.reading import read_image
 from almond.progress import Part, Progress
 from almond.stimuli.images import png_bytes
 from almond.targets.scorer import Scorer
@@ -193,8 +194,7 @@ def overlay_png(values: Floats, limit: float) -> bytes:
 
 def _agreement(wanted: StepsWanted, scorer: Scorer, folder: Path, values: Floats, number: int) -> float:
     """Correlate the last map with that of a network with shuffled weights, which knows nothing."""
-    with Image.open(_file(folder, "picture", number, "png")) as picture:
-        pixels = np.asarray(picture.convert("RGB"), np.float32) / 255.0
+    pixels = read_image(_file(folder, "picture", number, "png")).astype(np.float32) / 255.0
     seen = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     explained = explained_target(with_shuffled_weights(scorer, 0), wanted.target)
     shuffled = METHODS.load(wanted.method)(explained, seen, seed=0).maps.detach()

@@ -19,6 +19,7 @@ SECTIONS = {
     "ratings": "How ratings come about",
     "choices": "How choices come about",
     "predictors": "Photographs",
+    "times": "How long answers and visits take",
 }
 KEPT = ["study", "design_digest", "requested_by", "created_at", "finished_at"]
 

@@ -12,7 +12,7 @@ from almond.encoding.features.kinds.world import open_world
 from almond.errors import Cancelled
 from almond.pictures.reading import read_image
 from almond.stimuli.lowlevel import measure
-from almond.stimuli.pairing.yardsticks import held_columns
+from almond.stimuli.pairing.yardsticks import HELD, held_columns
 from almond.targets.target import load_target, scores
 from encoder.models import Target
 from generation import services
@@ -173,7 +173,15 @@ def test_a_cancelled_batch_keeps_what_it_made(batch: Batch, monkeypatch: pytest.
 
 def test_matching_pairs_every_scene_and_target(db: None) -> None:
     batch = full_batch(strengths=[1.0, 2.0, 3.0], seeds=[1, 2, 3, 4])
-    matched = services.start_matching(name="m", batches=[batch], tolerance=5.0, paired=50.0, by=None)
+    # Where people are held, a scene whose pictures show different people does without a target.
+    matched = services.start_matching(
+        name="m",
+        batches=[batch],
+        tolerance=5.0,
+        paired=50.0,
+        held=HELD,
+        by=None,
+    )
     finished(matched.job)
     matched.refresh_from_db()
     assert {(pair.base_scene, pair.target) for pair in matched.pairs.all()} == {
