@@ -46,7 +46,7 @@ def slider_of(tiny: DiffusionGenerator, *targets: str) -> SliderGenerator:
     """A slider whose weights are random on both sides, so that its dials do something."""
     torch.manual_seed(3)
     slider = SliderGenerator(tiny, targets, rank=2, layers=LAYERS, window=WINDOW)
-    for weight in slider.adapter.parameters():
+    for weight in slider.lora.parameters():
         torch.nn.init.normal_(weight, std=0.2)
     return slider
 
@@ -61,12 +61,12 @@ def output_of(unet: Any) -> torch.Tensor:
 
 def test_dials_add_low_rank_changes_to_the_weights(tiny: DiffusionGenerator) -> None:
     slider = slider_of(tiny, "red", "bright")
-    slider.adapter.turn({"red": 0.7, "bright": -1.5})
+    slider.lora.turn({"red": 0.7, "bright": -1.5})
     merged = copy.deepcopy(tiny.denoiser)
     layers = dict(merged.named_modules())
-    states = {target: slider.adapter.state(target) for target in ("red", "bright")}
+    states = {target: slider.lora.state(target) for target in ("red", "bright")}
     names = {key.removeprefix("unet.").rpartition(".lora_")[0] for key in states["red"]}
-    assert len(names) == len(slider.adapter.layers) > 20
+    assert len(names) == len(slider.lora.layers) > 20
     for name in names:
         for target, dial in (("red", 0.7), ("bright", -1.5)):
             down = states[target][f"unet.{name}.lora_A.weight"]
@@ -224,7 +224,7 @@ def test_one_command_distils_and_reports(
     assert text.count("guided   LB") == 2
     assert text.count("slider   LB") == 4
     slider = load_slider(tmp_path / "out", tiny)
-    assert list(slider.adapter.dials) == ["LB"]
+    assert list(slider.lora.dials) == ["LB"]
 
 
 def test_what_cannot_work_is_refused_before_anything_is_drawn(

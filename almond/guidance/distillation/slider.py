@@ -42,8 +42,8 @@ class SliderGenerator:
         window: Window,
     ) -> None:
         self.base = base.with_own_networks()
-        self.adapter = SliderAdapter(self.base.denoiser, targets, rank=rank, layers=layers)
-        self.adapter.require_gradients(False)
+        self.lora = SliderAdapter(self.base.denoiser, targets, rank=rank, layers=layers)
+        self.lora.require_gradients(False)
         self.window, self.settings = window, {"rank": rank, "layers": list(layers)}
         self.name, self.image_size = base.name, base.image_size
         self.latent_shape, self.defaults = base.latent_shape, base.defaults
@@ -69,8 +69,8 @@ class SliderGenerator:
 
     def turn(self, dials: Mapping[str, float]) -> None:
         """Set the dials: 1 is the largest strength that it was trained on, -1 the same downwards."""
-        self.adapter.turn(dials)
-        self.dials = {name: value for name, value in self.adapter.dials.items() if value}
+        self.lora.turn(dials)
+        self.dials = {name: value for name, value in self.lora.dials.items() if value}
         self.identify(self.trained)
 
     def encode_prompt(self, prompt: str, seeds: Sequence[int]) -> Condition:
@@ -81,7 +81,7 @@ class SliderGenerator:
 
     def predict(self, x: torch.Tensor, step: Step, condition: Condition) -> Prediction:
         """Denoise with the dials where the window is open, without them elsewhere."""
-        self.adapter.turn(self.dials if self.window.holds(step.level.alpha_bar) else {})
+        self.lora.turn(self.dials if self.window.holds(step.level.alpha_bar) else {})
         return self.base.predict(x, step, condition)
 
     def decode(self, x0: torch.Tensor) -> torch.Tensor:
@@ -91,9 +91,9 @@ class SliderGenerator:
 def save_slider(folder: Path, slider: SliderGenerator, *, facts: Mapping[str, Any]) -> None:
     """Write one file of weights per target, then ``slider.json`` with their digests and the ``facts``."""
     files = {}
-    for index, target in enumerate(slider.adapter.dials):
+    for index, target in enumerate(slider.lora.dials):
         name = f"lora-{index}.safetensors"
-        write_atomically(folder / name, save(slider.adapter.state(target)))
+        write_atomically(folder / name, save(slider.lora.state(target)))
         files[target] = {"file": name, "sha256": digest_file(folder / name)}
     description = {
         "format": FORMAT,
@@ -133,6 +133,6 @@ def load_slider(folder: Path, base: DiffusionGenerator) -> SliderGenerator:
         path = folder / file["file"]
         if (found := digest_file(path)) != file["sha256"]:
             raise DigestMismatch(str(path), file["sha256"], found)
-        slider.adapter.load(target, load_file(path))
+        slider.lora.load(target, load_file(path))
     slider.identify(digest_json(description))
     return slider

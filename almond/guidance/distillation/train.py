@@ -57,12 +57,12 @@ def fit_slider(
     """
     rng = random_generator(seed, "distillation")
     torch.manual_seed(int(rng.integers(2**31)))
-    for layer in slider.adapter.layers.values():
+    for layer in slider.lora.layers.values():
         for down in layer.down:
             nn.init.kaiming_uniform_(down.weight, a=5**0.5)  # type: ignore[arg-type]
     units = [shift_size(slider, item) for item in items]
-    slider.adapter.require_gradients(True)
-    weights = slider.adapter.parameters()
+    slider.lora.require_gradients(True)
+    weights = slider.lora.parameters()
     optimiser = torch.optim.AdamW(weights, rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, updates)
     losses: list[float] = []
@@ -78,7 +78,7 @@ def fit_slider(
         schedule.step()
         losses.append(float(loss.detach()))
         progress.report((update + 1) / updates, f"loss {losses[-1]:.3f} (1: does nothing)")
-    slider.adapter.require_gradients(False)
+    slider.lora.require_gradients(False)
     slider.turn({})
     tenth = max(1, updates // 10)
     return Fitting(_mean(losses[:tenth]), _mean(losses[-tenth:]), updates)
