@@ -50,6 +50,7 @@ class Targets:
 
 def fit_brains(settings: DemoSettings, folder: Path, progress: Progress) -> Encoders:
     """Simulate a BIDS data set, then fit it as any other: nothing but its files is passed on."""
+    folder = folder.resolve()  # a configuration takes relative paths as those below its own folder
     made = simulate_dataset(
         folder / "bids",
         n_subjects=settings.subjects,

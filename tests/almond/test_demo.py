@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,8 @@ KEYS = {
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], dict[str, Any]]:
     folder = tmp_path_factory.mktemp("demo")
-    world, null = run_both(SMALL, folder, progress=Silent())
+    with contextlib.chdir(folder.parent):  # as ``--keep demo``: the folder is a relative path
+        world, null = run_both(SMALL, Path(folder.name), progress=Silent())
     return folder, world, null
 
 
