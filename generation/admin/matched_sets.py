@@ -131,6 +131,7 @@ class MatchedSetAdmin(AppendOnlyAdmin):
             "grouped": [(target, pairs, row.kept.get(target)) for target, pairs in grouped.items()],
             "pair_total": sum(len(pairs) for pairs in grouped.values()),
             "held_words": ", ".join(GROUPS[name][0] for name in row.held if name in GROUPS),
+            "holds_others": "off_target" in row.held,
             "worst_difference": difference,
             "worst_effect": effect,
             "balance_targets": balance_targets,

@@ -44,9 +44,21 @@ def obstacles(study: Study, error: InputError) -> list[Obstacle]:
     """List everything in the way of freezing a study."""
     problems = error.problems if isinstance(error, NotReady) else (error,)
     return [
-        Obstacle(f"{one.source}: {one.problem}", one.expected or "", field_of(study, one.source))
+        Obstacle(
+            f"{name_of(study, one.source)}: {one.problem}", one.expected or "", field_of(study, one.source)
+        )
         for one in problems
     ]
+
+
+def name_of(study: Study, source: str) -> str:
+    """Name what an error is about as the form does: a block by its name, not by its place in the plan."""
+    names = list(study.blocks.order_by("order").values_list("name", flat=True))
+    found = IN_BLOCK.match(source)
+    if found and int(found[1]) < len(names):
+        part = f", {found[2].replace('_', ' ')}" if found[2] else ""
+        return f"block “{names[int(found[1])]}”{part}"
+    return source
 
 
 def field_of(study: Study, source: str) -> str:

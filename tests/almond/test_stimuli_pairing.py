@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from almond.stimuli.pairing.feasibility import (
     times_needed,
 )
 from almond.stimuli.pairing.growing import grow_pool
+from almond.stimuli.pairing.programme import PairProgramme
 from almond.stimuli.pairing.readings import missed_by_readers, readers_advice
 from almond.stimuli.pairing.tightening import paired_dz
 from almond.stimuli.pairing.yardsticks import Yardsticks, check_groups, held_columns
@@ -304,3 +306,26 @@ def test_a_line_is_not_drawn_to_pools_that_nobody_could_draw() -> None:
     assert "About 3.1 times as many seeds would do (38 base scenes" in near.advice()
     assert "too little gain to say how many would do" in far.advice()
     assert "379" not in far.advice()
+
+
+def test_no_pair_is_the_wrong_way_round_where_scenes_may_be_dropped() -> None:
+    """Three scenes, two kept. Balance alone would take the second, whose only pair is reversed."""
+    gain = np.array([1.0, 1.0, -0.5, -0.5, 0.2, 0.2])
+    nuisance = np.array([[1.0], [0.0], [-1.0], [0.0], [1.0], [0.0]])
+    programme = PairProgramme(
+        scenes=np.repeat(["a", "b", "c"], 2),
+        pictures=np.array([f"p{number}" for number in range(6)]),
+        signs=np.tile([1.0, -1.0], 3),
+        gain=gain,
+        nuisance=nuisance,
+        pairs=2,
+    )
+    assert programme.upright
+    chosen = programme.solve(None)
+    assert chosen is not None
+    assert set(programme.scenes[chosen]) == {"a", "c"}
+    # Within .1 of balance only a and b would do, and that is refused rather than reversed.
+    assert programme.solve(np.array([0.1])) is None
+    whole = replace(programme, pairs=3)
+    assert not whole.upright
+    assert whole.solve(None) is not None

@@ -119,6 +119,7 @@ def test_contradictions_inside_a_plan_lead_to_their_fields(staff_client: Any) ->
     found = staff_client.get(at("change", study)).context["obstacles"]
     assert found
     assert {one.field for one in found} == {"id_blocks-0-trials"}
+    assert all(one.words.startswith("block “ratings”, trials: ") for one in found)
 
 
 def test_blocks_without_a_place_come_after_the_others(staff_client: Any) -> None:

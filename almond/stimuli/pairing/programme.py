@@ -2,7 +2,7 @@
 
 Variables: one 0/1 per candidate picture, one 0/1 per base scene (a scene that is kept shows exactly one high
 and one low picture; the number of kept scenes is fixed). Bounds of mean differences are linear, and so is
-that both pictures of a pair are of one kind.
+that both pictures of a pair are of one kind, and that none is the wrong way round.
 """
 
 from __future__ import annotations
@@ -81,6 +81,22 @@ class PairProgramme:
         return alike / total if total else 1.0
 
     @cached_property
+    def upright(self) -> bool:
+        """Whether no pair may be the wrong way round, its low picture above its high one: where scenes may be
+        dropped, and enough of them have another pair."""
+        return self.pairs < len(self.scene_names) and self._upright_scenes() >= self.pairs
+
+    def _upright_scenes(self) -> int:
+        count = 0
+        for scene in self.scene_names:
+            sides = [(self.scenes == scene) & (self.signs == sign) for sign in (1, -1)]
+            alike = self.kind_of[sides[0]][:, None] == self.kind_of[sides[1]][None, :]
+            gains = self.gain[sides[0]][:, None] + self.gain[sides[1]][None, :]
+            differ = self.pictures[sides[0]][:, None] != self.pictures[sides[1]][None, :]
+            count += bool((gains[alike & differ] >= 0).any())
+        return count
+
+    @cached_property
     def difference(self) -> Floats:
         """Coefficients (F, n) of the mean pair difference of each quantity."""
         rows: Floats = (self.nuisance * self.signs[:, None]).T / self.pairs
@@ -89,7 +105,7 @@ class PairProgramme:
     @cached_property
     def structure(self) -> LinearConstraint:
         """One high and one low picture of every kept scene, of one kind, ``pairs`` scenes kept, no picture
-        twice in a pair."""
+        twice in a pair, and no pair the wrong way round where that is possible."""
         count, names = len(self.scenes), self.scene_names
         rows: list[Floats] = []
         for place, scene in enumerate(names):
@@ -104,6 +120,9 @@ class PairProgramme:
         for alike in self._of_one_kind():
             rows.append(np.r_[np.where(alike, self.signs, 0.0), np.zeros(len(names))])
             low, high = [*low, 0.0], [*high, 0.0]
+        for scene in names if self.upright else ():
+            rows.append(np.r_[np.where(self.scenes == scene, self.gain, 0.0), np.zeros(len(names))])
+            low, high = [*low, 0.0], [*high, np.inf]
         for members in self._same_picture():
             row = np.zeros(count + len(names))
             row[members] = 1.0
