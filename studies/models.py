@@ -297,7 +297,10 @@ class Block(models.Model):
         default=0, help_text="Images shown a second time, where the kind of the block allows it."
     )
     instructions = models.TextField(blank=True, help_text="Shown before the block. Empty: the usual words.")
-    constructs = models.ManyToManyField(Construct, related_name="blocks")
+    constructs = models.ManyToManyField(Construct, related_name="blocks", blank=True)
+    settings = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="What only its kind of trials has, by name."
+    )
 
     class Meta:
         ordering = ["study", "order"]

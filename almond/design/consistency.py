@@ -154,6 +154,9 @@ def block_contradictions(block: PlannedBlock, draft: Draft) -> Iterator[Problem]
     if block.repeats > block.distinct:
         yield "repeats", f"is {block.repeats}, more than the {block.distinct} trials shown once before"
     kind = TRIAL_KINDS.load(block.kind)
-    available = len(kind.items(block.constructs, tuple(draft.stimuli.values()), tuple(draft.pairs.values())))
+    items = kind.items(block, tuple(draft.stimuli.values()), tuple(draft.pairs.values()))
+    available = len(items)
+    for name in sorted(set(block.draws_on) - {item.id for item in items}) if draft.whole else ():
+        yield "draws_on", f"{name!r} is none of the {kind.shows} that it can show"
     if draft.whole and block.distinct > available:
         yield "trials", f"asks for {block.distinct} different {kind.shows}, the plan has {available}"

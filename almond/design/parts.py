@@ -58,14 +58,18 @@ class PlannedBlock(Shape):
     """A run of trials of one kind; a trial kind narrows this shape by its own rules.
 
     ``trials`` counts all trials that one participant sees in it; ``repeats`` of them show an image a second
-    time. ``constructs`` are the judgements asked for.
+    time. ``constructs`` are the judgements asked for. ``draws_on`` names the stimuli or the pairs of
+    which it shows some or all; without it these are all of the plan that its kind can show.
     """
+
+    not_written_when_absent: ClassVar[tuple[str, ...]] = ("draws_on",)
 
     kind: Annotated[str, OneOf(TRIAL_KINDS)]
     name: Text
     trials: Count
     constructs: DifferentTexts = ()
     repeats: Annotated[Whole, Field(ge=0)] = 0
+    draws_on: DifferentTexts = ()
 
     @property
     def distinct(self) -> int:

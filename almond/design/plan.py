@@ -156,7 +156,7 @@ class StudyPlan(Shape):
 
     def items_of(self, block: PlannedBlock) -> tuple[PlannedStimulus, ...] | tuple[PlannedPair, ...]:
         """Return the stimuli or the pairs that a block draws on."""
-        return TRIAL_KINDS.load(block.kind).items(block.constructs, self.stimuli, self.pairs)
+        return TRIAL_KINDS.load(block.kind).items(block, self.stimuli, self.pairs)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values; ``StudyPlan.from_json`` reads it back.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -34,6 +34,7 @@ class BlockSpec:
     trials: int | None = None
     repeats: int = 0
     instructions: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -98,6 +99,7 @@ def add_block(*, study: Study, order: int, spec: BlockSpec) -> Block:
         trials=spec.trials,
         repeats=spec.repeats,
         instructions=spec.instructions,
+        settings=dict(spec.settings),
     )
     save_new(block)
     block.constructs.set(spec.constructs)

@@ -92,6 +92,7 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
             trials=block.trials,
             repeats=block.repeats,
             instructions=block.instructions,
+            settings=block.settings,
         )
         for block in study.blocks.order_by("order")
     ]

@@ -235,15 +235,18 @@ def planned_block(
     block: Block, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
 ) -> dict[str, Any]:
     """Return a block's fields; one without a number of trials shows every image or pair once."""
-    names = sorted(row.name for row in block.constructs.all())
-    items = TRIAL_KINDS.load(block.kind).items(names, stimuli, pairs)
-    return {
+    kind = TRIAL_KINDS.load(block.kind)
+    fields = {
         "kind": block.kind,
         "name": block.name,
-        "trials": len(items) + block.repeats if block.trials is None else block.trials,
-        "constructs": names,
+        "constructs": sorted(row.name for row in block.constructs.all()),
         "repeats": block.repeats,
+        **block.settings,
     }
+    if block.trials is not None:
+        return {**fields, "trials": block.trials}
+    items = kind.items(kind.block.model_construct(**fields), stimuli, pairs)
+    return {**fields, "trials": len(items) + block.repeats}
 
 
 def primary_tests(study: Study, blocks: Sequence[Block]) -> tuple[str, ...]:

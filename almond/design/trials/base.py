@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from pydantic import Field, PlainValidator, Strict
@@ -57,6 +57,15 @@ class Answer(Shape):
     images: tuple[Annotated[str, Strict()], ...]
 
 
+Drawn = TypeVar("Drawn", PlannedStimulus, PlannedPair)
+
+
+def drawn_on(block: PlannedBlock, items: Sequence[Drawn]) -> tuple[Drawn, ...]:
+    """Return those of some items that a block names, in their order; all where it names none."""
+    named = set(block.draws_on)
+    return tuple(item for item in items if not named or item.id in named)
+
+
 class TrialKind(ABC):
     """One kind of trials."""
 
@@ -91,9 +100,9 @@ class TrialKind(ABC):
 
     @abstractmethod
     def items(
-        self, constructs: Sequence[str], stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
+        self, block: PlannedBlock, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
     ) -> tuple[PlannedStimulus, ...] | tuple[PlannedPair, ...]:
-        """Return the stimuli or the pairs that a block with these constructs draws on."""
+        """Return the stimuli or the pairs that a block draws on: those that it names, else all that fit."""
 
     @abstractmethod
     def make_lists(

@@ -12,7 +12,7 @@ from almond.design.ordering import arrange, last_showing, showing_of
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.sides import balance_sides
-from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists
+from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists, drawn_on
 from almond.design.trials.columns import (
     CONSTRUCT,
     INTENDED_TARGET,
@@ -89,14 +89,15 @@ class ChoiceTrials(TrialKind):
     )
 
     def items(
-        self, constructs: Sequence[str], stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
+        self, block: PlannedBlock, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
     ) -> tuple[PlannedPair, ...]:
-        return tuple(pair for pair in pairs if not constructs or pair.construct in constructs)
+        asked = [pair for pair in pairs if not block.constructs or pair.construct in block.constructs]
+        return drawn_on(block, asked)
 
     def make_lists(
         self, plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
     ) -> list[list[PlannedTrial]]:
-        pairs = self.items(block.constructs, plan.stimuli, plan.pairs)
+        pairs = self.items(block, plan.stimuli, plan.pairs)
         dealt = deal(pairs, len(before), block.trials, rng, themes=plan.told_themes)
         high_left = balance_sides(pairs, dealt, rng)
         lists = []
@@ -124,7 +125,7 @@ class ChoiceTrials(TrialKind):
         return 2.5
 
     def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
-        pairs = self.items(block.constructs, plan.stimuli, plan.pairs)
+        pairs = self.items(block, plan.stimuli, plan.pairs)
         asked = sorted({f"{pair.target}: {pair.construct}" for pair in pairs})
         return [f"{block.trials} of {len(pairs)} pairs", ", ".join(asked)]
 

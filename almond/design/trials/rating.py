@@ -10,7 +10,7 @@ from pydantic import Field
 
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
-from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists
+from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists, drawn_on
 from almond.design.trials.columns import CONSTRUCT, IMAGE_DIGEST, RECEIVED, RT, Coded, Column, TableSchema
 from almond.design.trials.responses import Cells, PlannedTrial, Responses, taken
 from almond.design.trials.single_image import (
@@ -70,9 +70,9 @@ class RatingTrials(TrialKind):
     )
 
     def items(
-        self, constructs: Sequence[str], stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
+        self, block: PlannedBlock, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
     ) -> tuple[PlannedStimulus, ...]:
-        return tuple(stimuli)
+        return drawn_on(block, stimuli)
 
     def make_lists(
         self, plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator

@@ -9,9 +9,9 @@ import numpy as np
 
 from almond.design.dealing import deal, deal_again
 from almond.design.ordering import Showing, arrange, last_showing, showing_of
-from almond.design.parts import PlannedBlock
+from almond.design.parts import PlannedBlock, PlannedStimulus
 from almond.design.plan import StudyPlan
-from almond.design.trials.base import Row, TrialLists
+from almond.design.trials.base import Row, TrialLists, drawn_on
 from almond.design.trials.columns import (
     BASE_SCENE,
     DIRECTION,
@@ -44,12 +44,13 @@ def repeat_distance(block: PlannedBlock) -> int:
 def single_image_lists(
     plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
 ) -> list[list[PlannedTrial]]:
-    """Deal the plan's stimuli over the lists, one image a trial, ``block.repeats`` of them shown again."""
-    dealt = deal(plan.stimuli, len(before), block.distinct, rng, themes=plan.told_themes)
-    again = deal_again(plan.stimuli, dealt, block.repeats, rng)
+    """Deal the block's stimuli over the lists, one image a trial, ``block.repeats`` of them shown again."""
+    stimuli = drawn_on(block, plan.stimuli)
+    dealt = deal(stimuli, len(before), block.distinct, rng, themes=plan.told_themes)
+    again = deal_again(stimuli, dealt, block.repeats, rng)
     lists = []
     for trials, first, second in zip(before, dealt, again, strict=True):
-        showings = halves(plan, first, second, rng)
+        showings = halves(plan, stimuli, (first, second), rng)
         ordered = arrange(showings, last_showing(plan, trials), repeat_distance(block), rng)
         lists.append(
             [
@@ -57,7 +58,7 @@ def single_image_lists(
                     index=len(trials) + number,
                     block=block.name,
                     kind=block.kind,
-                    stimulus=plan.stimuli[showing.item].id,
+                    stimulus=stimuli[showing.item].id,
                     constructs=block.constructs,
                     repeat=showing.repeat,
                 )
@@ -68,12 +69,19 @@ def single_image_lists(
 
 
 def halves(
-    plan: StudyPlan, first_showings: Sequence[int], second_showings: Sequence[int], rng: np.random.Generator
+    plan: StudyPlan,
+    stimuli: Sequence[PlannedStimulus],
+    dealt: tuple[Sequence[int], Sequence[int]],
+    rng: np.random.Generator,
 ) -> list[list[Showing]]:
-    """Split a block: what is shown again stands in the first half, its second showing in the second."""
+    """Split a block: what is shown again stands in the first half, its second showing in the second.
+
+    :param dealt: numbers of the stimuli shown once or more, and of those shown again.
+    """
+    first_showings, second_showings = dealt
 
     def showings(items: Sequence[int], repeat: bool = False) -> list[Showing]:
-        return [showing_of(plan, plan.stimuli[item], item, repeat) for item in items]
+        return [showing_of(plan, stimuli[item], item, repeat) for item in items]
 
     if not second_showings:
         return [showings(first_showings)]

@@ -77,7 +77,7 @@ class AgreementTrials(TrialKind):
     )
 
     def items(
-        self, constructs: Sequence[str], stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
+        self, block: PlannedBlock, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
     ) -> tuple[PlannedStimulus, ...]:
         return tuple(stimuli)
 
