@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from benchmarks.covariates_worlds import World
+from benchmarks.crossed_choices import CrossedWorld
 from benchmarks.referee_points import PointsWorld
 from benchmarks.referee_worlds import Design, ThemedWorld
 
@@ -168,6 +169,16 @@ LOWLEVEL_CHOICES = (
     World(people=40, themes=20, theme=1.0, through=0.05),
     World(people=100, themes=12, person=1.0, theme=1.0),
 )
+CROSSED = (
+    CrossedWorld(people=12, themes=6),
+    CrossedWorld(people=20, themes=8, person=0.0, theme=0.0, general=1.0),
+    CrossedWorld(people=12, themes=24, person=2.0, questions=2, visible=1.0),
+    CrossedWorld(people=40, themes=12, theme=2.0),
+    CrossedWorld(people=20, themes=6, seeds=2, answered=0.7, questions=4, visible=1.0),
+    CrossedWorld(people=16, themes=8, targets=2, general=1.0),
+    CrossedWorld(people=40, themes=20, questions=4, theme=1.0, visible=1.0, general=0.5),
+    CrossedWorld(people=100, themes=12, person=1.0, theme=1.0),
+)
 TREND = (
     World(people=12, themes=6, targets=1),
     World(people=20, themes=8, targets=1, person=0.0, theme=0.0),
@@ -202,6 +213,7 @@ GRID: dict[str, Grid] = {
     "photographs": _photographs(),
     "lowlevel": _corners(LOWLEVEL, (5, 6)),
     "lowlevel_choices": _corners(LOWLEVEL_CHOICES, (3, 6)),
+    "choice_specificity": _corners(CROSSED, (2, 3)),
     "trend": _corners(TREND, (2, 3)),
     "trend_jointly": _corners(JOINT, ()),
     "ordinal": _corners(POINTS, (2,)),
@@ -227,6 +239,7 @@ QUICK: dict[str, Grid] = {
     "photographs": (Cell(Design(scenes=40, seeds=4), mistakes=True),),
     "lowlevel": (Cell(World(people=12, themes=8, through=0.5), mistakes=True),),
     "lowlevel_choices": (Cell(World(people=12, themes=8, theme=1.0), mistakes=True),),
+    "choice_specificity": (Cell(CrossedWorld(people=12, themes=8, theme=1.0), mistakes=True),),
     "trend": (Cell(World(people=16, themes=10, targets=1, person=0.8, theme=0.2), mistakes=True),),
     "trend_jointly": (Cell(World(people=12, themes=10, targets=2, theme=0.3)),),
     "ordinal": (Cell(PointsWorld(people=12, themes=8, person_slope=1.5, theme_slope=1.5)),),

@@ -17,6 +17,7 @@ from scipy import stats
 from scipy.special import expit
 
 from almond.analysis.lowlevel.features import leading_components
+from almond.analysis.questions.choice_specificity import specificity
 from almond.stats.clustered.regression import RegressionColumns, effects, joint_test, slope_test
 from almond.stats.clustered.trend import Trajectories, joint_trend, page_test, trend_slope
 from almond.stats.mixed import RandomTerm, fit_ordinal
@@ -29,6 +30,7 @@ from benchmarks.covariates_worlds import (
     draw_ratings_beside,
     draw_trend,
 )
+from benchmarks.crossed_choices import CrossedChoices, draw_crossed_choices, share_gained
 from benchmarks.referee_points import Points, draw_points
 from benchmarks.referee_tests import Kind, Outcome, Sample, SingleSample, Test, generator
 from benchmarks.referee_worlds import DENSITY, NODES
@@ -81,6 +83,18 @@ def pooled_share(trials: Trials, _: float, __: np.random.Generator) -> Outcome:
     df = len(design) - design.shape[1]
     variance = float(((trials.values[:, 0] - design @ estimate) ** 2).sum()) / df * inverse[0, 0]
     return float(2.0 * stats.t.sf(abs(estimate[0] - 0.5) / math.sqrt(variance), df)), None
+
+
+def own_less_others(trials: CrossedChoices, truth: float, _: np.random.Generator) -> Outcome:
+    test = specificity(trials.rows, trials.own)
+    return test.p, test.low <= truth <= test.high
+
+
+def own_less_others_by_person(trials: CrossedChoices, _: float, __: np.random.Generator) -> Outcome:
+    """Test people's own differences, as if their pairs were all there are."""
+    own = trials.rows["construct"].map(trials.own) == trials.rows["intended_target"]
+    means = trials.rows.assign(own=own).groupby(["participant_id", "own"])["aligned"].mean().unstack()
+    return float(stats.ttest_1samp(means[True] - means[False], 0.0).pvalue), None
 
 
 def trajectories(trials: Trials) -> Trajectories:
@@ -143,6 +157,10 @@ TESTS: dict[str, tuple[Test, ...]] = {
         Test("lowlevel_choices: share at no difference, both random", True, share_beside, part=PART),
         Test("lowlevel_choices: least squares over trials", False, pooled_share),
     ),
+    "choice_specificity": (
+        Test("choice_specificity: own less other targets, both random", True, own_less_others, part=PART),
+        Test("choice_specificity: t over participants", False, own_less_others_by_person),
+    ),
     "trend": (
         Test("trend: slope, participants and themes random", True, slope, part=PART),
         Test("trend: Page's L over themes, participants fixed", False, page_over_themes),
@@ -183,6 +201,7 @@ KINDS: dict[str, Kind] = {
     "lowlevel_choices": Kind(
         (0.1, 0.2, 0.3), 0.0, studies_drawn_by(draw_choices_beside), share_at_no_difference
     ),
+    "choice_specificity": Kind((0.1, 0.2, 0.3), 0.0, studies_drawn_by(draw_crossed_choices), share_gained),
     "trend": Kind((0.2, 0.35, 0.5), 0.0, studies_drawn_by(draw_trend)),
     "trend_jointly": Kind((0.2, 0.35, 0.5), 0.0, studies_drawn_by(draw_trend)),
     "ordinal": Kind((0.5, 1.0, 2.0), 0.0, studies_drawn_by(draw_points)),

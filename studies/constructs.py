@@ -24,7 +24,7 @@ class Construct(models.Model):
     target = models.CharField(
         max_length=60,
         blank=True,
-        help_text="The target whose pairs ask this in a choice block, such as LB. Empty: none.",
+        help_text="The target whose pairs people are expected to tell apart by it, such as LB. Empty: none.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -7,18 +7,17 @@ from functools import lru_cache
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
 from almond.design.plan import StudyPlan
-from almond.design.trials import TRIAL_KINDS
 from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
 from studies.amendments import Amendment, Look, Unlocking
+from studies.blocks import Block
 from studies.constructs import Construct
 from studies.exclusions import Exclusion
 from studies.preregistrations import Hypothesis, Preregistration
@@ -42,10 +41,6 @@ __all__ = [
 ]
 
 IS_CODE = RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")
-
-
-def trial_kind_choices() -> list[tuple[str, str]]:
-    return TRIAL_KINDS.choices()
 
 
 class StudyQuerySet(models.QuerySet["Study"]):
@@ -262,7 +257,7 @@ class Study(models.Model):
         return read_plan(self.pk, self.plan_digest) if self.plan_digest else StudyPlan.from_json(self.plan)
 
     def images(self) -> models.QuerySet[Stimulus]:
-        """Return the rows that a plan made now would show."""
+        """Return the rows that blocks without photographs of their own would show in a plan made now."""
         if self.matched_set is not None:
             return self.matched_set.stimuli().order_by("id")
         if self.image_set is not None:
@@ -278,44 +273,3 @@ class Study(models.Model):
 def read_plan(pk: int, digest: str) -> StudyPlan:
     """Read the frozen plan of a study; the digest tells plans apart, for that of a study never changes."""
     return StudyPlan.from_json(Study.objects.values_list("plan", flat=True).get(pk=pk, plan_digest=digest))
-
-
-class Block(models.Model):
-    """A sequence of trials of one kind, such as images rated on sliders, or pairs to choose from."""
-
-    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="blocks")
-    order = models.PositiveSmallIntegerField(default=1)
-    kind = models.CharField(max_length=40, choices=trial_kind_choices, default="rating")
-    name = models.SlugField(max_length=40, help_text="For tables: ratings.")
-    trials = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1)],
-        help_text="Per participant, repeats included. Empty: every image or pair once.",
-    )
-    repeats = models.PositiveIntegerField(
-        default=0, help_text="Images shown a second time, where the kind of the block allows it."
-    )
-    instructions = models.TextField(blank=True, help_text="Shown before the block. Empty: the usual words.")
-    constructs = models.ManyToManyField(Construct, related_name="blocks", blank=True)
-    settings = models.JSONField(
-        default=dict, blank=True, editable=False, help_text="What only its kind of trials has, by name."
-    )
-
-    class Meta:
-        ordering = ["study", "order"]
-        constraints = [
-            models.UniqueConstraint(fields=["study", "order"], name="one_block_per_place"),
-            models.UniqueConstraint(fields=["study", "name"], name="block_named_once_per_study"),
-            models.CheckConstraint(condition=~Q(kind=""), name="block_has_a_kind"),
-            models.CheckConstraint(
-                condition=Q(trials__isnull=True) | Q(trials__gte=1), name="block_has_trials"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def clean(self) -> None:
-        if self.repeats and self.kind in TRIAL_KINDS.names() and not TRIAL_KINDS.load(self.kind).repeats:
-            raise ValidationError({"repeats": f"Blocks of kind “{self.kind}” repeat no images."})

@@ -13,7 +13,37 @@ MIN_PARTICIPANTS, MIN_THEMES = 2, 3
 
 
 def tested_choices(context: Context) -> pd.DataFrame:
-    """Return the choices that the test uses.
+    """Return the choices that the test uses: of a question that has a target, those between its pairs.
+
+    :raises NotApplicable: there are none, or not all of them have an intended target.
+    """
+    rows = all_choices(context)
+    own = own_targets(context)
+    if not own:
+        return rows
+    expected = rows["construct"].map(own).fillna(rows["intended_target"])
+    return rows[expected == rows["intended_target"]].reset_index(drop=True)
+
+
+def own_targets(context: Context) -> dict[str, str]:
+    """Return construct -> its own target, of those that are asked of the pairs of other targets too."""
+    return {item.name: item.target for item in context.data.plan.constructs if item.target is not None}
+
+
+def compared_choices(context: Context) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the choices by questions with a target, between pairs of all targets, and these targets.
+
+    :raises NotApplicable: there are none, or no question is asked of other pairs than its own target's.
+    """
+    own = own_targets(context)
+    if not own:
+        raise NotApplicable("no question with a target of its own is asked of the pairs of other targets")
+    rows = all_choices(context)
+    return rows[rows["construct"].isin(list(own))].reset_index(drop=True), own
+
+
+def all_choices(context: Context) -> pd.DataFrame:
+    """Return the choices of the sample, each with its intended target.
 
     :raises NotApplicable: there are none, or not all of them have an intended target.
     """

@@ -46,12 +46,19 @@ Pixels = Annotated[Whole, Field(ge=0)]
 
 
 class Construct(Shape):
-    """One judgement: a question, answered on a scale from ``low`` (0) to ``high`` (100)."""
+    """One judgement: a question, answered on a scale from ``low`` (0) to ``high`` (100).
+
+    ``target`` is the region whose pairs it is expected to tell apart. It stands where the construct is asked
+    of the pairs of every target, so that its own can be compared with the others.
+    """
+
+    not_written_when_absent: ClassVar[tuple[str, ...]] = ("target",)
 
     name: Text
     question: Text
     low: Text
     high: Text
+    target: Text | None = None
 
 
 class PlannedBlock(Shape):

@@ -85,6 +85,8 @@ CLAIMS = {
     "manipulated, more accurately than chance.",
     "choices": "Of two images of a scene, people choose the one manipulated towards a higher predicted "
     "response more often than the other.",
+    "choice_specificity": "People choose the image manipulated towards a higher predicted response more "
+    "often in the pairs of the target that a question is expected to tell apart than in those of the others.",
     "natural": "Predicted responses of the images correlate with their mean ratings.",
     "lowlevel": "Rating profiles of the targets differ beyond what low-level features of the images explain.",
     "lowlevel_choices": "Between images that do not differ in low-level features, people choose the one "

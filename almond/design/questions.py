@@ -12,6 +12,7 @@ QUESTIONS: Registry[Any] = Registry(
     {
         "classification": "almond.analysis.questions.classification:QUESTION",
         "choices": "almond.analysis.questions.choices:QUESTION",
+        "choice_specificity": "almond.analysis.questions.choice_specificity:QUESTION",
         "natural": "almond.analysis.questions.natural:QUESTION",
         "lowlevel": "almond.analysis.questions.lowlevel:QUESTION",
         "lowlevel_choices": "almond.analysis.questions.lowlevel_choices:QUESTION",
@@ -39,6 +40,9 @@ ONE_WAY: dict[str, tuple[Direction, ...]] = {
     "lowlevel": ("greater",),
 }
 """What some tests can show at all: an accuracy above chance; a correlation of either sign."""
+
+SAME_RESPONSES = {"choice_specificity": "choices"}
+"""Tests of the responses that the test of a trial kind uses, by its name."""
 
 
 def directions_of(question: str) -> tuple[Direction, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from almond.design.plan import StudyPlan
+from almond.design.questions import SAME_RESPONSES
 from almond.design.themes import LEAST_THEMES
 from almond.design.trials import TRIAL_KINDS
 
@@ -26,6 +27,7 @@ def least_themes(alpha: float) -> int:
 
 def themes_of_test(plan: StudyPlan, question: str) -> set[str]:
     """Return the themes of the images or pairs whose responses a primary test uses."""
+    question = SAME_RESPONSES.get(question, question)
     blocks = [block for block in plan.blocks if TRIAL_KINDS.load(block.kind).question == question]
     scenes = {item.base_scene for block in blocks or plan.blocks for item in plan.items_of(block)}
     return {plan.theme_of_scene[scene] for scene in scenes}

@@ -8,13 +8,15 @@ that shows a part shows as many trials as planned, or all where there are fewer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan, plain
 from almond.design.trials import TRIAL_KINDS
 from almond.digest import digest_bytes
+from almond.errors import InputError
 from almond.rng import generator
 
 
@@ -69,14 +71,28 @@ def _pair_again(row: PlannedPair, copy: int) -> PlannedPair:
     return row.model_copy(update={name: _again(getattr(row, name), copy) for name in fields})
 
 
+def _copies_of(name: str, ids: Set[str]) -> Iterator[str]:
+    """Yield a name and those of its copies, as far as they are there."""
+    return itertools.takewhile(ids.__contains__, (_again(name, copy) for copy in itertools.count()))
+
+
 def _block(
     plan: StudyPlan,
     block: PlannedBlock,
     stimuli: Sequence[PlannedStimulus],
     pairs: Sequence[PlannedPair],
 ) -> dict[str, Any]:
-    """Fit a block to other stimuli and pairs."""
-    there = len(TRIAL_KINDS.load(block.kind).items(block.constructs, stimuli, pairs))
+    """Fit a block to other stimuli and pairs, which may be further copies of those that it draws on.
+
+    :raises InputError: none of them is left.
+    """
+    ids = {item.id for item in (*stimuli, *pairs)}
+    if block.draws_on:
+        own = [name for drawn in block.draws_on for name in _copies_of(drawn, ids)]
+        if not own:
+            raise InputError(f"block {block.name!r}", "has no image in so few themes", "more themes")
+        block = block.model_copy(update={"draws_on": tuple(own)})
+    there = len(TRIAL_KINDS.load(block.kind).items(block, stimuli, pairs))
     distinct = there if block.distinct == len(plan.items_of(block)) else min(block.distinct, there)
     repeats = min(block.repeats, distinct)
     return {**plain(block), "trials": distinct + repeats, "repeats": repeats}

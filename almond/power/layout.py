@@ -7,7 +7,7 @@ differ.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,12 +78,13 @@ def _shown(plan: StudyPlan, items: Sequence[PlannedStimulus] | Sequence[PlannedP
     targets = {name: code for code, name in enumerate(plan.targets)}
     scenes = {name: code for code, name in enumerate(plan.theme_of_scene)}
     themes = {name: code for code, name in enumerate(plan.themes)}
+    own = {item.name: item.target for item in plan.constructs}
     strongest = max((row.strength for row in plan.stimuli), default=0.0)
     return ShownImages(
         theme=_codes(themes[plan.theme_of_scene[row.base_scene]] for row in items),
         scene=_codes(scenes[row.base_scene] for row in items),
         target=_codes(targets.get(row.target or "", -1) for row in items),
-        dose=np.array([_dose(row, strongest) for row in items], dtype=np.float64),
+        dose=np.array([_dose(row, strongest, own) for row in items], dtype=np.float64),
     )
 
 
@@ -91,10 +92,11 @@ def _codes(values: Any) -> Indices:
     return np.array(list(values), dtype=np.int64)
 
 
-def _dose(item: PlannedStimulus | PlannedPair, strongest: float) -> float:
-    """Return direction times strength, 1 for the strongest of the plan; 1 for pairs."""
+def _dose(item: PlannedStimulus | PlannedPair, strongest: float, own: Mapping[str, str | None]) -> float:
+    """Return direction times strength, 1 for the strongest of the plan. Pairs have 1, and 0 where they are
+    asked about with a question whose own target (by construct) is another."""
     if isinstance(item, PlannedPair):
-        return 1.0
+        return float(own[item.construct] in (None, item.target))
     return item.direction * (item.strength / strongest if strongest > 0 else 1.0)
 
 

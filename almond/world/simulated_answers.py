@@ -120,7 +120,7 @@ def draw_choice_answers(
     person_slope = own.person_slope_sd * rng.standard_normal((people, targets))
     target = np.maximum(pairs.target, 0)
     of_pair = of_theme[pairs.theme] + of_scene[pairs.scene] + theme_slope[pairs.theme, target]
-    log_odds = own.log_odds_per_sd * effect + of_pair[pair]
+    log_odds = own.log_odds_per_sd * effect * pairs.dose[pair] + of_pair[pair]
     log_odds = log_odds + of_person[person] + person_slope[person, target[pair]]
     chance = 1.0 / (1.0 + np.exp(-looking[person] * log_odds))
     return np.asarray(rng.random(len(person)) < chance, np.bool_)

@@ -197,7 +197,7 @@ class ExampleLab:
                 matched_set=matched,
                 blocks=[
                     BlockSpec("rating", "ratings", asked, ratings),
-                    BlockSpec("choice", "choices", asked, choices),
+                    BlockSpec("choice", "choices", asked, choices, asked_of="own"),
                 ],
                 seed=self.sizes.seed,
                 participants_planned=self.sizes.participants,

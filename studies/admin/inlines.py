@@ -72,7 +72,14 @@ class BlockInline(DraftInline):
     model = Block
     form = BlockForm
     formset = BlockFormSet
-    fields = [("order", "kind", "name"), ("trials", "repeats"), "constructs", "instructions"]
+    fields = [
+        ("order", "kind", "name"),
+        ("trials", "repeats"),
+        "image_set",
+        "asked_of",
+        "constructs",
+        "instructions",
+    ]
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from almond.errors import InputError
 from studies.models import Study
-from studies.services.plans import NotReady
+from studies.services.obstacles import NotReady
 
 FIELDS = {
     "study": "id_matched_set",

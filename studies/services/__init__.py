@@ -26,7 +26,11 @@ State = Study.State
 
 @dataclass(frozen=True)
 class BlockSpec:
-    """A block to be made; ``trials=None`` shows every image or pair once."""
+    """A block to be made; ``trials=None`` shows every image or pair once.
+
+    :param asked_of: of which pairs its questions are asked, ``Block.AskedOf``.
+    :param image_set: photographs of its own instead of the study's images.
+    """
 
     kind: str
     name: str
@@ -34,6 +38,8 @@ class BlockSpec:
     trials: int | None = None
     repeats: int = 0
     instructions: str = ""
+    asked_of: str = Block.AskedOf.ALL
+    image_set: ImageSet | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -99,6 +105,8 @@ def add_block(*, study: Study, order: int, spec: BlockSpec) -> Block:
         trials=spec.trials,
         repeats=spec.repeats,
         instructions=spec.instructions,
+        asked_of=spec.asked_of,
+        image_set=spec.image_set,
         settings=dict(spec.settings),
     )
     save_new(block)

@@ -92,6 +92,8 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
             trials=block.trials,
             repeats=block.repeats,
             instructions=block.instructions,
+            asked_of=block.asked_of,
+            image_set=block.image_set,
             settings=block.settings,
         )
         for block in study.blocks.order_by("order")

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from almond.design.matching import PlannedMatching
 from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.errors import InputError
 from almond.shapes import ShapeError, read
-from generation.models import MatchedPair, Stimulus
-from studies.models import Block, Construct, Study, stimulus_name
+from generation.models import Stimulus
+from studies.models import Block, Construct, Study
+from studies.services.obstacles import Collected, NotReady
 from studies.services.preregistering import preregistration_of
-
-Made = TypeVar("Made")
-
-
-class NotReady(InputError):
-    """A study that cannot be frozen yet; ``problems`` holds an error for everything in its way."""
-
-    def __init__(self, study: Study, problems: Sequence[InputError]) -> None:
-        self.problems = tuple(problems)
-        said = "; ".join(str(problem) for problem in problems)
-        super().__init__(f"study {study.title!r}", f"cannot be frozen yet: {said}")
+from studies.services.sources import drawn_stimuli, pairs_of_blocks, planned_stimulus, shown_images, shows
 
 
-class Collected:
-    """Errors of several steps, gathered so that all are said at once."""
+@dataclass(frozen=True)
+class Shown:
+    """What a study shows: its images, and the pairs of every block of pairs by the block's name."""
 
-    def __init__(self) -> None:
-        self.problems: list[InputError] = []
+    images: Sequence[Stimulus]
+    stimuli: tuple[PlannedStimulus, ...]
+    pairs_of_block: Mapping[str, tuple[PlannedPair, ...]]
 
-    def of(self, make: Callable[[], Made]) -> Made | None:
-        """Return what a step makes; None when it fails, and its error is kept."""
-        try:
-            return make()
-        except NotReady as error:
-            self.problems += error.problems
-        except InputError as error:
-            self.problems.append(error)
-        return None
+    @property
+    def pairs(self) -> tuple[PlannedPair, ...]:
+        """Return the pairs of all blocks, each with its question once."""
+        every = [pair for pairs in self.pairs_of_block.values() for pair in pairs]
+        return tuple({pair.id: pair for pair in every}.values())
 
 
 def build_plan(study: Study) -> StudyPlan:
@@ -50,78 +39,49 @@ def build_plan(study: Study) -> StudyPlan:
     :raises NotReady: with everything in its way.
     """
     found = Collected()
-    images = found.of(lambda: distinct_images(study)) or []
-    blocks = list(study.blocks.prefetch_related("constructs").order_by("order"))
+    blocks = list(study.blocks.prefetch_related("constructs").select_related("image_set").order_by("order"))
+    images = found.of(lambda: shown_images(study, blocks)) or []
     if not blocks:
         lacks = InputError(f"study {study.title!r}", "has no blocks", "a rating block or a choice block")
         found.problems.append(lacks)
     themes = {row.base_scene: row.theme for row in reversed(images)}
     stimuli = found.of(lambda: tuple(planned_stimulus(row, themes[row.base_scene]) for row in images))
-    pairs = found.of(lambda: planned_pairs(study, blocks))
+    pairs = found.of(lambda: pairs_of_blocks(study, blocks))
     matching = found.of(lambda: matching_of(study))
     if found.problems:
         raise NotReady(study, found.problems)
-    return whole_plan(study, blocks, stimuli or (), pairs or (), matching or {})
+    return whole_plan(study, blocks, Shown(images, stimuli or (), pairs or {}), matching or {})
 
 
-def whole_plan(
-    study: Study,
-    blocks: Sequence[Block],
-    stimuli: tuple[PlannedStimulus, ...],
-    pairs: tuple[PlannedPair, ...],
-    matching: Mapping[str, Any],
-) -> StudyPlan:
+def whole_plan(study: Study, blocks: Sequence[Block], shown: Shown, matching: Mapping[str, Any]) -> StudyPlan:
     """Join the parts of a plan; raises ``NotReady`` with whatever contradicts itself in them."""
     constructs = constructs_of(blocks)
-    planned = [planned_block(block, stimuli, pairs) for block in blocks]
-    tests = primary_tests(study, blocks)
+    compared = compared_constructs(blocks, shown.pairs)
+    planned = [planned_block(block, shown) for block in blocks]
+    tests = primary_tests(study, blocks, compared)
     fields = {
         "title": study.title,
         "seed": study.seed,
         "participants": study.participants_planned,
-        "constructs": [planned_construct(row) for row in constructs],
+        "constructs": [planned_construct(row, compared) for row in constructs],
         "blocks": planned,
-        "stimuli": stimuli,
-        "pairs": pairs,
+        "stimuli": shown.stimuli,
+        "pairs": shown.pairs,
         "analysis": {
             "permutations": study.permutations,
             "primary": tests,
             "exclusions": [row.to_json() for row in study.exclusions.order_by("order", "pk")],
         },
         **matching,
-        "preregistration": preregistration_of(study, planned, constructs, tests, (stimuli, pairs)),
+        "preregistration": preregistration_of(
+            study, planned, constructs, tests, (shown.stimuli, shown.pairs)
+        ),
     }
     try:
         return read(StudyPlan, fields, source=f"study plan {study.title!r}")
     except ShapeError as error:
         parts = [line.partition(": ") for line in error.problems]
         raise NotReady(study, [InputError(path, problem) for path, _, problem in parts]) from error
-
-
-def distinct_images(study: Study) -> list[Stimulus]:
-    """Return the images to show, by row number; of natural images with the same bytes, the first.
-
-    ``InputError`` when there are none, or when a matched set could still change.
-    """
-    where = f"study {study.title!r}"
-    if study.matched_set is None and study.image_set is None:
-        raise InputError(where, "has no stimuli", "a matched set or an image set")
-    if study.matched_set is not None and not study.matched_set.is_frozen:
-        raise InputError(
-            f"matched set {study.matched_set.name!r}", "is still a draft", "a frozen one: freeze it first"
-        )
-    images = list(study.images())
-    if not images:
-        source = study.matched_set or study.image_set
-        raise InputError(where, f"has no stimuli: {source} holds no images", "a set with images in it")
-    if study.image_set is not None:
-        images = list({row.digest: row for row in reversed(images)}.values())[::-1]
-    missing = [row for row in images if not row.path.is_file()]
-    if missing:
-        raise InputError(
-            f"image {missing[0]}", f"its file {missing[0].path} is gone", "the file as it was made"
-        )
-    return images
 
 
 def matching_of(study: Study) -> dict[str, Any]:
@@ -161,79 +121,20 @@ def constructs_of(blocks: Sequence[Block]) -> list[Construct]:
     return [constructs[name] for name in sorted(constructs)]
 
 
-def planned_construct(row: Construct) -> dict[str, str]:
-    return {"name": row.name, "question": row.question, "low": row.low, "high": row.high}
+def compared_constructs(blocks: Sequence[Block], pairs: Sequence[PlannedPair]) -> frozenset[str]:
+    """Name the constructs with a target of their own that are asked of its pairs and of others'."""
+    crossed = [block for block in blocks if shows(block) == "pairs" and block.asked_of == Block.AskedOf.ALL]
+    targets = {pair.target for pair in pairs}
+    asked = {row.name: row.target for block in crossed for row in block.constructs.all()}
+    return frozenset(name for name, target in asked.items() if target in targets and len(targets) > 1)
 
 
-def planned_stimulus(row: Stimulus, theme: str) -> PlannedStimulus:
-    fields = {
-        "id": stimulus_name(row.pk),
-        "sha256": row.digest,
-        "base_scene": row.base_scene,
-        "theme": theme,
-        "prompt": row.prompt,
-        "target": row.intended_target or None,
-        "direction": row.direction,
-        "strength": row.strength,
-        "width": row.width,
-        "height": row.height,
-    }
-    return read(PlannedStimulus, fields, source=f"image {row}")
+def planned_construct(row: Construct, compared: frozenset[str]) -> dict[str, str]:
+    words = {"name": row.name, "question": row.question, "low": row.low, "high": row.high}
+    return {**words, "target": row.target} if row.name in compared else words
 
 
-def planned_pairs(study: Study, blocks: Sequence[Block]) -> tuple[PlannedPair, ...]:
-    """Return, for every block of pairs and every matched pair, the pair with the question of its target."""
-    pair_blocks = [block for block in blocks if TRIAL_KINDS.load(block.kind).shows == "pairs"]
-    if not pair_blocks:
-        return ()
-    if study.matched_set is None:
-        raise InputError(
-            f"block {pair_blocks[0].name!r}",
-            "chooses between pairs, but natural images have none",
-            "a rating block",
-        )
-    rows = list(study.matched_set.pairs.all())
-    targets = sorted({row.target for row in rows})
-    found = Collected()
-    asked = [found.of(partial(questions_of, block, targets)) or {} for block in pair_blocks]
-    if found.problems:
-        raise NotReady(study, found.problems)
-    pairs = [planned_pair(row, questions[row.target]) for questions in asked for row in rows]
-    return tuple({pair.id: pair for pair in pairs}.values())
-
-
-def questions_of(block: Block, targets: Sequence[str]) -> dict[str, Construct]:
-    """Return target -> the one construct of the block that its pairs are asked about."""
-    asking = {target: [row for row in block.constructs.all() if row.target == target] for target in targets}
-    wrong = {target: rows for target, rows in asking.items() if len(rows) != 1}
-    if wrong:
-        raise InputError(
-            f"block {block.name!r}",
-            "; ".join(
-                f"{', '.join(row.name for row in rows) or 'no construct'} of it asks about pairs of {target}"
-                for target, rows in wrong.items()
-            ),
-            "exactly one per target",
-        )
-    return {target: rows[0] for target, rows in asking.items()}
-
-
-def planned_pair(row: MatchedPair, construct: Construct) -> PlannedPair:
-    fields = {
-        "id": f"p{row.pk}-{construct.name}",
-        "base_scene": row.base_scene,
-        "target": row.target,
-        "construct": construct.name,
-        "question": construct.choice,
-        "high": stimulus_name(row.high_id),
-        "low": stimulus_name(row.low_id),
-    }
-    return read(PlannedPair, fields, source=f"pair {row}")
-
-
-def planned_block(
-    block: Block, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
-) -> dict[str, Any]:
+def planned_block(block: Block, shown: Shown) -> dict[str, Any]:
     """Return a block's fields; one without a number of trials shows every image or pair once."""
     kind = TRIAL_KINDS.load(block.kind)
     fields = {
@@ -243,16 +144,26 @@ def planned_block(
         "repeats": block.repeats,
         **block.settings,
     }
-    if block.trials is not None:
-        return {**fields, "trials": block.trials}
-    items = kind.items(kind.block.model_construct(**fields), stimuli, pairs)
-    return {**fields, "trials": len(items) + block.repeats}
+    items = kind.items(kind.block.model_construct(**fields), shown.stimuli, shown.pairs)
+    own = drawn_by(block, shown)
+    if {item.id for item in items} != set(own):
+        fields["draws_on"] = own
+    trials = len(own) + block.repeats if block.trials is None else block.trials
+    return {**fields, "trials": trials}
 
 
-def primary_tests(study: Study, blocks: Sequence[Block]) -> tuple[str, ...]:
-    """Name the confirmatory tests that such a study allows."""
+def drawn_by(block: Block, shown: Shown) -> tuple[str, ...]:
+    """Return the names of the images or pairs that a block draws on."""
+    if shows(block) == "pairs":
+        return tuple(pair.id for pair in shown.pairs_of_block[block.name])
+    return drawn_stimuli(block, shown.images) if shows(block) == "stimuli" else ()
+
+
+def primary_tests(study: Study, blocks: Sequence[Block], compared: frozenset[str]) -> tuple[str, ...]:
+    """Name the confirmatory tests that such a study allows; blocks of photographs alone have none here."""
     if study.matched_set is None:
         return ("natural",)
-    used = {block.kind for block in blocks}
+    used = {block.kind for block in blocks if block.image_set is None}
     questions = [kind.question for name, kind in TRIAL_KINDS.entries().items() if name in used]
+    questions += ["choice_specificity"] if compared else []
     return tuple(dict.fromkeys(question for question in questions if question is not None))

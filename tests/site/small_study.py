@@ -158,7 +158,7 @@ def make_study(
         matched_set=matched_set or make_matched_set(),
         blocks=[
             BlockSpec("rating", "ratings", constructs, rating_trials, repeats),
-            BlockSpec("choice", "choices", constructs, choice_trials),
+            BlockSpec("choice", "choices", constructs, choice_trials, asked_of="own"),
         ],
         by=None,
     )

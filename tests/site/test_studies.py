@@ -155,7 +155,7 @@ def test_a_choice_block_needs_one_question_per_target() -> None:
         title="Half",
         slug="half",
         matched_set=make_matched_set(),
-        blocks=[BlockSpec("choice", "choices", [threat])],
+        blocks=[BlockSpec("choice", "choices", [threat], asked_of="own")],
         by=None,
     )
     with pytest.raises(InputError, match="no construct of it asks about pairs of CM"):

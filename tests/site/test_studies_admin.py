@@ -58,6 +58,7 @@ def study_form(**changes: Any) -> dict[str, Any]:
         "blocks-0-kind": "rating",
         "blocks-0-name": "ratings",
         "blocks-0-repeats": 0,
+        "blocks-0-asked_of": "all",
         "blocks-0-constructs": [row.pk for row in constructs],
     }
     return {**fields, **changes}
@@ -113,6 +114,7 @@ def test_an_edit_of_a_draft_is_kept(staff_client: Any) -> None:
             f"blocks-{number}-name": block.name,
             f"blocks-{number}-trials": 2,
             f"blocks-{number}-repeats": 0,
+            f"blocks-{number}-asked_of": "own",
             f"blocks-{number}-constructs": [row.pk for row in block.constructs.all()],
         }
     saved = staff_client.post(at("change", study), study_form(**changes))

@@ -131,6 +131,7 @@ def test_blocks_without_a_place_come_after_the_others(staff_client: Any) -> None
             f"blocks-{number}-kind": "rating",
             f"blocks-{number}-name": name,
             f"blocks-{number}-repeats": 0,
+            f"blocks-{number}-asked_of": "all",
             f"blocks-{number}-constructs": constructs,
         }
     added = staff_client.post(reverse("admin:studies_study_add"), fields)

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from almond.analysis.choice_trials import tested_choices
 from almond.analysis.lowlevel.choices import (
     AlignmentBeside,
     PairTrials,
@@ -48,12 +49,8 @@ from almond.stats.multiple import holm
 
 
 def _run(context: Context, progress: Progress) -> dict[str, Any]:
-    if not len(context.data.choices):
-        raise NotApplicable("the export holds no choices")
     features = feature_table(context.data.stimuli)
-    rows = context.sample.choices
-    if (rows["intended_target"] == "").any():
-        raise NotApplicable(context.words.ungrouped)
+    rows = tested_choices(context)
     measured = rows["left_stimulus"].isin(features.index) & rows["right_stimulus"].isin(features.index)
     left_out = int((~measured).sum())
     rows = rows[measured].reset_index(drop=True)

@@ -47,7 +47,7 @@ MIN_THEMES = 3
 def _run(context: Context, progress: Progress) -> dict[str, Any]:
     context.rated_profiles()
     rows, few = ratings_along(context.ratings, context.words)
-    own = own_constructs(context.data.plan.pairs)
+    own = own_constructs(context.data.plan)
     matched = select_own(rows, own)
     cells, absent = _cells(rows, context.constructs, own, Part(progress, 0.0, 0.5))
     targets = sorted(set(matched["target"]))

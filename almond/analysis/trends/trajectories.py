@@ -9,7 +9,7 @@ import pandas as pd
 
 from almond.analysis.questions.base import NotApplicable
 from almond.analysis.vocabulary import GUIDED, Vocabulary
-from almond.design.parts import PlannedPair
+from almond.design.plan import StudyPlan
 from almond.stats.clustered.trend import MIN_LEVELS, Trajectories
 from almond.typing import Floats
 
@@ -17,11 +17,13 @@ DIGITS = 9
 """Decimals to which strengths are compared."""
 
 
-def own_constructs(pairs: Sequence[PlannedPair]) -> dict[str, list[str]]:
-    """Map targets to the constructs that the plan's pairs ask about them."""
+def own_constructs(plan: StudyPlan) -> dict[str, list[str]]:
+    """Map targets to the constructs that the plan's pairs ask about them, without those of other targets."""
+    expected = {item.name: item.target for item in plan.constructs}
     asked: dict[str, set[str]] = {}
-    for pair in pairs:
-        asked.setdefault(pair.target, set()).add(pair.construct)
+    for pair in plan.pairs:
+        if expected[pair.construct] in (None, pair.target):
+            asked.setdefault(pair.target, set()).add(pair.construct)
     return {target: sorted(constructs) for target, constructs in sorted(asked.items())}
 
 

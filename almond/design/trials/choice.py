@@ -126,8 +126,11 @@ class ChoiceTrials(TrialKind):
 
     def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
         pairs = self.items(block, plan.stimuli, plan.pairs)
-        asked = sorted({f"{pair.target}: {pair.construct}" for pair in pairs})
-        return [f"{block.trials} of {len(pairs)} pairs", ", ".join(asked)]
+        asked: dict[str, set[str]] = {}
+        for pair in pairs:
+            asked.setdefault(pair.construct, set()).add(pair.target)
+        said = [f"{name}: {', '.join(sorted(targets))}" for name, targets in sorted(asked.items())]
+        return [f"{block.trials} of {len(pairs)} pairs", "; ".join(said)]
 
     def columns(self, plan: StudyPlan, responses: Responses) -> Mapping[str, Cells]:
         pairs = responses.of_trials(lambda trial: plan.pair_by_id[str(trial.pair)])
