@@ -86,7 +86,7 @@ def _block(
 
     :raises InputError: none of them is left.
     """
-    ids = {item.id for item in (*stimuli, *pairs)}
+    ids = {row.id for row in stimuli} | {row.id for row in pairs}
     if block.draws_on:
         own = [name for drawn in block.draws_on for name in _copies_of(drawn, ids)]
         if not own:

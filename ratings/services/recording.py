@@ -18,7 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from almond.design.trials import TRIAL_KINDS
-from almond.design.trials.base import Answer
+from almond.design.trials.base import Answer, block_of
 from almond.digest import digest_bytes
 from ratings.models import Attempt, Event, Participant, Response, Trial
 from ratings.services import slots
@@ -116,7 +116,8 @@ def store(asked: Asked, body: Mapping[str, Any]) -> Recorded:
     answer = read_answer(body, kind)
     check_takes_answers(asked.study)
     check_present(asked.participant)
-    check_answer(answer, kind, asked.trial)
+    block = block_of(asked.study.frozen_plan, asked.trial.planned["block"])
+    check_answer(answer, kind, asked.trial, block)
     if asked.participant.status != Participant.Status.TIMED_OUT:
         return write(asked, answer, body, late=False)
     with transaction.atomic():

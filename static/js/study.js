@@ -3,7 +3,8 @@
 // How a trial looks is the matter of its kind: a script that the server names, in js/trials. It exports an object:
 //   info                   what its jsPsych plugin declares: parameters and data, rt and images among them
 //   plugin                 the jsPsych plugin
-//   trial(planned, study)  the plugin's parameters; study has the constructs by name, and the images of the trial
+//   trial(planned, study)  the plugin's parameters; study has the constructs by name, the images of the trial, and
+//                          as block what the kind shows of the settings of its block
 //   answer(data)           the fields of the posted answer that only this kind has
 import { haveAlone } from "./alone.js";
 import { Events } from "./events.js";
@@ -164,14 +165,14 @@ function waitFor(pictures, digests) {
   });
 }
 
-function trialNode(trial, kind, study, onAnswer, events) {
+function trialNode(trial, kind, block, study, onAnswer, events) {
   const { pictures } = study;
   const wait = { type: waitFor(pictures, trial.images) };
   const images = trial.images.map((digest) => pictures.get(digest));
   let frames = null;
   const shown = {
     type: kind.plugin,
-    ...kind.trial(trial, { constructs: study.constructs, images }),
+    ...kind.trial(trial, { constructs: study.constructs, images, block: block.shown ?? {} }),
     on_start: () => {
       events.trialIndex = trial.index;
       frames = new Frames(study.measuring);
@@ -198,7 +199,7 @@ async function run(state, kinds, open, study, onAnswer, events) {
     if (trials.length === 0) return;
     const resumed = begunAlready && timeline.length === 0;
     timeline.push({ type: introduction(block, number, state.blocks.length, resumed) });
-    timeline.push(...trials.flatMap((trial) => trialNode(trial, kinds[block.kind], study, onAnswer, events)));
+    timeline.push(...trials.flatMap((trial) => trialNode(trial, kinds[block.kind], block, study, onAnswer, events)));
   });
   stage.replaceChildren();
   await jsPsych.run(timeline);

@@ -23,7 +23,7 @@ def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
     blocks = []
     for block in plan.blocks:
         kind = TRIAL_KINDS.load(block.kind)
-        usual = kind.instructions(block.trials, len(block.constructs))
+        usual = kind.instructions(block)
         blocks.append(
             {
                 "name": block.name,
@@ -32,6 +32,7 @@ def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
                 "trials": block.trials,
                 "instructions": paragraphs(rows[block.name].instructions or usual),
                 "keys": kind.keys,
+                **({"shown": shown} if (shown := kind.shown(block)) else {}),
             }
         )
     return blocks
