@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -20,6 +20,8 @@ def rule_choices() -> list[tuple[str, str]]:
 
 class Exclusion(models.Model):
     """One rule with its parameters; frozen with the plan of its study."""
+
+    part_of_design: ClassVar[str] = "exclusions"
 
     study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="exclusions")
     order = models.PositiveSmallIntegerField(

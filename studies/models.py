@@ -22,6 +22,7 @@ from studies.constructs import Construct
 from studies.exclusions import Exclusion
 from studies.preregistrations import Hypothesis, Preregistration
 from studies.records import AssignmentList, DesignFinding, StudyLog, images_by_name, stimulus_name
+from studies.study_templates import StudyTemplate
 
 __all__ = [
     "Amendment",
@@ -35,6 +36,7 @@ __all__ = [
     "Preregistration",
     "Study",
     "StudyLog",
+    "StudyTemplate",
     "Unlocking",
     "images_by_name",
     "stimulus_name",

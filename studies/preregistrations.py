@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -35,6 +35,8 @@ def words(label: str, help_text: str = "") -> Any:
 
 class Preregistration(models.Model):
     """Texts of the OSF form; an empty one is written from the study's design when the plan is made."""
+
+    part_of_design: ClassVar[str] = "preregistration"
 
     class Correction(models.TextChoices):
         HOLM = "holm", "Holm, over all hypotheses"
@@ -112,6 +114,8 @@ def _by_field(problems: Iterable[str]) -> dict[str, list[str]]:
 
 class Hypothesis(models.Model):
     """One claim, the test that decides on it, and by which criterion."""
+
+    part_of_design: ClassVar[str] = "hypotheses"
 
     class Direction(models.TextChoices):
         GREATER = "greater", "greater: in the direction of the manipulation, above chance"

@@ -22,6 +22,7 @@ from almond.errors import InputError
 from lab.append_only import Action, AppendOnlyAdmin, actor
 from studies import services
 from studies.admin.blind import BlindPages, amendments_of, blind_parts
+from studies.admin.designs import DesignPages
 from studies.admin.flow import minutes, steps
 from studies.admin.inlines import (
     BlockInline,
@@ -63,9 +64,10 @@ class ConstructAdmin(ModelAdmin):
 
 
 @admin.register(Study)
-class StudyAdmin(BlindPages, AppendOnlyAdmin):
+class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
     change_form_template = "admin/studies/study_form.html"
     change_form_outer_before_template = "admin/studies/study.html"
+    list_before_template = "admin/studies/study_list.html"
     inlines = [BlockInline, HypothesisInline, ExclusionInline, PreregistrationInline]
     list_display = ["title", "state_label", "source", "participants_planned", "created_at"]
     list_filter = ["state"]

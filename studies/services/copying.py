@@ -12,11 +12,9 @@ from accounts.models import User
 from almond.analysis.registration.plan_changes import PlanChange, plan_changes, text_of
 from almond.design.plan import StudyPlan
 from almond.errors import InputError
-from studies.models import Preregistration, Study
+from studies.models import Study
 from studies.services import BlockSpec, create_study
-
-OWN = {"id", "title", "slug", "rehearsal"}
-"""Fields that a copy does not take over from its study."""
+from studies.services.designs.parts import OWN, part_rows
 
 LONGEST_TITLE = Study._meta.get_field("title").max_length or 0
 LONGEST_SLUG = Study._meta.get_field("slug").max_length or 0
@@ -84,6 +82,7 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
         for field in Study._meta.concrete_fields
         if field.editable and field.name not in OWN
     }
+    parts = [row for _, row in part_rows(study)]
     blocks = [
         BlockSpec(
             kind=block.kind,
@@ -99,13 +98,8 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
         for block in study.blocks.order_by("order")
     ]
     draft = create_study(title=title, slug=slug, blocks=blocks, by=by, **{**fields, **more})
-    rows: list[Any] = [
-        *study.hypotheses.all(),
-        *study.exclusions.all(),
-        *Preregistration.objects.filter(study=study),
-    ]
-    for row in rows:
-        row.pk, row.study = None, draft
+    for row in parts:
+        row.pk, row.study = None, draft  # type: ignore[attr-defined]
         row.save(force_insert=True)
     return draft
 
