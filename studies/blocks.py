@@ -35,6 +35,19 @@ class Block(models.Model):
     repeats = models.PositiveIntegerField(
         default=0, help_text="Images shown a second time, where the kind of the block allows it."
     )
+    arms = models.CharField(
+        max_length=400,
+        blank=True,
+        help_text="Names of the arms that see it, separated by commas. Empty: all participants.",
+    )
+    most_of_scene = models.PositiveSmallIntegerField(
+        "most of a scene",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="So many images, or pairs, of one base scene does a participant see in it. 1: never two "
+        "variants. Empty: no limit.",
+    )
     instructions = models.TextField(blank=True, help_text="Shown before the block. Empty: the usual words.")
     constructs = models.ManyToManyField(Construct, related_name="blocks", blank=True)
     asked_of = models.CharField(
@@ -74,6 +87,11 @@ class Block(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def arm_names(self) -> tuple[str, ...]:
+        """Return the names of the arms that see it, in order; none where all do."""
+        return tuple(dict.fromkeys(name.strip() for name in self.arms.split(",") if name.strip()))
 
     def clean(self) -> None:
         kind = TRIAL_KINDS.load(self.kind) if self.kind in TRIAL_KINDS.names() else None

@@ -17,6 +17,7 @@ from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
 from studies.amendments import Amendment, Look, Unlocking
+from studies.arms import Arm
 from studies.blocks import Block
 from studies.constructs import Construct
 from studies.exclusions import Exclusion
@@ -26,6 +27,7 @@ from studies.study_templates import StudyTemplate
 
 __all__ = [
     "Amendment",
+    "Arm",
     "AssignmentList",
     "Block",
     "Construct",
@@ -60,6 +62,10 @@ class Study(models.Model):
         PAUSED = "paused", "paused"
         CLOSED = "closed", "closed"
 
+    class BlockOrder(models.TextChoices):
+        FIXED = "fixed", "as they stand"
+        LATIN_SQUARE = "latin_square", "a Latin square over the lists"
+
     class OnWithdrawal(models.TextChoices):
         ERASE = "erase", "their answers are erased"
         KEEP = "keep", "their answers are kept, without recruitment ids"
@@ -91,6 +97,14 @@ class Study(models.Model):
         default=8,
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text="Different lists of trials; participants are spread evenly over them.",
+    )
+    block_order = models.CharField(
+        "order of blocks",
+        max_length=12,
+        choices=BlockOrder.choices,
+        default=BlockOrder.FIXED,
+        help_text="A Latin square balances places, and which block follows which. Blocks that show no image "
+        "keep their places.",
     )
     permutations = models.PositiveIntegerField(
         default=2000, validators=[MinValueValidator(99)], help_text="Of the confirmatory analysis."
@@ -206,6 +220,9 @@ class Study(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "frozen", "live", "paused", "closed"]),
                 name="study_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(block_order__in=["fixed", "latin_square"]), name="study_block_order_is_known"
             ),
             models.CheckConstraint(
                 condition=Q(on_withdrawal__in=["erase", "keep"]), name="study_withdrawal_is_known"

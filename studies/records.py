@@ -62,6 +62,7 @@ class AssignmentList(models.Model):
 
     study = models.ForeignKey("studies.Study", on_delete=models.PROTECT, related_name="lists")
     number = models.PositiveIntegerField()
+    arm = models.CharField(max_length=40, blank=True)
     trials = models.JSONField()
     capacity = models.PositiveIntegerField()
     taken = models.PositiveIntegerField(default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -158,5 +159,11 @@ def block_contradictions(block: PlannedBlock, draft: Draft) -> Iterator[Problem]
     available = len(items)
     for name in sorted(set(block.draws_on) - {item.id for item in items}) if draft.whole else ():
         yield "draws_on", f"{name!r} is none of the {kind.shows} that it can show"
+    if draft.whole and block.most_of_scene is not None:
+        counts = Counter(item.base_scene for item in items)
+        allowed = sum(min(count, block.most_of_scene) for count in counts.values())
+        if available >= block.distinct > allowed:
+            limit = f"of at most {block.most_of_scene} of one base scene"
+            yield "trials", f"asks for {block.distinct} trials; {limit} there are {allowed}"
     if draft.whole and block.distinct > available:
         yield "trials", f"asks for {block.distinct} different {kind.shows}, the plan has {available}"

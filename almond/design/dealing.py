@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from almond.design.parts import PlannedPair, PlannedStimulus
+from almond.design.scene_limit import deal_by_scene
 from almond.typing import Indices
 
 Item = PlannedStimulus | PlannedPair
@@ -28,14 +29,20 @@ def deal(
     rng: np.random.Generator,
     *,
     themes: Mapping[str, str] | None = None,
+    most_of_scene: int | None = None,
 ) -> list[list[int]]:
     """Deal ``size`` different items (by number) to every list, over the lists equally often within 1.
 
     Within a list, targets, cells (target and direction), base scenes and themes come as evenly as swaps find.
 
     :param themes: themes by base scene, as the plan states them; a scene without one is its own.
+    :param most_of_scene: so many items of one base scene, and no more, may lie in a list.
+    :raises InputError: with that limit the items cannot be dealt equally often.
     """
     scenes = [item.base_scene for item in items]
+    if most_of_scene is not None:
+        cells = [cell_of(item) for item in items]
+        return deal_by_scene(scenes, cells, (n_lists, size), most_of_scene, rng)
     factors = [
         codes([item.target or "" for item in items]),
         codes([cell_of(item) for item in items]),

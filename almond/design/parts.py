@@ -66,10 +66,12 @@ class PlannedBlock(Shape):
 
     ``trials`` counts all trials that one participant sees in it; ``repeats`` of them show an image a second
     time. ``constructs`` are the judgements asked for. ``draws_on`` names the stimuli or the pairs of
-    which it shows some or all; without it these are all of the plan that its kind can show.
+    which it shows some or all; without it these are all of the plan that its kind can show. Participants of
+    other ``arms`` do not see it, if it names some. No list has more than ``most_of_scene`` images or pairs of
+    one base scene in it.
     """
 
-    not_written_when_absent: ClassVar[tuple[str, ...]] = ("draws_on",)
+    not_written_when_absent: ClassVar[tuple[str, ...]] = ("draws_on", "arms", "most_of_scene")
 
     kind: Annotated[str, OneOf(TRIAL_KINDS)]
     name: Text
@@ -77,6 +79,8 @@ class PlannedBlock(Shape):
     constructs: DifferentTexts = ()
     repeats: Annotated[Whole, Field(ge=0)] = 0
     draws_on: DifferentTexts = ()
+    arms: DifferentTexts = ()
+    most_of_scene: Count | None = None
 
     @property
     def distinct(self) -> int:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, Strict
 
+from almond.design.arms import Arm, arm_contradictions
 from almond.design.consistency import EXTERNAL, draft_of, plan_contradictions
 from almond.design.matching import PlannedMatching
 from almond.design.parts import (
@@ -59,6 +60,7 @@ class StudyPlan(Shape):
     list every problem with its path.
     """
 
+    not_written_when_absent: ClassVar[tuple[str, ...]] = ("arms", "block_order")
     compared_in_part: ClassVar[bool] = False  # ``from_json`` compares the parts that can be read
 
     format: Literal["almond-plan/1", "almond-external/1"] = "almond-plan/1"
@@ -73,9 +75,12 @@ class StudyPlan(Shape):
     analysis: AnalysisPlan = AnalysisPlan()
     preregistration: Preregistration | None = None
     matching: PlannedMatching | None = None
+    arms: tuple[Arm, ...] = ()
+    block_order: Literal["latin_square"] | None = None
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from plan_contradictions(draft_of(vars(self)))
+        yield from arm_contradictions(self.arms, [block.arms for block in self.blocks])
         yield from self._misplaced_hypotheses()
         yield from self._misplaced_rules()
 
@@ -151,8 +156,11 @@ class StudyPlan(Shape):
 
     @property
     def trials(self) -> int:
-        """Trials of one participant."""
-        return sum(block.trials for block in self.blocks)
+        """Trials of one participant; with arms, of one in the arm that has most."""
+        arms = [arm.name for arm in self.arms] or [""]
+        return max(
+            sum(block.trials for block in self.blocks if not block.arms or arm in block.arms) for arm in arms
+        )
 
     def items_of(self, block: PlannedBlock) -> tuple[PlannedStimulus, ...] | tuple[PlannedPair, ...]:
         """Return the stimuli or the pairs that a block draws on."""

@@ -51,6 +51,7 @@ PARTICIPANTS_SINCE = (
         "person, preview (an experimenter who tried it), or robot (simulated).",
         range="person, preview or robot",
     ),
+    Column("arm", "text", "Arm of the participant's list, where the plan has arms.", needed=False),
 )
 """Columns of participants.csv that older exports lack."""
 

@@ -63,6 +63,8 @@ class StudyTables:
     def __init__(self, study: Study) -> None:
         self.study, self.plan = study, study.frozen_plan
         self.people = exported_people(study)
+        arms = dict(study.lists.values_list("number", "arm")) if self.plan.arms else {}
+        self.arms: dict[int, str] = arms
         self.done: Counter[str] = Counter()
 
     @property
@@ -92,6 +94,7 @@ class StudyTables:
                 "finished_at": iso(person.finished_at) if person.finished_at else "",
                 "trials_planned": person.trials_planned,
                 "trials_done": self.done[person.name],
+                **({"arm": self.arms[person.list]} if self.arms else {}),
             }
 
     def _responses(self, name: str) -> Iterator[Chunk]:

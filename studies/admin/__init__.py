@@ -23,8 +23,9 @@ from lab.append_only import Action, AppendOnlyAdmin, actor
 from studies import services
 from studies.admin.blind import BlindPages, amendments_of, blind_parts
 from studies.admin.designs import DesignPages
-from studies.admin.flow import minutes, steps
+from studies.admin.flow import minutes, planned_arms, planned_exposures, steps
 from studies.admin.inlines import (
+    ArmInline,
     BlockInline,
     DraftInline,
     ExclusionInline,
@@ -68,7 +69,7 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
     change_form_template = "admin/studies/study_form.html"
     change_form_outer_before_template = "admin/studies/study.html"
     list_before_template = "admin/studies/study_list.html"
-    inlines = [BlockInline, HypothesisInline, ExclusionInline, PreregistrationInline]
+    inlines = [BlockInline, ArmInline, HypothesisInline, ExclusionInline, PreregistrationInline]
     list_display = ["title", "state_label", "source", "participants_planned", "created_at"]
     list_filter = ["state"]
     list_select_related = ["matched_set", "image_set"]
@@ -88,7 +89,7 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
                 ]
             },
         ),
-        ("Plan", {"fields": [("seed", "permutations")]}),
+        ("Plan", {"fields": [("seed", "permutations"), "block_order"]}),
         ("Limits", {"fields": ["joins_per_minute", ("most_events", "most_attempts")]}),
         ("Words", {"fields": ["consent", "debriefing"]}),
     ]
@@ -186,6 +187,7 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
         if plan is not None:
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
             shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
+            shown |= {"arms": planned_arms(row, plan), "exposures": planned_exposures(row, plan)}
             shown["warnings"] = theme_warnings(plan)
             finding = row.findings.first()
             stale = finding is not None and finding.design_digest != design_digest(plan, row.n_lists)

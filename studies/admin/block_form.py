@@ -97,8 +97,8 @@ class BlockForm(ConditionalFields, RowForm):
     class Meta:
         model = Block
         fields = (
-            *("kind", "name", "trials", "repeats", "image_set", "asked_of", "constructs"),
-            *("instructions", "order"),
+            *("kind", "name", "trials", "repeats", "image_set", "most_of_scene", "asked_of"),
+            *("constructs", "instructions", "order", "arms"),
         )
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -124,6 +124,8 @@ class BlockForm(ConditionalFields, RowForm):
             name: when("kind", *(kind for kind in kinds if kinds[kind].shows == shown))
             for name, shown in SOURCES.items()
         }
+        showing = (kind for kind in kinds if kinds[kind].shows != "nothing")
+        common["most_of_scene"] = when("kind", *showing)
         return common | {field: when("kind", *setting.kinds) for field, setting in all_settings().items()}
 
     def clean(self) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from almond.design.arms import arms_of_lists
+from almond.design.assignment import arm_names, blocks_of
 from almond.design.plan import PlannedBlock, PlannedPair, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from generation.models import Stimulus
@@ -49,6 +53,84 @@ def block_step(block: PlannedBlock, plan: StudyPlan, images: dict[str, Stimulus]
 
 
 def minutes(plan: StudyPlan) -> int:
-    """Estimate how long a visit takes, at least one minute."""
-    seconds = sum(block.trials * TRIAL_KINDS.load(block.kind).seconds(block) for block in plan.blocks)
+    """Estimate how long a visit takes, at least one minute; with arms, that of the arm that takes longest."""
+    return max(minutes_of(blocks_of(plan, arm)) for arm in arm_names(plan))
+
+
+def minutes_of(blocks: Sequence[PlannedBlock]) -> int:
+    seconds = sum(block.trials * TRIAL_KINDS.load(block.kind).seconds(block) for block in blocks)
     return max(1, round(seconds / 60))
+
+
+@dataclass(frozen=True)
+class PlannedArm:
+    """An arm: how many participants it will have, what they go through, and for how long."""
+
+    name: str
+    participants: int
+    lists: int
+    blocks: str
+    trials: int
+    minutes: int
+
+
+@dataclass(frozen=True)
+class PlannedExposure:
+    """How often the images, or pairs, of a block will be shown in all, when everybody has taken part."""
+
+    block: str
+    shown: int
+    items: str
+    least: int
+    most: int
+
+    @property
+    def times(self) -> str:
+        return f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+
+
+def capacities(study: Study) -> list[int]:
+    """Return how many participants each list is for."""
+    base, more = divmod(study.participants_planned, study.n_lists)
+    return [base + (number < more) for number in range(study.n_lists)]
+
+
+def planned_arms(study: Study, plan: StudyPlan) -> list[PlannedArm]:
+    """Describe the arms of a study; none where it has none, or fewer lists than arms."""
+    if not plan.arms or study.n_lists < len(plan.arms):
+        return []
+    of_lists = arms_of_lists(plan.arms, study.n_lists)
+    people: Counter[str] = Counter()
+    for arm, capacity in zip(of_lists, capacities(study), strict=True):
+        people[arm] += capacity
+    rows = []
+    for arm in arm_names(plan):
+        own = blocks_of(plan, arm)
+        names, trials = ", ".join(block.name for block in own), sum(block.trials for block in own)
+        rows.append(PlannedArm(arm, people[arm], of_lists.count(arm), names, trials, minutes_of(own)))
+    return rows
+
+
+def planned_exposures(study: Study, plan: StudyPlan) -> list[PlannedExposure]:
+    """Compute the showings of each block's images or pairs, without second ones, from the lists' sizes.
+
+    Each item stands in so many lists, or one more; the lists with the fewest and with the most participants
+    bound its showings.
+    """
+    if study.n_lists < len(plan.arms):
+        return []
+    arms, sizes = arms_of_lists(plan.arms, study.n_lists), capacities(study)
+    rows = []
+    for block in plan.blocks:
+        items = len(plan.items_of(block))
+        own = sorted(
+            size for arm, size in zip(arms, sizes, strict=True) if not block.arms or arm in block.arms
+        )
+        if not items:
+            continue
+        low, rest = divmod(len(own) * block.distinct, items)
+        high = low + (rest > 0)
+        kind = TRIAL_KINDS.load(block.kind)
+        noun = "pairs" if kind.shows == "pairs" else "images"
+        rows.append(PlannedExposure(block.name, items, noun, sum(own[:low]), sum(own[len(own) - high :])))
+    return rows

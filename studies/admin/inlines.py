@@ -13,7 +13,7 @@ from lab.append_only import RowForm
 from studies.admin.block_form import BlockFormSet, block_form, setting_rows, settings_in_words
 from studies.admin.exclusion_form import all_parameters, exclusion_form
 from studies.exclusions import Exclusion
-from studies.models import Block, Study
+from studies.models import Arm, Block, Study
 from studies.preregistrations import Hypothesis, Preregistration
 
 
@@ -51,8 +51,8 @@ class BlockInline(DraftInline):
     def get_fields(self, request: HttpRequest, obj: Study | None = None) -> list[Any]:
         """List the settings of every kind, of which the form shows those of the chosen one."""
         own = setting_rows() if self.may_edit(obj) else [("settings_of_kind",)]
-        asked = [("trials", "repeats"), "image_set", "asked_of", "constructs"]
-        return [("kind", "name"), *asked, *own, "instructions", "order"]
+        asked = [("trials", "repeats"), ("image_set", "most_of_scene"), "asked_of", "constructs"]
+        return [("kind", "name"), *asked, *own, "instructions", ("order", "arms")]
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.get_internal_type() == "TextField":
@@ -73,6 +73,11 @@ NATURAL_DIRECTIONS = {
     "less": "less: a negative relation",
 }
 """What directions of a hypothesis say of photographs, which nobody manipulated."""
+
+
+class ArmInline(DraftInline):
+    model = Arm
+    fields = [("name", "weight")]
 
 
 class HypothesisInline(DraftInline):

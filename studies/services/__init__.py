@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import record
+from almond.design.arms import arms_of_lists
 from almond.design.assignment import make_lists
 from almond.errors import InputError
 from generation.models import ImageSet, MatchedSet
@@ -38,6 +39,8 @@ class BlockSpec:
     trials: int | None = None
     repeats: int = 0
     instructions: str = ""
+    arms: str = ""
+    most_of_scene: int | None = None
     asked_of: str = Block.AskedOf.ALL
     image_set: ImageSet | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -105,6 +108,8 @@ def add_block(*, study: Study, order: int, spec: BlockSpec) -> Block:
         trials=spec.trials,
         repeats=spec.repeats,
         instructions=spec.instructions,
+        arms=spec.arms,
+        most_of_scene=spec.most_of_scene,
         asked_of=spec.asked_of,
         image_set=spec.image_set,
         settings=dict(spec.settings),
@@ -131,14 +136,18 @@ def freeze(*, study: Study, by: User | None) -> Study:
     plan = build_plan(current)
     check_level(current, plan)
     check_lists({"n_lists": current.n_lists, "participants_planned": current.participants_planned})
+    if current.n_lists < len(plan.arms):
+        raise InputError("lists", f"{current.n_lists} for {len(plan.arms)} arms", "at least one for each")
     current.plan, current.plan_digest = plan.to_json(), plan.digest
     current.state, current.frozen_at, current.frozen_by = State.FROZEN, timezone.now(), by
     current.save()
     base, more = divmod(current.participants_planned, current.n_lists)
+    arms = arms_of_lists(plan.arms, current.n_lists)
     AssignmentList.objects.bulk_create(
         AssignmentList(
             study=current,
             number=number,
+            arm=arms[number],
             trials=[trial.to_json() for trial in trials],
             capacity=base + (number < more),
         )

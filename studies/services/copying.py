@@ -91,6 +91,8 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
             trials=block.trials,
             repeats=block.repeats,
             instructions=block.instructions,
+            arms=block.arms,
+            most_of_scene=block.most_of_scene,
             asked_of=block.asked_of,
             image_set=block.image_set,
             settings=block.settings,

@@ -72,6 +72,8 @@ def whole_plan(study: Study, blocks: Sequence[Block], shown: Shown, matching: Ma
             "primary": tests,
             "exclusions": [row.to_json() for row in study.exclusions.order_by("order", "pk")],
         },
+        "arms": [{"name": row.name, "weight": row.weight} for row in study.arms.all()],
+        "block_order": None if study.block_order == study.BlockOrder.FIXED else study.block_order,
         **matching,
         "preregistration": preregistration_of(
             study, planned, constructs, tests, (shown.stimuli, shown.pairs)
@@ -142,6 +144,8 @@ def planned_block(block: Block, shown: Shown) -> dict[str, Any]:
         "name": block.name,
         "constructs": sorted(row.name for row in block.constructs.all()),
         "repeats": block.repeats,
+        "arms": block.arm_names,
+        "most_of_scene": block.most_of_scene,
         **block.settings,
     }
     items = kind.items(kind.block.model_construct(**fields), shown.stimuli, shown.pairs)

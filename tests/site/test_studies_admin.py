@@ -44,8 +44,11 @@ def study_form(**changes: Any) -> dict[str, Any]:
         "most_attempts": 5000,
         "seed": 1,
         "permutations": 999,
+        "block_order": "fixed",
         "consent": "Yes?",
         "debriefing": "Thanks.",
+        "arms-TOTAL_FORMS": 0,
+        "arms-INITIAL_FORMS": 0,
         "hypotheses-TOTAL_FORMS": 0,
         "hypotheses-INITIAL_FORMS": 0,
         "exclusions-TOTAL_FORMS": 0,
@@ -142,7 +145,7 @@ def inlines_of(page: Any) -> list[str]:
 
 def test_a_frozen_study_has_no_headings_over_nothing(staff_client: Any) -> None:
     study = make_study(state=State.DRAFT)
-    everything = ["blocks", "hypotheses", "exclusions", "preregistration"]
+    everything = ["blocks", "arms", "hypotheses", "exclusions", "preregistration"]
     assert inlines_of(staff_client.get(at("change", study))) == everything
     study.hypotheses.create(name="H1", text="It is so.", test="classification")
     freeze(study=study, by=None)

@@ -98,7 +98,14 @@ class ChoiceTrials(TrialKind):
         self, plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
     ) -> list[list[PlannedTrial]]:
         pairs = self.items(block, plan.stimuli, plan.pairs)
-        dealt = deal(pairs, len(before), block.trials, rng, themes=plan.told_themes)
+        dealt = deal(
+            pairs,
+            len(before),
+            block.trials,
+            rng,
+            themes=plan.told_themes,
+            most_of_scene=block.most_of_scene,
+        )
         high_left = balance_sides(pairs, dealt, rng)
         lists = []
         for number, (trials, items) in enumerate(zip(before, dealt, strict=True)):

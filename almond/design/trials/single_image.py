@@ -46,7 +46,14 @@ def single_image_lists(
 ) -> list[list[PlannedTrial]]:
     """Deal the block's stimuli over the lists, one image a trial, ``block.repeats`` of them shown again."""
     stimuli = drawn_on(block, plan.stimuli)
-    dealt = deal(stimuli, len(before), block.distinct, rng, themes=plan.told_themes)
+    dealt = deal(
+        stimuli,
+        len(before),
+        block.distinct,
+        rng,
+        themes=plan.told_themes,
+        most_of_scene=block.most_of_scene,
+    )
     again = deal_again(stimuli, dealt, block.repeats, rng)
     lists = []
     for trials, first, second in zip(before, dealt, again, strict=True):

@@ -118,6 +118,8 @@ def block_spec(design: StudyDesign, number: int, constructs: Mapping[str, Constr
         trials=block.trials,
         repeats=block.repeats,
         instructions=block.instructions,
+        arms=block.arms,
+        most_of_scene=block.most_of_scene,
         asked_of=block.asked_of,
         image_set=named(ImageSet, block.photographs, f"blocks[{number}].photographs"),
         settings=block.settings,

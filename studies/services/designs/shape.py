@@ -34,6 +34,8 @@ class DesignBlock(Shape):
     trials: Annotated[Whole, Field(ge=1)] | None = None
     repeats: Annotated[Whole, Field(ge=0)] = 0
     instructions: Line = ""
+    arms: Line = ""
+    most_of_scene: Annotated[Whole, Field(ge=1)] | None = None
     asked_of: Annotated[str, OneOf(Block.AskedOf.values)] = Block.AskedOf.ALL
     photographs: Text | None = None
     constructs: tuple[Text, ...] = ()

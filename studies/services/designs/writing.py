@@ -42,6 +42,8 @@ def block_json(block: Block) -> dict[str, Any]:
         "trials": block.trials,
         "repeats": block.repeats,
         "instructions": block.instructions,
+        "arms": block.arms,
+        "most_of_scene": block.most_of_scene,
         "asked_of": block.asked_of,
         "photographs": block.image_set.name if block.image_set else None,
         "constructs": sorted(row.name for row in block.constructs.all()),
