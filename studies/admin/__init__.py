@@ -22,7 +22,7 @@ from almond.errors import InputError
 from lab.append_only import Action, AppendOnlyAdmin, actor
 from studies import services
 from studies.admin.blind import BlindPages, amendments_of, blind_parts
-from studies.admin.flow import minutes, steps
+from studies.admin.flow import steps
 from studies.admin.inlines import (
     BlockInline,
     DraftInline,
@@ -34,6 +34,7 @@ from studies.admin.readiness import obstacles
 from studies.models import Construct, Study, images_by_name
 from studies.services.copying import differences, duplicate, new_version
 from studies.services.plans import build_plan
+from studies.services.presentation import estimated_minutes
 from studies.services.visit import previewed
 
 STATES = {"draft": "warning", "frozen": "info", "live": "success", "paused": "warning", "closed": "primary"}
@@ -183,7 +184,7 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
         }
         if plan is not None:
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
-            shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
+            shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": estimated_minutes(plan)}
             shown["warnings"] = theme_warnings(plan)
             finding = row.findings.first()
             stale = finding is not None and finding.design_digest != design_digest(plan, row.n_lists)

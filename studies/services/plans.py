@@ -7,11 +7,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from almond.design.matching import PlannedMatching
-from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.plan import PlannedBlock, PlannedPair, PlannedStimulus, StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.words.shown import BlockWords, kind_words, words_before
 from almond.errors import InputError
 from almond.shapes import ShapeError, read
 from generation.models import MatchedPair, Stimulus
+from studies import texts
+from studies.constructs import language_choices
 from studies.models import Block, Construct, Study, stimulus_name
 from studies.services.preregistering import preregistration_of
 
@@ -22,8 +25,8 @@ class NotReady(InputError):
     """A study that cannot be frozen yet; ``problems`` holds an error for everything in its way."""
 
     def __init__(self, study: Study, problems: Sequence[InputError]) -> None:
-        self.problems = tuple(problems)
-        said = "; ".join(str(problem) for problem in problems)
+        self.problems = tuple({str(problem): problem for problem in problems}.values())
+        said = "; ".join(map(str, self.problems))
         super().__init__(f"study {study.title!r}", f"cannot be frozen yet: {said}")
 
 
@@ -59,6 +62,7 @@ def build_plan(study: Study) -> StudyPlan:
     stimuli = found.of(lambda: tuple(planned_stimulus(row, themes[row.base_scene]) for row in images))
     pairs = found.of(lambda: planned_pairs(study, blocks))
     matching = found.of(lambda: matching_of(study))
+    found.problems += untranslated(study, constructs_of(blocks))
     if found.problems:
         raise NotReady(study, found.problems)
     return whole_plan(study, blocks, stimuli or (), pairs or (), matching or {})
@@ -74,13 +78,16 @@ def whole_plan(
     """Join the parts of a plan; raises ``NotReady`` with whatever contradicts itself in them."""
     constructs = constructs_of(blocks)
     planned = [planned_block(block, stimuli, pairs) for block in blocks]
+    language = study.language
     tests = primary_tests(study, blocks)
     fields = {
         "title": study.title,
         "seed": study.seed,
+        "language": language,
         "participants": study.participants_planned,
-        "constructs": [planned_construct(row) for row in constructs],
+        "constructs": [planned_construct(row, language) for row in constructs],
         "blocks": planned,
+        "words": words_of(planned, blocks, language),
         "stimuli": stimuli,
         "pairs": pairs,
         "analysis": {
@@ -161,8 +168,35 @@ def constructs_of(blocks: Sequence[Block]) -> list[Construct]:
     return [constructs[name] for name in sorted(constructs)]
 
 
-def planned_construct(row: Construct) -> dict[str, str]:
-    return {"name": row.name, "question": row.question, "low": row.low, "high": row.high}
+def planned_construct(row: Construct, language: str) -> dict[str, str]:
+    words = row.words_in(language)
+    return {"name": row.name, "question": words.question, "low": words.low, "high": words.high}
+
+
+def words_of(
+    planned: Sequence[Mapping[str, Any]], blocks: Sequence[Block], language: str
+) -> tuple[BlockWords, ...]:
+    """Return what participants read before each block."""
+    return tuple(
+        words_before(PlannedBlock.model_construct(**fields), language, block.instructions)
+        for fields, block in zip(planned, blocks, strict=True)
+    )
+
+
+def untranslated(study: Study, constructs: Sequence[Construct]) -> list[InputError]:
+    """List what participants would read in another language than the study's."""
+    found = Collected()
+    for row in constructs:
+        found.of(partial(row.words_in, study.language))
+    for kind in sorted({block.kind for block in study.blocks.all()}):
+        found.of(partial(kind_words, kind, study.language))
+    for field in texts.USUAL:
+        language = texts.language_of_usual(field, getattr(study, field))
+        if language not in (None, study.language):
+            labels = dict(language_choices())
+            problem = f"is the usual text in {labels[str(language)]}"
+            found.problems.append(InputError(field, problem, f"one in {labels[study.language]}"))
+    return found.problems
 
 
 def planned_stimulus(row: Stimulus, theme: str) -> PlannedStimulus:
@@ -198,7 +232,13 @@ def planned_pairs(study: Study, blocks: Sequence[Block]) -> tuple[PlannedPair, .
     asked = [found.of(partial(questions_of, block, targets)) or {} for block in pair_blocks]
     if found.problems:
         raise NotReady(study, found.problems)
-    pairs = [planned_pair(row, questions[row.target]) for questions in asked for row in rows]
+    words = {row.name: row.words_in(study.language) for questions in asked for row in questions.values()}
+    pairs = [
+        planned_pair(row, construct.name, words[construct.name].choice)
+        for questions in asked
+        for row in rows
+        for construct in [questions[row.target]]
+    ]
     return tuple({pair.id: pair for pair in pairs}.values())
 
 
@@ -218,13 +258,13 @@ def questions_of(block: Block, targets: Sequence[str]) -> dict[str, Construct]:
     return {target: rows[0] for target, rows in asking.items()}
 
 
-def planned_pair(row: MatchedPair, construct: Construct) -> PlannedPair:
+def planned_pair(row: MatchedPair, construct: str, question: str) -> PlannedPair:
     fields = {
-        "id": f"p{row.pk}-{construct.name}",
+        "id": f"p{row.pk}-{construct}",
         "base_scene": row.base_scene,
         "target": row.target,
-        "construct": construct.name,
-        "question": construct.choice,
+        "construct": construct,
+        "question": question,
         "high": stimulus_name(row.high_id),
         "low": stimulus_name(row.low_id),
     }

@@ -8,6 +8,7 @@ from django.templatetags.static import static
 
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.words.shown import words_before
 from studies.models import Study
 
 
@@ -18,23 +19,34 @@ def constructs_json(plan: StudyPlan) -> dict[str, dict[str, str]]:
 
 
 def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
-    """Return the blocks in order: the script that shows their trials, and the words that come before each."""
-    rows = {row.name: row for row in study.blocks.all()}
+    """Return the blocks in order: the script that shows their trials, and the words that come before each.
+
+    Plans that were frozen before they recorded these words have them from the rows of the study.
+    """
+    words = {one.block: one for one in plan.words}
+    written = {} if words else dict(study.blocks.values_list("name", "instructions"))
     blocks = []
     for block in plan.blocks:
-        kind = TRIAL_KINDS.load(block.kind)
-        usual = kind.instructions(block.trials, len(block.constructs))
+        shown = words.get(block.name) or words_before(block, plan.language, written[block.name])
         blocks.append(
             {
                 "name": block.name,
                 "kind": block.kind,
-                "script": static(kind.script),
+                "script": static(TRIAL_KINDS.load(block.kind).script),
                 "trials": block.trials,
-                "instructions": paragraphs(rows[block.name].instructions or usual),
-                "keys": kind.keys,
+                "instructions": paragraphs(shown.instructions),
+                "keys": shown.keys,
             }
         )
     return blocks
+
+
+def estimated_minutes(plan: StudyPlan) -> int:
+    """Estimate how long a visit takes, at least one minute."""
+    seconds = sum(
+        block.trials * TRIAL_KINDS.load(block.kind).seconds(len(block.constructs)) for block in plan.blocks
+    )
+    return max(1, round(seconds / 60))
 
 
 def scripts(plan: StudyPlan) -> list[str]:
