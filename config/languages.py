@@ -1,7 +1,8 @@
 """The language of a page: the lab's pages are in English, a participant's in the language of their study.
 
-A view of a study activates the study's language (``django.utils.translation.activate``); what has no study,
-such as a page for an address that is not complete, is in the first language of ours that the browser asks for.
+A view of a study activates the study's language (``django.utils.translation.activate``). What has no study,
+such as a page for an address that is not complete, is in the first of our languages that the browser asks
+for.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from almond.errors import InputError
-from ratings.models import Arrival, Participant, Recruitment, token_digest
+from ratings.models import Arrival, Consent, ConsentForm, Participant, Recruitment, token_digest
 from ratings.people import cipher
 from ratings.services import slots
 from ratings.services.logging import log_join
@@ -92,17 +92,26 @@ def joined_before(study: Study, token: str) -> Joined | None:
 
 
 def enter(
-    *, study: Study, token: str, recruit: Recruit | None, kind: str, arrival: Arrival | None = None
+    *,
+    study: Study,
+    token: str,
+    recruit: Recruit | None,
+    kind: str,
+    arrival: Arrival | None = None,
+    form: ConsentForm | None = None,
 ) -> Joined:
     """Join with a token that was nobody's a moment ago.
 
     :param arrival: is stored with the participant, or not at all.
+    :param form: what they agreed to, stored with them.
     """
     if kind == Kind.PERSON:
         slots.release_idle_slots(study)
     try:
         with transaction.atomic():
             participant = admit(study, token, recruit, kind)
+            if form is not None:
+                Consent.objects.create(participant=participant, form=form)
             if arrival is not None:
                 arrival.save(force_insert=True)
     except (NotNow, IntegrityError):

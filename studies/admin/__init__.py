@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import override
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -34,7 +35,7 @@ from studies.admin.readiness import obstacles
 from studies.models import Construct, Study, images_by_name
 from studies.services.copying import differences, duplicate, new_version
 from studies.services.plans import build_plan
-from studies.services.presentation import estimated_minutes
+from studies.services.presentation import estimated_minutes, script_words
 from studies.services.visit import previewed
 
 STATES = {"draft": "warning", "frozen": "info", "live": "success", "paused": "warning", "closed": "primary"}
@@ -226,7 +227,9 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
         visit = previewed(row, plan)
         config = {"participant": "preview", "preview": True, "urls": {}, "state": visit.to_json()}
         context = {"study": row, "config": config, "first_images": visit.first_images()}
-        return render(request, "participant/study.html", context)
+        with override(row.language):
+            context["words"] = script_words(row.language)
+            return render(request, "participant/study.html", context)
 
     def plan_file(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send the frozen plan, byte for byte what its digest was taken of."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.templatetags.static import static
 
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.words import ENGLISH
 from almond.design.words.shown import words_before
 from studies.models import Study
 
@@ -47,6 +51,19 @@ def estimated_minutes(plan: StudyPlan) -> int:
         block.trials * TRIAL_KINDS.load(block.kind).seconds(len(block.constructs)) for block in plan.blocks
     )
     return max(1, round(seconds / 60))
+
+
+@cache
+def script_words(language: str) -> dict[str, Any]:
+    """Return the catalogue of what the pages' scripts say: English text -> translation, or its plural forms.
+
+    Empty for English, in which the scripts are written.
+    """
+    if language == ENGLISH:
+        return {}
+    path = settings.BASE_DIR / "locale" / language / "scripts.json"
+    words: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return words
 
 
 def scripts(plan: StudyPlan) -> list[str]:

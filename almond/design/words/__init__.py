@@ -1,4 +1,4 @@
-"""The languages in which participants can read a study: what trial kinds say in each, one module per language.
+"""The languages in which participants can read a study: what trial kinds say in each, one module a language.
 
 A language is one module here and one line of ``LANGUAGES``, and its catalogues of the site's pages and
 scripts in the folder ``locale``.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from almond.design.words.base import KindWords
 
 
-def _rating(trials: int, constructs: int) -> str:
+def _rating(block: Any) -> str:
+    trials, constructs = block.trials, len(block.constructs)
     pictures = "ein Bild" if trials == 1 else f"{trials} Bilder, eines nach dem anderen"
     sliders = "gehört ein Regler" if constructs == 1 else f"gehören {constructs} Regler"
     every = "den Regler" if constructs == 1 else "jeden Regler"
@@ -18,8 +20,8 @@ def _rating(trials: int, constructs: int) -> str:
     )
 
 
-def _choice(trials: int, constructs: int) -> str:
-    pairs = "ein Bildpaar" if trials == 1 else f"{trials} Bildpaare"
+def _choice(block: Any) -> str:
+    pairs = "ein Bildpaar" if block.trials == 1 else f"{block.trials} Bildpaare"
     return (
         f"Sie sehen {pairs}. Lesen Sie die Frage darüber und wählen Sie eines der beiden Bilder."
         "\n\nKlicken oder tippen Sie auf das Bild, das Sie wählen. Antworten Sie nach Ihrem ersten Eindruck."

@@ -29,7 +29,7 @@ def kind_words(name: str, language: str) -> KindWords:
     """
     kind = TRIAL_KINDS.load(name)
     if language == ENGLISH:
-        return KindWords(kind.instructions, kind.keys)
+        return KindWords(lambda block: kind.instructions(block.trials, len(block.constructs)), kind.keys)
     words = kind.translations.get(language) or LANGUAGES.load(language).get(name)
     if words is None:
         expected = f"its translation, in the kind's module or in almond/design/words/{language}.py"
@@ -44,5 +44,5 @@ def words_before(block: PlannedBlock, language: str, instructions: str = "") -> 
     :raises InputError: the kind has no words in the language.
     """
     words = kind_words(block.kind, language)
-    usual = words.instructions(block.trials, len(block.constructs))
-    return BlockWords(block=block.name, instructions=instructions or usual, keys=words.keys)
+    text = instructions or words.instructions(block)
+    return BlockWords(block=block.name, instructions=text, keys=words.keys)
