@@ -70,6 +70,11 @@ class Construct(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_shown(self) -> bool:
+        """Tell whether a study that is frozen asks it, so that its words stay as they are."""
+        return self.blocks.exclude(study__state="draft").exists()
+
     def words_in(self, language: str) -> ConstructWords:
         """Return its words in a language.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -58,6 +59,18 @@ def language_of_usual(field: str, text: str) -> str | None:
 def in_language(field: str, text: str, language: str) -> str:
     """Return a text, or the usual words of a language where it is those of another."""
     return text if language_of_usual(field, text) in (None, language) else USUAL[field](language)
+
+
+class InALanguage(Protocol):
+    """A row with the texts of ``USUAL``, in its language."""
+
+    language: str
+
+
+def follow_language(study: InALanguage) -> None:
+    """Put the usual words of a study's language in the place of those of another."""
+    for field in USUAL:
+        setattr(study, field, in_language(field, getattr(study, field), study.language))
 
 
 UNMATCHED = (

@@ -21,19 +21,22 @@ from almond.design.plan import StudyPlan
 from almond.design.readiness import theme_warnings
 from almond.errors import InputError
 from lab.append_only import Action, AppendOnlyAdmin, actor
-from studies import services
+from studies import services, texts
 from studies.admin.blind import BlindPages, amendments_of, blind_parts
 from studies.admin.flow import steps
 from studies.admin.inlines import (
     BlockInline,
+    ConstructTextInline,
     DraftInline,
     ExclusionInline,
     HypothesisInline,
+    InformationInline,
     PreregistrationInline,
 )
 from studies.admin.readiness import obstacles
 from studies.models import Construct, Study, images_by_name
 from studies.services.copying import differences, duplicate, new_version
+from studies.services.information import contact_warnings, information_of
 from studies.services.plans import build_plan
 from studies.services.presentation import estimated_minutes, script_words
 from studies.services.visit import previewed
@@ -46,18 +49,18 @@ class ConstructAdmin(ModelAdmin):
     list_display = ["name", "question", "low", "high", "choice", "target"]
     search_fields = ["name", "question"]
     fieldsets = [
-        (None, {"fields": ["name", "question", ("low", "high")]}),
+        (None, {"fields": [("name", "language"), "question", ("low", "high")]}),
         ("Choice between two images", {"fields": ["choice", "target"]}),
     ]
+    inlines = [ConstructTextInline]
 
-    def is_sealed(self, row: Construct | None) -> bool:
-        return row is not None and row.blocks.exclude(study__state=Study.State.DRAFT).exists()
-
-    def has_change_permission(self, request: HttpRequest, obj: Construct | None = None) -> bool:
-        return not self.is_sealed(obj) and bool(super().has_change_permission(request, obj))
+    def get_readonly_fields(self, request: HttpRequest, obj: Construct | None = None) -> list[str]:
+        """Leave the words of a construct that was shown as they are; translations may still be added."""
+        own = ["name", "language", "question", "low", "high", "choice", "target"]
+        return own if obj is not None and obj.is_shown else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Construct | None = None) -> bool:
-        return not self.is_sealed(obj) and bool(super().has_delete_permission(request, obj))
+        return not (obj and obj.is_shown) and bool(super().has_delete_permission(request, obj))
 
     def save_model(self, request: HttpRequest, obj: Construct, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -68,14 +71,25 @@ class ConstructAdmin(ModelAdmin):
 class StudyAdmin(BlindPages, AppendOnlyAdmin):
     change_form_template = "admin/studies/study_form.html"
     change_form_outer_before_template = "admin/studies/study.html"
-    inlines = [BlockInline, HypothesisInline, ExclusionInline, PreregistrationInline]
+    inlines = [BlockInline, InformationInline, HypothesisInline, ExclusionInline, PreregistrationInline]
     list_display = ["title", "state_label", "source", "participants_planned", "created_at"]
     list_filter = ["state"]
     list_select_related = ["matched_set", "image_set"]
     search_fields = ["title", "slug", "plan_digest"]
     prepopulated_fields = {"slug": ["title"]}
     fieldsets = [
-        (None, {"fields": ["title", "slug", ("matched_set", "image_set"), "unmatched_reason", "rehearsal"]}),
+        (
+            None,
+            {
+                "fields": [
+                    ("title", "language"),
+                    "slug",
+                    ("matched_set", "image_set"),
+                    "unmatched_reason",
+                    "rehearsal",
+                ]
+            },
+        ),
         (
             "Participants",
             {
@@ -124,6 +138,7 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
                 services.lock_draft(study=obj)
             except InputError as error:
                 raise PermissionDenied(str(error)) from error
+        texts.follow_language(obj)
         obj.save()
         record(verb="edit" if change else "create", subject=obj, by=actor(request))
 
@@ -186,7 +201,10 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
         if plan is not None:
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
             shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": estimated_minutes(plan)}
-            shown["warnings"] = theme_warnings(plan)
+            shown["warnings"] = [
+                *theme_warnings(plan),
+                *(contact_warnings(row, information_of(row)) if row.is_draft else []),
+            ]
             finding = row.findings.first()
             stale = finding is not None and finding.design_digest != design_digest(plan, row.n_lists)
             shown |= {"finding": finding, "finding_is_stale": stale}

@@ -12,8 +12,9 @@ from accounts.models import User
 from almond.analysis.registration.plan_changes import PlanChange, plan_changes, text_of
 from almond.design.plan import StudyPlan
 from almond.errors import InputError
-from studies.models import Preregistration, Study
+from studies.models import Information, Preregistration, Study
 from studies.services import BlockSpec, create_study
+from studies.services.information import information_of
 
 OWN = {"id", "title", "slug", "rehearsal"}
 """Fields that a copy does not take over from its study."""
@@ -101,6 +102,7 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
         *study.hypotheses.all(),
         *study.exclusions.all(),
         *Preregistration.objects.filter(study=study),
+        *Information.objects.filter(study=study),
     ]
     for row in rows:
         row.pk, row.study = None, draft
@@ -123,4 +125,13 @@ def differences(study: Study, plan: StudyPlan | None) -> list[PlanChange]:
         words = str(getattr(Study._meta.get_field(name), "verbose_name", name))
         if old != new and words not in told:
             changes.append(PlanChange(words, text_of(old), text_of(new)))
-    return changes
+    return [*changes, *told_otherwise(before, study)]
+
+
+def told_otherwise(before: Study, study: Study) -> Iterator[PlanChange]:
+    """Yield what the information for participants says otherwise than that of another version."""
+    were, are = information_of(before), information_of(study)
+    for field in Information._meta.concrete_fields:
+        old, new = getattr(were, field.name), getattr(are, field.name)
+        if field.name not in ("id", "study") and old != new:
+            yield PlanChange(f"information: {field.verbose_name}", text_of(old), text_of(new))

@@ -90,7 +90,7 @@ def test_every_page_fits(visit: Any, name: str, screen: dict[str, Any]) -> None:
     check_looks(here, f"pair-{name}")
     page.get_by_role("button", name="Stop taking part").click()
     check_looks(here, f"stop-{name}")
-    page.get_by_role("button", name="Go on with the study").click()
+    page.get_by_role("button", name="Continue the study").click()
     for done in (3, 4):
         page.locator(".pair[data-shown]").wait_for()
         page.get_by_role("button", name="The picture on the right").click()

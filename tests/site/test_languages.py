@@ -1,4 +1,4 @@
-"""Every word that a participant reads, in every language: pages, refusals, scripts, and words of trial kinds."""
+"""Every word that a participant reads, in every language: of pages, refusals, scripts and trial kinds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def texts_of_templates() -> Iterator[str]:
         for node in nodes_of(template.nodelist):
             if isinstance(node, TranslateNode):
                 literal = node.filter_expression.var
-                yield literal.literal if isinstance(literal, Variable) else str(literal)
+                yield str(literal.literal if isinstance(literal, Variable) else literal)
             elif isinstance(node, BlockTranslateNode):
                 yield node.render_token_list(node.singular)[0]
                 if node.plural:
@@ -75,12 +75,12 @@ def entries(language: str) -> dict[tuple[str, ...], list[str]]:
     read: dict[tuple[str, ...], list[str]] = {}
     for entry in text.split("\n\n"):
         parts: dict[str, str] = {}
+        name = ""
         for line in entry.splitlines():
-            if match := re.match(r"(msg\w+(?:\[\d\])?) (.*)", line):
-                name, line = match.groups()
-                parts[name] = ""
-            if line.startswith('"'):
-                parts[name] += ast.literal_eval(line)
+            match = re.match(r"(msg\w+(?:\[\d\])?) (.*)", line)
+            name, quoted = match.groups() if match else (name, line)
+            if quoted.startswith('"'):
+                parts[name] = parts.get(name, "") + ast.literal_eval(quoted)
         ids = tuple(value for key, value in parts.items() if key.startswith("msgid"))
         if ids and ids[0]:
             read[ids] = [value for key, value in parts.items() if key.startswith("msgstr")]
@@ -129,7 +129,8 @@ def test_what_is_compiled_is_what_is_written(language: str) -> None:
         if len(ids) == 1:
             assert compiled.gettext(ids[0]) == texts[0]
         else:
-            assert {compiled.ngettext(*ids, number) for number in range(100)} == set(texts)
+            one, other = ids
+            assert {compiled.ngettext(one, other, number) for number in range(100)} == set(texts)
     catalogue: dict[Any, str] = vars(compiled)["_catalog"]
     said = {key if isinstance(key, str) else key[0] for key in catalogue if key}
     assert said == {ids[0] for ids in entries(language)}
