@@ -12,6 +12,7 @@ from typing import Any
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from almond.design.words import LANGUAGES as LANGUAGES_OF_STUDIES
 from config.environment import SQLITE, Environment
 from config.secret_key import read_secret_key
 from lab.origins import origins_of_hosts
@@ -56,6 +57,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.languages.LanguageOfPage",
     "config.error_pages.WordsForBareErrors",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -122,6 +124,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = LANGUAGES_OF_STUDIES.choices()
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.zone("ALMOND_TIME_ZONE", "UTC")
 USE_I18N = True
 USE_TZ = True

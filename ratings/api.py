@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
@@ -17,6 +18,7 @@ from ratings.permissions import check_origin
 from ratings.services import presentation
 from ratings.services.answers import LARGEST_BODY, read_body
 from ratings.services.refusals import Malformed, Refused
+from ratings.statements import find_participant
 
 Address = Callable[[HttpRequest, Participant, str], HttpResponse]
 
@@ -31,6 +33,8 @@ def api(page: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpReque
         try:
             return page(request, token)
         except Refused as refusal:
+            if (participant := find_participant(token_digest(token))) is not None:
+                translation.activate(participant.study.language)
             return JsonResponse(refusal.to_json(), status=refusal.status)
 
     return view

@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import Count, Q
 
 from encoder.models import DIGEST_LENGTH
+from ratings.consents import Consent, ConsentForm
 from ratings.people import Arrival, Permit, Recruitment
 from ratings.records import SINCE_COUNTED, Progress
 from studies.models import AssignmentList, Study
@@ -22,6 +23,8 @@ from studies.models import AssignmentList, Study
 __all__ = [
     "Arrival",
     "Attempt",
+    "Consent",
+    "ConsentForm",
     "Event",
     "Participant",
     "Permit",

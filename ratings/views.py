@@ -19,7 +19,7 @@ from django.conf import settings
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -36,11 +36,13 @@ from ratings.services.arriving import (
     read_recruit,
     resume_code,
 )
+from ratings.services.consenting import agreement, form_digest, form_text, stored_form
 from ratings.services.leaving import find_leaving
 from ratings.services.refusals import Malformed, Reason, Refused, TooMany
 from ratings.statements import find_participant, find_study
 from studies.models import Study
-from studies.services.presentation import paragraphs, scripts
+from studies.services.information import device_rule, facts, information_of
+from studies.services.presentation import paragraphs, script_words, scripts
 
 COOKIE_DAYS = 30
 Page = Callable[[HttpRequest, Participant, str], HttpResponse]
@@ -59,6 +61,7 @@ def participant_page(page: Page) -> Callable[[HttpRequest, str], HttpResponse]:
         participant = find(token)
         if participant is None:
             return render(request, "participant/unknown.html", status=404)
+        translation.activate(participant.study.language)
         return page(request, participant, token)
 
     return view
@@ -72,6 +75,7 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
     study = find_study(slug)
     if study is None:
         raise Http404(f"no study {slug!r}")
+    translation.activate(study.language)
     token = request.COOKIES.get(cookie_name(study), "")
     known = find(token) if token else None
     if known is not None and known.study_id != study.pk:
@@ -98,11 +102,16 @@ def consent_page(
     """Show the form. The token that its participant will have stays with this browser from now on, so that
     two forms, a form posted twice, and a join whose answer was lost are one participant."""
     token = token or services.new_token()
+    information = information_of(study)
     context = {
         "study": study,
+        "facts": facts(study, study.frozen_plan, information),
         "paragraphs": paragraphs(study.consent),
+        "agreement": agreement(),
+        "information": information,
+        "device_rule": device_rule(information),
         "going_on": token if going_on else "",
-        "begin_token": signing.dumps(token, salt=study.slug),
+        "begin_token": signing.dumps([token, form_digest(study)], salt=study.slug),
         "refusal": refusal,
         "may_resume": refusal is not None and refusal.reason in {Reason.TAKEN_PART, Reason.RESUME},
         "action": request.get_full_path(),
@@ -121,12 +130,7 @@ def begin(request: HttpRequest, study: Study, *, nobodys: str) -> HttpResponse:
 
     :param nobodys: the browser's token, which has just been looked for: nobody has it.
     """
-    try:
-        token = signing.loads(request.POST.get("begin_token", ""), salt=study.slug, max_age=24 * 60 * 60)
-    except signing.BadSignature as error:
-        raise Malformed(
-            "form", "is not the one that this page gave out, or a day old", "a fresh one", reason=Reason.FORM
-        ) from error
+    token, shown = read_begin_token(request, study)
     recruit = read_recruit(study, request.GET)
     if recruit is not None and request.POST.get("resume_code"):
         count_arrival(study, visitor_address(request))
@@ -135,11 +139,41 @@ def begin(request: HttpRequest, study: Study, *, nobodys: str) -> HttpResponse:
         if request.POST.get("agreed") != "yes":
             raise Malformed("consent", "was not given", "the box to be ticked", reason=Reason.CONSENT)
         if token == nobodys or find(token) is None:
+            form = stored_form(study)
+            if form.digest != shown:
+                raise Malformed("form", "shows an earlier text", "the text as it is now", reason=Reason.FORM)
             address = visitor_address(request)
-            token = services.arrive(study=study, token=token, recruit=recruit, address=address).token
+            joined = services.arrive(study=study, token=token, recruit=recruit, address=address, form=form)
+            token = joined.token
     response = went_on(token)
     remember(request, response, study, token)
     return response
+
+
+def read_begin_token(request: HttpRequest, study: Study) -> tuple[str, str]:
+    """Return the participant's token of a posted form, and the digest of the text that the form showed."""
+    try:
+        token, shown = signing.loads(
+            request.POST.get("begin_token", ""), salt=study.slug, max_age=24 * 60 * 60
+        )
+    except (signing.BadSignature, ValueError) as error:
+        raise Malformed(
+            "form", "is not the one that this page gave out, or a day old", "a fresh one", reason=Reason.FORM
+        ) from error
+    return token, shown
+
+
+@never_cache
+@require_safe
+def consent_copy(request: HttpRequest, slug: str) -> HttpResponse:
+    """Send the text of the consent form as a file to keep."""
+    study = find_study(slug)
+    if study is None:
+        raise Http404(f"no study {slug!r}")
+    with translation.override(study.language):
+        text = form_text(study)
+    headers = {"Content-Disposition": f'attachment; filename="{study.slug}.txt"'}
+    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
 
 
 def went_on(token: str) -> HttpResponse:
@@ -194,7 +228,11 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
     }
     if hasattr(participant, "recruitment"):
         config["resume_code"] = resume_code(participant)
-    context |= {"config": config, "first_images": visit.first_images()}
+    context |= {
+        "config": config,
+        "first_images": visit.first_images(),
+        "words": script_words(participant.study.language),
+    }
     return render(request, "participant/study.html", context)
 
 
@@ -237,6 +275,7 @@ def leave(request: HttpRequest) -> HttpResponse:
         check_origin(request)
         count_arrival(None, visitor_address(request))
         participant = find_leaving(code)
+        translation.activate(participant.study.language)
         if request.POST.get("sure") == "yes":
             participant = services.withdraw_by_code(code)
     except Refused as refusal:
@@ -246,7 +285,12 @@ def leave(request: HttpRequest) -> HttpResponse:
         if isinstance(refusal, TooMany):
             page.headers["Retry-After"] = str(refusal.retry_after)
         return page
-    context = {"code": code, "participant": participant, "study": participant.study}
+    context = {
+        "code": code,
+        "participant": participant,
+        "study": participant.study,
+        "information": information_of(participant.study),
+    }
     return render(request, "participant/withdraw.html", context)
 
 
@@ -258,6 +302,7 @@ def go_on(request: HttpRequest, device_pass: str) -> HttpResponse:
     try:
         if request.method != "POST":
             context = {"study": find_by_pass(device_pass).study}
+            translation.activate(context["study"].language)
             return render(request, "participant/go_on.html", context)
         check_origin(request)
         joined = services.enter_with_pass(device_pass)

@@ -13,14 +13,16 @@ from django.db.models import F, Q
 from django.urls import reverse
 
 from almond.design.plan import StudyPlan
+from almond.design.words import ENGLISH
 from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
 from studies import texts
 from studies.amendments import Amendment, Look, Unlocking
 from studies.arms import Arm
 from studies.blocks import Block
-from studies.constructs import Construct
+from studies.constructs import Construct, ConstructText, language_choices
 from studies.exclusions import Exclusion
+from studies.information import Information
 from studies.preregistrations import Hypothesis, Preregistration
 from studies.records import AssignmentList, DesignFinding, StudyLog, images_by_name, stimulus_name
 from studies.study_templates import StudyTemplate
@@ -31,9 +33,11 @@ __all__ = [
     "AssignmentList",
     "Block",
     "Construct",
+    "ConstructText",
     "DesignFinding",
     "Exclusion",
     "Hypothesis",
+    "Information",
     "Look",
     "Preregistration",
     "Study",
@@ -72,6 +76,9 @@ class Study(models.Model):
 
     title = models.CharField(max_length=200, help_text="Participants read it.")
     slug = models.SlugField(max_length=80, unique=True, help_text="The end of the participants' link.")
+    language = models.CharField(
+        max_length=20, choices=language_choices, default=ENGLISH, help_text="In which it is taken."
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT, editable=False)
     matched_set = models.ForeignKey(
         "generation.MatchedSet", null=True, blank=True, on_delete=models.PROTECT, related_name="studies"

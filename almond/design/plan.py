@@ -29,6 +29,7 @@ from almond.design.parts import (
 from almond.design.preregistration import Preregistration
 from almond.design.themes import theme_remark, themes_of_scenes, told_themes
 from almond.design.trials import TRIAL_KINDS
+from almond.design.words.shown import BlockWords
 from almond.digest import canonical_json, digest_json
 from almond.errors import InputError
 from almond.shapes import Shape, ShapeError, Text, read
@@ -60,8 +61,11 @@ class StudyPlan(Shape):
     list every problem with its path.
     """
 
-    not_written_when_absent: ClassVar[tuple[str, ...]] = ("arms", "block_order")
     compared_in_part: ClassVar[bool] = False  # ``from_json`` compares the parts that can be read
+    not_written_when_absent: ClassVar[tuple[str, ...]] = (
+        *("preregistration", "matching", "words"),
+        *("arms", "block_order"),
+    )
 
     format: Literal["almond-plan/1", "almond-external/1"] = "almond-plan/1"
     title: Text
@@ -77,6 +81,7 @@ class StudyPlan(Shape):
     matching: PlannedMatching | None = None
     arms: tuple[Arm, ...] = ()
     block_order: Literal["latin_square"] | None = None
+    words: tuple[BlockWords, ...] = ()
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from plan_contradictions(draft_of(vars(self)))
@@ -169,13 +174,10 @@ class StudyPlan(Shape):
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON values; ``StudyPlan.from_json`` reads it back.
 
-        Without a preregistration, or matched pairs, there is no such key, so that older plans have the
+        Without a preregistration, matched pairs or words there is no such key, so that older plans have the
         digest that they had.
         """
         values: dict[str, Any] = plain(self)
-        for name in ("preregistration", "matching"):
-            if getattr(self, name) is None:
-                del values[name]
         return values
 
     def to_bytes(self) -> bytes:

@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
-from ratings.models import Arrival, Participant, token_digest
+from ratings.models import Arrival, ConsentForm, Participant, token_digest
 from ratings.services.erasing import locked, read_code
 from ratings.services.joining import Joined, Recruit, enter, new_token
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
@@ -58,15 +58,19 @@ def address_key(address: str) -> str:
     return salted_hmac("ratings.arrival", address, algorithm="sha256").hexdigest()
 
 
-def arrive(*, study: Study, token: str, recruit: Recruit | None, address: str) -> Joined:
+def arrive(
+    *, study: Study, token: str, recruit: Recruit | None, address: str, form: ConsentForm | None = None
+) -> Joined:
     """Let somebody join, with a token that was nobody's a moment ago, and count their internet address.
 
+    :param form: what they agreed to.
     :raises TooMany: more in a minute from one address than the study's limit.
     :raises NotNow: as ``join``.
     """
     arrival = check_arrivals(study, address)
     try:
-        return enter(study=study, token=token, recruit=recruit, kind=Participant.Kind.PERSON, arrival=arrival)
+        kind = Participant.Kind.PERSON
+        return enter(study=study, token=token, recruit=recruit, kind=kind, arrival=arrival, form=form)
     except Refused:
         arrival.save(force_insert=True)  # who is not let in counts as well
         raise

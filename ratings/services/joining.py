@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from almond.errors import InputError
-from ratings.models import Arrival, Participant, Recruitment, token_digest
+from ratings.models import Arrival, Consent, ConsentForm, Participant, Recruitment, token_digest
 from ratings.people import cipher
 from ratings.services import slots
 from ratings.services.logging import log_join
@@ -92,17 +92,24 @@ def joined_before(study: Study, token: str) -> Joined | None:
 
 
 def enter(
-    *, study: Study, token: str, recruit: Recruit | None, kind: str, arrival: Arrival | None = None
+    *,
+    study: Study,
+    token: str,
+    recruit: Recruit | None,
+    kind: str,
+    arrival: Arrival | None = None,
+    form: ConsentForm | None = None,
 ) -> Joined:
     """Join with a token that was nobody's a moment ago.
 
     :param arrival: is stored with the participant, or not at all.
+    :param form: what they agreed to, stored with them.
     """
     if kind == Kind.PERSON:
         slots.release_idle_slots(study)
     try:
         with transaction.atomic():
-            participant = admit(study, token, recruit, kind)
+            participant = admit(study, token, recruit, kind, form)
             if arrival is not None:
                 arrival.save(force_insert=True)
     except (NotNow, IntegrityError):
@@ -113,7 +120,9 @@ def enter(
     return Joined(participant, token)
 
 
-def admit(study: Study, token: str, recruit: Recruit | None, kind: str) -> Participant:
+def admit(
+    study: Study, token: str, recruit: Recruit | None, kind: str, form: ConsentForm | None
+) -> Participant:
     """Write all that joining is, in the transaction of the caller."""
     study = check_open(study, in_turn=kind == Kind.PERSON)
     if kind == Kind.ROBOT:
@@ -122,7 +131,7 @@ def admit(study: Study, token: str, recruit: Recruit | None, kind: str) -> Parti
     assignment = slots.take_slot(study) if kind == Kind.PERSON else slots.list_in_turn(study, kind)
     if assignment is None:
         raise NotNow(study.title, "has all its participants", "a study with free slots", reason=Reason.FULL)
-    participant = add_participant(study, assignment, token, kind)
+    participant = add_participant(study, assignment, token, kind, form)
     if recruit is not None:
         store_recruit(participant, recruit)
     return participant
@@ -187,7 +196,9 @@ def store_recruit(participant: Participant, recruit: Recruit) -> None:
         raise taken_part(recruit) from error
 
 
-def add_participant(study: Study, assignment: AssignmentList, token: str, kind: str) -> Participant:
+def add_participant(
+    study: Study, assignment: AssignmentList, token: str, kind: str, form: ConsentForm | None
+) -> Participant:
     now = timezone.now()
     participant = Participant.objects.create(
         study=study,
@@ -198,9 +209,11 @@ def add_participant(study: Study, assignment: AssignmentList, token: str, kind: 
         consented_at=now,
         last_seen_at=now,
     )
+    if form is not None:
+        Consent.objects.create(participant=participant, form=form)
     trials = deal(study, assignment).of(participant.name)
     write_trials(participant, trials)
-    log_join(participant, trials)
+    log_join(participant, trials, form)
     return participant
 
 

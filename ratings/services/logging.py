@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from ratings.models import Attempt, Participant, Response, Trial
+from ratings.models import Attempt, Consent, ConsentForm, Participant, Response, Trial
 from studies.models import StudyLog
 from studies.services import log
 from studies.services.dealing import digest_with_trials
@@ -35,8 +35,16 @@ def as_stored(value: Any) -> Any:
 
 
 def joined(participant: Participant, trials: Iterable[Trial]) -> dict[str, Any]:
-    """Return what joining fixed: who, of which list, when, and every planned trial."""
-    return {**fields_of(participant, JOINED), "trials": [fields_of(trial, TRIAL) for trial in trials]}
+    """Return what joining fixed: who, of which list, when, what they agreed to, and every planned trial."""
+    consent = Consent.objects.filter(participant=participant).select_related("form").first()
+    fields = fields_of_join(participant, consent.form if consent else None)
+    return {**fields, "trials": [fields_of(trial, TRIAL) for trial in trials]}
+
+
+def fields_of_join(participant: Participant, form: ConsentForm | None) -> dict[str, Any]:
+    """Return what joining fixed but for the trials; of whom no form is stored there is none in the log."""
+    agreed = {"consent": form.digest} if form is not None else {}
+    return {**fields_of(participant, JOINED), **agreed}
 
 
 def answered(response: Response, attempt: Attempt | None) -> dict[str, Any]:
@@ -62,12 +70,12 @@ def list_chain(participant: Participant) -> str:
     return f"list {participant.assignment.number}" if participant.is_person else f"{participant.kind}s"
 
 
-def log_join(participant: Participant, trials: str) -> None:
+def log_join(participant: Participant, trials: str, form: ConsentForm | None) -> None:
     """Write a join to the chain of its list, and as the first entry of the participant's own.
 
     :param trials: what was planned, as canonical JSON: ``joined`` reads the same from the rows.
     """
-    content = digest_with_trials(fields_of(participant, JOINED), trials)
+    content = digest_with_trials(fields_of_join(participant, form), trials)
     study, name, chain = participant.study, participant.name, list_chain(participant)
     log.append_and_begin(study, chain, "join", name, content, owned=participant.is_person)
 

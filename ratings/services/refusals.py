@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from almond.errors import InputError
 
 
@@ -32,26 +34,29 @@ class Reason(StrEnum):
 
 
 SAY = {
-    Reason.MALFORMED: "The site could not read this answer.",
-    Reason.NOT_THEIRS: "The site does not know this answer as one of yours.",
-    Reason.UNKNOWN: "The site does not know this answer as one of yours.",
-    Reason.ORIGIN: "The site takes no answers from this address. Please tell the people who invited you.",
-    Reason.PAUSED: "The study is paused at the moment.",
-    Reason.ENDED: "This study has ended and takes no more answers.",
-    Reason.WITHDRAWN: "You have stopped taking part.",
-    Reason.UNFINISHED: "Some answers are not stored yet.",
-    Reason.FINISHED: "You have finished already.",
-    Reason.FULL: "This study has all the participants it needs. Thank you for your interest.",
-    Reason.TAKEN_PART: "Somebody with this link takes part already. If it was you, go on in the browser in "
-    "which you began, or enter the code that was shown there.",
-    Reason.RESUME: "This code does not belong to your link. Please look at it again.",
-    Reason.CONSENT: "Please tick the box if you agree to take part.",
-    Reason.FORM: "This page was open for too long. Please try again.",
-    Reason.LINK: "This link is not complete. Please open the link from your invitation again.",
-    Reason.CODE: "Nobody has this code. Please look at it again.",
-    Reason.NEW_DEVICE: "This link was used already, or is too old. Please ask the people who invited you "
-    "for a new one.",
-    Reason.TOO_MANY: "Too much came from your connection at once. Please wait a moment.",
+    Reason.MALFORMED: _("The site could not read this answer."),
+    Reason.NOT_THEIRS: _("The site does not know this answer as one of yours."),
+    Reason.UNKNOWN: _("The site does not know this answer as one of yours."),
+    Reason.ORIGIN: _("The site takes no answers from this address. Please tell the people who invited you."),
+    Reason.PAUSED: _("The study is paused at the moment."),
+    Reason.ENDED: _("This study has ended and takes no more answers."),
+    Reason.WITHDRAWN: _("You have stopped taking part."),
+    Reason.UNFINISHED: _("Some answers are not stored yet."),
+    Reason.FINISHED: _("You have finished already."),
+    Reason.FULL: _("This study has all the participants it needs. Thank you for your interest."),
+    Reason.TAKEN_PART: _(
+        "Somebody with this link takes part already. If it was you, continue in the browser in "
+        "which you began, or enter the code that was shown there."
+    ),
+    Reason.RESUME: _("This code does not belong to your link. Please look at it again."),
+    Reason.CONSENT: _("Please tick the box if you agree to take part."),
+    Reason.FORM: _("This page was open for too long. Please try again."),
+    Reason.LINK: _("This link is not complete. Please open the link from your invitation again."),
+    Reason.CODE: _("Nobody has this code. Please look at it again."),
+    Reason.NEW_DEVICE: _(
+        "This link was used already, or is too old. Please ask the people who invited you for a new one."
+    ),
+    Reason.TOO_MANY: _("Too much came from your connection at once. Please wait a moment."),
 }
 """Reason -> what a participant reads."""
 
@@ -71,7 +76,7 @@ class Refused(InputError):
     @property
     def say(self) -> str:
         """What a participant reads of it."""
-        return SAY[self.reason]
+        return str(SAY[self.reason])
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -9,8 +9,8 @@ from django.db import transaction
 from django.db.models import F
 
 from almond.design.plan import StudyPlan
-from almond.digest import digest_json
-from ratings.models import Attempt, Participant, Permit, Response
+from almond.digest import digest_bytes, digest_json
+from ratings.models import Attempt, ConsentForm, Participant, Permit, Response
 from ratings.services import erasing, logging
 from studies.amendments import Recorded
 from studies.models import Study, StudyLog
@@ -30,6 +30,7 @@ def verify_study(study: Study) -> Iterator[str]:
     yield from _states(study)
     for kind, name in LOGGED.items():
         yield from _recorded(study, kind, name)
+    yield from _consent_forms(study)
     names = dict(Participant.objects.filter(study=study).order_by("pk").values_list("name", "pk"))
     joins = StudyLog.objects.filter(study=study, kind="join").exclude(chain=F("about"))
     logged = {}
@@ -64,6 +65,13 @@ def _states(study: Study) -> Iterator[str]:
         yield f"study {study.slug}: its plan_digest is not the one that was frozen (log of study)"
     if StudyPlan.from_json(study.plan).digest != study.plan_digest:
         yield f"study {study.slug}: its plan is not that of its plan_digest"
+
+
+def _consent_forms(study: Study) -> Iterator[str]:
+    """Compare the texts that people agreed to with the digests that the log names."""
+    for form in ConsentForm.objects.filter(study=study):
+        if digest_bytes(form.text.encode()) != form.digest:
+            yield f"consent form {form.digest[:12]}…: its text was changed"
 
 
 def _recorded(study: Study, kind: str, name: str) -> Iterator[str]:

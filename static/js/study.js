@@ -14,6 +14,7 @@ import { element } from "./painted.js";
 import { Pictures } from "./preload.js";
 import { unpacked } from "./visit.js";
 import { newId, pause, sleep } from "./waiting.js";
+import { translate, translateCount } from "./words.js";
 
 const GAP_MS = 250;
 const config = JSON.parse(document.getElementById("config").textContent);
@@ -31,7 +32,7 @@ function say(title, texts, button) {
   stage.replaceChildren(words(title, texts, button));
 }
 
-function again(label = "Try again", act = () => location.reload()) {
+function again(label = translate("Try again"), act = () => location.reload()) {
   const button = element("button", { type: "button", class: "main" }, label);
   button.addEventListener("click", act);
   return button;
@@ -40,12 +41,8 @@ function again(label = "Try again", act = () => location.reload()) {
 function showProgress(done, total) {
   const percent = total === 0 ? 0 : Math.round((100 * done) / total);
   bar.setAttribute("aria-valuenow", String(percent));
-  bar.setAttribute("aria-valuetext", `${done} of ${total} answered`);
+  bar.setAttribute("aria-valuetext", translate("{done} of {total} answered", { done, total }));
   bar.firstElementChild.style.width = `${percent}%`;
-}
-
-function answers(count) {
-  return count === 1 ? "One answer is" : `${count} answers are`;
 }
 
 // Says "kept" only of what the browser's storage took, and that it keeps nothing only when it said so.
@@ -56,21 +53,55 @@ function showUnsent(outbox) {
   unsent.hidden = count === 0 || (outbox.failures === 0 && refused === 0);
   if (unsent.hidden) return;
   const why = refused > 0 ? outbox.refused[0].refused : outbox.said || noAnswer();
-  unsent.textContent = `${why} ${answers(count)} ${whereabouts(outbox, refused > 0, count)}`;
+  unsent.textContent = `${why} ${whereabouts(outbox, refused > 0, count)}`;
 }
 
 function noAnswer() {
-  return navigator.onLine ? "The server cannot be reached." : "You are offline.";
+  return navigator.onLine ? translate("The server cannot be reached.") : translate("You are offline.");
 }
 
 function whereabouts(outbox, refused, count) {
-  const sent = `will be sent by ${count === 1 ? "itself" : "themselves"}; you can go on.`;
   if (outbox.someUnkept) {
-    const open = "not stored yet, and this browser keeps nothing: please leave this page open.";
-    return refused ? open : `${open} ${count === 1 ? "It" : "They"} ${sent}`;
+    const open = translateCount(
+      count,
+      "One answer is not stored yet, and this browser keeps nothing: please leave this page open.",
+      "{count} answers are not stored yet, and this browser keeps nothing: please leave this page open.",
+    );
+    if (refused) return open;
+    const sent = translateCount(
+      count,
+      "It will be sent by itself; you can go on.",
+      "They will be sent by themselves; you can go on.",
+    );
+    return `${open} ${sent}`;
   }
-  const where = `${outbox.allKept ? "kept" : "being stored"} in this browser`;
-  return refused ? `${where} and will be offered to the site again when you load this page again.` : `${where} and ${sent}`;
+  if (refused) {
+    return translateCount(
+      count,
+      "One answer is kept in this browser and will be offered to the site again when you load this page again.",
+      "{count} answers are kept in this browser and will be offered to the site again when you load this page again.",
+    );
+  }
+  if (outbox.allKept) {
+    return translateCount(
+      count,
+      "One answer is kept in this browser and will be sent by itself; you can go on.",
+      "{count} answers are kept in this browser and will be sent by themselves; you can go on.",
+    );
+  }
+  return translateCount(
+    count,
+    "One answer is being stored in this browser and will be sent by itself; you can go on.",
+    "{count} answers are being stored in this browser and will be sent by themselves; you can go on.",
+  );
+}
+
+function keptHere(count) {
+  return translateCount(
+    count,
+    "One answer is kept in this browser.",
+    "{count} answers are kept in this browser.",
+  );
 }
 
 // The server takes no more of this visit: say why, and what is kept. An end has a page of its own.
@@ -79,8 +110,8 @@ function showOver(reply, outbox) {
     location.replace(config.urls.study);
     return;
   }
-  const kept = outbox.size === 0 ? [] : [`${answers(outbox.size)} kept in this browser.`];
-  say("The study cannot go on here", [reply.say, ...(outbox.allKept ? kept : [])], again());
+  const kept = outbox.size === 0 ? [] : [keptHere(outbox.size)];
+  say(translate("The study cannot go on here"), [reply.say, ...(outbox.allKept ? kept : [])], again());
 }
 
 // The server says no, in its own words.
@@ -101,7 +132,9 @@ async function fetchState() {
     } catch (error) {
       if (error instanceof Stopped) throw error; // else no network, or not our server who answered: ask again
     }
-    say("Waiting for the network", ["The page goes on by itself as soon as the server can be reached."]);
+    say(translate("Waiting for the network"), [
+      translate("The page goes on by itself as soon as the server can be reached."),
+    ]);
     await sleep(pause(attempt));
   }
 }
@@ -134,13 +167,16 @@ function page(name, fill) {
 
 // The words before a block, until the person goes on.
 function introduction(block, number, blocks, resumed) {
-  const title = resumed ? "Welcome back" : blocks > 1 ? `Part ${number + 1} of ${blocks}` : "Before you begin";
+  const part = () => translate("Part {number} of {total}", { number: number + 1, total: blocks });
+  const first = blocks > 1 ? part() : translate("Before you begin");
+  const title = resumed ? translate("Welcome back") : first;
   return page("almond-introduction", (display, goOn) => {
-    const shown = words(title, block.instructions, again(resumed ? "Go on" : "Begin", goOn));
+    const shown = words(title, block.instructions, again(resumed ? translate("Continue") : translate("Begin"), goOn));
     const notes = [element("p", { class: "keys soft" }, block.keys)];
     if (config.resume_code && (number === 0 || resumed)) {
       const code = element("b", { class: "resume" }, config.resume_code);
-      notes.push(element("p", { class: "soft" }, "To go on in another browser later, note this code: ", code));
+      const note = translate("To continue in another browser later, note this code:");
+      notes.push(element("p", { class: "soft" }, `${note} `, code));
     }
     shown.lastElementChild.before(...notes);
     display.replaceChildren(shown);
@@ -158,10 +194,14 @@ async function loadKinds(blocks) {
 // A page of its own until the pictures of a trial have come.
 function waitFor(pictures, digests) {
   return page("almond-wait", (display, goOn) => {
-    display.replaceChildren(words("Loading the next picture", ["One moment, please."]));
+    display.replaceChildren(words(translate("Loading the next picture"), [translate("One moment, please.")]));
     pictures
       .ready(digests)
-      .then(goOn, (error) => say("A picture did not come", [`${error.message}.`, "Your answers so far are kept."], again()));
+      .then(goOn, (error) => {
+        console.warn(error);
+        const help = translate("Please check your connection, then try again. Your answers so far are kept.");
+        say(translate("A picture did not come"), [help], again());
+      });
   });
 }
 
@@ -169,15 +209,19 @@ function trialNode(trial, kind, block, study, onAnswer, events) {
   const { pictures } = study;
   const wait = { type: waitFor(pictures, trial.images) };
   const images = trial.images.map((digest) => pictures.get(digest));
+  // A heading for those who hear the page; kinds whose trials have one of their own show that alone.
+  const place = element("h1", { class: "unseen place" }, translate("Question {number} of {total}", { number: trial.index + 1, total: study.total }));
   let frames = null;
   const shown = {
     type: kind.plugin,
     ...kind.trial(trial, { constructs: study.constructs, images, block: block.shown ?? {} }),
     on_start: () => {
       events.trialIndex = trial.index;
+      stage.prepend(place);
       frames = new Frames(study.measuring);
     },
     on_finish: (data) => {
+      place.remove();
       events.add("frames", frames.end());
       onAnswer(trial, answerBody(trial, kind, data));
     },
@@ -208,7 +252,8 @@ async function run(state, kinds, open, study, onAnswer, events) {
 // Resolves to true when everything is stored; false when the server says no to something for good.
 async function allSent(outbox) {
   while (outbox.size > outbox.refused.length && !outbox.over) {
-    say("Storing your answers", [outbox.said, "Please keep this page open for a moment."].filter(Boolean));
+    const open = translate("Please keep this page open for a moment.");
+    say(translate("Storing your answers"), [outbox.said, open].filter(Boolean));
     outbox.flush();
     await sleep(300);
   }
@@ -220,8 +265,13 @@ async function finish(outbox) {
     const stored = await allSent(outbox);
     if (outbox.over) return;
     if (!stored) {
-      const count = outbox.refused.length;
-      say("Not quite finished", [`${answers(count)} not stored: ${outbox.refused[0].refused}`], again());
+      const why = translateCount(
+        outbox.refused.length,
+        "One answer is not stored: {why}",
+        "{count} answers are not stored: {why}",
+        { why: outbox.refused[0].refused },
+      );
+      say(translate("Not quite finished"), [why], again());
       return;
     }
     try {
@@ -231,13 +281,15 @@ async function finish(outbox) {
         return;
       }
       if (reply?.reason) {
-        say("Not quite finished", [reply.say], again("Go on"));
+        say(translate("Not quite finished"), [reply.say], again(translate("Continue")));
         return;
       }
     } catch {
       // no network: wait and ask again
     }
-    say("Storing your answers", ["Please keep this page open: the server cannot be reached at the moment."]);
+    say(translate("Storing your answers"), [
+      translate("Please keep this page open: the server cannot be reached at the moment."),
+    ]);
     await sleep(pause(attempt));
   }
 }
@@ -247,11 +299,13 @@ async function alone(outbox, takeOver) {
   const name = `almond:${config.participant}`;
   const lost = () => {
     outbox.stop();
-    say("The study went on in another window", ["You can close this one."], again("Go on here"));
+    const close = translate("You can close this one.");
+    say(translate("The study went on in another window"), [close], again(translate("Continue here")));
   };
   if (await haveAlone(name, lost, { takeOver })) return true;
-  const button = again("Go on here", () => visit({ takeOver: true }).catch(sayProblem));
-  say("The study is open in another window", ["Please go on there, or take it over into this one."], button);
+  const button = again(translate("Continue here"), () => visit({ takeOver: true }).catch(sayProblem));
+  const there = translate("Please continue there, or take it over into this one.");
+  say(translate("The study is open in another window"), [there], button);
   return false;
 }
 
@@ -282,7 +336,8 @@ async function visit({ takeOver = false } = {}) {
   showProgress(done, total);
   noteLoad(events, outbox, done, measuring);
   if (!state.live && !config.preview && open.length > 0) {
-    say("The study is not open at the moment", ["Your answers so far are stored. Please come back later."], again());
+    const later = translate("Your answers so far are stored. Please come back later.");
+    say(translate("The study is not open at the moment"), [later], again());
     return;
   }
   if (open.length > 0) {
@@ -293,13 +348,16 @@ async function visit({ takeOver = false } = {}) {
       showProgress(done, total);
       if (!config.preview) outbox.add(answer);
     };
-    const study = { constructs: state.constructs, pictures, measuring };
+    const study = { constructs: state.constructs, pictures, measuring, total };
     await run(state, kinds, open, study, onAnswer, events);
   }
   if (outbox.over) return;
   await events.send(false);
-  if (config.preview) say("End of the preview", ["Nothing was stored."], again("From the start"));
-  else await finish(outbox);
+  if (!config.preview) {
+    await finish(outbox);
+    return;
+  }
+  say(translate("End of the preview"), [translate("Nothing was stored.")], again(translate("From the start")));
 }
 
 function offerToStop() {
@@ -313,13 +371,13 @@ function offerToStop() {
 
 function sayProblem(error) {
   if (error instanceof Stopped) {
-    say("The study cannot go on here", [error.message], again());
+    say(translate("The study cannot go on here"), [error.message], again());
     return;
   }
   console.warn(error);
-  say("A part of the study could not be loaded", [
-    "Please check your connection, switch off what blocks content on this page, or use another browser.",
-    "Your answers so far are not lost.",
+  say(translate("A part of the study could not be loaded"), [
+    translate("Please check your connection, switch off what blocks content on this page, or use another browser."),
+    translate("Your answers so far are not lost."),
   ], again());
 }
 

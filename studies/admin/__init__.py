@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import override
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
@@ -20,22 +21,26 @@ from almond.design.plan import StudyPlan
 from almond.design.readiness import theme_warnings
 from almond.errors import InputError
 from lab.append_only import Action, AppendOnlyAdmin, actor
-from studies import services
+from studies import services, texts
 from studies.admin.blind import BlindPages, amendments_of, blind_parts
 from studies.admin.designs import DesignPages
-from studies.admin.flow import minutes, planned_arms, planned_exposures, steps
+from studies.admin.flow import planned_arms, planned_exposures, steps
 from studies.admin.inlines import (
     ArmInline,
     BlockInline,
+    ConstructTextInline,
     DraftInline,
     ExclusionInline,
     HypothesisInline,
+    InformationInline,
     PreregistrationInline,
 )
 from studies.admin.readiness import obstacles
 from studies.models import Construct, Study, images_by_name
 from studies.services.copying import differences, duplicate, new_version
+from studies.services.information import contact_warnings, information_of
 from studies.services.plans import build_plan
+from studies.services.presentation import estimated_minutes, script_words
 from studies.services.visit import previewed
 
 STATES = {"draft": "warning", "frozen": "info", "live": "success", "paused": "warning", "closed": "primary"}
@@ -46,18 +51,18 @@ class ConstructAdmin(ModelAdmin):
     list_display = ["name", "question", "low", "high", "choice", "target"]
     search_fields = ["name", "question"]
     fieldsets = [
-        (None, {"fields": ["name", "question", ("low", "high")]}),
+        (None, {"fields": [("name", "language"), "question", ("low", "high")]}),
         ("Choice between two images", {"fields": ["choice", "target"]}),
     ]
+    inlines = [ConstructTextInline]
 
-    def is_sealed(self, row: Construct | None) -> bool:
-        return row is not None and row.blocks.exclude(study__state=Study.State.DRAFT).exists()
-
-    def has_change_permission(self, request: HttpRequest, obj: Construct | None = None) -> bool:
-        return not self.is_sealed(obj) and bool(super().has_change_permission(request, obj))
+    def get_readonly_fields(self, request: HttpRequest, obj: Construct | None = None) -> list[str]:
+        """Leave the words of a construct that was shown as they are; translations may still be added."""
+        own = ["name", "language", "question", "low", "high", "choice", "target"]
+        return own if obj is not None and obj.is_shown else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Construct | None = None) -> bool:
-        return not self.is_sealed(obj) and bool(super().has_delete_permission(request, obj))
+        return not (obj and obj.is_shown) and bool(super().has_delete_permission(request, obj))
 
     def save_model(self, request: HttpRequest, obj: Construct, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -69,14 +74,28 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
     change_form_template = "admin/studies/study_form.html"
     change_form_outer_before_template = "admin/studies/study.html"
     list_before_template = "admin/studies/study_list.html"
-    inlines = [BlockInline, ArmInline, HypothesisInline, ExclusionInline, PreregistrationInline]
+    inlines = [
+        *(BlockInline, ArmInline, InformationInline),
+        *(HypothesisInline, ExclusionInline, PreregistrationInline),
+    ]
     list_display = ["title", "state_label", "source", "participants_planned", "created_at"]
     list_filter = ["state"]
     list_select_related = ["matched_set", "image_set"]
     search_fields = ["title", "slug", "plan_digest"]
     prepopulated_fields = {"slug": ["title"]}
     fieldsets = [
-        (None, {"fields": ["title", "slug", ("matched_set", "image_set"), "unmatched_reason", "rehearsal"]}),
+        (
+            None,
+            {
+                "fields": [
+                    ("title", "language"),
+                    "slug",
+                    ("matched_set", "image_set"),
+                    "unmatched_reason",
+                    "rehearsal",
+                ]
+            },
+        ),
         (
             "Participants",
             {
@@ -125,6 +144,7 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
                 services.lock_draft(study=obj)
             except InputError as error:
                 raise PermissionDenied(str(error)) from error
+        texts.follow_language(obj)
         obj.save()
         record(verb="edit" if change else "create", subject=obj, by=actor(request))
 
@@ -186,9 +206,12 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
         }
         if plan is not None:
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
-            shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": minutes(plan)}
+            shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": estimated_minutes(plan)}
             shown |= {"arms": planned_arms(row, plan), "exposures": planned_exposures(row, plan)}
-            shown["warnings"] = theme_warnings(plan)
+            shown["warnings"] = [
+                *theme_warnings(plan),
+                *(contact_warnings(row, information_of(row)) if row.is_draft else []),
+            ]
             finding = row.findings.first()
             stale = finding is not None and finding.design_digest != design_digest(plan, row.n_lists)
             shown |= {"finding": finding, "finding_is_stale": stale}
@@ -229,7 +252,9 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
         visit = previewed(row, plan)
         config = {"participant": "preview", "preview": True, "urls": {}, "state": visit.to_json()}
         context = {"study": row, "config": config, "first_images": visit.first_images()}
-        return render(request, "participant/study.html", context)
+        with override(row.language):
+            context["words"] = script_words(row.language)
+            return render(request, "participant/study.html", context)
 
     def plan_file(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send the frozen plan, byte for byte what its digest was taken of."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from almond.design.arms import arms_of_lists
@@ -12,6 +11,7 @@ from almond.design.plan import PlannedBlock, PlannedPair, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from generation.models import Stimulus
 from studies.models import Study
+from studies.services.presentation import minutes_of
 
 SHOWN = 4
 
@@ -50,16 +50,6 @@ def block_step(block: PlannedBlock, plan: StudyPlan, images: dict[str, Stimulus]
         kind.summary(plan, block),
         [images[name] for name in stimuli[:SHOWN] if name in images],
     )
-
-
-def minutes(plan: StudyPlan) -> int:
-    """Estimate how long a visit takes, at least one minute; with arms, that of the arm that takes longest."""
-    return max(minutes_of(blocks_of(plan, arm)) for arm in arm_names(plan))
-
-
-def minutes_of(blocks: Sequence[PlannedBlock]) -> int:
-    seconds = sum(block.trials * TRIAL_KINDS.load(block.kind).seconds(block) for block in blocks)
-    return max(1, round(seconds / 60))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminT
 from lab.append_only import RowForm
 from studies.admin.block_form import BlockFormSet, block_form, setting_rows, settings_in_words
 from studies.admin.exclusion_form import all_parameters, exclusion_form
+from studies.constructs import Construct, ConstructText
 from studies.exclusions import Exclusion
+from studies.information import Information
 from studies.models import Arm, Block, Study
 from studies.preregistrations import Hypothesis, Preregistration
 
@@ -112,6 +114,36 @@ class ExclusionInline(DraftInline):
     @display(description="who is left out")
     def in_words(self, row: Exclusion) -> str:
         return row.planned().words()
+
+
+class InformationInline(DraftInline):
+    """One form: what the page of consent says beside the text, and who is let in by their device."""
+
+    model = Information
+    can_delete = False
+    min_num = max_num = 1
+    hide_title = True
+    fields = [
+        ("researchers", "contact"),
+        ("ethics", "payment"),
+        ("minutes", "devices"),
+        ("least_width", "least_height"),
+    ]
+
+
+class ConstructTextInline(StackedInline):
+    """A construct in other languages. Those that a frozen study shows stay as they are."""
+
+    model = ConstructText
+    form = RowForm
+    extra = 0
+    fields = ["language", "question", ("low", "high"), "choice"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Construct | None = None) -> bool:
+        return not (obj and obj.is_shown) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Construct | None = None) -> bool:
+        return not (obj and obj.is_shown) and bool(super().has_delete_permission(request, obj))
 
 
 NOTHING_MANIPULATED = "Of photographs nothing is manipulated. Empty: the document says so."

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from django.urls import reverse
+
 from almond.errors import InputError
-from studies.models import Study
+from studies.models import Construct, Study
 from studies.services.obstacles import NotReady
 
 FIELDS = {
@@ -21,6 +23,9 @@ FIELDS = {
     "participants": "id_participants_planned",
     "title": "id_title",
     "seed": "id_seed",
+    "consent": "id_consent",
+    "debriefing": "id_debriefing",
+    "trial kind": "id_language",
     "analysis.permutations": "id_permutations",
 }
 """What an error is about, and the field of the form."""
@@ -31,13 +36,20 @@ IN_RULE = re.compile(r"analysis\.exclusions\[(\d+)\](?:\.(\w+))?")
 IN_HYPOTHESIS = re.compile(r"preregistration\.hypotheses\[(\d+)\](?:\.(\w+))?")
 
 
+CONSTRUCT = re.compile(r"construct '([^']*)'")
+
+
 @dataclass(frozen=True)
 class Obstacle:
-    """One thing to mend: what is wrong, what would be right, and the form's field (empty: none of it)."""
+    """One thing to mend: what is wrong, what would be right, and where it is mended.
+
+    ``field`` is one of the study's form (empty: none of it), ``page`` another page (empty: this one).
+    """
 
     words: str
     remedy: str
     field: str
+    page: str = ""
 
 
 def obstacles(study: Study, error: InputError) -> list[Obstacle]:
@@ -45,10 +57,20 @@ def obstacles(study: Study, error: InputError) -> list[Obstacle]:
     problems = error.problems if isinstance(error, NotReady) else (error,)
     return [
         Obstacle(
-            f"{name_of(study, one.source)}: {one.problem}", one.expected or "", field_of(study, one.source)
+            f"{name_of(study, one.source)}: {one.problem}",
+            one.expected or "",
+            field_of(study, one.source),
+            page_of(one.source),
         )
         for one in problems
     ]
+
+
+def page_of(source: str) -> str:
+    """Return the address of the construct that an error is about, where its translations are added."""
+    found = CONSTRUCT.match(source)
+    row = Construct.objects.filter(name=found[1]).first() if found else None
+    return f"{reverse('admin:studies_construct_change', args=[row.pk])}#texts-group" if row else ""
 
 
 def name_of(study: Study, source: str) -> str:

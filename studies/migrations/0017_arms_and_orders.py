@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='study',
             name='block_order',
-            field=models.CharField(choices=[('fixed', 'as they stand'), ('latin_square', 'a Latin square over the lists')], default='fixed', help_text='A Latin square balances places, and which block comes after which. Blocks that show no image keep their places.', max_length=12, verbose_name='order of blocks'),
+            field=models.CharField(choices=[('fixed', 'as they stand'), ('latin_square', 'a Latin square over the lists')], default='fixed', help_text='A Latin square balances places, and which block follows which. Blocks that show no image keep their places.', max_length=12, verbose_name='order of blocks'),
         ),
         migrations.AddConstraint(
             model_name='study',

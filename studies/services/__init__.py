@@ -17,6 +17,7 @@ from almond.design.arms import arms_of_lists
 from almond.design.assignment import make_lists
 from almond.errors import InputError
 from generation.models import ImageSet, MatchedSet
+from studies import texts
 from studies.models import AssignmentList, Block, Construct, Study
 from studies.services import log
 from studies.services.findings import check_level
@@ -74,6 +75,7 @@ def create_study(
         raise InputError("study", "has two sources of images", "a matched set or an image set")
     check_lists(more)
     study = Study(title=title, slug=slug, matched_set=matched_set, image_set=image_set, **more)
+    texts.follow_language(study)
     save_new(study)
     for order, spec in enumerate(blocks, start=1):
         add_block(study=study, order=order, spec=spec)

@@ -12,9 +12,10 @@ from accounts.models import User
 from almond.analysis.registration.plan_changes import PlanChange, plan_changes, text_of
 from almond.design.plan import StudyPlan
 from almond.errors import InputError
-from studies.models import Study
+from studies.models import Information, Study
 from studies.services import BlockSpec, create_study
 from studies.services.designs.parts import OWN, part_rows
+from studies.services.information import information_of
 
 LONGEST_TITLE = Study._meta.get_field("title").max_length or 0
 LONGEST_SLUG = Study._meta.get_field("slug").max_length or 0
@@ -121,4 +122,13 @@ def differences(study: Study, plan: StudyPlan | None) -> list[PlanChange]:
         words = str(getattr(Study._meta.get_field(name), "verbose_name", name))
         if old != new and words not in told:
             changes.append(PlanChange(words, text_of(old), text_of(new)))
-    return changes
+    return [*changes, *told_otherwise(before, study)]
+
+
+def told_otherwise(before: Study, study: Study) -> Iterator[PlanChange]:
+    """Yield what the information for participants says otherwise than that of another version."""
+    were, are = information_of(before), information_of(study)
+    for field in Information._meta.concrete_fields:
+        old, new = getattr(were, field.name), getattr(are, field.name)
+        if field.name not in ("id", "study") and old != new:
+            yield PlanChange(f"information: {field.verbose_name}", text_of(old), text_of(new))

@@ -15,8 +15,8 @@ class NotReady(InputError):
     """A study that cannot be frozen yet; ``problems`` holds an error for everything in its way."""
 
     def __init__(self, study: Study, problems: Sequence[InputError]) -> None:
-        self.problems = tuple(problems)
-        said = "; ".join(str(problem) for problem in problems)
+        self.problems = tuple({str(problem): problem for problem in problems}.values())
+        said = "; ".join(map(str, self.problems))
         super().__init__(f"study {study.title!r}", f"cannot be frozen yet: {said}")
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from almond.design.matching import PlannedMatching
-from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.plan import PlannedBlock, PlannedPair, PlannedStimulus, StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.words.shown import BlockWords, kind_words, words_before
 from almond.errors import InputError
 from almond.shapes import ShapeError, read
 from generation.models import Stimulus
+from studies import texts
+from studies.constructs import language_choices
 from studies.models import Block, Construct, Study
 from studies.services.obstacles import Collected, NotReady
 from studies.services.preregistering import preregistration_of
@@ -48,6 +52,7 @@ def build_plan(study: Study) -> StudyPlan:
     stimuli = found.of(lambda: tuple(planned_stimulus(row, themes[row.base_scene]) for row in images))
     pairs = found.of(lambda: pairs_of_blocks(study, blocks))
     matching = found.of(lambda: matching_of(study))
+    found.problems += untranslated(study, constructs_of(blocks))
     if found.problems:
         raise NotReady(study, found.problems)
     return whole_plan(study, blocks, Shown(images, stimuli or (), pairs or {}), matching or {})
@@ -58,13 +63,16 @@ def whole_plan(study: Study, blocks: Sequence[Block], shown: Shown, matching: Ma
     constructs = constructs_of(blocks)
     compared = compared_constructs(blocks, shown.pairs)
     planned = [planned_block(block, shown) for block in blocks]
+    language = study.language
     tests = primary_tests(study, blocks, compared)
     fields = {
         "title": study.title,
         "seed": study.seed,
+        "language": language,
         "participants": study.participants_planned,
-        "constructs": [planned_construct(row, compared) for row in constructs],
+        "constructs": [planned_construct(row, language, compared) for row in constructs],
         "blocks": planned,
+        "words": words_of(planned, blocks, language),
         "stimuli": shown.stimuli,
         "pairs": shown.pairs,
         "analysis": {
@@ -131,9 +139,36 @@ def compared_constructs(blocks: Sequence[Block], pairs: Sequence[PlannedPair]) -
     return frozenset(name for name, target in asked.items() if target in targets and len(targets) > 1)
 
 
-def planned_construct(row: Construct, compared: frozenset[str]) -> dict[str, str]:
-    words = {"name": row.name, "question": row.question, "low": row.low, "high": row.high}
-    return {**words, "target": row.target} if row.name in compared else words
+def planned_construct(row: Construct, language: str, compared: frozenset[str]) -> dict[str, str]:
+    words = row.words_in(language)
+    shown = {"name": row.name, "question": words.question, "low": words.low, "high": words.high}
+    return {**shown, "target": row.target} if row.name in compared else shown
+
+
+def words_of(
+    planned: Sequence[Mapping[str, Any]], blocks: Sequence[Block], language: str
+) -> tuple[BlockWords, ...]:
+    """Return what participants read before each block."""
+    return tuple(
+        words_before(PlannedBlock.model_construct(**fields), language, block.instructions)
+        for fields, block in zip(planned, blocks, strict=True)
+    )
+
+
+def untranslated(study: Study, constructs: Sequence[Construct]) -> list[InputError]:
+    """List what participants would read in another language than the study's."""
+    found = Collected()
+    for row in constructs:
+        found.of(partial(row.words_in, study.language))
+    for kind in sorted({block.kind for block in study.blocks.all()}):
+        found.of(partial(kind_words, kind, study.language))
+    for field in texts.USUAL:
+        language = texts.language_of_usual(field, getattr(study, field))
+        if language not in (None, study.language):
+            labels = dict(language_choices())
+            problem = f"is the usual text in {labels[str(language)]}"
+            found.problems.append(InputError(field, problem, f"one in {labels[study.language]}"))
+    return found.problems
 
 
 def planned_block(block: Block, shown: Shown) -> dict[str, Any]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.templatetags.static import static
 
-from almond.design.plan import StudyPlan
+from almond.design.assignment import arm_names, blocks_of
+from almond.design.plan import PlannedBlock, StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.words import ENGLISH
+from almond.design.words.shown import words_before
 from studies.models import Study
 
 
@@ -18,24 +25,52 @@ def constructs_json(plan: StudyPlan) -> dict[str, dict[str, str]]:
 
 
 def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
-    """Return the blocks in order: the script that shows their trials, and the words that come before each."""
-    rows = {row.name: row for row in study.blocks.all()}
+    """Return the blocks in order: the script that shows their trials, and the words that come before each.
+
+    Plans that were frozen before they recorded these words have them from the rows of the study.
+    """
+    words = {one.block: one for one in plan.words}
+    written = {} if words else dict(study.blocks.values_list("name", "instructions"))
     blocks = []
     for block in plan.blocks:
         kind = TRIAL_KINDS.load(block.kind)
-        usual = kind.instructions(block)
+        said = words.get(block.name) or words_before(block, plan.language, written[block.name])
         blocks.append(
             {
                 "name": block.name,
                 "kind": block.kind,
                 "script": static(kind.script),
                 "trials": block.trials,
-                "instructions": paragraphs(rows[block.name].instructions or usual),
-                "keys": kind.keys,
+                "instructions": paragraphs(said.instructions),
+                "keys": said.keys,
                 **({"shown": shown} if (shown := kind.shown(block)) else {}),
             }
         )
     return blocks
+
+
+def estimated_minutes(plan: StudyPlan) -> int:
+    """Estimate how long a visit takes, at least one minute; with arms, that of the arm that takes longest."""
+    return max(minutes_of(blocks_of(plan, arm)) for arm in arm_names(plan))
+
+
+def minutes_of(blocks: Sequence[PlannedBlock]) -> int:
+    """Estimate how long blocks take together, at least one minute."""
+    seconds = sum(block.trials * TRIAL_KINDS.load(block.kind).seconds(block) for block in blocks)
+    return max(1, round(seconds / 60))
+
+
+@cache
+def script_words(language: str) -> dict[str, Any]:
+    """Return the catalogue of what the pages' scripts say: English text -> translation, or its plural forms.
+
+    Empty for English, in which the scripts are written.
+    """
+    if language == ENGLISH:
+        return {}
+    path = settings.BASE_DIR / "locale" / language / "scripts.json"
+    words: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return words
 
 
 def scripts(plan: StudyPlan) -> list[str]:

@@ -111,7 +111,13 @@ def pairs_of(block: Block, rows: Sequence[MatchedPair]) -> tuple[PlannedPair, ..
             f"block {block.name!r}", "chooses between pairs, but natural images have none", "a rating block"
         )
     asked = questions_of(block, sorted({row.target for row in rows}))
-    return tuple(planned_pair(row, construct) for row in rows for construct in asked[row.target])
+    language = block.study.language
+    questions = {one.name: one.words_in(language).choice for own in asked.values() for one in own}
+    return tuple(
+        planned_pair(row, construct.name, questions[construct.name])
+        for row in rows
+        for construct in asked[row.target]
+    )
 
 
 def questions_of(block: Block, targets: Sequence[str]) -> Mapping[str, Sequence[Construct]]:
@@ -149,13 +155,13 @@ def own_questions(
     return asking
 
 
-def planned_pair(row: MatchedPair, construct: Construct) -> PlannedPair:
+def planned_pair(row: MatchedPair, construct: str, question: str) -> PlannedPair:
     fields = {
-        "id": f"p{row.pk}-{construct.name}",
+        "id": f"p{row.pk}-{construct}",
         "base_scene": row.base_scene,
         "target": row.target,
-        "construct": construct.name,
-        "question": construct.choice,
+        "construct": construct,
+        "question": question,
         "high": stimulus_name(row.high_id),
         "low": stimulus_name(row.low_id),
     }

@@ -114,7 +114,7 @@ def test_an_origin_that_is_not_ours_stops_the_visit_and_keeps_the_answer(visit: 
     assert "One answer is kept in this browser" in here.page.locator("#study").inner_text()
     here.page.unroute("**/responses", refuse)
     here.page.get_by_role("button", name="Try again").click()
-    begin_block(here, "Go on")
+    begin_block(here, "Continue")
     assert Response.objects.count() == 1
 
 
@@ -132,8 +132,8 @@ def test_a_second_tab_is_told_and_may_take_over_and_nothing_kept_is_lost(visit: 
     second = here.page = here.context.new_page()
     second.goto(first.url)
     second.get_by_role("heading", name="The study is open in another window").wait_for()
-    second.get_by_role("button", name="Go on here").click()
-    begin_block(here, "Go on")
+    second.get_by_role("button", name="Continue here").click()
+    begin_block(here, "Continue")
     first.get_by_role("heading", name="The study went on in another window").wait_for()
     lose_network(here)
     rate_with_mouse(here, (0.8, 0.8))
@@ -143,7 +143,7 @@ def test_a_second_tab_is_told_and_may_take_over_and_nothing_kept_is_lost(visit: 
     here.context.set_offline(False)
     here.page = here.context.new_page()
     here.page.goto(second.url)
-    begin_block(here, "Go on")
+    begin_block(here, "Continue")
     assert answered(here) == 3
     answer_the_rest(here, 0)
     here.page.wait_for_url("**/done")
@@ -195,7 +195,7 @@ def test_with_a_full_storage_a_reload_goes_on(visit: Any, study: Study) -> None:
     here.context.set_offline(False)
     settle(here)
     here.page.reload()
-    begin_block(here, "Go on")
+    begin_block(here, "Continue")
     assert answered(here) == 1
     answer_the_rest(here, 2)
     here.page.wait_for_url("**/done")

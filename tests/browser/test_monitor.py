@@ -223,9 +223,9 @@ def test_somebody_locked_out_is_let_in_on_a_new_device(visit: Any) -> None:
     address = page.locator("#link").inner_text()
 
     phone.page.goto(address)
-    phone.page.get_by_role("button", name="Go on here").click()
+    phone.page.get_by_role("button", name="Continue here").click()
     phone.page.get_by_role("heading", name="Welcome back").wait_for()
-    phone.page.get_by_role("button", name="Go on").click()
+    phone.page.get_by_role("button", name="Continue").click()
     phone.page.locator(".rating[data-shown]").wait_for()
     for slider in phone.page.locator(".slider-input").all():
         slider.press("ArrowRight")
@@ -237,4 +237,4 @@ def test_somebody_locked_out_is_let_in_on_a_new_device(visit: Any) -> None:
     assert laptop.page.get_by_text("You have begun already").count() == 0
     phone.page.goto(address)
     phone.page.get_by_text("This link was used already").wait_for()
-    assert phone.page.get_by_role("button", name="Go on here").count() == 0
+    assert phone.page.get_by_role("button", name="Continue here").count() == 0

@@ -12,7 +12,9 @@ from django.template.loader import render_to_string
 
 from config.error_pages import PAGES
 from ratings.services import join
+from studies.models import Information
 from studies.services import create_construct
+from tests.browser.barriers import barriers
 from tests.browser.conftest import Visit
 from tests.site.small_study import TARGETS, answer_all, make_study
 
@@ -57,6 +59,7 @@ def check_looks(here: Visit, name: str) -> None:
     assert here.page.evaluate("document.documentElement.scrollWidth <= screen.width"), name
     assert here.page.evaluate(SMALL_TARGETS) == [], name
     assert here.page.evaluate(PALE_TEXT) == [], name
+    assert barriers(here.page) == [], name
 
 
 @pytest.mark.parametrize(("name", "screen"), SCREENS)
@@ -90,7 +93,7 @@ def test_every_page_fits(visit: Any, name: str, screen: dict[str, Any]) -> None:
     check_looks(here, f"pair-{name}")
     page.get_by_role("button", name="Stop taking part").click()
     check_looks(here, f"stop-{name}")
-    page.get_by_role("button", name="Go on with the study").click()
+    page.get_by_role("button", name="Continue the study").click()
     for done in (3, 4):
         page.locator(".pair[data-shown]").wait_for()
         page.get_by_role("button", name="The picture on the right").click()
@@ -150,3 +153,21 @@ def test_long_words_wrap(visit: Any) -> None:
     page.get_by_role("button", name="The picture on the right").click()
     page.wait_for_url("**/done")
     check_looks(here, "long-done")
+
+
+def test_who_comes_with_another_device_reads_why_before_consent(visit: Any) -> None:
+    study = make_study()
+    Information.objects.create(
+        study=study, devices="computer", least_width=900, researchers="Lab", contact="lab@example.org"
+    )
+    phone, narrow = visit(390, 844, touch=True), visit(800, 700)
+    for here in (phone, narrow):
+        page = here.page
+        page.goto(f"{here.address}{study.join_path}")
+        page.get_by_text("This study can be taken on a computer only").wait_for()
+        assert page.get_by_role("button", name="Begin").count() == 0
+    check_looks(phone, "device-phone")
+    narrow.page.set_viewport_size({"width": 1280, "height": 800})
+    narrow.page.get_by_role("button", name="Begin").wait_for()
+    assert not narrow.page.locator(".device-rule").is_visible()
+    check_looks(narrow, "device-computer")

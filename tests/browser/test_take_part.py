@@ -133,7 +133,7 @@ def test_from_consent_to_code_with_a_reload_and_a_lost_network(visit: Any, study
     assert first.values["urgency"] == pytest.approx(75, abs=3)
 
     page.reload()
-    begin_block(here, "Go on")
+    begin_block(here, "Continue")
     assert page.get_by_role("progressbar").get_attribute("aria-valuetext") == "1 of 6 answered"
     lose_network(here)
     rate_with_mouse(here, (0.5, 0.5))

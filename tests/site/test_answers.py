@@ -212,7 +212,7 @@ def test_a_join_whose_answer_was_lost_leaves_no_ghost(client: Client) -> None:
     client.cookies.clear()
     client.cookies.update(cookies)
     page = client.get(study.join_path).content.decode()
-    assert "Go on where you were" in page
+    assert "Continue where you were" in page
     assert sum(study.lists.values_list("taken", flat=True)) == 1
 
 

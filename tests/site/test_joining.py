@@ -198,4 +198,4 @@ def test_the_page_of_the_trials_reads_as_much_for_a_long_plan(db: None, client: 
         with CaptureQueriesContext(connection) as queries:
             assert client.get(f"/take/{token}/state").status_code == 200
         counts.append((len(queries), max(len(str(query["sql"])) for query in queries) < 3000))
-    assert counts == [(4, True), (4, True)]
+    assert counts == [(3, True), (3, True)]

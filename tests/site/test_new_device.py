@@ -116,7 +116,7 @@ def test_the_page_asks_then_shows_a_link_that_lets_a_browser_in(
     event = AuditEvent.objects.get(verb="let in")
     assert (event.actor, event.subject_id) == (experimenter, str(person.pk))
     phone = Client()
-    assert "Go on here" in phone.get(link).content.decode()
+    assert "Continue here" in phone.get(link).content.decode()
     assert phone.get(link).status_code == 200  # looking at it, as a messenger does, does not use it up
     entered = phone.post(link)
     assert entered.status_code == 302

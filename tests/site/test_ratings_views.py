@@ -154,7 +154,7 @@ def test_a_forged_token_finds_nobody(client: Client, joined: Joined) -> None:
     for name in ("study", "done"):
         page = client.get(at(name, forged))
         assert page.status_code == 404
-        assert "This link belongs to nobody who takes part" in page.content.decode()
+        assert "This link is not valid" in page.content.decode()
     assert client.get(at("state", forged)).status_code == 403
     for name in ("responses", "events", "finish"):
         refused = post_json(client, at(name, forged), first_answer(joined))

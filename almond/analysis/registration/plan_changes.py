@@ -22,6 +22,7 @@ SINGLE = {
 NAMED = {
     "constructs": ("construct", "name"),
     "blocks": ("block", "name"),
+    "words": ("words before block", "block"),
     "analysis.exclusions": ("exclusion rule", "kind"),
     "preregistration.hypotheses": ("hypothesis", "name"),
 }

@@ -20,6 +20,7 @@ from almond.design.trials.columns import TableSchema
 from almond.design.trials.responses import Cells, Responses, columns_of_rows, listed_cells
 from almond.design.trials.responses import PlannedTrial as PlannedTrial
 from almond.design.trials.responses import Response as Response
+from almond.design.words.base import KindWords
 from almond.shapes import Number, Shape, shown
 
 if TYPE_CHECKING:  # raters draw scenes; a page that shows trials needs none of that
@@ -100,6 +101,8 @@ class TrialKind(ABC):
     """Pairs of columns of its table: the stimulus shown, and the digest that the browser saw."""
     keys: ClassVar[str] = ""
     """One sentence for participants: how it is answered with the keyboard."""
+    translations: ClassVar[Mapping[str, KindWords]] = {}
+    """Language -> what it says there, where ``almond.design.words`` does not; in English it speaks itself."""
     facts: ClassVar[tuple[str, ...]] = ()
     """Columns of its table that ``row_problems`` looks at: rows with the same cells there are looked at once.
     None: every row is looked at, with all of its columns."""

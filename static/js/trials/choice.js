@@ -1,5 +1,6 @@
 // Choices: two images side by side and a question; one of them is chosen by pointer or by keys.
 import { element, painted, picture } from "../painted.js";
+import { translate } from "../words.js";
 
 const { ParameterType } = window.jsPsychModule;
 const KEYS = { f: "left", arrowleft: "left", j: "right", arrowright: "right" };
@@ -29,7 +30,8 @@ function side(name, key, image) {
   const shown = picture(image, "");
   const hint = element("span", { class: "key", "aria-hidden": "true" }, key);
   const button = element("button", { type: "button", class: "side", "data-side": name }, shown, hint);
-  button.setAttribute("aria-label", `The picture on the ${name} (key ${key})`);
+  const label = name === "left" ? translate("The picture on the left (key {key})", { key }) : translate("The picture on the right (key {key})", { key });
+  button.setAttribute("aria-label", label);
   return { shown, button };
 }
 

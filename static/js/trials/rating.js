@@ -1,6 +1,7 @@
 // Ratings: one image, and a slider for each construct. A slider has no value, and no thumb, until it is touched:
 // nobody is led to the middle, and nothing that was not judged is stored.
 import { element, painted, picture } from "../painted.js";
+import { translate, translateCount } from "../words.js";
 
 const { ParameterType } = window.jsPsychModule;
 const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
@@ -13,7 +14,7 @@ const info = {
     image: { type: ParameterType.OBJECT, default: undefined },
     /** [{name, question, low, high}], one slider each. */
     constructs: { type: ParameterType.COMPLEX, array: true, default: undefined },
-    button_label: { type: ParameterType.STRING, default: "Continue" },
+    button_label: { type: ParameterType.STRING, default: translate("Continue") },
   },
   data: {
     /** Milliseconds from the first paint of the image to Continue. */
@@ -36,13 +37,13 @@ function slider(construct, number, onTouch) {
     step: "1",
     value: "50",
     class: "slider-input untouched",
-    "aria-valuetext": "not set yet",
+    "aria-valuetext": translate("not set yet"),
     "aria-describedby": `${id}-ends`,
     autocomplete: "off",
   });
   const touch = () => {
     input.classList.remove("untouched");
-    input.setAttribute("aria-valuetext", `${input.value} of 100`);
+    input.setAttribute("aria-valuetext", translate("{value} of 100", { value: input.value }));
     onTouch();
   };
   input.addEventListener("input", touch);
@@ -56,7 +57,7 @@ function slider(construct, number, onTouch) {
     "p",
     { class: "ends", id: `${id}-ends` },
     element("span", {}, construct.low),
-    element("span", { class: "to" }, " to "),
+    element("span", { class: "to" }, ` ${translate("to")} `),
     element("span", {}, construct.high),
   );
   return { input, node: element("div", { class: "slider" }, label, input, ends) };
@@ -70,14 +71,14 @@ class RatingPlugin {
   }
 
   trial(display, trial, onLoad) {
-    const image = picture(trial.image, "The picture to judge");
+    const image = picture(trial.image, translate("The picture to judge"));
     const hint = element("p", { class: "hint", role: "status" });
     const button = element("button", { type: "submit", class: "main", disabled: "" }, trial.button_label);
     const sliders = [];
     const look = () => {
       const left = sliders.filter(({ input }) => input.classList.contains("untouched")).length;
       button.disabled = left > 0;
-      hint.textContent = left === 0 ? "" : left === 1 ? "One slider to go" : `${left} sliders to go`;
+      hint.textContent = left === 0 ? "" : translateCount(left, "One slider to go", "{count} sliders to go");
     };
     trial.constructs.forEach((construct, number) => sliders.push(slider(construct, number, look)));
     const form = element("form", { class: "sliders" }, ...sliders.map(({ node }) => node));
