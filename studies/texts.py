@@ -30,5 +30,3 @@ def debriefing() -> str:
 UNMATCHED = (
     "Needed where the matched set is not matched: why it is shown all the same. Printed in plan and report."
 )
-
-COMPLETION_CODE = "One for all, as recruiting platforms want it. Empty: everybody gets an own one."

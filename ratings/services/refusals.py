@@ -24,6 +24,9 @@ class Reason(StrEnum):
     TAKEN_PART = "taken_part"
     RESUME = "resume"
     CONSENT = "consent"
+    DECLINED = "declined"
+    SCREENED_OUT = "screened_out"
+    BUDGET = "budget"
     FORM = "form"
     LINK = "link"
     CODE = "code"
@@ -45,6 +48,9 @@ SAY = {
     Reason.TAKEN_PART: "Somebody with this link takes part already. If it was you, go on in the browser in "
     "which you began, or enter the code that was shown there.",
     Reason.RESUME: "This code does not belong to your link. Please look at it again.",
+    Reason.DECLINED: "You decided not to take part.",
+    Reason.SCREENED_OUT: "The study ends here for you.",
+    Reason.BUDGET: "This study has all the participants it needs. Thank you for your interest.",
     Reason.CONSENT: "Please tick the box if you agree to take part.",
     Reason.FORM: "This page was open for too long. Please try again.",
     Reason.LINK: "This link is not complete. Please open the link from your invitation again.",

@@ -15,6 +15,8 @@ import { unpacked } from "./visit.js";
 import { newId, pause, sleep } from "./waiting.js";
 
 const GAP_MS = 250;
+// Refusals that are an end with a page of its own.
+const ENDS = new Set(["ended", "withdrawn", "screened_out"]);
 const config = JSON.parse(document.getElementById("config").textContent);
 const stage = document.getElementById("study");
 const bar = document.getElementById("progress");
@@ -74,7 +76,7 @@ function whereabouts(outbox, refused, count) {
 
 // The server takes no more of this visit: say why, and what is kept. An end has a page of its own.
 function showOver(reply, outbox) {
-  if (["ended", "withdrawn"].includes(reply.reason)) {
+  if (ENDS.has(reply.reason)) {
     location.replace(config.urls.study);
     return;
   }
@@ -227,6 +229,10 @@ async function finish(outbox) {
       const { status, reply } = await post(config.urls.finish, {});
       if (status === 200 && reply?.finished) {
         location.replace(config.urls.done);
+        return;
+      }
+      if (ENDS.has(reply?.reason)) {
+        location.replace(config.urls.study);
         return;
       }
       if (reply?.reason) {

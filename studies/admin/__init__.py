@@ -80,8 +80,6 @@ class StudyAdmin(BlindPages, AppendOnlyAdmin):
                 "fields": [
                     ("participants_planned", "n_lists"),
                     ("timeout_minutes", "grace_minutes"),
-                    ("completion_code", "partial_code"),
-                    "prolific_study",
                     ("on_withdrawal", "retention_days"),
                 ]
             },

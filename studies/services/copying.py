@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Model
 
 from accounts.models import User
 from almond.analysis.registration.plan_changes import PlanChange, plan_changes, text_of
@@ -21,8 +22,8 @@ OWN = {"id", "title", "slug", "rehearsal"}
 LONGEST_TITLE = Study._meta.get_field("title").max_length or 0
 LONGEST_SLUG = Study._meta.get_field("slug").max_length or 0
 COMPARED = (
-    *("participants_planned", "n_lists", "timeout_minutes", "grace_minutes", "completion_code"),
-    *("partial_code", "prolific_study", "on_withdrawal", "retention_days", "consent", "debriefing"),
+    *("participants_planned", "n_lists", "timeout_minutes", "grace_minutes"),
+    *("on_withdrawal", "retention_days", "consent", "debriefing"),
 )
 """Fields of a study beside its plan that a difference between versions shows."""
 
@@ -101,10 +102,17 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
         *study.exclusions.all(),
         *Preregistration.objects.filter(study=study),
     ]
+    rows += [row for model in copied_with_study() for row in model._default_manager.filter(study=study)]
     for row in rows:
         row.pk, row.study = None, draft
         row.save(force_insert=True)
     return draft
+
+
+def copied_with_study() -> list[type[Model]]:
+    """List the models of other apps whose rows of a study go into its copies; each says so of itself."""
+    related = (relation.related_model for relation in Study._meta.related_objects)
+    return [model for model in related if getattr(model, "copied_with_study", False)]
 
 
 def differences(study: Study, plan: StudyPlan | None) -> list[PlanChange]:
