@@ -22,13 +22,20 @@ from studies.models import Study
 
 MONEY: dict[str, Any] = {"max_digits": 10, "decimal_places": 2, "validators": [MinValueValidator(0)]}
 IS_CODE = RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")
-IS_CURRENCY = RegexValidator(r"^[A-Z]{3}$", "Three capital letters, such as GBP.")
 IS_WAY = RegexValidator(r"^https?://\S+$", "An address that begins with https://, without blanks.")
 
 
 def recruiter_choices() -> list[tuple[str, str]]:
     """Return names and labels of the registered recruiters."""
     return RECRUITERS.choices()
+
+
+CURRENCIES = ("GBP", "USD", "EUR", "AUD", "CAD", "CHF", "DKK", "ILS", "INR", "NOK", "NZD", "SEK")
+
+
+def currency_choices() -> list[tuple[str, str]]:
+    """Return the currencies in which people are paid."""
+    return [(name, name) for name in CURRENCIES]
 
 
 class RecruitingPlan(models.Model):
@@ -48,7 +55,7 @@ class RecruitingPlan(models.Model):
         help_text="Whoever comes back after the time-out gets the end page for it. Else they may go on.",
     )
     currency = models.CharField(
-        max_length=3, default="GBP", validators=[IS_CURRENCY], help_text="Of all amounts."
+        max_length=3, default="GBP", choices=currency_choices, help_text="Of all amounts."
     )
     fee_percent = models.DecimalField(
         "the panel's fee",
@@ -199,9 +206,9 @@ class InvitationLink(models.Model):
 
 
 class SubmissionQuerySet(models.QuerySet["Submission"]):
-    def given_back(self) -> SubmissionQuerySet:
-        """Return those whose place the panel offers to somebody else."""
-        return self.filter(status__in=Submission.GIVEN_BACK)
+    def last_of(self, study: Study, id_digest: str) -> Submission | None:
+        """Return what was said last of a person in a study."""
+        return self.filter(study=study, id_digest=id_digest).order_by("-status_at", "-pk").first()
 
 
 class Submission(models.Model):
@@ -251,6 +258,11 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} {self.digest[:12]}…"
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether the panel offers the place to somebody else."""
+        return self.status in self.GIVEN_BACK
 
     @property
     def ids(self) -> dict[str, str]:

@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 ('recruiter', models.CharField(choices=ratings.panels.recruiter_choices, default='link', max_length=40)),
                 ('parameters', models.JSONField(blank=True, default=dict, editable=False)),
                 ('end_after_time_out', models.BooleanField(default=False, help_text='Whoever comes back after the time-out gets the end page for it. Else they may go on.', verbose_name='end after a time-out')),
-                ('currency', models.CharField(default='GBP', help_text='Of all amounts.', max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}$', 'Three capital letters, such as GBP.')])),
+                ('currency', models.CharField(choices=ratings.panels.currency_choices, default='GBP', help_text='Of all amounts.', max_length=3)),
                 ('fee_percent', models.DecimalField(decimal_places=2, default=0, help_text='In percent of every payment, with taxes. It counts towards the cost.', max_digits=5, validators=[django.core.validators.MinValueValidator(0)], verbose_name="the panel's fee")),
                 ('budget', models.DecimalField(blank=True, decimal_places=2, help_text='Nobody is let in whom it could not pay; then the study is paused. Empty: no limit.', max_digits=10, null=True, validators=[django.core.validators.MinValueValidator(0)])),
                 ('bonus_rule', models.CharField(blank=True, choices=ratings.recruiting.bonuses.bonus_choices, max_length=20, verbose_name='bonus')),

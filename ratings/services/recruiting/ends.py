@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.utils import timezone
 
+from accounts.models import User
+from accounts.services import record
 from almond.errors import InputError
 from ratings.models import EndPage, Participant, RecruitingPlan, Submission
 from ratings.recruiting.base import Recruiter, fill
@@ -49,14 +53,34 @@ def page_of(study: Study, outcome: Outcome) -> EndPage:
     return page or EndPage(study=study, outcome=outcome)
 
 
+@transaction.atomic
+def make_codes(*, study: Study, by: User | None) -> int:
+    """Give each outcome a code of its own where the recruiter's people hand codes in; return how many.
+
+    Codes that are there stay.
+    """
+    if not plan_of(study).source().own_codes:
+        return 0
+    made = 0
+    for outcome in Outcome:
+        page, _ = EndPage.objects.get_or_create(study=study, outcome=str(outcome))
+        if not page.code:
+            page.code = secrets.token_hex(4).upper()
+            page.save(update_fields=["code"])
+            made += 1
+    if made:
+        record(verb="make codes", subject=study, by=by, codes=made)
+    return made
+
+
 def outcome_of(participant: Participant) -> Outcome | None:
     """Tell how a participant's visit ended; None while it goes on."""
     known = ENDED.get(Status(participant.status))
     if known is not None:
         return known
-    if participant.study.has_ended(timezone.now()):
-        return Outcome.CLOSED
-    return Outcome.TIMED_OUT if is_over(participant) else None
+    if is_over(participant):
+        return Outcome.TIMED_OUT
+    return Outcome.CLOSED if participant.study.has_ended(timezone.now()) else None
 
 
 def is_over(participant: Participant) -> bool:
@@ -71,8 +95,8 @@ def given_back(participant: Participant) -> bool:
     recruitment = getattr(participant, "recruitment", None)
     if recruitment is None:
         return False
-    same = Submission.objects.filter(study=participant.study, id_digest=recruitment.id_digest)
-    return same.given_back().exists()
+    last = Submission.objects.last_of(participant.study, recruitment.id_digest)
+    return last is not None and last.is_given_back
 
 
 def known_values(participant: Participant) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import hmac
+import io
 import secrets
 
 from django.conf import settings
@@ -57,3 +59,16 @@ def use_link(study: Study, secret: str) -> None:
             "invitation", "is no link of this study", "one that was made here", reason=Reason.LINK
         )
     raise NotNow("invitation", "was used already", "a link for each person", reason=Reason.TAKEN_PART)
+
+
+def invitation_table(study: Study, address: str) -> str:
+    """Return the links of a study as CSV: the whole address, and whether it was used.
+
+    :raises InputError: they were sealed under another key.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["link", "used"])
+    for link in InvitationLink.objects.filter(study=study):
+        writer.writerow([f"{address}?invitation={link.secret}", "yes" if link.used else "no"])
+    return text.getvalue()

@@ -137,12 +137,11 @@ def settle(row: Submission, before: str) -> None:
     person = Participant.objects.filter(
         study=row.study, recruitment__id_digest=row.id_digest, recruitment__study=row.study
     ).first()
-    if person is None:
+    if person is None or Submission.objects.last_of(row.study, row.id_digest) != row:
         return
-    gave_back = row.status in Submission.GIVEN_BACK
-    if gave_back and slots.reopen_slot(person):
+    if row.is_given_back and slots.reopen_slot(person):
         record(verb="reopen place", subject=person, by=None, panel=row.status)
-    elif not gave_back and before in Submission.GIVEN_BACK and slots.restore_slot(person):
+    elif not row.is_given_back and before in Submission.GIVEN_BACK and slots.restore_slot(person):
         record(verb="restore place", subject=person, by=None, panel=row.status)
 
 

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, OuterRef, Subquery, Value
 from django.utils import timezone
 
 from accounts.services import record
@@ -90,7 +90,7 @@ def cost_of(study: Study, plan: RecruitingPlan) -> Cost:
     visit = pay.whole_visit(study.frozen_plan.trials if study.plan_digest else 0)
     spent, inside, counts = NOTHING, NOTHING, dict.fromkeys(Outcome, 0)
     for group in groups_of(study, with_answers=rule is not None and rule.counts):
-        outcome = ended_as(study, group)
+        outcome = ended_as(group, plan, is_over=study.has_ended(timezone.now()))
         if outcome is None:
             inside += group["count"] * visit
             continue
@@ -103,32 +103,38 @@ def cost_of(study: Study, plan: RecruitingPlan) -> Cost:
 
 def groups_of(study: Study, *, with_answers: bool) -> Iterable[dict[str, Any]]:
     """Count people by what their pay depends on; one statement over the participants."""
-    same = Submission.objects.filter(study=study, id_digest=OuterRef("recruitment__id_digest"))
-    people = Participant.objects.filter(study=study).people().order_by()
-    replaced = Exists(same.given_back())
+    own = Submission.objects.filter(study=study, id_digest=OuterRef("recruitment__id_digest"))
+    last = Subquery(own.order_by("-status_at", "-pk").values("status")[:1])
+    people = Participant.objects.filter(study=study).people().order_by().annotate(panel=last)
+    counts: dict[str, Any] = {"count": Count("pk")}
+    fields = ["status", "completion_code", "panel"]
     if with_answers:
-        rows = people.annotate(replaced=replaced, answers=Count("trials__response"))
-        for row in rows.values("status", "completion_code", "replaced", "answers"):
-            yield {**row, "count": 1}
-        return
-    yield from people.values("status", "completion_code", replaced=replaced).annotate(count=Count("pk"))
+        people = people.annotate(answers=Count("trials__response"))
+        fields.append("answers")
+        counts = {"count": Value(1)}
+    return [
+        {**row, "replaced": row["panel"] in Submission.GIVEN_BACK}
+        for row in people.values(*fields).annotate(**counts)
+    ]
 
 
-def ended_as(study: Study, group: dict[str, Any]) -> Outcome | None:
+def ended_as(group: dict[str, Any], plan: RecruitingPlan, *, is_over: bool) -> Outcome | None:
     """Tell what a group of people is paid for; None while they are inside.
 
     Who finished and withdrew later keeps the code, and is paid.
+
+    :param is_over: the study has ended, and the time to finish too.
     """
-    status, over = group["status"], study.has_ended(timezone.now())
+    status = group["status"]
     if status in Participant.DONE or (status == Status.WITHDRAWN and group["completion_code"]):
         return Outcome.FINISHED
     if status == Status.SCREENED_OUT:
         return Outcome.SCREENED_OUT
     if status == Status.WITHDRAWN:
         return Outcome.WITHDRAWN
-    if over:
-        return Outcome.CLOSED
-    return Outcome.TIMED_OUT if status == Status.TIMED_OUT else None
+    if status == Status.TIMED_OUT and (group["replaced"] or plan.end_after_time_out or not is_over):
+        return Outcome.TIMED_OUT
+    return Outcome.CLOSED if is_over else None
 
 
 def check_affordable(study: Study) -> None:
