@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.forms.formsets import INITIAL_FORM_COUNT, TOTAL_FORM_COUNT
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -100,11 +101,23 @@ def recruiting_form() -> type[RecruitingForm]:
     return type("RecruitingForm", (RecruitingForm,), dict(fields))
 
 
+class BesideTheStudy(BaseInlineFormSet):
+    """Rows beside a study: where a posted page has none of their fields, they stay as they are."""
+
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        prefix = kwargs.get("prefix") or self.get_default_prefix()
+        if data is not None and f"{prefix}-{TOTAL_FORM_COUNT}" not in data:
+            nothing = {f"{prefix}-{name}": "0" for name in (TOTAL_FORM_COUNT, INITIAL_FORM_COUNT)}
+            data = {**data.dict(), **nothing}
+        super().__init__(data, *args, **kwargs)
+
+
 class RecruitingInline(StackedInline):
     """One form: a study has one plan of recruiting and paying."""
 
     model = RecruitingPlan
     form = RecruitingForm
+    formset = BesideTheStudy
     can_delete = False
     min_num = max_num = 1
     hide_title = True
@@ -128,7 +141,7 @@ class RecruitingInline(StackedInline):
         ]
 
 
-class EndPageFormSet(BaseInlineFormSet):
+class EndPageFormSet(BesideTheStudy):
     """The end pages of a study. Saved last, they get the codes that the chosen recruiter needs."""
 
     def save(self, commit: bool = True) -> Any:
