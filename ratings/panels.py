@@ -44,8 +44,6 @@ class RecruitingPlan(models.Model):
     It is no part of the frozen plan: a panel gives out its id of a study only when that is frozen here.
     """
 
-    copied_with_study = True
-
     study = models.OneToOneField("studies.Study", on_delete=models.CASCADE, related_name="recruiting")
     recruiter = models.CharField(max_length=40, choices=recruiter_choices, default="link")
     parameters = models.JSONField(default=dict, blank=True, editable=False)
@@ -104,6 +102,15 @@ class RecruitingPlan(models.Model):
         if rule is not None and rule.counts and not self.bonus_per:
             raise ValidationError({"bonus_per": "This bonus is paid for every so many answers: how many?"})
 
+    @classmethod
+    def rows_to_copy(cls, study: Study) -> list[RecruitingPlan]:
+        """Return what a copy of a study takes over: all but settings that belong to one study there."""
+        rows: list[RecruitingPlan] = list(cls.objects.filter(study=study))
+        for row in rows:
+            own = RECRUITERS.load(row.recruiter).of_one_study if row.recruiter in RECRUITERS.names() else ()
+            row.parameters = {name: text for name, text in row.parameters.items() if name not in own}
+        return rows
+
     def source(self) -> Recruiter:
         """Read the recruiter with its settings.
 
@@ -119,8 +126,6 @@ class RecruitingPlan(models.Model):
 
 class EndPage(models.Model):
     """What the page of one outcome says and leads to, where it is not the usual, and its pay."""
-
-    copied_with_study = True
 
     study = models.ForeignKey("studies.Study", on_delete=models.CASCADE, related_name="end_pages")
     outcome = models.CharField(max_length=14, choices=outcome_choices)
@@ -165,6 +170,11 @@ class EndPage(models.Model):
     def clean(self) -> None:
         if "{" in re.sub(r"\{\w+\}", "", self.link):
             raise ValidationError({"link": "A brace opens that does not close around one name."})
+
+    @classmethod
+    def rows_to_copy(cls, study: Study) -> list[EndPage]:
+        """Return what a copy of a study takes over: every end page."""
+        return list(cls.objects.filter(study=study))
 
     def unknown_places(self, recruiter: Recruiter) -> set[str]:
         """Return the names in braces that the recruiter's links do not carry."""

@@ -86,6 +86,8 @@ class Recruiter(Shape):
     """People are taken back by themselves after a while, not only by a button."""
     invited: ClassVar[bool] = False
     """Only ids that this site has made are let in, each once."""
+    of_one_study: ClassVar[tuple[str, ...]] = ()
+    """Settings that belong to one study there, which copies of a study do not take over."""
     tells: ClassVar[bool] = False
     """It can be asked, and tells by itself, what became of each person."""
 

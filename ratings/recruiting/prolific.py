@@ -35,6 +35,7 @@ class Prolific(Recruiter):
     )
     own_codes: ClassVar[bool] = True
     sends_back: ClassVar[bool] = True
+    of_one_study: ClassVar[tuple[str, ...]] = ("study_id",)
     tells: ClassVar[bool] = True
 
     def parameters(self) -> tuple[Parameter, ...]:

@@ -29,6 +29,7 @@ class Sona(Recruiter):
         "Then paste the client-side completion URL from SONA's page of the study into the field here."
     )
     sends_back: ClassVar[bool] = True
+    of_one_study: ClassVar[tuple[str, ...]] = ("completion_url",)
 
     def parameters(self) -> tuple[Parameter, ...]:
         """List the survey code."""

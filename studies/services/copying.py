@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Model
 
 from accounts.models import User
 from almond.analysis.registration.plan_changes import PlanChange, plan_changes, text_of
@@ -102,17 +101,17 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
         *study.exclusions.all(),
         *Preregistration.objects.filter(study=study),
     ]
-    rows += [row for model in copied_with_study() for row in model._default_manager.filter(study=study)]
+    rows += [row for model in copied_with_study() for row in model.rows_to_copy(study)]
     for row in rows:
         row.pk, row.study = None, draft
         row.save(force_insert=True)
     return draft
 
 
-def copied_with_study() -> list[type[Model]]:
-    """List the models of other apps whose rows of a study go into its copies; each says so of itself."""
+def copied_with_study() -> list[Any]:
+    """List the models of other apps whose rows of a study go into its copies: those with ``rows_to_copy``."""
     related = (relation.related_model for relation in Study._meta.related_objects)
-    return [model for model in related if getattr(model, "copied_with_study", False)]
+    return [model for model in related if hasattr(model, "rows_to_copy")]
 
 
 def differences(study: Study, plan: StudyPlan | None) -> list[PlanChange]:

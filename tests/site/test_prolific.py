@@ -126,9 +126,11 @@ def test_each_outcome_leaves_by_its_own_link_and_has_one_line_for_approval(
         Outcome.FINISHED: page_of(finished),
         Outcome.SCREENED_OUT: page_of(people[Outcome.SCREENED_OUT][1]),
         Outcome.DECLINED: declined,
+        Outcome.TIMED_OUT: page_of(timed_out),
         Outcome.CLOSED: page_of(people[Outcome.CLOSED][1]),
         Outcome.WITHDRAWN: left,
     }
+    assert set(pages) == set(Outcome)
     for outcome, page in pages.items():
         assert page.status_code == 200
         assert page.context["end"].outcome is outcome
@@ -287,7 +289,7 @@ def test_the_page_asks_in_a_job(study: Study, served: ProlificMock, staff_client
     staff_client.post(reverse("admin:ratings_recruiting_ask", args=[study.pk]))
     job = run_now(Job.objects.get(kind="ratings.reconcile"))
     assert job.state == "done", job.error
-    assert job.result["listed"] == 1
+    assert job.result == {"listed": 1, "news": 1, "statuses": {"active": 1}}
 
 
 FORGED = {

@@ -330,6 +330,8 @@ def test_a_copy_of_a_study_recruits_in_the_same_way(study: Study) -> None:
     copy = duplicate(study=study, by=None)
     assert copy.recruiting.parameters == {"id_parameter": "rid"}
     assert str(copy.end_pages.get().pay) == "1.50"
+    recruit_by(study, "prolific", settings={"study_id": "abc"})
+    assert duplicate(study=study, by=None).recruiting.parameters == {}  # a study there is one study here
     assert not copy.invitations.exists()
 
 

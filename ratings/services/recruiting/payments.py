@@ -167,7 +167,7 @@ def pause_at_budget(study: Study) -> bool:
         rows = Study.objects.select_for_update(of=("self",), no_key=True).defer(*Participant.LARGE)
         current = rows.get(pk=study.pk)
         is_inside = Participant.objects.filter(study=current, status=Status.ACTIVE).people().exists()
-        if not current.is_live or is_inside:
+        if not current.is_live or current.rehearsal or is_inside:
             return False
         cost = cost_of(current, plan)
         if cost.affords_one_more:
