@@ -74,6 +74,7 @@ CHAIN = (
         Item("Constructs", "linear_scale", "studies.Construct"),
     )),
     Room("Data", "groups", "Ratings and choices of participants; each response is stored exactly once.", (
+        Item("Recruiting and paying", "payments", "ratings.RecruitedStudy"),
         Item("Participants", "groups", "ratings.Participant"),
         Item("Responses", "touch_app", "ratings.Response"),
     )),

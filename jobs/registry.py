@@ -31,6 +31,7 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "generation.diagnose": "generation.runs.diagnosis:diagnose_setup",
         "generation.view_steps": "generation.runs.steps:view_steps",
         "ratings.simulate": "ratings.runs:simulate",
+        "ratings.reconcile": "ratings.runs:reconcile_panel",
         "analysis.export": "analysis.runs:export",
         "analysis.analyse": "analysis.runs:analyse",
         "analysis.power": "analysis.runs:power",

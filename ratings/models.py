@@ -16,6 +16,14 @@ from django.db.models import Count, Q
 
 from encoder.models import DIGEST_LENGTH
 from ratings.consents import Consent, ConsentForm
+from ratings.panels import (
+    EndPage,
+    InvitationLink,
+    PanelEvent,
+    RecruitedStudy,
+    RecruitingPlan,
+    Submission,
+)
 from ratings.people import Arrival, Permit, Recruitment
 from ratings.records import SINCE_COUNTED, Progress
 from studies.models import AssignmentList, Study
@@ -25,12 +33,18 @@ __all__ = [
     "Attempt",
     "Consent",
     "ConsentForm",
+    "EndPage",
     "Event",
+    "InvitationLink",
+    "PanelEvent",
     "Participant",
     "Permit",
     "Progress",
+    "RecruitedStudy",
+    "RecruitingPlan",
     "Recruitment",
     "Response",
+    "Submission",
     "Trial",
     "token_digest",
 ]
@@ -92,8 +106,10 @@ class Participant(models.Model):
         FINISHED = "finished", "finished"
         WITHDRAWN = "withdrawn", "withdrawn"
         TIMED_OUT = "timed_out", "timed out"
-        # Came back after the slot was assigned to somebody else, and answered every trial all the same.
+        # Answered every trial, but holds no slot: it was assigned to somebody else meanwhile, or the panel
+        # offers the place again.
         FINISHED_LATE = "finished_late", "finished late"
+        SCREENED_OUT = "screened_out", "screened out"
 
     class Kind(models.TextChoices):
         PERSON = "person", "person"
@@ -127,6 +143,9 @@ class Participant(models.Model):
     erased_at = models.DateTimeField(
         null=True, blank=True, help_text="When values, events and ids were erased; the rows stay."
     )
+    screened_for = models.CharField(
+        "screened out for", max_length=200, blank=True, help_text="Why, in words for experimenters."
+    )
     attempts_made = models.PositiveIntegerField(
         default=0, help_text="Posts of answers that were written down."
     )
@@ -155,12 +174,20 @@ class Participant(models.Model):
                 )
                 # Who withdraws after the end keeps the code: work that was done is paid.
                 | Q(status="withdrawn")
+                | Q(status="screened_out", finished_at__isnull=True)
                 | (Q(status__in=["active", "timed_out"]) & Q(completion_code="")),
                 name="completion_code_only_when_finished",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["active", "finished", "withdrawn", "timed_out", "finished_late"]),
+                condition=Q(
+                    status__in=[
+                        *("active", "finished", "withdrawn", "timed_out", "finished_late", "screened_out"),
+                    ]
+                ),
                 name="participant_status_is_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="screened_out") | ~Q(screened_for=""), name="screened_out_for_a_reason"
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["person", "preview", "robot"]), name="participant_kind_is_known"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -22,6 +23,24 @@ def cipher() -> Fernet:
     return Fernet(base64.urlsafe_b64encode(derived))
 
 
+def seal(text: str) -> str:
+    """Seal a text under the key of recruitment ids."""
+    return cipher().encrypt(text.encode()).decode()
+
+
+def unseal(sealed: str, what: object) -> str:
+    """Open a sealed text.
+
+    :param what: whose it is, for the error.
+    :raises InputError: it was sealed under another key.
+    """
+    try:
+        return cipher().decrypt(sealed.encode()).decode()
+    except InvalidToken as error:
+        expected = "the key under which people were recruited"
+        raise InputError("ALMOND_RECRUITMENT_KEY", f"does not open {what}", expected) from error
+
+
 class Recruitment(models.Model):
     """Where a participant came from. Kept apart from the data: exports never read this table.
 
@@ -37,6 +56,9 @@ class Recruitment(models.Model):
     id_digest = models.CharField(max_length=DIGEST_LENGTH)
     sealed_id = models.TextField(editable=False)
     details = models.JSONField(default=dict, help_text="Of the link, nothing that names a person.")
+    sealed_details = models.TextField(
+        blank=True, editable=False, help_text="Further ids of the link, sealed together as JSON."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -53,11 +75,16 @@ class Recruitment(models.Model):
 
         :raises InputError: it was sealed under another key.
         """
-        try:
-            return cipher().decrypt(self.sealed_id.encode()).decode()
-        except InvalidToken as error:
-            expected = "the key under which people were recruited"
-            raise InputError("ALMOND_RECRUITMENT_KEY", f"does not open {self}", expected) from error
+        return unseal(self.sealed_id, self)
+
+    @property
+    def personal(self) -> dict[str, str]:
+        """Open the further ids of the link, for people with the right to see them.
+
+        :raises InputError: they were sealed under another key.
+        """
+        opened: dict[str, str] = json.loads(unseal(self.sealed_details, self)) if self.sealed_details else {}
+        return opened
 
 
 class Arrival(models.Model):

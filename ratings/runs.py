@@ -25,6 +25,7 @@ from ratings import services
 from ratings.models import Participant, Recruitment
 from ratings.services import Recruit
 from ratings.services.joining import check_rehearsal
+from ratings.services.recruiting.panels import reconcile
 from studies.models import Study
 
 CARELESS_SHARE = 0.05
@@ -72,6 +73,15 @@ def base_images(study: Study) -> dict[str, Stimulus]:
     if study.matched_set is None:
         raise InputError(f"study {study.title!r}", "has no unguided images", "a study of a matched set")
     return {row.base_scene: row for row in study.matched_set.bases().order_by("-id")}
+
+
+def reconcile_panel(job: RunningJob) -> dict[str, Any]:
+    """Ask a study's panel what became of its people. Arguments: study."""
+    study = Study.objects.get(pk=job.arguments["study"])
+    job.report(0.0, "asking the panel")
+    result = reconcile(study, by=job.job.requested_by)
+    job.report(1.0, f"{result.listed} submissions, {result.news} with news")
+    return {"listed": result.listed, "news": result.news, "statuses": dict(result.statuses)}
 
 
 @transaction.atomic

@@ -84,7 +84,7 @@ ASKED = JoinedRead(
 SEEN = """
 UPDATE ratings_participant SET attempts_made = attempts_made + %s, attempts_over = attempts_over + %s,
     answered_below = %s, last_seen_at = %s
-WHERE id = %s AND status <> 'withdrawn'
+WHERE id = %s AND status NOT IN ('withdrawn', 'screened_out')
 """
 
 
@@ -147,7 +147,8 @@ def find_asked(name: str) -> Asked | None:
 
 
 def store_seen(asked: Asked, rows: Sequence[Model], *, now: datetime) -> bool:
-    """Store the rows of a first answer, and that its participant was seen; False when they have withdrawn.
+    """Store the rows of a first answer, and that its participant was seen; False when they have
+    withdrawn or were screened out.
 
     The participant's row is locked first, so that one answer of theirs is stored after the other.
 

@@ -7,6 +7,8 @@ from ratings import api, views
 urlpatterns: list[URLPattern | URLResolver] = [
     path("study/<slug:slug>/", views.join, name="participant_join"),
     path("study/<slug:slug>/consent.txt", views.consent_copy, name="participant_consent_copy"),
+    path("study/<slug:slug>/declined/", views.declined, name="participant_declined"),
+    path("panels/prolific/events", api.prolific_events, name="prolific_events"),
     path("withdraw/", views.leave, name="participant_leave"),
     path("go-on/<str:device_pass>/", views.go_on, name="participant_go_on"),
     path("take/<str:token>/", views.study, name="participant_study"),

@@ -19,7 +19,8 @@ from django.conf import settings
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone, translation
+from django.urls import reverse
+from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -28,6 +29,7 @@ from lab.compression import compressed
 from ratings import services
 from ratings.models import Participant, token_digest
 from ratings.permissions import check_origin
+from ratings.recruiting.outcomes import Outcome
 from ratings.services import presentation
 from ratings.services.arriving import (
     count_arrival,
@@ -38,7 +40,14 @@ from ratings.services.arriving import (
 )
 from ratings.services.consenting import agreement, form_digest, form_text, stored_form
 from ratings.services.leaving import find_leaving
-from ratings.services.refusals import Malformed, Reason, Refused, TooMany
+from ratings.services.recruiting.ends import (
+    End,
+    end_of,
+    end_of_declining,
+    known_values,
+    outcome_of,
+)
+from ratings.services.refusals import Malformed, NotNow, Reason, Refused, TooMany
 from ratings.statements import find_participant, find_study
 from studies.models import Study
 from studies.services.information import device_rule, facts, information_of
@@ -85,6 +94,8 @@ def join(request: HttpRequest, slug: str) -> HttpResponse:
         return consent_page(request, study, token=token, going_on=bool(going_on))
     try:
         check_origin(request)
+        if request.POST.get("decline") and not going_on:
+            return decline(request, study)
         return went_on(going_on) if going_on else begin(request, study, nobodys=token)
     except Refused as refusal:
         note_refused_arrival(study, visitor_address(request), refusal)
@@ -123,6 +134,27 @@ def consent_page(
         page.headers["Retry-After"] = str(refusal.retry_after)
     remember(request, page, study, token)
     return page
+
+
+def decline(request: HttpRequest, study: Study) -> HttpResponse:
+    """Count that somebody did not agree, store nothing about them, and go to the page that says so."""
+    refusal = NotNow("consent", "was declined", "somebody who agrees", reason=Reason.DECLINED)
+    note_refused_arrival(study, visitor_address(request), refusal)
+    query = request.GET.urlencode()
+    address = reverse("participant_declined", args=[study.slug])
+    return redirect(f"{address}?{query}" if query else address)
+
+
+@require_safe
+@never_cache
+def declined(request: HttpRequest, slug: str) -> HttpResponse:
+    """The end page of somebody who did not agree; the link's ids stand in its address and nowhere else."""
+    study = find_study(slug)
+    if study is None:
+        raise Http404(f"no study {slug!r}")
+    translation.activate(study.language)
+    context = {"study": study, "end": end_of_declining(study, request.GET)}
+    return render(request, "participant/end.html", context)
 
 
 def begin(request: HttpRequest, study: Study, *, nobodys: str) -> HttpResponse:
@@ -211,14 +243,13 @@ def visitor_address(request: HttpRequest) -> str:
 @compressed
 @participant_page
 def study(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
-    """Where a participant answers; or the end, when all is answered."""
-    if participant.is_done:
+    """Where a participant answers; or the end, when all is answered or the visit is over."""
+    outcome = outcome_of(participant)
+    if outcome is Outcome.FINISHED:
         return redirect("participant_done", token)
+    if outcome is not None:
+        return end_page(request, participant, end_of(participant, outcome))
     context = {"study": participant.study, "participant": participant, "token": token}
-    if participant.status == Participant.Status.WITHDRAWN:
-        return render(request, "participant/stopped.html", context)
-    if participant.study.has_ended(timezone.now()):
-        return render(request, "participant/ended.html", context)
     visit = presentation.visit_of(participant)
     config = {
         "participant": participant.name,
@@ -242,25 +273,27 @@ def done(request: HttpRequest, participant: Participant, token: str) -> HttpResp
     """Debriefing and completion code; before the end, back to the trials."""
     if not participant.is_done:
         return redirect("participant_study", token)
-    context = {
-        "study": participant.study,
-        "paragraphs": paragraphs(participant.study.debriefing),
-        "code": participant.completion_code,
-        "participant": participant,
-    }
-    return render(request, "participant/done.html", context)
+    end = end_of(participant, Outcome.FINISHED)
+    return end_page(request, participant, end, debriefing=paragraphs(participant.study.debriefing))
+
+
+def end_page(request: HttpRequest, participant: Participant, end: End, **more: object) -> HttpResponse:
+    context = {"study": participant.study, "participant": participant, "end": end, **more}
+    return render(request, "participant/end.html", context)
 
 
 @csrf_exempt
 @require_POST
 @participant_page
 def withdraw(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
+    """Stop for good. The way back is made before the ids go, which is why this page is the answer itself."""
     try:
         check_origin(request)
+        values = known_values(participant)
         services.withdraw(participant=participant)
     except Refused:
         return redirect("participant_done", token)
-    return redirect("participant_study", token)
+    return end_page(request, participant, end_of(participant, Outcome.WITHDRAWN, values=values))
 
 
 @csrf_exempt

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
@@ -47,8 +47,6 @@ __all__ = [
     "images_by_name",
     "stimulus_name",
 ]
-
-IS_CODE = RegexValidator(r"^[A-Za-z0-9-]*$", "Letters, digits and hyphens only.")
 
 
 class StudyQuerySet(models.QuerySet["Study"]):
@@ -128,28 +126,12 @@ class Study(models.Model):
     )
     consent = models.TextField(default=texts.consent, help_text="An empty line begins a new paragraph.")
     debriefing = models.TextField(default=texts.debriefing, help_text="Shown with the completion code.")
-    completion_code = models.CharField(
-        max_length=40, blank=True, validators=[IS_CODE], help_text=texts.COMPLETION_CODE
-    )
     grace_minutes = models.PositiveIntegerField(
         "time to finish",
         null=True,
         blank=True,
         help_text="Minutes in which those who take part may finish after the study is closed. Empty: the "
         "time-out.",
-    )
-    partial_code = models.CharField(
-        "code for a part",
-        max_length=40,
-        blank=True,
-        validators=[IS_CODE],
-        help_text="Shown to those whom the end of the study cut off. Empty: they get no code.",
-    )
-    prolific_study = models.CharField(
-        "Prolific's study ID",
-        max_length=60,
-        blank=True,
-        help_text="Links of another Prolific study are refused. Empty: of any.",
     )
     on_withdrawal = models.CharField(
         "whoever withdraws",

@@ -76,5 +76,3 @@ def follow_language(study: InALanguage) -> None:
 UNMATCHED = (
     "Needed where the matched set is not matched: why it is shown all the same. Printed in plan and report."
 )
-
-COMPLETION_CODE = "One for all, as recruiting platforms want it. Empty: everybody gets an own one."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ratings.services.arriving import arrive, enter_with_pass, let_in, resume
 from ratings.services.exporting import export_tables
 from ratings.services.joining import Joined, Recruit, join, new_token
-from ratings.services.leaving import finish, withdraw, withdraw_by_code
+from ratings.services.leaving import finish, screen_out, withdraw, withdraw_by_code
 from ratings.services.recording import (
     Recorded,
     note_refusal,
@@ -33,6 +33,7 @@ __all__ = [
     "record_post",
     "record_response",
     "resume",
+    "screen_out",
     "start_simulation",
     "withdraw",
     "withdraw_by_code",

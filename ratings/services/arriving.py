@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -19,12 +18,11 @@ from almond.errors import InputError
 from ratings.models import Arrival, ConsentForm, Participant, token_digest
 from ratings.services.erasing import locked, read_code
 from ratings.services.joining import Joined, Recruit, enter, new_token
+from ratings.services.recruiting.ends import plan_of
+from ratings.services.recruiting.payments import pause_at_budget
 from ratings.services.refusals import Malformed, NotTheirs, Reason, Refused, TooMany
 from studies.models import Study
 
-PROLIFIC = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
-IDS = {name: re.compile(r"[A-Za-z0-9]{1,64}") for name in PROLIFIC} | {"id": re.compile(r"[\w.~@+-]{1,100}")}
-"""Parameters of a link -> what their values look like; placeholders that were never filled in do not."""
 MINUTE = timedelta(minutes=1)
 CODES_PER_MINUTE = 10
 MOST_REFUSALS = 1000
@@ -34,23 +32,17 @@ PASS_MINUTES = 30
 
 
 def read_recruit(study: Study, query: Mapping[str, str]) -> Recruit | None:
-    """Read recruitment ids from the parameters of a link: Prolific's, or ``id`` of a plain link.
+    """Read recruitment ids from the parameters of a link, as the study's recruiter has them.
 
-    :raises Malformed: an id of another form, such as a placeholder, or another study's.
+    :raises Malformed: an id of another form, such as a placeholder, another study's, or a missing one.
     """
-    ids = {name: query[name].strip() for name in IDS if query.get(name, "").strip()}
-    for name, value in ids.items():
-        if not IDS[name].fullmatch(value):
-            problem = f"is {value[:60]!r}"
-            raise Malformed(name, problem, "an id, not a placeholder of the link", reason=Reason.LINK)
-    wanted = study.prolific_study
-    if wanted and "PROLIFIC_PID" in ids and ids.get("STUDY_ID") != wanted:
-        problem = f"is {ids.get('STUDY_ID', 'missing')}"
-        raise Malformed("STUDY_ID", problem, f"{wanted}, Prolific's id of this study", reason=Reason.LINK)
-    if "PROLIFIC_PID" in ids:
-        details = {name: value for name, value in ids.items() if name == "STUDY_ID"}
-        return Recruit("prolific", ids["PROLIFIC_PID"], details)
-    return Recruit("link", ids["id"], {}) if "id" in ids else None
+    try:
+        arrived = plan_of(study).source().read(query)
+    except InputError as error:
+        raise Malformed(error.source, error.problem, error.expected, reason=Reason.LINK) from error
+    if arrived is None:
+        return None
+    return Recruit(arrived.source, arrived.external_id, arrived.details, arrived.personal)
 
 
 def address_key(address: str) -> str:
@@ -71,8 +63,10 @@ def arrive(
     try:
         kind = Participant.Kind.PERSON
         return enter(study=study, token=token, recruit=recruit, kind=kind, arrival=arrival, form=form)
-    except Refused:
+    except Refused as refusal:
         arrival.save(force_insert=True)  # who is not let in counts as well
+        if refusal.reason == Reason.BUDGET:
+            pause_at_budget(study)
         raise
 
 

@@ -18,7 +18,17 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
-from ratings.models import Attempt, Event, Participant, Permit, Progress, Recruitment, Response
+from ratings.models import (
+    Attempt,
+    Event,
+    InvitationLink,
+    Participant,
+    Permit,
+    Progress,
+    Recruitment,
+    Response,
+    Submission,
+)
 from ratings.services import logging, slots
 from studies.models import Study
 
@@ -105,17 +115,28 @@ def erase_participant(*, code: str, by: User | None = None) -> tuple[Participant
 def due(study: Study) -> list[Participant]:
     """List whose answers have to go now: the study's days are over, or they withdrew and were not erased."""
     people = Participant.objects.filter(study=study, erased_at__isnull=True).order_by("pk")
-    days = timedelta(days=study.retention_days or 0)
-    if study.closed_at and days and timezone.now() >= study.closed_at + days:
+    if is_past_its_days(study):
         return list(people)
     if study.on_withdrawal == Study.OnWithdrawal.ERASE:
         return list(people.filter(status=Status.WITHDRAWN))
     return []
 
 
+def is_past_its_days(study: Study) -> bool:
+    """Tell whether nothing of a study's people is kept any longer."""
+    days = timedelta(days=study.retention_days or 0)
+    return bool(study.closed_at and days and timezone.now() >= study.closed_at + days)
+
+
 def prune(study: Study) -> int:
-    """Erase whose answers have to go, each in a transaction of their own; return how many they were."""
+    """Erase whose answers have to go, each in a transaction of their own; return how many they were.
+
+    With the last of them goes what a panel said of its people, and the links that were made for them.
+    """
     erased = 0
+    if is_past_its_days(study):
+        Submission.objects.filter(study=study).delete()
+        InvitationLink.objects.filter(study=study).delete()
     for participant in due(study):
         with transaction.atomic():
             current = locked(participant)

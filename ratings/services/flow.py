@@ -39,6 +39,7 @@ COUNTS = {
     "consented": Q(),
     "started": Q(started=True),
     "withdrew": Q(status=Status.WITHDRAWN),
+    "screened_out": Q(status=Status.SCREENED_OUT),
     "timed_out": Q(status=Status.TIMED_OUT),
     "active": Q(status=Status.ACTIVE),
     "finished": Q(status=Status.FINISHED),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -14,9 +15,12 @@ from django.utils import timezone
 
 from almond.errors import InputError
 from ratings.models import Arrival, Consent, ConsentForm, Participant, Recruitment, token_digest
-from ratings.people import cipher
+from ratings.people import seal
+from ratings.recruiting import RECRUITERS
 from ratings.services import slots
 from ratings.services.logging import log_join
+from ratings.services.recruiting.invitations import use_link
+from ratings.services.recruiting.payments import SETTINGS, check_affordable
 from ratings.services.refusals import NotNow, Reason
 from studies.models import AssignmentList, Study
 from studies.services.dealing import deal
@@ -41,11 +45,15 @@ INSERT_TRIALS = {
 
 @dataclass(frozen=True)
 class Recruit:
-    """Where somebody came from: a source such as ``prolific``, their id there, and what else it sent."""
+    """Where somebody came from: a source such as ``prolific``, their id there, and what else it sent.
+
+    ``details`` name nobody; ``personal`` is sealed like the id.
+    """
 
     source: str
     external_id: str
     details: Mapping[str, str]
+    personal: Mapping[str, str] = field(default_factory=dict)
 
     def digest(self, study: Study) -> str:
         """Return what is stored of the id in a study: a digest under a key of its own."""
@@ -128,13 +136,22 @@ def admit(
     if kind == Kind.ROBOT:
         check_rehearsal(study)
     refuse_second_visit(study, recruit)
+    if kind == Kind.PERSON:
+        check_affordable(study)
     assignment = slots.take_slot(study) if kind == Kind.PERSON else slots.list_in_turn(study, kind)
     if assignment is None:
         raise NotNow(study.title, "has all its participants", "a study with free slots", reason=Reason.FULL)
     participant = add_participant(study, assignment, token, kind, form)
     if recruit is not None:
         store_recruit(participant, recruit)
+        if is_invited(recruit):
+            use_link(study, recruit.external_id)
     return participant
+
+
+def is_invited(recruit: Recruit) -> bool:
+    """Tell whether somebody came by a link that this site made for one person."""
+    return recruit.source in RECRUITERS.names() and RECRUITERS.load(recruit.source).invited
 
 
 def check_open(study: Study, *, in_turn: bool) -> Study:
@@ -143,7 +160,9 @@ def check_open(study: Study, *, in_turn: bool) -> Study:
     :param in_turn: hold the study's row until the transaction ends, so that people join one after the other,
         and nobody does once the study is closed. Rows that refer to the study are written meanwhile as ever.
     """
-    rows = Study.objects.only("title", "state", "plan_digest", "rehearsal")
+    rows = Study.objects.select_related("recruiting").only(
+        *("title", "state", "plan_digest", "rehearsal"), *(f"recruiting__{name}" for name in SETTINGS)
+    )
     current = (rows.select_for_update(of=("self",), no_key=True) if in_turn else rows).get(pk=study.pk)
     if not current.is_live:
         raise not_live(current)
@@ -189,8 +208,9 @@ def store_recruit(participant: Participant, recruit: Recruit) -> None:
             participant=participant,
             source=recruit.source,
             id_digest=recruit.digest(participant.study),
-            sealed_id=cipher().encrypt(recruit.external_id.encode()).decode(),
+            sealed_id=seal(recruit.external_id),
             details=dict(recruit.details),
+            sealed_details=seal(json.dumps(dict(recruit.personal))) if recruit.personal else "",
         )
     except IntegrityError as error:
         raise taken_part(recruit) from error

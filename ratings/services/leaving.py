@@ -9,9 +9,12 @@ from django.db.models import Count
 from django.utils import timezone
 
 from ratings.models import Participant
+from ratings.recruiting.outcomes import Outcome
 from ratings.services import erasing, slots
 from ratings.services.logging import log_step
 from ratings.services.recording import check_present
+from ratings.services.recruiting.ends import page_of
+from ratings.services.recruiting.payments import pause_at_budget
 from ratings.services.refusals import NotNow, Reason, Unknown
 
 Status = Participant.Status
@@ -39,10 +42,40 @@ def finish(*, participant: Participant) -> Participant:
         )
     current.status = Status.FINISHED if slots.reclaim_slot(current) else Status.FINISHED_LATE
     current.finished_at = current.last_seen_at = timezone.now()
-    current.completion_code = current.study.completion_code or secrets.token_hex(4).upper()
+    code = page_of(current.study, Outcome.FINISHED).code
+    current.completion_code = code or secrets.token_hex(4).upper()
     current.save(update_fields=["status", "finished_at", "last_seen_at", "completion_code"])
     log_step(current, "finish", completion_code=current.completion_code)
+    transaction.on_commit(lambda: pause_at_budget(current.study))
     return current
+
+
+@transaction.atomic
+def screen_out(*, participant: Participant, reason: str) -> Participant:
+    """End the visit of somebody whom the study does not want, with an end page and code of its own.
+
+    The slot is free for somebody else; what was answered stays. Of whoever was screened out before, nothing
+    changes. The browser leaves for the end page at its next post.
+
+    :param reason: why, in words for experimenters.
+    :raises NotNow: the participant has finished or withdrawn.
+    """
+    current = erasing.locked(participant)
+    if current.status == Status.SCREENED_OUT:
+        return current
+    if current.is_done:
+        raise NotNow(current.name, "has finished", "a participant who takes part", reason=Reason.FINISHED)
+    check_present(current)
+    if current.status in Participant.HOLDING and current.is_person:
+        slots.give_back(current)
+    current.status, current.screened_for = Status.SCREENED_OUT, reason.strip()[:200]
+    current.completion_code = page_of(current.study, Outcome.SCREENED_OUT).code
+    current.last_seen_at = timezone.now()
+    current.save(update_fields=["status", "screened_for", "completion_code", "last_seen_at"])
+    log_step(current, "screening", reason=current.screened_for, completion_code=current.completion_code)
+    transaction.on_commit(lambda: pause_at_budget(current.study))
+    participant.refresh_from_db()
+    return participant
 
 
 @transaction.atomic
@@ -56,6 +89,7 @@ def withdraw(*, participant: Participant, after_end: bool = False) -> Participan
         raise NotNow(current.name, "has finished", "a participant who takes part", reason=Reason.FINISHED)
     if current.status != Status.WITHDRAWN:
         erasing.leave(current)
+        transaction.on_commit(lambda: pause_at_budget(current.study))
     participant.refresh_from_db()
     return participant
 

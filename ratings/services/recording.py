@@ -31,6 +31,7 @@ from studies.models import Study
 
 Outcome = Attempt.Outcome
 HTTP_STATUS = {Outcome.STORED: 200, Outcome.REPEATED: 200, Outcome.ALTERED: 200, Outcome.DUPLICATE: 409}
+GONE = (Participant.Status.WITHDRAWN, Participant.Status.SCREENED_OUT)
 FASTEST_MS = 100.0
 """Below it nobody has seen a picture and moved a finger."""
 CLOCK_SLACK_MS = 1000.0
@@ -177,11 +178,16 @@ def find_trial(digest: str, name: str) -> Asked:
 
 
 def check_present(participant: Participant) -> None:
-    if participant.status == Participant.Status.WITHDRAWN:
-        raise withdrawn(participant)
+    if participant.status in GONE:
+        raise has_left(participant)
 
 
-def withdrawn(participant: Participant) -> NotNow:
+def has_left(participant: Participant) -> NotNow:
+    """Say that somebody has withdrawn, or was screened out."""
+    if participant.status == Participant.Status.SCREENED_OUT:
+        return NotNow(
+            participant.name, "was screened out", "a participant who takes part", reason=Reason.SCREENED_OUT
+        )
     return NotNow(
         participant.name, "has stopped taking part", "a participant who takes part", reason=Reason.WITHDRAWN
     )
@@ -189,7 +195,7 @@ def withdrawn(participant: Participant) -> NotNow:
 
 def write(asked: Asked, answer: Answer, body: Mapping[str, Any], *, late: bool) -> Recorded:
     """Insert the response, the attempt that stored it and their entry in the log; of somebody who withdrew
-    meanwhile nothing is stored.
+    or was screened out meanwhile nothing is stored.
 
     :raises IntegrityError: the database has a response for this trial or with this id, or the log went on.
     """
@@ -214,7 +220,8 @@ def write(asked: Asked, answer: Answer, body: Mapping[str, Any], *, late: bool) 
     entry = response_entry(asked.entry, response, attempt)
     rows = [row for row in (response, attempt, entry) if row is not None]
     if not store_seen(asked, rows, now=now):
-        raise withdrawn(asked.participant)
+        asked.participant.refresh_from_db(fields=["status"])
+        raise has_left(asked.participant)
     return Recorded(response, Outcome.STORED)
 
 

@@ -26,6 +26,9 @@ class Reason(StrEnum):
     TAKEN_PART = "taken_part"
     RESUME = "resume"
     CONSENT = "consent"
+    DECLINED = "declined"
+    SCREENED_OUT = "screened_out"
+    BUDGET = "budget"
     FORM = "form"
     LINK = "link"
     CODE = "code"
@@ -49,6 +52,9 @@ SAY = {
         "which you began, or enter the code that was shown there."
     ),
     Reason.RESUME: _("This code does not belong to your link. Please look at it again."),
+    Reason.DECLINED: _("You decided not to take part."),
+    Reason.SCREENED_OUT: _("The study ends here for you."),
+    Reason.BUDGET: _("This study has all the participants it needs. Thank you for your interest."),
     Reason.CONSENT: _("Please tick the box if you agree to take part."),
     Reason.FORM: _("This page was open for too long. Please try again."),
     Reason.LINK: _("This link is not complete. Please open the link from your invitation again."),

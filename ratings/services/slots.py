@@ -17,6 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from ratings.models import Participant
+from ratings.services.recruiting.ends import given_back
 from studies.models import AssignmentList, Study
 
 Status = Participant.Status
@@ -79,10 +80,12 @@ def release_idle_slots(study: Study) -> int:
 def reclaim_slot(participant: Participant) -> bool:
     """Give a timed-out participant a slot again, if the list has a free one; True when they hold a slot.
 
-    Locks the participant before the list, as ``release_slot`` does.
+    Not to somebody whom the panel replaces. Locks the participant before the list, as ``release_slot`` does.
     """
     if participant.status in Participant.HOLDING or not participant.is_person:
         return True
+    if given_back(participant):
+        return False
     with transaction.atomic():
         current = Participant.objects.select_for_update().get(pk=participant.pk)
         if current.status == Status.TIMED_OUT and retake_slot(current):
@@ -90,3 +93,32 @@ def reclaim_slot(participant: Participant) -> bool:
             current.save(update_fields=["status"])
     participant.status = current.status
     return current.status in Participant.HOLDING
+
+
+REOPENED = {Status.ACTIVE: Status.TIMED_OUT, Status.FINISHED: Status.FINISHED_LATE}
+"""What somebody becomes whose place the panel offers again."""
+
+
+@transaction.atomic
+def reopen_slot(participant: Participant) -> bool:
+    """Free the slot of somebody whom the panel replaces; False when they hold none. What was done stays."""
+    current = Participant.objects.select_for_update().get(pk=participant.pk)
+    after = REOPENED.get(Status(current.status))
+    if after is None:
+        return False
+    current.status = after
+    current.save(update_fields=["status"])
+    if current.is_person:
+        give_back(current)
+    return True
+
+
+@transaction.atomic
+def restore_slot(participant: Participant) -> bool:
+    """Give somebody who finished a slot again, if their list has a free one, as the panel wants them back."""
+    current = Participant.objects.select_for_update().get(pk=participant.pk)
+    if current.status != Status.FINISHED_LATE or not current.is_person or not retake_slot(current):
+        return False
+    current.status = Status.FINISHED
+    current.save(update_fields=["status"])
+    return True

@@ -124,6 +124,11 @@ def _steps(person: Participant, entries: Entries) -> Iterator[str]:
         yield f"is {person.status}, but the log has no finish"
     if not person.is_done and not withdrew and "finish" in steps:
         yield f"is {person.status}, but the log has a finish"
+    screened = person.status == Participant.Status.SCREENED_OUT
+    if screened and "screening" not in steps:
+        yield f"is {person.status}, but the log has no screening"
+    if not screened and not withdrew and "screening" in steps:
+        yield f"is {person.status}, but the log has a screening"
     if (person.erased_at is not None) != ("erasure" in steps):
         yield f"erased_at is {person.erased_at}, which the log does not say"
 

@@ -5,7 +5,7 @@ import { pause } from "./waiting.js";
 
 const PATIENCE_MS = 20000;
 // Refusals that concern the whole visit, not one answer.
-const OVER = new Set(["origin", "link", "ended", "withdrawn"]);
+const OVER = new Set(["origin", "link", "ended", "withdrawn", "screened_out"]);
 const LATER = new Set(["paused", "too_many"]);
 
 export async function post(url, body) {

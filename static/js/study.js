@@ -17,6 +17,8 @@ import { newId, pause, sleep } from "./waiting.js";
 import { translate, translateCount } from "./words.js";
 
 const GAP_MS = 250;
+// Refusals that are an end with a page of its own.
+const ENDS = new Set(["ended", "withdrawn", "screened_out"]);
 const config = JSON.parse(document.getElementById("config").textContent);
 const stage = document.getElementById("study");
 const bar = document.getElementById("progress");
@@ -106,7 +108,7 @@ function keptHere(count) {
 
 // The server takes no more of this visit: say why, and what is kept. An end has a page of its own.
 function showOver(reply, outbox) {
-  if (["ended", "withdrawn"].includes(reply.reason)) {
+  if (ENDS.has(reply.reason)) {
     location.replace(config.urls.study);
     return;
   }
@@ -278,6 +280,10 @@ async function finish(outbox) {
       const { status, reply } = await post(config.urls.finish, {});
       if (status === 200 && reply?.finished) {
         location.replace(config.urls.done);
+        return;
+      }
+      if (ENDS.has(reply?.reason)) {
+        location.replace(config.urls.study);
         return;
       }
       if (reply?.reason) {

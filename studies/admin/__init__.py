@@ -102,8 +102,6 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
                 "fields": [
                     ("participants_planned", "n_lists"),
                     ("timeout_minutes", "grace_minutes"),
-                    ("completion_code", "partial_code"),
-                    "prolific_study",
                     ("on_withdrawal", "retention_days"),
                 ]
             },

@@ -70,7 +70,7 @@ def create_study(
     **more: Any,
 ) -> Study:
     """A draft. ``more``: seed, participants_planned, n_lists, permutations, timeout_minutes, consent,
-    debriefing, completion_code. ``InputError`` for two sources of images, or a slug that is taken."""
+    debriefing. ``InputError`` for two sources of images, or a slug that is taken."""
     if matched_set is not None and image_set is not None:
         raise InputError("study", "has two sources of images", "a matched set or an image set")
     check_lists(more)

@@ -20,8 +20,8 @@ from studies.services.information import information_of
 LONGEST_TITLE = Study._meta.get_field("title").max_length or 0
 LONGEST_SLUG = Study._meta.get_field("slug").max_length or 0
 COMPARED = (
-    *("participants_planned", "n_lists", "timeout_minutes", "grace_minutes", "completion_code"),
-    *("partial_code", "prolific_study", "on_withdrawal", "retention_days", "consent", "debriefing"),
+    *("participants_planned", "n_lists", "timeout_minutes", "grace_minutes"),
+    *("on_withdrawal", "retention_days", "consent", "debriefing"),
 )
 """Fields of a study beside its plan that a difference between versions shows."""
 
@@ -101,10 +101,16 @@ def copy_draft(study: Study, *, title: str, slug: str, by: User | None, **more: 
         for block in study.blocks.order_by("order")
     ]
     draft = create_study(title=title, slug=slug, blocks=blocks, by=by, **{**fields, **more})
-    for row in parts:
-        row.pk, row.study = None, draft  # type: ignore[attr-defined]
+    for row in [*parts, *(row for model in copied_with_study() for row in model.rows_to_copy(study))]:
+        row.pk, row.study = None, draft
         row.save(force_insert=True)
     return draft
+
+
+def copied_with_study() -> list[Any]:
+    """List the models of other apps whose rows of a study go into its copies: those with ``rows_to_copy``."""
+    related = (relation.related_model for relation in Study._meta.related_objects)
+    return [model for model in related if hasattr(model, "rows_to_copy")]
 
 
 def differences(study: Study, plan: StudyPlan | None) -> list[PlanChange]:

@@ -23,6 +23,7 @@ from tests.browser.test_take_part import (
     rate_with_mouse,
     settle,
 )
+from tests.site.recruited_study import recruit_by
 from tests.site.small_study import make_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -254,7 +255,8 @@ def test_a_study_that_is_closed_midway_lets_people_finish(visit: Any, study: Stu
 
 
 def test_after_the_time_to_finish_the_visit_ends_with_a_word(visit: Any, study: Study) -> None:
-    Study.objects.update(grace_minutes=0, partial_code="PART-7")
+    Study.objects.update(grace_minutes=0)
+    recruit_by(Study.objects.get(), codes={"closed": "PART-7"})
     here = visit()
     consent(here, study)
     begin_block(here)

@@ -21,6 +21,7 @@ from ratings.services.arriving import resume_code
 from ratings.services.refusals import NotNow
 from studies.models import Study
 from studies.services import close
+from tests.site.recruited_study import recruit_by
 from tests.site.small_study import answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db
@@ -90,7 +91,8 @@ def test_the_check_for_deployment_names_an_origin_that_is_no_host(settings: Any)
 
 def test_who_is_inside_may_finish_for_a_while_after_the_end(client: Client, joined: Joined) -> None:
     study = joined.participant.study
-    Study.objects.filter(pk=study.pk).update(grace_minutes=30, partial_code="PART-7")
+    Study.objects.filter(pk=study.pk).update(grace_minutes=30)
+    recruit_by(study, codes={"closed": "PART-7"})
     close(study=study, by=None)
     with pytest.raises(NotNow, match="is closed"):
         services.join(study=study)
@@ -100,7 +102,8 @@ def test_who_is_inside_may_finish_for_a_while_after_the_end(client: Client, join
 
 def test_after_that_the_page_says_so_and_gives_the_code_for_a_part(client: Client, joined: Joined) -> None:
     study = joined.participant.study
-    Study.objects.filter(pk=study.pk).update(grace_minutes=30, partial_code="PART-7")
+    Study.objects.filter(pk=study.pk).update(grace_minutes=30)
+    recruit_by(study, codes={"closed": "PART-7"})
     close(study=study, by=None)
     Study.objects.filter(pk=study.pk).update(closed_at=timezone.now() - timedelta(minutes=31))
     refused = post(client, at("responses", joined.token), first_answer(joined))
@@ -229,7 +232,7 @@ def test_a_join_whose_answer_was_lost_leaves_no_ghost(client: Client) -> None:
 def test_a_link_that_was_not_filled_in_lets_nobody_in_and_tells_the_monitor(
     client: Client, staff_client: Any, query: str
 ) -> None:
-    study = make_study(prolific_study="abc123")
+    study = recruit_by(make_study(), "prolific", settings={"study_id": "abc123"})
     address = study.join_path + query
     refused = client.post(address, begin_form(client, address))
     assert refused.status_code == 400
@@ -241,7 +244,7 @@ def test_a_link_that_was_not_filled_in_lets_nobody_in_and_tells_the_monitor(
 
 
 def test_ids_of_a_link_are_trimmed(client: Client) -> None:
-    study = make_study(prolific_study="abc123")
+    study = recruit_by(make_study(), "prolific", settings={"study_id": "abc123"})
     address = f"{study.join_path}?PROLIFIC_PID=%205f0a%20&STUDY_ID=abc123"
     assert client.post(address, begin_form(client, address)).status_code == 302
     person = Participant.objects.get()

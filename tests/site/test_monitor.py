@@ -31,6 +31,7 @@ from ratings.services.monitoring.refused import ARRIVALS, POSTS
 from ratings.services.refusals import Refused
 from studies.models import Study
 from studies.services import close, open_study, pause
+from tests.site.recruited_study import recruit_by
 from tests.site.small_study import TARGETS, answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db
@@ -475,29 +476,38 @@ def arrive(study: Study, query: str = "", *, agreed: str = "yes", **form: str) -
 
 
 def test_every_reason_for_not_letting_somebody_in_has_words() -> None:
-    study = make_study(prolific_study="abc", participants_planned=4, n_lists=4, joins_per_minute=4)
+    study = make_study(participants_planned=4, n_lists=4, joins_per_minute=5)
+    study = recruit_by(study, "prolific", settings={"study_id": "abc"}, pay={"finished": "2.00"})
     services.join(study=study, recruit=Recruit("prolific", "5f0a", {}))
     arrive(study, "?PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}")
     arrive(study, "?PROLIFIC_PID=5f0b&STUDY_ID=other")
     arrive(study, "?id=<script>")
     arrive(study, "?PROLIFIC_PID=5f0a&STUDY_ID=abc")
     arrive(study, "?PROLIFIC_PID=5f0a&STUDY_ID=abc", resume_code="ABCDEFGH", address="192.0.2.2")
-    arrive(study, agreed="no", address="192.0.2.3")
-    arrive(study, begin_token="forged", address="192.0.2.4")
-    arrive(study, origin="https://evil.org", address="192.0.2.5")
-    for number in range(5):
-        arrive(study, address="192.0.2.9" if number < 3 else "192.0.2.10")  # three join, then it is full
-    for _ in range(5):
-        arrive(study, address="192.0.2.11")
+    arrive(study, other("1"), agreed="no", address="192.0.2.3")
+    arrive(study, other("2"), decline="yes", address="192.0.2.3")
+    arrive(study, other("3"), begin_token="forged", address="192.0.2.4")
+    arrive(study, other("4"), origin="https://evil.org", address="192.0.2.5")
+    for number in range(5):  # three join, then it is full
+        arrive(study, other(f"a{number}"), address="192.0.2.9" if number < 3 else "192.0.2.10")
+    for number in range(6):
+        arrive(study, other(f"b{number}"), address="192.0.2.11")
     Study.objects.filter(pk=study.pk).update(joins_per_minute=60)
+    recruit_by(study, "prolific", budget="1.00")
+    arrive(study, other("c"))
     pause(study=study, by=None)
-    arrive(study)
+    arrive(study, other("d"))
     close(study=Study.objects.get(pk=study.pk), by=None)
-    arrive(study)
+    arrive(study, other("e"))
     rows = {row["why"]: row["count"] for row in monitor(study)["refused_arrivals"]}
     assert set(rows) == {words.what for code, words in ARRIVALS.items() if code}
     assert rows["A panel's link with unfilled placeholders"] == 1
-    assert rows["The study had all its participants"] + rows[ARRIVALS["too_many"].what] == 7
+    assert rows["The study had all its participants"] + rows[ARRIVALS["too_many"].what] == 8
+
+
+def other(name: str) -> str:
+    """The link of one more person of the panel."""
+    return f"?PROLIFIC_PID={name}&STUDY_ID=abc"
 
 
 def test_a_refusal_of_before_reasons_were_noted_is_counted_too() -> None:

@@ -18,6 +18,7 @@ from ratings.services import Recruit, slots
 from ratings.services.refusals import Malformed, NotNow, NotTheirs, Unknown
 from studies.models import AssignmentList, Study
 from studies.services import close, delete_draft, open_study, pause
+from tests.site.recruited_study import recruit_by
 from tests.site.small_study import answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db
@@ -305,7 +306,8 @@ def test_the_code_comes_only_when_every_trial_is_counted() -> None:
 
 
 def test_a_study_may_have_one_code_for_all() -> None:
-    participant = services.join(study=make_study(completion_code="C0FFEE")).participant
+    study = recruit_by(make_study(), codes={"finished": "C0FFEE"})
+    participant = services.join(study=study).participant
     answer_all(participant)
     assert services.finish(participant=participant).completion_code == "C0FFEE"
 

@@ -150,7 +150,10 @@ def inlines_of(page: Any) -> list[str]:
 
 def test_a_frozen_study_has_no_headings_over_nothing(staff_client: Any) -> None:
     study = make_study(state=State.DRAFT)
-    everything = ["blocks", "arms", "information", "hypotheses", "exclusions", "preregistration"]
+    everything = [
+        *("blocks", "arms", "information", "hypotheses", "exclusions", "preregistration"),
+        *("recruiting", "end_pages"),
+    ]
     assert inlines_of(staff_client.get(at("change", study))) == everything
     study.hypotheses.create(name="H1", text="It is so.", test="classification")
     freeze(study=study, by=None)
@@ -203,7 +206,15 @@ def test_what_is_in_the_way_of_freezing_is_said(staff_client: Any) -> None:
         ({"n_lists": 5}, "There cannot be more lists than participants."),
         ({"seed": 2**53}, "less than or equal to"),
         ({"timeout_minutes": 1}, "greater than or equal to 5"),
-        ({"completion_code": "a b"}, "Letters, digits and hyphens only."),
+        (
+            {
+                "end_pages-TOTAL_FORMS": 1,
+                "end_pages-INITIAL_FORMS": 0,
+                "end_pages-0-outcome": "finished",
+                "end_pages-0-code": "a b",
+            },
+            "Letters, digits and hyphens only.",
+        ),
         ({"blocks-0-kind": "choice", "blocks-0-repeats": 1}, "Blocks of kind “choice” repeat no images."),
         ({"title": ""}, "This field is required."),
     ],

@@ -143,7 +143,7 @@ def lists(study: Study, steps: Sequence[dict[str, int]]) -> list[dict[str, int]]
     """Return the flow of every list, with its slots: how many there are, and how many are taken."""
     known = {row["list"]: row for row in steps}
     nobody = dict.fromkeys(("consented", "started", "active", "finished", "finished_late"), 0)
-    nobody |= dict.fromkeys(("withdrew", "timed_out", "erased"), 0)
+    nobody |= dict.fromkeys(("withdrew", "screened_out", "timed_out", "erased"), 0)
     slots = AssignmentList.objects.filter(study=study).order_by("number")
     return [
         {**known.get(number, nobody), "number": number, "taken": taken, "capacity": capacity}

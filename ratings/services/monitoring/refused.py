@@ -42,6 +42,10 @@ ARRIVALS = {
     Reason.FULL: Words("The study had all its participants"),
     Reason.PAUSED: Words("The study was paused"),
     Reason.ENDED: Words("The study was closed"),
+    Reason.DECLINED: Words("Read the consent and decided not to take part"),
+    Reason.BUDGET: Words(
+        "The budget could not pay them", "Raise the budget on the study's page of recruiting and paying."
+    ),
     Reason.CONSENT: Words("The box of the consent was not ticked"),
     Reason.FORM: Words("The consent form was a day old, or its token was changed"),
     Reason.TOO_MANY: Words(
@@ -60,7 +64,7 @@ POSTS = {
         "Name the public address in ALMOND_ORIGINS, or in ALMOND_HOSTS.",
     ),
     "closed": Words("While the study was paused, or after it had ended"),
-    "stopped": Words("From somebody who had stopped taking part"),
+    "stopped": Words("From somebody who had stopped taking part, or was screened out"),
     "other_images": Words(
         "With other images than the trial's", "Something on the way may change images, such as a data saver."
     ),

@@ -20,6 +20,7 @@ from almond.errors import InputError
 from almond.world.null_forms import NULL_WORLDS, NullWorld, null_world
 from lab.append_only import actor
 from ratings import services
+from ratings.admin.recruiting import RecruitedStudyAdmin
 from ratings.models import Participant, Response
 from ratings.plots import monitor_parts
 from ratings.services.arriving import PASS_MINUTES
@@ -29,12 +30,15 @@ from studies.amendments import BLIND
 from studies.models import Study
 from studies.services.rehearsing import rehearse
 
+__all__ = ["ParticipantAdmin", "RecruitedStudyAdmin", "ResponseAdmin"]
+
 COLOURS = {
     "active": "info",
     "finished": "success",
     "withdrawn": "danger",
     "timed_out": "warning",
     "finished_late": "primary",
+    "screened_out": "warning",
 }
 MOST_SIMULATED = 1000
 PROBLEM = (
@@ -82,6 +86,7 @@ class ParticipantAdmin(LookOnly):
         "last_seen_at",
         "finished_at",
         "completion_code",
+        "screened_for",
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Participant]:

@@ -1,0 +1,1 @@
+"""Recruiting and paying: end pages, single-use links, what panels say, payments and budget."""
