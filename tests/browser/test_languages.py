@@ -130,7 +130,7 @@ def test_a_study_in_german_on_a_telephone(visit: Any, name: str, screen: dict[st
     shown = "\n".join(reader.texts)
     english = {*texts_of_templates(), *texts_of_modules(), *script_texts()[0], *script_texts()[1]}
     assert english & {line.strip() for line in shown.splitlines()} == set()
-    for said in ("bilder@example.org", "etwa 1 Minute", "Teil 1 von 2", "Sie sehen 2 Bildpaare", *ENDS):
+    for said in ("bilder@example.org", "etwa 1 Minute", "Teil 1 von 2", "Sie sehen 2 Bilder", *ENDS):
         assert said in shown
     assert GERMAN["threat"][0] in shown
     assert reader.page.evaluate("document.documentElement.lang") == "de"
