@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from almond.design.exclusions import EXCLUSIONS
 from almond.design.exclusions.base import ExclusionRule
+from almond.design.flow.condition import OptionalCondition
 from almond.design.questions import QUESTIONS
 from almond.design.trials import TRIAL_KINDS
 from almond.shapes import (
@@ -59,10 +60,11 @@ class PlannedBlock(Shape):
 
     ``trials`` counts all trials that one participant sees in it; ``repeats`` of them show an image a second
     time. ``constructs`` are the judgements asked for. ``draws_on`` names the stimuli or the pairs of
-    which it shows some or all; without it these are all of the plan that its kind can show.
+    which it shows some or all; without it these are all of the plan that its kind can show. The block is
+    skipped where ``only_if`` does not hold; the visit ends behind it where ``end_if`` does.
     """
 
-    not_written_when_absent: ClassVar[tuple[str, ...]] = ("draws_on",)
+    not_written_when_absent: ClassVar[tuple[str, ...]] = ("draws_on", "only_if", "end_if")
 
     kind: Annotated[str, OneOf(TRIAL_KINDS)]
     name: Text
@@ -70,6 +72,8 @@ class PlannedBlock(Shape):
     constructs: DifferentTexts = ()
     repeats: Annotated[Whole, Field(ge=0)] = 0
     draws_on: DifferentTexts = ()
+    only_if: OptionalCondition = None
+    end_if: OptionalCondition = None
 
     @property
     def distinct(self) -> int:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from django.db.models import Case, Count, TextField, When
 from django.db.models.functions import Cast
 
+from almond.design.flow.branching import Standing, branches
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import Coded
@@ -28,6 +29,7 @@ from almond.evidence.table_writer import Chunk, SortedChunks
 from almond.exchange.schema import table_schemas
 from almond.typing import Floats, Indices, Ints
 from ratings.models import Attempt, Event, Participant, Response
+from ratings.services.branching import standings
 from studies.models import Study
 
 Row = dict[str, Any]
@@ -81,18 +83,26 @@ class StudyTables:
 
     def participants(self) -> Iterator[Row]:
         """Yield the rows of participants. Trials done are counted from the responses that were read before,
-        so that the tables agree also while answers still come in."""
-        for person in self.people:
-            yield {
-                "participant_id": person.name,
-                "kind": person.kind,
-                "list": person.list,
-                "status": person.status,
-                "started_at": iso(person.started_at),
-                "finished_at": iso(person.finished_at) if person.finished_at else "",
-                "trials_planned": person.trials_planned,
-                "trials_done": self.done[person.name],
-            }
+        so that the tables agree also while answers still come in. Where the plan branches, rows say which
+        trials were skipped."""
+        for batch in batches(self.people):
+            told = standings(self.plan, [person.pk for person in batch]) if branches(self.plan) else {}
+            yield from (self._participant(person, told.get(person.pk)) for person in batch)
+
+    def _participant(self, person: Person, standing: Standing | None) -> Row:
+        row: Row = {
+            "participant_id": person.name,
+            "kind": person.kind,
+            "list": person.list,
+            "status": person.status,
+            "started_at": iso(person.started_at),
+            "finished_at": iso(person.finished_at) if person.finished_at else "",
+            "trials_planned": person.trials_planned,
+            "trials_done": self.done[person.name],
+        }
+        if standing is not None:
+            row |= {"trials_skipped": len(standing.skipped), "ended_by": standing.ended_by or ""}
+        return row
 
     def _responses(self, name: str) -> Iterator[Chunk]:
         if name not in self.plan.kinds:

@@ -73,7 +73,7 @@ def whole_plan(
 ) -> StudyPlan:
     """Join the parts of a plan; raises ``NotReady`` with whatever contradicts itself in them."""
     constructs = constructs_of(blocks)
-    planned = [planned_block(block, stimuli, pairs) for block in blocks]
+    planned = planned_blocks(study, blocks, stimuli, pairs)
     tests = primary_tests(study, blocks)
     fields = {
         "title": study.title,
@@ -231,22 +231,51 @@ def planned_pair(row: MatchedPair, construct: Construct) -> PlannedPair:
     return read(PlannedPair, fields, source=f"pair {row}")
 
 
-def planned_block(
-    block: Block, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
-) -> dict[str, Any]:
-    """Return a block's fields; one without a number of trials shows every image or pair once."""
-    kind = TRIAL_KINDS.load(block.kind)
-    fields = {
+def planned_blocks(
+    study: Study,
+    blocks: Sequence[Block],
+    stimuli: Sequence[PlannedStimulus],
+    pairs: Sequence[PlannedPair],
+) -> list[dict[str, Any]]:
+    """Return the fields of every block.
+
+    :raises NotReady: blocks that depend on others which the study does not have.
+    """
+    found = Collected()
+    own = {block.name: block_fields(block) for block in blocks}
+    planned = [found.of(partial(planned_block, block, own, stimuli, pairs)) for block in blocks]
+    if found.problems:
+        raise NotReady(study, found.problems)
+    return [fields for fields in planned if fields is not None]
+
+
+def block_fields(block: Block) -> dict[str, Any]:
+    """Return what a block's own row says of it, but for its number of trials."""
+    return {
         "kind": block.kind,
         "name": block.name,
         "constructs": sorted(row.name for row in block.constructs.all()),
         "repeats": block.repeats,
         **block.settings,
     }
+
+
+def planned_block(
+    block: Block,
+    own: Mapping[str, Mapping[str, Any]],
+    stimuli: Sequence[PlannedStimulus],
+    pairs: Sequence[PlannedPair],
+) -> dict[str, Any]:
+    """Return a block's fields; one without a number of trials has as many as is usual for its kind.
+
+    :param own: what the rows of all blocks say, by name.
+    """
+    kind = TRIAL_KINDS.load(block.kind)
+    fields = dict(kind.completed(own[block.name], own))
     if block.trials is not None:
         return {**fields, "trials": block.trials}
-    items = kind.items(kind.block.model_construct(**fields), stimuli, pairs)
-    return {**fields, "trials": len(items) + block.repeats}
+    drafted = kind.block.model_construct(**{**fields, "trials": 1})
+    return {**fields, "trials": kind.usual_trials(drafted, stimuli, pairs) + block.repeats}
 
 
 def primary_tests(study: Study, blocks: Sequence[Block]) -> tuple[str, ...]:
