@@ -77,9 +77,9 @@ SCHEMAS = table_schemas()
 class StudyData:
     """An export's tables and plan. Text that does not apply is ``""``, a number that is absent is NaN.
 
-    ``events`` are read where the plan has exclusion rules, None for an export without them; so are ``checks``,
-    the answers to attention and comprehension checks (participant, trial, block, passed). Ratings, choices
-    and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
+    ``events`` are read where the plan has exclusion rules, None for an export without them; so are
+    ``checks``, the answers to attention and comprehension checks (participant, trial, block, passed).
+    Ratings, choices and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
     scenes it is derived, because plan or export state none; it is empty where all themes are stated.
     ``folder`` is the export itself, for what is not in its tables.
     """

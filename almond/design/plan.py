@@ -38,8 +38,8 @@ __all__ = ["AnalysisPlan", "Construct", "PlannedBlock", "PlannedPair", "PlannedS
 def plain(value: object) -> Any:
     """Return a part of a plan as JSON values: shapes as objects, tuples as lists.
 
-    Keys that came after the first plans are written where they hold something, so that a plan without them
-    keeps its digest.
+    Keys that came after the first plans are written where they hold something (not None, no, or an empty
+    list), so that a plan without them keeps its digest.
     """
     if isinstance(value, Shape):
         optional = getattr(value, "not_written_when_absent", ())
@@ -47,7 +47,7 @@ def plain(value: object) -> Any:
         return {
             name: plain(field)
             for name, field in fields.items()
-            if name not in optional or (field is not None and field != ())
+            if name not in optional or not (field is None or field is False or field == ())
         }
     return [plain(member) for member in value] if isinstance(value, tuple) else value
 

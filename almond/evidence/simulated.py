@@ -11,6 +11,7 @@ import pandas as pd
 from almond.design.plan import StudyPlan
 from almond.design.themes import themes_of_scenes
 from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.base import block_of
 from almond.design.trials.columns import TableSchema
 from almond.design.trials.responses import (
     PlannedTrial,
@@ -105,7 +106,7 @@ class Sitting:
     def answer(self, trial: PlannedTrial, rater: Rater, percepts: Mapping[str, Latents]) -> Response:
         """Answer a trial."""
         kind = TRIAL_KINDS.load(trial.kind)
-        answer = kind.simulate(rater, trial, percepts)
+        answer = kind.simulate(rater, trial, block_of(self.plan, trial.block), percepts)
         self.now += timedelta(milliseconds=answer["rt_ms"]) + BETWEEN_TRIALS
         self.done += 1
         return Response(

@@ -54,8 +54,8 @@ PARTICIPANTS_SINCE = (
     Column(
         "trials_skipped",
         "integer",
-        "Trials of the list that were not asked, because of earlier answers: of skipped blocks, after an early "
-        "end, and further attempts of a check that was passed.",
+        "Trials of the list that were not asked, because of earlier answers: of skipped blocks, after an "
+        "early end, and further attempts of a check that was passed.",
         range="0 or more",
     ),
     Column(

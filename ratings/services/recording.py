@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from almond.design.flow.branching import branches
 from almond.design.trials import TRIAL_KINDS
-from almond.design.trials.base import Answer
+from almond.design.trials.base import Answer, block_of
 from almond.digest import digest_bytes
 from ratings.models import Attempt, Event, Participant, Response, Trial
 from ratings.services import branching, slots
@@ -118,7 +118,8 @@ def store(asked: Asked, body: Mapping[str, Any]) -> Recorded:
     answer = read_answer(body, kind)
     check_takes_answers(asked.study)
     check_present(asked.participant)
-    check_answer(answer, kind, asked.trial)
+    block = block_of(asked.study.frozen_plan, asked.trial.planned["block"])
+    check_answer(answer, kind, asked.trial, block)
     if asked.earlier_open and branches(asked.study.frozen_plan):
         earlier = branching.an_earlier_trial_is_open(asked.participant, asked.trial.index)
         asked = dataclasses.replace(asked, earlier_open=earlier)

@@ -3,7 +3,8 @@
 // How a trial looks is the matter of its kind: a script that the server names, in js/trials. It exports an object:
 //   info                   what its jsPsych plugin declares: parameters and data, rt and images among them
 //   plugin                 the jsPsych plugin
-//   trial(planned, study)  the plugin's parameters; study has the constructs by name, and the images of the trial
+//   trial(planned, study)  the plugin's parameters; study has the constructs by name, the images of the trial, and
+//                          as block what the kind shows of the settings of its block
 //   answer(data)           the fields of the posted answer that only this kind has
 import { haveAlone } from "./alone.js";
 import { Events } from "./events.js";
@@ -15,6 +16,7 @@ import { unpacked } from "./visit.js";
 import { newId, pause, sleep } from "./waiting.js";
 
 const GAP_MS = 250;
+const OFFLINE = ["The page goes on by itself as soon as the server can be reached."];
 const config = JSON.parse(document.getElementById("config").textContent);
 const stage = document.getElementById("study");
 const bar = document.getElementById("progress");
@@ -90,7 +92,7 @@ class Stopped extends Error {
   }
 }
 
-async function fetchState() {
+async function fetchState(tell = say) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const answer = await fetch(config.urls.state, { headers: { Accept: "application/json" }, cache: "no-store" });
@@ -100,7 +102,7 @@ async function fetchState() {
     } catch (error) {
       if (error instanceof Stopped) throw error; // else no network, or not our server who answered: ask again
     }
-    say("Waiting for the network", ["The page goes on by itself as soon as the server can be reached."]);
+    tell("Waiting for the network", OFFLINE);
     await sleep(pause(attempt));
   }
 }
@@ -112,7 +114,7 @@ function loadPictures(state, open, events) {
     bar.dataset.pictures = `${loaded} of ${total}`;
     if (loaded === total) events.add("images", { count: total, retries, ms: Math.round(performance.now() - begun) });
   });
-  pictures.start(open[0].images);
+  pictures.start(open.find((trial) => trial.images.length > 0)?.images ?? []);
   return pictures;
 }
 
@@ -131,13 +133,15 @@ function page(name, fill) {
   };
 }
 
-// The words before a block, until the person goes on.
-function introduction(block, number, blocks, resumed) {
-  const title = resumed ? "Welcome back" : blocks > 1 ? `Part ${number + 1} of ${blocks}` : "Before you begin";
+// The words before a block, until the person goes on. Blocks of pages have none, and are no part of their own.
+function introduction(block, blocks, first, resumed) {
+  const parts = blocks.filter(({ instructions }) => instructions.length > 0);
+  const part = `Part ${parts.indexOf(block) + 1} of ${parts.length}`;
+  const title = resumed ? "Welcome back" : parts.length > 1 ? part : "Before you begin";
   return page("almond-introduction", (display, goOn) => {
     const shown = words(title, block.instructions, again(resumed ? "Go on" : "Begin", goOn));
-    const notes = [element("p", { class: "keys soft" }, block.keys)];
-    if (config.resume_code && (number === 0 || resumed)) {
+    const notes = block.keys ? [element("p", { class: "keys soft" }, block.keys)] : [];
+    if (config.resume_code && (first || resumed)) {
       const code = element("b", { class: "resume" }, config.resume_code);
       notes.push(element("p", { class: "soft" }, "To go on in another browser later, note this code: ", code));
     }
@@ -164,25 +168,53 @@ function waitFor(pictures, digests) {
   });
 }
 
-function trialNode(trial, kind, study, onAnswer, events) {
+// A page between the trials, until the server has every answer and has said what is not asked.
+function decision(study) {
+  return page("almond-decision", (display, goOn) => {
+    study.decide((title, texts) => display.replaceChildren(words(title, texts))).then(goOn, sayProblem);
+  });
+}
+
+// What was answered in practice, and what the block says about it.
+function feedback(texts, study, given) {
+  return page("almond-feedback", (display, goOn) => {
+    const { chosen, values = {} } = given();
+    const answered = Object.entries(values).flatMap(([name, value]) => [
+      element("dt", {}, study.constructs[name]?.question ?? name),
+      element("dd", {}, String(value)),
+    ]);
+    const told = chosen ? element("p", {}, `You chose the picture on the ${chosen}.`) : element("dl", { class: "answered" }, ...answered);
+    const shown = words("Your answer", texts, again("Continue", goOn));
+    shown.firstElementChild.after(told);
+    display.replaceChildren(shown);
+    window.scrollTo(0, 0);
+    display.querySelector("h1").focus({ preventScroll: true });
+  });
+}
+
+function trialNode(trial, kind, block, study, onAnswer, events) {
   const { pictures } = study;
   const wait = { type: waitFor(pictures, trial.images) };
   const images = trial.images.map((digest) => pictures.get(digest));
   let frames = null;
+  let given = null;
   const shown = {
     type: kind.plugin,
-    ...kind.trial(trial, { constructs: study.constructs, images }),
+    ...kind.trial(trial, { constructs: study.constructs, images, block: block.shown ?? {} }),
     on_start: () => {
       events.trialIndex = trial.index;
       frames = new Frames(study.measuring);
     },
     on_finish: (data) => {
       events.add("frames", frames.end());
-      onAnswer(trial, answerBody(trial, kind, data));
+      given = answerBody(trial, kind, data);
+      onAnswer(trial, given);
     },
     post_trial_gap: GAP_MS,
   };
-  return [{ timeline: [wait], conditional_function: () => !pictures.has(trial.images) }, shown];
+  const practice = block.shown?.practice;
+  const after = practice ? [{ type: feedback(practice, study, () => given) }] : [];
+  return [{ timeline: [wait], conditional_function: () => !pictures.has(trial.images) }, shown, ...after];
 }
 
 function answerBody(trial, kind, data) {
@@ -193,13 +225,23 @@ async function run(state, kinds, open, study, onAnswer, events) {
   const begunAlready = open.length < state.trials.length;
   const jsPsych = window.initJsPsych({ display_element: stage, auto_update_progress_bar: false });
   const timeline = [];
-  state.blocks.forEach((block, number) => {
+  const isAsked = (trial) => !study.skipped.has(trial.index);
+  const where = (trials, nodes) => timeline.push({ timeline: nodes, conditional_function: () => trials.some(isAsked) });
+  let introduced = false;
+  for (const block of state.blocks) {
     const trials = open.filter((trial) => trial.block === block.name);
-    if (trials.length === 0) return;
+    if (trials.length === 0) continue;
     const resumed = begunAlready && timeline.length === 0;
-    timeline.push({ type: introduction(block, number, state.blocks.length, resumed) });
-    timeline.push(...trials.flatMap((trial) => trialNode(trial, kinds[block.kind], study, onAnswer, events)));
-  });
+    if (block.waits) timeline.push({ type: decision(study) });
+    if (resumed || block.instructions.length > 0) {
+      where(trials, [{ type: introduction(block, state.blocks, !introduced, resumed) }]);
+      introduced = true;
+    }
+    trials.forEach((trial, number) => {
+      if (block.waits === "each" && number > 0) timeline.push({ type: decision(study) });
+      where([trial], trialNode(trial, kinds[block.kind], block, study, onAnswer, events));
+    });
+  }
   stage.replaceChildren();
   await jsPsych.run(timeline);
 }
@@ -212,6 +254,17 @@ async function allSent(outbox) {
     await sleep(300);
   }
   return outbox.size === 0;
+}
+
+// Resolves when the server has every answer that it takes. When it takes none any more, the page says so, and this
+// never resolves.
+async function reached(outbox, tell) {
+  while (outbox.over || outbox.size > outbox.refused.length) {
+    if (outbox.over) await new Promise(() => {});
+    if (outbox.failures > 0) tell("Waiting for the network", ["What comes next depends on your answers.", ...OFFLINE]);
+    outbox.flush();
+    await sleep(outbox.failures > 0 ? 500 : 30);
+  }
 }
 
 async function finish(outbox) {
@@ -275,10 +328,11 @@ async function visit({ takeOver = false } = {}) {
   await outbox.flush();
   if (outbox.over) return;
   const state = unpacked(config.preview || fresh ? config.state : await fetchState());
-  const open = state.trials.filter((trial) => !trial.done && !outbox.has(trial.id));
-  const total = state.trials.length;
-  let done = total - open.length;
-  showProgress(done, total);
+  const open = state.trials.filter((trial) => !trial.done && !outbox.has(trial.id) && !state.skipped.has(trial.index));
+  const total = () => state.trials.length - study.skipped.size;
+  const study = { constructs: state.constructs, skipped: state.skipped, measuring };
+  let done = total() - open.length;
+  showProgress(done, total());
   noteLoad(events, outbox, done, measuring);
   if (!state.live && !config.preview && open.length > 0) {
     say("The study is not open at the moment", ["Your answers so far are stored. Please come back later."], again());
@@ -289,10 +343,16 @@ async function visit({ takeOver = false } = {}) {
     const kinds = await loadKinds(state.blocks);
     const onAnswer = (trial, answer) => {
       done += 1;
-      showProgress(done, total);
+      showProgress(done, total());
       if (!config.preview) outbox.add(answer);
     };
-    const study = { constructs: state.constructs, pictures, measuring };
+    study.pictures = pictures;
+    study.decide = async (tell) => {
+      if (config.preview) return;
+      await reached(outbox, tell);
+      study.skipped = unpacked(await fetchState(tell)).skipped;
+      showProgress(done, total());
+    };
     await run(state, kinds, open, study, onAnswer, events);
   }
   if (outbox.over) return;

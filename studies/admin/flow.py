@@ -50,7 +50,5 @@ def block_step(block: PlannedBlock, plan: StudyPlan, images: dict[str, Stimulus]
 
 def minutes(plan: StudyPlan) -> int:
     """Estimate how long a visit takes, at least one minute."""
-    seconds = sum(
-        block.trials * TRIAL_KINDS.load(block.kind).seconds(len(block.constructs)) for block in plan.blocks
-    )
+    seconds = sum(block.trials * TRIAL_KINDS.load(block.kind).seconds(block) for block in plan.blocks)
     return max(1, round(seconds / 60))

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.templatetags.static import static
 
+from almond.design.flow.branching import waits
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from studies.models import Study
@@ -18,20 +19,24 @@ def constructs_json(plan: StudyPlan) -> dict[str, dict[str, str]]:
 
 
 def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
-    """Return the blocks in order: the script that shows their trials, and the words that come before each."""
+    """Return the blocks in order: the script that shows their trials, the words that come before each, and
+    when a browser has to ask what comes (``waits``; absent where it never has to)."""
     rows = {row.name: row for row in study.blocks.all()}
     blocks = []
-    for block in plan.blocks:
+    for block, wait in zip(plan.blocks, waits(plan), strict=True):
         kind = TRIAL_KINDS.load(block.kind)
-        usual = kind.instructions(block.trials, len(block.constructs))
+        usual = kind.instructions(block)
+        player, played = kind.played_as(block)
         blocks.append(
             {
                 "name": block.name,
-                "kind": block.kind,
-                "script": static(kind.script),
+                "kind": played.kind,
+                "script": static(player.script),
                 "trials": block.trials,
                 "instructions": paragraphs(rows[block.name].instructions or usual),
-                "keys": kind.keys,
+                "keys": player.keys,
+                **({"shown": shown} if (shown := kind.shown(block)) else {}),
+                **({"waits": wait} if wait else {}),
             }
         )
     return blocks
@@ -39,8 +44,8 @@ def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
 
 def scripts(plan: StudyPlan) -> list[str]:
     """Return the addresses of the scripts that show a study's trials, each once."""
-    kinds = dict.fromkeys(block.kind for block in plan.blocks)
-    return [static(TRIAL_KINDS.load(kind).script) for kind in kinds]
+    players = (TRIAL_KINDS.load(block.kind).played_as(block)[0] for block in plan.blocks)
+    return [static(script) for script in dict.fromkeys(player.script for player in players)]
 
 
 def paragraphs(text: str) -> list[str]:

@@ -70,7 +70,7 @@ class Visit:
     skipped: Collection[int] = ()
 
     def first_images(self) -> list[str]:
-        """Return the addresses of the images that are needed first: those of the first open trial with any."""
+        """Return the addresses of the images that are needed first: of the first open trial with any."""
         open_trials = (
             trial
             for place, trial in enumerate(self.trials)

@@ -16,8 +16,7 @@ from almond.design.assignment import make_lists
 from almond.design.plan import StudyPlan
 from almond.design.questionnaires import QUESTIONNAIRES
 from almond.design.trials import TRIAL_KINDS
-from almond.design.trials.base import PlannedTrial
-from almond.design.trials.pages.base import block_named
+from almond.design.trials.base import PlannedTrial, block_of
 from almond.design.trials.pages.form_fields import FieldProblems, FormField, read_form_fields
 from almond.design.trials.pages.question_lines import read_questions
 from almond.errors import InputError
@@ -37,7 +36,13 @@ QUESTIONS = "What do you judge? | its colour | *its threat\nHow often? | *once |
 PAGES: list[dict[str, Any]] = [
     {"kind": "instruction", "name": "welcome", "trials": 2, "text": "Read this.\n\nWell.\n---\nAnd this."},
     {"kind": "form", "name": "people", "trials": 1, "fields": FIELDS},
-    {"kind": "comprehension_check", "name": "understood", "trials": 2, "questions": QUESTIONS, "reread": "Look."},
+    {
+        "kind": "comprehension_check",
+        "name": "understood",
+        "trials": 2,
+        "questions": QUESTIONS,
+        "reread": "Look.",
+    },
     {
         "kind": "attention_check",
         "name": "attentive",
@@ -158,7 +163,7 @@ def test_a_wrong_page_is_no_plan(tmp_path: Path, block: str, change: dict[str, A
 
 
 def problems(plan: StudyPlan, name: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    block = block_named(plan, name)
+    block = block_of(plan, name)
     kind = TRIAL_KINDS.load(block.kind)
     body = {"response_id": "12345678-1234-1234-1234-123456789012", "trial_id": "t", "rt_ms": 1, "images": []}
     answer = kind.answer.model_validate({**body, "values": values})
@@ -252,7 +257,15 @@ def test_simulated_participants_answer_all_pages_and_an_export_carries_them(expo
     # What was practised is not among the ratings.
     assert set(tables["ratings"]["block"]) == {"ratings"}
     codebook = pd.read_csv(folder / "codebook.csv", keep_default_na=False)
-    for name in ("instructions", "forms", "breaks", "attention", "comprehension", "questionnaires", "practice"):
+    for name in (
+        "instructions",
+        "forms",
+        "breaks",
+        "attention",
+        "comprehension",
+        "questionnaires",
+        "practice",
+    ):
         described = codebook[codebook["table"] == name]
         assert list(described["column"]) == list(tables[name].columns)
         assert (described["description"] != "").all()

@@ -18,8 +18,8 @@ def blind_tables(
 ) -> BlindTables:
     """Take away all columns but those that rules may read, and number the images.
 
-    Rows of ratings, choices, events and checks are those of ``participants`` only. Images are numbered by their
-    first showing, which no label decides.
+    Rows of ratings, choices, events and checks are those of ``participants`` only. Images are numbered by
+    their first showing, which no label decides.
     """
     people = set(participants["participant_id"])
     rated = _rows_of(people, "ratings", ratings)

@@ -30,8 +30,8 @@ class FailedChecks(ExclusionRule):
     mark: Literal["any", "too_fast", "too_long", "out_of_order", "altered", "failed_check"] = Field(
         "too_fast",
         title="mark",
-        description="Under 100 ms, longer than since joining, before an earlier trial, or changed later; or a "
-        "failed attention or comprehension check.",
+        description="Under 100 ms, longer than since joining, before an earlier trial, or changed later; or "
+        "a failed attention or comprehension check.",
     )
     most: Annotated[Whole, Field(ge=0)] = Field(
         2,
@@ -44,8 +44,8 @@ class FailedChecks(ExclusionRule):
         if self.mark == CHECK:
             return (
                 f"Failed checks: participants who failed more than {self.most} of the study's checks: an "
-                "attention check answered otherwise than it says, or a comprehension check without an attempt "
-                "that was right."
+                "attention check answered otherwise than it says, or a comprehension check without an "
+                "attempt that was right."
             )
         mark = "a mark" if self.mark == "any" else f"the mark “{self.mark}”"
         return (
@@ -63,7 +63,10 @@ class FailedChecks(ExclusionRule):
     def judge(self, tables: BlindTables) -> Judged:
         if self.mark == CHECK:
             return over(
-                self._failed_checks(tables), tables.people, self.most, lambda count: f"{count:.0f} failed checks"
+                self._failed_checks(tables),
+                tables.people,
+                self.most,
+                lambda count: f"{count:.0f} failed checks",
             )
         marked = [table for table in (tables.ratings, tables.choices) if "marks" in table]
         if not marked:

@@ -73,7 +73,9 @@ def branching_problems(blocks: Mapping[int, PlannedBlock]) -> Iterator[tuple[str
                 yield f"blocks[{number}].end_if", problem
 
 
-def condition_problems(condition: AnswerCondition, before: Mapping[str, PlannedBlock], where: str) -> Iterator[str]:
+def condition_problems(
+    condition: AnswerCondition, before: Mapping[str, PlannedBlock], where: str
+) -> Iterator[str]:
     block = before.get(condition.block)
     if block is None:
         yield f"asks about block {condition.block!r}, which does not come {where}"

@@ -80,7 +80,9 @@ class CheckVerdict:
                 f"{'may be rejected' if self.inattentive else 'may not be rejected for it'}; {rule}."
             )
         for block in self.failed_comprehension:
-            said.append(f"Failed the comprehension check “{block}” with every attempt: to be asked to return.")
+            said.append(
+                f"Failed the comprehension check “{block}” with every attempt: to be asked to return."
+            )
         passed = [check.block for check in self.checks if not check.attention and check.passed]
         said += [f"Passed the comprehension check “{block}”." for block in passed]
         return " ".join(said) or "No check was answered yet."

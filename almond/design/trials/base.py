@@ -66,8 +66,19 @@ def drawn_on(block: PlannedBlock, items: Sequence[Drawn]) -> tuple[Drawn, ...]:
     return tuple(item for item in items if not named or item.id in named)
 
 
+def block_of(plan: StudyPlan, name: str) -> Any:
+    """Return the block of a name, of the shape of its kind."""
+    return next(block for block in plan.blocks if block.name == name)
+
+
+def own_settings(block: PlannedBlock) -> dict[str, Any]:
+    """Return what only the blocks of a block's kind have, as JSON values."""
+    own = type(block).model_fields.keys() - PlannedBlock.model_fields.keys()
+    return block.model_dump(mode="json", include=own)
+
+
 class TrialKind(ABC):
-    """One kind of trials."""
+    """One kind of trials; its methods get blocks of the shape ``block``, answers of the shape ``answer``."""
 
     name: ClassVar[str]
     icon: ClassVar[str] = "quiz"
@@ -81,8 +92,8 @@ class TrialKind(ABC):
     question: ClassVar[str | None] = None
     """The statistical question by which a confirmatory analysis tests its responses."""
     block: ClassVar[type[PlannedBlock]] = PlannedBlock
-    repeats: ClassVar[bool] = True
-    """Whether a block may show images a second time."""
+    applicable: ClassVar[tuple[str, ...]] = ("trials", "repeats", "constructs")
+    """Which of these fields of a block mean something for it: others have no place in its form."""
     answer: ClassVar[type[Answer]]
     table: ClassVar[TableSchema]
     in_every_export: ClassVar[bool] = False
@@ -128,7 +139,7 @@ class TrialKind(ABC):
         return fields
 
     def played_as(self, block: Any) -> tuple[TrialKind, PlannedBlock]:
-        """Return the kind and the block as which a browser shows its trials: those of another, in practice."""
+        """Return the kind and the block as which a browser shows its trials: in practice, another's."""
         return self, block
 
     @abstractmethod
@@ -138,18 +149,25 @@ class TrialKind(ABC):
         """Make the block's trials for every list, after the trials ``before`` it in each list."""
 
     @abstractmethod
-    def instructions(self, trials: int, constructs: int) -> str:
+    def instructions(self, block: Any) -> str:
         """Write what participants read before a block; an empty line parts paragraphs."""
 
     @abstractmethod
-    def seconds(self, constructs: int) -> float:
-        """Estimate how long an attentive adult takes for one trial, in s."""
+    def seconds(self, block: Any) -> float:
+        """Estimate how long an attentive adult takes for one trial of a block, in s."""
 
     @abstractmethod
     def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
         """Describe a block to an experimenter, one short line each."""
 
-    def check(self, answer: Answer, trial: PlannedTrial) -> Iterator[Problem]:
+    def shown(self, block: Any) -> dict[str, Any]:
+        """Return what a browser needs to know of a block before it is answered, as JSON values.
+
+        Nothing by default: a block may hold the correct answer. ``own_settings`` returns all of its settings.
+        """
+        return {}
+
+    def check(self, answer: Any, trial: PlannedTrial, block: Any) -> Iterator[Problem]:
         """Yield (path, problem) for whatever in an answer does not fit the trial that was planned."""
         return iter(())
 
@@ -193,7 +211,9 @@ class TrialKind(ABC):
         """Yield what a row of ``table`` says otherwise than the plan or the row of its stimulus."""
 
     @abstractmethod
-    def simulate(self, rater: Rater, trial: PlannedTrial, percepts: Mapping[str, Latents]) -> dict[str, Any]:
+    def simulate(
+        self, rater: Rater, trial: PlannedTrial, block: Any, percepts: Mapping[str, Latents]
+    ) -> dict[str, Any]:
         """Return what a simulated rater answers: the posted fields that depend on the images, and rt_ms.
 
         :param percepts: latents (16,) by stimulus id.

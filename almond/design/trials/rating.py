@@ -79,23 +79,23 @@ class RatingTrials(TrialKind):
     ) -> list[list[PlannedTrial]]:
         return single_image_lists(plan, block, before, rng)
 
-    def instructions(self, trials: int, constructs: int) -> str:
-        sliders, verb = ("one slider", "is") if constructs == 1 else (f"{constructs} sliders", "are")
+    def instructions(self, block: RatingBlock) -> str:
+        number = len(block.constructs)
+        sliders, verb = ("one slider", "is") if number == 1 else (f"{number} sliders", "are")
         return (
-            f"You will see {trials} pictures, one at a time. With each there {verb} {sliders}."
+            f"You will see {block.trials} pictures, one at a time. With each there {verb} {sliders}."
             " Put every slider where it fits your impression, then go on."
             "\n\nAnswer by your first impression."
         )
 
-    def seconds(self, constructs: int) -> float:
-        return 3.5 * constructs
+    def seconds(self, block: RatingBlock) -> float:
+        return 3.5 * len(block.constructs)
 
     def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
         again = f", {block.repeats} of them twice" if block.repeats else ""
         return [f"{block.trials} images{again}", f"sliders: {', '.join(block.constructs)}"]
 
-    def check(self, answer: Answer, trial: PlannedTrial) -> Iterator[Problem]:
-        assert isinstance(answer, RatingAnswer)
+    def check(self, answer: RatingAnswer, trial: PlannedTrial, block: RatingBlock) -> Iterator[Problem]:
         for name in sorted(set(answer.values) - set(trial.constructs)):
             yield f"values.{name[:60]}", f"is not asked here, only {', '.join(trial.constructs)}"
         for name in trial.constructs:
@@ -124,7 +124,9 @@ class RatingTrials(TrialKind):
     ) -> Iterator[str]:
         return shown_image_problems(stimuli, row)
 
-    def simulate(self, rater: Rater, trial: PlannedTrial, percepts: Mapping[str, Latents]) -> dict[str, Any]:
+    def simulate(
+        self, rater: Rater, trial: PlannedTrial, block: RatingBlock, percepts: Mapping[str, Latents]
+    ) -> dict[str, Any]:
         rating = rater.rate(percepts[str(trial.stimulus)], trial.constructs)
         return {"values": dict(zip(trial.constructs, rating.values, strict=True)), "rt_ms": rating.rt_ms}
 

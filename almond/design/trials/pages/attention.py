@@ -90,9 +90,7 @@ class AttentionTrials(PageTrials):
     def shown(self, block: AttentionBlock) -> dict[str, Any]:
         return {"question": block.question, "options": list(block.answers)}
 
-    def check(
-        self, answer: AttentionAnswer, trial: PlannedTrial, block: AttentionBlock
-    ) -> Iterator[Problem]:
+    def check(self, answer: AttentionAnswer, trial: PlannedTrial, block: AttentionBlock) -> Iterator[Problem]:
         if answer.values.answer not in block.answers:
             yield "values.answer", f"is none of {', '.join(block.answers)}"
 

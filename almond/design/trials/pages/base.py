@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field, Strict
 
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
@@ -29,17 +29,30 @@ WORDS_PER_SECOND = 4.0
 """How fast an adult reads, a little below the 238 words a minute of Brysbaert (2019) for fiction."""
 LONGEST_TEXT = 20_000
 
-PageText = Annotated[Text, Field(max_length=LONGEST_TEXT, json_schema_extra={"rows": 6})]
-"""Text of several paragraphs, parted by empty lines."""
-PageLines = Annotated[Text, Field(max_length=LONGEST_TEXT, json_schema_extra={"rows": 6})]
+
+def _plain_newlines(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
+OptionalText = Annotated[
+    str,
+    Strict(),
+    Field(max_length=LONGEST_TEXT, json_schema_extra={"rows": 3}),
+    AfterValidator(_plain_newlines),
+]
+"""Text of several paragraphs, parted by empty lines, that may be empty."""
+PageText = Annotated[
+    Text, Field(max_length=LONGEST_TEXT, json_schema_extra={"rows": 6}), AfterValidator(_plain_newlines)
+]
+"""Text of several paragraphs."""
+PageLines = PageText
 """Text in which every line is one thing."""
 Seconds = Annotated[Whole, Field(ge=0, le=3600)]
 
 
 def paragraphs_of(text: str) -> list[str]:
     """Split a text at its empty lines."""
-    parts = text.replace("\r\n", "\n").split("\n\n")
-    return [part.strip() for part in parts if part.strip()]
+    return [part.strip() for part in text.split("\n\n") if part.strip()]
 
 
 def reading_seconds(text: str) -> float:

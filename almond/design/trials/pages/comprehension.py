@@ -91,7 +91,12 @@ class ComprehensionTrials(PageTrials):
     checks = "comprehension"
     table = page_table(
         "comprehension",
-        Column("attempt", "integer", "Number of the attempt; the questions of one are one response.", range="1 or more"),
+        Column(
+            "attempt",
+            "integer",
+            "Number of the attempt, each one response.",
+            range="1 or more",
+        ),
         Column("question", "integer", "Number of the question: one row of each.", range="1 or more"),
         Column("answer", "text", "The answer that was chosen."),
         Column("correct", "flag", "1 when it was the correct one of the plan.", range="0 or 1"),

@@ -11,7 +11,7 @@ from almond.design.plan import PlannedBlock, StudyPlan
 from almond.design.trials.base import Answer, Problem, Row
 from almond.design.trials.columns import Column
 from almond.design.trials.pages.base import (
-    LONGEST_TEXT,
+    OptionalText,
     PageBlock,
     PageLines,
     PageTrials,
@@ -23,7 +23,7 @@ from almond.design.trials.pages.base import (
 )
 from almond.design.trials.pages.form_fields import FormField, number_text, read_form_fields
 from almond.design.trials.responses import PlannedTrial, Response
-from almond.shapes import Number
+from almond.shapes import Number, Text
 
 if TYPE_CHECKING:
     from almond.world.raters import Latents, Rater
@@ -39,10 +39,8 @@ def _readable(text: str) -> str:
 class FormBlock(PageBlock):
     """A page of fields, one a line."""
 
-    heading: str = Field("About you", title="heading", description="Above the fields.")
-    text: Annotated[str, Field(max_length=LONGEST_TEXT, json_schema_extra={"rows": 3})] = Field(
-        "", title="text", description="Shown below the heading. Empty: none."
-    )
+    heading: Text = Field("About you", title="heading", description="Above the fields.")
+    text: OptionalText = Field("", title="text", description="Shown below the heading. Empty: none.")
     fields: Annotated[PageLines, AfterValidator(_readable)] = Field(
         title="fields",
         description="One a line: age: number 18-99, gender: choice woman, man, another, "

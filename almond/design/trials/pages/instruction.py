@@ -23,6 +23,7 @@ from almond.design.trials.pages.base import (
     reading_time,
 )
 from almond.design.trials.responses import PlannedTrial, Response
+from almond.shapes import Text
 
 if TYPE_CHECKING:
     from almond.world.raters import Latents, Rater
@@ -33,7 +34,7 @@ NEXT_PAGE = "---"
 class InstructionBlock(PageBlock):
     """Text to read; a line ``---`` begins another page."""
 
-    heading: str = Field("Instructions", title="heading", description="Above every page.")
+    heading: Text = Field("Instructions", title="heading", description="Above every page.")
     text: PageText = Field(
         title="text", description="An empty line begins a paragraph, a line --- another page."
     )
@@ -46,7 +47,7 @@ class InstructionBlock(PageBlock):
         """The text of each page; one empty page as long as there is no text."""
         pages: list[list[str]] = [[]]
         text: str = getattr(self, "text", "")
-        for line in text.replace("\r\n", "\n").split("\n"):
+        for line in text.splitlines():
             if line.strip() == NEXT_PAGE:
                 pages.append([])
             else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -19,7 +19,7 @@ from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import Answer, Problem, Row, TrialKind, TrialLists
 from almond.design.trials.columns import RECEIVED, RESPONSE, RT, Column, TableSchema
-from almond.design.trials.pages.base import LONGEST_TEXT, block_named, paragraphs_of
+from almond.design.trials.pages.base import OptionalText, block_named, paragraphs_of
 from almond.design.trials.responses import PlannedTrial, Response
 from almond.errors import InputError
 from almond.shapes import Text, located_problems
@@ -37,7 +37,7 @@ class PracticeBlock(PlannedBlock):
     """Trials of the kind of block ``of``; ``practised`` holds what they take from it, its kind included."""
 
     of: Text = Field(title="block to practise", description="Name of a block of this study.")
-    feedback: Annotated[str, Field(max_length=LONGEST_TEXT, json_schema_extra={"rows": 3})] = Field(
+    feedback: OptionalText = Field(
         "", title="feedback", description="Shown after each trial, below what was answered."
     )
     practised: SkipJsonSchema[dict[str, Any]] = {}
@@ -56,7 +56,7 @@ class PracticeBlock(PlannedBlock):
             yield "practised", f"has no kind that shows images: it is what block {self.of!r} is like"
             return
         try:
-            self.played
+            PlannedBlock.model_validate(self.played)
         except ValidationError as error:
             yield from located_problems(error, PlannedBlock, self.practised, at="practised")
 
@@ -90,9 +90,7 @@ class PracticeTrials(TrialKind):
         unique=("response_id",),
     )
 
-    def completed(
-        self, fields: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, Any]:
+    def completed(self, fields: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         of = others.get(str(fields.get("of")))
         if of is None or TRIAL_KINDS.load(of["kind"]).shows == "nothing":
             raise InputError(
