@@ -25,6 +25,7 @@ from ratings import services
 from ratings.models import Participant, Recruitment
 from ratings.services import Recruit
 from ratings.services.joining import check_rehearsal
+from ratings.services.visits.branching import standing
 from studies.models import Study
 
 CARELESS_SHARE = 0.05
@@ -76,10 +77,12 @@ def base_images(study: Study) -> dict[str, Stimulus]:
 
 @transaction.atomic
 def take_part(study: Study, recruit: Recruit, rater: Rater, percepts: Mapping[str, Latents]) -> None:
-    """Join, answer every trial, finish."""
+    """Join, answer every trial that is asked, finish."""
     joined = services.join(study=study, recruit=recruit, kind=Participant.Kind.ROBOT)
     plan = study.frozen_plan
     for trial in joined.participant.trials.order_by("index"):
+        if trial.index in standing(joined.participant).skipped:
+            continue
         kind, planned = TRIAL_KINDS.load(trial.kind), PlannedTrial.from_json(trial.planned)
         body = {
             "response_id": str(uuid.uuid4()),

@@ -116,9 +116,7 @@ def theme_contradictions(stimuli: Mapping[int, PlannedStimulus]) -> Iterator[Pro
     """Yield every image whose theme is not that of an earlier image of the same base scene."""
     themes: dict[str, str] = {}
     for number, stimulus in stimuli.items():
-        if stimulus.theme is None:
-            continue
-        first = themes.setdefault(stimulus.base_scene, stimulus.theme)
+        first = stimulus.theme and themes.setdefault(stimulus.base_scene, stimulus.theme)
         if stimulus.theme != first:
             problem = f"is {stimulus.theme!r}, but base scene {stimulus.base_scene!r} has theme {first!r}"
             yield f"stimuli[{number}].theme", problem

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from almond.design.exclusions import EXCLUSIONS
 from almond.design.exclusions.base import ExclusionRule
-from almond.design.flow.condition import OptionalCondition
+from almond.design.flow.condition import BranchingBlock
 from almond.design.questions import QUESTIONS
 from almond.design.trials import TRIAL_KINDS
 from almond.shapes import (
@@ -55,13 +55,12 @@ class Construct(Shape):
     high: Text
 
 
-class PlannedBlock(Shape):
+class PlannedBlock(BranchingBlock):
     """A run of trials of one kind; a trial kind narrows this shape by its own rules.
 
     ``trials`` counts all trials that one participant sees in it; ``repeats`` of them show an image a second
     time. ``constructs`` are the judgements asked for. ``draws_on`` names the stimuli or the pairs of
-    which it shows some or all; without it these are all of the plan that its kind can show. The block is
-    skipped where ``only_if`` does not hold; the visit ends behind it where ``end_if`` does.
+    which it shows some or all; without it these are all of the plan that its kind can show.
     """
 
     not_written_when_absent: ClassVar[tuple[str, ...]] = ("draws_on", "only_if", "end_if")
@@ -72,8 +71,6 @@ class PlannedBlock(Shape):
     constructs: DifferentTexts = ()
     repeats: Annotated[Whole, Field(ge=0)] = 0
     draws_on: DifferentTexts = ()
-    only_if: OptionalCondition = None
-    end_if: OptionalCondition = None
 
     @property
     def distinct(self) -> int:

@@ -81,9 +81,8 @@ class StudyPlan(Shape):
 
     def _misplaced_rules(self) -> Iterator[tuple[str, str]]:
         """Yield exclusion rules that could judge nobody in such a study."""
-        repeats = sum(block.repeats for block in self.blocks)
         for number, rule in enumerate(self.analysis.exclusions):
-            for parameter, problem in rule.unmet(self.kinds, repeats):
+            for parameter, problem in rule.unmet(self.kinds, sum(block.repeats for block in self.blocks)):
                 yield f"analysis.exclusions[{number}].{parameter}", problem
 
     def _misplaced_hypotheses(self) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ from almond.evidence.table_writer import Chunk, SortedChunks
 from almond.exchange.schema import table_schemas
 from almond.typing import Floats, Indices, Ints
 from ratings.models import Attempt, Event, Participant, Response
-from ratings.services.branching import standings
+from ratings.services.visits.branching import standings
 from studies.models import Study
 
 Row = dict[str, Any]

@@ -9,10 +9,11 @@ from django.db.models import Count
 from django.utils import timezone
 
 from ratings.models import Participant
-from ratings.services import branching, erasing, slots
+from ratings.services import erasing, slots
 from ratings.services.logging import log_step
 from ratings.services.recording import check_present
 from ratings.services.refusals import NotNow, Reason, Unknown
+from ratings.services.visits import branching
 
 Status = Participant.Status
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from almond.design.trials.base import PlannedTrial
 from ratings.models import Participant
-from ratings.services.branching import standing
+from ratings.services.visits.branching import standing
 from studies.services.visit import ShownTrial, Visit, shown_images
 
 

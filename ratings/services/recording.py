@@ -23,11 +23,12 @@ from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import Answer, block_of
 from almond.digest import digest_bytes
 from ratings.models import Attempt, Event, Participant, Response, Trial
-from ratings.services import branching, slots
+from ratings.services import slots
 from ratings.services.answers import check_answer, read_answer, read_events, read_trial_id
 from ratings.services.joining import not_live
 from ratings.services.logging import log_attempt, response_entry
 from ratings.services.refusals import Malformed, NotNow, NotTheirs, Reason, Refused, Unknown
+from ratings.services.visits import branching
 from ratings.statements import Asked, find_asked, find_participant, store_seen
 from studies.models import Study
 

@@ -252,7 +252,12 @@ def test_simulated_participants_answer_all_pages_and_an_export_carries_them(expo
     assert psych_ds_problems(folder) == []
     counts = {name: len(tables[name]) for name in ("instructions", "forms", "breaks", "attention")}
     assert counts == {"instructions": 8, "forms": 16, "breaks": 4, "attention": 4}
-    assert (len(tables["comprehension"]), len(tables["questionnaires"])) == (16, 80)
+    # Two questions at each attempt; whoever passed was not asked again.
+    people, attempts = tables["participants"], tables["comprehension"]
+    assert (people["trials_done"] + people["trials_skipped"] == people["trials_planned"]).all()
+    assert 8 <= len(attempts) < 16
+    assert len(attempts) == 16 - 2 * people["trials_skipped"].sum()
+    assert len(tables["questionnaires"]) == 80
     assert len(tables["practice"]) == 8
     # What was practised is not among the ratings.
     assert set(tables["ratings"]["block"]) == {"ratings"}

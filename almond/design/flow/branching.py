@@ -65,7 +65,7 @@ def standing_of(plan: StudyPlan, trials: Sequence[PlannedTrial], answers: Answer
     ended_by: str | None = None
     for block in plan.blocks:
         unanswered = {trial.index for trial in own[block.name]} - answers.keys()
-        if ended_by is not None or not asked(block, outcomes):
+        if ended_by is not None or not is_asked(block, outcomes):
             skipped |= unanswered
             outcomes[block.name] = {}
             continue
@@ -80,7 +80,7 @@ def standing_of(plan: StudyPlan, trials: Sequence[PlannedTrial], answers: Answer
     return Standing(frozenset(skipped), ended_by)
 
 
-def asked(block: PlannedBlock, outcomes: Mapping[str, Mapping[str, str] | None]) -> bool:
+def is_asked(block: PlannedBlock, outcomes: Mapping[str, Mapping[str, str] | None]) -> bool:
     """Tell whether a block is asked: also as long as it is not decided."""
     if block.only_if is None:
         return True

@@ -60,6 +60,14 @@ OptionalCondition = Annotated[AnswerCondition | None, BeforeValidator(condition_
 """A condition, as a shape or as its line; None or an empty line for none."""
 
 
+class BranchingBlock(Shape):
+    """What all blocks have of branching: a block is skipped where ``only_if`` does not hold, and the visit
+    ends behind it where ``end_if`` does."""
+
+    only_if: OptionalCondition = None
+    end_if: OptionalCondition = None
+
+
 def branching_problems(blocks: Mapping[int, PlannedBlock]) -> Iterator[tuple[str, str]]:
     """Yield (path, problem) for conditions on blocks that do not come before, or on no answer of theirs."""
     before: dict[str, PlannedBlock] = {}

@@ -32,7 +32,7 @@ def failures_needed(minutes: float) -> int:
 
 
 @dataclass(frozen=True)
-class CheckResult:
+class ParticipantCheck:
     """One check of one participant: its block, whether it is about attention, and whether it was passed
     (None: not answered yet)."""
 
@@ -45,7 +45,7 @@ class CheckResult:
 class CheckVerdict:
     """What a participant's checks came to in a study of ``minutes``."""
 
-    checks: tuple[CheckResult, ...]
+    checks: tuple[ParticipantCheck, ...]
     minutes: float
 
     @property
@@ -68,24 +68,30 @@ class CheckVerdict:
 
     def words(self) -> str:
         """Say the verdict in sentences, with every number."""
-        attention = [check for check in self.checks if check.attention and check.passed is not None]
-        needed, minutes = failures_needed(self.minutes), max(1, round(self.minutes))
-        rule = f"in a study of about {minutes} min, {needed} failed {'is' if needed == 1 else 'are'} enough"
-        said = []
-        if attention:
-            failed = self.failed_attention
-            named = f" ({', '.join(failed)})" if failed else ""
-            said.append(
-                f"Failed {len(failed)} of {len(attention)} attention checks{named}: "
-                f"{'may be rejected' if self.inattentive else 'may not be rejected for it'}; {rule}."
-            )
-        for block in self.failed_comprehension:
-            said.append(
-                f"Failed the comprehension check “{block}” with every attempt: to be asked to return."
-            )
-        passed = [check.block for check in self.checks if not check.attention and check.passed]
-        said += [f"Passed the comprehension check “{block}”." for block in passed]
+        said = [f"{self._attention_words()}."] if any(self._answered(attention=True)) else []
+        said += [
+            f"Failed the comprehension check “{block}” with every attempt: ask them to return their place."
+            for block in self.failed_comprehension
+        ]
+        understood = [check.block for check in self._answered(attention=False) if check.passed]
+        said += [f"Passed the comprehension check “{block}”." for block in understood]
         return " ".join(said) or "No check was answered yet."
+
+    def _answered(self, *, attention: bool) -> list[ParticipantCheck]:
+        return [check for check in self.checks if check.attention is attention and check.passed is not None]
+
+    def _attention_words(self) -> str:
+        number, failed = len(self._answered(attention=True)), self.failed_attention
+        checks = f"{number} attention check{'' if number == 1 else 's'}"
+        if not failed:
+            return f"Passed {checks}"
+        long = self.minutes >= LONG_MINUTES
+        length = "of five minutes or longer" if long else "shorter than five minutes"
+        may = "may be rejected" if self.inattentive else "may not be rejected for it"
+        return (
+            f"Failed {len(failed)} of {checks} ({', '.join(failed)}): {may}, for in a study {length} it takes "
+            f"{failures_needed(self.minutes)}"
+        )
 
 
 def verdict_of(
@@ -103,5 +109,5 @@ def verdict_of(
             continue
         outcome = kind.outcome(block, answers.get(block.name, ()))
         passed = {"yes": True, "no": False}.get(outcome.get("passed", ""))
-        results.append(CheckResult(block.name, kind.checks == "attention", passed))
+        results.append(ParticipantCheck(block.name, kind.checks == "attention", passed))
     return CheckVerdict(tuple(results), minutes)

@@ -119,7 +119,12 @@ class FormTrials(PageTrials):
         block = block_named(plan, response.trial.block)
         assert isinstance(block, FormBlock)
         return [
-            {**response.shared, "field": field.name, "type": field.type, **answered(field, response.values)}
+            {
+                **response.shared,
+                "field": field.name,
+                "type": field.type,
+                **field_answer(field, response.values),
+            }
             for field in block.form_fields
         ]
 
@@ -145,7 +150,7 @@ class FormTrials(PageTrials):
         return {"values": values, "rt_ms": reading_time(rater, self.seconds(block))}
 
 
-def answered(field: FormField, values: Mapping[str, Any]) -> Row:
+def field_answer(field: FormField, values: Mapping[str, Any]) -> Row:
     """Fill the columns of a field's answer; free text leaves only where the plan exports it."""
     value = values.get(field.name)
     if value is None:
