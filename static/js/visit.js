@@ -17,7 +17,7 @@ function digestsOf(packed) {
 export function unpacked({ images, asked, trials, done, skipped, ...visit }) {
   const digests = digestsOf(images.digests);
   const answered = new Set(done);
-  const places = visit.blocks.map(() => 0);
+  const counted = visit.blocks.map(() => 0);
   const image = ([suffix, width, height], place) => {
     const url = images.address.replace("DIGEST", digests[place]).replace("SUFFIX", suffix);
     return [digests[place], { url, width, height }];
@@ -26,8 +26,8 @@ export function unpacked({ images, asked, trials, done, skipped, ...visit }) {
     const [constructs, question] = asked[what];
     const shown = places.map((place) => digests[place]);
     const name = visit.blocks[block].name;
-    places[block] += 1;
-    return { id, index, place: places[block] - 1, block: name, constructs, question, images: shown, done: answered.has(index) };
+    counted[block] += 1;
+    return { id, index, place: counted[block] - 1, block: name, constructs, question, images: shown, done: answered.has(index) };
   };
   return { ...visit, images: Object.fromEntries(images.rows.map(image)), trials: trials.map(trial), skipped: new Set(skipped) };
 }

@@ -89,8 +89,8 @@ class CheckVerdict:
         length = "of five minutes or longer" if long else "shorter than five minutes"
         may = "may be rejected" if self.inattentive else "may not be rejected for it"
         return (
-            f"Failed {len(failed)} of {checks} ({', '.join(failed)}): {may}, for in a study {length} it takes "
-            f"{failures_needed(self.minutes)}"
+            f"Failed {len(failed)} of {checks} ({', '.join(failed)}): {may}, for in a study {length} "
+            f"it takes {failures_needed(self.minutes)}"
         )
 
 
