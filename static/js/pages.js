@@ -81,7 +81,8 @@ class Countdown {
     this.until = performance.now() + 1000 * seconds;
     this.shown = element("span", { class: "timer", "aria-hidden": "true" });
     this.said = element("span", { class: "said", role: "status" });
-    node.append(this.shown, this.said);
+    this.node = element("span", { class: "clock" }, this.shown, this.said);
+    node.append(this.node);
     this.words = words;
     this.onEnd = onEnd;
     this.spoken = null;
@@ -103,8 +104,7 @@ class Countdown {
 
   stop() {
     clearInterval(this.timer);
-    this.shown.remove();
-    this.said.textContent = "";
+    this.node.remove();
   }
 }
 
@@ -143,7 +143,7 @@ export function pagePlugin(info, { build, draw }) {
           };
           clocks.push(new Countdown(page.hold, note, "You can go on in", free));
         }
-        if (page.longest) clocks.push(new Countdown(page.longest, note, page.hold > 0 ? "At the latest it goes on in" : "It goes on by itself in", () => done({})));
+        if (page.longest) clocks.push(new Countdown(page.longest, note, "It goes on by itself in", () => done({})));
       });
       form.addEventListener("submit", (event) => {
         event.preventDefault();

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ratings.models import Participant, Response
-from ratings.services import join
+from ratings.services import join, record_response
 from ratings.services.visits.branching import standing
 from tests.browser.barriers import barriers
 from tests.browser.conftest import Visit
@@ -51,7 +51,8 @@ class Keyboard:
 @pytest.mark.parametrize("screen", SCREENS)
 def test_every_page_by_keyboard(visit: Any, screen: dict[str, Any]) -> None:
     names = [name for name in PAGES if name not in ("trying", "ratings")]
-    study = make_paged_study(names, traits={"only_if": "people.gender = woman"})
+    changes = {"traits": {"only_if": "people.gender = woman"}, "rest": {"least_seconds": 4}}
+    study = make_paged_study(names, **changes)
     here = visit(**screen)
     joined = join(study=study)
     here.page.goto(f"{here.address}/take/{joined.token}/")
@@ -94,11 +95,10 @@ def test_every_page_by_keyboard(visit: Any, screen: dict[str, Any]) -> None:
     keys.press("Tab", "Space", "ArrowDown", "ArrowDown")
     keys.on()
 
+    here.page.locator(".said", has_text="You can go on in 4 seconds").wait_for(state="attached")
+    assert here.page.get_by_role("button", name="Go on").is_disabled()
     keys.look("Time for a break", "break")
-    button = here.page.get_by_role("button", name="Go on")
-    here.page.locator(".said", has_text="You can go on in").first.wait_for(state="attached")
     here.page.wait_for_function("() => !document.querySelector('button[type=submit]').disabled")
-    assert button.is_enabled()
     keys.on()
     here.page.wait_for_url("**/done")
 
@@ -112,6 +112,91 @@ def test_every_page_by_keyboard(visit: Any, screen: dict[str, Any]) -> None:
     ]
     assert rows[2].values == {"age": 34, "gender": "man", "comment": "Nothing else."}
     assert rows[5].values == {"answer": SECRET}
-    assert rows[6].rt_ms >= 1000
+    assert rows[6].rt_ms >= 4000
     assert all(row.marks == [] for row in rows)
+    assert here.complaints == []
+
+
+def begin(here: Visit, label: str = "Begin") -> None:
+    here.page.locator("#study").get_by_role("button", name=label, exact=True).click()
+
+
+def rate(here: Visit) -> None:
+    here.page.locator(".rating[data-shown]").wait_for()
+    for slider in here.page.locator(".slider-input").all():
+        slider.focus()
+        here.page.keyboard.press("ArrowRight")
+    here.page.get_by_role("button", name="Continue").click()
+
+
+def test_practice_has_feedback_and_a_failed_check_ends_the_visit(visit: Any) -> None:
+    names = ("trying", "attentive", "rest", "ratings")
+    joined = join(study=make_paged_study(names, attentive={"end_if": "attentive.passed = no"}))
+    here = visit(360, 640)
+    page = here.page
+    page.goto(f"{here.address}/take/{joined.token}/")
+    page.get_by_role("heading", name="Part 1 of 2").wait_for()
+    page.get_by_text("This is practice: these answers are not part of the study.").wait_for()
+    begin(here)
+    for number in range(2):
+        rate(here)
+        page.get_by_role("heading", name="Your answer").wait_for()
+        assert page.locator(".answered dd").all_inner_texts() == ["51", "51"]
+        page.get_by_text("There is no right answer.").wait_for()
+        if number == 0:
+            here.shot("feedback-360")
+            assert barriers(page) == []
+        begin(here, "Continue")
+    begin(here)
+    rate(here)
+    page.locator('#progress[aria-valuetext="3 of 6 answered"]').wait_for()
+
+    # Loaded again in the middle of the visit, it goes on where it was.
+    page.reload()
+    begin(here, "Go on")
+    rate(here)
+    page.get_by_label("Neither").check()
+    begin(here, "Continue")
+    page.wait_for_url("**/done")
+    person = Participant.objects.get()
+    assert (standing(person).ended_by, standing(person).skipped) == ("attentive", {5})
+    kinds = Response.objects.order_by("trial__index").values_list("trial__kind", flat=True)
+    assert list(kinds) == ["practice", "practice", "rating", "rating", "attention_check"]
+    assert here.complaints == []
+
+
+SIMULATE = """async (mode) => {
+    const { blocks } = JSON.parse(document.getElementById("config").textContent).state;
+    const stage = document.createElement("div");
+    document.body.append(stage);
+    const jsPsych = initJsPsych({ display_element: stage });
+    const told = {};
+    for (const block of blocks.filter(({ kind }) => kind !== "rating")) {
+        const kind = (await import(block.script)).default;
+        const shown = { constructs: {}, images: [], block: block.shown };
+        const trial = { type: kind.plugin, ...kind.trial({ place: 0 }, shown) };
+        await jsPsych.simulate([{ ...trial, simulation_options: { data: { rt: 1400 } } }], mode);
+        const row = jsPsych.data.get().last(1).values()[0];
+        told[block.name] = { row, declared: Object.keys(kind.info.data), ...kind.answer(row) };
+    }
+    return told;
+}"""
+
+
+@pytest.mark.parametrize("mode", ["data-only", "visual"])
+def test_pages_simulate_what_they_declare(visit: Any, mode: str) -> None:
+    joined = join(study=make_paged_study([name for name in PAGES if name != "trying"]))
+    here = visit()
+    here.page.goto(f"{here.address}/take/{joined.token}/")
+    here.page.get_by_role("heading", name="Instructions").wait_for()
+    told = here.page.evaluate(SIMULATE, mode)
+    for name, one in told.items():
+        assert set(one["declared"]) <= set(one["row"]), name
+        assert one["row"]["rt"] >= (1400 if mode == "data-only" else 1000), name
+        assert one["row"]["images"] == [], name
+        trial = joined.participant.trials.filter(block=name).first()
+        body = {"response_id": f"00000000-0000-4000-8000-{trial.index:012d}", "trial_id": trial.name}
+        body |= {"rt_ms": one["row"]["rt"], "images": [], "values": one.get("values")}
+        record_response(participant=joined.participant, body={k: v for k, v in body.items() if v is not None})
+    assert set(told) == {name for name in PAGES if name not in ("trying", "ratings")}
     assert here.complaints == []
