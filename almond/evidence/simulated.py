@@ -68,13 +68,12 @@ def simulate_study(
         while (trial := sitting.next_trial()) is not None:
             responses[trial.kind].append(sitting.answer(trial, rater, own))
         participants.append(sitting.participant(number % len(lists)))
-    kinds = {TRIAL_KINDS.load(name).table.name: name for name in responses}
-    columns = {table: _answers(plan, kind, responses[kind]) for table, kind in kinds.items()}
-    columns["participants"] = columns_of_rows(participants)
-    return {
-        name: pd.DataFrame(columns.get(name, {}), columns=_columns(schema[name], branches(plan)))
-        for name in schema
-    }
+    columns: dict[str, dict[str, list[Any]]] = {"participants": columns_of_rows(participants)}
+    for kind, answers in responses.items():
+        table = columns.setdefault(TRIAL_KINDS.load(kind).table.name, {})
+        for name, cells in _answers(plan, kind, answers).items():
+            table.setdefault(name, []).extend(cells)
+    return {name: _frame(columns.get(name, {}), table) for name, table in schema.items()}
 
 
 def _answers(plan: StudyPlan, kind: str, responses: Sequence[Response]) -> dict[str, list[Any]]:
@@ -83,6 +82,12 @@ def _answers(plan: StudyPlan, kind: str, responses: Sequence[Response]) -> dict[
         return {}
     columns = TRIAL_KINDS.load(kind).columns(plan, Responses.of(responses))
     return {name: list(listed_cells(cells)) for name, cells in columns.items()}
+
+
+def _frame(columns: Mapping[str, Sequence[Any]], table: TableSchema) -> pd.DataFrame:
+    """Return a table with the columns of its schema, and those that only some studies have."""
+    names = _columns(table)
+    return pd.DataFrame(columns, columns=[*names, *(name for name in columns if name not in names)])
 
 
 def made_for(plan: StudyPlan) -> dict[str, MadeFor]:
@@ -94,12 +99,10 @@ def made_for(plan: StudyPlan) -> dict[str, MadeFor]:
     }
 
 
-def _columns(table: TableSchema, branching: bool) -> list[str]:
-    """Name the columns of a table; of participants also those that older exports lack."""
+def _columns(table: TableSchema) -> list[str]:
+    """Name the columns of a table, with the kind of a participant, which older exports lack."""
     names = [column.name for column in table.columns]
-    if table.name != PARTICIPANTS.name:
-        return names
-    return [*names, "kind", *(("trials_skipped", "ended_by") if branching else ())]
+    return [*names, "kind"] if table.name == PARTICIPANTS.name else names
 
 
 class Sitting:

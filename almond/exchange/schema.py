@@ -138,7 +138,7 @@ ORIGINAL_VALUE = Column(
     "original_value", "number", "The rating as it stood in the imported table, on its own scale."
 )
 EXTERNAL_COLUMNS = {"ratings": (ORIGINAL_VALUE,)}
-"""Further columns of such an export, by table."""
+"""Further columns by table: of such an export, and of a study with a scale that is not 0 to 100."""
 
 
 def table_schemas(

@@ -6,6 +6,7 @@
 //   trial(planned, study)  the plugin's parameters; study has the constructs by name, the images of the trial, and
 //                          as block what the kind shows of the settings of its block
 //   answer(data)           the fields of the posted answer that only this kind has
+//   events(data)           pairs of name and detail of events to record, where a kind has some
 import { haveAlone } from "./alone.js";
 import { Events } from "./events.js";
 import { Outbox, post } from "./outbox.js";
@@ -207,6 +208,7 @@ function trialNode(trial, kind, block, study, onAnswer, events) {
     },
     on_finish: (data) => {
       events.add("frames", frames.end());
+      for (const [name, detail] of kind.events?.(data) ?? []) events.add(name, detail);
       given = answerBody(trial, kind, data);
       onAnswer(trial, given);
     },

@@ -157,7 +157,7 @@ class TrialKind(ABC):
         """Estimate how long an attentive adult takes for one trial of a block, in s."""
 
     @abstractmethod
-    def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
+    def summary(self, plan: StudyPlan, block: Any) -> list[str]:
         """Describe a block to an experimenter, one short line each."""
 
     def shown(self, block: Any) -> dict[str, Any]:

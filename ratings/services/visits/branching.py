@@ -6,8 +6,8 @@ Of studies that do not branch nothing is read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from almond.design.flow.branching import Standing, branches, deciding_blocks, standing_of
 from almond.design.plan import StudyPlan
@@ -15,6 +15,13 @@ from almond.design.trials.base import PlannedTrial
 from ratings.models import Participant, Response, Trial
 
 NOWHERE = Standing()
+
+
+class HasKey(Protocol):
+    """Whoever has a primary key."""
+
+    @property
+    def pk(self) -> int: ...
 
 
 def standing(participant: Participant) -> Standing:
@@ -36,6 +43,15 @@ def standings(plan: StudyPlan, people: Iterable[int]) -> dict[int, Standing]:
     for pk, index, values in deciding_answers(plan, pks):
         answers[pk][index] = values
     return {pk: standing_of(plan, trials[pk], answers[pk]) for pk in pks}
+
+
+def skipped_columns(plan: StudyPlan, batches: Iterable[Sequence[HasKey]]) -> dict[int, dict[str, Any]]:
+    """Return what exports of plans that branch say of each participant; nothing where nothing branches."""
+    columns: dict[int, dict[str, Any]] = {}
+    for people in batches if branches(plan) else ():
+        for pk, now in standings(plan, [person.pk for person in people]).items():
+            columns[pk] = {"trials_skipped": len(now.skipped), "ended_by": now.ended_by or ""}
+    return columns
 
 
 def answers_of(pks: Iterable[int]) -> dict[int, dict[int, Mapping[str, Any]]]:

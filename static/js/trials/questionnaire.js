@@ -15,7 +15,7 @@ const info = {
 
 function build(trial) {
   const groups = trial.items.map((item, place) => choices(String(place + 1), item, trial.answers));
-  for (const { node } of groups) node.classList.add("scale");
+  for (const { node } of groups) node.classList.add("statement");
   const status = statusLine();
   const values = () => groups.map(({ value }, place) => [String(place + 1), trial.answers.indexOf(value) + 1]);
   return {
