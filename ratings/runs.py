@@ -10,7 +10,7 @@ import numpy as np
 from django.db import transaction
 
 from almond.design.trials import TRIAL_KINDS
-from almond.design.trials.base import PlannedTrial
+from almond.design.trials.base import PlannedTrial, block_of
 from almond.errors import InputError
 from almond.evidence.simulated import made_for
 from almond.pictures.reading import read_image
@@ -25,6 +25,7 @@ from ratings import services
 from ratings.models import Participant, Recruitment
 from ratings.services import Recruit
 from ratings.services.joining import check_rehearsal
+from ratings.services.visits.branching import standing
 from studies.models import Study
 
 CARELESS_SHARE = 0.05
@@ -76,15 +77,18 @@ def base_images(study: Study) -> dict[str, Stimulus]:
 
 @transaction.atomic
 def take_part(study: Study, recruit: Recruit, rater: Rater, percepts: Mapping[str, Latents]) -> None:
-    """Join, answer every trial, finish."""
+    """Join, answer every trial that is asked, finish."""
     joined = services.join(study=study, recruit=recruit, kind=Participant.Kind.ROBOT)
+    plan = study.frozen_plan
     for trial in joined.participant.trials.order_by("index"):
-        kind = TRIAL_KINDS.load(trial.kind)
+        if trial.index in standing(joined.participant).skipped:
+            continue
+        kind, planned = TRIAL_KINDS.load(trial.kind), PlannedTrial.from_json(trial.planned)
         body = {
             "response_id": str(uuid.uuid4()),
             "trial_id": trial.name,
             "images": trial.digests,
-            **kind.simulate(rater, PlannedTrial.from_json(trial.planned), percepts),
+            **kind.simulate(rater, planned, block_of(plan, planned.block), percepts),
         }
         services.record_response(participant=joined.participant, body=body)
     services.finish(participant=joined.participant)

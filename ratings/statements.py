@@ -37,7 +37,10 @@ JOINABLE = JoinedRead(
     {"study": (Study, columns_of(Study, but=("plan", "debriefing")))},
 )
 
-OF_STUDY = ("id", "title", "state", "closed_at", "timeout_minutes", "grace_minutes", "most_attempts")
+OF_STUDY = (
+    *("id", "title", "state", "closed_at", "timeout_minutes", "grace_minutes", "most_attempts"),
+    "plan_digest",
+)
 NOT_ASKED = (
     "last_seen_at",
     "finished_at",

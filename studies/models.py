@@ -324,5 +324,6 @@ class Block(models.Model):
         return self.name
 
     def clean(self) -> None:
-        if self.repeats and self.kind in TRIAL_KINDS.names() and not TRIAL_KINDS.load(self.kind).repeats:
+        kind = TRIAL_KINDS.load(self.kind) if self.kind in TRIAL_KINDS.names() else None
+        if self.repeats and kind is not None and "repeats" not in kind.applicable:
             raise ValidationError({"repeats": f"Blocks of kind “{self.kind}” repeat no images."})

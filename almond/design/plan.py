@@ -39,8 +39,8 @@ __all__ = ["AnalysisPlan", "Construct", "PlannedBlock", "PlannedPair", "PlannedS
 def plain(value: object) -> Any:
     """Return a part of a plan as JSON values: shapes as objects, tuples as lists.
 
-    Keys that came after the first plans are written where they hold something, so that a plan without them
-    keeps its digest.
+    Keys that came after the first plans are written where they hold something (not None, no, or an empty
+    list), so that a plan without them keeps its digest.
     """
     if isinstance(value, Shape):
         optional = getattr(value, "not_written_when_absent", ())
@@ -48,7 +48,7 @@ def plain(value: object) -> Any:
         return {
             name: plain(field)
             for name, field in fields.items()
-            if name not in optional or (field is not None and field != ())
+            if name not in optional or not (field is None or field is False or field == ())
         }
     return [plain(member) for member in value] if isinstance(value, tuple) else value
 
@@ -84,9 +84,8 @@ class StudyPlan(Shape):
 
     def _misplaced_rules(self) -> Iterator[tuple[str, str]]:
         """Yield exclusion rules that could judge nobody in such a study."""
-        repeats = sum(block.repeats for block in self.blocks)
         for number, rule in enumerate(self.analysis.exclusions):
-            for parameter, problem in rule.unmet(self.kinds, repeats):
+            for parameter, problem in rule.unmet(self.kinds, sum(block.repeats for block in self.blocks)):
                 yield f"analysis.exclusions[{number}].{parameter}", problem
 
     def _misplaced_hypotheses(self) -> Iterator[tuple[str, str]]:

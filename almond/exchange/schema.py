@@ -51,8 +51,21 @@ PARTICIPANTS_SINCE = (
         "person, preview (an experimenter who tried it), or robot (simulated).",
         range="person, preview or robot",
     ),
+    Column(
+        "trials_skipped",
+        "integer",
+        "Trials of the list that were not asked, because of earlier answers: of skipped blocks, after an "
+        "early end, and further attempts of a check that was passed.",
+        range="0 or more",
+    ),
+    Column(
+        "ended_by",
+        "text",
+        "The block whose answer ended the visit early, as the plan says; empty where none did.",
+        needed=False,
+    ),
 )
-"""Columns of participants.csv that older exports lack."""
+"""Columns of participants.csv that older exports lack; the last two stand in exports of plans that branch."""
 
 EVENTS = TableSchema(
     "events",
@@ -125,7 +138,7 @@ ORIGINAL_VALUE = Column(
     "original_value", "number", "The rating as it stood in the imported table, on its own scale."
 )
 EXTERNAL_COLUMNS = {"ratings": (ORIGINAL_VALUE,)}
-"""Further columns of such an export, by table."""
+"""Further columns by table: of such an export, and of a study with a scale that is not 0 to 100."""
 
 
 def table_schemas(

@@ -76,7 +76,9 @@ def _block(
     pairs: Sequence[PlannedPair],
 ) -> dict[str, Any]:
     """Fit a block to other stimuli and pairs."""
-    there = len(TRIAL_KINDS.load(block.kind).items(block.constructs, stimuli, pairs))
-    distinct = there if block.distinct == len(plan.items_of(block)) else min(block.distinct, there)
+    kind = TRIAL_KINDS.load(block.kind)
+    there = kind.most_trials(block, stimuli, pairs)
+    whole = block.distinct == kind.most_trials(block, plan.stimuli, plan.pairs)
+    distinct = there if whole else min(block.distinct, there)
     repeats = min(block.repeats, distinct)
     return {**plain(block), "trials": distinct + repeats, "repeats": repeats}

@@ -165,13 +165,15 @@ def _times(
 ) -> Floats:
     """Draw response times (r,) in ms, one for every trial."""
     person, trial = trials
-    seconds = TRIAL_KINDS.load(kind).seconds(_most_constructs(layout, kind))
+    seconds = _most_seconds(layout, kind)
     times = 1000.0 * seconds * np.exp(spread * rng.standard_normal((len(who.lists), max(layout.trials))))
     return np.asarray(times[person, trial] * who.pace[person], np.float64)
 
 
-def _most_constructs(layout: DesignLayout, kind: str) -> int:
-    return max((len(block.constructs) for block in layout.plan.blocks if block.kind == kind), default=1)
+def _most_seconds(layout: DesignLayout, kind: str) -> float:
+    """Return the time of a trial in the block of a kind whose trials take longest."""
+    blocks = (block for block in layout.plan.blocks if block.kind == kind)
+    return max((TRIAL_KINDS.load(kind).seconds(block) for block in blocks), default=0.0)
 
 
 def _ratings(

@@ -104,13 +104,13 @@ def malformed(problems: Sequence[str]) -> Malformed:
     return Malformed(field, problem, expected or None)
 
 
-def check_answer(answer: Answer, kind: TrialKind, trial: Trial) -> None:
+def check_answer(answer: Answer, kind: TrialKind, trial: Trial, block: Any) -> None:
     """Compare an answer with the trial that was planned; ``Malformed`` names the field that does not fit."""
     for number, (seen, planned) in enumerate(zip(answer.images, trial.digests, strict=False)):
         if seen != planned:
             raise Malformed(f"images[{number}]", f"is {shown(seen)}", f"the image of this trial, {planned}")
     if len(answer.images) != len(trial.digests):
         raise Malformed("images", f"names {len(answer.images)}", f"{len(trial.digests)}, left to right")
-    problems = kind.check(answer, PlannedTrial.from_json(trial.planned))
+    problems = kind.check(answer, PlannedTrial.from_json(trial.planned), block)
     if lines := [f"{path}: {problem}" for path, problem in problems]:
         raise malformed(lines)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.forms.formsets import DELETION_FIELD_NAME
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from unfold.admin import StackedInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from lab.append_only import RowForm
+from studies.admin.block_form import BRANCHING, BlockFormSet, block_form, setting_rows, settings_in_words
 from studies.admin.exclusion_form import all_parameters, exclusion_form
 from studies.constructs import Construct, ConstructText
 from studies.exclusions import Exclusion
@@ -43,38 +42,28 @@ class DraftInline(StackedInline):
         return self.may_edit(obj) and bool(super().has_delete_permission(request, obj))
 
 
-class BlockForm(RowForm):
-    """A block; one without a place comes after the others."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        if "order" in self.fields:
-            self.fields["order"].required = False
-            self.fields["order"].help_text = "1 comes first. Empty: after the others."
-            if self.instance.pk is None:
-                self.initial["order"] = None
-
-
-class BlockFormSet(BaseInlineFormSet):
-    """The blocks of a study, each with a place of its own."""
-
-    def clean(self) -> None:
-        whole = [form for form in self.forms if hasattr(form, "cleaned_data")]
-        kept = [form for form in whole if not form.cleaned_data.get(DELETION_FIELD_NAME)]
-        taken = [order for form in kept if (order := form.cleaned_data.get("order")) is not None]
-        last = max(taken, default=0)
-        for form in kept:
-            if form.cleaned_data and form.cleaned_data.get("order") is None:
-                last += 1
-                form.cleaned_data["order"] = form.instance.order = last
-        super().clean()
-
-
 class BlockInline(DraftInline):
     model = Block
-    form = BlockForm
     formset = BlockFormSet
-    fields = [("order", "kind", "name"), ("trials", "repeats"), "constructs", "instructions"]
+    readonly_fields = ["settings_of_kind"]
+
+    def get_formset(self, request: HttpRequest, obj: Study | None = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, **{**kwargs, "form": block_form()})
+
+    def get_fields(self, request: HttpRequest, obj: Study | None = None) -> list[Any]:
+        """List the settings of every kind, of which the form shows those of the chosen one."""
+        own = [*setting_rows(), tuple(BRANCHING)] if self.may_edit(obj) else [("settings_of_kind",)]
+        asked = [("trials", "repeats"), "constructs"]
+        return [("kind", "name"), *asked, *own, "instructions", "order"]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.get_internal_type() == "TextField":
+            kwargs["widget"] = UnfoldAdminTextareaWidget(attrs={"rows": 3})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @display(description="settings of its kind")
+    def settings_of_kind(self, row: Block) -> str:
+        return settings_in_words(row)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget

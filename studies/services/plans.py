@@ -77,7 +77,7 @@ def whole_plan(
 ) -> StudyPlan:
     """Join the parts of a plan; raises ``NotReady`` with whatever contradicts itself in them."""
     constructs = constructs_of(blocks)
-    planned = [planned_block(block, stimuli, pairs) for block in blocks]
+    planned = planned_blocks(study, blocks, stimuli, pairs)
     language = study.language
     tests = primary_tests(study, blocks)
     fields = {
@@ -87,7 +87,6 @@ def whole_plan(
         "participants": study.participants_planned,
         "constructs": [planned_construct(row, language) for row in constructs],
         "blocks": planned,
-        "words": words_of(planned, blocks, language),
         "stimuli": stimuli,
         "pairs": pairs,
         "analysis": {
@@ -99,10 +98,11 @@ def whole_plan(
         "preregistration": preregistration_of(study, planned, constructs, tests, (stimuli, pairs)),
     }
     try:
-        return read(StudyPlan, fields, source=f"study plan {study.title!r}")
+        plan = read(StudyPlan, fields, source=f"study plan {study.title!r}")
     except ShapeError as error:
         parts = [line.partition(": ") for line in error.problems]
         raise NotReady(study, [InputError(path, problem) for path, _, problem in parts]) from error
+    return plan.model_copy(update={"words": words_of(plan, blocks)})
 
 
 def distinct_images(study: Study) -> list[Stimulus]:
@@ -173,14 +173,10 @@ def planned_construct(row: Construct, language: str) -> dict[str, str]:
     return {"name": row.name, "question": words.question, "low": words.low, "high": words.high}
 
 
-def words_of(
-    planned: Sequence[Mapping[str, Any]], blocks: Sequence[Block], language: str
-) -> tuple[BlockWords, ...]:
-    """Return what participants read before each block."""
-    return tuple(
-        words_before(PlannedBlock.model_construct(**fields), language, block.instructions)
-        for fields, block in zip(planned, blocks, strict=True)
-    )
+def words_of(plan: StudyPlan, blocks: Sequence[Block]) -> tuple[BlockWords, ...]:
+    """Return what participants read before each block, in the plan's language."""
+    written = {row.name: row.instructions for row in blocks}
+    return tuple(words_before(block, plan.language, written[block.name]) for block in plan.blocks)
 
 
 def untranslated(study: Study, constructs: Sequence[Construct]) -> list[InputError]:
@@ -271,22 +267,51 @@ def planned_pair(row: MatchedPair, construct: str, question: str) -> PlannedPair
     return read(PlannedPair, fields, source=f"pair {row}")
 
 
-def planned_block(
-    block: Block, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
-) -> dict[str, Any]:
-    """Return a block's fields; one without a number of trials shows every image or pair once."""
-    kind = TRIAL_KINDS.load(block.kind)
-    fields = {
+def planned_blocks(
+    study: Study,
+    blocks: Sequence[Block],
+    stimuli: Sequence[PlannedStimulus],
+    pairs: Sequence[PlannedPair],
+) -> list[dict[str, Any]]:
+    """Return the fields of every block.
+
+    :raises NotReady: blocks that depend on others which the study does not have.
+    """
+    found = Collected()
+    own = {block.name: block_fields(block) for block in blocks}
+    planned = [found.of(partial(planned_block, block, own, stimuli, pairs)) for block in blocks]
+    if found.problems:
+        raise NotReady(study, found.problems)
+    return [fields for fields in planned if fields is not None]
+
+
+def block_fields(block: Block) -> dict[str, Any]:
+    """Return what a block's own row says of it, but for its number of trials."""
+    return {
         "kind": block.kind,
         "name": block.name,
         "constructs": sorted(row.name for row in block.constructs.all()),
         "repeats": block.repeats,
         **block.settings,
     }
+
+
+def planned_block(
+    block: Block,
+    own: Mapping[str, Mapping[str, Any]],
+    stimuli: Sequence[PlannedStimulus],
+    pairs: Sequence[PlannedPair],
+) -> dict[str, Any]:
+    """Return a block's fields; one without a number of trials has as many as is usual for its kind.
+
+    :param own: what the rows of all blocks say, by name.
+    """
+    kind = TRIAL_KINDS.load(block.kind)
+    fields = dict(kind.completed(own[block.name], own))
     if block.trials is not None:
         return {**fields, "trials": block.trials}
-    items = kind.items(kind.block.model_construct(**fields), stimuli, pairs)
-    return {**fields, "trials": len(items) + block.repeats}
+    drafted = kind.block.model_construct(**{**fields, "trials": 1})
+    return {**fields, "trials": kind.usual_trials(drafted, stimuli, pairs) + block.repeats}
 
 
 def primary_tests(study: Study, blocks: Sequence[Block]) -> tuple[str, ...]:

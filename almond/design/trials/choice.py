@@ -50,7 +50,7 @@ class ChoiceTrials(TrialKind):
     shows = "pairs"
     question = "choices"
     block = ChoiceBlock
-    repeats = False
+    applicable = ("trials", "constructs")
     answer = ChoiceAnswer
     in_every_export = True
     facts = (
@@ -114,14 +114,14 @@ class ChoiceTrials(TrialKind):
             )
         return lists
 
-    def instructions(self, trials: int, constructs: int) -> str:
+    def instructions(self, block: ChoiceBlock) -> str:
         return (
-            f"You will see {trials} pairs of pictures. Read the question above them"
+            f"You will see {block.trials} pairs of pictures. Read the question above them"
             " and choose one of the two."
             "\n\nClick or tap the picture you choose. Go by your first impression."
         )
 
-    def seconds(self, constructs: int) -> float:
+    def seconds(self, block: ChoiceBlock) -> float:
         return 2.5
 
     def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
@@ -169,7 +169,9 @@ class ChoiceTrials(TrialKind):
         if int(row["aligned"]) != int(row["chosen"] == row["high_side"]):
             yield "aligned does not follow from chosen and high_side"
 
-    def simulate(self, rater: Rater, trial: PlannedTrial, percepts: Mapping[str, Latents]) -> dict[str, Any]:
+    def simulate(
+        self, rater: Rater, trial: PlannedTrial, block: ChoiceBlock, percepts: Mapping[str, Latents]
+    ) -> dict[str, Any]:
         left, right = percepts[str(trial.left)], percepts[str(trial.right)]
         choice = rater.choose(left, right, trial.constructs[0])
         return {"chosen": choice.side, "rt_ms": choice.rt_ms}

@@ -29,7 +29,7 @@ def kind_words(name: str, language: str) -> KindWords:
     """
     kind = TRIAL_KINDS.load(name)
     if language == ENGLISH:
-        return KindWords(lambda block: kind.instructions(block.trials, len(block.constructs)), kind.keys)
+        return KindWords(kind.instructions, kind.keys)
     words = kind.translations.get(language) or LANGUAGES.load(language).get(name)
     if words is None:
         expected = f"its translation, in the kind's module or in almond/design/words/{language}.py"
@@ -43,6 +43,6 @@ def words_before(block: PlannedBlock, language: str, instructions: str = "") -> 
     :param instructions: those of the experimenter; without them the kind's own.
     :raises InputError: the kind has no words in the language.
     """
-    words = kind_words(block.kind, language)
-    text = instructions or words.instructions(block)
-    return BlockWords(block=block.name, instructions=text, keys=words.keys)
+    text = instructions or kind_words(block.kind, language).instructions(block)
+    player, _ = TRIAL_KINDS.load(block.kind).played_as(block)
+    return BlockWords(block=block.name, instructions=text, keys=kind_words(player.name, language).keys)

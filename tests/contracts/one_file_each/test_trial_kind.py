@@ -5,6 +5,7 @@ The kind shows one image with two buttons, agree and disagree; its script lies b
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +15,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from django.urls import reverse
+from pydantic import Field
 
 from almond.analysis.study_data import read_study
 from almond.design.assignment import make_lists
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
-from almond.design.trials.base import Answer, PlannedTrial, Response, Row, TrialKind, TrialLists
+from almond.design.trials.base import (
+    Answer,
+    PlannedTrial,
+    Response,
+    Row,
+    TrialKind,
+    TrialLists,
+    own_settings,
+)
 from almond.design.trials.columns import CONSTRUCT, IMAGE_DIGEST, RECEIVED, RT, Column, TableSchema
 from almond.design.trials.single_image import (
     STIMULUS_COLUMNS,
@@ -35,7 +45,7 @@ from almond.evidence.table_writer import write_table
 from almond.evidence.verify import first_broken, verify
 from almond.exchange.layout import table_path
 from almond.exchange.schema import table_schemas
-from almond.shapes import Flag, Shape
+from almond.shapes import DifferentTexts, Flag, Shape
 from almond.world.raters import Latents, Rater
 from jobs.services import enqueue, run_now
 from ratings import services
@@ -44,10 +54,22 @@ from ratings.models import Response as StoredResponse
 from ratings.services.refusals import Malformed
 from studies.models import Construct, Study
 from studies.services import BlockSpec, create_study
+from studies.services.presentation import blocks_json
 from tests.almond.small_export import CREATED, SmallStudy
 from tests.site.small_study import advance, answer_to, make_constructs, make_matched_set
+from tests.site.test_studies_admin import at, study_form
 
 STATIC = Path(__file__).parent / "static"
+
+
+class AgreementBlock(PlannedBlock):
+    labels: DifferentTexts = Field(
+        ("Agree", "Disagree"), title="buttons", description="Two labels, one a line."
+    )
+
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        if len(self.labels) != 2:
+            yield "labels", f"are {len(self.labels)}, not 2"
 
 
 class Agreement(Shape):
@@ -61,6 +83,7 @@ class AgreementAnswer(Answer):
 class AgreementTrials(TrialKind):
     name = "agreement"
     script = "js/trials/agreement.js"
+    block = AgreementBlock
     answer = AgreementAnswer
     table = TableSchema(
         "agreements",
@@ -86,14 +109,17 @@ class AgreementTrials(TrialKind):
     ) -> list[list[PlannedTrial]]:
         return single_image_lists(plan, block, before, rng)
 
-    def instructions(self, trials: int, constructs: int) -> str:
-        return f"You will see {trials} pictures.\n\nDo you agree?"
+    def instructions(self, block: PlannedBlock) -> str:
+        return f"You will see {block.trials} pictures.\n\nDo you agree?"
 
-    def seconds(self, constructs: int) -> float:
+    def seconds(self, block: PlannedBlock) -> float:
         return 2.0
 
     def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
         return [f"{block.trials} images, two buttons"]
+
+    def shown(self, block: AgreementBlock) -> dict[str, Any]:
+        return own_settings(block)
 
     def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
         return [
@@ -109,7 +135,9 @@ class AgreementTrials(TrialKind):
     ) -> Iterator[str]:
         return shown_image_problems(stimuli, row)
 
-    def simulate(self, rater: Rater, trial: PlannedTrial, percepts: Mapping[str, Latents]) -> dict[str, Any]:
+    def simulate(
+        self, rater: Rater, trial: PlannedTrial, block: PlannedBlock, percepts: Mapping[str, Latents]
+    ) -> dict[str, Any]:
         rating = rater.rate(percepts[str(trial.stimulus)], trial.constructs[:1])
         return {"values": {"agrees": rating.values[0] > 50}, "rt_ms": rating.rt_ms}
 
@@ -205,6 +233,37 @@ def test_the_form_of_a_study_offers_it(staff_client: Any) -> None:
     assert "3 images, two buttons" in page
     preview = staff_client.get(reverse("admin:studies_study_preview", args=[study.pk])).content.decode()
     assert "/static/js/trials/agreement.js" in preview
+
+
+def posted(**fields: Any) -> dict[str, Any]:
+    """A study of one block of this kind, as a browser posts it."""
+    constructs = [row.pk for row in Construct.objects.all() or make_constructs()]
+    block = {"kind": "agreement", "trials": 2, "constructs": constructs[:1], **fields}
+    own = {f"blocks-0-{name}": value for name, value in block.items()}
+    return study_form(matched_set=make_matched_set().pk, **own)
+
+
+@pytest.mark.django_db
+def test_the_settings_of_its_block_are_typed_in_the_form_and_reach_the_page(staff_client: Any) -> None:
+    staff_client.post(reverse("admin:studies_study_add"), posted(agreement_labels="Ja\r\n\r\n Nein "))
+    study = Study.objects.get()
+    assert study.blocks.get().settings == {"labels": ["Ja", "Nein"]}
+    page = html.unescape(staff_client.get(at("change", study)).content.decode())
+    assert "Ja\nNein</textarea>" in page
+    frozen = advance(study, Study.State.FROZEN)
+    assert frozen.frozen_plan.blocks[0].labels == ("Ja", "Nein")  # type: ignore[attr-defined]
+    assert blocks_json(frozen, frozen.frozen_plan)[0]["shown"] == {"labels": ["Ja", "Nein"]}
+    page = html.unescape(staff_client.get(at("change", frozen)).content.decode())
+    assert "buttons: Ja / Nein" in page
+    assert "agreement_labels" not in page
+
+
+@pytest.mark.django_db
+def test_a_wrong_setting_is_refused_at_its_field(staff_client: Any) -> None:
+    page = staff_client.post(reverse("admin:studies_study_add"), posted(agreement_labels="Yes"))
+    (form,) = page.context["inline_admin_formsets"][0].formset.forms
+    assert form.errors == {"agreement_labels": ["buttons are 1, not 2"]}
+    assert not Study.objects.exists()
 
 
 @pytest.mark.django_db

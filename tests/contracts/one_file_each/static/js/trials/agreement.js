@@ -9,6 +9,8 @@ const info = {
   parameters: {
     image: { type: ParameterType.OBJECT, default: undefined },
     question: { type: ParameterType.STRING, default: undefined },
+    /** Of the two buttons. */
+    labels: { type: ParameterType.STRING, array: true, default: undefined },
   },
   data: {
     rt: { type: ParameterType.FLOAT },
@@ -28,7 +30,7 @@ class AgreementPlugin {
     const image = picture(trial.image, "The picture to judge");
     const frame = element("div", { class: "agreement" }, element("h1", {}, trial.question), image);
     let shown = null;
-    for (const [label, agrees] of [["Agree", true], ["Disagree", false]]) {
+    for (const [label, agrees] of trial.labels.map((text, place) => [text, place === 0])) {
       const button = element("button", { type: "button", class: "main" }, label);
       button.addEventListener("click", () => {
         if (shown === null) return;
@@ -51,6 +53,7 @@ export default {
   trial: (planned, study) => ({
     image: study.images[0],
     question: study.constructs[planned.constructs[0]].question,
+    labels: study.block.labels,
   }),
   answer: (data) => ({ values: { agrees: data.agrees } }),
 };
