@@ -320,6 +320,7 @@ class Event(models.Model):
         "fullscreen",
         "fullscreen_left",
         "frames",
+        "slider",
     )
 
     participant = models.ForeignKey(Participant, on_delete=models.CASCADE, related_name="events")

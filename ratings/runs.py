@@ -26,6 +26,7 @@ from ratings.models import Participant, Recruitment
 from ratings.services import Recruit
 from ratings.services.joining import check_rehearsal
 from ratings.services.recruiting.panels import reconcile
+from ratings.services.visits.branching import standing
 from studies.models import Study
 
 CARELESS_SHARE = 0.05
@@ -86,10 +87,12 @@ def reconcile_panel(job: RunningJob) -> dict[str, Any]:
 
 @transaction.atomic
 def take_part(study: Study, recruit: Recruit, rater: Rater, percepts: Mapping[str, Latents]) -> None:
-    """Join, answer every trial, finish."""
+    """Join, answer every trial that is asked, finish."""
     joined = services.join(study=study, recruit=recruit, kind=Participant.Kind.ROBOT)
     plan = study.frozen_plan
     for trial in joined.participant.trials.order_by("index"):
+        if trial.index in standing(joined.participant).skipped:
+            continue
         kind, planned = TRIAL_KINDS.load(trial.kind), PlannedTrial.from_json(trial.planned)
         body = {
             "response_id": str(uuid.uuid4()),

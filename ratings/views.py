@@ -263,6 +263,7 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
         "config": config,
         "first_images": visit.first_images(),
         "words": script_words(participant.study.language),
+        "information": information_of(participant.study),
     }
     return render(request, "participant/study.html", context)
 

@@ -134,12 +134,15 @@ def _counted(
 
 
 def screen(data: StudyData) -> Screening:
-    """Keep who completed every trial and the responses to the plan's images, and judge them by every rule."""
+    """Keep who completed every trial that was asked and the responses to the plan's images, and judge them by
+    every rule. Whose visit ended early by an answer did not complete it."""
     everybody, kind = data.participants, analysed_kind(data.participants)
     people = everybody[everybody["kind"] == kind] if kind else everybody
     # How many trials were planned is not known of external data: whoever answered any is analysed.
     planned = people["trials_done" if data.external else "trials_planned"]
-    finishers = people[(people["trials_done"] >= planned) & (planned > 0)]
+    asked = planned - people["trials_skipped"] if "trials_skipped" in people else planned
+    whole = people["ended_by"] == "" if "ended_by" in people else planned > 0
+    finishers = people[(people["trials_done"] >= asked) & (planned > 0) & whole]
     finished = tuple(finishers["participant_id"].map(str))
     digests = data.stimuli.set_index("stimulus_id")["image_sha256"]
     ratings, choices = (
@@ -153,7 +156,7 @@ def screen(data: StudyData) -> Screening:
         Exclusion("completed only", "participants", len(people) - len(finished), len(people)),
         Exclusion("the browser showed the image of the plan (SHA-256)", "responses", wrong, total),
     )
-    blind = blind_tables(finishers, ratings[0], choices[0], data.events)
+    blind = blind_tables(finishers, ratings[0], choices[0], data.events, data.checks)
     return Screening(
         ratings=ratings[0],
         choices=choices[0],

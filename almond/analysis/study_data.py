@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 
 from almond.cells import is_number
+from almond.design.exclusions.base import BLIND_COLUMNS
 from almond.design.plan import StudyPlan
 from almond.design.themes import theme_named
+from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import Column, TableSchema
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
@@ -75,8 +77,9 @@ SCHEMAS = table_schemas()
 class StudyData:
     """An export's tables and plan. Text that does not apply is ``""``, a number that is absent is NaN.
 
-    ``events`` are read where the plan has exclusion rules, None for an export without them. Ratings, choices
-    and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
+    ``events`` are read where the plan has exclusion rules, None for an export without them; so are
+    ``checks``, the answers to attention and comprehension checks (participant, trial, block, passed).
+    Ratings, choices and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
     scenes it is derived, because plan or export state none; it is empty where all themes are stated.
     ``folder`` is the export itself, for what is not in its tables.
     """
@@ -90,6 +93,7 @@ class StudyData:
     theme_remark: str = ""
     folder: Path | None = None
     events: pd.DataFrame | None = None
+    checks: pd.DataFrame | None = None
 
     @property
     def themes(self) -> tuple[str, ...]:
@@ -127,7 +131,18 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     _check_planned_images(folder, frames["stimuli"], plan)
     with_events = plan.analysis.exclusions and table_name(folder, "events") in manifest["files"]
     events = _read_cells(table_path(folder, "events"), EVENTS) if with_events else None
-    return StudyData(manifest, plan, **frames, theme_remark=remark, events=events, folder=folder)
+    checks = read_checks(folder, plan) if plan.analysis.exclusions else None
+    return StudyData(
+        manifest, plan, **frames, theme_remark=remark, events=events, folder=folder, checks=checks
+    )
+
+
+def read_checks(folder: Path, plan: StudyPlan) -> pd.DataFrame | None:
+    """Read the answers to all attention and comprehension checks, a row of each; None in a study without."""
+    kinds = [kind for kind in map(TRIAL_KINDS.load, plan.kinds) if kind.checks is not None]
+    frames = [_read_cells(table_path(folder, kind.table.name), kind.table) for kind in kinds]
+    columns = list(BLIND_COLUMNS["checks"])
+    return pd.concat([frame[columns] for frame in frames], ignore_index=True) if frames else None
 
 
 def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from almond.design.parts import PlannedBlock
+from almond.design.trials import TRIAL_KINDS
 from almond.shapes import Shape, Text, Whole, repeated
 
 
@@ -34,6 +36,25 @@ def arm_contradictions(
     for name in names:
         if not any(not own or name in own for own in arms_of_blocks):
             yield "arms", f"{name!r} goes through no block"
+
+
+def may_move(block: PlannedBlock) -> bool:
+    """Tell whether a block changes places where blocks stand in a Latin square."""
+    kind = TRIAL_KINDS.load(block.kind)
+    return kind.moves and kind.shows != "nothing"
+
+
+def order_contradictions(blocks: Sequence[PlannedBlock]) -> Iterator[tuple[str, str]]:
+    """Yield (path, problem) of blocks that depend on answers, where the blocks between change places."""
+    moving = {block.name for block in blocks if may_move(block)}
+    for number, block in enumerate(blocks):
+        for name in ("only_if", "end_if"):
+            condition = getattr(block, name)
+            if condition is not None and (block.name in moving or condition.block in moving):
+                yield (
+                    f"blocks[{number}].{name}",
+                    "depends on a block that changes places: keep their order fixed",
+                )
 
 
 def arms_of_lists(arms: Sequence[Arm], n_lists: int) -> list[str]:

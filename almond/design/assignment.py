@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
-from almond.design.arms import arms_of_lists, williams_square
+from almond.design.arms import arms_of_lists, may_move, williams_square
 from almond.design.plan import PlannedBlock, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import PlannedTrial
@@ -50,15 +50,15 @@ def turned(
 ) -> list[list[PlannedTrial]]:
     """Put the blocks of every list in an order of the Latin square of its arm, which the lists take in turns.
 
-    Blocks that show nothing, such as instructions, keep their places.
+    Blocks that show nothing, such as instructions, and practice keep their places.
     """
-    shows = {block.name: TRIAL_KINDS.load(block.kind).shows for block in plan.blocks}
+    movable = {block.name for block in plan.blocks if may_move(block)}
     turns: dict[str, int] = dict.fromkeys(arms, 0)
     made = []
     for trials, arm in zip(lists, arms, strict=True):
         by_block = {name: list(own) for name, own in itertools.groupby(trials, key=lambda trial: trial.block)}
         names = list(by_block)
-        moving = [name for name in names if shows[name] != "nothing"]
+        moving = [name for name in names if name in movable]
         square = williams_square(max(1, len(moving)))
         order = iter([moving[place] for place in square[turns[arm] % len(square)]] if moving else [])
         placed = [next(order) if name in moving else name for name in names]

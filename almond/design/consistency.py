@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from almond.design.flow.condition import branching_problems
 from almond.design.parts import Construct, PlannedBlock, PlannedPair, PlannedStimulus, block_of_its_kind
 from almond.design.trials import TRIAL_KINDS
 from almond.shapes import repeated
@@ -92,6 +93,7 @@ def plan_contradictions(draft: Draft) -> Iterator[Problem]:
         yield from below(f"pairs[{number}]", pair_contradictions(pair, draft, by_id))
     for number, block in draft.blocks.items():
         yield from below(f"blocks[{number}]", block_contradictions(block, draft))
+    yield from branching_problems(draft.blocks)
 
 
 def below(path: str, problems: Iterable[Problem]) -> Iterator[Problem]:
@@ -115,9 +117,7 @@ def theme_contradictions(stimuli: Mapping[int, PlannedStimulus]) -> Iterator[Pro
     """Yield every image whose theme is not that of an earlier image of the same base scene."""
     themes: dict[str, str] = {}
     for number, stimulus in stimuli.items():
-        if stimulus.theme is None:
-            continue
-        first = themes.setdefault(stimulus.base_scene, stimulus.theme)
+        first = stimulus.theme and themes.setdefault(stimulus.base_scene, stimulus.theme)
         if stimulus.theme != first:
             problem = f"is {stimulus.theme!r}, but base scene {stimulus.base_scene!r} has theme {first!r}"
             yield f"stimuli[{number}].theme", problem
@@ -156,7 +156,7 @@ def block_contradictions(block: PlannedBlock, draft: Draft) -> Iterator[Problem]
         yield "repeats", f"is {block.repeats}, more than the {block.distinct} trials shown once before"
     kind = TRIAL_KINDS.load(block.kind)
     items = kind.items(block, tuple(draft.stimuli.values()), tuple(draft.pairs.values()))
-    available = len(items)
+    available = kind.most_trials(block, tuple(draft.stimuli.values()), tuple(draft.pairs.values()))
     for name in sorted(set(block.draws_on) - {item.id for item in items}) if draft.whole else ():
         yield "draws_on", f"{name!r} is none of the {kind.shows} that it can show"
     if draft.whole and block.most_of_scene is not None:

@@ -39,8 +39,9 @@ def showing_of(plan: StudyPlan, item: Item, number: int, repeat: bool = False) -
 
 
 def last_showing(plan: StudyPlan, trials: Sequence[PlannedTrial]) -> Showing | None:
-    """Return the last image of some trials as a showing, for what stands next to it; None for none."""
-    if not trials:
+    """Return the last image of some trials as a showing, for what stands next to it; None where nothing or a
+    page without images was shown last."""
+    if not trials or not trials[-1].stimuli:
         return None
     return showing_of(plan, plan.stimulus_by_id[trials[-1].stimuli[-1]], -1)
 

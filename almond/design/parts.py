@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 from almond.design.exclusions import EXCLUSIONS
 from almond.design.exclusions.base import ExclusionRule
+from almond.design.flow.condition import BranchingBlock
 from almond.design.questions import QUESTIONS
 from almond.design.trials import TRIAL_KINDS
 from almond.shapes import (
@@ -61,7 +62,7 @@ class Construct(Shape):
     target: Text | None = None
 
 
-class PlannedBlock(Shape):
+class PlannedBlock(BranchingBlock):
     """A run of trials of one kind; a trial kind narrows this shape by its own rules.
 
     ``trials`` counts all trials that one participant sees in it; ``repeats`` of them show an image a second
@@ -71,7 +72,10 @@ class PlannedBlock(Shape):
     one base scene in it.
     """
 
-    not_written_when_absent: ClassVar[tuple[str, ...]] = ("draws_on", "arms", "most_of_scene")
+    not_written_when_absent: ClassVar[tuple[str, ...]] = (
+        *("draws_on", "arms", "most_of_scene"),
+        *("only_if", "end_if"),
+    )
 
     kind: Annotated[str, OneOf(TRIAL_KINDS)]
     name: Text

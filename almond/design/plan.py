@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, Strict
 
-from almond.design.arms import Arm, arm_contradictions
+from almond.design.arms import Arm, arm_contradictions, order_contradictions
 from almond.design.consistency import EXTERNAL, draft_of, plan_contradictions
 from almond.design.matching import PlannedMatching
 from almond.design.parts import (
@@ -86,14 +86,14 @@ class StudyPlan(Shape):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         yield from plan_contradictions(draft_of(vars(self)))
         yield from arm_contradictions(self.arms, [block.arms for block in self.blocks])
+        yield from order_contradictions(self.blocks) if self.block_order else ()
         yield from self._misplaced_hypotheses()
         yield from self._misplaced_rules()
 
     def _misplaced_rules(self) -> Iterator[tuple[str, str]]:
         """Yield exclusion rules that could judge nobody in such a study."""
-        repeats = sum(block.repeats for block in self.blocks)
         for number, rule in enumerate(self.analysis.exclusions):
-            for parameter, problem in rule.unmet(self.kinds, repeats):
+            for parameter, problem in rule.unmet(self.kinds, sum(block.repeats for block in self.blocks)):
                 yield f"analysis.exclusions[{number}].{parameter}", problem
 
     def _misplaced_hypotheses(self) -> Iterator[tuple[str, str]]:

@@ -88,7 +88,8 @@ def _finished_problems(chain: Chain) -> list[str]:
     collection, people = collection_of(chain.manifest), chain.participants
     if collection is None or "kind" not in people:
         return []
-    done = people["trials_done"] >= people["trials_planned"]
+    skipped = people.get("trials_skipped", 0)
+    done = people["trials_done"] + skipped >= people["trials_planned"]
     number = int((done & (people["kind"] == "person")).sum())
     if number == collection.finished:
         return []

@@ -61,8 +61,9 @@ class Chain:
         return walk_tables(self)
 
     def kinds(self) -> list[TrialKind]:
-        """List every trial kind that has a table in this export."""
-        return [kind for kind in TRIAL_KINDS.entries().values() if kind.table.name in self.schemas]
+        """List a trial kind for every table of responses: kinds that share a table read its rows alike."""
+        kinds = {kind.table.name: kind for kind in reversed(TRIAL_KINDS.entries().values())}
+        return [kinds[name] for name in self.schemas if name in kinds]
 
     def responses(self) -> Iterator[tuple[TrialKind, pd.DataFrame]]:
         """Yield parts of the tables of responses, with the kinds of their trials."""

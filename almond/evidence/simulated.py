@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from almond.design.flow.branching import Standing, branches, standing_of
 from almond.design.plan import StudyPlan
 from almond.design.themes import themes_of_scenes
 from almond.design.trials import TRIAL_KINDS
@@ -62,14 +63,17 @@ def simulate_study(
         rng = generator(seed, "rater", number)
         rater = simulate_rater(rng, style_of(rng, careless_share))
         own = seen_by(percepts, number)
-        sitting = Sitting(plan, f"sim-{number + 1:04d}", start + number * BETWEEN_PARTICIPANTS)
-        for trial in lists[number % len(lists)]:
+        trials = lists[number % len(lists)]
+        sitting = Sitting(plan, f"sim-{number + 1:04d}", start + number * BETWEEN_PARTICIPANTS, trials)
+        while (trial := sitting.next_trial()) is not None:
             responses[trial.kind].append(sitting.answer(trial, rater, own))
         participants.append(sitting.participant(number % len(lists)))
-    kinds = {TRIAL_KINDS.load(name).table.name: name for name in responses}
-    columns = {table: _answers(plan, kind, responses[kind]) for table, kind in kinds.items()}
-    columns["participants"] = columns_of_rows(participants)
-    return {name: pd.DataFrame(columns.get(name, {}), columns=_columns(schema[name])) for name in schema}
+    columns: dict[str, dict[str, list[Any]]] = {"participants": columns_of_rows(participants)}
+    for kind, answers in responses.items():
+        table = columns.setdefault(TRIAL_KINDS.load(kind).table.name, {})
+        for name, cells in _answers(plan, kind, answers).items():
+            table.setdefault(name, []).extend(cells)
+    return {name: _frame(columns.get(name, {}), table) for name, table in schema.items()}
 
 
 def _answers(plan: StudyPlan, kind: str, responses: Sequence[Response]) -> dict[str, list[Any]]:
@@ -78,6 +82,12 @@ def _answers(plan: StudyPlan, kind: str, responses: Sequence[Response]) -> dict[
         return {}
     columns = TRIAL_KINDS.load(kind).columns(plan, Responses.of(responses))
     return {name: list(listed_cells(cells)) for name, cells in columns.items()}
+
+
+def _frame(columns: Mapping[str, Sequence[Any]], table: TableSchema) -> pd.DataFrame:
+    """Return a table with the columns of its schema, and those that only some studies have."""
+    names = _columns(table)
+    return pd.DataFrame(columns, columns=[*names, *(name for name in columns if name not in names)])
 
 
 def made_for(plan: StudyPlan) -> dict[str, MadeFor]:
@@ -98,17 +108,31 @@ def _columns(table: TableSchema) -> list[str]:
 class Sitting:
     """One participant going through a list; time goes on by each answer and a pause."""
 
-    def __init__(self, plan: StudyPlan, participant_id: str, start: datetime) -> None:
-        self.plan, self.participant_id = plan, participant_id
+    def __init__(
+        self, plan: StudyPlan, participant_id: str, start: datetime, trials: Sequence[PlannedTrial]
+    ) -> None:
+        self.plan, self.participant_id, self.trials = plan, participant_id, trials
         self.start = self.now = start
-        self.done = 0
+        self.answers: dict[int, Mapping[str, Any]] = {}
+        self.branches = branches(plan)
+
+    @property
+    def standing(self) -> Standing:
+        """Which trials are not asked, by what was answered so far."""
+        return standing_of(self.plan, self.trials, self.answers) if self.branches else Standing()
+
+    def next_trial(self) -> PlannedTrial | None:
+        """Return the first trial that is asked and not answered; None behind the last."""
+        skipped = self.standing.skipped
+        left = (one for one in self.trials if one.index not in self.answers and one.index not in skipped)
+        return next(left, None)
 
     def answer(self, trial: PlannedTrial, rater: Rater, percepts: Mapping[str, Latents]) -> Response:
         """Answer a trial."""
         kind = TRIAL_KINDS.load(trial.kind)
         answer = kind.simulate(rater, trial, block_of(self.plan, trial.block), percepts)
         self.now += timedelta(milliseconds=answer["rt_ms"]) + BETWEEN_TRIALS
-        self.done += 1
+        self.answers[trial.index] = answer.get("values", {})
         return Response(
             trial=trial,
             images=[self.plan.stimulus_by_id[name].sha256 for name in trial.stimuli],
@@ -134,6 +158,13 @@ class Sitting:
             "status": "finished",
             "started_at": self.start.isoformat(timespec="milliseconds"),
             "finished_at": self.now.isoformat(timespec="milliseconds"),
-            "trials_planned": self.done,
-            "trials_done": self.done,
+            "trials_planned": len(self.trials),
+            "trials_done": len(self.answers),
+            **self._not_asked(),
         }
+
+    def _not_asked(self) -> dict[str, Any]:
+        """Return the columns that participants of plans that branch have."""
+        if not self.branches:
+            return {}
+        return {"trials_skipped": len(self.standing.skipped), "ended_by": self.standing.ended_by or ""}

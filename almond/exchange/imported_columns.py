@@ -23,10 +23,15 @@ MEANINGS = {
     "aligned": "1 when the expected stimulus was chosen.",
 }
 
+OWN_MEANINGS = {
+    "original_value": "The rating as it was given, on the scale of its block in the plan (plan.json).",
+}
+"""What columns mean in a study's own export that imported tables have too."""
+
 
 def worded_columns(tables: Mapping[str, Sequence[Column]], *, imported: bool) -> dict[str, list[Column]]:
     """Return the columns of tables with what they mean in an imported, or else in a study's own, export."""
-    meanings = MEANINGS if imported else {}
+    meanings = MEANINGS if imported else OWN_MEANINGS
     return {
         table: [
             dataclasses.replace(column, description=meanings.get(column.name, column.description))

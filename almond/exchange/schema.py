@@ -52,8 +52,22 @@ PARTICIPANTS_SINCE = (
         range="person, preview or robot",
     ),
     Column("arm", "text", "Arm of the participant's list, where the plan has arms.", needed=False),
+    Column(
+        "trials_skipped",
+        "integer",
+        "Trials of the list that were not asked, because of earlier answers: of skipped blocks, after an "
+        "early end, and further attempts of a check that was passed.",
+        range="0 or more",
+    ),
+    Column(
+        "ended_by",
+        "text",
+        "The block whose answer ended the visit early, as the plan says; empty where none did.",
+        needed=False,
+    ),
 )
-"""Columns of participants.csv that older exports lack."""
+"""Columns of participants.csv that older exports lack; ``arm`` stands in exports of plans with arms,
+the last two in those of plans that branch."""
 
 EVENTS = TableSchema(
     "events",
@@ -126,7 +140,7 @@ ORIGINAL_VALUE = Column(
     "original_value", "number", "The rating as it stood in the imported table, on its own scale."
 )
 EXTERNAL_COLUMNS = {"ratings": (ORIGINAL_VALUE,)}
-"""Further columns of such an export, by table."""
+"""Further columns by table: of such an export, and of a study with a scale that is not 0 to 100."""
 
 
 def table_schemas(

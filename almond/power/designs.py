@@ -92,7 +92,9 @@ def _block(
         if not own:
             raise InputError(f"block {block.name!r}", "has no image in so few themes", "more themes")
         block = block.model_copy(update={"draws_on": tuple(own)})
-    there = len(TRIAL_KINDS.load(block.kind).items(block, stimuli, pairs))
-    distinct = there if block.distinct == len(plan.items_of(block)) else min(block.distinct, there)
+    kind = TRIAL_KINDS.load(block.kind)
+    there = kind.most_trials(block, stimuli, pairs)
+    whole = block.distinct == kind.most_trials(block, plan.stimuli, plan.pairs)
+    distinct = there if whole else min(block.distinct, there)
     repeats = min(block.repeats, distinct)
     return {**plain(block), "trials": distinct + repeats, "repeats": repeats}

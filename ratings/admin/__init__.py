@@ -26,6 +26,8 @@ from ratings.plots import monitor_parts
 from ratings.services.arriving import PASS_MINUTES
 from ratings.services.joining import recruited_as
 from ratings.services.monitoring import monitor
+from ratings.services.visits.branching import standing
+from ratings.services.visits.checks import check_verdict
 from studies.amendments import BLIND
 from studies.models import Study
 from studies.services.rehearsing import rehearse
@@ -154,6 +156,8 @@ class ParticipantAdmin(LookOnly):
     ) -> HttpResponse:
         row = self.get_object(request, object_id)
         extra = {**(extra_context or {}), "row": row, "may_act": self.may_act(request)}
+        if row is not None:
+            extra |= {"verdict": check_verdict(row), "standing": standing(row)}
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
 

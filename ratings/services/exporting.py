@@ -23,11 +23,12 @@ from django.db.models.functions import Cast
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import Coded
-from almond.design.trials.responses import Cells, PlannedTrial, Responses, listed_cells, taken
+from almond.design.trials.responses import Cells, PlannedTrial, Responses, joined_cells, listed_cells, taken
 from almond.evidence.table_writer import Chunk, SortedChunks
 from almond.exchange.schema import table_schemas
 from almond.typing import Floats, Indices, Ints
 from ratings.models import Attempt, Event, Participant, Response
+from ratings.services.visits.branching import skipped_columns
 from studies.models import Study
 
 Row = dict[str, Any]
@@ -71,10 +72,11 @@ class StudyTables:
     def responses(self) -> dict[str, SortedChunks]:
         """The tables of responses by name."""
         schema = table_schemas(self.plan.kinds)
+        kinds: dict[str, list[str]] = {}
+        for name, kind in TRIAL_KINDS.entries().items():
+            kinds.setdefault(kind.table.name, []).append(name)
         return {
-            kind.table.name: SortedChunks(self._responses(name))
-            for name, kind in TRIAL_KINDS.entries().items()
-            if kind.table.name in schema
+            table: SortedChunks(self._responses(names)) for table, names in kinds.items() if table in schema
         }
 
     @property
@@ -84,6 +86,7 @@ class StudyTables:
     def participants(self) -> Iterator[Row]:
         """Yield the rows of participants. Trials done are counted from the responses that were read before,
         so that the tables agree also while answers still come in."""
+        skipped = skipped_columns(self.plan, batches(self.people))
         for person in self.people:
             yield {
                 "participant_id": person.name,
@@ -95,17 +98,27 @@ class StudyTables:
                 "trials_planned": person.trials_planned,
                 "trials_done": self.done[person.name],
                 **({"arm": self.arms[person.list]} if self.arms else {}),
+                **skipped.get(person.pk, {}),
             }
 
-    def _responses(self, name: str) -> Iterator[Chunk]:
-        if name not in self.plan.kinds:
-            return  # nobody was asked
-        make = ChunkMaker(self.plan, name)
-        for batch in batches(self.people):
-            done, chunk = make.read_chunk(batch)
-            self.done.update(done)
-            if chunk:
-                yield chunk
+    def _responses(self, names: Sequence[str]) -> Iterator[Chunk]:
+        """Yield the responses to trials of some kinds, whose table is the same."""
+        makers = [ChunkMaker(self.plan, name) for name in names if name in self.plan.kinds]
+        for batch in batches(self.people) if makers else ():
+            chunks = []
+            for make in makers:
+                done, chunk = make.read_chunk(batch)
+                self.done.update(done)
+                chunks += [chunk] if chunk else []
+            if chunks:
+                yield joined_chunks(chunks)
+
+
+def joined_chunks(chunks: Sequence[Chunk]) -> Chunk:
+    """Put the rows of several chunks, which have the same columns, into one."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return {name: joined_cells([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def export_tables(study: Study) -> dict[str, list[Row]]:

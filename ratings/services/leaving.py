@@ -16,13 +16,15 @@ from ratings.services.recording import check_present
 from ratings.services.recruiting.ends import page_of
 from ratings.services.recruiting.payments import pause_at_budget
 from ratings.services.refusals import NotNow, Reason, Unknown
+from ratings.services.visits import branching
 
 Status = Participant.Status
 
 
 @transaction.atomic
 def finish(*, participant: Participant) -> Participant:
-    """Give the completion code, once every trial is counted; the same again when asked again.
+    """Give the completion code, once every trial is counted that was not skipped; the same again when asked
+    again.
 
     ``NotNow`` while trials are open, or when the participant has withdrawn.
     """
@@ -32,11 +34,11 @@ def finish(*, participant: Participant) -> Participant:
         return current
     check_present(current)
     counted = current.trials.aggregate(planned=Count("pk"), done=Count("response"))
-    if counted["done"] != counted["planned"]:
-        remaining = counted["planned"] - counted["done"]
+    asked = counted["planned"] - len(branching.standing(current).skipped)
+    if counted["done"] != asked:
         raise NotNow(
             "trials",
-            f"{remaining} of {counted['planned']} are not answered yet",
+            f"{asked - counted['done']} of {asked} are not answered yet",
             "an answer to each",
             reason=Reason.UNFINISHED,
         )

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from almond.design.trials.base import PlannedTrial
 from ratings.models import Participant
+from ratings.services.visits.branching import standing
 from studies.services.visit import ShownTrial, Visit, shown_images
 
 
@@ -31,4 +32,5 @@ def visit_of(participant: Participant) -> Visit:
             for name, planned, digests, response in rows
         ],
         images=shown_images(names),
+        skipped=standing(participant).skipped,
     )

@@ -7,6 +7,7 @@ also a refused one, up to the study's limit; what comes after that is counted.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from almond.design.flow.branching import branches
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import Answer, block_of
 from almond.digest import digest_bytes
@@ -26,6 +28,7 @@ from ratings.services.answers import check_answer, read_answer, read_events, rea
 from ratings.services.joining import not_live
 from ratings.services.logging import log_attempt, response_entry
 from ratings.services.refusals import Malformed, NotNow, NotTheirs, Reason, Refused, Unknown
+from ratings.services.visits import branching
 from ratings.statements import Asked, find_asked, find_participant, store_seen
 from studies.models import Study
 
@@ -119,6 +122,9 @@ def store(asked: Asked, body: Mapping[str, Any]) -> Recorded:
     check_present(asked.participant)
     block = block_of(asked.study.frozen_plan, asked.trial.planned["block"])
     check_answer(answer, kind, asked.trial, block)
+    if asked.earlier_open and branches(asked.study.frozen_plan):
+        earlier = branching.an_earlier_trial_is_open(asked.participant, asked.trial.index)
+        asked = dataclasses.replace(asked, earlier_open=earlier)
     if asked.participant.status != Participant.Status.TIMED_OUT:
         return write(asked, answer, body, late=False)
     with transaction.atomic():

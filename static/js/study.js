@@ -6,6 +6,7 @@
 //   trial(planned, study)  the plugin's parameters; study has the constructs by name, the images of the trial, and
 //                          as block what the kind shows of the settings of its block
 //   answer(data)           the fields of the posted answer that only this kind has
+//   events(data)           pairs of name and detail of events to record, where a kind has some
 import { haveAlone } from "./alone.js";
 import { Events } from "./events.js";
 import { Outbox, post } from "./outbox.js";
@@ -20,6 +21,7 @@ const GAP_MS = 250;
 // Refusals that are an end with a page of its own.
 const ENDS = new Set(["ended", "withdrawn", "screened_out"]);
 const config = JSON.parse(document.getElementById("config").textContent);
+const offline = () => translate("The page goes on by itself as soon as the server can be reached.");
 const stage = document.getElementById("study");
 const bar = document.getElementById("progress");
 const unsent = document.getElementById("unsent");
@@ -124,7 +126,7 @@ class Stopped extends Error {
   }
 }
 
-async function fetchState() {
+async function fetchState(tell = say) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const answer = await fetch(config.urls.state, { headers: { Accept: "application/json" }, cache: "no-store" });
@@ -134,9 +136,7 @@ async function fetchState() {
     } catch (error) {
       if (error instanceof Stopped) throw error; // else no network, or not our server who answered: ask again
     }
-    say(translate("Waiting for the network"), [
-      translate("The page goes on by itself as soon as the server can be reached."),
-    ]);
+    tell(translate("Waiting for the network"), [offline()]);
     await sleep(pause(attempt));
   }
 }
@@ -148,7 +148,7 @@ function loadPictures(state, open, events) {
     bar.dataset.pictures = `${loaded} of ${total}`;
     if (loaded === total) events.add("images", { count: total, retries, ms: Math.round(performance.now() - begun) });
   });
-  pictures.start(open[0].images);
+  pictures.start(open.find((trial) => trial.images.length > 0)?.images ?? []);
   return pictures;
 }
 
@@ -167,15 +167,16 @@ function page(name, fill) {
   };
 }
 
-// The words before a block, until the person goes on.
-function introduction(block, number, blocks, resumed) {
-  const part = () => translate("Part {number} of {total}", { number: number + 1, total: blocks });
-  const first = blocks > 1 ? part() : translate("Before you begin");
-  const title = resumed ? translate("Welcome back") : first;
+// The words before a block, until the person goes on. Blocks of pages have none, and are no part of their own.
+function introduction(block, blocks, first, resumed) {
+  const parts = blocks.filter(({ instructions }) => instructions.length > 0);
+  const part = () => translate("Part {number} of {total}", { number: parts.indexOf(block) + 1, total: parts.length });
+  const begin = parts.length > 1 ? part() : translate("Before you begin");
+  const title = resumed ? translate("Welcome back") : begin;
   return page("almond-introduction", (display, goOn) => {
     const shown = words(title, block.instructions, again(resumed ? translate("Continue") : translate("Begin"), goOn));
-    const notes = [element("p", { class: "keys soft" }, block.keys)];
-    if (config.resume_code && (number === 0 || resumed)) {
+    const notes = block.keys ? [element("p", { class: "keys soft" }, block.keys)] : [];
+    if (config.resume_code && (first || resumed)) {
       const code = element("b", { class: "resume" }, config.resume_code);
       const note = translate("To continue in another browser later, note this code:");
       notes.push(element("p", { class: "soft" }, `${note} `, code));
@@ -207,29 +208,55 @@ function waitFor(pictures, digests) {
   });
 }
 
+// A page between the trials, until the server has every answer and has said what is not asked.
+function decision(study) {
+  return page("almond-decision", (display, goOn) => {
+    study.decide((title, texts) => display.replaceChildren(words(title, texts))).then(goOn, sayProblem);
+  });
+}
+
+// What was answered in practice, and what the block says about it.
+function feedback(texts, study, given) {
+  return page("almond-feedback", (display, goOn) => {
+    const { chosen, values = {} } = given();
+    const answered = Object.entries(values).flatMap(([name, value]) => [
+      element("dt", {}, study.constructs[name]?.question ?? name),
+      element("dd", {}, String(value)),
+    ]);
+    const side = { left: translate("You chose the picture on the left."), right: translate("You chose the picture on the right.") }[chosen];
+    const told = side ? element("p", {}, side) : element("dl", { class: "answered" }, ...answered);
+    const shown = words(translate("Your answer"), texts, again(translate("Continue"), goOn));
+    shown.firstElementChild.after(told);
+    display.replaceChildren(shown);
+    window.scrollTo(0, 0);
+    display.querySelector("h1").focus({ preventScroll: true });
+  });
+}
+
 function trialNode(trial, kind, block, study, onAnswer, events) {
   const { pictures } = study;
   const wait = { type: waitFor(pictures, trial.images) };
   const images = trial.images.map((digest) => pictures.get(digest));
-  // A heading for those who hear the page; kinds whose trials have one of their own show that alone.
-  const place = element("h1", { class: "unseen place" }, translate("Question {number} of {total}", { number: trial.index + 1, total: study.total }));
   let frames = null;
+  let given = null;
   const shown = {
     type: kind.plugin,
     ...kind.trial(trial, { constructs: study.constructs, images, block: block.shown ?? {} }),
     on_start: () => {
       events.trialIndex = trial.index;
-      stage.prepend(place);
       frames = new Frames(study.measuring);
     },
     on_finish: (data) => {
-      place.remove();
       events.add("frames", frames.end());
-      onAnswer(trial, answerBody(trial, kind, data));
+      for (const [name, detail] of kind.events?.(data) ?? []) events.add(name, detail);
+      given = answerBody(trial, kind, data);
+      onAnswer(trial, given);
     },
     post_trial_gap: GAP_MS,
   };
-  return [{ timeline: [wait], conditional_function: () => !pictures.has(trial.images) }, shown];
+  const practice = block.shown?.practice;
+  const after = practice ? [{ type: feedback(practice, study, () => given) }] : [];
+  return [{ timeline: [wait], conditional_function: () => !pictures.has(trial.images) }, shown, ...after];
 }
 
 function answerBody(trial, kind, data) {
@@ -240,13 +267,23 @@ async function run(state, kinds, open, study, onAnswer, events) {
   const begunAlready = open.length < state.trials.length;
   const jsPsych = window.initJsPsych({ display_element: stage, auto_update_progress_bar: false });
   const timeline = [];
-  state.blocks.forEach((block, number) => {
+  const isAsked = (trial) => !study.skipped.has(trial.index);
+  const where = (trials, nodes) => timeline.push({ timeline: nodes, conditional_function: () => trials.some(isAsked) });
+  let introduced = false;
+  for (const block of state.blocks) {
     const trials = open.filter((trial) => trial.block === block.name);
-    if (trials.length === 0) return;
+    if (trials.length === 0) continue;
     const resumed = begunAlready && timeline.length === 0;
-    timeline.push({ type: introduction(block, number, state.blocks.length, resumed) });
-    timeline.push(...trials.flatMap((trial) => trialNode(trial, kinds[block.kind], block, study, onAnswer, events)));
-  });
+    if (block.waits) timeline.push({ type: decision(study) });
+    if (resumed || block.instructions.length > 0) {
+      where(trials, [{ type: introduction(block, state.blocks, !introduced, resumed) }]);
+      introduced = true;
+    }
+    trials.forEach((trial, number) => {
+      if (block.waits === "each" && number > 0) timeline.push({ type: decision(study) });
+      where([trial], trialNode(trial, kinds[block.kind], block, study, onAnswer, events));
+    });
+  }
   stage.replaceChildren();
   await jsPsych.run(timeline);
 }
@@ -260,6 +297,17 @@ async function allSent(outbox) {
     await sleep(300);
   }
   return outbox.size === 0;
+}
+
+// Resolves when the server has every answer that it takes. When it takes none any more, the page says so, and this
+// never resolves.
+async function reached(outbox, tell) {
+  while (outbox.over || outbox.size > outbox.refused.length) {
+    if (outbox.over) await new Promise(() => {});
+    if (outbox.failures > 0) tell(translate("Waiting for the network"), [translate("What comes next depends on your answers."), offline()]);
+    outbox.flush();
+    await sleep(outbox.failures > 0 ? 500 : 30);
+  }
 }
 
 async function finish(outbox) {
@@ -336,10 +384,11 @@ async function visit({ takeOver = false } = {}) {
   await outbox.flush();
   if (outbox.over) return;
   const state = unpacked(config.preview || fresh ? config.state : await fetchState());
-  const open = state.trials.filter((trial) => !trial.done && !outbox.has(trial.id));
-  const total = state.trials.length;
-  let done = total - open.length;
-  showProgress(done, total);
+  const open = state.trials.filter((trial) => !trial.done && !outbox.has(trial.id) && !state.skipped.has(trial.index));
+  const total = () => state.trials.length - study.skipped.size;
+  const study = { constructs: state.constructs, skipped: state.skipped, measuring };
+  let done = total() - open.length;
+  showProgress(done, total());
   noteLoad(events, outbox, done, measuring);
   if (!state.live && !config.preview && open.length > 0) {
     const later = translate("Your answers so far are stored. Please come back later.");
@@ -351,10 +400,16 @@ async function visit({ takeOver = false } = {}) {
     const kinds = await loadKinds(state.blocks);
     const onAnswer = (trial, answer) => {
       done += 1;
-      showProgress(done, total);
+      showProgress(done, total());
       if (!config.preview) outbox.add(answer);
     };
-    const study = { constructs: state.constructs, pictures, measuring, total };
+    study.pictures = pictures;
+    study.decide = async (tell) => {
+      if (config.preview) return;
+      await reached(outbox, tell);
+      study.skipped = unpacked(await fetchState(tell)).skipped;
+      showProgress(done, total());
+    };
     await run(state, kinds, open, study, onAnswer, events);
   }
   if (outbox.over) return;

@@ -1,6 +1,7 @@
 // A visit as the server packs it, each thing once and named by its place (studies/services/visit.py), unpacked into
 //   images   digest -> {url, width, height}
-//   trials   {id, index, block, constructs, question, images: digests, done}
+//   trials   {id, index, place: in its block, block, constructs, question, images: digests, done}
+//   skipped  indices of the trials that are not asked
 // The rest of it is as it came.
 const DIGEST_BYTES = 32;
 
@@ -13,9 +14,10 @@ function digestsOf(packed) {
   return digests;
 }
 
-export function unpacked({ images, asked, trials, done, ...visit }) {
+export function unpacked({ images, asked, trials, done, skipped, ...visit }) {
   const digests = digestsOf(images.digests);
   const answered = new Set(done);
+  const counted = visit.blocks.map(() => 0);
   const image = ([suffix, width, height], place) => {
     const url = images.address.replace("DIGEST", digests[place]).replace("SUFFIX", suffix);
     return [digests[place], { url, width, height }];
@@ -24,7 +26,8 @@ export function unpacked({ images, asked, trials, done, ...visit }) {
     const [constructs, question] = asked[what];
     const shown = places.map((place) => digests[place]);
     const name = visit.blocks[block].name;
-    return { id, index, block: name, constructs, question, images: shown, done: answered.has(index) };
+    counted[block] += 1;
+    return { id, index, place: counted[block] - 1, block: name, constructs, question, images: shown, done: answered.has(index) };
   };
-  return { ...visit, images: Object.fromEntries(images.rows.map(image)), trials: trials.map(trial) };
+  return { ...visit, images: Object.fromEntries(images.rows.map(image)), trials: trials.map(trial), skipped: new Set(skipped) };
 }

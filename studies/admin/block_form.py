@@ -25,6 +25,21 @@ COMMON = ("trials", "repeats", "constructs")
 """Fields of every block that mean nothing for some kinds."""
 SOURCES = {"image_set": "stimuli", "asked_of": "pairs"}
 """Fields of blocks whose trials show such things."""
+BRANCHING: dict[str, Schema] = {
+    "only_if": {
+        "title": "only if",
+        "description": "Skip the block unless an earlier answer was this: people.gender = woman, or "
+        "check.passed != yes. Empty: never.",
+        "type": "string",
+    },
+    "end_if": {
+        "title": "end if",
+        "description": "End the visit behind the block if an answer up to it was this: check.passed = no. "
+        "Empty: never.",
+        "type": "string",
+    },
+}
+"""Settings of blocks of every kind: the lines by which they branch."""
 ABREAST = 2
 """So many short fields stand in one row."""
 
@@ -55,12 +70,13 @@ def all_settings() -> dict[str, Setting]:
 
 
 def fields_of(kind: str) -> dict[str, tuple[str, Schema]]:
-    """Return field -> (setting, its schema), of one kind."""
-    return {
+    """Return field -> (setting, its schema), of one kind, and of those that all kinds have."""
+    own = {
         field: (setting.name, setting.schema)
         for field, setting in all_settings().items()
         if kind in setting.kinds
     }
+    return own | {name: (name, schema) for name, schema in BRANCHING.items()}
 
 
 def setting_rows() -> Iterator[tuple[str, ...]]:
@@ -83,7 +99,7 @@ def setting_rows() -> Iterator[tuple[str, ...]]:
 def settings_in_words(block: Block) -> str:
     """Say the settings of a block's kind, with the titles that they have in the form."""
     shown = []
-    for name, schema in settings_of(block.kind).items():
+    for name, schema in {**settings_of(block.kind), **BRANCHING}.items():
         value = block.settings.get(name, schema.get("default"))
         if value not in (None, False, "", []):
             words = " / ".join(map(str, value)) if isinstance(value, list) else value
@@ -167,6 +183,7 @@ def block_form() -> type[BlockForm]:
     fields: dict[str, forms.Field] = {
         field: form_field(setting.schema) for field, setting in all_settings().items()
     }
+    fields |= {name: form_field(schema) for name, schema in BRANCHING.items()}
     return type("BlockForm", (BlockForm,), dict(fields))
 
 

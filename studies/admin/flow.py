@@ -44,11 +44,17 @@ def block_step(block: PlannedBlock, plan: StudyPlan, images: dict[str, Stimulus]
         for name in ([item.low, item.high] if isinstance(item, PlannedPair) else [item.id])
     ]
     return Step(
-        f"{kind.name.capitalize()} ({block.name})",
+        f"{kind.name.replace('_', ' ').capitalize()} ({block.name})",
         kind.icon,
-        kind.summary(plan, block),
+        [*kind.summary(plan, block), *branching_lines(block)],
         [images[name] for name in stimuli[:SHOWN] if name in images],
     )
+
+
+def branching_lines(block: PlannedBlock) -> list[str]:
+    """Say when a block is skipped and when the visit ends behind it; nothing for most."""
+    only = [f"only if {block.only_if.words()}"] if block.only_if else []
+    return [*only, *([f"ends the visit if {block.end_if.words()}"] if block.end_if else [])]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextareaWidget
 
 from lab.append_only import RowForm
-from studies.admin.block_form import BlockFormSet, block_form, setting_rows, settings_in_words
+from studies.admin.block_form import BRANCHING, BlockFormSet, block_form, setting_rows, settings_in_words
 from studies.admin.exclusion_form import all_parameters, exclusion_form
 from studies.constructs import Construct, ConstructText
 from studies.exclusions import Exclusion
@@ -52,7 +52,7 @@ class BlockInline(DraftInline):
 
     def get_fields(self, request: HttpRequest, obj: Study | None = None) -> list[Any]:
         """List the settings of every kind, of which the form shows those of the chosen one."""
-        own = setting_rows() if self.may_edit(obj) else [("settings_of_kind",)]
+        own = [*setting_rows(), tuple(BRANCHING)] if self.may_edit(obj) else [("settings_of_kind",)]
         asked = [("trials", "repeats"), ("image_set", "most_of_scene"), "asked_of", "constructs"]
         return [("kind", "name"), *asked, *own, "instructions", ("order", "arms")]
 

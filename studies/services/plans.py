@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from almond.design.matching import PlannedMatching
-from almond.design.plan import PlannedBlock, PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.words.shown import BlockWords, kind_words, words_before
 from almond.errors import InputError
@@ -62,7 +62,7 @@ def whole_plan(study: Study, blocks: Sequence[Block], shown: Shown, matching: Ma
     """Join the parts of a plan; raises ``NotReady`` with whatever contradicts itself in them."""
     constructs = constructs_of(blocks)
     compared = compared_constructs(blocks, shown.pairs)
-    planned = [planned_block(block, shown) for block in blocks]
+    planned = planned_blocks(study, blocks, shown)
     language = study.language
     tests = primary_tests(study, blocks, compared)
     fields = {
@@ -72,7 +72,6 @@ def whole_plan(study: Study, blocks: Sequence[Block], shown: Shown, matching: Ma
         "participants": study.participants_planned,
         "constructs": [planned_construct(row, language, compared) for row in constructs],
         "blocks": planned,
-        "words": words_of(planned, blocks, language),
         "stimuli": shown.stimuli,
         "pairs": shown.pairs,
         "analysis": {
@@ -88,10 +87,11 @@ def whole_plan(study: Study, blocks: Sequence[Block], shown: Shown, matching: Ma
         ),
     }
     try:
-        return read(StudyPlan, fields, source=f"study plan {study.title!r}")
+        plan = read(StudyPlan, fields, source=f"study plan {study.title!r}")
     except ShapeError as error:
         parts = [line.partition(": ") for line in error.problems]
         raise NotReady(study, [InputError(path, problem) for path, _, problem in parts]) from error
+    return plan.model_copy(update={"words": words_of(plan, blocks)})
 
 
 def matching_of(study: Study) -> dict[str, Any]:
@@ -145,14 +145,10 @@ def planned_construct(row: Construct, language: str, compared: frozenset[str]) -
     return {**shown, "target": row.target} if row.name in compared else shown
 
 
-def words_of(
-    planned: Sequence[Mapping[str, Any]], blocks: Sequence[Block], language: str
-) -> tuple[BlockWords, ...]:
-    """Return what participants read before each block."""
-    return tuple(
-        words_before(PlannedBlock.model_construct(**fields), language, block.instructions)
-        for fields, block in zip(planned, blocks, strict=True)
-    )
+def words_of(plan: StudyPlan, blocks: Sequence[Block]) -> tuple[BlockWords, ...]:
+    """Return what participants read before each block, in the plan's language."""
+    written = {row.name: row.instructions for row in blocks}
+    return tuple(words_before(block, plan.language, written[block.name]) for block in plan.blocks)
 
 
 def untranslated(study: Study, constructs: Sequence[Construct]) -> list[InputError]:
@@ -171,10 +167,22 @@ def untranslated(study: Study, constructs: Sequence[Construct]) -> list[InputErr
     return found.problems
 
 
-def planned_block(block: Block, shown: Shown) -> dict[str, Any]:
-    """Return a block's fields; one without a number of trials shows every image or pair once."""
-    kind = TRIAL_KINDS.load(block.kind)
-    fields = {
+def planned_blocks(study: Study, blocks: Sequence[Block], shown: Shown) -> list[dict[str, Any]]:
+    """Return the fields of every block.
+
+    :raises NotReady: blocks that depend on others which the study does not have.
+    """
+    found = Collected()
+    rows = {block.name: block for block in blocks}
+    planned = [found.of(partial(planned_block, block, rows, shown)) for block in blocks]
+    if found.problems:
+        raise NotReady(study, found.problems)
+    return [fields for fields in planned if fields is not None]
+
+
+def block_fields(block: Block) -> dict[str, Any]:
+    """Return what a block's own row says of it, but for its number of trials."""
+    return {
         "kind": block.kind,
         "name": block.name,
         "constructs": sorted(row.name for row in block.constructs.all()),
@@ -183,12 +191,25 @@ def planned_block(block: Block, shown: Shown) -> dict[str, Any]:
         "most_of_scene": block.most_of_scene,
         **block.settings,
     }
-    items = kind.items(kind.block.model_construct(**fields), shown.stimuli, shown.pairs)
-    own = drawn_by(block, shown)
-    if {item.id for item in items} != set(own):
+
+
+def planned_block(block: Block, rows: Mapping[str, Block], shown: Shown) -> dict[str, Any]:
+    """Return a block's fields; one without a number of trials has as many as is usual for its kind.
+
+    :param rows: all blocks of the study by name.
+    """
+    kind = TRIAL_KINDS.load(block.kind)
+    fields = dict(
+        kind.completed(block_fields(block), {name: block_fields(row) for name, row in rows.items()})
+    )
+    drafted = kind.block.model_construct(**{**fields, "trials": 1})
+    own = drawn_by(rows[kind.drawn_as(fields)], shown)
+    if {item.id for item in kind.items(drafted, shown.stimuli, shown.pairs)} != set(own):
         fields["draws_on"] = own
-    trials = len(own) + block.repeats if block.trials is None else block.trials
-    return {**fields, "trials": trials}
+        drafted = kind.block.model_construct(**{**fields, "trials": 1})
+    if block.trials is not None:
+        return {**fields, "trials": block.trials}
+    return {**fields, "trials": kind.usual_trials(drafted, shown.stimuli, shown.pairs) + block.repeats}
 
 
 def drawn_by(block: Block, shown: Shown) -> tuple[str, ...]:

@@ -78,6 +78,8 @@ def _design(study: Study, blocks: Sequence[dict[str, Any]]) -> str:
     parts = [
         f"block “{block['name']}” of {block['trials']} trials ({block['kind']}"
         + (f", {block['repeats']} of them repeats)" if block["repeats"] else ")")
+        + (f" only if {block['only_if']}" if block.get("only_if") else "")
+        + (f" and the end if {block['end_if']}" if block.get("end_if") else "")
         for block in blocks
     ]
     return f"Within participants: each of {study.participants_planned} goes through {', then '.join(parts)}."

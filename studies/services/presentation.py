@@ -11,6 +11,7 @@ from django.conf import settings
 from django.templatetags.static import static
 
 from almond.design.assignment import arm_names, blocks_of
+from almond.design.flow.branching import waits
 from almond.design.plan import PlannedBlock, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.words import ENGLISH
@@ -25,25 +26,28 @@ def constructs_json(plan: StudyPlan) -> dict[str, dict[str, str]]:
 
 
 def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
-    """Return the blocks in order: the script that shows their trials, and the words that come before each.
+    """Return the blocks in order: the script that shows their trials, the words that come before each, and
+    when a browser has to ask what comes (``waits``; absent where it never has to).
 
     Plans that were frozen before they recorded these words have them from the rows of the study.
     """
     words = {one.block: one for one in plan.words}
     written = {} if words else dict(study.blocks.values_list("name", "instructions"))
     blocks = []
-    for block in plan.blocks:
+    for block, wait in zip(plan.blocks, waits(plan), strict=True):
         kind = TRIAL_KINDS.load(block.kind)
+        player, played = kind.played_as(block)
         said = words.get(block.name) or words_before(block, plan.language, written[block.name])
         blocks.append(
             {
                 "name": block.name,
-                "kind": block.kind,
-                "script": static(kind.script),
+                "kind": played.kind,
+                "script": static(player.script),
                 "trials": block.trials,
                 "instructions": paragraphs(said.instructions),
                 "keys": said.keys,
                 **({"shown": shown} if (shown := kind.shown(block)) else {}),
+                **({"waits": wait} if wait else {}),
             }
         )
     return blocks
@@ -75,8 +79,8 @@ def script_words(language: str) -> dict[str, Any]:
 
 def scripts(plan: StudyPlan) -> list[str]:
     """Return the addresses of the scripts that show a study's trials, each once."""
-    kinds = dict.fromkeys(block.kind for block in plan.blocks)
-    return [static(TRIAL_KINDS.load(kind).script) for kind in kinds]
+    players = (TRIAL_KINDS.load(block.kind).played_as(block)[0] for block in plan.blocks)
+    return [static(script) for script in dict.fromkeys(player.script for player in players)]
 
 
 def paragraphs(text: str) -> list[str]:

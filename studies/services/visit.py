@@ -7,13 +7,14 @@ else together costs less than they do.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from django.urls import reverse
 
 from almond.design.assignment import make_lists
+from almond.design.flow.branching import asks_again
 from almond.design.plan import StudyPlan
 from studies.models import Study, images_by_name
 from studies.services.presentation import blocks_json, constructs_json
@@ -56,17 +57,26 @@ def shown_images(names: Iterable[str]) -> dict[str, ShownImage]:
 
 @dataclass(frozen=True)
 class Visit:
-    """A participant's trials in the order of their indices, which count from 0, and what they show."""
+    """A participant's trials in the order of their indices, which count from 0, and what they show.
+
+    ``skipped`` are the indices of trials that are not asked, because of what was answered.
+    """
 
     study: Study
     plan: StudyPlan
     live: bool
     trials: Sequence[ShownTrial]
     images: Mapping[str, ShownImage]
+    skipped: Collection[int] = ()
 
     def first_images(self) -> list[str]:
-        """Return the addresses of the images that are needed first: those of the first open trial."""
-        first = next((trial for trial in self.trials if not trial.done), None)
+        """Return the addresses of the images that are needed first: of the first open trial with any."""
+        open_trials = (
+            trial
+            for place, trial in enumerate(self.trials)
+            if trial.digests and not trial.done and place not in self.skipped
+        )
+        first = next(open_trials, None)
         if first is None or not self.live:
             return []
         return [
@@ -82,6 +92,7 @@ class Visit:
         - ``asked``: each combination of constructs and question that occurs.
         - ``trials``: name, place of the block, place of what is asked, places of the images.
         - ``done``: places of the trials that are answered.
+        - ``skipped``: places of the trials that are not asked; absent where there are none.
         """
         digests = distinct(digest for trial in self.trials for digest in trial.digests)
         asked = distinct((trial.constructs, trial.question) for trial in self.trials)
@@ -106,6 +117,7 @@ class Visit:
                 for trial in self.trials
             ],
             "done": [place for place, trial in enumerate(self.trials) if trial.done],
+            **({"skipped": sorted(self.skipped)} if self.skipped else {}),
         }
 
 
@@ -125,7 +137,13 @@ def previewed(study: Study, plan: StudyPlan) -> Visit:
         for place, trial in enumerate(trials)
     ]
     names = {name for trial in trials for name in trial.stimuli}
-    return Visit(study, plan, live=True, trials=shown, images=shown_images(names))
+    # Nothing is stored, so nothing decides: of a check that asks again, the first attempt is shown.
+    again = {block.name for block in plan.blocks if asks_again(block)}
+    firsts = {trial.block: place for place, trial in reversed(list(enumerate(trials)))}
+    skipped = {
+        place for place, trial in enumerate(trials) if trial.block in again and place != firsts[trial.block]
+    }
+    return Visit(study, plan, live=True, trials=shown, images=shown_images(names), skipped=skipped)
 
 
 def distinct(items: Iterable[Item]) -> dict[Item, int]:

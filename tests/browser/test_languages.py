@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.utils.translation import trans_real
 
 from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.base import TrialKind
 from almond.design.words import LANGUAGES
 from almond.design.words.base import KindWords
 from ratings.models import Consent, Participant
@@ -130,7 +132,7 @@ def test_a_study_in_german_on_a_telephone(visit: Any, name: str, screen: dict[st
     shown = "\n".join(reader.texts)
     english = {*texts_of_templates(), *texts_of_modules(), *script_texts()[0], *script_texts()[1]}
     assert english & {line.strip() for line in shown.splitlines()} == set()
-    for said in ("bilder@example.org", "etwa 1 Minute", "Teil 1 von 2", "Sie sehen 2 Bildpaare", *ENDS):
+    for said in ("bilder@example.org", "etwa 1 Minute", "Teil 1 von 2", "Sie sehen 2 Bilder", *ENDS):
         assert said in shown
     assert GERMAN["threat"][0] in shown
     assert reader.page.evaluate("document.documentElement.lang") == "de"
@@ -147,21 +149,21 @@ def marked(text: str) -> str:
     return f"{MARK}{text}⟧"
 
 
+def marked_words(kind: TrialKind) -> KindWords:
+    def instructions(block: Any) -> str:
+        text = kind.instructions(block.trials, len(block.constructs))
+        return "\n\n".join(map(marked, text.split("\n\n")))
+
+    return KindWords(instructions, marked(kind.keys))
+
+
 @pytest.fixture
 def arabic_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A language that is read from right to left and consists of the English words between marks."""
-    kinds = {
-        name: KindWords(
-            lambda block, kind=kind: "\n\n".join(
-                map(marked, kind.instructions(block.trials, len(block.constructs)).split("\n\n"))
-            ),
-            marked(kind.keys),
-        )
-        for name, kind in TRIAL_KINDS.entries().items()
-    }
+    kinds = {name: marked_words(kind) for name, kind in TRIAL_KINDS.entries().items()}
     module = types.ModuleType("tests.browser.arabic_marks")
     module.KINDS = kinds  # type: ignore[attr-defined]
-    monkeypatch.setitem(__import__("sys").modules, module.__name__, module)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     words: dict[str, Any] = {text: marked(text) for text in script_texts()[0]}
     words |= {text: {"other": marked(text)} for text in script_texts()[1]}
     (tmp_path / "locale" / "ar").mkdir(parents=True)
@@ -171,7 +173,7 @@ def arabic_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
         catalogue._catalog[text] = marked(text)  # type: ignore[attr-defined]
         for form in range(6):
             catalogue._catalog[text, form] = marked(text)  # type: ignore[attr-defined]
-    monkeypatch.setitem(trans_real._translations, "ar", catalogue)
+    monkeypatch.setitem(vars(trans_real)["_translations"], "ar", catalogue)
     monkeypatch.setattr(settings, "BASE_DIR", tmp_path)
     with LANGUAGES.registered("ar", f"{module.__name__}:KINDS", "Arabic"):
         yield

@@ -15,7 +15,7 @@ def test_every_setting_of_every_kind_has_a_field_with_label_help_and_default() -
     for name, setting in fields.items():
         assert form.fields[name].help_text, name
         assert setting.schema["title"][0].islower(), name
-        assert form.fields[name].initial == typed(setting.schema["default"]), name
+        assert form.fields[name].initial == typed(setting.schema.get("default")), name
     conditions = form.conditions_shown()
     assert set(conditions) == {*fields, *COMMON, *SOURCES, "most_of_scene"}
     assert {name: conditions[name].values for name in fields} == {

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from almond.analysis.own_scales import PERCENT_ENDS, on_own_scales
 from almond.analysis.questions.base import Context, Question, Result, count_units, units_text
 from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.progress import Progress
@@ -138,14 +139,11 @@ def construct_pairs(ratings: pd.DataFrame, constructs: Sequence[str]) -> list[Co
 
 def _run(context: Context, progress: Progress) -> dict[str, Any]:
     rated = context.rated_profiles()
-    own = "original_value" if "original_value" in context.ratings else "value"
-    ratings = context.ratings.assign(own=context.ratings[own])
-    scales = context.data.manifest.get("about", {}).get("external", {}).get("scales", {})
+    ratings, scales = on_own_scales(context.data, context.ratings)
     distributions = []
     for construct in context.constructs:
-        low, high = scales.get(construct, (0.0, 100.0))
         rows = ratings[ratings["construct"] == construct]
-        distributions.append(describe_values(rows, construct, (float(low), float(high))))
+        distributions.append(describe_values(rows, construct, scales.get(construct, PERCENT_ENDS)))
     return {
         "units": count_units(context.ratings, rated),
         "distributions": distributions,

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from almond.analysis.own_scales import PERCENT_ENDS, on_own_scales
 from almond.analysis.questions.base import (
     Aim,
     Context,
@@ -48,17 +49,16 @@ ALL = "all"
 
 def _own_scales(context: Context) -> dict[str, tuple[pd.DataFrame, tuple[float, ...]]]:
     """Return the ratings in ``own`` and the points of every construct that has few; NotApplicable without."""
-    own = "original_value" if "original_value" in context.ratings else "value"
-    ratings = context.ratings.assign(own=context.ratings[own].round(DECIMALS))
-    scales = context.data.manifest.get("about", {}).get("external", {}).get("scales", {})
+    ratings, scales = on_own_scales(context.data, context.ratings)
+    ratings = ratings.assign(own=ratings["own"].round(DECIMALS))
     found, many = {}, []
     for construct in context.constructs:
         rows = ratings[ratings["construct"] == construct]
         if rows["own"].nunique() > MOST_POINTS:
             many.append(f"{construct} has {rows['own'].nunique()}")
             continue
-        low, high = scales.get(construct, (0.0, 100.0))
-        found[construct] = (rows, scale_points(rows["own"].to_numpy(np.float64), (float(low), float(high))))
+        ends = scales.get(construct, PERCENT_ENDS)
+        found[construct] = (rows, scale_points(rows["own"].to_numpy(np.float64), ends))
     if not found:
         raise NotApplicable(
             f"no rating has at most {MOST_POINTS} different values ({', '.join(many)}); the linear model of "

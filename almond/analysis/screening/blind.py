@@ -10,12 +10,16 @@ from almond.design.exclusions.base import BLIND_COLUMNS, BlindTables
 
 
 def blind_tables(
-    participants: pd.DataFrame, ratings: pd.DataFrame, choices: pd.DataFrame, events: pd.DataFrame | None
+    participants: pd.DataFrame,
+    ratings: pd.DataFrame,
+    choices: pd.DataFrame,
+    events: pd.DataFrame | None,
+    checks: pd.DataFrame | None = None,
 ) -> BlindTables:
     """Take away all columns but those that rules may read, and number the images.
 
-    Rows of ratings, choices and events are those of ``participants`` only. Images are numbered by their
-    first showing, which no label decides.
+    Rows of ratings, choices, events and checks are those of ``participants`` only. Images are numbered by
+    their first showing, which no label decides.
     """
     people = set(participants["participant_id"])
     rated = _rows_of(people, "ratings", ratings)
@@ -25,6 +29,7 @@ def blind_tables(
         rated.assign(stimulus_id=rated["stimulus_id"].map(numbers)),
         _rows_of(people, "choices", choices),
         None if events is None else _rows_of(people, "events", events),
+        None if checks is None else _rows_of(people, "checks", checks),
     )
 
 

@@ -31,6 +31,7 @@ BLIND_COLUMNS: dict[str, tuple[str, ...]] = {
     "ratings": (*_RESPONSE, "repeat", "stimulus_id", "construct", "value"),
     "choices": (*_RESPONSE, "chosen"),
     "events": ("participant_id", "trial_index", "kind", "page_ms", "detail", "received_at"),
+    "checks": ("participant_id", "trial_index", "block", "passed"),
 }
 """All that a rule may read, by table: whatever an export holds beside it is taken away. Choices lack their
 construct and their images, for both name the target."""
@@ -41,13 +42,15 @@ class BlindTables:
     """An export's tables of the participants to judge, with the columns of ``BLIND_COLUMNS`` alone.
 
     Images in ``ratings`` have whole numbers in place of their names. ``events`` is None where the export has
-    no such table. Older exports lack columns that came later, such as ``marks``.
+    no such table, as is ``checks``, the answers to attention and comprehension checks, of a study without
+    any. Older exports lack columns that came later, such as ``marks``.
     """
 
     participants: pd.DataFrame
     ratings: pd.DataFrame
     choices: pd.DataFrame
     events: pd.DataFrame | None
+    checks: pd.DataFrame | None = None
 
     @property
     def people(self) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field, PlainValidator, Strict
@@ -87,10 +87,14 @@ class TrialKind(ABC):
     script: ClassVar[str]
     """The static file that shows its trials, such as ``js/trials/rating.js``."""
     shows: ClassVar[str] = "stimuli"
-    """What its trials are drawn from: ``stimuli`` or ``pairs``."""
+    """What its trials are drawn from: ``stimuli``, ``pairs``, or ``nothing``: pages without images."""
+    checks: ClassVar[Literal["attention", "comprehension"] | None] = None
+    """Which check of a participant its blocks are; None for what is no check."""
     question: ClassVar[str | None] = None
     """The statistical question by which a confirmatory analysis tests its responses."""
     block: ClassVar[type[PlannedBlock]] = PlannedBlock
+    moves: ClassVar[bool] = True
+    """Whether its blocks change places where blocks stand in a Latin square; those without images stay."""
     applicable: ClassVar[tuple[str, ...]] = ("trials", "repeats", "constructs")
     """Which of these fields of a block mean something for it: others have no place in its form."""
     answer: ClassVar[type[Answer]]
@@ -118,6 +122,35 @@ class TrialKind(ABC):
     ) -> tuple[PlannedStimulus, ...] | tuple[PlannedPair, ...]:
         """Return the stimuli or the pairs that a block draws on: those that it names, else all that fit."""
 
+    def most_trials(
+        self, block: Any, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
+    ) -> int:
+        """Return how many different trials a block can have."""
+        return len(self.items(block, stimuli, pairs))
+
+    def usual_trials(
+        self, block: Any, stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]
+    ) -> int:
+        """Return how many different trials a block has that does not say it: as many as it can."""
+        return self.most_trials(block, stimuli, pairs)
+
+    def completed(
+        self, fields: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]
+    ) -> Mapping[str, Any]:
+        """Complete the fields of a block in a plan from those of the study's other blocks, by name.
+
+        :raises InputError: it depends on a block that the study does not have.
+        """
+        return fields
+
+    def drawn_as(self, fields: Mapping[str, Any]) -> str:
+        """Return the name of the block whose images or pairs it draws on: its own, in practice another's."""
+        return str(fields["name"])
+
+    def played_as(self, block: Any) -> tuple[TrialKind, PlannedBlock]:
+        """Return the kind and the block as which a browser shows its trials: in practice, another's."""
+        return self, block
+
     @abstractmethod
     def make_lists(
         self, plan: StudyPlan, block: PlannedBlock, before: TrialLists, rng: np.random.Generator
@@ -133,7 +166,7 @@ class TrialKind(ABC):
         """Estimate how long an attentive adult takes for one trial of a block, in s."""
 
     @abstractmethod
-    def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
+    def summary(self, plan: StudyPlan, block: Any) -> list[str]:
         """Describe a block to an experimenter, one short line each."""
 
     def shown(self, block: Any) -> dict[str, Any]:
@@ -146,6 +179,25 @@ class TrialKind(ABC):
     def check(self, answer: Any, trial: PlannedTrial, block: Any) -> Iterator[Problem]:
         """Yield (path, problem) for whatever in an answer does not fit the trial that was planned."""
         return iter(())
+
+    def asks_again(self, block: Any) -> bool:
+        """Tell whether later trials of a block are asked only by what was answered to earlier ones."""
+        return False
+
+    def needless(self, block: Any, given: Sequence[Mapping[str, Any] | None]) -> Collection[int]:
+        """Return the places in a block of trials that are not asked any more.
+
+        :param given: the ``values`` answered to each trial of the block, None for no answer yet.
+        """
+        return ()
+
+    def outcomes(self, block: Any) -> Mapping[str, tuple[str, ...]]:
+        """Return field -> answers, of whatever of a block may decide about others; nothing by default."""
+        return {}
+
+    def outcome(self, block: Any, given: Sequence[Mapping[str, Any] | None]) -> Mapping[str, str]:
+        """Return field -> answer, of those ``outcomes`` that are known; ``given`` as in ``needless``."""
+        return {}
 
     def columns(self, plan: StudyPlan, responses: Responses) -> Mapping[str, Cells]:
         """Make the columns of ``table`` for some responses, the rows of each response one after the other.

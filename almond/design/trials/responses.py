@@ -128,6 +128,13 @@ def taken(cells: Cells, rows: Ints) -> Cells:
     return [cells[row] for row in rows.tolist()]
 
 
+def joined_cells(parts: Sequence[Cells]) -> Cells:
+    """Put the cells of several parts of a column one after the other."""
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate([np.asarray(part) for part in parts])
+    return [cell for part in parts for cell in listed_cells(part)]
+
+
 def columns_of_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Turn rows that have the same names into columns; no column without rows."""
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}

@@ -36,6 +36,12 @@ STIMULUS_COLUMNS = (
 )
 
 
+def images_in_words(block: PlannedBlock) -> str:
+    """Say how many images a block shows."""
+    again = f", {block.repeats} of them twice" if block.repeats else ""
+    return f"{block.trials} images{again}"
+
+
 def repeat_distance(block: PlannedBlock) -> int:
     """Return the least number of trials between an image's first showing and its second: a quarter block."""
     return block.trials // 4

@@ -43,6 +43,6 @@ def words_before(block: PlannedBlock, language: str, instructions: str = "") -> 
     :param instructions: those of the experimenter; without them the kind's own.
     :raises InputError: the kind has no words in the language.
     """
-    words = kind_words(block.kind, language)
-    text = instructions or words.instructions(block)
-    return BlockWords(block=block.name, instructions=text, keys=words.keys)
+    text = instructions or kind_words(block.kind, language).instructions(block)
+    player, _ = TRIAL_KINDS.load(block.kind).played_as(block)
+    return BlockWords(block=block.name, instructions=text, keys=kind_words(player.name, language).keys)

@@ -1,33 +1,31 @@
-// Ratings: one image, and a slider for each construct. A slider has no value, and no thumb, until it is touched:
-// nobody is led to the middle, and nothing that was not judged is stored.
-import { element, painted, picture } from "../painted.js";
+// Ratings: one image, and a slider for each construct. Without a start a slider has no value, and no thumb, until it is
+// touched: nobody is led to the middle, and nothing that was not judged is stored.
+import { element } from "../painted.js";
+import { declared, ends, singleImageKind } from "../single_image.js";
 import { translate, translateCount } from "../words.js";
 
 const { ParameterType } = window.jsPsychModule;
 const MOVES = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"];
+const PAGE = 10; // browsers differ in how far Page Up and Page Down go
+const MOST_STEPS = 60; // of a way; between them it is thinned
 
-const info = {
-  name: "almond-rating",
-  version: "1.0.0",
-  parameters: {
-    /** {url, width, height, digest} of the image. */
-    image: { type: ParameterType.OBJECT, default: undefined },
-    /** [{name, question, low, high}], one slider each. */
-    constructs: { type: ParameterType.COMPLEX, array: true, default: undefined },
-    button_label: { type: ParameterType.STRING, default: translate("Continue") },
+const info = declared(
+  "rating",
+  {
+    /** 0 to 100; null: no thumb until the first touch. */
+    start: { type: ParameterType.FLOAT, default: null },
+    /** Whether the first touch and the way of each slider are recorded. */
+    path: { type: ParameterType.BOOL, default: false },
   },
-  data: {
-    /** Milliseconds from the first paint of the image to Continue. */
-    rt: { type: ParameterType.FLOAT },
-    /** Construct -> 0 to 100. */
-    values: { type: ParameterType.OBJECT },
-    /** Digests of the image bytes shown. */
-    images: { type: ParameterType.STRING, array: true },
+  {
+    /** Construct -> {first_ms, path: [ms, value] of its changes}; only where the path is recorded. */
+    ways: { type: ParameterType.OBJECT },
   },
-};
+);
 
-function slider(construct, number, onTouch) {
+function slider(construct, number, trial, { changed, elapsed }) {
   const id = `slider-${number}`;
+  const started = trial.start !== null && trial.start !== undefined;
   const input = element("input", {
     type: "range",
     id,
@@ -35,109 +33,69 @@ function slider(construct, number, onTouch) {
     min: "0",
     max: "100",
     step: "1",
-    value: "50",
-    class: "slider-input untouched",
+    value: started ? String(trial.start) : "50",
+    class: started ? "slider-input untouched started" : "slider-input untouched",
     "aria-valuetext": translate("not set yet"),
     "aria-describedby": `${id}-ends`,
     autocomplete: "off",
   });
+  const way = [];
+  const note = () => {
+    const [last, value] = [way.at(-1), Number(input.value)];
+    if (last?.[1] !== value) way.push([Math.round(elapsed() ?? 0), value]);
+  };
   const touch = () => {
     input.classList.remove("untouched");
     input.setAttribute("aria-valuetext", translate("{value} of 100", { value: input.value }));
-    onTouch();
+    note();
+    changed();
   };
   input.addEventListener("input", touch);
   input.addEventListener("pointerup", touch);
   input.addEventListener("keydown", (event) => {
+    if (event.key === "PageUp" || event.key === "PageDown") {
+      event.preventDefault();
+      input.value = String(Number(input.value) + (event.key === "PageUp" ? PAGE : -PAGE));
+    }
     if (["Enter", " "].includes(event.key) || MOVES.includes(event.key)) touch();
     if (event.key === "Enter") event.preventDefault();
   });
   const label = element("label", { for: id }, construct.question);
-  const ends = element(
-    "p",
-    { class: "ends", id: `${id}-ends` },
-    element("span", {}, construct.low),
-    element("span", { class: "to" }, ` ${translate("to")} `),
-    element("span", {}, construct.high),
-  );
-  return { input, node: element("div", { class: "slider" }, label, input, ends) };
+  return { input, way, node: element("div", { class: "slider" }, label, input, ends(construct, `${id}-ends`)) };
 }
 
-class RatingPlugin {
-  static info = info;
+// The first and last steps of a way stay; of those between, evenly many.
+function thinned(way) {
+  if (way.length <= MOST_STEPS) return way;
+  const share = (way.length - 1) / (MOST_STEPS - 1);
+  return Array.from({ length: MOST_STEPS }, (_, place) => way[Math.round(place * share)]);
+}
 
-  constructor(jsPsych) {
-    this.jsPsych = jsPsych;
-  }
-
-  trial(display, trial, onLoad) {
-    const image = picture(trial.image, translate("The picture to judge"));
-    const hint = element("p", { class: "hint", role: "status" });
-    const button = element("button", { type: "submit", class: "main", disabled: "" }, trial.button_label);
-    const sliders = [];
-    const look = () => {
-      const left = sliders.filter(({ input }) => input.classList.contains("untouched")).length;
-      button.disabled = left > 0;
-      hint.textContent = left === 0 ? "" : translateCount(left, "One slider to go", "{count} sliders to go");
-    };
-    trial.constructs.forEach((construct, number) => sliders.push(slider(construct, number, look)));
-    const form = element("form", { class: "sliders" }, ...sliders.map(({ node }) => node));
-    form.append(element("div", { class: "onward" }, hint, button));
-    display.replaceChildren(
-      element("div", { class: "rating" }, element("figure", { class: "picture" }, image), form),
-    );
-    look();
-    sliders[0].input.focus({ preventScroll: true });
-    window.scrollTo(0, 0);
-    let shown = null;
-    this.shown = painted([image]).then((moment) => {
-      shown = moment;
-      display.firstElementChild.dataset.shown = "";
-    });
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      if (shown === null || button.disabled) return;
-      button.disabled = true;
-      const values = Object.fromEntries(sliders.map(({ input }) => [input.name, Number(input.value)]));
-      this.finish(performance.now() - shown, values, trial);
-    });
-    onLoad?.();
-  }
-
-  finish(rt, values, trial) {
-    this.jsPsych.finishTrial({ rt: Math.round(rt * 10) / 10, values, images: [trial.image.digest] });
-  }
-
-  simulate(trial, mode, options, onLoad) {
-    const random = this.jsPsych.randomization;
-    const drawn = trial.constructs.map(({ name }) => [name, random.randomInt(0, 100)]);
-    const data = this.jsPsych.pluginAPI.mergeSimulationData(
-      { rt: random.sampleExGaussian(2500, 400, 1 / 600, true), values: Object.fromEntries(drawn) },
-      options,
-    );
-    if (mode === "data-only") {
-      onLoad();
-      this.finish(data.rt, data.values, trial);
-      return;
-    }
-    const display = this.jsPsych.getDisplayElement();
-    this.trial(display, trial, onLoad);
-    for (const input of display.querySelectorAll("input")) {
-      input.value = data.values[input.name];
-      input.dispatchEvent(new Event("input", { bubbles: true }));
-    }
-    this.shown.then(() => {
-      this.jsPsych.pluginAPI.clickTarget(display.querySelector("button"), data.rt);
-    });
-  }
+function controls(trial, touch) {
+  const sliders = trial.constructs.map((construct, number) => slider(construct, number, trial, touch));
+  return {
+    node: element("div", { class: "rows" }, ...sliders.map(({ node }) => node)),
+    focus: () => sliders[0].input.focus({ preventScroll: true }),
+    missing: () => sliders.filter(({ input }) => input.classList.contains("untouched")).length,
+    values: () => Object.fromEntries(sliders.map(({ input }) => [input.name, Number(input.value)])),
+    operate: (values) =>
+      sliders.forEach(({ input }) => {
+        input.value = values[input.name];
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+      }),
+    more: () => {
+      const told = ({ input, way }) => [input.name, { first_ms: way[0][0], path: thinned(way) }];
+      return { ways: trial.path ? Object.fromEntries(sliders.map(told)) : {} };
+    },
+  };
 }
 
 export default {
-  info,
-  plugin: RatingPlugin,
-  trial: (planned, study) => ({
-    image: study.images[0],
-    constructs: planned.constructs.map((name) => ({ name, ...study.constructs[name] })),
+  ...singleImageKind(info, {
+    toGo: (count) => translateCount(count, "One slider to go", "{count} sliders to go"),
+    controls,
+    unseen: () => ({ ways: {} }),
+    draw: (trial, random) => Object.fromEntries(trial.constructs.map(({ name }) => [name, random.randomInt(0, 100)])),
   }),
-  answer: (data) => ({ values: data.values }),
+  events: (data) => Object.entries(data.ways).map(([construct, way]) => ["slider", { construct, ...way }]),
 };
