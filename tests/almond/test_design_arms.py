@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from almond.design.arms import Arm, arms_of_lists, williams_square
 from almond.design.assignment import make_lists, trials_by_arm
+from almond.design.lists.scene_limit import deal_by_scene
 from almond.design.plan import StudyPlan
-from almond.design.scene_limit import deal_by_scene
 from almond.errors import InputError
 from tests.almond.design_plans import full_plan
 

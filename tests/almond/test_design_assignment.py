@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from almond.design.assignment import make_lists
-from almond.design.ordering import Showing, arrange
+from almond.design.lists.ordering import Showing, arrange
 from almond.design.plan import StudyPlan
 from almond.design.trials.base import PlannedTrial
 from almond.design.trials.single_image import repeat_distance

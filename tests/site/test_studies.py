@@ -270,7 +270,13 @@ def test_the_database_keeps_studies_sound(name: str) -> None:
 def test_the_database_keeps_blocks_constructs_and_lists_sound() -> None:
     study = make_study(state=State.FROZEN)
     choice = study.blocks.get(kind="choice")
-    for fields in ({"trials": 0}, {"kind": ""}, {"order": 1}, {"name": "ratings"}):
+    for fields in (
+        {"trials": 0},
+        {"kind": ""},
+        {"order": 1},
+        {"name": "ratings"},
+        {"asked_of": "nobody"},
+    ):
         with pytest.raises(IntegrityError), transaction.atomic():
             Block.objects.filter(pk=choice.pk).update(**fields)
     for fields in ({"low": ""}, {"choice": ""}):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from almond.design.dealing import deal
-from almond.design.ordering import arrange, last_showing, showing_of
+from almond.design.lists.dealing import deal
+from almond.design.lists.ordering import arrange, last_showing, showing_of
+from almond.design.lists.sides import balance_sides
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
-from almond.design.sides import balance_sides
 from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists, drawn_on
 from almond.design.trials.columns import (
     CONSTRUCT,

@@ -128,7 +128,7 @@ def taken(cells: Cells, rows: Ints) -> Cells:
     return [cells[row] for row in rows.tolist()]
 
 
-def joined_cells(parts: Sequence[Cells]) -> Cells:
+def concatenated_cells(parts: Sequence[Cells]) -> Cells:
     """Put the cells of several parts of a column one after the other."""
     if all(isinstance(part, np.ndarray) for part in parts):
         return np.concatenate([np.asarray(part) for part in parts])

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from almond.design.dealing import deal, deal_again
-from almond.design.ordering import Showing, arrange, last_showing, showing_of
+from almond.design.lists.dealing import deal, deal_again
+from almond.design.lists.ordering import Showing, arrange, last_showing, showing_of
 from almond.design.parts import PlannedBlock, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.trials.base import Row, TrialLists, drawn_on

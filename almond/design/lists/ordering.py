@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from almond.design.dealing import Item, cell_of
+from almond.design.lists.dealing import Item, cell_of
 from almond.design.plan import StudyPlan
 
 if TYPE_CHECKING:

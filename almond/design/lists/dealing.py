@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from almond.design.lists.scene_limit import deal_by_scene
 from almond.design.parts import PlannedPair, PlannedStimulus
-from almond.design.scene_limit import deal_by_scene
 from almond.typing import Indices
 
 Item = PlannedStimulus | PlannedPair

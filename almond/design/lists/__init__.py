@@ -1,0 +1,1 @@
+"""How lists of trials are dealt: items, sides, orders of trials and of blocks."""
