@@ -96,7 +96,7 @@ def copy(wanted: dict[str, Any]) -> dict[str, Any]:
     from django.db.models import Exists, OuterRef
 
     from ratings.models import Attempt, Participant, Response
-    from ratings.services.exporting import FIELDS, TEXTS
+    from ratings.services.exported_answers import LONG, PLAIN
     from studies.models import Study
 
     people = Participant.objects.exported(Study.objects.get(pk=wanted["study"]))
@@ -105,7 +105,7 @@ def copy(wanted: dict[str, Any]) -> dict[str, Any]:
         Response.objects.filter(trial__participant__in=people, trial__kind="rating")
         .annotate(altered=Exists(altered))
         .order_by("trial__participant__name", "trial__index")
-        .values_list("trial__participant__name", *FIELDS, *TEXTS, "altered")
+        .values_list("trial__participant__name", *PLAIN, *LONG, "altered")
     )
     statement, values = rows.query.sql_with_params()
     sent = 0

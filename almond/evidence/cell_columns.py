@@ -18,6 +18,10 @@ import pyarrow.compute as pc
 from almond.design.trials.columns import Coded, Column
 from almond.design.trials.responses import Cells, listed_cells
 from almond.evidence.tables import SHOWN_PROBLEMS, cell
+from almond.typing import Floats
+
+PLAIN_BELOW = 1e9
+"""Numbers from here on are left to Python: it writes ten digits without an exponent, Arrow with one."""
 
 
 class Problems:
@@ -70,25 +74,55 @@ def _checked(
 
 def plain_array(column: Column, values: Cells) -> pa.Array | None:
     """Convert a column with nothing wrong in it to an array of text; None for any other."""
-    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        return moment_texts(values) if column.type == "time" and not np.isnat(values).any() else None
+    if isinstance(values, pa.Array):
+        return _arrow_texts(column, values)
+    if isinstance(values, np.ndarray):
+        kind = values.dtype.kind
+        if kind == "M":
+            return moment_texts(values) if column.type == "time" and not np.isnat(values).any() else None
+        if kind == "f" and column.type == "number":
+            return _right_floats(column, values.astype(np.float64, copy=False))
+        if kind == "i":
+            distinct, codes = np.unique(values, return_inverse=True)
+            return _coded_texts(column, Coded(distinct.tolist(), codes))
+        values = values.tolist()
     if isinstance(values, Coded):
         return _coded_texts(column, values)
+    if column.type == "number" and (numbers := _plain_numbers(values)) is not None:
+        return _right_floats(column, numbers)
     texts = plain_texts(column, values)
     return None if texts is None else pa.array(texts, pa.string())
+
+
+def _arrow_texts(column: Column, values: pa.Array) -> pa.Array | None:
+    """Take free text as it is; None for other columns, and where a cell is absent or not as it must be."""
+    free = column.type == "text" and not column.range and column.name != "participant_id"
+    if not free or values.type != pa.string() or values.null_count or holds_any(values, "\0"):
+        return None
+    empty = column.needed and pc.any(pc.equal(values, "")).as_py()
+    return None if empty else values
+
+
+def holds_any(texts: pa.Array, marks: str) -> bool:
+    """Tell whether one of some ASCII characters stands anywhere in an array of text."""
+    _, ends, data = texts.buffers()
+    if data is None or not len(texts):
+        return False
+    offsets = np.frombuffer(ends, np.int32)
+    begin, end = int(offsets[texts.offset]), int(offsets[texts.offset + len(texts)])
+    letters: bytes = data.slice(begin, end - begin).to_pybytes()
+    return any(mark.encode() in letters for mark in marks)
 
 
 def _coded_texts(column: Column, values: Coded) -> pa.Array | None:
     """Convert each distinct value once; None where something is wrong with one of them."""
     wrong: list[str] = []
-    distinct = plain_texts(column, values.values)
+    distinct = plain_array(column, values.values)
     if distinct is None:
-        distinct = [cell(column, value, "", wrong) for value in values.values]
+        distinct = pa.array([cell(column, value, "", wrong) for value in values.values], pa.string())
     if wrong:
         return None
-    return pa.DictionaryArray.from_arrays(
-        pa.array(values.codes.astype(np.int32)), pa.array(distinct, pa.string())
-    )
+    return pa.DictionaryArray.from_arrays(pa.array(values.codes.astype(np.int32)), distinct)
 
 
 def moment_texts(moments: np.ndarray[Any, Any]) -> pa.Array:
@@ -101,19 +135,13 @@ def moment_texts(moments: np.ndarray[Any, Any]) -> pa.Array:
     return pc.binary_join_element_wise(text, "+00:00", "")
 
 
-def plain_texts(column: Column, values: Sequence[Any] | np.ndarray[Any, Any]) -> list[str] | None:
+def plain_texts(column: Column, values: Sequence[Any]) -> list[str] | None:
     """Convert a column whose values are all of one plain type and all right; None for any other."""
-    cells: Sequence[Any] = values.tolist() if isinstance(values, np.ndarray) else values
-    kinds = set(map(type, cells))
-    if kinds == {int, float} and column.type == "number":
-        try:
-            cells, kinds = list(map(float, cells)), {float}
-        except OverflowError:
-            return None
+    kinds = set(map(type, values))
     if len(kinds) != 1:
         return None
     convert = PLAIN.get((column.type, kinds.pop()))
-    return convert(column, cells) if convert else None
+    return convert(column, values) if convert else None
 
 
 def _texts(column: Column, values: Sequence[Any]) -> list[str] | None:
@@ -131,11 +159,37 @@ def _by_distinct(column: Column, values: Sequence[Any]) -> list[str] | None:
     return None if wrong else [texts[value] for value in values]
 
 
-def _floats(column: Column, values: Sequence[Any]) -> list[str] | None:
-    numbers = np.array(values, np.float64)
-    if not np.isfinite(numbers).all() or not _in_range(column.range, numbers):
+def _plain_numbers(values: Sequence[Any]) -> Floats | None:
+    """Return numbers that are all of Python's own types (n,); None where any is not, or is too large."""
+    if not set(map(type, values)) <= {int, float}:
         return None
-    return list(map(repr, values))
+    try:
+        return np.array(list(map(float, values)), np.float64)
+    except OverflowError:
+        return None
+
+
+def _right_floats(column: Column, numbers: Floats) -> pa.Array | None:
+    """Write finite numbers in the column's range; None where one is not."""
+    right = bool(np.isfinite(numbers).all()) and _in_range(column.range, numbers)
+    return float_texts(numbers) if right else None
+
+
+def float_texts(numbers: Floats) -> pa.Array:
+    """Write finite numbers (n,) as ``repr`` does.
+
+    Arrow finds the same shortest digits, and differs in what it makes of whole numbers and in where exponents
+    begin.
+    """
+    sizes = np.abs(numbers)
+    text = pc.cast(pa.array(numbers), pa.string())
+    whole = pa.array(numbers == np.floor(numbers))
+    text = pc.if_else(whole, pc.binary_join_element_wise(text, ".0", ""), text)
+    alike = (sizes == 0.0) | ((sizes >= 1e-4) & (sizes < PLAIN_BELOW))
+    if alike.all():
+        return text
+    others = pa.array(list(map(repr, numbers[~alike].tolist())), pa.string())
+    return pc.replace_with_mask(text, pa.array(~alike), others)
 
 
 def _in_range(span: str, numbers: np.ndarray[Any, np.dtype[np.float64]]) -> bool:
@@ -162,6 +216,5 @@ PLAIN: dict[tuple[str, type], Callable[[Column, Sequence[Any]], list[str] | None
     ("digest", str): _by_distinct,
     ("integer", int): _by_distinct,
     ("flag", int): _by_distinct,
-    ("number", float): _floats,
     ("time", datetime): _times,
 }

@@ -20,7 +20,7 @@ from almond.design.trials.columns import Coded, Column, TableSchema
 from almond.design.trials.responses import Cells, listed_cells
 from almond.digest import digest_file
 from almond.errors import InputError
-from almond.evidence.cell_columns import Problems, chunk_texts
+from almond.evidence.cell_columns import Problems, chunk_texts, holds_any
 from almond.evidence.parquet_files import ParquetFile
 from almond.evidence.tables import check_columns, csv_bytes
 from almond.exchange.layout import parquet_file, table_file
@@ -29,7 +29,7 @@ from almond.typing import Ints
 CHUNK = 1 << 13
 """Rows that are converted at once."""
 
-QUOTED = (",", '"', "\n", "\r")
+QUOTED = ',"\n\r'
 """What makes a cell stand in quotes."""
 
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
@@ -181,7 +181,7 @@ class TableWriter:
 
 def csv_bytes_of(texts: Sequence[pa.Array]) -> bytes:
     """Write rows of a CSV file from columns, cells quoted where CSV needs it, as ``csv.writer`` does."""
-    cells = [quoted(decoded(column)) for column in texts]
+    cells = [quoted(column) for column in texts]
     if len(cells) == 1:  # an empty row would be no row
         cells = [pc.if_else(pc.equal(cells[0], ""), '""', cells[0])]
     lines = pc.binary_join_element_wise(*cells[:-1], pc.binary_join_element_wise(cells[-1], "\n", ""), ",")
@@ -192,10 +192,13 @@ def csv_bytes_of(texts: Sequence[pa.Array]) -> bytes:
 
 
 def quoted(cells: pa.Array) -> pa.Array:
-    """Quote the cells of a column that hold a comma, a quotation mark or the end of a line."""
-    if not any(pc.any(pc.match_substring(cells, mark)).as_py() for mark in QUOTED):
+    """Quote the cells of a column that hold a comma, a quotation mark or the end of a line; distinct ones
+    once where they are coded."""
+    if isinstance(cells, pa.DictionaryArray):
+        return quoted(cells.dictionary).take(cells.indices)
+    if not holds_any(cells, QUOTED):
         return cells
-    needed = pc.match_substring_regex(cells, f"[{''.join(QUOTED)}]")
+    needed = pc.match_substring_regex(cells, f"[{QUOTED}]")
     inside = pc.replace_substring(cells, '"', '""')
     return pc.if_else(needed, pc.binary_join_element_wise('"', inside, '"', ""), cells)
 

@@ -7,58 +7,43 @@ needs the memory of a few thousand rows, and no statement stays open for long.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db.models import Case, Count, TextField, When
-from django.db.models.functions import Cast
+from django.db.models import Count
 
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import Coded
-from almond.design.trials.responses import (
-    Cells,
-    PlannedTrial,
-    Responses,
-    concatenated_cells,
-    listed_cells,
-    taken,
-)
+from almond.design.trials.responses import Cells, PlannedTrial, Responses, concatenated_cells, listed_cells
 from almond.evidence.table_writer import Chunk, SortedChunks
 from almond.exchange.schema import table_schemas
-from almond.typing import Floats, Indices, Ints
-from ratings.models import Attempt, Event, Participant, Response
+from almond.typing import Ints
+from lab.column_read import Columns, read_ahead
+from ratings.models import Event, Participant
+from ratings.services.exported_answers import (
+    FIELDS,
+    Person,
+    answers_of,
+    coded,
+    gaps_of,
+    in_milliseconds,
+    in_order,
+    places_of,
+    read_altered,
+)
 from ratings.services.visits.branching import skipped_columns
 from studies.models import Study
 
 Row = dict[str, Any]
-Answers = Mapping[str, Sequence[Any]]
-"""Responses as they were read, by column; their JSON is text."""
-
-Moments = np.ndarray[Any, np.dtype[np.datetime64]]
-OFFSET = re.compile(r"[+-]\d\d(:?\d\d)?$")
 ROWS_AT_ONCE = 8000
 """About how many trials or events are read at once."""
-
-
-class Person(NamedTuple):
-    """A participant whose answers leave the study, with the number of trials planned."""
-
-    pk: int
-    name: str
-    kind: str
-    list: int
-    status: str
-    started_at: datetime
-    finished_at: datetime | None
-    trials_planned: int
 
 
 class StudyTables:
@@ -111,14 +96,21 @@ class StudyTables:
     def _responses(self, names: Sequence[str]) -> Iterator[Chunk]:
         """Yield the responses to trials of some kinds, whose table is the same."""
         makers = [ChunkMaker(self.plan, name) for name in names if name in self.plan.kinds]
-        for batch in batches(self.people) if makers else ():
+        groups = list(batches(self.people)) if makers else []
+        answers = [answers_ahead(groups, make.name) for make in makers]
+        for group, *columns in zip(groups, *answers, strict=True):
             chunks = []
-            for make in makers:
-                done, chunk = make.read_chunk(batch)
+            for make, own in zip(makers, columns, strict=True):
+                done, chunk = make.make_chunk(group, own)
                 self.done.update(done)
                 chunks += [chunk] if chunk else []
             if chunks:
                 yield joined_chunks(chunks)
+
+
+def answers_ahead(groups: Sequence[Sequence[Person]], kind: str) -> Iterator[Columns]:
+    """Read the answers of each group to trials of a kind, the next while one is made use of."""
+    return read_ahead((answers_of(group, kind) for group in groups), FIELDS)
 
 
 def joined_chunks(chunks: Sequence[Chunk]) -> Chunk:
@@ -162,26 +154,6 @@ def batches(people: Sequence[Person]) -> Iterator[Sequence[Person]]:
         yield people[begin:]
 
 
-FIELDS = (
-    "trial__participant",
-    "pk",
-    "rt_ms",
-    "trial__kind",
-    "trial__index",
-    "trial",
-    "trial__name",
-    "trial__block",
-    "chosen",
-    "late",
-)
-TEXTS = ("received_at", "response_id", "trial__planned", "digests", "values", "marks")
-"""Read as text: JSON that is the same for many is parsed once, a UUID is never an object, and moments are
-read as whole columns."""
-
-LONG = ("trial__planned", "digests", "values", "marks")
-"""Texts that are read only for the trials of the kind whose table is made."""
-
-
 class ChunkMaker:
     """Makes a table's columns of responses to trials of one kind, some participants at a time."""
 
@@ -191,114 +163,51 @@ class ChunkMaker:
         self.trial = lru_cache(maxsize=20_000)(lambda text: PlannedTrial.from_json(json.loads(text)))
         self.parsed = lru_cache(maxsize=20_000)(json.loads)
 
-    def read_chunk(self, people: Sequence[Person]) -> tuple[Counter[str], Chunk]:
-        """Return how many trials each of these people answered, and the columns of their answers."""
-        answers = read_answers(people, self.name)
-        moments = moments_of(answers["received_at"])
-        gaps = gaps_of(people, answers, moments.astype(np.int64))
-        mine = np.flatnonzero(np.array(answers["trial__kind"], dtype=object) == self.name)
+    def make_chunk(self, people: Sequence[Person], answers: Columns) -> tuple[Counter[str], Chunk]:
+        """Return how many trials of the kind each of these people answered, and the columns of their answers,
+        which ``answers_of`` are."""
+        answers = in_order(answers, people)
+        moments = answers["received_at"].to_numpy()
+        gaps = gaps_of(answers, people, moments)
+        mine = np.flatnonzero(pc.equal(answers["trial__kind"], self.name).to_numpy(zero_copy_only=False))
         if not len(mine):
             return Counter(), {}
         if len(mine) < len(moments):
-            answers = {name: listed_cells(taken(cells, mine)) for name, cells in answers.items()}
+            answers = {name: cells.take(pa.array(mine)) for name, cells in answers.items()}
             moments, gaps = moments[mine], gaps[mine]
-        persons = places_of(people, answers["trial__participant"])
+        persons = places_of(answers, people)
         counts = np.bincount(persons, minlength=len(people)).tolist()
         done = Counter({person.name: count for person, count in zip(people, counts, strict=True) if count})
-        shared = self.shared(people, persons, answers, read_altered(people))
-        shared |= {"received_at": moments.astype("datetime64[ms]").astype(moments.dtype), "gap_ms": gaps}
+        shared = self.shared(people, persons, answers)
+        shared |= {"received_at": in_milliseconds(moments), "gap_ms": gaps}
         return done, self.kind.columns(self.plan, self.responses(answers, shared))
 
-    def responses(self, answers: Answers, shared: Mapping[str, Cells]) -> Responses:
+    def responses(self, answers: Columns, shared: Mapping[str, Cells]) -> Responses:
         """Return responses as trial kinds make columns from them."""
         return Responses(
-            trials=coded(answers["trial__planned"]).map(self.trial),
-            images=coded(answers["digests"]).map(self.parsed),
-            values=json.loads(f"[{','.join(answers['values'])}]"),
+            trials=coded(answers["trial__planned_text"]).map(self.trial),
+            images=coded(answers["digests_text"]).map(self.parsed),
+            values=json.loads(f"[{','.join(answers['values_text'].to_pylist())}]"),
             chosen=coded(answers["chosen"]),
             shared=shared,
         )
 
-    def shared(
-        self, people: Sequence[Person], persons: Ints, answers: Answers, altered: set[int]
-    ) -> dict[str, Cells]:
+    def shared(self, people: Sequence[Person], persons: Ints, answers: Columns) -> dict[str, Cells]:
         """Return the columns that all kinds have, but for the two that are about time."""
-        twice = np.array([trial in altered for trial in answers["trial"]], np.intp)
-        marks = coded(answers["marks"])
+        altered = np.array(sorted(read_altered(people)), np.int64)
+        twice = np.isin(answers["trial"].to_numpy(), altered)
+        marks = coded(answers["marks_text"])
         words = [[*self.parsed(text), *more] for text in marks.values for more in ((), ("altered",))]
         return {
-            "response_id": with_hyphens(answers["response_id"]),
+            "response_id": answers["response_id"],
             "trial_id": answers["trial__name"],
             "participant_id": Coded([person.name for person in people], persons),
-            "trial_index": answers["trial__index"],
+            "trial_index": answers["trial__index"].to_numpy(),
             "block": coded(answers["trial__block"]),
-            "rt_ms": answers["rt_ms"],
-            "late": Coded((0, 1), np.array(answers["late"], np.intp)),
+            "rt_ms": answers["rt_ms"].to_numpy(),
+            "late": Coded((0, 1), answers["late"].to_numpy(zero_copy_only=False).astype(np.intp)),
             "marks": Coded([" ".join(group) for group in words], marks.codes * 2 + twice),
         }
-
-
-def read_answers(people: Sequence[Person], kind: str) -> Answers:
-    """Read all responses of some participants by column: people in their order, each one's trials in theirs.
-
-    Texts in ``LONG`` are None for trials of another kind.
-    """
-    texts = {f"{name}_text": Cast(name, TextField()) for name in TEXTS}
-    only = {
-        f"{name}_text": Case(When(trial__kind=kind, then=texts[f"{name}_text"]), default=None)
-        for name in LONG
-    }
-    here = Response.objects.filter(trial__participant__in=[person.pk for person in people])
-    rows = list(here.annotate(**{**texts, **only}).values_list(*FIELDS, *texts).order_by())
-    columns = list(zip(*rows, strict=True)) or [()] * (len(FIELDS) + len(TEXTS))
-    answers = dict(zip((*FIELDS, *TEXTS), columns, strict=True))
-    order = np.lexsort((answers["trial__index"], places_of(people, answers["trial__participant"])))
-    if (np.diff(order) == 1).all():
-        return answers
-    columns = list(zip(*(rows[place] for place in order.tolist()), strict=True))
-    return dict(zip((*FIELDS, *TEXTS), columns, strict=True))
-
-
-def places_of(people: Sequence[Person], keys: Sequence[int]) -> Ints:
-    """Return the place of each key's participant among some people, (n,)."""
-    places = {person.pk: place for place, person in enumerate(people)}
-    return np.array([places[key] for key in keys], np.intp)
-
-
-def coded(texts: Sequence[str]) -> Coded:
-    """Find the distinct texts of a column."""
-    encoded = pa.array(texts, pa.string()).dictionary_encode()
-    return Coded(encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.intp))
-
-
-def read_altered(people: Sequence[Person]) -> set[int]:
-    """Read the trials of some participants of which the same response came again with other content."""
-    altered = Attempt.objects.filter(outcome=Attempt.Outcome.ALTERED, trial__isnull=False)
-    here = altered.filter(participant__in=[person.pk for person in people])
-    return {trial for trial in here.values_list("trial", flat=True) if trial is not None}
-
-
-def gaps_of(people: Sequence[Person], answers: Answers, moments: Indices) -> Floats:
-    """Return for each answer (n,) the milliseconds in which nothing came: from the participant's answer
-    stored before, or from joining, to this one, less the time of answering it; 0 at least.
-
-    :param moments: when answers were stored, in microseconds since 1970.
-    """
-    persons = places_of(people, answers["trial__participant"])
-    order = np.lexsort((answers["pk"], moments, persons))
-    joined = np.array([microseconds(person.started_at) for person in people], np.int64)[persons[order]]
-    before = np.roll(moments[order], 1)
-    first = np.diff(persons[order], prepend=-1) != 0
-    waited = (moments[order] - np.where(first, joined, before)) / 1e6 * 1000
-    quiet = waited - np.array(answers["rt_ms"], np.float64)[order]
-    gaps = np.empty(len(order))
-    # Python's rounding of decimals is exact; numpy's is not.
-    gaps[order] = [max(0.0, round(gap, 1)) for gap in quiet.tolist()]
-    return gaps
-
-
-def microseconds(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def event_chunks(people: Sequence[Person]) -> Iterator[Chunk]:
@@ -337,21 +246,6 @@ def event_batches(people: Sequence[int]) -> Iterator[list[int]]:
         size += counts.get(pk, 0)
     if batch:
         yield batch
-
-
-def moments_of(texts: Sequence[str]) -> Moments:
-    """Read moments as a database writes them: PostgreSQL with the offset from UTC, SQLite without, in UTC."""
-    zoned = bool(texts) and OFFSET.search(texts[0]) is not None
-    read = pc.cast(pa.array(texts, pa.string()), pa.timestamp("us", tz="UTC" if zoned else None))
-    moments: Moments = pc.cast(read, pa.int64()).to_numpy().astype("datetime64[us]")
-    return moments
-
-
-def with_hyphens(identifiers: Sequence[str]) -> Sequence[str]:
-    """Write UUIDs as a codebook has them; SQLite keeps the 32 digits alone."""
-    if not identifiers or len(identifiers[0]) == 36:
-        return identifiers
-    return [f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" for text in identifiers]
 
 
 def iso(moment: datetime) -> str:

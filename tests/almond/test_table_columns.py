@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ from almond.design.trials.base import TrialKind
 from almond.design.trials.columns import Coded, Column, TableSchema
 from almond.design.trials.responses import Response, Responses, listed_cells
 from almond.errors import InputError
+from almond.evidence.cell_columns import float_texts
 from almond.evidence.reading import plain_part, read_parts
 from almond.evidence.table_writer import SortedChunks, write_table
 from almond.evidence.tables import read_export_table, typed_columns
@@ -350,3 +352,44 @@ def test_a_large_table_is_read_as_a_small_one_and_its_wrong_cell_is_named(tmp_pa
     path.write_text("\n".join(lines))
     with pytest.raises(InputError, match="row 39001, column place is 'x"):
         list(read_parts(path, TABLE))
+
+
+NUMBERS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(2**60), 2**60).map(float),
+    st.sampled_from([0.0, -0.0, 1e-4, 9.999999999999999e-05, 1e9, 999999999.0, 1e10, 1e15, 1e16, 1e22]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(NUMBERS, max_size=20))
+def test_numbers_are_written_as_repr_writes_them(numbers: list[float]) -> None:
+    assert float_texts(np.array(numbers)).to_pylist() == list(map(repr, numbers))
+
+
+@pytest.mark.parametrize("skipped", [0, 3])
+def test_arrays_of_text_give_the_bytes_of_lists(tmp_path: Path, skipped: int) -> None:
+    """Also slices, whose letters are not all that is in their buffers."""
+    rows = [{**thing(place), "place": place, "note": NOTES[place % len(NOTES)]} for place in range(12)]
+    rows.sort(key=lambda row: (row["name"], row["place"]))
+    kept = rows[skipped:]
+    chunk: dict[str, Any] = {name: [row[name] for row in kept] for name in kept[0]}
+    for name in ("name", "note"):
+        chunk[name] = pa.array([row[name] for row in rows]).slice(skipped)
+    write_table(tmp_path, TABLE, SortedChunks([chunk]))
+    assert (tmp_path / table_file("things")).read_bytes() == oracle(TABLE, kept)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "said"),
+    [
+        ("note", ["a", "b\0", "c"], "row 2: note is 'b.x00', not of type text"),
+        ("name", ["", "a", "b"], "row 1: name is empty"),
+        ("name", ["a", None, "b"], "row 2: name is empty"),
+    ],
+)
+def test_wrong_cells_of_arrays_of_text_are_named(tmp_path: Path, column: str, cells: Any, said: str) -> None:
+    rows = [{**thing(1), "place": place} for place in range(3)]
+    chunk = {name: [row[name] for row in rows] for name in rows[0]} | {column: pa.array(cells, pa.string())}
+    with pytest.raises(InputError, match=said):
+        write_table(tmp_path, TABLE, SortedChunks([chunk]))

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from almond.design.trials.columns import TableSchema
 from almond.evidence.table_writer import write_table
@@ -24,6 +26,7 @@ from jobs.services import enqueue, retry, run_now
 from ratings import services
 from ratings.models import Participant, Recruitment, Response
 from ratings.runs import base_images, pixels, read_study_percepts
+from ratings.services.exported_answers import tenths
 from ratings.services.exporting import StudyTables
 from ratings.services.refusals import NotNow
 from studies.models import Study
@@ -86,6 +89,20 @@ def test_the_gap_is_the_time_away(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = services.export_tables(participant.study)
     rows = [*tables["ratings"], *tables["choices"]]
     assert {row["trial_index"]: row["gap_ms"] for row in rows} == {0: 3500.0, 1: 603500.0, 2: 0.0, 3: 2500.0}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.integers(-(10**7), 10**7).map(lambda number: number / 20),
+        ),
+        max_size=20,
+    )
+)
+def test_tenths_are_rounded_as_python_rounds(values: list[float]) -> None:
+    assert tenths(np.array(values, np.float64)).tolist() == [round(value, 1) for value in values]
 
 
 def row_by_row(participant: Participant) -> dict[str, list[dict[str, Any]]]:

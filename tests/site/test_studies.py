@@ -256,6 +256,7 @@ BROKEN: dict[str, Any] = {
     "study_numbers_make_sense": lambda study: {"timeout_minutes": 1},
     "study_has_a_participant_per_list": lambda study: {"n_lists": 9},
     "study_withdrawal_is_known": lambda study: {"on_withdrawal": "odd"},
+    "study_block_order_is_known": lambda study: {"block_order": "odd"},
 }
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
 from almond.design.trials.columns import Coded
 from almond.typing import Ints
 
-Cells = Sequence[Any] | np.ndarray[Any, Any] | Coded
-"""The cells of one column: any sequence, an array of numbers or of moments in UTC (``datetime64[us]``), or
-values that stand again and again."""
+Cells: TypeAlias = Sequence[Any] | np.ndarray[Any, Any] | pa.Array | Coded
+"""The cells of one column: any sequence, an array of numbers or of moments in UTC (``datetime64[us]``),
+one of text, or values that stand again and again."""
 
 
 class PlannedTrial(NamedTuple):
@@ -111,6 +112,8 @@ class Responses:
 
 def listed_cells(cells: Cells) -> Sequence[Any]:
     """List the cells of a column as Python's own values."""
+    if isinstance(cells, pa.Array):
+        return list(cells.to_pylist())
     if not isinstance(cells, Coded | np.ndarray):
         return cells
     listed: list[Any] = cells.tolist()
@@ -125,6 +128,8 @@ def taken(cells: Cells, rows: Ints) -> Cells:
         return cells.take(rows)
     if isinstance(cells, np.ndarray):
         return cells[rows]
+    if isinstance(cells, pa.Array):
+        return cells.take(pa.array(rows))
     return [cells[row] for row in rows.tolist()]
 
 
