@@ -193,6 +193,19 @@ def test_answers_are_compared_with_the_page(tmp_path: Path) -> None:
     assert [path for path, _ in problems(plan, "trying", {"threat": 10})] == ["values.social"]
 
 
+def test_practice_has_the_settings_of_what_it_practises(tmp_path: Path) -> None:
+    points = {"kind": "likert", "constructs": ["threat", "social"], "points": 5}
+    plan = with_pages(SmallStudy(tmp_path).plan, {**PRACTICE, "practised": points})
+    assert problems(plan, "trying", {"threat": 1, "social": 5}) == []
+    assert [path for path, _ in problems(plan, "trying", {"threat": 6, "social": 5})] == ["values.threat"]
+    block = block_of(plan, "trying")
+    kind, played = TRIAL_KINDS.load("practice").played_as(block)
+    assert (kind.name, played.points) == ("likert", 5)
+    assert TRIAL_KINDS.load("practice").shown(block) == {**kind.shown(played), "practice": []}
+    with pytest.raises(InputError, match=r"blocks\[6\].practised.points: is 1, not a number of at least 2"):
+        with_pages(plan, {**PRACTICE, "practised": {**points, "points": 1}})
+
+
 def test_no_correct_answer_is_shown(tmp_path: Path) -> None:
     plan = with_pages(SmallStudy(tmp_path).plan)
     shown = {block.name: TRIAL_KINDS.load(block.kind).shown(block) for block in plan.blocks}
