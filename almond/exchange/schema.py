@@ -51,6 +51,10 @@ PARTICIPANTS_SINCE = (
         "person, preview (an experimenter who tried it), or robot (simulated).",
         range="person, preview or robot",
     ),
+)
+"""Columns of participants.csv that older exports lack."""
+
+NOT_ASKED = (
     Column(
         "trials_skipped",
         "integer",
@@ -65,7 +69,7 @@ PARTICIPANTS_SINCE = (
         needed=False,
     ),
 )
-"""Columns of participants.csv that older exports lack; the last two stand in exports of plans that branch."""
+"""Columns of participants.csv in exports of plans that branch."""
 
 EVENTS = TableSchema(
     "events",
@@ -168,14 +172,15 @@ def without_unknown(table: TableSchema) -> TableSchema:
 
 
 def columns_since(table: TableSchema) -> tuple[Column, ...]:
-    """Return the columns that came later: written where rows have them, missing in older exports."""
-    return (*(column for column in table.columns if column.later), *columns_appended(table))
+    """Return the columns that came later: in every export written now, missing in older ones."""
+    appended = (column for column in columns_appended(table) if column not in NOT_ASKED)
+    return (*(column for column in table.columns if column.later), *appended)
 
 
 def columns_appended(table: TableSchema) -> tuple[Column, ...]:
-    """Return the later columns that stand after all others."""
+    """Return the columns that stand after all others where rows have them."""
     if table.name == PARTICIPANTS.name:
-        return PARTICIPANTS_SINCE
+        return (*PARTICIPANTS_SINCE, *NOT_ASKED)
     return () if table.name in (STIMULI.name, EVENTS.name) else SINCE
 
 
