@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from almond import __version__
+from almond.design.flow.branching import branches
 from almond.design.plan import StudyPlan
 from almond.design.trials.columns import TableSchema
 from almond.errors import InputError
@@ -190,7 +191,8 @@ def add_descriptions(
     put(folder / "codebook.csv", codebook_bytes(columns))
     put(folder / "plan.json", plan.to_bytes())
     described = described_files(plan, columns, counts, content, publication_of(facts))
-    for path, data in {**described, **starter_files()}.items():
+    starters = starter_files(branching=branches(plan))
+    for path, data in {**described, **starters}.items():
         put(folder / path, data)
     digests = {path: digest for table in tables.values() for path, digest in table.digests.items()}
     put(folder / NAME, manifest_bytes(seal(folder, content, digests)))

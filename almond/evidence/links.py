@@ -89,7 +89,7 @@ def _finished_problems(chain: Chain) -> list[str]:
     if collection is None or "kind" not in people:
         return []
     skipped = people.get("trials_skipped", 0)
-    done = people["trials_done"] + skipped >= people["trials_planned"]
+    done = (people["trials_done"] + skipped >= people["trials_planned"]) & (people.get("ended_by", "") == "")
     number = int((done & (people["kind"] == "person")).sum())
     if number == collection.finished:
         return []

@@ -51,7 +51,13 @@ PARTICIPANTS_SINCE = (
         "person, preview (an experimenter who tried it), or robot (simulated).",
         range="person, preview or robot",
     ),
-    Column("arm", "text", "Arm of the participant's list, where the plan has arms.", needed=False),
+)
+"""Columns of participants.csv that older exports lack."""
+
+ARM = Column("arm", "text", "Arm of the participant's list.", needed=False)
+"""Column of participants.csv in exports of plans with arms."""
+
+NOT_ASKED = (
     Column(
         "trials_skipped",
         "integer",
@@ -66,8 +72,7 @@ PARTICIPANTS_SINCE = (
         needed=False,
     ),
 )
-"""Columns of participants.csv that older exports lack; ``arm`` stands in exports of plans with arms,
-the last two in those of plans that branch."""
+"""Columns of participants.csv in exports of plans that branch."""
 
 EVENTS = TableSchema(
     "events",
@@ -170,14 +175,15 @@ def without_unknown(table: TableSchema) -> TableSchema:
 
 
 def columns_since(table: TableSchema) -> tuple[Column, ...]:
-    """Return the columns that came later: written where rows have them, missing in older exports."""
-    return (*(column for column in table.columns if column.later), *columns_appended(table))
+    """Return the columns that came later: in every export written now, missing in older ones."""
+    appended = (column for column in columns_appended(table) if column not in (ARM, *NOT_ASKED))
+    return (*(column for column in table.columns if column.later), *appended)
 
 
 def columns_appended(table: TableSchema) -> tuple[Column, ...]:
-    """Return the later columns that stand after all others."""
+    """Return the columns that stand after all others where rows have them."""
     if table.name == PARTICIPANTS.name:
-        return PARTICIPANTS_SINCE
+        return (*PARTICIPANTS_SINCE, ARM, *NOT_ASKED)
     return () if table.name in (STIMULI.name, EVENTS.name) else SINCE
 
 

@@ -98,13 +98,19 @@ def matching(study: Study) -> Matching | None:
     return shape.model_copy(update={"targets": known})
 
 
+def completed(row: Row) -> bool:
+    """Tell from a row of participants.csv whether somebody answered all that was asked, to the end."""
+    done: int = row["trials_done"] + row.get("trials_skipped", 0)
+    return not row.get("ended_by") and done >= row["trials_planned"]
+
+
 def collection(study: Study, participants: Sequence[Row]) -> Collection:
     """Say how far collecting data has come.
 
     :param participants: rows of participants.csv, from which those who finished are counted.
     """
     absent = study.participants.people().exclude(pk__in=Participant.objects.exported(study))
-    done = [row["kind"] == "person" and row["trials_done"] >= row["trials_planned"] for row in participants]
+    done = [row["kind"] == "person" and completed(row) for row in participants]
     said = {
         "state": study.state,
         "planned": study.participants_planned,

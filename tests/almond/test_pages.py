@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from almond.analysis.sample import screen
 from almond.analysis.study_data import read_study
 from almond.design.assignment import make_lists
 from almond.design.plan import StudyPlan
@@ -23,6 +25,7 @@ from almond.errors import InputError
 from almond.evidence.export import read_export
 from almond.evidence.psych_ds_rules import psych_ds_problems
 from almond.evidence.simulated import simulate_study
+from almond.evidence.starters import starter_files
 from almond.evidence.verify import first_broken, verify
 from almond.power.layout import make_layout
 from tests.almond.small_export import CREATED, SmallStudy
@@ -193,6 +196,19 @@ def test_answers_are_compared_with_the_page(tmp_path: Path) -> None:
     assert [path for path, _ in problems(plan, "trying", {"threat": 10})] == ["values.social"]
 
 
+def test_practice_has_the_settings_of_what_it_practises(tmp_path: Path) -> None:
+    points = {"kind": "likert", "constructs": ["threat", "social"], "points": 5}
+    plan = with_pages(SmallStudy(tmp_path).plan, {**PRACTICE, "practised": points})
+    assert problems(plan, "trying", {"threat": 1, "social": 5}) == []
+    assert [path for path, _ in problems(plan, "trying", {"threat": 6, "social": 5})] == ["values.threat"]
+    block = block_of(plan, "trying")
+    kind, played = TRIAL_KINDS.load("practice").played_as(block)
+    assert (kind.name, played.model_dump()["points"]) == ("likert", 5)
+    assert TRIAL_KINDS.load("practice").shown(block) == {**kind.shown(played), "practice": []}
+    with pytest.raises(InputError, match=r"blocks\[6\].practised.points: is 1, not a number of at least 2"):
+        with_pages(plan, {**PRACTICE, "practised": {**points, "points": 1}})
+
+
 def test_no_correct_answer_is_shown(tmp_path: Path) -> None:
     plan = with_pages(SmallStudy(tmp_path).plan)
     shown = {block.name: TRIAL_KINDS.load(block.kind).shown(block) for block in plan.blocks}
@@ -275,6 +291,19 @@ def test_simulated_participants_answer_all_pages_and_an_export_carries_them(expo
         assert list(described["column"]) == list(tables[name].columns)
         assert (described["description"] != "").all()
     assert len(read_study(folder).participants) == 4
+
+
+def test_who_skipped_trials_is_analysed_and_whose_visit_was_ended_is_not(exported: Path) -> None:
+    data = read_study(exported)
+    assert data.participants["trials_skipped"].sum() > 0
+    assert len(screen(data).finished) == 4
+    people = data.participants.assign(ended_by=["attentive", "", "", ""])
+    assert len(screen(replace(data, participants=people)).finished) == 3
+    script = (exported / "start.py").read_text(encoding="utf-8")
+    assert script == starter_files(branching=True)["start.py"].decode()
+    assert 'planned = planned - people["trials_skipped"]\n' in script
+    assert "trials_skipped" in starter_files(branching=True)["start.R"].decode()
+    assert all(b"trials_skipped" not in text for text in starter_files().values())
 
 
 def test_free_text_stays_on_the_site_unless_the_plan_exports_it(exported: Path) -> None:

@@ -8,17 +8,39 @@ from importlib.resources import files
 from typing import Any
 
 CELL = re.compile(r"^# %% *(.*)$", re.MULTILINE)
+PLANNED = re.compile(r"^planned (?:=|<-) .*\n", re.MULTILINE)
+"""The line of either script that says how many trials everybody had to answer."""
+NOT_ASKED = {
+    "start.R": (
+        'people <- people[is.na(people$ended_by) | people$ended_by == "", ]\n',
+        "planned <- planned - people$trials_skipped\n",
+    ),
+    "start.py.txt": (
+        'people = people[people["ended_by"] == ""]\n',
+        'planned = planned - people["trials_skipped"]\n',
+    ),
+}
+"""Lines before and after it where a plan branches: whose visit was ended did not complete it, and what was
+skipped was not asked."""
 
 
-def starter_files() -> dict[str, bytes]:
-    """Return ``start.R``, ``start.py`` and the same as a notebook, by path."""
-    here = files(__name__)
-    python = here.joinpath("start.py.txt").read_text(encoding="utf-8")
+def starter_files(*, branching: bool = False) -> dict[str, bytes]:
+    """Return ``start.R``, ``start.py`` and the same as a notebook, by path.
+
+    :param branching: for an export of a plan that branches, with its columns in participants.csv.
+    """
+    python = _script("start.py.txt", branching)
     return {
-        "start.R": here.joinpath("start.R").read_bytes(),
+        "start.R": _script("start.R", branching).encode(),
         "start.py": python.encode(),
         "start.ipynb": (json.dumps(notebook(python), indent=1, ensure_ascii=False) + "\n").encode(),
     }
+
+
+def _script(name: str, branching: bool) -> str:
+    text = files(__name__).joinpath(name).read_text(encoding="utf-8")
+    before, after = NOT_ASKED[name] if branching else ("", "")
+    return PLANNED.sub(lambda line: f"{before}{line[0]}{after}", text)
 
 
 def notebook(python: str) -> dict[str, Any]:
