@@ -37,7 +37,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
     "number": {"constructs": FELT, "least": 18.0, "most": 99.0, "unit": "years"},
     "text": {"constructs": FELT, "shortest": 5, "longest": 20},
     "options": {"constructs": FELT, "options": ["yes", "rather", "no"]},
-    "choice": {},
+    "choice": {"no_difference": True, "confidence": 4},
 }
 """A block of every kind, over the images of the small study."""
 
