@@ -8,6 +8,7 @@ from django.templatetags.static import static
 
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.timing import course_of
 from studies.models import Study
 
 
@@ -33,6 +34,7 @@ def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
                 "instructions": paragraphs(rows[block.name].instructions or usual),
                 "keys": kind.keys,
                 **({"shown": shown} if (shown := kind.shown(block)) else {}),
+                **({"course": course} if (course := course_of(block)) else {}),
             }
         )
     return blocks

@@ -110,6 +110,13 @@ KINDS: dict[str, tuple[str, list[str], dict[str, Any], list[str], dict[str, Any]
         ["ArrowRight", "3"],
         {"chosen": "right", "values": {"confidence": 3}},
     ),
+    "best and worst": (
+        "best_worst",
+        ["valence"],
+        {"prompt": "Which of these is most pleasant, and which least?"},
+        ["3", "1", "Enter"],
+        {"values": {"best": 3, "worst": 1}},
+    ),
 }
 """Name -> kind, constructs, settings, the keys of one trial, and the answer that they give."""
 
@@ -119,6 +126,9 @@ def context(chromium: Any) -> Iterator[Any]:
     shared = chromium.new_context(viewport={"width": 1280, "height": 800})
     yield shared
     shared.close()
+
+
+COURSE = {"fixation_ms": 300.0, "delay_ms": 100.0, "image_ms": 400.0, "mask": True, "interval_ms": 150.0}
 
 
 def study_of(kind: str, constructs: list[str], settings: dict[str, Any]) -> Study:
@@ -167,6 +177,9 @@ def test_a_kind_is_answered_by_keyboard(context: Any, live_server: Any, name: st
         page.locator("[data-shown]").wait_for()
         for key in keys:
             page.keyboard.press(key)
+            if name == "confidence" and done == 1 and key == keys[0]:
+                page.locator(".surety").wait_for()
+                check_with_axe(here, "confidence-asked")
         page.locator(f'#progress[aria-valuetext^="{done} of"]').wait_for()
     page.wait_for_url("**/done")
     rows = Response.objects.order_by("trial__index")
@@ -179,4 +192,36 @@ def test_a_kind_is_answered_by_keyboard(context: Any, live_server: Any, name: st
         assert [way["construct"] for way in ways] == BOTH
         assert [value for _, value in ways[1]["path"]] == [60, 70, 60]
         assert ways[0]["first_ms"] == ways[0]["path"][0][0]
+    page.close()
+
+
+def test_images_have_their_course_in_time(context: Any, live_server: Any) -> None:
+    here = Visit(context, live_server.url)
+    page = here.page
+    study = study_of("likert", BOTH, COURSE)
+    page.goto(f"{here.address}/take/{join(study=study).token}/")
+    page.locator("#study").get_by_role("button", name="Begin").click()
+    page.locator(".fixation").wait_for()
+    page.locator("[data-shown]").wait_for()
+    page.locator("canvas.mask").wait_for()
+    here.shot("kind-masked")
+    picture, mask = page.locator(".picture img").bounding_box(), page.locator("canvas.mask").bounding_box()
+    assert page.locator(".picture img").evaluate("image => getComputedStyle(image).visibility") == "hidden"
+    assert {name: round(size) for name, size in picture.items()} == {
+        name: round(size) for name, size in mask.items()
+    }
+    for done in (1, 2):
+        page.locator("[data-shown]").wait_for()
+        page.locator("canvas.mask").wait_for()
+        for key in ("1", "2", "Enter"):
+            page.keyboard.press(key)
+        page.locator(f'#progress[aria-valuetext^="{done} of"]').wait_for()
+    page.wait_for_url("**/done")
+    for event in Event.objects.filter(kind="frames"):
+        detail = event.detail
+        stayed = detail["gone_ms"] - detail["onset_ms"]
+        assert stayed >= COURSE["image_ms"] - 1.5 * detail["frame_ms"]
+        assert stayed <= COURSE["image_ms"] + 2 * detail["longest_ms"]  # a busy machine leaves frames out
+    assert Event.objects.filter(kind="frames").count() == 2
+    assert here.complaints == []
     page.close()

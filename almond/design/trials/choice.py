@@ -25,6 +25,7 @@ from almond.design.trials.columns import (
     TableSchema,
 )
 from almond.design.trials.responses import Cells, PlannedTrial, Responses
+from almond.design.trials.timing import TimedBlock, timing_problems
 from almond.shapes import Flag, Whole
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ LEAST_LEAD, SURE_LEAD = 0.25, 3.0
 second on they are as sure as can be."""
 
 
-class ChoiceBlock(PlannedBlock):
+class ChoiceBlock(TimedBlock):
     """A block of choices; no pair is shown twice. Without constructs it draws on all pairs."""
 
-    not_written_when_absent = (*PlannedBlock.not_written_when_absent, "no_difference", "confidence")
+    not_written_when_absent = (*TimedBlock.not_written_when_absent, "no_difference", "confidence")
 
     no_difference: Flag = Field(
         False,
@@ -53,6 +54,7 @@ class ChoiceBlock(PlannedBlock):
     )
 
     def contradictions(self) -> Iterator[Problem]:
+        yield from timing_problems(self)
         if self.repeats:
             yield "repeats", "only rating blocks repeat images"
 
