@@ -21,7 +21,7 @@ from django.db.models import Count
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import Coded
-from almond.design.trials.responses import Cells, PlannedTrial, Responses, concatenated_cells, listed_cells
+from almond.design.trials.responses import Cells, PlannedTrial, Responses, appended_cells, listed_cells
 from almond.evidence.table_writer import Chunk, SortedChunks
 from almond.exchange.schema import table_schemas
 from almond.typing import Ints
@@ -117,7 +117,7 @@ def joined_chunks(chunks: Sequence[Chunk]) -> Chunk:
     """Put the rows of several chunks, which have the same columns, into one."""
     if len(chunks) == 1:
         return chunks[0]
-    return {name: concatenated_cells([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    return {name: appended_cells([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def export_tables(study: Study) -> dict[str, list[Row]]:

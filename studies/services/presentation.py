@@ -14,6 +14,7 @@ from almond.design.assignment import arm_names, blocks_of
 from almond.design.flow.branching import waits
 from almond.design.plan import PlannedBlock, StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.timing import course_of
 from almond.design.words import ENGLISH
 from almond.design.words.shown import words_before
 from studies.models import Study
@@ -48,6 +49,7 @@ def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
                 "keys": said.keys,
                 **({"shown": shown} if (shown := kind.shown(block)) else {}),
                 **({"waits": wait} if wait else {}),
+                **({"course": course} if (course := course_of(played)) else {}),
             }
         )
     return blocks
