@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from almond.design.matching import PlannedMatching
-from almond.design.plan import PlannedBlock, PlannedPair, PlannedStimulus, StudyPlan
+from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.words.shown import BlockWords, kind_words, words_before
 from almond.errors import InputError
