@@ -151,7 +151,7 @@ def marked(text: str) -> str:
 
 def marked_words(kind: TrialKind) -> KindWords:
     def instructions(block: Any) -> str:
-        text = kind.instructions(block.trials, len(block.constructs))
+        text = kind.instructions(block)
         return "\n\n".join(map(marked, text.split("\n\n")))
 
     return KindWords(instructions, marked(kind.keys))

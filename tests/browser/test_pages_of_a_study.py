@@ -98,7 +98,7 @@ def test_every_page_by_keyboard(visit: Any, screen: dict[str, Any]) -> None:
     keys.on()
 
     here.page.locator(".said", has_text="You can go on in 4 seconds").wait_for(state="attached")
-    assert here.page.get_by_role("button", name="Go on").is_disabled()
+    assert here.page.get_by_role("button", name="Continue").is_disabled()
     keys.look("Time for a break", "break")
     here.page.wait_for_function("() => !document.querySelector('button[type=submit]').disabled")
     keys.on()
@@ -162,7 +162,7 @@ def test_practice_has_feedback_and_a_failed_check_ends_the_visit(visit: Any) -> 
 
     # Loaded again in the middle of the visit, it goes on where it was.
     page.reload()
-    begin(here, "Go on")
+    begin(here, "Continue")
     rate(here)
     page.get_by_label("Neither").check()
     begin(here, "Continue")
