@@ -40,7 +40,7 @@ WORDS = {
     Outcome.DECLINED: OutcomeWords(
         "no consent",
         "You are not taking part",
-        "Nothing about you was stored. Thank you for considering it; you can close this page.",
+        "Nothing about you was stored. Thank you for considering it.",
     ),
     Outcome.TIMED_OUT: OutcomeWords(
         "timed out",
@@ -48,7 +48,7 @@ WORDS = {
         "Your place was offered to somebody else. Every answer that reached us is stored.",
     ),
     Outcome.CLOSED: OutcomeWords(
-        "study closed, part done",
+        "study closed",
         "This study has ended",
         "Thank you for taking part. Every answer that reached us is stored; no more are needed.",
         "Your code for the part that you did",
