@@ -403,5 +403,8 @@ def test_no_id_is_in_any_export_or_readable_in_the_database(study: Study, served
     Study.objects.filter(pk=study.pk).update(
         state="closed", closed_at=timezone.now() - timedelta(days=9), retention_days=7
     )
+    PanelEvent.objects.create(source="prolific", event_id="old", at=timezone.now(), kind="x", effect="stale")
+    PanelEvent.objects.filter(event_id="old").update(received_at=timezone.now() - timedelta(days=91))
     call_command("prune", stdout=io.StringIO())
     assert not Submission.objects.exists()
+    assert list(PanelEvent.objects.values_list("effect", flat=True)) == ["applied"]
