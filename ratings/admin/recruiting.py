@@ -47,13 +47,16 @@ class RecruitedStudyAdmin(ModelAdmin):
     list_display = ["title", "state_label", "recruiter", "finished", "created_at"]
     list_filter = ["state"]
     search_fields = ["title", "slug"]
-    fields = ["title"]
-    readonly_fields = ["title"]
+    fields = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RecruitedStudy]:
         done = Q(participants__status__in=Participant.DONE, participants__kind=Participant.Kind.PERSON)
         studies: QuerySet[RecruitedStudy] = super().get_queryset(request)
         return studies.defer(*Participant.LARGE).annotate(done=Count("participants", filter=done))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Show no field of the study itself: its title stands above the page."""
+        return []
 
     @display(description="state", ordering="state", label=STATES)
     def state_label(self, row: RecruitedStudy) -> str:

@@ -10,7 +10,7 @@ from django.forms.formsets import INITIAL_FORM_COUNT, TOTAL_FORM_COUNT
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.text import capfirst
-from unfold.admin import StackedInline
+from unfold.admin import StackedInline, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from almond.errors import InputError
@@ -62,6 +62,9 @@ class RecruitingForm(ConditionalFields, RowForm):
             *("recruiter", "end_after_time_out", "currency", "fee_percent", "budget"),
             *("bonus_rule", "bonus_amount", "bonus_per"),
         )
+        help_texts = {
+            "recruiter": "Once saved, its link and the codes stand on the page “Recruiting and paying”."
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,7 +137,8 @@ class RecruitingInline(StackedInline):
             "recruiter",
             *all_settings(),
             "end_after_time_out",
-            ("currency", "budget", "fee_percent"),
+            ("currency", "budget"),
+            "fee_percent",
             "bonus_rule",
             "bonus_amount",
             "bonus_per",
@@ -151,14 +155,15 @@ class EndPageFormSet(BesideTheStudy):
         return rows
 
 
-class EndPageInline(StackedInline):
-    """One form for each outcome of which something is not the usual."""
+class EndPageInline(TabularInline):
+    """One row for each outcome of which something is not the usual."""
 
     model = EndPage
     form = RowForm
     formset = EndPageFormSet
     extra = 0
-    fields = [("outcome", "code", "pay"), "text", "link"]
+    hide_title = True
+    fields = ["outcome", "code", "pay", "text", "link"]
 
     def shows_anything(self, request: HttpRequest, study: Study | None) -> bool:
         """Tell whether the forms stand on a study's own page: while it is a draft."""

@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunPython(migrations.RunPython.noop, leave.make_triggers),  # the last step backwards
         migrations.CreateModel(
             name='EndPage',
             fields=[

@@ -52,7 +52,7 @@ WORDS = {
     Outcome.DECLINED: OutcomeWords(
         "no consent",
         _("You are not taking part"),
-        _("Nothing about you was stored. Thank you for considering it; you can close this page."),
+        _("Nothing about you was stored. Thank you for considering it."),
     ),
     Outcome.TIMED_OUT: OutcomeWords(
         "timed out",
@@ -60,7 +60,7 @@ WORDS = {
         _("Your place was offered to somebody else. Every answer that reached us is stored."),
     ),
     Outcome.CLOSED: OutcomeWords(
-        "study closed, part done",
+        "study closed",
         _("This study has ended"),
         _("Thank you for taking part. Every answer that reached us is stored; no more are needed."),
         _("Your code for the part that you did"),

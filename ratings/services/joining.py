@@ -26,6 +26,8 @@ from studies.models import AssignmentList, Study
 from studies.services.dealing import deal
 
 Kind = Participant.Kind
+SINGLE_USE = "single-use link"
+"""What stands in place of the id of whoever came by one."""
 NAMES = {Kind.PERSON: "p", Kind.PREVIEW: "preview", Kind.ROBOT: "sim"}
 INSERT = """
 INSERT INTO ratings_trial (participant_id, "index", name, block, kind, planned, digests) SELECT %s, {}"""
@@ -62,8 +64,12 @@ class Recruit:
 
 
 def recruited_as(external_id: str) -> list[int]:
-    """Find the participants of all studies who came with an id, whatever their source."""
-    sources = Recruitment.objects.values_list("study", "source").distinct().order_by()
+    """Find the participants of all studies who came with an id, whatever their source.
+
+    Nobody is found by a single-use link: whose answers came by which is nobody's to look up.
+    """
+    rows = Recruitment.objects.values_list("study", "source").distinct().order_by()
+    sources = [(study, source) for study, source in rows if not is_invited(source)]
     studies = Study.objects.defer(*Participant.LARGE).in_bulk({study for study, _ in sources})
     digests = [Recruit(source, external_id, {}).digest(studies[study]) for study, source in sources]
     return list(Recruitment.objects.filter(id_digest__in=digests).values_list("participant", flat=True))
@@ -144,14 +150,14 @@ def admit(
     participant = add_participant(study, assignment, token, kind, form)
     if recruit is not None:
         store_recruit(participant, recruit)
-        if is_invited(recruit):
+        if is_invited(recruit.source):
             use_link(study, recruit.external_id)
     return participant
 
 
-def is_invited(recruit: Recruit) -> bool:
-    """Tell whether somebody came by a link that this site made for one person."""
-    return recruit.source in RECRUITERS.names() and RECRUITERS.load(recruit.source).invited
+def is_invited(source: str) -> bool:
+    """Tell whether people of a source came by links that this site made, each for one person."""
+    return source in RECRUITERS.names() and RECRUITERS.load(source).invited
 
 
 def check_open(study: Study, *, in_turn: bool) -> Study:
@@ -208,7 +214,7 @@ def store_recruit(participant: Participant, recruit: Recruit) -> None:
             participant=participant,
             source=recruit.source,
             id_digest=recruit.digest(participant.study),
-            sealed_id=seal(recruit.external_id),
+            sealed_id=seal(SINGLE_USE if is_invited(recruit.source) else recruit.external_id),
             details=dict(recruit.details),
             sealed_details=seal(json.dumps(dict(recruit.personal))) if recruit.personal else "",
         )

@@ -380,6 +380,14 @@ def test_what_prolific_answers_wrongly_is_said_in_words(served: ProlificMock, se
         list(ProlificApi("http://127.0.0.1:9", "token").submissions(THERE))
 
 
+def test_the_mock_serves_no_site_that_speaks_to_the_real_prolific(study: Study, settings: Any) -> None:
+    settings.PROLIFIC_API = "https://api.prolific.com"
+    with pytest.raises(InputError, match=r"ALMOND_PROLIFIC_API: is https://api\.prolific\.com"):
+        call_command("mock_prolific", study.slug)
+    with pytest.raises(InputError, match="'nowhere' is not known"):
+        call_command("mock_prolific", "nowhere")
+
+
 def test_no_id_is_in_any_export_or_readable_in_the_database(study: Study, served: ProlificMock) -> None:
     row, joined = arrive(study, served)
     answer_all(joined.participant)
@@ -395,5 +403,8 @@ def test_no_id_is_in_any_export_or_readable_in_the_database(study: Study, served
     Study.objects.filter(pk=study.pk).update(
         state="closed", closed_at=timezone.now() - timedelta(days=9), retention_days=7
     )
+    PanelEvent.objects.create(source="prolific", event_id="old", at=timezone.now(), kind="x", effect="stale")
+    PanelEvent.objects.filter(event_id="old").update(received_at=timezone.now() - timedelta(days=91))
     call_command("prune", stdout=io.StringIO())
     assert not Submission.objects.exists()
+    assert list(PanelEvent.objects.values_list("effect", flat=True)) == ["applied"]

@@ -29,7 +29,9 @@ from ratings.recruiting import RECRUITERS
 from ratings.recruiting.base import fill
 from ratings.recruiting.outcomes import WORDS, Outcome
 from ratings.services.flow import flow
+from ratings.services.joining import recruited_as
 from ratings.services.leaving import screen_out
+from ratings.services.recruiting.approvals import approval_lines
 from ratings.services.recruiting.ends import end_of, make_codes
 from ratings.services.recruiting.invitations import invitation_table, make_links
 from ratings.services.refusals import NotNow
@@ -292,6 +294,10 @@ def test_each_single_use_link_lets_one_person_in(study: Study) -> None:
     assert Participant.objects.count() == 1
     assert list(InvitationLink.objects.values_list("used", flat=True)) == [True, False, False]
     # Which answers came by which link is no column, and no digest is in both tables.
+    secret = InvitationLink.objects.filter(used=True).get().secret
+    assert Recruitment.objects.get().external_id == "single-use link"
+    assert recruited_as(secret) == []
+    assert approval_lines(study) == []
     digests = set(InvitationLink.objects.values_list("digest", flat=True))
     assert not digests & set(Recruitment.objects.values_list("id_digest", flat=True))
     # A link stays used when the person's ids are erased.

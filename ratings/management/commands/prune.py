@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from generation.services import prune_pictures, prune_step_views
 from ratings.services.erasing import due, prunable, prune
+from ratings.services.recruiting.panels import prune_events
 
 
 class Command(BaseCommand):
@@ -26,7 +27,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"{study.slug}: {count} participants {verb}")
         self.stdout.write(f"{total} participants in all")
         gone = "would be removed" if options["dry_run"] else "removed"
-        kinds = (("pictures of diagnoses", prune_pictures), ("step views", prune_step_views))
+        kinds = (
+            ("pictures of diagnoses", prune_pictures),
+            ("step views", prune_step_views),
+            ("messages of panels", prune_events),
+        )
         for what, prune_these in kinds:
             if count := prune_these(dry_run=options["dry_run"]):
                 self.stdout.write(f"{count} {what} {gone}")

@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db.models import Count
 
 from ratings.models import EndPage, Participant, Recruitment, Submission
+from ratings.recruiting import RECRUITERS
 from ratings.recruiting.bonuses import Work
 from ratings.recruiting.outcomes import WORDS, Outcome
 from ratings.services.recruiting.ends import outcome_of, plan_of
@@ -66,10 +67,14 @@ def approval_lines(study: Study) -> list[ApprovalLine]:
 
 
 def people_of(study: Study) -> Iterator[Participant]:
-    """Yield the people of a study of whom an id is known, in the order in which they came."""
+    """Yield the people of a study of whom an id is known, in the order in which they came.
+
+    Not those of single-use links: nothing says which answers came by which link.
+    """
     people = Participant.objects.filter(study=study, recruitment__isnull=False).people()
     people = people.select_related("recruitment").annotate(answers=Count("trials__response"))
-    for person in people.order_by("pk"):
+    invited = [name for name, recruiter in RECRUITERS.entries().items() if recruiter.invited]
+    for person in people.exclude(recruitment__source__in=invited).order_by("pk"):
         person.study = study
         yield person
 

@@ -108,7 +108,8 @@ def known_values(participant: Participant) -> dict[str, str]:
     if recruitment is None:
         return {}
     recruiter = plan_of(participant.study).source()
-    own = {recruiter.id_name(): recruitment.external_id} if recruiter.kind == recruitment.source else {}
+    same = recruiter.kind == recruitment.source and not recruiter.invited
+    own = {recruiter.id_name(): recruitment.external_id} if same else {}
     return {**recruitment.details, **recruitment.personal, **own}
 
 

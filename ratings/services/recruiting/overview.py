@@ -10,12 +10,13 @@ from django.conf import settings
 from django.db.models import Count, Max, Q
 
 from almond.errors import InputError
-from ratings.models import EndPage, InvitationLink, PanelEvent, RecruitingPlan, Submission
+from ratings.models import Arrival, EndPage, InvitationLink, PanelEvent, RecruitingPlan, Submission
 from ratings.recruiting.base import Recruiter
 from ratings.recruiting.outcomes import WORDS, Outcome
 from ratings.services.recruiting.approvals import ApprovalLine, approval_lines
 from ratings.services.recruiting.ends import plan_of
-from ratings.services.recruiting.payments import Cost, cost_of
+from ratings.services.recruiting.payments import cost_of
+from ratings.services.refusals import Reason
 from studies.models import Study
 
 MOST_LINES = 200
@@ -23,11 +24,15 @@ MOST_LINES = 200
 
 @dataclass(frozen=True)
 class EndRow:
-    """One outcome in the table of ends: how many people it has, their code, their way back and pay."""
+    """One outcome in the table of ends: how many people it has, their code, their way back and pay.
+
+    ``without_code`` says what stands in place of a code.
+    """
 
     label: str
     count: int
     code: str
+    without_code: str
     way_back: str
     pay: Decimal | None
     has_own_text: bool
@@ -46,12 +51,14 @@ def overview(study: Study, *, address: str, with_ids: bool) -> dict[str, Any]:
         return {"plan": plan, "problems": [str(error)]}
     cost = cost_of(study, plan)
     pages = {Outcome(page.outcome): page for page in EndPage.objects.filter(study=study)}
+    declined = Arrival.objects.filter(study=study, reason=Reason.DECLINED).count()
+    counts = {**cost.counts, Outcome.DECLINED: declined}
     parts: dict[str, Any] = {
         "plan": plan,
         "source": source,
         "cost": cost,
         "panel_link": source.link(address),
-        "ends": [end_row(outcome, pages.get(outcome), source, cost) for outcome in Outcome],
+        "ends": [end_row(outcome, pages.get(outcome), source, counts[outcome]) for outcome in Outcome],
         "problems": problems(plan, source, list(pages.values())),
         "panel": panel_facts(study, source) if source.tells else None,
     }
@@ -62,14 +69,16 @@ def overview(study: Study, *, address: str, with_ids: bool) -> dict[str, Any]:
     return parts | (people(study) if with_ids else {})
 
 
-def end_row(outcome: Outcome, page: EndPage | None, source: Recruiter, cost: Cost) -> EndRow:
+def end_row(outcome: Outcome, page: EndPage | None, source: Recruiter, count: int) -> EndRow:
     code = page.code if page else ""
-    own = "each an own one" if outcome is Outcome.FINISHED and not code else code
-    way_back = (page.link if page else "") or source.way_back(outcome, code or own)
+    without_code = "one for each" if outcome is Outcome.FINISHED else "none"
+    given = code or ("" if without_code == "none" else "{code}")
+    way_back = (page.link if page else "") or source.way_back(outcome, given)
     return EndRow(
         label=WORDS[outcome].label,
-        count=cost.counts[outcome],
-        code=own,
+        count=count,
+        code=code,
+        without_code=without_code,
         way_back=way_back.replace("{code}", code) if code else way_back,
         pay=page.pay if page else None,
         has_own_text=bool(page and page.text),

@@ -30,6 +30,7 @@ Status = Submission.Status
 Effect = PanelEvent.Effect
 ORDER = [str(status) for status in Status]
 """Of two words of the same second the one further down counts: a visit is over after it began."""
+KEPT = timedelta(days=90)
 SLACK = timedelta(seconds=1)
 """Panels count whole seconds: what they said in the second of a question may be newer than its answer."""
 
@@ -69,6 +70,14 @@ def receive(source: str, message: Message) -> str:
             raise
         return known.effect
     return event.effect
+
+
+def prune_events(*, dry_run: bool = False) -> int:
+    """Remove messages that came so long ago that no panel sends them again; return how many."""
+    old = PanelEvent.objects.filter(received_at__lt=timezone.now() - KEPT)
+    if dry_run:
+        return old.count()
+    return old.delete()[0]
 
 
 def effect_of(source: str, message: Message) -> str:
