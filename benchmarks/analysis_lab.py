@@ -96,7 +96,7 @@ def copy(wanted: dict[str, Any]) -> dict[str, Any]:
     from django.db.models import Exists, OuterRef
 
     from ratings.models import Attempt, Participant, Response
-    from ratings.services.exported_answers import LONG, PLAIN
+    from ratings.services.exports.answers import LONG, PLAIN
     from studies.models import Study
 
     people = Participant.objects.exported(Study.objects.get(pk=wanted["study"]))

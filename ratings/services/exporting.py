@@ -27,7 +27,7 @@ from almond.exchange.schema import table_schemas
 from almond.typing import Ints
 from lab.column_read import Columns, read_ahead
 from ratings.models import Event, Participant
-from ratings.services.exported_answers import (
+from ratings.services.exports.answers import (
     FIELDS,
     Person,
     answers_of,

@@ -35,7 +35,7 @@ VALIDATION = (
     "almond/guidance/recipe.py",
     "ratings/services/answers.py",
 )
-MOST_VALIDATION = 1560
+MOST_VALIDATION = 1600
 """Lines of code; docstrings, from which the tables of settings are written, are not counted."""
 
 HEAVY = (

@@ -26,8 +26,8 @@ from jobs.services import enqueue, retry, run_now
 from ratings import services
 from ratings.models import Participant, Recruitment, Response
 from ratings.runs import base_images, pixels, read_study_percepts
-from ratings.services.exported_answers import tenths
 from ratings.services.exporting import StudyTables
+from ratings.services.exports.answers import tenths
 from ratings.services.refusals import NotNow
 from studies.models import Study
 from studies.services import BlockSpec, close, create_study, freeze, open_study

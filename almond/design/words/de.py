@@ -32,8 +32,10 @@ def _rating(block: Any) -> str:
 
 def _choice(block: Any) -> str:
     pairs = "ein Bildpaar" if block.trials == 1 else f"{block.trials} Bildpaare"
+    neither = " Wenn Sie keinen Unterschied sehen, sagen Sie es darunter." if block.no_difference else ""
+    sure = " Sagen Sie nach jeder Wahl, wie sicher Sie sich sind." if block.confidence else ""
     return (
-        f"Sie sehen {pairs}. Lesen Sie die Frage darüber und wählen Sie eines der beiden Bilder."
+        f"Sie sehen {pairs}. Lesen Sie die Frage darüber und wählen Sie eines der beiden Bilder.{neither}{sure}"
         "\n\nKlicken oder tippen Sie auf das Bild, das Sie wählen. Antworten Sie nach Ihrem ersten Eindruck."
     )
 
@@ -93,6 +95,14 @@ def _options(block: Any) -> str:
     return f"Sie sehen {_pictures(block)}, jedes mit {_questions(block)}. {how} Gehen Sie dann weiter."
 
 
+def _best_worst(block: Any) -> str:
+    sets = "einmal" if block.trials == 1 else f"{block.trials}-mal"
+    return (
+        f"Sie sehen {sets} vier Bilder. Wählen Sie jedes Mal das Bild, auf das „{block.most}“, und das, auf"
+        f" das „{block.least}“ am besten passt, und gehen Sie dann weiter.{FIRST_IMPRESSION}"
+    )
+
+
 def _practice(block: Any) -> str:
     kind, played = TRIAL_KINDS.load(block.kind).played_as(block)
     own = KINDS[kind.name].instructions(played)
@@ -150,6 +160,11 @@ KINDS: Mapping[str, KindWords] = {
     "choice": KindWords(
         _choice,
         "Mit der Tastatur: F oder der linke Pfeil wählt das linke Bild, J oder der rechte Pfeil das rechte.",
+    ),
+    "best_worst": KindWords(
+        _best_worst,
+        "Mit der Tastatur: 1 bis 4 wählen erst das Bild, auf das das erste Wort am besten passt, dann das für"
+        " das zweite; Tabulator und Pfeiltasten gehen auch. Die Eingabetaste führt weiter.",
     ),
     "practice": KindWords(_practice, ""),
     "instruction": PAGE,

@@ -1,5 +1,6 @@
 // Best-worst scaling: four images; one has most of what is asked, another one least.
 import { element, painted, picture } from "../painted.js";
+import { translate } from "../words.js";
 
 const { ParameterType } = window.jsPsychModule;
 
@@ -13,7 +14,6 @@ const info = {
     /** Labels of the two answers. */
     most: { type: ParameterType.STRING, default: "most" },
     least: { type: ParameterType.STRING, default: "least" },
-    button_label: { type: ParameterType.STRING, default: "Continue" },
   },
   data: {
     /** Milliseconds from the first paint of all images to Continue. */
@@ -28,7 +28,7 @@ const info = {
 // The radio button of one image for one of the two answers.
 function option(name, label, place) {
   const input = element("input", { type: "radio", name, value: String(place), autocomplete: "off" });
-  const words = element("span", {}, label, element("span", { class: "unseen" }, `: picture ${place}`));
+  const words = element("span", {}, label, element("span", { class: "unseen" }, translate(": picture {number}", { number: place })));
   return { input, node: element("label", { class: "chip" }, input, words) };
 }
 
@@ -40,14 +40,14 @@ class BestWorstPlugin {
   }
 
   trial(display, trial, onLoad) {
-    const shots = trial.images.map((image, place) => picture(image, `Picture ${place + 1}`));
+    const shots = trial.images.map((image, place) => picture(image, translate("Picture {number}", { number: place + 1 })));
     const best = shots.map((_, place) => option("best", trial.most, place + 1));
     const worst = shots.map((_, place) => option("worst", trial.least, place + 1));
     const cards = shots.map((shot, place) =>
       element("div", { class: "card" }, shot, element("div", { class: "chips" }, best[place].node, worst[place].node)),
     );
     const hint = element("p", { class: "hint", role: "status" });
-    const button = element("button", { type: "submit", class: "main", disabled: "" }, trial.button_label);
+    const button = element("button", { type: "submit", class: "main", disabled: "" }, translate("Continue"));
     const question = element("h1", { class: "question", tabindex: "-1" }, trial.question);
     const onward = element("div", { class: "onward" }, hint, button);
     const form = element("form", { class: "four" }, question, element("div", { class: "cards" }, ...cards), onward);
@@ -56,7 +56,8 @@ class BestWorstPlugin {
     const look = () => {
       const open = [[best, trial.most], [worst, trial.least]].filter(([options]) => placeOf(options) === 0);
       button.disabled = open.length > 0;
-      hint.textContent = open.length === 0 ? "" : `To choose: ${open.map(([, label]) => label).join(", ")}`;
+      const labels = open.map(([, label]) => label).join(", ");
+      hint.textContent = labels && translate("To choose: {labels}", { labels });
     };
     // One image cannot be both.
     const link = (options, others) =>

@@ -46,18 +46,20 @@ function side(name, key, image) {
 
 function neither() {
   const hint = element("span", { class: "key", "aria-hidden": "true" }, "N");
-  return element("button", { type: "button", class: "labelled neither", "data-side": "" }, "No difference", hint);
+  return element("button", { type: "button", class: "labelled neither", "data-side": "" }, translate("No difference"), hint);
 }
 
 // The buttons by which somebody says how sure they are.
 function surety(points) {
+  const [guessing, certain] = [translate("guessing"), translate("certain")];
   const buttons = Array.from({ length: points }, (_, place) => {
-    const end = place === 0 ? ", guessing" : place === points - 1 ? ", certain" : "";
-    return element("button", { type: "button", class: "sure", "aria-label": `${place + 1} of ${points}${end}` }, String(place + 1));
+    const end = place === 0 ? `, ${guessing}` : place === points - 1 ? `, ${certain}` : "";
+    const label = translate("{number} of {points}", { number: place + 1, points });
+    return element("button", { type: "button", class: "sure", "aria-label": `${label}${end}` }, String(place + 1));
   });
   const row = element("div", { class: "points", role: "group", "aria-labelledby": "question" }, ...buttons);
   row.style.setProperty("--points", String(points));
-  const words = ["guessing", "certain"].map((word) => element("span", {}, word));
+  const words = [guessing, certain].map((word) => element("span", {}, word));
   return { buttons, node: element("div", { class: "surety" }, row, element("p", { class: "ends", "aria-hidden": "true" }, ...words)) };
 }
 
@@ -111,7 +113,7 @@ class ChoicePlugin {
     const { buttons: points, node } = surety(trial.confidence);
     for (const button of Object.values(buttons)) button.disabled = true;
     buttons[""]?.remove();
-    question.textContent = "How sure are you?";
+    question.textContent = translate("How sure are you?");
     frame.append(node);
     question.focus({ preventScroll: true });
     node.scrollIntoView({ block: "nearest" });
