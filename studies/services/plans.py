@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from almond.analysis.registration.plan_changes import text_of
 from almond.design.matching import PlannedMatching
 from almond.design.plan import PlannedPair, PlannedStimulus, StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.words import ENGLISH
 from almond.design.words.shown import BlockWords, kind_words, words_before
 from almond.errors import InputError
 from almond.shapes import ShapeError, read
@@ -158,13 +160,24 @@ def untranslated(study: Study, constructs: Sequence[Construct]) -> list[InputErr
         found.of(partial(row.words_in, study.language))
     for kind in sorted({block.kind for block in study.blocks.all()}):
         found.of(partial(kind_words, kind, study.language))
+    label = dict(language_choices()).get(study.language, study.language)
+    for block in study.blocks.order_by("order") if study.language != ENGLISH else ():
+        for name in usual_settings(block):
+            problem = f"its {name} {'are' if name.endswith('s') else 'is'} the usual text in English"
+            found.problems.append(InputError(f"block {block.name!r}", problem, f"words in {label}"))
     for field in texts.USUAL:
         language = texts.language_of_usual(field, getattr(study, field))
         if language not in (None, study.language):
-            labels = dict(language_choices())
-            problem = f"is the usual text in {labels[str(language)]}"
-            found.problems.append(InputError(field, problem, f"one in {labels[study.language]}"))
+            problem = f"is the usual text in {dict(language_choices())[str(language)]}"
+            found.problems.append(InputError(field, problem, f"one in {label}"))
     return found.problems
+
+
+def usual_settings(block: Block) -> list[str]:
+    """Name the settings of a block that participants read and that nobody has written."""
+    kind = TRIAL_KINDS.load(block.kind)
+    usual = {name: kind.block.model_fields[name].default for name in kind.usual_texts}
+    return [name for name, text in usual.items() if text_of(block.settings.get(name, text)) == text_of(text)]
 
 
 def planned_blocks(study: Study, blocks: Sequence[Block], shown: Shown) -> list[dict[str, Any]]:

@@ -91,6 +91,17 @@ def test_what_is_not_translated_is_in_the_way_of_freezing_with_a_link(staff_clie
     assert '<a href="#id_consent">Go to the field</a>' in page
 
 
+def test_settings_that_people_read_are_written_in_the_language() -> None:
+    study = make_study(state=State.DRAFT, language="de")
+    translate_constructs()
+    block = study.blocks.create(order=3, kind="break", name="rest")
+    with pytest.raises(NotReady, match="block 'rest': its text is the usual text in English"):
+        build_plan(study)
+    block.settings = {"text": "Ruhen Sie die Augen aus."}
+    block.save()
+    assert build_plan(study).words[2].instructions == ""
+
+
 def test_a_construct_written_in_german_needs_no_translation() -> None:
     study = make_study(state=State.DRAFT, language="de")
     Construct.objects.update(language="de")

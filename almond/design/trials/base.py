@@ -106,6 +106,8 @@ class TrialKind(ABC):
     """Pairs of columns of its table: the stimulus shown, and the digest that the browser saw."""
     keys: ClassVar[str] = ""
     """One sentence for participants: how it is answered with the keyboard."""
+    usual_texts: ClassVar[tuple[str, ...]] = ()
+    """Settings of its block that participants read and that hold English words until they are written."""
     translations: ClassVar[Mapping[str, KindWords]] = {}
     """Language -> what it says there, where ``almond.design.words`` does not; in English it speaks itself."""
     facts: ClassVar[tuple[str, ...]] = ()

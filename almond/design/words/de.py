@@ -35,7 +35,8 @@ def _choice(block: Any) -> str:
     neither = " Wenn Sie keinen Unterschied sehen, sagen Sie es darunter." if block.no_difference else ""
     sure = " Sagen Sie nach jeder Wahl, wie sicher Sie sich sind." if block.confidence else ""
     return (
-        f"Sie sehen {pairs}. Lesen Sie die Frage darüber und wählen Sie eines der beiden Bilder.{neither}{sure}"
+        f"Sie sehen {pairs}. Lesen Sie die Frage darüber und wählen Sie eines der beiden Bilder."
+        f"{neither}{sure}"
         "\n\nKlicken oder tippen Sie auf das Bild, das Sie wählen. Antworten Sie nach Ihrem ersten Eindruck."
     )
 

@@ -75,6 +75,7 @@ class AttentionTrials(PageTrials):
     name = "attention_check"
     icon = "rule"
     script = "js/trials/attention_check.js"
+    usual_texts = ("options",)
     block = AttentionBlock
     answer = AttentionAnswer
     checks = "attention"

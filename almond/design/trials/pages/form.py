@@ -62,6 +62,7 @@ class FormTrials(PageTrials):
     name = "form"
     icon = "assignment_ind"
     script = "js/trials/form.js"
+    usual_texts = ("heading",)
     block = FormBlock
     answer = FormAnswer
     table = page_table(

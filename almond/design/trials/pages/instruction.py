@@ -69,6 +69,7 @@ class InstructionTrials(PageTrials):
     name = "instruction"
     icon = "description"
     script = "js/trials/instruction.js"
+    usual_texts = ("heading",)
     block = InstructionBlock
     answer = PageAnswer
     table = page_table(

@@ -54,6 +54,7 @@ class BreakTrials(PageTrials):
     name = "break"
     icon = "self_improvement"
     script = "js/trials/break.js"
+    usual_texts = ("text",)
     block = BreakBlock
     answer = PageAnswer
     table = page_table("breaks")
