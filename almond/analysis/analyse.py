@@ -218,6 +218,7 @@ def _sample_facts(context: Context) -> dict[str, Any]:
         "choices": len(sample.choices),
         "stimuli": len(context.data.stimuli),
         "scenes": context.data.stimuli["base_scene"].nunique(),
+        **({"themes": context.data.stimuli["theme"].nunique()} if context.data.plan.external else {}),
         **({"theme_remark": context.data.theme_remark} if context.data.theme_remark else {}),
         **({"matching": matching_sentence(context.data.plan)} if context.data.plan.matching else {}),
         "exclusions": sample.exclusions,

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from almond.analysis.equivalence import equivalence_section
-from almond.analysis.external import external_facts, external_section
+from almond.analysis.external import BEYOND_TABLES, external_facts, external_section, stimuli_text
 from almond.analysis.first_page import first_page_facts
 from almond.analysis.questions.base import answered
 from almond.analysis.registration.amendments import amendments_section
@@ -39,10 +39,10 @@ def study_document(data: Data) -> Document:
         lead="",
         key_numbers=_key_numbers(data),
         facts=first_page_facts(data),
-        footer=f"{title_of(data)} · {data['mode']} · plan {data['study']['plan_digest'][:12]}",
+        footer=f"{title_of(data)} · {data['mode']} · {_identity(data)}",
         sections=(
             *_verdicts(data),
-            amendments_section(data),
+            *([] if external_facts(data) else [amendments_section(data)]),
             *_answers(data),
             *equivalence_section(data["equivalence"]),
             *_origin(data),
@@ -51,6 +51,14 @@ def study_document(data: Data) -> Document:
             _provenance(data),
         ),
     )
+
+
+def _identity(data: Data) -> str:
+    """Name what a report belongs to: its plan, or the export that has none."""
+    study = data["study"]
+    if external_facts(data):
+        return f"export {study['manifest_sha256'][:12]}"
+    return f"plan {study['plan_digest'][:12]}"
 
 
 def draw_study(data: Data) -> dict[str, Figure]:
@@ -108,11 +116,19 @@ def _key_numbers(data: Data) -> tuple[KeyNumber, ...]:
     asked = [row for row in answered(data) if row[0].name in data["planned"]["primary"]]
     numbers = [question.key_number(result) for question, result in asked or answered(data)]
     sample = data["sample"]
-    joined = "in the table" if external_facts(data) else f"of {sample['joined']} who joined"
+    made = tuple(number for number in numbers if number is not None)
+    people = str(sample["analysed"])
+    if external_facts(data):
+        stimuli, _, grouped = stimuli_text(sample).partition(" stimuli")
+        return (
+            *made,
+            KeyNumber("participants", people, "in the table"),
+            KeyNumber("stimuli", stimuli, grouped.strip()),
+        )
     return (
-        *(number for number in numbers if number is not None),
-        KeyNumber("participants", str(sample["analysed"]), joined),
-        KeyNumber(vocabulary_of(data).scenes, str(sample["scenes"]), f"{sample['stimuli']} stimuli"),
+        *made,
+        KeyNumber("participants", people, f"of {sample['joined']} who joined"),
+        KeyNumber("base scenes", str(sample["scenes"]), f"{sample['stimuli']} stimuli"),
     )
 
 
@@ -133,9 +149,8 @@ def _participants(data: Data) -> Section:
     return Section(
         title="Participants and exclusions",
         paragraphs=(
-            f"{sample['joined']} participants are in the table; all are analysed. Means and SD are of "
-            "ratings "
-            "carried to 0 to 100."
+            f"{sample['joined']} participants are in the table; all are analysed."
+            + (" Means and SD are of ratings carried to 0 to 100." if rows else "")
             if external_facts(data)
             else f"{sample['joined']} joined ({status or 'nobody'}); {sample['analysed']} are analysed.",
         ),
@@ -155,13 +170,18 @@ def _methods(data: Data) -> Section:
         )
         for row in data["tests"]
     )
-    absent = tuple(f"{row['analysis'].capitalize()} did not run: {row['reason']}." for row in data["not_run"])
+    hidden = BEYOND_TABLES if external_facts(data) else ()
+    absent = tuple(
+        f"{row['analysis'].capitalize()} did not run: {row['reason']}."
+        for row in data["not_run"]
+        if row["analysis"] not in hidden
+    )
     methods = (question.methods(data["settings"]) for question, _ in answered(data))
     head = ("test", "p", "p Holm over primary", "in the plan", "status")
     return Section(
         title="Methods, and what did not run",
         paragraphs=(
-            vocabulary_of(data).preparation,
+            *([vocabulary_of(data).preparation] if data["sample"]["ratings"] else []),
             *rules_in_words(data),
             *_themes_in_words(data),
             *methods,
@@ -185,10 +205,11 @@ def _provenance(data: Data) -> Section:
         ("export (SHA-256 of manifest.json)", study["manifest_sha256"]),
         ("files checked", str(study["files"])),
         ("exported", f"{study['created']} by almond {study['exported_by']}"),
-        ("permutations", f"{used['permutations']} (planned {planned['permutations']})"),
-        ("seed", f"{used['seed']} (planned {planned['seed']})"),
-        ("error level", f"{used['alpha']} (planned {planned['alpha']})"),
-        ("primary tests", ", ".join(planned["primary"]) or "none"),
+        *(
+            (name, f"{used[key]}" + ("" if described else f" (planned {planned[key]})"))
+            for name, key in (("permutations", "permutations"), ("seed", "seed"), ("error level", "alpha"))
+        ),
+        *(() if described else (("primary tests", ", ".join(planned["primary"]) or "none"),)),
         ("software", ", ".join(f"{name} {version}" for name, version in data["software"].items())),
     )
     return Section(

@@ -8,18 +8,29 @@ from typing import Any
 from almond.report.document import Section, Table
 
 FIRST_LINE = "External data: not collected by Almond; plan unknown, so exploratory."
-DEVIATIONS = "Deviations from the plan cannot be told: it is not known."
+DEVIATIONS = "They cannot be told: whether there was a plan is not known."
 TERMS = "Conditions, directions and expected choices are the table’s: nothing shows how they came about."
 NOTHING_TO_TEST = (
-    "Nothing is tested: the table allows no test (see what did not run). What follows describes the ratings "
+    "Nothing is tested: the table allows no test (see what did not run). The report describes the ratings "
     "and their reliability."
 )
+BEYOND_TABLES = ("natural", "on_off", "trend")
+"""Questions about predicted responses and strengths, which no imported table holds."""
 
 
 def external_facts(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what an analysis says of external data, None where Almond collected them."""
     facts: Mapping[str, Any] | None = data["study"].get("external")
     return facts
+
+
+def stimuli_text(units: Mapping[str, Any]) -> str:
+    """Write ``72 stimuli in 24 scenes of 12 themes``, without what each stimulus, or scene, has alone."""
+    themes, scenes, stimuli = (units.get(name) for name in ("themes", "scenes", "stimuli"))
+    text = "" if stimuli is None else f"{stimuli} stimuli"
+    if scenes != stimuli:
+        text += f"{' in ' if text else ''}{scenes} scenes"
+    return text if themes in (None, scenes) else f"{text} of {themes} themes"
 
 
 def external_section(facts: Mapping[str, Any]) -> Section:

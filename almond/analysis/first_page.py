@@ -33,7 +33,8 @@ def _questions(data: Data) -> tuple[str, ...]:
     primary = data["planned"]["primary"]
     asked = [question for question in load_questions() if question.p is not None]
     if external.external_facts(data):
-        return tuple(question.title for question, _ in answered(data) if question.p is not None)
+        rows = [question for question, _ in answered(data)]
+        return tuple(row.title for row in [row for row in rows if row.p is not None] or rows)
     return tuple(question.title for question in asked if question.name in primary)
 
 

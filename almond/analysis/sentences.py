@@ -28,8 +28,8 @@ def answer_sentences(data: Mapping[str, Any]) -> list[str]:
     """
     if not external.external_facts(data):
         return [*_label(data), *(_said(data, only_primary=True) or _answers(data))]
-    said = _said(data)
-    return [external.FIRST_LINE, *([*said, external.TERMS] if said else [external.NOTHING_TO_TEST])]
+    tested = any(question.p is not None for question, _ in answered(data))
+    return [external.FIRST_LINE, *_said(data), external.TERMS if tested else external.NOTHING_TO_TEST]
 
 
 def _label(data: Mapping[str, Any]) -> list[str]:
@@ -73,8 +73,7 @@ def sample_sentence(data: Mapping[str, Any]) -> str:
     if external.external_facts(data):
         given = (f"{sample[what]} {what}" for what in ("ratings", "choices") if sample[what])
         people = f"{sample['analysed']} participants"
-        where = f"{sample['stimuli']} stimuli in {sample['scenes']} scenes"
-        return f"{', '.join((people, where, *given))}."
+        return f"{', '.join((people, external.stimuli_text(sample), *given))}."
     return (
         f"{sample['analysed']} {who} analysed of {sample['joined']} who joined "
         f"({sample['planned']} planned); {sample['scenes']} base scenes, {sample['stimuli']} stimuli, "

@@ -71,6 +71,8 @@ class Vocabulary:
     beside: tuple[str, str, str]
     at_zero: str
     aligned_beside: str
+    geometry: str
+    no_models: str
 
 
 GUIDED = Vocabulary(
@@ -129,6 +131,8 @@ GUIDED = Vocabulary(
     ),
     at_zero="the one manipulated towards a higher predicted response",
     aligned_beside="Are choices aligned where images do not differ in low-level features?",
+    geometry="What is the geometry of the ratings, and of the predicted responses?",
+    no_models="stimuli.csv holds neither predicted scores nor low-level features",
 )
 EXTERNAL = Vocabulary(
     group="condition",
@@ -186,6 +190,8 @@ EXTERNAL = Vocabulary(
     ),
     at_zero="the expected one",
     aligned_beside="Are choices as expected where stimuli do not differ in low-level features?",
+    geometry="How many dimensions do the ratings have?",
+    no_models="no images were handed over, whose low-level features could be compared with ratings",
 )
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from almond.analysis.analyse import analyse_export
+from almond.analysis.external import stimuli_text
 from almond.cli.main import main
 from almond.errors import InputError
 from almond.evidence.export import read_export
@@ -101,6 +102,13 @@ def test_one_command_gives_a_report(folder, capsys):
     page = (folder.report / "report.md").read_text()
     assert page.index("External data: not collected by Almond") < page.index("##")
     assert "What people saw: no image was handed over." in page
+    first = page[: page.index("##")]
+    assert "How are the ratings distributed? How reliable are the ratings?" in first
+    assert "The intraclass correlation of means over people ranges from" in first
+    assert f"12 participants, 9 stimuli, {len(table)} ratings." in first
+    assert "They cannot be told" in first
+    for word in ("guid", "manipul", "predicted", "intended", "base scene", "(planned", "amendment", "on_off"):
+        assert word not in page.lower()
     result = json.loads((folder.report / "result.json").read_text())
     assert result["mode"] == "exploratory"
     reasons = {row["analysis"]: row["reason"] for row in result["not_run"]}
@@ -116,6 +124,20 @@ def test_one_command_gives_a_report(folder, capsys):
     for row in result["distributions"]["stimulus_means"]:
         assert row["mean"] == pytest.approx(means[row["construct"], row["stimulus"]], abs=1e-8)
     assert {row["construct"] for row in result["reliability"]["icc"]} == {"warm", "tense"}
+
+
+@pytest.mark.parametrize(
+    ("units", "text"),
+    [
+        ({"stimuli": 72, "scenes": 72, "themes": 72}, "72 stimuli"),
+        ({"stimuli": 72, "scenes": 72, "themes": 6}, "72 stimuli of 6 themes"),
+        ({"stimuli": 72, "scenes": 24, "themes": 24}, "72 stimuli in 24 scenes"),
+        ({"stimuli": 72, "scenes": 24, "themes": 6}, "72 stimuli in 24 scenes of 6 themes"),
+        ({"scenes": 24, "themes": 6}, "24 scenes of 6 themes"),
+    ],
+)
+def test_scenes_and_themes_are_named_where_they_are_told(units, text):
+    assert stimuli_text(units) == text
 
 
 def test_the_export_holds_every_judgement_on_both_scales(folder):

@@ -204,7 +204,7 @@ def test_likert_ratings_of_two_directions(tmp_path: Path) -> None:
     assert warm["p"] < 0.05 < tense["p"]
     assert warm["low"] > 0
     said = next(text for text in data["headline"] if text.startswith("Ratings on few points"))
-    assert "strongest for warm by LA, log odds +" in said
+    assert "strongest for warm by LA (log odds +" in said
     page = render_markdown(study_document(data))
     assert "Do ratings on few points differ between conditions, or with the direction of stimuli?" in page
     tested = next(row for row in data["tests"] if row["test"] == "ordinal")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from almond.analysis.questions.base import Result, units_text
-from almond.analysis.vocabulary import Vocabulary
+from almond.analysis.vocabulary import EXTERNAL, Vocabulary
 from almond.report.document import Picture, Section, Table
 from almond.report.wording import decimal, fixed, p_cell, p_text, percent, signed, span
 
@@ -80,18 +80,22 @@ def geometry_section(words: Vocabulary, title: str, result: Result) -> Section:
             "are alike in everything, so that pairs within themes would agree in any two matrices. p: "
             "participants and themes random; p permuted: themes permuted, participants fixed."
         )
-    notes.append(
-        f"B = {result['permutations']} permutations of themes, with the participants fixed. Similarity does "
-        f"not ask what a distinction means: people who each see a {words.group} in a way of their own rate "
-        f"{words.images} of one {words.group} alike, as scores do, even where their ratings agree on nothing."
-    )
+    notes.append(f"B = {result['permutations']} permutations of themes, with the participants fixed.")
+    if result["cca"] or result["rsa"]:
+        notes.append(
+            f"Similarity does not ask what a distinction means: people who each see a {words.group} in a way "
+            f"of their own rate {words.images} of one {words.group} alike, as scores do, even where their "
+            "ratings agree on nothing."
+        )
+    # No imported table has predicted responses, so that their absence is nothing to report.
+    absent = {part: why for part, why in result["absent"].items() if part != "cca" or words is not EXTERNAL}
     return Section(
         title=title,
         paragraphs=tuple(paragraphs),
         figures=tuple(figures),
         tables=tuple(tables),
         items=(
-            *(f"No {PARTS[name]}: {reason}." for name, reason in result["absent"].items()),
+            *(f"No {PARTS[name]}: {reason}." for name, reason in absent.items()),
             *(f"{name} was left out: {reason}." for name, reason in result["skipped"].items()),
         ),
         notes=tuple(notes),
@@ -186,18 +190,30 @@ def _differences_table(similarity: Mapping[str, Any]) -> list[Table]:
 
 
 def geometry_methods(words: Vocabulary, settings: Result) -> str:
-    """Say how the geometry was analysed."""
-    return (
+    """Say how the geometry was analysed; of an imported table, what its ratings alone allow."""
+    components = (
         f"Geometry: principal components of the constructs’ correlations over {words.images}, "
         "retained by parallel "
         "analysis (Horn, 1965) with each construct’s column permuted by whole themes, 95th percentile; "
-        "congruence of components between random halves of the participants. Canonical correlations of "
+        "congruence of components between random halves of the participants. "
+    )
+    canonical = (
+        "Canonical correlations of "
         "ratings and predicted responses, whole themes held out, ridge .1 on correlations, one-sided "
-        "permutation p, family-wise by the largest pair. Representational similarity: Euclidean "
-        "dissimilarities of every participant’s ratings against those of each model over pairs of "
+        "permutation p, family-wise by the largest pair. "
+    )
+    model = "the low-level features of images that were handed over" if words is EXTERNAL else "each model"
+    similarity = (
+        "Representational similarity: Euclidean "
+        f"dissimilarities of every participant’s ratings against those of {model} over pairs of "
         f"{words.images} of "
         "different themes, ρ-a; intervals by the dual bootstrap over participants and themes (Schütt et al., "
-        "2023); noise ceiling from participants’ ranks. Permutations move whole themes, and within them "
+        "2023); noise ceiling from participants’ ranks. "
+    )
+    permuted = (
+        "Permutations move whole themes, and within them "
         f"{words.groups} and directions as wholes "
         f"(B = {settings['permutations']}, seed {settings['seed']})."
     )
+    compared = (similarity,) if words is EXTERNAL else (canonical, similarity)
+    return "".join((components, *compared, permuted))

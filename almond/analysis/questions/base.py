@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from almond.analysis.external import stimuli_text
 from almond.analysis.rating_profiles import Profiles, standardise, stimulus_profiles
 from almond.analysis.sample import Sample, apply_exclusions
 from almond.analysis.study_data import StudyData
@@ -223,6 +224,8 @@ def count_units(rows: pd.DataFrame, profiles: Profiles | None = None) -> dict[st
 
 def units_text(units: Mapping[str, int], words: Vocabulary = GUIDED) -> str:
     """Write ``40 participants, 12 base scenes of 6 themes, 48 stimuli``."""
+    if words is EXTERNAL:
+        return f"{units['participants']} participants, {stimuli_text(units)}"
     stimuli = f", {units['stimuli']} stimuli" if "stimuli" in units else ""
     scenes = f"{units['scenes']} {words.scenes} of {units['themes']} themes"
     return f"{units['participants']} participants, {scenes}{stimuli}"

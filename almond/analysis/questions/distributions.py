@@ -29,6 +29,9 @@ MOST_STEPS = 11
 """A scale with no more different values than this is drawn value by value."""
 
 SHOWN = 3
+MANY = 6
+"""Constructs above which histograms are drawn lower: the first page of paper has half a page for them."""
+
 MIN_STIMULI = 4
 
 
@@ -189,7 +192,9 @@ def _section(words: Vocabulary, title: str, result: Result) -> Section:
     return Section(
         title=title,
         paragraphs=(f"{units_text(result['units'], words)}.",),
-        figures=(Picture("distributions", "Ratings of each construct on its own scale."),),
+        figures=(
+            Picture("distributions", "Ratings of each construct on its own scale.", small=len(values) > MANY),
+        ),
         items=tuple(_extremes(result, row["construct"]) for row in result["distributions"]),
         tables=tuple(table for table in tables if table.rows),
     )
@@ -212,7 +217,7 @@ def _figures(result: Result) -> dict[str, Figure]:
     rows = result["distributions"]
     columns = min(3, len(rows))
     lines = -(-len(rows) // columns)
-    figure = new_figure(0.4 + 1.5 * lines)
+    figure = new_figure(0.4 + (1.5 if len(rows) <= MANY else 1.05) * lines)
     panels = figure.subplots(lines, columns, squeeze=False)
     for number, axes in enumerate(panels.ravel()):
         if number >= len(rows):

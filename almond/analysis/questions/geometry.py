@@ -167,7 +167,7 @@ def _canonical(context: Context, images: ComparedImages) -> dict[str, Any]:
 
 def _similarity(context: Context, images: ComparedImages) -> dict[str, Any]:
     if not images.models:
-        raise NotApplicable("stimuli.csv holds neither predicted scores nor low-level features")
+        raise NotApplicable(context.words.no_models)
     sizes = np.unique(np.asarray(images.profiles.themes), return_counts=True)[1]
     cells = len(images.cube) * int(sizes.sum() ** 2 - (sizes**2).sum()) // 2
     if cells > LARGEST:
@@ -186,7 +186,7 @@ def _similarity(context: Context, images: ComparedImages) -> dict[str, Any]:
 def _worded(words: Vocabulary) -> Question:
     return Question(
         name="geometry",
-        title="What is the geometry of the ratings, and of the predicted responses?",
+        title=words.geometry,
         order=47,
         work=0.15,
         run=_run,

@@ -169,9 +169,9 @@ def _headline(words: Vocabulary, result: Result, alpha: float) -> str:
     odds = f"log odds {signed(row['estimate'])}, " if row.get("estimate") is not None else ""
     over = f", Holm over {count} tests" if count > 1 else ""
     beyond = "" if _p(result) <= alpha else " beyond chance"
-    return (
-        f"{start}{beyond}: strongest for {row['construct']}{by}, {odds}{test}, {p_text(row['p_holm'])}{over}."
-    )
+    least = ", the least that so few participants or themes allow" if row["limited"] else ""
+    p = f"{p_text(row['p_holm'])}{over}{least}"
+    return f"{start}{beyond}: strongest for {row['construct']}{by} ({odds}{test}, {p})."
 
 
 def _key_number(result: Result) -> KeyNumber | None:

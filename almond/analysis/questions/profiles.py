@@ -7,7 +7,7 @@ themes and base scenes within themes random.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
 from almond.analysis.rating_profiles import Profiles
-from almond.analysis.vocabulary import GUIDED, Vocabulary
+from almond.analysis.vocabulary import EXTERNAL, GUIDED, Vocabulary
 from almond.progress import Progress
 from almond.report.document import Picture, Section, Table
 from almond.report.figures_style import (
@@ -206,15 +206,17 @@ def _section(words: Vocabulary, title: str, result: Result) -> Section | None:
     )
     head = (words.group, "construct", "shift", "95 % interval", "t (df)", "p")
     table = Table(head, rows, text=(0, 1), folded=f"Shifts of every rating by every {words.group}")
-    return Section(
+    means = Section(
         title=title,
         paragraphs=(f"{units_text(result['units'], words)}.",),
-        figures=(
-            Picture(
-                "profiles",
-                f"Filled: {words.raised}; hollow: {words.hollow}. Means over themes with 95 % intervals.",
-            ),
-        ),
+        figures=(Picture("profiles", "Means over themes with 95 % intervals."),),
+    )
+    if words is EXTERNAL and all(row["direction"] > 0 for row in result["cells"]):
+        return means  # the table tells no directions, of which there could be a shift
+    caption = f"Filled: {words.raised}; hollow: {words.hollow}. Means over themes with 95 % intervals."
+    return replace(
+        means,
+        figures=(Picture("profiles", caption),),
         tables=(table,) if rows else (),
         items=tuple(f"Not fitted: {name}: {reason}." for name, reason in result["absent"].items()),
         notes=(

@@ -7,7 +7,7 @@ other half cannot separate regions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,10 +16,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from almond.analysis.questions.base import Context, NotApplicable, Question, Result, count_units, units_text
-from almond.analysis.vocabulary import GUIDED, Vocabulary
+from almond.analysis.vocabulary import EXTERNAL, GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Part, Progress
-from almond.report.document import Picture, Section, Table
+from almond.report.document import KeyNumber, Picture, Section, Table
 from almond.report.figures_style import SECOND, dot_with_interval, new_forest
 from almond.report.wording import decimal, percent, span
 from almond.stats.icc import IntraclassCorrelation, intraclass
@@ -267,6 +267,32 @@ def _section(words: Vocabulary, title: str, result: Result) -> Section:
     )
 
 
+def _headline(result: Result, _: float) -> str | None:
+    """Say how well means over people stand for the stimuli, from the least to the most reliable construct."""
+    if not result["icc"]:
+        return None
+    rows = sorted(result["icc"], key=lambda row: row["average"])
+    ends = [f"{decimal(row['average'], 2)} for {row['construct']} ({_interval(row)})" for row in rows]
+    start = "The intraclass correlation of means over people"
+    return f"{start} is {ends[0]}." if len(ends) == 1 else f"{start} ranges from {ends[0]} to {ends[-1]}."
+
+
+def _interval(row: Result) -> str:
+    return f"95 % CI {span(row['average_low'], row['average_high'], sign='')}"
+
+
+def _key_number(result: Result) -> KeyNumber | None:
+    if not result["icc"]:
+        return None
+    averages, raters = ([row[name] for row in result["icc"]] for name in ("average", "raters"))
+    value, people = (_from_to(numbers, digits) for numbers, digits in ((averages, 2), (raters, 0)))
+    return KeyNumber("ICC of means", value, f"ICC(A,k), k = {people} people per stimulus")
+
+
+def _from_to(numbers: Sequence[float], digits: int) -> str:
+    return " to ".join(dict.fromkeys(decimal(end, digits) for end in (min(numbers), max(numbers))))
+
+
 def _figures(result: Result) -> dict[str, Figure]:
     """Draw split-half reliability with its central 95 percent of splits (filled), repeats' r (hollow)."""
     halves = {row["construct"]: row for row in result["split_half"]}
@@ -299,7 +325,7 @@ def _methods(settings: Result) -> str:
 
 
 def _worded(words: Vocabulary) -> Question:
-    return Question(
+    question = Question(
         name="reliability",
         title="How reliable are the ratings?",
         order=50,
@@ -310,6 +336,9 @@ def _worded(words: Vocabulary) -> Question:
         figures=_figures,
         in_words=_worded,
     )
+    if words is not EXTERNAL:  # other questions have the first page
+        return question
+    return replace(question, headline=_headline, key_number=_key_number)
 
 
 QUESTION = _worded(GUIDED)

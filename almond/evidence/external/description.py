@@ -205,7 +205,8 @@ def unknown_facts(table_map: TableMap) -> list[str]:
     if not table_map.response_time:
         unknown.append("how long the answers took")
     if not table_map.scene:
-        unknown.append("which stimuli are versions of one scene: each is taken as its own")
+        each = "each pair" if table_map.choices else "each"
+        unknown.append(f"which stimuli are versions of one scene: {each} is taken as its own")
     if not table_map.theme:
         unknown.append("which scenes share their content: each is taken as a theme of its own")
     return unknown
