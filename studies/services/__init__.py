@@ -15,6 +15,7 @@ from accounts.models import User
 from accounts.services import record
 from almond.design.arms import arms_of_lists
 from almond.design.assignment import make_lists
+from almond.design.words import ENGLISH
 from almond.errors import InputError
 from generation.models import ImageSet, MatchedSet
 from studies import texts
@@ -49,10 +50,19 @@ class BlockSpec:
 
 @transaction.atomic
 def create_construct(
-    *, name: str, question: str, low: str, high: str, by: User | None, choice: str = "", target: str = ""
+    *,
+    name: str,
+    question: str,
+    low: str,
+    high: str,
+    by: User | None,
+    choice: str = "",
+    target: str = "",
+    language: str = ENGLISH,
 ) -> Construct:
     """Add a judgement; ``choice`` is its question for pairs, those of ``target``."""
-    row = Construct(name=name, question=question, low=low, high=high, choice=choice, target=target)
+    words = {"question": question, "low": low, "high": high, "choice": choice, "language": language}
+    row = Construct(name=name, target=target, **words)
     save_new(row)
     record(verb="create", subject=row, by=by)
     return row

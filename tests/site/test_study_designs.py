@@ -75,10 +75,19 @@ def test_constructs_that_are_missing_are_made() -> None:
     data = json.loads(design_bytes(rich_study()))
     data["blocks"] = [{**block, "constructs": ["new"]} for block in data["blocks"]]
     data["constructs"] = [
-        {"name": "new", "question": "How new?", "low": "old", "high": "new", "choice": "Which is newer?"}
+        {
+            "name": "new",
+            "question": "How new?",
+            "low": "old",
+            "high": "new",
+            "choice": "Which is newer?",
+            "translations": [{"language": "de", "question": "Wie neu?", "low": "alt", "high": "neu"}],
+        }
     ]
     again(json.dumps(data).encode())
-    assert Construct.objects.get(name="new").choice == "Which is newer?"
+    made = Construct.objects.get(name="new")
+    assert made.choice == "Which is newer?"
+    assert made.texts.get().question == "Wie neu?"
 
 
 CHANGES = [

@@ -71,6 +71,7 @@ class BestWorstTrials(TrialKind):
     script = "js/trials/best_worst.js"
     block = BestWorstBlock
     applicable = ("trials", "constructs")
+    usual_texts = ("most", "least")
     answer = BestWorstAnswer
     facts = SHOWN_IMAGE_FACTS
     keys = (

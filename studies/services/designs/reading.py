@@ -13,8 +13,8 @@ from accounts.models import User
 from almond.errors import InputError
 from almond.shapes import read
 from generation.models import ImageSet, MatchedSet
-from studies.models import Construct, Study
-from studies.services import BlockSpec, create_construct, create_study
+from studies.models import Construct, ConstructText, Study
+from studies.services import BlockSpec, create_construct, create_study, save_new
 from studies.services.designs.parts import OWN, editable_fields, part_models
 from studies.services.designs.shape import DesignConstruct, StudyDesign
 
@@ -80,7 +80,8 @@ def named(model: Any, name: str | None, where: str) -> Any:
 def other_words(item: DesignConstruct) -> str:
     """Say how this site's construct of the same name differs; empty where it does not, or there is none."""
     row = Construct.objects.filter(name=item.name).first()
-    other = [name for name in type(item).model_fields if row and getattr(row, name) != getattr(item, name)]
+    names = [name for name in type(item).model_fields if name != "translations"]
+    other = [name for name in names if row and getattr(row, name) != getattr(item, name)]
     return "; ".join(f"{name}: {getattr(row, name)!r}, not {getattr(item, name)!r}" for name in other)
 
 
@@ -91,7 +92,11 @@ def construct_of(item: DesignConstruct, by: User | None, *, own_words: bool) -> 
     """
     row = Construct.objects.filter(name=item.name).first()
     if row is None:
-        return create_construct(**{name: getattr(item, name) for name in type(item).model_fields}, by=by)
+        own = {name: getattr(item, name) for name in type(item).model_fields if name != "translations"}
+        made = create_construct(**own, by=by)
+        for text in item.translations:
+            save_new(ConstructText(construct=made, **text.model_dump()))
+        return made
     said = other_words(item)
     if said and not own_words:
         raise InputError(

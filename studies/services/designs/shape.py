@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict
 
 from almond.design.trials import TRIAL_KINDS
+from almond.design.words import ENGLISH, LANGUAGES
 from almond.shapes import OneOf, Shape, Text, Whole
 from studies.models import Block
 
@@ -15,15 +16,23 @@ FORMAT = "almond-design/1"
 Line = Annotated[str, Strict()]
 
 
-class DesignConstruct(Shape):
-    """A judgement in words; without ``choice`` it is asked of no pairs, without ``target`` it has no own."""
+class DesignWords(Shape):
+    """A judgement in one language; without ``choice`` it is asked of no pairs."""
 
-    name: Text
+    language: Annotated[str, OneOf(LANGUAGES)] = ENGLISH
     question: Text
     low: Text
     high: Text
     choice: Line = ""
+
+
+class DesignConstruct(DesignWords):
+    """A judgement, in the words it was written in and in ``translations``; without ``target`` it has no own
+    pairs."""
+
+    name: Text
     target: Line = ""
+    translations: tuple[DesignWords, ...] = ()
 
 
 class DesignBlock(Shape):

@@ -8,9 +8,12 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from studies.models import Block, Study
+from studies.models import Block, Construct, Study
 from studies.services.designs.parts import OWN, editable_fields, part_models, part_rows
 from studies.services.designs.shape import FORMAT
+
+WORDS = ("language", "question", "low", "high", "choice")
+"""Fields of a construct and of its translations that are words."""
 
 
 def design_json(study: Study) -> dict[str, Any]:
@@ -26,13 +29,16 @@ def design_json(study: Study) -> dict[str, Any]:
         "matched_set": study.matched_set.name if study.matched_set else None,
         "image_set": study.image_set.name if study.image_set else None,
         "fields": {name: value for name, value in values_of(study).items() if name not in OWN},
-        "constructs": [
-            {name: getattr(row, name) for name in ("name", "question", "low", "high", "choice", "target")}
-            for _, row in sorted(constructs.items())
-        ],
+        "constructs": [construct_json(row) for _, row in sorted(constructs.items())],
         "blocks": [block_json(block) for block in blocks],
         "parts": {key: rows for key, rows in parts.items() if rows},
     }
+
+
+def construct_json(row: Construct) -> dict[str, Any]:
+    texts = [{name: getattr(text, name) for name in WORDS} for text in row.texts.all()]
+    own = {name: getattr(row, name) for name in (*WORDS, "name", "target")}
+    return {**own, "translations": texts}
 
 
 def block_json(block: Block) -> dict[str, Any]:
