@@ -13,7 +13,6 @@ import { Outbox, post } from "./outbox.js";
 import { Frames, frameLength } from "./frames.js";
 import { element } from "./painted.js";
 import { Pictures } from "./preload.js";
-import { ImageTime, partsBefore, showPart } from "./timing.js";
 import { unpacked } from "./visit.js";
 import { newId, pause, sleep } from "./waiting.js";
 
@@ -157,6 +156,12 @@ async function loadKinds(blocks) {
   return Object.fromEntries(await Promise.all(blocks.map(load)));
 }
 
+// What keeps the course of trials in time, where some block has one.
+async function loadTiming(blocks) {
+  const timed = blocks.find(({ course }) => course);
+  return timed ? import(timed.course.script) : null;
+}
+
 // A page of its own until the pictures of a trial have come.
 function waitFor(pictures, digests) {
   return page("almond-wait", (display, goOn) => {
@@ -168,8 +173,8 @@ function waitFor(pictures, digests) {
 }
 
 function trialNode(trial, kind, block, study, onAnswer, events) {
-  const { pictures, measuring } = study;
-  const course = block.course ?? {};
+  const { pictures, measuring, timing } = study;
+  const { course } = block;
   const wait = { type: waitFor(pictures, trial.images) };
   const images = trial.images.map((digest) => pictures.get(digest));
   let frames = null;
@@ -180,17 +185,17 @@ function trialNode(trial, kind, block, study, onAnswer, events) {
     on_start: () => {
       events.trialIndex = trial.index;
       frames = new Frames(measuring);
-      time = new ImageTime(stage, course, measuring);
+      time = course ? new timing.ImageTime(stage, course, measuring) : null;
     },
     on_finish: (data) => {
-      events.add("frames", { ...frames.end(), ...time.end() });
+      events.add("frames", { ...frames.end(), ...time?.end() });
       for (const [name, detail] of kind.events?.(data) ?? []) events.add(name, detail);
       onAnswer(trial, answerBody(trial, kind, data));
     },
-    post_trial_gap: course.interval_ms ?? GAP_MS,
+    post_trial_gap: course?.interval_ms ?? GAP_MS,
   };
-  const before = partsBefore(course).map((part) => {
-    const show = (display, goOn) => showPart(display, part, measuring).then(goOn);
+  const before = (course ? timing.partsBefore(course) : []).map((part) => {
+    const show = (display, goOn) => timing.showPart(display, part, measuring).then(goOn);
     return { type: page(`almond-${part.look}`, show) };
   });
   return [{ timeline: [wait], conditional_function: () => !pictures.has(trial.images) }, ...before, shown];
@@ -297,13 +302,13 @@ async function visit({ takeOver = false } = {}) {
   }
   if (open.length > 0) {
     const pictures = loadPictures(state, open, events);
-    const kinds = await loadKinds(state.blocks);
+    const [kinds, timing] = await Promise.all([loadKinds(state.blocks), loadTiming(state.blocks)]);
     const onAnswer = (trial, answer) => {
       done += 1;
       showProgress(done, total);
       if (!config.preview) outbox.add(answer);
     };
-    const study = { constructs: state.constructs, pictures, measuring };
+    const study = { constructs: state.constructs, pictures, measuring, timing };
     await run(state, kinds, open, study, onAnswer, events);
   }
   if (outbox.over) return;

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.templatetags.static import static
 
-from almond.design.plan import StudyPlan
+from almond.design.plan import PlannedBlock, StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.timing import course_of
 from studies.models import Study
@@ -34,10 +34,17 @@ def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
                 "instructions": paragraphs(rows[block.name].instructions or usual),
                 "keys": kind.keys,
                 **({"shown": shown} if (shown := kind.shown(block)) else {}),
-                **({"course": course} if (course := course_of(block)) else {}),
+                **({"style": static(kind.style)} if kind.style else {}),
+                **({"course": course} if (course := course_json(block)) else {}),
             }
         )
     return blocks
+
+
+def course_json(block: PlannedBlock) -> dict[str, Any]:
+    """Return the course in time of a block's trials with the script that keeps it; nothing without one."""
+    course = course_of(block)
+    return {**course, "script": static("js/timing.js")} if course else {}
 
 
 def scripts(plan: StudyPlan) -> list[str]:

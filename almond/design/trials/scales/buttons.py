@@ -34,6 +34,7 @@ class ButtonsTrials(ScaledTrials):
     name = "buttons"
     icon = "smart_button"
     script = "js/trials/buttons.js"
+    style = "css/trials.css"
     block = ButtonsBlock
     keys = "With the keyboard: the number keys choose a button from the left; or Tab and Enter."
 

@@ -45,6 +45,7 @@ class OptionsTrials(AskingTrials):
     name = "options"
     icon = "checklist"
     script = "js/trials/options.js"
+    style = "css/trials.css"
     block = OptionsBlock
     answer = OptionsAnswer
     keys = "With the keyboard: Tab and the arrow keys move, the space bar chooses, Enter goes on."
