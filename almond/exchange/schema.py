@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import (
     BASE_SCENE,
+    CONFIDENCE,
     DIRECTION,
     INTENDED_TARGET,
+    NO_DIFFERENCE,
     PARTICIPANT,
     SINCE,
     STRENGTH,
@@ -144,8 +146,8 @@ UNKNOWN_OUTSIDE = frozenset(
 ORIGINAL_VALUE = Column(
     "original_value", "number", "The rating as it stood in the imported table, on its own scale."
 )
-EXTERNAL_COLUMNS = {"ratings": (ORIGINAL_VALUE,)}
-"""Further columns by table: of such an export, and of a study with a scale that is not 0 to 100."""
+EXTERNAL_COLUMNS = {"ratings": (ORIGINAL_VALUE,), "choices": (NO_DIFFERENCE, CONFIDENCE)}
+"""Further columns by table: of such an export, and of studies whose blocks ask for them."""
 
 
 def table_schemas(

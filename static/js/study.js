@@ -13,7 +13,6 @@ import { Outbox, post } from "./outbox.js";
 import { Frames, frameLength } from "./frames.js";
 import { element } from "./painted.js";
 import { Pictures } from "./preload.js";
-import { ImageTime, partsBefore, showPart } from "./timing.js";
 import { unpacked } from "./visit.js";
 import { newId, pause, sleep } from "./waiting.js";
 import { translate, translateCount } from "./words.js";
@@ -195,6 +194,12 @@ async function loadKinds(blocks) {
   return Object.fromEntries(await Promise.all(blocks.map(load)));
 }
 
+// What keeps the course of trials in time, where some block has one.
+async function loadTiming(blocks) {
+  const timed = blocks.find(({ course }) => course);
+  return timed ? import(timed.course.script) : null;
+}
+
 // A page of its own until the pictures of a trial have come.
 function waitFor(pictures, digests) {
   return page("almond-wait", (display, goOn) => {
@@ -235,8 +240,8 @@ function feedback(texts, study, given) {
 }
 
 function trialNode(trial, kind, block, study, onAnswer, events) {
-  const { pictures, measuring } = study;
-  const course = block.course ?? {};
+  const { pictures, measuring, timing } = study;
+  const { course } = block;
   const wait = { type: waitFor(pictures, trial.images) };
   const images = trial.images.map((digest) => pictures.get(digest));
   let frames = null;
@@ -248,18 +253,18 @@ function trialNode(trial, kind, block, study, onAnswer, events) {
     on_start: () => {
       events.trialIndex = trial.index;
       frames = new Frames(measuring);
-      time = new ImageTime(stage, course, measuring);
+      time = course ? new timing.ImageTime(stage, course, measuring) : null;
     },
     on_finish: (data) => {
-      events.add("frames", { ...frames.end(), ...time.end() });
+      events.add("frames", { ...frames.end(), ...time?.end() });
       for (const [name, detail] of kind.events?.(data) ?? []) events.add(name, detail);
       given = answerBody(trial, kind, data);
       onAnswer(trial, given);
     },
-    post_trial_gap: course.interval_ms ?? GAP_MS,
+    post_trial_gap: course?.interval_ms ?? GAP_MS,
   };
-  const before = partsBefore(course).map((part) => {
-    const show = (display, goOn) => showPart(display, part, measuring).then(goOn);
+  const before = (course ? timing.partsBefore(course) : []).map((part) => {
+    const show = (display, goOn) => timing.showPart(display, part, measuring).then(goOn);
     return { type: page(`almond-${part.look}`, show) };
   });
   const practice = block.shown?.practice;
@@ -406,13 +411,13 @@ async function visit({ takeOver = false } = {}) {
   }
   if (open.length > 0) {
     const pictures = loadPictures(state, open, events);
-    const kinds = await loadKinds(state.blocks);
+    const [kinds, timing] = await Promise.all([loadKinds(state.blocks), loadTiming(state.blocks)]);
     const onAnswer = (trial, answer) => {
       done += 1;
       showProgress(done, total());
       if (!config.preview) outbox.add(answer);
     };
-    study.pictures = pictures;
+    Object.assign(study, { pictures, timing });
     study.decide = async (tell) => {
       if (config.preview) return;
       await reached(outbox, tell);

@@ -49,10 +49,17 @@ def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
                 "keys": said.keys,
                 **({"shown": shown} if (shown := kind.shown(block)) else {}),
                 **({"waits": wait} if wait else {}),
-                **({"course": course} if (course := course_of(played)) else {}),
+                **({"style": static(player.style)} if player.style else {}),
+                **({"course": course} if (course := course_json(played)) else {}),
             }
         )
     return blocks
+
+
+def course_json(block: PlannedBlock) -> dict[str, Any]:
+    """Return the course in time of a block's trials with the script that keeps it; nothing without one."""
+    course = course_of(block)
+    return {**course, "script": static("js/timing.js")} if course else {}
 
 
 def estimated_minutes(plan: StudyPlan) -> int:

@@ -87,6 +87,8 @@ class TrialKind(ABC):
     """A name of Google's Material Symbols."""
     script: ClassVar[str]
     """The static file that shows its trials, such as ``js/trials/rating.js``."""
+    style: ClassVar[str] = ""
+    """The static style sheet that its trials need beside that of all pages; empty: none."""
     shows: ClassVar[str] = "stimuli"
     """What its trials are drawn from: ``stimuli``, ``pairs``, or ``nothing``: pages without images."""
     checks: ClassVar[Literal["attention", "comprehension"] | None] = None

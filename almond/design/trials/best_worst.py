@@ -69,6 +69,7 @@ class BestWorstTrials(TrialKind):
     name = "best_worst"
     icon = "grid_view"
     script = "js/trials/best_worst.js"
+    style = "css/trials.css"
     block = BestWorstBlock
     applicable = ("trials", "constructs")
     usual_texts = ("most", "least")

@@ -98,21 +98,6 @@ class ChoiceTrials(TrialKind):
             Column("chosen", "text", "The side chosen.", range="left or right", needed=False),
             Column("high_side", "text", "The side of the image pushed up.", range="left or right"),
             Column("aligned", "flag", "1 when the image pushed up was chosen.", range="0 or 1", needed=False),
-            Column(
-                "no_difference",
-                "flag",
-                "1 when the answer was that there is no difference: chosen and aligned are empty then.",
-                range="0 or 1",
-                later=True,
-            ),
-            Column(
-                "confidence",
-                "integer",
-                "How sure the participant was, from 1 to the points of the block; empty where not asked.",
-                range="1 to 11",
-                needed=False,
-                later=True,
-            ),
             RT,
             Column(
                 "left_sha256", "digest", "SHA-256 of the bytes shown on the left, as the browser saw them."

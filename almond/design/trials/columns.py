@@ -111,6 +111,19 @@ RT = Column(
     range="0 or more",
 )
 RECEIVED = Column("received_at", "time", "When the server stored the response.")
+NO_DIFFERENCE = Column(
+    "no_difference",
+    "flag",
+    "1 when the answer was that there is no difference: chosen and aligned are empty then.",
+    range="0 or 1",
+)
+CONFIDENCE = Column(
+    "confidence",
+    "integer",
+    "How sure the participant was, from 1 to the points of the block; empty where not asked.",
+    range="1 to 11",
+    needed=False,
+)
 LATE = Column("late", "flag", "1 when it came after the participant's slot had timed out.", range="0 or 1")
 MARKS = Column(
     "marks",

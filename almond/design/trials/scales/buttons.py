@@ -35,6 +35,7 @@ class ButtonsTrials(ScaledTrials):
     icon = "smart_button"
     script = "js/trials/buttons.js"
     usual_texts = ("labels",)
+    style = "css/trials.css"
     block = ButtonsBlock
     keys = "With the keyboard: the number keys choose a button from the left; or Tab and Enter."
 

@@ -37,6 +37,7 @@ class FiguresTrials(ScaledTrials):
     name = "figures"
     icon = "accessibility_new"
     script = "js/trials/figures.js"
+    style = "css/trials.css"
     block = FiguresBlock
     keys = (
         "With the keyboard: the number keys choose a figure from the left and go to the next row; Tab and the"

@@ -42,6 +42,7 @@ class GridTrials(ScaledTrials):
     name = "grid"
     icon = "grid_on"
     script = "js/trials/grid.js"
+    style = "css/trials.css"
     block = GridBlock
     keys = (
         "With the keyboard: the arrow keys move through the grid, Home and End to its sides,"

@@ -36,6 +36,7 @@ class NumberTrials(ScaledTrials):
     name = "number"
     icon = "pin"
     script = "js/trials/number.js"
+    style = "css/trials.css"
     block = NumberBlock
     keys = "With the keyboard: type the number, Enter goes to the next one and then on."
 

@@ -34,6 +34,7 @@ class PointsTrials(ScaledTrials):
     name = "likert"
     icon = "more_horiz"
     script = "js/trials/points.js"
+    style = "css/trials.css"
     block = PointsBlock
     keys = (
         "With the keyboard: the number keys choose a point (0 stands for 10, minus for 11) and go to the next"

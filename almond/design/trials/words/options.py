@@ -46,6 +46,7 @@ class OptionsTrials(AskingTrials):
     icon = "checklist"
     script = "js/trials/options.js"
     usual_texts = ("options",)
+    style = "css/trials.css"
     block = OptionsBlock
     answer = OptionsAnswer
     keys = "With the keyboard: Tab and the arrow keys move, the space bar chooses, Enter goes on."

@@ -48,6 +48,7 @@ class TextTrials(AskingTrials):
     name = "text"
     icon = "edit_note"
     script = "js/trials/text.js"
+    style = "css/trials.css"
     block = TextBlock
     answer = TextAnswer
     keys = "With the keyboard: type; Tab goes to the next question and to Continue, Enter there goes on."
