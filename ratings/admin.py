@@ -279,7 +279,8 @@ class ResponseAdmin(LookOnly):
     def answer(self, row: Any) -> str:
         if row.is_blind:
             return HIDDEN
-        return row.chosen or ", ".join(
+        values = (
             f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
             for name, value in sorted(row.values.items())
         )
+        return ", ".join(([row.chosen] if row.chosen else []) + list(values))

@@ -27,6 +27,12 @@ def tested_choices(context: Context) -> pd.DataFrame:
     return rows
 
 
+def count_undecided(context: Context) -> int | None:
+    """Count the answers “no difference” of the participants analysed; None where they were not offered."""
+    rows = context.data.undecided
+    return None if rows is None else int(rows["participant_id"].isin(context.sample.participants).sum())
+
+
 def choice_themes(rows: pd.DataFrame) -> pd.Series[str]:
     """Return the theme of each choice; without such a column every base scene is a theme of its own."""
     return rows["theme"] if "theme" in rows else rows["base_scene"]

@@ -81,7 +81,8 @@ class StudyData:
     ``checks``, the answers to attention and comprehension checks (participant, trial, block, passed).
     Ratings, choices and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
     scenes it is derived, because plan or export state none; it is empty where all themes are stated.
-    ``folder`` is the export itself, for what is not in its tables.
+    ``folder`` is the export itself, for what is not in its tables. ``choices`` are those of a side;
+    ``undecided`` the others, answered “no difference”, None where no such answer was offered.
     """
 
     manifest: Mapping[str, Any]
@@ -94,6 +95,7 @@ class StudyData:
     folder: Path | None = None
     events: pd.DataFrame | None = None
     checks: pd.DataFrame | None = None
+    undecided: pd.DataFrame | None = None
 
     @property
     def themes(self) -> tuple[str, ...]:
@@ -127,13 +129,21 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     schemas = table_schemas(external=plan.external)
     frames = {name: _read_cells(table_path(folder, name), schemas[name]) for name in SCHEMAS}
     remark = add_themes(frames, plan)
+    frames["choices"], undecided = _decided(table_path(folder, "choices"), frames["choices"])
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
     with_events = plan.analysis.exclusions and table_name(folder, "events") in manifest["files"]
     events = _read_cells(table_path(folder, "events"), EVENTS) if with_events else None
     checks = read_checks(folder, plan) if plan.analysis.exclusions else None
     return StudyData(
-        manifest, plan, **frames, theme_remark=remark, events=events, folder=folder, checks=checks
+        manifest,
+        plan,
+        **frames,
+        theme_remark=remark,
+        folder=folder,
+        events=events,
+        checks=checks,
+        undecided=undecided,
     )
 
 
@@ -143,6 +153,16 @@ def read_checks(folder: Path, plan: StudyPlan) -> pd.DataFrame | None:
     frames = [_read_cells(table_path(folder, kind.table.name), kind.table) for kind in kinds]
     columns = list(BLIND_COLUMNS["checks"])
     return pd.concat([frame[columns] for frame in frames], ignore_index=True) if frames else None
+
+
+def _decided(path: Path, choices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Part the choices of a side from the answers “no difference”, where these were offered."""
+    neither = choices["no_difference"] == 1 if "no_difference" in choices else choices["chosen"].isna()
+    _require(path, choices["chosen"], (choices["chosen"] == "") == neither, "left or right")
+    decided = choices[~neither].reset_index(drop=True)
+    _require(path, decided["aligned"], decided["aligned"].notna(), "0 or 1")
+    undecided = choices[neither] if "no_difference" in choices else None
+    return decided.assign(aligned=decided["aligned"].astype("int64")), undecided
 
 
 def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:

@@ -102,7 +102,7 @@ class Rater:
     def choose(self, left: Latents, right: Latents, construct: str) -> Choice:
         """Choose which of two percepts (16,) has more of a construct."""
         tired = self.tiredness()
-        lead = self.gain * SPAN * (self.feel(right, construct) - self.feel(left, construct))
+        lead = self.lead(left, right, construct)
         evidence = lead + self.lean + math.sqrt(2) * self.noise * (1 + tired) * self.rng.standard_normal()
         if self.rng.random() < self.lapse:
             evidence = self.rng.standard_normal()
@@ -111,6 +111,10 @@ class Rater:
         return Choice(
             "right" if evidence > 0 else "left", self.time(0.6 * self.pace * hesitation / (1 + tired))
         )
+
+    def lead(self, left: Latents, right: Latents, construct: str) -> float:
+        """Compute how much more (of 100) of a construct this rater sees in the right percept."""
+        return self.gain * SPAN * (self.feel(right, construct) - self.feel(left, construct))
 
     def feel(self, percept: Latents, construct: str) -> float:
         """Compute how much of a construct this rater sees; negative weights start from their middle."""

@@ -23,7 +23,7 @@ from django.db.models.functions import Cast
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import Coded
-from almond.design.trials.responses import Cells, PlannedTrial, Responses, joined_cells, listed_cells, taken
+from almond.design.trials.responses import Cells, PlannedTrial, Responses, appended_cells, listed_cells, taken
 from almond.evidence.table_writer import Chunk, SortedChunks
 from almond.exchange.schema import table_schemas
 from almond.typing import Floats, Indices, Ints
@@ -115,7 +115,7 @@ def joined_chunks(chunks: Sequence[Chunk]) -> Chunk:
     """Put the rows of several chunks, which have the same columns, into one."""
     if len(chunks) == 1:
         return chunks[0]
-    return {name: joined_cells([chunk[name] for chunk in chunks]) for name in chunks[0]}
+    return {name: appended_cells([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def export_tables(study: Study) -> dict[str, list[Row]]:

@@ -13,6 +13,7 @@ import { Outbox, post } from "./outbox.js";
 import { Frames, frameLength } from "./frames.js";
 import { element } from "./painted.js";
 import { Pictures } from "./preload.js";
+import { ImageTime, partsBefore, showPart } from "./timing.js";
 import { unpacked } from "./visit.js";
 import { newId, pause, sleep } from "./waiting.js";
 
@@ -180,11 +181,12 @@ function decision(study) {
 function feedback(texts, study, given) {
   return page("almond-feedback", (display, goOn) => {
     const { chosen, values = {} } = given();
+    const choice = chosen ? `You chose the picture on the ${chosen}.` : "You saw no difference.";
     const answered = Object.entries(values).flatMap(([name, value]) => [
       element("dt", {}, study.constructs[name]?.question ?? name),
       element("dd", {}, String(value)),
     ]);
-    const told = chosen ? element("p", {}, `You chose the picture on the ${chosen}.`) : element("dl", { class: "answered" }, ...answered);
+    const told = chosen !== undefined ? element("p", {}, choice) : element("dl", { class: "answered" }, ...answered);
     const shown = words("Your answer", texts, again("Continue", goOn));
     shown.firstElementChild.after(told);
     display.replaceChildren(shown);
@@ -194,29 +196,36 @@ function feedback(texts, study, given) {
 }
 
 function trialNode(trial, kind, block, study, onAnswer, events) {
-  const { pictures } = study;
+  const { pictures, measuring } = study;
+  const course = block.course ?? {};
   const wait = { type: waitFor(pictures, trial.images) };
   const images = trial.images.map((digest) => pictures.get(digest));
   let frames = null;
   let given = null;
+  let time = null;
   const shown = {
     type: kind.plugin,
     ...kind.trial(trial, { constructs: study.constructs, images, block: block.shown ?? {} }),
     on_start: () => {
       events.trialIndex = trial.index;
-      frames = new Frames(study.measuring);
+      frames = new Frames(measuring);
+      time = new ImageTime(stage, course, measuring);
     },
     on_finish: (data) => {
-      events.add("frames", frames.end());
+      events.add("frames", { ...frames.end(), ...time.end() });
       for (const [name, detail] of kind.events?.(data) ?? []) events.add(name, detail);
       given = answerBody(trial, kind, data);
       onAnswer(trial, given);
     },
-    post_trial_gap: GAP_MS,
+    post_trial_gap: course.interval_ms ?? GAP_MS,
   };
+  const before = partsBefore(course).map((part) => {
+    const show = (display, goOn) => showPart(display, part, measuring).then(goOn);
+    return { type: page(`almond-${part.look}`, show) };
+  });
   const practice = block.shown?.practice;
   const after = practice ? [{ type: feedback(practice, study, () => given) }] : [];
-  return [{ timeline: [wait], conditional_function: () => !pictures.has(trial.images) }, shown, ...after];
+  return [{ timeline: [wait], conditional_function: () => !pictures.has(trial.images) }, ...before, shown, ...after];
 }
 
 function answerBody(trial, kind, data) {

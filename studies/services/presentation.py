@@ -9,6 +9,7 @@ from django.templatetags.static import static
 from almond.design.flow.branching import waits
 from almond.design.plan import StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.timing import course_of
 from studies.models import Study
 
 
@@ -37,6 +38,7 @@ def blocks_json(study: Study, plan: StudyPlan) -> list[dict[str, Any]]:
                 "keys": player.keys,
                 **({"shown": shown} if (shown := kind.shown(block)) else {}),
                 **({"waits": wait} if wait else {}),
+                **({"course": course} if (course := course_of(played)) else {}),
             }
         )
     return blocks

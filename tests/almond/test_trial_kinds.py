@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ BLOCKS: dict[str, dict[str, Any]] = {
     "number": {"constructs": FELT, "least": 18.0, "most": 99.0, "unit": "years"},
     "text": {"constructs": FELT, "shortest": 5, "longest": 20},
     "options": {"constructs": FELT, "options": ["yes", "rather", "no"]},
-    "choice": {},
+    "choice": {"no_difference": True, "confidence": 4},
+    "best_worst": {"constructs": ["valence"]},
 }
 """A block of every kind, over the images of the small study."""
 
@@ -145,6 +147,10 @@ def test_a_study_of_sliders_alone_has_the_columns_that_it_had(tmp_path: Path) ->
         ("text", {"arousal": " a dog ", "valence": "12345"}, ""),
         ("text", {"arousal": "    dog ", "valence": "12345"}, "has 3 characters, not from 5 to 20"),
         ("options", {"arousal": ["yes"], "valence": ["no"]}, ""),
+        ("best_worst", {"best": 1, "worst": 4}, ""),
+        ("best_worst", {"best": 1, "worst": 1}, "values.worst: is the image chosen as best"),
+        ("best_worst", {"best": 5, "worst": 1}, "values.best: is 5, not a number of at most 4"),
+        ("best_worst", {"best": 2}, "values.worst: is missing"),
         ("options", {"arousal": ["maybe"], "valence": ["no"]}, "names 'maybe', not one of yes, rather, no"),
         ("options", {"arousal": ["yes", "no"], "valence": []}, "names 2 options, not one"),
     ],
@@ -183,6 +189,8 @@ def said(plan: StudyPlan, kind: str, fields: dict[str, Any]) -> str:
         ("number", {"most": 18.0}, r"blocks\[0\].most: is 18, not above the least, 18"),
         ("text", {"longest": 4}, r"blocks\[0\].longest: is 4, below the shortest, 5"),
         ("options", {"options": ["yes"]}, r"blocks\[0\].options: are 1, not at least 2"),
+        ("best_worst", {"constructs": FELT}, r"are 2: a best-worst block asks about exactly one"),
+        ("best_worst", {"draws_on": ["nothing"]}, r"blocks\[0\].draws_on: 'nothing' is none of the stimuli"),
         ("options", {"constructs": []}, r"blocks\[0\].constructs: a options block|needs at least one"),
     ],
 )
@@ -192,6 +200,16 @@ def test_settings_that_make_no_sense_are_refused(
     plan = plan_of(SmallStudy(tmp_path), kind).to_json()
     with pytest.raises(InputError, match=problem):
         StudyPlan.from_json({**plan, "blocks": [{**plan["blocks"][0], **changes}]})
+
+
+def test_images_of_best_worst_sets_are_shown_equally_often(tmp_path: Path) -> None:
+    plan = plan_of(SmallStudy(tmp_path), "best_worst")
+    lists = make_lists(plan, 5)
+    for trials in lists:
+        shown = Counter(name for trial in trials for name in trial.stimuli)
+        assert all(len(set(trial.several)) == 4 for trial in trials)
+        assert set(shown.values()) == {2}  # 4 sets of 4 images, of 8
+    assert PlannedTrial.from_json(lists[0][0].to_json()) == lists[0][0]
 
 
 def test_several_options_are_rows_of_their_own(tmp_path: Path) -> None:

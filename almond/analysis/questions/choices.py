@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import expit
 
-from almond.analysis.choice_trials import choice_themes, share_test, tested_choices
+from almond.analysis.choice_trials import choice_themes, count_undecided, share_test, tested_choices
 from almond.analysis.questions.base import (
     Context,
     EffectEstimate,
@@ -189,6 +189,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
         ],
         "absent": absent,
         "excluded": _shares(context.sample.set_aside, "participant_id"),
+        **({} if (undecided := count_undecided(context)) is None else {"no_difference": undecided}),
     }
 
 
@@ -225,7 +226,8 @@ def _section(words: Vocabulary, title: str, result: Result) -> Section:
         title=title,
         paragraphs=(
             f"{overall['trials']} choices by {units_text(result['units'], words)}. "
-            f"The left {words.image} was chosen in {percent(overall['left_share'])} of trials.",
+            f"The left {words.image} was chosen in {percent(overall['left_share'])} of trials."
+            f"{_undecided_words(result)}",
         ),
         figures=(
             Picture(
@@ -243,6 +245,14 @@ def _section(words: Vocabulary, title: str, result: Result) -> Section:
         items=tuple(f"Not tested: {name}: {reason}." for name, reason in result["absent"].items()),
         notes=_notes(words, result),
     )
+
+
+def _undecided_words(result: Result) -> str:
+    if "no_difference" not in result:
+        return ""
+    count, decided = result["no_difference"], result["overall"]["trials"]
+    share = percent(count / (count + decided))
+    return f" “No difference” was the answer in {count} further trials ({share}): they are in no share here."
 
 
 def _share_table(words: Vocabulary, result: Result) -> Table:

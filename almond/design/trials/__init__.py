@@ -21,6 +21,7 @@ TRIAL_KINDS: Registry[TrialKind] = Registry(
         "text": ("almond.design.trials.words.text:TRIAL_KIND", "free text"),
         "options": ("almond.design.trials.words.options:TRIAL_KIND", "multiple choice"),
         "choice": ("almond.design.trials.choice:TRIAL_KIND", "choice between two"),
+        "best_worst": ("almond.design.trials.best_worst:TRIAL_KIND", "best and worst of four"),
         "practice": ("almond.design.trials.pages.practice:TRIAL_KIND", "practice of another block"),
         "instruction": ("almond.design.trials.pages.instruction:TRIAL_KIND", "instructions"),
         "form": ("almond.design.trials.pages.form:TRIAL_KIND", "form"),

@@ -20,6 +20,7 @@ from almond.design.trials.columns import TableSchema
 from almond.design.trials.responses import Cells, Responses, columns_of_rows, listed_cells
 from almond.design.trials.responses import PlannedTrial as PlannedTrial
 from almond.design.trials.responses import Response as Response
+from almond.design.trials.timing import TimedBlock
 from almond.shapes import Number, Shape, shown
 
 if TYPE_CHECKING:  # raters draw scenes; a page that shows trials needs none of that
@@ -72,8 +73,8 @@ def block_of(plan: StudyPlan, name: str) -> Any:
 
 
 def own_settings(block: PlannedBlock) -> dict[str, Any]:
-    """Return what only the blocks of a block's kind have, as JSON values."""
-    own = type(block).model_fields.keys() - PlannedBlock.model_fields.keys()
+    """Return what only the blocks of a block's kind have, but for their course in time, as JSON values."""
+    own = type(block).model_fields.keys() - TimedBlock.model_fields.keys()
     return block.model_dump(mode="json", include=own)
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from almond.design.dealing import deal
 from almond.design.ordering import arrange, last_showing, showing_of
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
 from almond.design.sides import balance_sides
-from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists, drawn_on
+from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists, drawn_on, own_settings
 from almond.design.trials.columns import (
     CONSTRUCT,
     INTENDED_TARGET,
@@ -24,23 +25,45 @@ from almond.design.trials.columns import (
     TableSchema,
 )
 from almond.design.trials.responses import Cells, PlannedTrial, Responses
+from almond.design.trials.timing import TimedBlock, timing_problems
+from almond.shapes import Flag, Whole
 
 if TYPE_CHECKING:
     from almond.world.raters import Latents, Rater
 
 
-class ChoiceBlock(PlannedBlock):
+LEAST_LEAD, SURE_LEAD = 0.25, 3.0
+"""Of simulated raters, in standard deviations of a rating: below the first they see no difference, from the
+second on they are as sure as can be."""
+
+
+class ChoiceBlock(TimedBlock):
     """A block of choices; no pair is shown twice. Without constructs it draws on all pairs."""
 
+    not_written_when_absent = (*TimedBlock.not_written_when_absent, "no_difference", "confidence")
+
+    no_difference: Flag = Field(
+        False,
+        title="a button “No difference”",
+        description="Such answers are left out of the share of aligned choices, and counted in the report.",
+    )
+    confidence: Annotated[Whole, Field(ge=2, le=11)] | None = Field(
+        None,
+        title="points of confidence",
+        description="2 to 11: after each choice people say how sure they are. Empty: they are not asked.",
+    )
+
     def contradictions(self) -> Iterator[Problem]:
+        yield from timing_problems(self)
         if self.repeats:
             yield "repeats", "only rating blocks repeat images"
 
 
 class ChoiceAnswer(Answer):
-    """The side chosen."""
+    """The side chosen, empty for no difference; and as ``values`` the ``confidence`` in it, from 1."""
 
-    chosen: Literal["left", "right"]
+    chosen: Literal["left", "right", ""]
+    values: dict[str, Whole] = {}
 
 
 class ChoiceTrials(TrialKind):
@@ -55,7 +78,7 @@ class ChoiceTrials(TrialKind):
     in_every_export = True
     facts = (
         *("pair_id", "left_stimulus", "right_stimulus", "chosen", "high_side", "aligned"),
-        *("base_scene", "theme", "intended_target", "construct"),
+        *("base_scene", "theme", "intended_target", "construct", "no_difference"),
     )
     shown_columns = (("left_stimulus", "left_sha256"), ("right_stimulus", "right_sha256"))
     keys = (
@@ -72,9 +95,24 @@ class ChoiceTrials(TrialKind):
             CONSTRUCT,
             Column("left_stimulus", "text", "The image on the left: a row of stimuli.csv."),
             Column("right_stimulus", "text", "The image on the right: a row of stimuli.csv."),
-            Column("chosen", "text", "The side chosen.", range="left or right"),
+            Column("chosen", "text", "The side chosen.", range="left or right", needed=False),
             Column("high_side", "text", "The side of the image pushed up.", range="left or right"),
-            Column("aligned", "flag", "1 when the image pushed up was chosen.", range="0 or 1"),
+            Column("aligned", "flag", "1 when the image pushed up was chosen.", range="0 or 1", needed=False),
+            Column(
+                "no_difference",
+                "flag",
+                "1 when the answer was that there is no difference: chosen and aligned are empty then.",
+                range="0 or 1",
+                later=True,
+            ),
+            Column(
+                "confidence",
+                "integer",
+                "How sure the participant was, from 1 to the points of the block; empty where not asked.",
+                range="1 to 11",
+                needed=False,
+                later=True,
+            ),
             RT,
             Column(
                 "left_sha256", "digest", "SHA-256 of the bytes shown on the left, as the browser saw them."
@@ -114,20 +152,38 @@ class ChoiceTrials(TrialKind):
             )
         return lists
 
+    def shown(self, block: ChoiceBlock) -> dict[str, Any]:
+        return {name: value for name, value in own_settings(block).items() if value}
+
     def instructions(self, block: ChoiceBlock) -> str:
+        neither = " If you see no difference, say so below them." if block.no_difference else ""
+        sure = " After each choice, say how sure you are of it." if block.confidence else ""
         return (
             f"You will see {block.trials} pairs of pictures. Read the question above them"
-            " and choose one of the two."
+            f" and choose one of the two.{neither}{sure}"
             "\n\nClick or tap the picture you choose. Go by your first impression."
         )
 
     def seconds(self, block: ChoiceBlock) -> float:
-        return 2.5
+        return 2.5 if block.confidence is None else 4.5
 
-    def summary(self, plan: StudyPlan, block: PlannedBlock) -> list[str]:
+    def summary(self, plan: StudyPlan, block: ChoiceBlock) -> list[str]:
         pairs = self.items(block, plan.stimuli, plan.pairs)
         asked = sorted({f"{pair.target}: {pair.construct}" for pair in pairs})
-        return [f"{block.trials} of {len(pairs)} pairs", ", ".join(asked)]
+        more = ["with “No difference”"] if block.no_difference else []
+        more += [f"confidence on {block.confidence} points"] if block.confidence else []
+        return [f"{block.trials} of {len(pairs)} pairs", ", ".join(asked), *more]
+
+    def check(self, answer: ChoiceAnswer, trial: PlannedTrial, block: ChoiceBlock) -> Iterator[Problem]:
+        if not answer.chosen and not block.no_difference:
+            yield "chosen", "is empty, not one of left, right"
+        asked = {"confidence"} if answer.chosen and block.confidence else set()
+        for name in sorted(set(answer.values) - asked):
+            yield f"values.{name[:60]}", "is not asked here"
+        for name in asked:
+            value, most = answer.values.get(name), block.confidence
+            if value is None or most is None or not 1 <= value <= most:
+                yield f"values.{name}", f"is {value or 'missing'}, not from 1 to {most}"
 
     def columns(self, plan: StudyPlan, responses: Responses) -> Mapping[str, Cells]:
         pairs = responses.of_trials(lambda trial: plan.pair_by_id[str(trial.pair)])
@@ -146,10 +202,21 @@ class ChoiceTrials(TrialKind):
             "right_stimulus": responses.of_trials(lambda trial: trial.right),
             "chosen": responses.chosen,
             "high_side": high_side,
-            "aligned": [int(chosen == high) for chosen, high in sides],
+            "aligned": [int(chosen == high) if chosen else "" for chosen, high in sides],
+            **self._optional_columns(plan, responses),
             "left_sha256": responses.image(0),
             "right_sha256": responses.image(1),
         }
+
+    def _optional_columns(self, plan: StudyPlan, responses: Responses) -> dict[str, Cells]:
+        """Make the columns that exports have where some block of the plan asks for them."""
+        blocks = [block for block in plan.blocks if isinstance(block, ChoiceBlock)]
+        columns: dict[str, Cells] = {}
+        if any(block.no_difference for block in blocks):
+            columns["no_difference"] = responses.chosen.map(lambda chosen: int(chosen == ""))
+        if any(block.confidence for block in blocks):
+            columns["confidence"] = [values.get("confidence", "") for values in responses.values]
+        return columns
 
     def row_problems(
         self, plan: StudyPlan, stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]
@@ -166,7 +233,9 @@ class ChoiceTrials(TrialKind):
         for name, value in stated.items():
             if row[name] != value:
                 yield f"{name} is not that of pair {pair.id}"
-        if int(row["aligned"]) != int(row["chosen"] == row["high_side"]):
+        if bool(row["chosen"]) == bool(row.get("no_difference", 0)):
+            yield "a side is chosen, or no difference is: not both, and not neither"
+        elif row["chosen"] and int(row["aligned"]) != int(row["chosen"] == row["high_side"]):
             yield "aligned does not follow from chosen and high_side"
 
     def simulate(
@@ -174,7 +243,17 @@ class ChoiceTrials(TrialKind):
     ) -> dict[str, Any]:
         left, right = percepts[str(trial.left)], percepts[str(trial.right)]
         choice = rater.choose(left, right, trial.constructs[0])
-        return {"chosen": choice.side, "rt_ms": choice.rt_ms}
+        # In standard deviations of one rating: how much more of it the rater sees in one than in the other.
+        lead = abs(rater.lead(left, right, trial.constructs[0])) / rater.noise
+        if block.no_difference and lead < LEAST_LEAD:
+            return {"chosen": "", "rt_ms": choice.rt_ms}
+        sure = {} if block.confidence is None else {"confidence": confidence_of(lead, block.confidence)}
+        return {"chosen": choice.side, "rt_ms": choice.rt_ms, **({"values": sure} if sure else {})}
+
+
+def confidence_of(lead: float, points: int) -> int:
+    """Return how sure a simulated rater is, from 1 to ``points``, by its lead in standard deviations."""
+    return 1 + round((points - 1) * min(1.0, lead / SURE_LEAD))
 
 
 def choice_trial(block: PlannedBlock, pair: PlannedPair, high_left: bool, index: int) -> PlannedTrial:

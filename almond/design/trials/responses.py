@@ -21,7 +21,8 @@ class PlannedTrial(NamedTuple):
     """One trial of one list. ``index`` counts from 0 over all blocks.
 
     A trial of one image has a ``stimulus`` and the ``constructs`` of its block; a trial of two images has a
-    ``pair``, the stimuli ``left`` and ``right``, one construct and its ``question``.
+    ``pair``, the stimuli ``left`` and ``right``, one construct and its ``question``; a trial of more images
+    has them as ``several``, row by row.
     """
 
     index: int  # type: ignore[assignment]  # the stored name; tuples have a method of that name
@@ -34,18 +35,23 @@ class PlannedTrial(NamedTuple):
     constructs: tuple[str, ...] = ()
     question: str | None = None
     repeat: bool = False
+    several: tuple[str, ...] = ()
 
     @property
     def stimuli(self) -> tuple[str, ...]:
         """Ids of the images shown, left to right."""
-        return tuple(name for name in (self.stimulus, self.left, self.right) if name is not None)
+        one_or_two = (self.stimulus, self.left, self.right)
+        return (*(name for name in one_or_two if name is not None), *self.several)
 
     def to_json(self) -> dict[str, Any]:
-        return {**self._asdict(), "constructs": list(self.constructs)}
+        """Return the trial as JSON values; ``several`` only where it has more than two images."""
+        values = {**self._asdict(), "constructs": list(self.constructs), "several": list(self.several)}
+        return values if self.several else {name: values[name] for name in values if name != "several"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PlannedTrial:
-        return cls(**{**value, "constructs": tuple(value["constructs"])})
+        lists = {"constructs": tuple(value["constructs"]), "several": tuple(value.get("several", ()))}
+        return cls(**{**value, **lists})
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def taken(cells: Cells, rows: Ints) -> Cells:
     return [cells[row] for row in rows.tolist()]
 
 
-def joined_cells(parts: Sequence[Cells]) -> Cells:
+def appended_cells(parts: Sequence[Cells]) -> Cells:
     """Put the cells of several parts of a column one after the other."""
     if all(isinstance(part, np.ndarray) for part in parts):
         return np.concatenate([np.asarray(part) for part in parts])

@@ -56,7 +56,7 @@ class Grid {
     const middle = (this.points + 1) / 2;
     if (x === middle || y === middle) cell.classList.add("axis");
     cell.addEventListener("click", () => this.choose(x, y));
-    cell.addEventListener("keydown", (event) => this.key(event, x, y));
+    cell.addEventListener("keydown", (event) => this.pressed(event, x, y));
     this.cells.set(`${x} ${y}`, cell);
     return cell;
   }
@@ -77,7 +77,7 @@ class Grid {
     this.changed();
   }
 
-  key(event, x, y) {
+  pressed(event, x, y) {
     const within = (place) => Math.min(Math.max(place, 1), this.points);
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "Enter" || event.key === " ") {

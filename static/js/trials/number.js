@@ -31,7 +31,7 @@ function field(construct, number, trial, changed) {
   const say = () => {
     const wrong = !input.validity.valid && !(input.validity.valueMissing && !input.validity.badInput);
     input.setAttribute("aria-invalid", String(wrong));
-    const decimals = trial.decimals > 0 ? `, at most ${trial.decimals} decimals` : ", whole";
+    const decimals = trial.decimals > 0 ? `, at most ${trial.decimals} decimal${trial.decimals > 1 ? "s" : ""}` : ", whole";
     range.textContent = `${wrong ? "Please type a number from" : "From"} ${trial.least} to ${trial.most}${decimals}`;
   };
   input.addEventListener("input", () => {

@@ -11,6 +11,7 @@ from almond.design.plan import StudyPlan
 from almond.design.trials.base import Problem, own_settings
 from almond.design.trials.scales.scaled import Scale, ScaledBlock, ScaledTrials
 from almond.design.trials.single_image import images_in_words
+from almond.design.trials.timing import timing_problems
 from almond.shapes import DifferentTexts
 
 
@@ -24,6 +25,7 @@ class ButtonsBlock(ScaledBlock):
     )
 
     def contradictions(self) -> Iterator[Problem]:
+        yield from timing_problems(self)
         if len(self.constructs) != 1:
             yield "constructs", f"are {len(self.constructs)}: a block of buttons asks about exactly one"
 

@@ -14,6 +14,7 @@ from almond.design.plan import StudyPlan
 from almond.design.trials.base import Problem, own_settings
 from almond.design.trials.scales.scaled import Scale, ScaledBlock, ScaledTrials
 from almond.design.trials.single_image import images_in_words
+from almond.design.trials.timing import timing_problems
 from almond.shapes import Text, Whole
 
 
@@ -28,6 +29,7 @@ class GridBlock(ScaledBlock):
     )
 
     def contradictions(self) -> Iterator[Problem]:
+        yield from timing_problems(self)
         if len(self.constructs) != 2:
             yield "constructs", f"are {len(self.constructs)}: a grid has two, one across and one upwards"
         elif self.across not in self.constructs:

@@ -25,6 +25,7 @@ from almond.design.trials.single_image import (
     shown_image_problems,
     single_image_lists,
 )
+from almond.design.trials.timing import TimedBlock, timing_problems
 from almond.shapes import Number
 
 if TYPE_CHECKING:
@@ -82,10 +83,11 @@ class ScaledAnswer(Answer):
     values: dict[str, Number]
 
 
-class ScaledBlock(PlannedBlock):
+class ScaledBlock(TimedBlock):
     """A block of ratings on some scale; ``repeats`` of its images are rated a second time."""
 
     def contradictions(self) -> Iterator[Problem]:
+        yield from timing_problems(self)
         if not self.constructs:
             yield "constructs", f"a {self.kind} block needs at least one"
 

@@ -18,12 +18,14 @@ from almond.design.trials.single_image import (
     shown_image_row,
     single_image_lists,
 )
+from almond.design.trials.timing import TimedBlock, timing_problems
 
 
-class AskingBlock(PlannedBlock):
+class AskingBlock(TimedBlock):
     """A block that asks the questions of its constructs; their ends are not shown."""
 
     def contradictions(self) -> Iterator[Problem]:
+        yield from timing_problems(self)
         if not self.constructs:
             yield "constructs", f"a {self.kind} block needs at least one, whose question is asked"
 
