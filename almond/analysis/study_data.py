@@ -140,8 +140,8 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
         plan,
         **frames,
         theme_remark=remark,
-        events=events,
         folder=folder,
+        events=events,
         checks=checks,
         undecided=undecided,
     )

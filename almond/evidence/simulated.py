@@ -85,8 +85,9 @@ def _answers(plan: StudyPlan, kind: str, responses: Sequence[Response]) -> dict[
 
 
 def _frame(columns: Mapping[str, Sequence[Any]], table: TableSchema) -> pd.DataFrame:
-    """Return a table with the columns of its schema, and those that only some studies have."""
-    names = _columns(table)
+    """Return a table with the columns of its schema; of those that only some studies have, the present."""
+    some = {column.name for column in table.columns if column.later} - columns.keys() if columns else set()
+    names = [name for name in _columns(table) if name not in some]
     return pd.DataFrame(columns, columns=[*names, *(name for name in columns if name not in names)])
 
 

@@ -225,12 +225,17 @@ function decision(study) {
 function feedback(texts, study, given) {
   return page("almond-feedback", (display, goOn) => {
     const { chosen, values = {} } = given();
+    const choice = chosen ? `You chose the picture on the ${chosen}.` : "You saw no difference.";
     const answered = Object.entries(values).flatMap(([name, value]) => [
       element("dt", {}, study.constructs[name]?.question ?? name),
       element("dd", {}, String(value)),
     ]);
-    const side = { left: translate("You chose the picture on the left."), right: translate("You chose the picture on the right.") }[chosen];
-    const told = side ? element("p", {}, side) : element("dl", { class: "answered" }, ...answered);
+    const side = {
+      left: translate("You chose the picture on the left."),
+      right: translate("You chose the picture on the right."),
+      "": translate("You saw no difference."),
+    }[chosen];
+    const told = side !== undefined ? element("p", {}, side) : element("dl", { class: "answered" }, ...answered);
     const shown = words(translate("Your answer"), texts, again(translate("Continue"), goOn));
     shown.firstElementChild.after(told);
     display.replaceChildren(shown);

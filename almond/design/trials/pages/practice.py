@@ -156,7 +156,7 @@ class PracticeTrials(TrialKind):
     def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
         block = block_named(plan, response.trial.block)
         assert isinstance(block, PracticeBlock)
-        answer = {"chosen": response.chosen} if response.chosen else dict(response.values)
+        answer = ({"chosen": response.chosen} if response.chosen else {}) | dict(response.values)
         return [
             {
                 **response.shared,
