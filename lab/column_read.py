@@ -185,7 +185,7 @@ def read_ahead(parts: Iterable[QuerySet[Any, Any]], kinds: Kinds) -> Iterator[Co
             yield read_columns(part, kinds)
         return
     waiting: deque[Future[Columns]] = deque()
-    with ThreadPoolExecutor(1, "rows") as thread:
+    with ThreadPoolExecutor(1, "rows", initializer=_join_by_index) as thread:
         try:
             for part in parts:
                 waiting.append(thread.submit(read_columns, part, kinds))
@@ -195,3 +195,10 @@ def read_ahead(parts: Iterable[QuerySet[Any, Any]], kinds: Kinds) -> Iterator[Co
                 yield waiting.popleft().result()
         finally:
             thread.submit(connections.close_all)  # those of that thread
+
+
+def _join_by_index() -> None:
+    """Let this thread's connection look up what is joined: each part is a small share of large tables, of
+    which PostgreSQL would else read the whole for every part."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
