@@ -24,7 +24,7 @@ Status = Participant.Status
 @transaction.atomic
 def finish(*, participant: Participant) -> Participant:
     """Give the completion code, once every trial is counted that was not skipped; the same again when asked
-    again.
+    again. Whose visit an answer has ended, as the plan says, is screened out.
 
     ``NotNow`` while trials are open, or when the participant has withdrawn.
     """
@@ -34,7 +34,8 @@ def finish(*, participant: Participant) -> Participant:
         return current
     check_present(current)
     counted = current.trials.aggregate(planned=Count("pk"), done=Count("response"))
-    asked = counted["planned"] - len(branching.standing(current).skipped)
+    standing = branching.standing(current)
+    asked = counted["planned"] - len(standing.skipped)
     if counted["done"] != asked:
         raise NotNow(
             "trials",
@@ -42,6 +43,8 @@ def finish(*, participant: Participant) -> Participant:
             "an answer to each",
             reason=Reason.UNFINISHED,
         )
+    if standing.ended_by is not None:
+        return screen_out(participant=current, reason=f"the plan ends the visit behind “{standing.ended_by}”")
     current.status = Status.FINISHED if slots.reclaim_slot(current) else Status.FINISHED_LATE
     current.finished_at = current.last_seen_at = timezone.now()
     code = page_of(current.study, Outcome.FINISHED).code

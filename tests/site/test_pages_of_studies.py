@@ -161,7 +161,9 @@ def test_an_ended_visit_asks_nothing_more_and_can_finish() -> None:
     now = standing(participant)
     assert (now.ended_by, now.skipped) == ("understood", frozenset(range(5, 12)))
     assert json.loads(pages_of(token)["state"])["skipped"] == list(range(5, 12))
-    assert services.finish(participant=participant).is_done
+    ended = services.finish(participant=participant)
+    assert ended.status == Participant.Status.SCREENED_OUT
+    assert ended.screened_for == "the plan ends the visit behind “understood”"
     row = services.export_tables(participant.study)["participants"][0]
     assert (row["trials_planned"], row["trials_done"], row["trials_skipped"]) == (12, 5, 7)
     assert row["ended_by"] == "understood"
