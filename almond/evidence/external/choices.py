@@ -134,7 +134,8 @@ def asked(choices: ChoiceMap) -> str:
 def choice_block(frame: pd.DataFrame, construct: str) -> ChoiceBlock:
     """Describe the trials: as many as anybody saw different pairs."""
     most = int(frame.assign(pair=pair_names(frame)).groupby("person")["pair"].nunique().max())
-    return ChoiceBlock(kind="choice", name=CHOICE_BLOCK, trials=most, constructs=(construct,))
+    fields = {"kind": "choice", "name": CHOICE_BLOCK, "trials": most, "constructs": (construct,)}
+    return ChoiceBlock.model_validate(fields)
 
 
 def planned_pairs(frame: pd.DataFrame, choices: ChoiceMap, stimuli: pd.DataFrame) -> tuple[PlannedPair, ...]:

@@ -143,7 +143,8 @@ def rating_block(frame: pd.DataFrame, constructs: Sequence[Construct]) -> Rating
     """Describe the trials: as many as anybody rated stimuli."""
     most = int(frame.groupby("person")["stimulus"].nunique().max())
     names = tuple(construct.name for construct in constructs)
-    return RatingBlock(kind="rating", name=BLOCK, trials=most, constructs=names)
+    fields = {"kind": "rating", "name": BLOCK, "trials": most, "constructs": names}
+    return RatingBlock.model_validate(fields)
 
 
 def planned_stimuli(
