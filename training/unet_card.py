@@ -66,15 +66,10 @@ def unet_card(stages: Sequence[Mapping[str, Any]]) -> str:
     rows = [[_cell(stage.get(_key(name))) for name in head] for stage in stages]
     parts = [HEAD, "## Training", table(head, rows)]
     for stage in stages:
-        if "share" in stage:
-            parts.append(
-                f"The weights lie {stage['share']:g} of the way from those before the stage"
-                f" *{stage['stage']}* to its average."
-            )
         if stage.get("curve"):
-            lessons = stage.get("lessons") or ["loss"]
-            parts.append(f"Curve of the stage *{stage['stage']}* (smoothed loss of each lesson):")
-            names = ["step", "pictures", "minutes", "CPU minutes", *lessons]
+            errors = stage.get("errors") or ["error"]
+            parts.append(f"Curve of the stage *{stage['stage']}* (smoothed errors):")
+            names = ["step", "pictures", "minutes", "CPU minutes", *errors]
             parts.append(table(names, [[_cell(value) for value in row] for row in stage["curve"]]))
     return "\n\n".join(parts)
 
