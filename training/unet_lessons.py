@@ -64,10 +64,10 @@ STAGES = {
     "scenes": Stage((Lesson("scenes", 32),), rate=8e-4, modulation_rate=8e-4, falling=0.4, keep=0.9985),
     "teacher": Stage(
         (
-            Lesson("pictures", 6),
+            Lesson("pictures", 4),
             Lesson(
                 "pairs",
-                8,
+                6,
                 times=(500, 990),
                 changed=(
                     ("expression", 0.35),
@@ -77,7 +77,7 @@ STAGES = {
                     ("presence", 0.1),
                 ),
             ),
-            Lesson("faces", 12, times=(300, 850), changed=(("expression", 0.65), ("gaze", 0.35)), side=12),
+            Lesson("faces", 12, times=(400, 850), changed=(("expression", 0.65), ("gaze", 0.35)), side=12),
         ),
         rate=4e-4,
         modulation_rate=1e-3,

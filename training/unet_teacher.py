@@ -31,7 +31,7 @@ NEAR = 0.5
 """Share of families with one person near, beyond those drawn by chance."""
 EMPTY = 0.12
 """Share of single captions that are empty."""
-FLOOR = 0.1
+FLOOR = 0.3
 """Of the mean size of a batch's differences: what pairs that hardly differ are taken to differ by."""
 
 
