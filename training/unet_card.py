@@ -28,7 +28,7 @@ the held-out judge finds in its pictures is in `docs/measured.md`.
 Velocity prediction, squared-cosine schedule with 1000 steps, AdamW, running average of the weights, stored in
 half precision; captions name about three quarters of a scene's attributes, one in ten is empty. No picture of
 anybody or anything real was used. Made by `python -m training.unet` (`docs/world.md`); sample with DDIM, 25
-steps, text weight 2.5."""
+steps, text weight 4."""
 
 
 def machine() -> str:
