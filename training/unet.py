@@ -14,7 +14,7 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from torch import distributed, nn
 from almond.files.writing import write_atomically
 from almond.rng import derive_seed, generator
 from almond.world.text import TextConfig, WordTokenizer, world_vocabulary
+from training.unet_balance import MEASURED, balanced, gradient_lengths
 from training.unet_card import machine, read_curve, read_record, write_record
 from training.unet_codes import learn_codes
 from training.unet_lessons import STAGES, Lesson, drawn_times, rate_share
@@ -35,13 +36,12 @@ from training.unet_model import (
     PROMPTS,
     SHIPPED_FOLDER,
     Model,
-    between,
     noise_schedule,
     samples,
     write_folder,
 )
 from training.unet_scenes import Batch, RandomScenes
-from training.unet_teacher import Teacher, taught_loss
+from training.unet_teacher import Teacher, taught_errors
 
 RAW, AVERAGE, OPTIMISER, STATE, CURVE = (
     "raw.safetensors",
@@ -53,7 +53,7 @@ RAW, AVERAGE, OPTIMISER, STATE, CURVE = (
 LOGGED = 20
 """Steps between two lines of the curve."""
 SMOOTHING = 0.1
-"""Share of an update's loss in the smoothed one of its lesson."""
+"""Share of an update's errors in the smoothed ones."""
 
 
 def velocity_loss(
@@ -69,20 +69,20 @@ def velocity_loss(
 
 @dataclass
 class State:
-    """What a run has done so far, over all its sessions."""
+    """What a run has done so far, over all its sessions; ``weights`` of the lessons' differences."""
 
     stage: str
     step: int = 0
     pictures: float = 0.0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 class Run:
     """One training run with its working folder; it goes on where it stopped if the folder has a state."""
 
-    def __init__(self, work: Path, start: Path, out: Path, *, stage: str, seed: int, share: float) -> None:
-        self.share = share
+    def __init__(self, work: Path, start: Path, out: Path, *, stage: str, seed: int) -> None:
         self.work, self.start, self.out, self.stage = work, start, out, STAGES[stage]
         self.rank, self.processes = (
             (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
@@ -91,10 +91,7 @@ class Run:
         torch.manual_seed(derive_seed(seed, "unet") % 2**31)
         self.model = Model(len(self.tokenizer.vocabulary))
         self.average = Model(len(self.tokenizer.vocabulary)).eval().requires_grad_(False)
-        self.optimisers = [
-            torch.optim.AdamW(self._groups(lesson), eps=1e-12, weight_decay=1e-4, fused=True)
-            for lesson in self.stage.lessons
-        ]
+        self.optimiser = torch.optim.AdamW(self._groups(), eps=1e-12, weight_decay=1e-4, fused=True)
         self.state = self._begin(stage, seed)
         purpose = (self.state.step, self.rank)
         self.rng = generator(seed, "unet-times", *purpose)
@@ -107,31 +104,25 @@ class Run:
             else RandomScenes(generator(seed, "unet-scenes", *purpose))
         )
 
-    def _groups(self, lesson: Lesson) -> list[dict[str, Any]]:
+    def _groups(self) -> list[dict[str, Any]]:
         """Parameters by their learning rates."""
-        unet: Any = self.model.unet
-        named = list(unet.named_parameters())
         modulating = ("time_emb_proj", "add_embedding")
-        return [
-            {
-                "params": [value for name, value in named if not any(part in name for part in modulating)],
-                "rate": lesson.rate,
-            },
-            {
-                "params": [value for name, value in named if any(part in name for part in modulating)],
-                "rate": lesson.modulation_rate,
-            },
-            {"params": list(self.model.text.parameters()), "rate": lesson.text_rate},
-        ]
+        groups: dict[float, list[nn.Parameter]] = {self.stage.rate: [], self.stage.modulation_rate: []}
+        for name, value in self.model.named_parameters():
+            modulates = any(part in name for part in modulating)
+            groups[self.stage.modulation_rate if modulates else self.stage.rate].append(value)
+        return [{"params": values, "rate": rate} for rate, values in groups.items() if values]
+
+    @property
+    def error_names(self) -> list[str]:
+        return [name for lesson in self.stage.lessons for name in lesson.errors]
 
     def _begin(self, stage: str, seed: int) -> State:
         """Load what the working folder holds; else random weights, or for ``teacher`` the shipped ones."""
         if (self.work / STATE).exists():
             self.model.load_state_dict(load_file(self.work / RAW))
             self.average.load_state_dict(load_file(self.work / AVERAGE))
-            states = torch.load(self.work / OPTIMISER, weights_only=True)
-            for optimiser, state in zip(self.optimisers, states, strict=True):
-                optimiser.load_state_dict(state)
+            self.optimiser.load_state_dict(torch.load(self.work / OPTIMISER, weights_only=True))
             return State(**json.loads((self.work / STATE).read_text()))
         if STAGES[stage].teaches:
             self.model.load_shipped(self.start)
@@ -148,13 +139,14 @@ class Run:
         saved = self.state.seconds
         while (share := self.state.seconds / (60.0 * minutes)) < 1.0:
             wall, cpu = time.monotonic(), time.process_time()
-            lesson, loss = self.one_step(rate_share(share, self.state.step, self.stage.falling))
-            spent = torch.tensor([loss, time.monotonic() - wall, time.process_time() - cpu])
-            loss, seconds, cpu_seconds = (self.averaged(spent) if self.processes > 1 else spent).tolist()
+            errors = self.one_step(rate_share(share, self.state.step, self.stage.falling))
+            spent = self.averaged(torch.tensor([time.monotonic() - wall, time.process_time() - cpu, *errors]))
+            seconds, cpu_seconds, *errors = spent.tolist()
             self.state.seconds += seconds
             self.state.cpu_seconds += cpu_seconds * self.processes
-            before = self.recent.get(lesson.name, loss)
-            self.recent[lesson.name] = before + SMOOTHING * (loss - before)
+            for name, error in zip(self.error_names, errors, strict=True):
+                before = self.recent.get(name, error)
+                self.recent[name] = before + SMOOTHING * (error - before)
             if self.state.step % LOGGED == 0:
                 self.log()
             if self.state.seconds - saved > 60.0 * every:
@@ -166,8 +158,10 @@ class Run:
 
     def averaged(self, values: torch.Tensor) -> torch.Tensor:
         """Average a tensor over the processes, in place."""
-        distributed.all_reduce(values)
-        return values.div_(self.processes)
+        if self.processes > 1:
+            distributed.all_reduce(values)
+            values.div_(self.processes)
+        return values
 
     def average_gradients(self) -> None:
         gradients = [value.grad for value in self.model.parameters() if value.grad is not None]
@@ -176,19 +170,11 @@ class Run:
             gradient.copy_(part.view_as(gradient))
 
     def publish(self) -> None:
-        """Write the folder that ships, with card and record, and a sheet of samples.
-
-        After ``teacher`` its weights lie ``share`` of the way from those that the run began with to its
-        average: what was learned points one way, the damage to pictures is spread over all directions
-        (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
-        """
-        before, shipped = [], self.average
-        if self.stage.teaches:
-            before = read_record(self.start)
-            shipped = between(self.start, self.average, self.share)
-        write_folder(shipped, self.tokenizer, self.schedule, self.out)
+        """Write the folder that ships, with card and record, and a sheet of samples."""
+        before = read_record(self.start) if self.stage.teaches else []
+        write_folder(self.average, self.tokenizer, self.schedule, self.out)
         write_record(self.out, [*before, self.entry()])
-        sheet = samples(shipped, self.tokenizer, PROMPTS, seed=1)
+        sheet = samples(self.average, self.tokenizer, PROMPTS, seed=1)
         Image.fromarray(sheet).save(self.work / f"samples-{self.state.step:06d}.png")
 
     def entry(self) -> dict[str, Any]:
@@ -201,52 +187,62 @@ class Run:
             "cpu_minutes": round(self.state.cpu_seconds / 60, 1),
             "threads": torch.get_num_threads() * self.processes,
             "machine": machine(),
-            **({"share": self.share} if self.stage.teaches else {}),
-            "lessons": [lesson.name for lesson in self.stage.lessons],
+            "errors": list(self.error_names),
             "curve": read_curve(self.work / CURVE),
         }
 
-    def one_step(self, rate: float) -> tuple[Lesson, float]:
-        """Update by the lesson whose turn it is; returns it and its loss in this process."""
-        turn = self.state.step % len(self.stage.lessons)
-        lesson, optimiser = self.stage.lessons[turn], self.optimisers[turn]
-        for group in optimiser.param_groups:
+    def one_step(self, rate: float) -> list[float]:
+        """Update by all lessons; returns their errors in this process."""
+        for group in self.optimiser.param_groups:
             group["lr"] = rate * group["rate"]
-        loss = self._loss(lesson, drawn_times(lesson, self.rng))
         self.model.zero_grad()
-        loss.backward()
+        errors: list[float] = []
+        for lesson in self.stage.lessons:
+            found = self._errors(lesson, drawn_times(lesson, self.rng))
+            self._loss(lesson, found).backward()
+            errors += [error.item() for error in found]
+            self.state.pictures += lesson.pictures * self.processes
         if self.processes > 1:
             self.average_gradients()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        optimiser.step()
+        self.optimiser.step()
         self.state.step += 1
-        self.state.pictures += lesson.pictures * self.processes
         keep = min(self.stage.keep, (1.0 + self.state.step) / (10.0 + self.state.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1.0 - keep)
-        return lesson, loss.item()
+        return errors
 
-    def _loss(self, lesson: Lesson, times: NDArray[np.int64]) -> torch.Tensor:
+    def _loss(self, lesson: Lesson, errors: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Add a lesson's errors, a difference by its weight, which is measured anew from time to time."""
+        if not lesson.changed:
+            return errors[0]
+        weights = self.state.weights
+        if self.state.step % MEASURED == 0:
+            lengths = self.averaged(gradient_lengths(errors, list(self.model.parameters())))
+            weights[lesson.name] = balanced(weights.get(lesson.name), lengths)
+        return errors[0] + weights[lesson.name] * errors[1]
+
+    def _errors(self, lesson: Lesson, times: NDArray[np.int64]) -> tuple[torch.Tensor, ...]:
         if isinstance(self.scenes, Teacher):
             taught = self.scenes.draw(lesson, times)
-            return taught_loss(self.denoised, taught, self.schedule.alphas_cumprod)
+            return taught_errors(self.denoised, taught, self.schedule.alphas_cumprod)
         batch = self.scenes.draw(len(times))
         numbers = self.tokenizer(batch.captions)
-        return velocity_loss(self.model, self.schedule, batch, torch.from_numpy(times), numbers)
+        return (velocity_loss(self.model, self.schedule, batch, torch.from_numpy(times), numbers),)
 
     def denoised(self, noisy: torch.Tensor, times: torch.Tensor, captions: list[str]) -> torch.Tensor:
         velocities: torch.Tensor = self.model(noisy, times, self.tokenizer(captions))
         return velocities
 
     def log(self) -> None:
-        """Append a line to the curve: step, pictures, minutes, CPU minutes, smoothed loss of each lesson."""
+        """Append a line to the curve: step, pictures, minutes, CPU minutes, smoothed errors."""
         if self.rank:
             return
         state = self.state
         row = [state.step, f"{state.pictures:.0f}", f"{state.seconds / 60:.2f}"]
-        losses = [f"{self.recent.get(lesson.name, math.nan):.4f}" for lesson in self.stage.lessons]
+        errors = [f"{self.recent.get(name, math.nan):.4f}" for name in self.error_names]
         with (self.work / CURVE).open("a", newline="") as file:
-            csv.writer(file).writerow([*row, f"{state.cpu_seconds / 60:.2f}", *losses])
+            csv.writer(file).writerow([*row, f"{state.cpu_seconds / 60:.2f}", *errors])
 
     def save(self) -> None:
         """Write what a later run goes on from."""
@@ -254,7 +250,7 @@ class Run:
             return
         write_atomically(self.work / RAW, save(self.model.state_dict()))
         write_atomically(self.work / AVERAGE, save(self.average.state_dict()))
-        torch.save([each.state_dict() for each in self.optimisers], self.work / "optimiser.partial")
+        torch.save(self.optimiser.state_dict(), self.work / "optimiser.partial")
         (self.work / "optimiser.partial").replace(self.work / OPTIMISER)
         write_atomically(self.work / STATE, json.dumps(asdict(self.state)).encode())
 
@@ -270,18 +266,13 @@ def main() -> None:
     arguments.add_argument(
         "--start", type=Path, default=SHIPPED_FOLDER, help="weights that the stage teacher begins with"
     )
-    arguments.add_argument(
-        "--share", type=float, default=0.7, help="of the way that the stage teacher went, in what is written"
-    )
     arguments.add_argument("--out", type=Path, default=SHIPPED_FOLDER)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
     if "RANK" in os.environ:
         distributed.init_process_group("gloo")
-    run = Run(
-        options.work, options.start, options.out, stage=options.stage, seed=options.seed, share=options.share
-    )
+    run = Run(options.work, options.start, options.out, stage=options.stage, seed=options.seed)
     run.train(options.minutes, options.every)
 
 

@@ -28,7 +28,7 @@ the held-out judge finds in its pictures is in `docs/measured.md`.
 Velocity prediction, squared-cosine schedule with 1000 steps, AdamW, running average of the weights, stored in
 half precision; captions name about three quarters of a scene's attributes, one in ten is empty. No picture of
 anybody or anything real was used. Made by `python -m training.unet` (`docs/world.md`); sample with DDIM, 25
-steps, text weight 2.5."""
+steps, text weight 4."""
 
 
 def machine() -> str:
@@ -66,15 +66,10 @@ def unet_card(stages: Sequence[Mapping[str, Any]]) -> str:
     rows = [[_cell(stage.get(_key(name))) for name in head] for stage in stages]
     parts = [HEAD, "## Training", table(head, rows)]
     for stage in stages:
-        if "share" in stage:
-            parts.append(
-                f"The weights lie {stage['share']:g} of the way from those before the stage"
-                f" *{stage['stage']}* to its average."
-            )
         if stage.get("curve"):
-            lessons = stage.get("lessons") or ["loss"]
-            parts.append(f"Curve of the stage *{stage['stage']}* (smoothed loss of each lesson):")
-            names = ["step", "pictures", "minutes", "CPU minutes", *lessons]
+            errors = stage.get("errors") or ["error"]
+            parts.append(f"Curve of the stage *{stage['stage']}* (smoothed errors):")
+            names = ["step", "pictures", "minutes", "CPU minutes", *errors]
             parts.append(table(names, [[_cell(value) for value in row] for row in stage["curve"]]))
     return "\n\n".join(parts)
 

@@ -21,7 +21,7 @@ from almond.world.text import WordTokenizer
 from training.unet_model import Model
 
 CODED = ("expression", "gaze", "posture", "object")
-LENGTH = 3.0
+LENGTH = 9.0
 """Length of a code; the pooled embedding's own is about 14."""
 
 

@@ -1,4 +1,4 @@
-"""What the stages of training consist of: lessons in turn, each with an optimiser of its own."""
+"""What the stages of training consist of: every update learns from each of the stage's lessons."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ SIDE = 24
 
 @dataclass(frozen=True)
 class Lesson:
-    """Noisy latents of one update, their times (from, to; of 1000), and AdamW's largest rates.
+    """Noisy latents of one update and their times (from, to; of 1000).
 
     :param batch: noisy latents for each process.
-    :param rate: of the network; ``modulation_rate`` of the projections of time and text that modulate it,
-        ``text_rate`` of the text encoder.
     :param changed: chances of the attributes in which the two captions of a pair differ; without any,
         each latent has one caption.
     :param side: of the part of the latent that is predicted, in cells, around what changes.
@@ -26,9 +24,6 @@ class Lesson:
 
     name: str
     batch: int
-    rate: float
-    text_rate: float
-    modulation_rate: float
     times: tuple[int, int] = (0, 1000)
     changed: tuple[tuple[str, float], ...] = ()
     side: int = SIDE
@@ -38,13 +33,24 @@ class Lesson:
         """Return the work of an update in whole pictures."""
         return self.batch * (2 if self.changed else 1) * (self.side / SIDE) ** 2
 
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Return the names of the errors that it is scored by: of pictures, and of a pair's difference."""
+        return (self.name, f"{self.name}, difference") if self.changed else (self.name,)
+
 
 @dataclass(frozen=True)
 class Stage:
-    """Lessons in turn; rates fall by a cosine over the last ``falling`` of the time, ``keep`` is the
-    average's memory."""
+    """Lessons, and AdamW's largest rates, which fall by a cosine over the last ``falling`` of the time.
+
+    :param rate: of the network and the text encoder; ``modulation_rate`` of the projections of time and text
+        that modulate the network.
+    :param keep: memory of the average of the weights.
+    """
 
     lessons: tuple[Lesson, ...]
+    rate: float
+    modulation_rate: float
     falling: float
     keep: float
 
@@ -55,32 +61,28 @@ class Stage:
 
 
 STAGES = {
-    "scenes": Stage((Lesson("scenes", 32, 8e-4, 8e-4, 8e-4),), falling=0.4, keep=0.9985),
+    "scenes": Stage((Lesson("scenes", 32),), rate=8e-4, modulation_rate=8e-4, falling=0.4, keep=0.9985),
     "teacher": Stage(
         (
-            Lesson("pictures", 16, 3e-4, 3e-4, 3e-4),
+            Lesson("pictures", 4),
             Lesson(
-                "faces",
-                24,
-                2e-4,
-                2e-4,
-                8e-4,
-                times=(250, 960),
-                changed=(("expression", 0.65), ("gaze", 0.35)),
-                side=12,
+                "pairs",
+                6,
+                times=(500, 990),
+                changed=(
+                    ("expression", 0.35),
+                    ("posture", 0.25),
+                    ("gaze", 0.15),
+                    ("object", 0.15),
+                    ("presence", 0.1),
+                ),
             ),
-            Lesson(
-                "bodies",
-                8,
-                2e-4,
-                2e-4,
-                8e-4,
-                times=(450, 990),
-                changed=(("posture", 0.5), ("object", 0.3), ("presence", 0.2)),
-            ),
+            Lesson("faces", 12, times=(400, 850), changed=(("expression", 0.65), ("gaze", 0.35)), side=12),
         ),
+        rate=4e-4,
+        modulation_rate=1e-3,
         falling=0.5,
-        keep=0.99,
+        keep=0.995,
     ),
 }
 

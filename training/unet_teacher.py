@@ -1,10 +1,10 @@
 """The stage *teacher*: exact posterior means as targets, for pairs of captions at one noisy latent.
 
 Mean squared error hardly learns what a word changes. The difference is small beside what no caption says, the
-colours and positions of the layout, and as long as the network hardly reads the word, so is its gradient:
-an optimiser that scales by the whole gradient never sees it. Between two captions at one latent the layout
-cancels. So lessons of pairs learn from the difference alone, relative to the true one (1 where the words are
-ignored), with optimisers of their own; the lesson of pictures keeps the rest in place.
+colours and positions of the layout, and as long as the network hardly reads the word, so is its gradient.
+Between two captions at one latent the layout cancels. So the error of a pair is split into that of the mean
+of the two predictions and that of their difference, relative to the true one (1 where the words are ignored),
+and the difference is weighted so that both pull alike (:mod:`training.unet_balance`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ NEAR = 0.5
 """Share of families with one person near, beyond those drawn by chance."""
 EMPTY = 0.12
 """Share of single captions that are empty."""
+FLOOR = 0.3
+"""Of the mean size of a batch's differences: what pairs that hardly differ are taken to differ by."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,11 @@ class Teacher:
         return int(self.rng.integers(2**31))
 
 
-def taught_loss(denoise: Denoise, batch: TaughtBatch, abar: torch.Tensor) -> torch.Tensor:
-    """Compute the mean squared error of velocities; of pairs that of their difference, relative to its size.
+def taught_errors(denoise: Denoise, batch: TaughtBatch, abar: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Compute the mean squared error of velocities; of pairs that of their mean and that of their difference.
 
-    The velocity is ``(sqrt(abar) x - x0) / sqrt(1 - abar)``.
+    The velocity is ``(sqrt(abar) x - x0) / sqrt(1 - abar)``. Errors of differences are relative to the true
+    ones; a pair counts by ``1 / (own size + FLOOR of the mean size)``, so that faces count beside bodies.
     """
     level = abar[batch.times].view(-1, 1, 1, 1)
     many = len(batch.captions)
@@ -126,6 +129,10 @@ def taught_loss(denoise: Denoise, batch: TaughtBatch, abar: torch.Tensor) -> tor
     found = denoise(torch.cat([batch.noisy] * many), torch.cat([batch.times] * many), words)
     target = (level.sqrt() * batch.noisy - batch.clean) / (1.0 - level).sqrt()
     errors = found.reshape(target.shape) - target
+    shared = errors.mean(0).square().mean()
     if many == 1:
-        return errors.square().mean()
-    return (errors[0] - errors[1]).square().mean() / (target[0] - target[1]).square().mean()
+        return (shared,)
+    size = (target[0] - target[1]).square().mean((1, 2, 3))
+    weight = 1.0 / (size + FLOOR * size.mean())
+    apart = (errors[0] - errors[1]).square().mean((1, 2, 3))
+    return shared, (weight * apart).sum() / (weight * size).sum()

@@ -61,7 +61,7 @@ CALIBRATED = {
         one_scene=True,
         saturation=0.25,
     ),
-    "small-unet": Defaults(steps=25, window=(0.05, 0.6), ramp=0.0, strengths=(0.5, 1.0)),
+    "small-unet": Defaults(steps=25, window=(0.0, 0.06), ramp=0.0, strengths=(1.0, 2.0)),
 }
 """Swept on the example lab's prompts, scored by a held-out network: stronger or later guidance moved its
 score less, or left the known scenes."""

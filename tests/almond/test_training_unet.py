@@ -15,13 +15,14 @@ from almond.rng import generator
 from almond.world.prompts import parse_prompt
 from almond.world.scenes import draw_scene, render_many
 from training.unet import velocity_loss
+from training.unet_balance import balanced, gradient_lengths
 from training.unet_captions import NAMED, OTHER_WORDS, drawn_caption, likelihoods
 from training.unet_card import read_curve, unet_card
 from training.unet_families import Family, encoded, family_of
 from training.unet_lessons import STAGES, drawn_times
 from training.unet_model import noise_schedule
 from training.unet_scenes import Batch
-from training.unet_teacher import TaughtBatch, Teacher, taught_loss
+from training.unet_teacher import TaughtBatch, Teacher, taught_errors
 
 ABAR = noise_schedule().alphas_cumprod
 LESSONS = {lesson.name: lesson for lesson in STAGES["teacher"].lessons}
@@ -88,7 +89,7 @@ def drawn(teacher: Teacher, lesson: str, count: int) -> TaughtBatch:
 
 
 def test_pairs_differ_in_what_the_lesson_changes(teacher: Teacher) -> None:
-    for name in ("faces", "bodies"):
+    for name in ("faces", "pairs"):
         batch, changes = drawn(teacher, name, 12), {each for each, _ in LESSONS[name].changed}
         assert batch.noisy.shape == (12, 16, LESSONS[name].side, LESSONS[name].side)
         difference = (batch.clean[0] - batch.clean[1]).square().mean((1, 2, 3))
@@ -104,20 +105,43 @@ def test_pairs_differ_in_what_the_lesson_changes(teacher: Teacher) -> None:
 
 
 def test_ignored_words_cost_the_whole_difference(teacher: Teacher) -> None:
-    batch = drawn(teacher, "bodies", 3)
+    batch = drawn(teacher, "pairs", 3)
     level = ABAR[batch.times].view(-1, 1, 1, 1)
     exact = (level.sqrt() * batch.noisy - batch.clean) / (1.0 - level).sqrt()
     middle = exact.mean(0)
 
-    def loss(found: torch.Tensor, batch: TaughtBatch = batch) -> float:
-        return float(taught_loss(lambda *_: found, batch, ABAR))
+    def errors(found: torch.Tensor, batch: TaughtBatch = batch) -> list[float]:
+        return [float(error) for error in taught_errors(lambda *_: found, batch, ABAR)]
 
     both = torch.cat([exact[0], exact[1]])
-    assert loss(both) == pytest.approx(0.0, abs=1e-9)
-    assert loss(both + 1.0) == pytest.approx(0.0, abs=1e-5)  # what a pair shares is not this lesson's
-    assert loss(torch.cat([middle, middle])) == pytest.approx(1.0, abs=1e-5)
+    assert errors(both) == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert errors(both + 1.0) == pytest.approx([1.0, 0.0], abs=1e-5)
+    assert errors(torch.cat([middle, middle])) == pytest.approx([0.0, 1.0], abs=1e-5)
     single = dataclasses.replace(batch, clean=batch.clean[:1], captions=batch.captions[:1])
-    assert loss(exact[0] + 1.0, single) == pytest.approx(1.0, abs=1e-5)
+    assert errors(exact[0] + 1.0, single) == pytest.approx([1.0], abs=1e-5)
+
+
+def test_small_differences_count_beside_large_ones(teacher: Teacher) -> None:
+    batch = drawn(teacher, "pairs", 2)
+    clean = torch.zeros(2, 2, 16, 24, 24)
+    clean[1, 0], clean[1, 1] = 1.0, 0.1
+    batch = dataclasses.replace(batch, clean=clean, times=torch.tensor([700, 700]))
+    level = ABAR[700]
+    exact = (level.sqrt() * batch.noisy - clean) / (1.0 - level).sqrt()
+    wrong = torch.stack([exact[0], torch.stack([exact[1, 0], exact[0, 1]])])  # the second words are ignored
+    found = float(taught_errors(lambda *_: wrong.flatten(0, 1), batch, ABAR)[1])
+    share = 0.01 / (1.0 + 0.01)  # of the square of what differs
+    assert 5.0 * share < found < 0.5
+
+
+def test_a_difference_pulls_as_far_as_what_is_shared() -> None:
+    values = torch.ones(3, requires_grad=True)
+    unused = torch.ones(1, requires_grad=True)
+    lengths = gradient_lengths((values.sum(), 1e-3 * values[0]), [values, unused])
+    assert lengths.tolist() == pytest.approx([3**0.5, 1e-3])
+    first = balanced(None, lengths)
+    assert gradient_lengths((first * 1e-3 * values[0],), [values])[0] == pytest.approx(3**0.5)
+    assert balanced(1.0, torch.tensor([1024.0, 1.0])) == pytest.approx(8.0)
 
 
 def test_the_velocity_leads_to_the_clean_latent() -> None:

@@ -26,7 +26,7 @@ from almond.world.weights import checked, recorded_digests
 
 FOLDER = Path(__file__).parent.parent / "weights" / "small-unet"
 
-GUIDANCE_SCALE = 2.5
+GUIDANCE_SCALE = 4.0
 """Weight of the text that the network was looked at with."""
 
 
