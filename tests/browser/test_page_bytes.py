@@ -20,8 +20,8 @@ from tests.site.small_study import make_matched_set, make_study
 from tests.site.test_server import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-MOST_BYTES = 45_000
-MOST_BYTES_GZIP = 52_000
+MOST_BYTES = 47_000
+MOST_BYTES_GZIP = 53_500
 """For browsers that take no brotli, as on plain http."""
 MOST_REQUESTS = 6
 

@@ -166,8 +166,9 @@ def test_practice_has_feedback_and_a_failed_check_ends_the_visit(visit: Any) -> 
     rate(here)
     page.get_by_label("Neither").check()
     begin(here, "Continue")
-    page.wait_for_url("**/done")
+    page.get_by_role("heading", name="The study ends here for you").wait_for()
     person = Participant.objects.get()
+    assert person.status == Participant.Status.SCREENED_OUT
     assert (standing(person).ended_by, standing(person).skipped) == ("attentive", {5})
     kinds = Response.objects.order_by("trial__index").values_list("trial__kind", flat=True)
     assert list(kinds) == ["practice", "practice", "rating", "rating", "attention_check"]

@@ -80,6 +80,7 @@ class PageTrials(TrialKind):
     """A kind whose trials show no image."""
 
     shows = "nothing"
+    style = "css/pages.css"
     applicable = ()
     shown_columns = ()
     block: ClassVar[type[PlannedBlock]] = PageBlock
