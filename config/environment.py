@@ -37,6 +37,13 @@ class Environment:
     def text(self, name: str, default: str = "") -> str:
         return self.variables.get(name, "").strip() or default
 
+    def token(self, name: str) -> str:
+        """Read a token that goes into a header; empty where unset. It is not repeated in an error."""
+        token = self.text(name)
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise InputError(name, "is no token", "visible letters and digits without spaces")
+        return token
+
     def option(self, name: str, default: str, options: Collection[str]) -> str:
         """Read one of several words."""
         word = self.text(name, default)

@@ -37,8 +37,8 @@ RECRUITMENT_KEY = read_secret_key(
     loss="recruitment ids of earlier participants are not recognised any more",
 )
 # What Prolific asks for and where it is: another address is that of the mock, to learn with.
-PROLIFIC_TOKEN = env.text("ALMOND_PROLIFIC_TOKEN")
-PROLIFIC_SECRET = env.text("ALMOND_PROLIFIC_SECRET")
+PROLIFIC_TOKEN = env.token("ALMOND_PROLIFIC_TOKEN")
+PROLIFIC_SECRET = env.token("ALMOND_PROLIFIC_SECRET")
 PROLIFIC_API = env.address("ALMOND_PROLIFIC_API", "https://api.prolific.com", ("https", "http")).rstrip("/")
 PROLIFIC_APP = env.address("ALMOND_PROLIFIC_APP", "https://app.prolific.com", ("https", "http")).rstrip("/")
 

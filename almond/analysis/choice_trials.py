@@ -37,7 +37,8 @@ def compared_choices(context: Context) -> tuple[pd.DataFrame, dict[str, str]]:
     """
     own = own_targets(context)
     if not own:
-        raise NotApplicable("no question with a target of its own is asked of the pairs of other targets")
+        group, groups = context.words.group, context.words.groups
+        raise NotApplicable(f"no question with a {group} of its own is asked of the pairs of other {groups}")
     rows = all_choices(context)
     return rows[rows["construct"].isin(list(own))].reset_index(drop=True), own
 

@@ -100,7 +100,7 @@ def make_study(desk: Desk) -> Study:
     desk.fill(title="Photographs", participants_planned=PEOPLE, n_lists=PEOPLE, permutations=199)
     desk.choose(image_set="OASIS")
     desk.page.get_by_role("link", name="Add another Block").click()
-    desk.choose(**{"blocks-0-kind": "rating"})
+    desk.choose(**{"blocks-0-kind": "sliders"})
     desk.fill(**{"blocks-0-name": "ratings", "blocks-0-trials": TRIALS})
     for name in RATED:
         desk.page.locator("#id_blocks-0-constructs").get_by_label(name).check()

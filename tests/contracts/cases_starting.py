@@ -71,6 +71,10 @@ WRONG: tuple[tuple[str, str], ...] = (
     ("ALMOND_BROKER", "127.0.0.1:6379"),
     ("ALMOND_BROKER", "redis://:" + PASSWORD + "@127.0.0.1:port/0"),
     ("ALMOND_BROKER", "http://127.0.0.1"),
+    ("ALMOND_PROLIFIC_TOKEN", PASSWORD + " and more"),
+    ("ALMOND_PROLIFIC_SECRET", PASSWORD + "\u00e4"),
+    ("ALMOND_PROLIFIC_API", "api.prolific.com"),
+    ("ALMOND_PROLIFIC_APP", "ftp://app.prolific.com"),
 )
 
 

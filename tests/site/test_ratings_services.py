@@ -208,8 +208,8 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     ),
     "values missing": (rating, {"values": None}, "values: is missing"),
     "a side for a rating": (rating, {"chosen": "left"}, "chosen: unknown setting"),
-    "values for a choice": (choice, {"values": {"threat": 1}}, "values: unknown setting"),
-    "no side": (choice, {"chosen": None}, r"chosen: is missing \(expected one of left, right\)"),
+    "values for a choice": (choice, {"values": {"threat": 1}}, r"values.threat: is not asked here"),
+    "no side": (choice, {"chosen": None}, r"chosen: is missing \(expected one of left, right"),
     "a third side": (choice, {"chosen": "middle"}, "chosen: is 'middle'"),
     "wrong image": (
         rating,

@@ -29,6 +29,7 @@ from almond.analysis.questions.base import (
     estimate_in,
     units_text,
 )
+from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Progress
 from almond.report.document import KeyNumber, Picture, Section, Table
@@ -286,19 +287,24 @@ def _methods(_: Result) -> str:
     )
 
 
-QUESTION = Question(
-    name=NAME,
-    title="Do people see what a question asks about in the pairs of its own target?",
-    order=32,
-    work=0.02,
-    run=_run,
-    confirm=_confirm,
-    section=_section,
-    methods=_methods,
-    figures=_figures,
-    p=lambda result: float(result["overall"]["p"]),
-    estimate=_estimate,
-    headline=_headline,
-    key_number=_key_number,
-    retest=_retest,
-)
+def _worded(words: Vocabulary) -> Question:
+    return Question(
+        name=NAME,
+        title=f"Do people see what a question asks about in the pairs of its own {words.group}?",
+        order=32,
+        work=0.02,
+        run=_run,
+        confirm=_confirm,
+        section=_section,
+        methods=_methods,
+        figures=_figures,
+        p=lambda result: float(result["overall"]["p"]),
+        estimate=_estimate,
+        headline=_headline,
+        key_number=_key_number,
+        retest=_retest,
+        in_words=_worded,
+    )
+
+
+QUESTION = _worded(GUIDED)
