@@ -36,9 +36,7 @@ LARGEST_FILE = 2 * 1024 * 1024
 class DesignForm(forms.Form):
     """A design, from a template or a file, and what a new study has of its own."""
 
-    template = forms.ChoiceField(
-        required=False, widget=forms.RadioSelect, help_text="Or choose a file below."
-    )
+    template = forms.ChoiceField(required=False, widget=forms.RadioSelect)
     file = forms.FileField(
         required=False,
         widget=UnfoldAdminFileFieldWidget,
@@ -48,7 +46,10 @@ class DesignForm(forms.Form):
         max_length=200, widget=UnfoldAdminTextInputWidget, help_text="Participants read it."
     )
     slug = forms.SlugField(
-        max_length=80, widget=UnfoldAdminTextInputWidget, help_text="The end of the participants' link."
+        max_length=80,
+        label="Link",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The end of the participants' link.",
     )
     matched_set = forms.ModelChoiceField(
         MatchedSet.objects.all(),
