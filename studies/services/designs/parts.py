@@ -25,8 +25,8 @@ def editable_fields(model: type[models.Model]) -> list[models.Field[Any, Any]]:
 def part_models() -> dict[str, type[models.Model]]:
     """Return key in a file -> model, of everything else that belongs to a study's design.
 
-    A model belongs to it that says so (``part_of_design``) and has a foreign key ``study``: the app of
-    responses has such models too, which studies know nothing of.
+    A model belongs to it that says so (``part_of_design``) and has a foreign key ``study``. How a study
+    recruits does not: a panel's ids are of one study, and copies take what they may by ``rows_to_copy``.
     """
     related = (relation.related_model for relation in Study._meta.related_objects)
     found = {str(model.part_of_design): model for model in related if hasattr(model, "part_of_design")}

@@ -52,7 +52,7 @@ class DesignBlock(Shape):
 
 
 class StudyDesign(Shape):
-    """Everything of a study but its responses, its state and its link.
+    """Everything of a study but its responses, its state, its link and how it recruits.
 
     ``matched_set`` and ``image_set`` name its images; ``fields`` are those of the study's form by name,
     ``parts`` its hypotheses, exclusion rules and texts: rows of values by the names of their fields.
