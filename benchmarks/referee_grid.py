@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.covariates_worlds import World
 from benchmarks.crossed_choices import CrossedWorld
+from benchmarks.photograph_choices import PhotographWorld
 from benchmarks.referee_points import PointsWorld
 from benchmarks.referee_worlds import Design, ThemedWorld
 
@@ -179,6 +180,14 @@ CROSSED = (
     CrossedWorld(people=40, themes=20, questions=4, theme=1.0, visible=1.0, general=0.5),
     CrossedWorld(people=100, themes=12, person=1.0, theme=1.0),
 )
+PHOTOGRAPHS = (
+    PhotographWorld(people=12, themes=12),
+    PhotographWorld(people=40, themes=40, photograph=1.5, theme=0.0),
+    PhotographWorld(people=20, themes=20, pairs=3),
+    PhotographWorld(people=100, themes=30, pairs=2, photograph=1.0, taste=1.0),
+    PhotographWorld(people=20, themes=12, seeds=3, theme=1.0, photograph=0.3, answered=0.7),
+    PhotographWorld(people=12, themes=60, person=1.5),
+)
 TREND = (
     World(people=12, themes=6, targets=1),
     World(people=20, themes=8, targets=1, person=0.0, theme=0.0),
@@ -214,6 +223,7 @@ GRID: dict[str, Grid] = {
     "lowlevel": _corners(LOWLEVEL, (5, 6)),
     "lowlevel_choices": _corners(LOWLEVEL_CHOICES, (3, 6)),
     "choice_specificity": _corners(CROSSED, (2, 3)),
+    "photograph_choices": _corners(PHOTOGRAPHS, (0, 2, 3, 4)),
     "trend": _corners(TREND, (2, 3)),
     "trend_jointly": _corners(JOINT, ()),
     "ordinal": _corners(POINTS, (2,)),
@@ -240,6 +250,7 @@ QUICK: dict[str, Grid] = {
     "lowlevel": (Cell(World(people=12, themes=8, through=0.5), mistakes=True),),
     "lowlevel_choices": (Cell(World(people=12, themes=8, theme=1.0), mistakes=True),),
     "choice_specificity": (Cell(CrossedWorld(people=12, themes=8, theme=1.0), mistakes=True),),
+    "photograph_choices": (Cell(PhotographWorld(people=20, themes=20, pairs=3), mistakes=True),),
     "trend": (Cell(World(people=16, themes=10, targets=1, person=0.8, theme=0.2), mistakes=True),),
     "trend_jointly": (Cell(World(people=12, themes=10, targets=2, theme=0.3)),),
     "ordinal": (Cell(PointsWorld(people=12, themes=8, person_slope=1.5, theme_slope=1.5)),),

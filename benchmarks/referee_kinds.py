@@ -18,10 +18,12 @@ from scipy.special import expit
 
 from almond.analysis.lowlevel.features import leading_components
 from almond.analysis.questions.choice_specificity import specificity
+from almond.stats.clustered.dyads import dyadic_mean
 from almond.stats.clustered.regression import RegressionColumns, effects, joint_test, slope_test
 from almond.stats.clustered.trend import Trajectories, joint_trend, page_test, trend_slope
 from almond.stats.mixed import RandomTerm, fit_ordinal
 from almond.stats.mixed.ordinal_tests import RatedImages, condition_effect, direction_effect
+from almond.stats.two_way import two_way_mean
 from benchmarks import referee_tests
 from benchmarks.covariates_worlds import (
     Trials,
@@ -31,6 +33,7 @@ from benchmarks.covariates_worlds import (
     draw_trend,
 )
 from benchmarks.crossed_choices import CrossedChoices, draw_crossed_choices, share_gained
+from benchmarks.photograph_choices import PhotographChoices, draw_photograph_choices, share_of_higher
 from benchmarks.referee_points import Points, draw_points
 from benchmarks.referee_tests import Kind, Outcome, Sample, SingleSample, Test, generator
 from benchmarks.referee_worlds import DENSITY, NODES
@@ -97,6 +100,24 @@ def own_less_others_by_person(trials: CrossedChoices, _: float, __: np.random.Ge
     return float(stats.ttest_1samp(means[True] - means[False], 0.0).pvalue), None
 
 
+def higher_chosen(trials: PhotographChoices, truth: float, _: np.random.Generator) -> Outcome:
+    units = [(f"T{first}", f"T{second}") for first, second in trials.themes.tolist()]
+    test = dyadic_mean(trials.followed, trials.person, units, null=0.5)
+    return test.p, test.low <= truth <= test.high
+
+
+def higher_chosen_by_pair(trials: PhotographChoices, _: float, __: np.random.Generator) -> Outcome:
+    """Take pairs for independent, also those that share a photograph or a theme."""
+    return two_way_mean(trials.followed, trials.person, trials.pair, null=0.5).p, None
+
+
+def higher_chosen_by_person(trials: PhotographChoices, _: float, __: np.random.Generator) -> Outcome:
+    """Test people's shares, as if their pairs were all there are."""
+    counts = np.bincount(trials.person)
+    shares = np.bincount(trials.person, trials.followed)[counts > 0] / counts[counts > 0]
+    return float(stats.ttest_1samp(shares, 0.5).pvalue), None
+
+
 def trajectories(trials: Trials) -> Trajectories:
     units = (trials.person, trials.scene, trials.theme, trials.stimulus, trials.target)
     return Trajectories(trials.values, trials.strength, *units)
@@ -161,6 +182,11 @@ TESTS: dict[str, tuple[Test, ...]] = {
         Test("choice_specificity: own less other targets, both random", True, own_less_others, part=PART),
         Test("choice_specificity: t over participants", False, own_less_others_by_person),
     ),
+    "photograph_choices": (
+        Test("photograph_choices: share of the higher, people and pairs random", True, higher_chosen),
+        Test("photograph_choices: pairs that share photographs as independent", False, higher_chosen_by_pair),
+        Test("photograph_choices: t over participants", False, higher_chosen_by_person),
+    ),
     "trend": (
         Test("trend: slope, participants and themes random", True, slope, part=PART),
         Test("trend: Page's L over themes, participants fixed", False, page_over_themes),
@@ -202,6 +228,9 @@ KINDS: dict[str, Kind] = {
         (0.1, 0.2, 0.3), 0.0, studies_drawn_by(draw_choices_beside), share_at_no_difference
     ),
     "choice_specificity": Kind((0.1, 0.2, 0.3), 0.0, studies_drawn_by(draw_crossed_choices), share_gained),
+    "photograph_choices": Kind(
+        (0.1, 0.2, 0.3), 0.0, studies_drawn_by(draw_photograph_choices), share_of_higher
+    ),
     "trend": Kind((0.2, 0.35, 0.5), 0.0, studies_drawn_by(draw_trend)),
     "trend_jointly": Kind((0.2, 0.35, 0.5), 0.0, studies_drawn_by(draw_trend)),
     "ordinal": Kind((0.5, 1.0, 2.0), 0.0, studies_drawn_by(draw_points)),

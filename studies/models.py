@@ -87,7 +87,7 @@ class Study(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="studies",
-        help_text="Natural images instead of a matched set: then there are only rating blocks.",
+        help_text="Natural images instead of a matched set; blocks of choices pair them.",
     )
     seed = models.PositiveBigIntegerField(
         default=1,

@@ -43,25 +43,45 @@ def compared_choices(context: Context) -> tuple[pd.DataFrame, dict[str, str]]:
     return rows[rows["construct"].isin(list(own))].reset_index(drop=True), own
 
 
-def all_choices(context: Context) -> pd.DataFrame:
-    """Return the choices of the sample, each with its intended target.
+def sampled_choices(context: Context) -> pd.DataFrame:
+    """Return the choices of the sample.
 
-    :raises NotApplicable: there are none, or not all of them have an intended target.
+    :raises NotApplicable: there are none.
     """
-    rows = context.sample.choices
     if not len(context.data.choices):
         raise NotApplicable("the export holds no choices")
-    if not len(rows):
+    if not len(context.sample.choices):
         raise NotApplicable(context.sample.why_nobody)
-    if (rows["intended_target"] == "").any():
+    return context.sample.choices
+
+
+def all_choices(context: Context) -> pd.DataFrame:
+    """Return the choices of the sample that are between images of an intended target.
+
+    :raises NotApplicable: there are none, or some of an imported table have no condition.
+    """
+    rows = sampled_choices(context)
+    if context.data.external and (rows["intended_target"] == "").any():
         raise NotApplicable(context.words.ungrouped)
-    return rows
+    guided = of_targets(rows)
+    if not len(guided):
+        raise NotApplicable("all choices are between photographs, which have no intended target")
+    return guided
 
 
-def count_undecided(context: Context) -> int | None:
-    """Count the answers “no difference” of the participants analysed; None where they were not offered."""
+def of_targets(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the choices between images that were made for a target."""
+    return rows[rows["intended_target"] != ""].reset_index(drop=True)
+
+
+def count_undecided(context: Context, *, photographs: bool = False) -> int | None:
+    """Count the answers “no difference” of the participants analysed, to pairs of targets or else of
+    photographs; None where they were not offered."""
     rows = context.data.undecided
-    return None if rows is None else int(rows["participant_id"].isin(context.sample.participants).sum())
+    if rows is None:
+        return None
+    asked = (rows["intended_target"] == "") == photographs
+    return int((rows["participant_id"].isin(context.sample.participants) & asked).sum())
 
 
 def choice_themes(rows: pd.DataFrame) -> pd.Series[str]:

@@ -160,9 +160,13 @@ def _decided(path: Path, choices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFr
     neither = choices["no_difference"] == 1 if "no_difference" in choices else choices["chosen"].isna()
     _require(path, choices["chosen"], (choices["chosen"] == "") == neither, "left or right")
     decided = choices[~neither].reset_index(drop=True)
-    _require(path, decided["aligned"], decided["aligned"].notna(), "0 or 1")
+    told = decided["high_side"] != ""
+    _require(
+        path, decided["aligned"], decided["aligned"].notna() == told, "0 or 1 where a side is the high one"
+    )
     undecided = choices[neither] if "no_difference" in choices else None
-    return decided.assign(aligned=decided["aligned"].astype("int64")), undecided
+    whole = decided["aligned"].astype("int64") if told.all() else decided["aligned"]
+    return decided.assign(aligned=whole), undecided
 
 
 def add_themes(frames: dict[str, pd.DataFrame], plan: StudyPlan) -> str:
@@ -296,11 +300,14 @@ def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: St
     for column in ("base_scene", "theme"):
         same = choices[column] == choices["left_stimulus"].map(stimuli[column])
         _require(files["choices"], choices[column], same, "what stimuli.csv says of the image on the left")
+    told = choices["high_side"] != ""  # of pairs of photographs the plan may call none the higher
     same = choices["aligned"] == (choices["chosen"] == choices["high_side"]).astype(int)
     expected = "1 exactly when the chosen side is the high side"
-    _require(files["choices"], choices["aligned"], same, expected)
+    _require(files["choices"], choices["aligned"], same | ~told, expected)
+    guided = choices["intended_target"] != ""
+    _require(files["choices"], choices["high_side"], told | ~guided, "left or right")
     high = choices["left_stimulus"].where(choices["high_side"] == "left", choices["right_stimulus"])
-    raised = high.map(stimuli["direction"]) == 1
+    raised = (high.map(stimuli["direction"]) == 1) | ~guided
     _require(files["choices"], choices["high_side"], raised, "the side of the image with direction 1")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from almond.design.flow.condition import branching_problems
+from almond.design.pairing import pair_contradictions
 from almond.design.parts import Construct, PlannedBlock, PlannedPair, PlannedStimulus, block_of_its_kind
 from almond.design.trials import TRIAL_KINDS
 from almond.shapes import repeated
@@ -89,8 +90,9 @@ def plan_contradictions(draft: Draft) -> Iterator[Problem]:
         yield from below(f"stimuli[{number}]", stimulus_contradictions(stimulus, draft.external))
     yield from theme_contradictions(draft.stimuli)
     by_id = {stimulus.id: stimulus for stimulus in draft.stimuli.values()}
+    known = draft.known_constructs, draft.known_stimuli
     for number, pair in draft.pairs.items():
-        yield from below(f"pairs[{number}]", pair_contradictions(pair, draft, by_id))
+        yield from below(f"pairs[{number}]", pair_contradictions(pair, known, by_id))
     for number, block in draft.blocks.items():
         yield from below(f"blocks[{number}]", block_contradictions(block, draft))
     yield from branching_problems(draft.blocks)
@@ -123,31 +125,6 @@ def theme_contradictions(stimuli: Mapping[int, PlannedStimulus]) -> Iterator[Pro
             yield f"stimuli[{number}].theme", problem
 
 
-def pair_contradictions(
-    pair: PlannedPair, draft: Draft, by_id: Mapping[str, PlannedStimulus]
-) -> Iterator[Problem]:
-    if pair.construct not in draft.known_constructs:
-        yield "construct", f"{pair.construct!r} is not a construct of the plan"
-    for side, name, direction in (("high", pair.high, 1), ("low", pair.low, -1)):
-        if name not in draft.known_stimuli:
-            yield side, f"{name!r} is not a stimulus of the plan"
-        elif name in by_id:
-            for problem in side_problems(by_id[name], pair, direction):
-                yield side, f"{name!r} {problem}"
-    digests = [by_id[name].sha256 for name in (pair.high, pair.low) if name in by_id]
-    if len(digests) == 2 and digests[0] and digests[0] == digests[1]:
-        yield "high and low", f"{pair.high!r} and {pair.low!r} are the same picture"
-
-
-def side_problems(stimulus: PlannedStimulus, pair: PlannedPair, direction: int) -> Iterator[str]:
-    if stimulus.base_scene != pair.base_scene:
-        yield f"is of base scene {stimulus.base_scene!r}, not {pair.base_scene!r}"
-    if stimulus.target != pair.target:
-        yield f"has target {stimulus.target!r}, not {pair.target!r}"
-    if stimulus.direction != direction:
-        yield f"has direction {stimulus.direction}, not {direction}"
-
-
 def block_contradictions(block: PlannedBlock, draft: Draft) -> Iterator[Problem]:
     for name in block.constructs:
         if name not in draft.known_constructs:
@@ -160,8 +137,9 @@ def block_contradictions(block: PlannedBlock, draft: Draft) -> Iterator[Problem]
     for name in sorted(set(block.draws_on) - {item.id for item in items}) if draft.whole else ():
         yield "draws_on", f"{name!r} is none of the {kind.shows} that it can show"
     if draft.whole and block.most_of_scene is not None:
-        counts = Counter(item.base_scene for item in items)
+        counts = Counter(scene for item in items for scene in item.scenes)
         allowed = sum(min(count, block.most_of_scene) for count in counts.values())
+        allowed //= min((len(item.scenes) for item in items), default=1)
         if available >= block.distinct > allowed:
             limit = f"of at most {block.most_of_scene} of one base scene"
             yield "trials", f"asks for {block.distinct} trials; {limit} there are {allowed}"

@@ -113,21 +113,47 @@ class PlannedStimulus(Shape):
     width: Pixels
     height: Pixels
 
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Its base scene."""
+        return (self.base_scene,)
+
 
 with warnings.catch_warnings():
     # The field is older than pydantic's method of that name, which is deprecated and not used here.
     warnings.filterwarnings("ignore", 'Field name "construct"')
 
     class PlannedPair(Shape):
-        """Two images of one base scene, guided up (``high``) and down (``low``) along one target."""
+        """Two images that are chosen between: one guided up (``high``) and one down (``low``) along a target,
+        of one base scene; or two photographs, without a target.
+
+        Of photographs ``base_scene`` is that of ``high``, ``other_scene`` that of ``low`` where it is
+        another. ``by`` says what makes ``high`` the higher one, such as a norm; without it neither is.
+        ``theme`` is what several pairs share beside the themes of their photographs.
+        """
+
+        not_written_when_absent: ClassVar[tuple[str, ...]] = ("target", "other_scene", "theme", "by")
 
         id: Text
         base_scene: Text
-        target: Text
+        other_scene: Text | None = None
+        theme: Text | None = None
+        target: Text | None = None
+        by: Text | None = None
         construct: Text  # type: ignore[assignment]
         question: Text
         high: Text
         low: Text
+
+        @property
+        def scenes(self) -> tuple[str, ...]:
+            """The base scenes of its images, each once."""
+            return (self.base_scene,) if self.other_scene is None else (self.base_scene, self.other_scene)
+
+        @property
+        def tells_higher(self) -> bool:
+            """Whether one of its images is expected to be chosen."""
+            return self.target is not None or self.by is not None
 
 
 def rule_of_its_kind(value: object) -> object:

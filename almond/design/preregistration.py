@@ -87,6 +87,8 @@ CLAIMS = {
     "response more often than the other.",
     "choice_specificity": "People choose the image manipulated towards a higher predicted response more "
     "often in the pairs of the target that a question is expected to tell apart than in those of the others.",
+    "photograph_choices": "Choices between photographs follow the norm by which these were paired, or else "
+    "their predicted responses.",
     "natural": "Predicted responses of the images correlate with their mean ratings.",
     "lowlevel": "Rating profiles of the targets differ beyond what low-level features of the images explain.",
     "lowlevel_choices": "Between images that do not differ in low-level features, people choose the one "

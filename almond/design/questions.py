@@ -14,6 +14,7 @@ QUESTIONS: Registry[Any] = Registry(
         "choices": "almond.analysis.questions.choices:QUESTION",
         "choice_specificity": "almond.analysis.questions.choice_specificity:QUESTION",
         "natural": "almond.analysis.questions.natural:QUESTION",
+        "photograph_choices": "almond.analysis.questions.photograph_choices:QUESTION",
         "lowlevel": "almond.analysis.questions.lowlevel:QUESTION",
         "lowlevel_choices": "almond.analysis.questions.lowlevel_choices:QUESTION",
         "trend": "almond.analysis.questions.trend:QUESTION",
@@ -37,11 +38,13 @@ DESCRIPTIONS: Registry[Any] = Registry(
 ONE_WAY: dict[str, tuple[Direction, ...]] = {
     "classification": ("greater",),
     "natural": ("either",),
+    "photograph_choices": ("either", "greater", "less"),
     "lowlevel": ("greater",),
 }
-"""What some tests can show at all: an accuracy above chance; a correlation of either sign."""
+"""What some tests can show at all: an accuracy above chance; a correlation of either sign. The first is that
+of the usual hypothesis: a question may ask for what a norm is low in."""
 
-SAME_RESPONSES = {"choice_specificity": "choices"}
+SAME_RESPONSES = {"choice_specificity": "choices", "photograph_choices": "choices"}
 """Tests of the responses that the test of a trial kind uses, by its name."""
 
 

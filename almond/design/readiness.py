@@ -29,7 +29,8 @@ def themes_of_test(plan: StudyPlan, question: str) -> set[str]:
     """Return the themes of the images or pairs whose responses a primary test uses."""
     question = SAME_RESPONSES.get(question, question)
     blocks = [block for block in plan.blocks if TRIAL_KINDS.load(block.kind).question == question]
-    scenes = {item.base_scene for block in blocks or plan.blocks for item in plan.items_of(block)}
+    items = [item for block in blocks or plan.blocks for item in plan.items_of(block)]
+    scenes = {scene for item in items for scene in item.scenes}
     return {plan.theme_of_scene[scene] for scene in scenes}
 
 

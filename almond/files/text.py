@@ -26,15 +26,20 @@ def read_text(path: Path, *, latin_1: bool = False, exact: bool = False) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "a text file") from error
-    text = _decoded(data, path, latin_1)
+    return decoded_text(data, path, latin_1=latin_1, exact=exact)
+
+
+def decoded_text(data: bytes, source: object, *, latin_1: bool = False, exact: bool = False) -> str:
+    """Decode the bytes of a text as ``read_text`` does; an error names the ``source``."""
+    text = _decoded(data, source, latin_1)
     control = CONTROL.search(text)
     if control and not (exact and control[0] != "\0" and "\0" not in text):
         line = text.count("\n", 0, control.start()) + 1
-        raise InputError(path, f"line {line} holds the control character {control[0]!r}", UTF_8)
+        raise InputError(source, f"line {line} holds the control character {control[0]!r}", UTF_8)
     return text
 
 
-def _decoded(data: bytes, path: Path, latin_1: bool) -> str:
+def _decoded(data: bytes, source: object, latin_1: bool) -> str:
     mark = next((mark for mark in (*UTF_16, codecs.BOM_UTF8) if data.startswith(mark)), b"")
     encoding = UTF_16.get(mark, "utf-8")
     try:
@@ -46,4 +51,4 @@ def _decoded(data: bytes, path: Path, latin_1: bool) -> str:
         line = data.count(b"\n", 0, place) + 1
         name = "UTF-16" if mark in UTF_16 else "UTF-8"
         said = f"byte {place + 1} (0x{data[place]:02x}, in line {line}) is not {name}"
-        raise InputError(path, said, UTF_8) from error
+        raise InputError(source, said, UTF_8) from error

@@ -39,19 +39,29 @@ def _with_themes(plan: StudyPlan, themes: int, seed: int) -> dict[str, Any]:
         for row in plan.stimuli
         if plan.theme_of_scene[row.base_scene] == theme
     )
+    present = {(theme, place // total) for place, theme in turns}
     pairs = tuple(
         _pair_again(row, place // total)
         for place, theme in turns
         for row in plan.pairs
         if plan.theme_of_scene[row.base_scene] == theme
+        and (plan.theme_of_scene[row.scenes[-1]], place // total) in present
     )
     blocks = [_block(plan, block, stimuli, pairs) for block in plan.blocks]
     return {"stimuli": plain(stimuli), "pairs": plain(pairs), "blocks": blocks}
 
 
 def _themes_in_turn(plan: StudyPlan, count: int, seed: int) -> Sequence[str]:
-    order = [str(theme) for theme in generator(seed, "power", "themes").permutation(list(plan.themes))]
-    return [order[place % len(order)] for place in range(count)]
+    drawn = [str(theme) for theme in generator(seed, "power", "themes").permutation(list(plan.themes))]
+    partners: dict[str, list[str]] = {}
+    for pair in plan.pairs:
+        first, second = (plan.theme_of_scene[pair.scenes[place]] for place in (0, -1))
+        partners.setdefault(first, []).append(second)
+        partners.setdefault(second, []).append(first)
+    # Photographs of a pair stay together, else few pairs were left where there are fewer themes.
+    order = dict.fromkeys(name for theme in drawn for name in (theme, *partners.get(theme, ())))
+    themes = list(order)
+    return [themes[place % len(themes)] for place in range(count)]
 
 
 def _again(text: str, copy: int) -> str:
@@ -67,8 +77,9 @@ def _stimulus_again(row: PlannedStimulus, copy: int) -> PlannedStimulus:
 
 
 def _pair_again(row: PlannedPair, copy: int) -> PlannedPair:
-    fields = ("id", "base_scene", "high", "low")
-    return row.model_copy(update={name: _again(getattr(row, name), copy) for name in fields})
+    fields = ("id", "base_scene", "other_scene", "theme", "high", "low")
+    again = {name: value and _again(value, copy) for name in fields for value in [getattr(row, name)]}
+    return row.model_copy(update=again)
 
 
 def _copies_of(name: str, ids: Set[str]) -> Iterator[str]:

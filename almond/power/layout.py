@@ -94,7 +94,9 @@ def _codes(values: Any) -> Indices:
 
 def _dose(item: PlannedStimulus | PlannedPair, strongest: float, own: Mapping[str, str | None]) -> float:
     """Return direction times strength, 1 for the strongest of the plan. Pairs have 1, and 0 where they are
-    asked about with a question whose own target (by construct) is another."""
+    asked about with a question whose own target (by construct) is another, or call neither the higher."""
+    if isinstance(item, PlannedPair) and item.target is None:
+        return float(item.by is not None)
     if isinstance(item, PlannedPair):
         return float(own[item.construct] in (None, item.target))
     return item.direction * (item.strength / strongest if strongest > 0 else 1.0)

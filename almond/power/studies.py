@@ -214,8 +214,11 @@ def _choices(
     aligned = draw_choice_answers(raters, layout.pairs, answered, who.looking, effect=effect, rng=rng)
     times = _times(layout, CHOICE, (person, rows.trial[taken]), who, spread=raters.times.spread, rng=rng)
     frame = _frame(rows, taken, person, who, rt_ms=times, aligned=aligned.astype(np.int64))
-    other = frame["high_side"].map({"left": "right", "right": "left"})
-    return frame.assign(chosen=frame["high_side"].where(aligned, other))
+    told = frame["high_side"] != ""  # of pairs of photographs the plan may call neither the higher
+    high = frame["high_side"].where(told, "left")
+    chosen = high.where(aligned, high.map({"left": "right", "right": "left"}))
+    frame = frame.assign(chosen=chosen)
+    return frame if told.all() else frame.assign(aligned=frame["aligned"].where(told))
 
 
 def primary_questions(layout: DesignLayout) -> list[Question]:

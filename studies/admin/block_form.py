@@ -12,9 +12,12 @@ from typing import Any, NamedTuple
 from django import forms
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import BaseInlineFormSet
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from almond.design.parts import PlannedBlock
 from almond.design.trials import TRIAL_KINDS
+from almond.errors import InputError
+from almond.files.text import decoded_text
 from almond.shapes import ShapeError, read
 from lab.append_only import RowForm
 from lab.conditional_fields import Condition, ConditionalFields, when
@@ -23,8 +26,10 @@ from studies.models import Block
 
 COMMON = ("trials", "repeats", "constructs")
 """Fields of every block that mean nothing for some kinds."""
-SOURCES = {"image_set": "stimuli", "asked_of": "pairs"}
+SOURCES = {"image_set": ("stimuli", "pairs"), "asked_of": ("pairs",)}
 """Fields of blocks whose trials show such things."""
+LISTED_PAIRS, PAIRS_FILE = "listed_pairs", "pairs_file"
+"""The setting that holds a list of pairs, and the field by which it is uploaded."""
 BRANCHING: dict[str, Schema] = {
     "only_if": {
         "title": "only if",
@@ -92,8 +97,18 @@ def setting_rows() -> Iterator[tuple[str, ...]]:
         if alone:
             yield row
             row = ()
+        if setting.name == LISTED_PAIRS:
+            yield (PAIRS_FILE,)
     if row:
         yield row
+
+
+def condition_of(setting: Setting) -> Condition:
+    """Return when a setting is shown: for its kinds, or where its schema says (``shown_when``) for some
+    values of another setting of theirs."""
+    for name, values in setting.schema.get("shown_when", {}).items():
+        return when(f"{setting.kinds[0]}_{name}", *values)
+    return when("kind", *setting.kinds)
 
 
 def settings_in_words(block: Block) -> str:
@@ -137,12 +152,15 @@ class BlockForm(ConditionalFields, RowForm):
             name: when("kind", *(kind for kind in kinds if name in kinds[kind].applicable)) for name in COMMON
         }
         common |= {
-            name: when("kind", *(kind for kind in kinds if kinds[kind].shows == shown))
+            name: when("kind", *(kind for kind in kinds if kinds[kind].shows in shown))
             for name, shown in SOURCES.items()
         }
         showing = (kind for kind in kinds if kinds[kind].shows != "nothing")
         common["most_of_scene"] = when("kind", *showing)
-        return common | {field: when("kind", *setting.kinds) for field, setting in all_settings().items()}
+        settings = all_settings()
+        common |= {field: condition_of(setting) for field, setting in settings.items()}
+        listed = next((field for field, own in settings.items() if own.name == LISTED_PAIRS), "")
+        return common | ({PAIRS_FILE: common[listed]} if listed else {})
 
     def clean(self) -> dict[str, Any]:
         """Read the settings of the chosen kind; what is wrong stands at its field."""
@@ -153,6 +171,7 @@ class BlockForm(ConditionalFields, RowForm):
         if data.get("constructs") and "constructs" not in TRIAL_KINDS.load(kind).applicable:
             self.add_error("constructs", f"Blocks of kind “{kind}” ask about no constructs.")
         own = fields_of(kind)
+        self.read_pairs_file(data, kind)
         if any(field in self.errors for field in own):
             return data
         values = read_parameters(data, own)
@@ -160,6 +179,17 @@ class BlockForm(ConditionalFields, RowForm):
             self.add_error(field, problem)
         self.instance.settings = values
         return data
+
+    def read_pairs_file(self, data: dict[str, Any], kind: str) -> None:
+        """Take the list of pairs from an uploaded file, where there is one."""
+        upload = data.get(PAIRS_FILE)
+        field = next((name for name, (setting, _) in fields_of(kind).items() if setting == LISTED_PAIRS), "")
+        if not upload or not field:
+            return
+        try:
+            data[field] = decoded_text(upload.read(), upload.name).strip()
+        except InputError as error:
+            self.add_error(PAIRS_FILE, str(error))
 
     def setting_problems(
         self, kind: str, own: Mapping[str, tuple[str, Schema]], values: Mapping[str, Any]
@@ -184,6 +214,12 @@ def block_form() -> type[BlockForm]:
         field: form_field(setting.schema) for field, setting in all_settings().items()
     }
     fields |= {name: form_field(schema) for name, schema in BRANCHING.items()}
+    fields[PAIRS_FILE] = forms.FileField(
+        label="List of pairs from a file",
+        required=False,
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="A CSV. It takes the place of what is typed above.",
+    )
     return type("BlockForm", (BlockForm,), dict(fields))
 
 

@@ -20,8 +20,12 @@ from studies import texts
 from studies.constructs import language_choices
 from studies.models import Block, Construct, Study
 from studies.services.obstacles import Collected, NotReady
+from studies.services.photographs import shows_photographs
 from studies.services.preregistering import preregistration_of
 from studies.services.sources import drawn_stimuli, pairs_of_blocks, planned_stimulus, shown_images, shows
+
+PAIRED = "photograph_choices"
+"""The test of choices between photographs."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def build_plan(study: Study) -> StudyPlan:
         found.problems.append(lacks)
     themes = {row.base_scene: row.theme for row in reversed(images)}
     stimuli = found.of(lambda: tuple(planned_stimulus(row, themes[row.base_scene]) for row in images))
-    pairs = found.of(lambda: pairs_of_blocks(study, blocks))
+    pairs = found.of(lambda: pairs_of_blocks(study, blocks, images))
     matching = found.of(lambda: matching_of(study))
     found.problems += untranslated(study, constructs_of(blocks))
     if found.problems:
@@ -135,8 +139,12 @@ def constructs_of(blocks: Sequence[Block]) -> list[Construct]:
 
 def compared_constructs(blocks: Sequence[Block], pairs: Sequence[PlannedPair]) -> frozenset[str]:
     """Name the constructs with a target of their own that are asked of its pairs and of others'."""
-    crossed = [block for block in blocks if shows(block) == "pairs" and block.asked_of == Block.AskedOf.ALL]
-    targets = {pair.target for pair in pairs}
+    crossed = [
+        block
+        for block in blocks
+        if shows(block) == "pairs" and block.asked_of == Block.AskedOf.ALL and not shows_photographs(block)
+    ]
+    targets = {pair.target for pair in pairs if pair.target is not None}
     asked = {row.name: row.target for block in crossed for row in block.constructs.all()}
     return frozenset(name for name, target in asked.items() if target in targets and len(targets) > 1)
 
@@ -235,7 +243,9 @@ def drawn_by(block: Block, shown: Shown) -> tuple[str, ...]:
 def primary_tests(study: Study, blocks: Sequence[Block], compared: frozenset[str]) -> tuple[str, ...]:
     """Name the confirmatory tests that such a study allows; blocks of photographs alone have none here."""
     if study.matched_set is None:
-        return ("natural",)
+        shown = {shows(block) for block in blocks}
+        of_photographs = [name for name, show in (("natural", "stimuli"), (PAIRED, "pairs")) if show in shown]
+        return tuple(of_photographs) or ("natural",)
     used = {block.kind for block in blocks if block.image_set is None}
     questions = [kind.question for name, kind in TRIAL_KINDS.entries().items() if name in used]
     questions += ["choice_specificity"] if compared else []

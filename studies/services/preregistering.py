@@ -47,7 +47,7 @@ def usual_texts(
 ) -> dict[str, str]:
     """Write every text of the forms from a study's design; empty where only its people can know."""
     return {
-        **(_of_photographs(images[0]) if study.matched_set is None else _of_pairs(*images)),
+        **(_of_photographs(*images) if study.matched_set is None else _of_pairs(*images)),
         "additional_blinding": "",
         "design": _design(study, blocks),
         "randomization": f"Each participant gets one of {study.n_lists} counterbalanced lists of "
@@ -97,9 +97,11 @@ def _of_pairs(stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]) 
     }
 
 
-def _of_photographs(stimuli: Sequence[PlannedStimulus]) -> dict[str, str]:
+def _of_photographs(stimuli: Sequence[PlannedStimulus], pairs: Sequence[PlannedPair]) -> dict[str, str]:
+    different = {frozenset((pair.high, pair.low)) for pair in pairs}
+    paired = f" in {len(different)} pairs" if pairs else ""
     return {
         "study_type": "Observational: the images are natural ones and were not manipulated.",
         "blinding": "Participants know neither norms nor predicted responses of the images.",
-        "manipulated": f"None; {len(stimuli)} natural images.",
+        "manipulated": f"None; {len(stimuli)} natural images{paired}.",
     }

@@ -12,6 +12,7 @@ from almond.shapes import read
 from generation.models import MatchedPair, Stimulus
 from studies.models import Block, Construct, Study, stimulus_name
 from studies.services.obstacles import Collected, NotReady
+from studies.services.photographs import photograph_pairs, shows_photographs
 
 
 def shows(block: Block) -> str:
@@ -90,25 +91,38 @@ def planned_stimulus(row: Stimulus, theme: str) -> PlannedStimulus:
     return read(PlannedStimulus, fields, source=f"image {row}")
 
 
-def pairs_of_blocks(study: Study, blocks: Sequence[Block]) -> dict[str, tuple[PlannedPair, ...]]:
-    """Return, for every block of pairs by its name, the matched pairs with the questions asked of each.
+def pairs_of_blocks(
+    study: Study, blocks: Sequence[Block], images: Sequence[Stimulus]
+) -> dict[str, tuple[PlannedPair, ...]]:
+    """Return, for every block of pairs by its name, its pairs with the questions asked of each.
 
     :raises NotReady: blocks without pairs, or whose questions do not fit them.
     """
     found = Collected()
     rows = list(study.matched_set.pairs.all()) if study.matched_set is not None else []
     pair_blocks = [block for block in blocks if shows(block) == "pairs"]
-    made = {block.name: found.of(partial(pairs_of, block, rows)) or () for block in pair_blocks}
+    kept = first_of_bytes(images)
+    made = {
+        block.name: found.of(
+            partial(photograph_pairs, block, kept)
+            if shows_photographs(block)
+            else partial(pairs_of, block, rows)
+        )
+        or ()
+        for block in pair_blocks
+    }
     if found.problems:
         raise NotReady(study, found.problems)
     return made
 
 
 def pairs_of(block: Block, rows: Sequence[MatchedPair]) -> tuple[PlannedPair, ...]:
-    """Return the pairs of a block, each once for every question that is asked of it."""
-    if block.image_set is not None or block.study.matched_set is None:
+    """Return the matched pairs of a block, each once for every question that is asked of it."""
+    if block.settings.get("photograph_pairs"):
         raise InputError(
-            f"block {block.name!r}", "chooses between pairs, but natural images have none", "a rating block"
+            f"block {block.name!r}",
+            "shows the pairs of a matched set, but “pairs of photographs” says otherwise",
+            "photographs of the block, or no pairs of photographs",
         )
     asked = questions_of(block, sorted({row.target for row in rows}))
     language = block.study.language

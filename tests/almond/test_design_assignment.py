@@ -210,7 +210,7 @@ def test_where_one_theme_is_too_frequent_its_scenes_still_alternate():
 
 def test_many_lists_of_one_theme_are_ordered_as_quickly_as_others():
     """A theme that must follow itself is not tried 40 times over."""
-    part = [Showing(item, f"scene-{item}", "theme", "cell") for item in range(60)]
+    part = [Showing(item, (f"scene-{item}",), ("theme",), "cell") for item in range(60)]
     placed = Counter[str]()
 
     class Counting(np.random.Generator):

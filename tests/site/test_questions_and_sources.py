@@ -119,9 +119,9 @@ def test_photographs_of_a_block_need_no_other_source_and_are_shown_once() -> Non
     assert len(plan.stimuli) == plan.blocks[0].trials == 3
 
 
-def test_photographs_are_not_chosen_between() -> None:
+def test_photographs_are_paired_only_as_the_block_says() -> None:
     block = BlockSpec("choice", "choices", make_constructs(), image_set=make_image_set())
-    with pytest.raises(InputError, match="natural images have none"):
+    with pytest.raises(InputError, match="“pairs of photographs” does not say which"):
         build_plan(make_draft(block))
 
 

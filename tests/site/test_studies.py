@@ -162,7 +162,7 @@ def test_a_choice_block_needs_one_question_per_target() -> None:
         services.freeze(study=study, by=None)
 
 
-def test_natural_images_are_rated_and_never_paired() -> None:
+def test_natural_images_are_rated_and_not_paired_without_a_word() -> None:
     constructs = make_constructs()
     photos = make_image_set()
     study = services.create_study(
@@ -184,7 +184,7 @@ def test_natural_images_are_rated_and_never_paired() -> None:
         blocks=[BlockSpec("choice", "choices", constructs)],
         by=None,
     )
-    with pytest.raises(InputError, match="natural images have none"):
+    with pytest.raises(InputError, match="does not say which"):
         services.freeze(study=paired, by=None)
 
 

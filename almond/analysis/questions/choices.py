@@ -19,7 +19,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import expit
 
-from almond.analysis.choice_trials import choice_themes, count_undecided, share_test, tested_choices
+from almond.analysis.choice_trials import (
+    choice_themes,
+    count_undecided,
+    of_targets,
+    share_test,
+    tested_choices,
+)
 from almond.analysis.questions.base import (
     Context,
     EffectEstimate,
@@ -188,7 +194,7 @@ def _run(context: Context, progress: Progress) -> dict[str, Any]:
             {**dataclasses.asdict(test), "p_holm": p} for test, p in zip(tests, adjusted, strict=True)
         ],
         "absent": absent,
-        "excluded": _shares(context.sample.set_aside, "participant_id"),
+        "excluded": _shares(of_targets(context.sample.set_aside), "participant_id"),
         **({} if (undecided := count_undecided(context)) is None else {"no_difference": undecided}),
     }
 

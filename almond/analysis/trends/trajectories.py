@@ -22,7 +22,7 @@ def own_constructs(plan: StudyPlan) -> dict[str, list[str]]:
     expected = {item.name: item.target for item in plan.constructs}
     asked: dict[str, set[str]] = {}
     for pair in plan.pairs:
-        if expected[pair.construct] in (None, pair.target):
+        if pair.target is not None and expected[pair.construct] in (None, pair.target):
             asked.setdefault(pair.target, set()).add(pair.construct)
     return {target: sorted(constructs) for target, constructs in sorted(asked.items())}
 

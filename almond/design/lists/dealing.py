@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from almond.design.lists.pair_limit import within_scene_limit
 from almond.design.lists.scene_limit import deal_by_scene
 from almond.design.parts import PlannedPair, PlannedStimulus
 from almond.typing import Indices
@@ -33,14 +34,16 @@ def deal(
 ) -> list[list[int]]:
     """Deal ``size`` different items (by number) to every list, over the lists equally often within 1.
 
-    Within a list, targets, cells (target and direction), base scenes and themes come as evenly as swaps find.
+    Within a list, targets, cells (target and direction), base scenes and themes come as evenly as swaps find;
+    of pairs of photographs, those of the first images and those of the second.
 
     :param themes: themes by base scene, as the plan states them; a scene without one is its own.
     :param most_of_scene: so many items of one base scene, and no more, may lie in a list.
     :raises InputError: with that limit the items cannot be dealt equally often.
     """
     scenes = [item.base_scene for item in items]
-    if most_of_scene is not None:
+    two_scenes = any(len(item.scenes) > 1 for item in items)
+    if most_of_scene is not None and not two_scenes:
         cells = [cell_of(item) for item in items]
         return deal_by_scene(scenes, cells, (n_lists, size), most_of_scene, rng)
     factors = [
@@ -52,10 +55,15 @@ def deal(
     if not np.array_equal(by_theme, factors[-1]):  # one scene per theme: they are spread already
         # Scenes and themes count for two; so must what is manipulated, which matters more.
         factors += [by_theme, factors[1]]
+    if two_scenes:
+        others = [item.scenes[-1] for item in items]
+        factors += [codes(others), codes([(themes or {}).get(scene, scene) for scene in others])]
     lists = first_deal(factors, n_lists, size, rng)
     if size < len(items):
         proposals = min(PROPOSALS_PER_SHOWING * n_lists * size, MOST_PROPOSALS)
         SwapBalance(lists, factors).improve(proposals, rng)
+    if most_of_scene is not None:
+        return within_scene_limit(lists, [item.scenes for item in items], most_of_scene, rng)
     return lists
 
 

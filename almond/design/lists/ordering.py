@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from almond.design.lists.dealing import Item, cell_of
+from almond.design.parts import PlannedPair
 from almond.design.plan import StudyPlan
 
 if TYPE_CHECKING:
@@ -18,24 +19,29 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 40
 MEMORY = 3
+NOTHING = ("",)
+"""In place of the scenes and themes of what was shown before, where nothing was."""
 
 
 @dataclass(frozen=True)
 class Showing:
-    """One showing to be placed: number of the item, its base scene and theme, cell (target, direction), and
-    whether it is the second. Where a plan states no themes, the scene is the theme."""
+    """One showing to be placed: number of the item, its base scene and theme (several, of a pair of
+    photographs), cell (target, direction), and whether it is the second. Where a plan states no themes, the
+    scene is the theme."""
 
     item: int
-    scene: str
-    theme: str
+    scenes: tuple[str, ...]
+    themes: tuple[str, ...]
     cell: str
     repeat: bool = False
 
 
 def showing_of(plan: StudyPlan, item: Item, number: int, repeat: bool = False) -> Showing:
     """Describe the showing of a stimulus or pair, item ``number`` of those of its block."""
-    scene = item.base_scene
-    return Showing(number, scene, plan.told_themes.get(scene, scene), cell_of(item), repeat)
+    themes = [plan.told_themes.get(scene, scene) for scene in item.scenes]
+    if isinstance(item, PlannedPair) and item.theme is not None:
+        themes.append(item.theme)
+    return Showing(number, item.scenes, tuple(dict.fromkeys(themes)), cell_of(item), repeat)
 
 
 def last_showing(plan: StudyPlan, trials: Sequence[PlannedTrial]) -> Showing | None:
@@ -43,6 +49,9 @@ def last_showing(plan: StudyPlan, trials: Sequence[PlannedTrial]) -> Showing | N
     page without images was shown last."""
     if not trials or not trials[-1].stimuli:
         return None
+    pair = plan.pair_by_id.get(str(trials[-1].pair))
+    if pair is not None and len(pair.scenes) > 1:
+        return showing_of(plan, pair, -1)
     return showing_of(plan, plan.stimulus_by_id[trials[-1].stimuli[-1]], -1)
 
 
@@ -73,7 +82,7 @@ def arrange(
 
 def crowded(part: Sequence[Showing]) -> int:
     """Count how often, at least, the commonest theme of a part must follow itself."""
-    most = max(Counter(showing.theme for showing in part).values(), default=0)
+    most = max(Counter(theme for showing in part for theme in showing.themes).values(), default=0)
     return max(0, 2 * most - len(part) - 1)
 
 
@@ -81,8 +90,13 @@ def neighbours(order: Sequence[Showing], before: Showing | None = None) -> tuple
     """Count how often a base scene, and how often a theme, follows itself."""
     line = [*([before] if before else []), *order]
     pairs = list(itertools.pairwise(line))
-    scenes = sum(first.scene == second.scene for first, second in pairs)
-    return scenes, sum(first.theme == second.theme for first, second in pairs)
+    scenes = sum(in_common(first.scenes, second.scenes) for first, second in pairs)
+    return scenes, sum(in_common(first.themes, second.themes) for first, second in pairs)
+
+
+def in_common(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
+    """Tell whether two showings have a scene, or a theme, in common."""
+    return first[0] in second or (len(first) > 1 and any(name in second for name in first))
 
 
 def place_all(
@@ -97,19 +111,19 @@ def place_all(
     while rest:
         ready = [showing for showing in rest if far_enough(showing, order, distance)] or rest
         last = order[-1] if order else before
-        other_theme = apart(ready, rest, last.theme if last else None, theme_of)
-        other_scene = apart(other_theme, rest, last.scene if last else None, scene_of)
+        other_theme = apart(ready, rest, last.themes if last else NOTHING, themes_of)
+        other_scene = apart(other_theme, rest, last.scenes if last else NOTHING, scenes_of_showing)
         pick = min(other_scene, key=lambda showing: crowding(showing, order))
         rest.remove(pick)
         order.append(pick)
 
 
-def theme_of(showing: Showing) -> str:
-    return showing.theme
+def themes_of(showing: Showing) -> tuple[str, ...]:
+    return showing.themes
 
 
-def scene_of(showing: Showing) -> str:
-    return showing.scene
+def scenes_of_showing(showing: Showing) -> tuple[str, ...]:
+    return showing.scenes
 
 
 def far_enough(showing: Showing, order: Sequence[Showing], distance: int) -> bool:
@@ -119,21 +133,24 @@ def far_enough(showing: Showing, order: Sequence[Showing], distance: int) -> boo
 
 
 def apart(
-    ready: Sequence[Showing], rest: Sequence[Showing], last: str | None, level: Callable[[Showing], str]
+    ready: Sequence[Showing],
+    rest: Sequence[Showing],
+    last: tuple[str, ...],
+    levels: Callable[[Showing], tuple[str, ...]],
 ) -> Sequence[Showing]:
     """Return the showings after which the rest can still be placed without neighbours of one level.
 
-    ``level`` gives the scene or the theme of a showing, ``last`` is that shown just before. It is possible as
-    long as no level makes up more than half of what is left, rounded up; one that has reached this share
-    must come next.
+    ``levels`` gives the scenes or the themes of a showing, ``last`` are those shown just before. It is
+    possible as long as no level makes up more than half of what is left, rounded up; one that has reached
+    this share must come next.
     """
-    left = Counter(map(level, rest))
+    left = Counter(name for showing in rest for name in levels(showing))
     commonest, most = left.most_common(1)[0]
-    if 2 * most > len(rest) and commonest != last:
-        urgent = [showing for showing in ready if level(showing) == commonest]
+    if 2 * most > len(rest) and commonest not in last:
+        urgent = [showing for showing in ready if commonest in levels(showing)]
         if urgent:
             return urgent
-    return [showing for showing in ready if level(showing) != last] or ready
+    return [showing for showing in ready if not in_common(levels(showing), last)] or ready
 
 
 def crowding(showing: Showing, order: Sequence[Showing]) -> int:
@@ -141,6 +158,6 @@ def crowding(showing: Showing, order: Sequence[Showing]) -> int:
     twice how many the same scene."""
     recent = order[-MEMORY:]
     cells = sum(showing.cell == seen.cell for seen in recent)
-    scenes = sum(showing.scene == seen.scene for seen in recent)
-    themes = sum(showing.theme == seen.theme and showing.scene != seen.scene for seen in recent)
+    scenes = sum(in_common(showing.scenes, seen.scenes) for seen in recent)
+    themes = sum(in_common(showing.themes, seen.themes) for seen in recent) - scenes
     return cells + themes + 2 * scenes

@@ -11,9 +11,10 @@ from pydantic import Field
 from almond.design.lists.dealing import deal
 from almond.design.lists.ordering import arrange, last_showing, showing_of
 from almond.design.lists.sides import balance_sides
+from almond.design.pairing import PairedBlock, pairing_problems
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
-from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists, drawn_on, own_settings
+from almond.design.trials.base import Answer, Problem, TrialKind, TrialLists, drawn_on
 from almond.design.trials.columns import (
     CONSTRUCT,
     INTENDED_TARGET,
@@ -25,7 +26,7 @@ from almond.design.trials.columns import (
     TableSchema,
 )
 from almond.design.trials.responses import Cells, PlannedTrial, Responses
-from almond.design.trials.timing import TimedBlock, timing_problems
+from almond.design.trials.timing import timing_problems
 from almond.shapes import Flag, Whole
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ LEAST_LEAD, SURE_LEAD = 0.25, 3.0
 second on they are as sure as can be."""
 
 
-class ChoiceBlock(TimedBlock):
+class ChoiceBlock(PairedBlock):
     """A block of choices; no pair is shown twice. Without constructs it draws on all pairs."""
 
-    not_written_when_absent = (*TimedBlock.not_written_when_absent, "no_difference", "confidence")
+    not_written_when_absent = (*PairedBlock.not_written_when_absent, "no_difference", "confidence")
 
     no_difference: Flag = Field(
         False,
@@ -55,6 +56,7 @@ class ChoiceBlock(TimedBlock):
 
     def contradictions(self) -> Iterator[Problem]:
         yield from timing_problems(self)
+        yield from pairing_problems(self)
         if self.repeats:
             yield "repeats", "only rating blocks repeat images"
 
@@ -89,15 +91,28 @@ class ChoiceTrials(TrialKind):
         (
             *RESPONSE,
             Column("pair_id", "text", "The pair shown: a pair of the plan."),
-            Column("base_scene", "text", "The scene of both images."),
+            Column("base_scene", "text", "The scene of both images; of photographs, of the left one."),
             THEME,
             INTENDED_TARGET,
             CONSTRUCT,
             Column("left_stimulus", "text", "The image on the left: a row of stimuli.csv."),
             Column("right_stimulus", "text", "The image on the right: a row of stimuli.csv."),
             Column("chosen", "text", "The side chosen.", range="left or right", needed=False),
-            Column("high_side", "text", "The side of the image pushed up.", range="left or right"),
-            Column("aligned", "flag", "1 when the image pushed up was chosen.", range="0 or 1", needed=False),
+            Column(
+                "high_side",
+                "text",
+                "The side of the image pushed up; of photographs, of the one that the plan says is higher, "
+                "empty where it says of none.",
+                range="left or right",
+                needed=False,
+            ),
+            Column(
+                "aligned",
+                "flag",
+                "1 when the image of the high side was chosen.",
+                range="0 or 1",
+                needed=False,
+            ),
             RT,
             Column(
                 "left_sha256", "digest", "SHA-256 of the bytes shown on the left, as the browser saw them."
@@ -145,7 +160,8 @@ class ChoiceTrials(TrialKind):
         return lists
 
     def shown(self, block: ChoiceBlock) -> dict[str, Any]:
-        return {name: value for name, value in own_settings(block).items() if value}
+        shown = {"no_difference": block.no_difference, "confidence": block.confidence}
+        return {name: value for name, value in shown.items() if value}
 
     def instructions(self, block: ChoiceBlock) -> str:
         neither = " If you see no difference, say so below them." if block.no_difference else ""
@@ -163,7 +179,7 @@ class ChoiceTrials(TrialKind):
         pairs = self.items(block, plan.stimuli, plan.pairs)
         asked: dict[str, set[str]] = {}
         for pair in pairs:
-            asked.setdefault(pair.construct, set()).add(pair.target)
+            asked.setdefault(pair.construct, set()).add(pair.target or "photographs")
         said = [f"{name}: {', '.join(sorted(targets))}" for name, targets in sorted(asked.items())]
         more = ["with “No difference”"] if block.no_difference else []
         more += [f"confidence on {block.confidence} points"] if block.confidence else []
@@ -182,22 +198,23 @@ class ChoiceTrials(TrialKind):
 
     def columns(self, plan: StudyPlan, responses: Responses) -> Mapping[str, Cells]:
         pairs = responses.of_trials(lambda trial: plan.pair_by_id[str(trial.pair)])
+        left = responses.of_trials(lambda trial: plan.stimulus_by_id[str(trial.left)])
         high_side = responses.of_trials(
-            lambda trial: "left" if trial.left == plan.pair_by_id[str(trial.pair)].high else "right"
+            lambda trial: high_side_of(plan.pair_by_id[str(trial.pair)], str(trial.left))
         )
         sides = zip(responses.chosen.tolist(), high_side.tolist(), strict=True)
         return {
             **responses.shared,
             "pair_id": pairs.map(lambda pair: pair.id),
-            "base_scene": pairs.map(lambda pair: pair.base_scene),
-            "theme": pairs.map(lambda pair: plan.theme_of_scene[pair.base_scene]),
-            "intended_target": pairs.map(lambda pair: pair.target),
+            "base_scene": left.map(lambda stimulus: stimulus.base_scene),
+            "theme": left.map(lambda stimulus: plan.theme_of_scene[stimulus.base_scene]),
+            "intended_target": pairs.map(lambda pair: pair.target or ""),
             "construct": pairs.map(lambda pair: pair.construct),
             "left_stimulus": responses.of_trials(lambda trial: trial.left),
             "right_stimulus": responses.of_trials(lambda trial: trial.right),
             "chosen": responses.chosen,
             "high_side": high_side,
-            "aligned": [int(chosen == high) if chosen else "" for chosen, high in sides],
+            "aligned": [int(chosen == high) if chosen and high else "" for chosen, high in sides],
             **self._optional_columns(plan, responses),
             "left_sha256": responses.image(0),
             "right_sha256": responses.image(1),
@@ -220,17 +237,22 @@ class ChoiceTrials(TrialKind):
         if pair is None:
             yield f"pair {row['pair_id']!r} is not in the plan"
             return
-        left, right = (pair.high, pair.low) if row["high_side"] == "left" else (pair.low, pair.high)
-        if (row["left_stimulus"], row["right_stimulus"]) != (left, right):
+        left, right = str(row["left_stimulus"]), str(row["right_stimulus"])
+        if {left, right} != {pair.high, pair.low} or row["high_side"] != high_side_of(pair, left):
             yield f"shows other images than pair {pair.id}, or on other sides"
-        stated = {"base_scene": pair.base_scene, "intended_target": pair.target, "construct": pair.construct}
-        stated |= {"theme": plan.theme_of_scene[pair.base_scene]} if "theme" in row else {}
+        scene = pair.base_scene if left == pair.high else pair.scenes[-1]
+        stated = {"base_scene": scene, "intended_target": pair.target or "", "construct": pair.construct}
+        stated |= {"theme": plan.theme_of_scene[scene]} if "theme" in row else {}
         for name, value in stated.items():
             if row[name] != value:
                 yield f"{name} is not that of pair {pair.id}"
         if bool(row["chosen"]) == bool(row.get("no_difference", 0)):
             yield "a side is chosen, or no difference is: not both, and not neither"
-        elif row["chosen"] and int(row["aligned"]) != int(row["chosen"] == row["high_side"]):
+        elif (
+            row["chosen"]
+            and row["high_side"]
+            and int(row["aligned"]) != int(row["chosen"] == row["high_side"])
+        ):
             yield "aligned does not follow from chosen and high_side"
 
     def simulate(
@@ -244,6 +266,14 @@ class ChoiceTrials(TrialKind):
             return {"chosen": "", "rt_ms": choice.rt_ms}
         sure = {} if block.confidence is None else {"confidence": confidence_of(lead, block.confidence)}
         return {"chosen": choice.side, "rt_ms": choice.rt_ms, **({"values": sure} if sure else {})}
+
+
+def high_side_of(pair: PlannedPair, left: str) -> str:
+    """Return the side of the higher image of a pair, ``left`` being the one on the left; empty where the plan
+    calls none of them the higher."""
+    if not pair.tells_higher:
+        return ""
+    return "left" if left == pair.high else "right"
 
 
 def confidence_of(lead: float, points: int) -> int:
