@@ -115,6 +115,7 @@ def test_an_export_keeps_the_person_and_the_analysis_leaves_them_out() -> None:
         people[2].name: (1, "looked odd", 0),
     }
     folder = exported(study).path
+    assert 'people = people[people["excluded"] == 0]' in (folder / "start.py").read_text(encoding="utf-8")
     entries = load_manifest(folder)["excluded_by_hand"]
     assert [(entry["excluded"], entry["blind"]) for entry in entries] == [
         (True, True),
