@@ -74,6 +74,7 @@ def write(row: Export, folder: Path, job: RunningJob) -> None:
             "score_targets": gathering.score_targets(images),
             "collection": gathering.collection(row.study, people),
             "amendments": gathering.amendments(row.study),
+            "excluded_by_hand": tables.excluded,
             "matching": gathering.matching(row.study),
             **gathering.facts(row.study),
         },

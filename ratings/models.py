@@ -25,7 +25,7 @@ from ratings.panels import (
     Submission,
 )
 from ratings.people import Arrival, Permit, Recruitment
-from ratings.records import SINCE_COUNTED, Progress
+from ratings.records import SINCE_COUNTED, HandExclusion, Progress
 from studies.models import AssignmentList, Study
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "ConsentForm",
     "EndPage",
     "Event",
+    "HandExclusion",
     "InvitationLink",
     "PanelEvent",
     "Participant",

@@ -9,6 +9,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from lab.svg import Axes, number, picture, polyline, ticks
+from ratings.services.monitoring.balance import Distribution, ExposedImage
+from ratings.services.monitoring.strips import WORDS, Cell
 
 WIDTH, HEIGHT = 360, 190
 MOST_STOPS = 5
@@ -142,3 +144,130 @@ def duration(value: float | None, per_second: int = 1) -> str:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+STATES = [(state, words) for state, words in WORDS.items()]
+"""What a cell of a strip says, and in words: the legend."""
+STRIP_HEIGHT = 20
+HEIGHTS = {
+    "fast": 6,
+    "usual": 11,
+    "slow": 16,
+    "very_slow": 20,
+    "failed": 20,
+    "missing": 20,
+    "skipped": 2,
+    "open": 2,
+}
+"""How high a cell is drawn: what the colour says, the height says too."""
+
+
+def strip_picture(cells: Sequence[Cell], words: str, *, wide: float = 5) -> SafeString:
+    """Draw the cells of somebody's progress side by side, a path for each state."""
+    corners: dict[str, list[str]] = {}
+    for place, cell in enumerate(cells):
+        corners.setdefault(cell.state, []).append(cell_path(place * wide, wide - 1, cell.state))
+    paths = format_html_join(
+        "",
+        '<path class="st-cell st-{}" d="{}"/>',
+        ((state, "".join(parts)) for state, parts in corners.items()),
+    )
+    width = number(max(len(cells), 1) * wide)
+    return format_html(
+        '<svg class="st-strip" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">'
+        "{}</svg>",
+        words,
+        width,
+        STRIP_HEIGHT,
+        width,
+        STRIP_HEIGHT,
+        paths,
+    )
+
+
+def cell_path(x: float, wide: float, state: str) -> str:
+    """Return a cell as a path: a box on the base line; a failed check has a cross cut out of it."""
+    high = HEIGHTS[state]
+    top = STRIP_HEIGHT - high
+    box = f"M{number(x)} {top}h{number(wide)}v{high}h-{number(wide)}z"
+    if state != "failed":
+        return box
+    middle = STRIP_HEIGHT // 2
+    return f"{box}M{number(x)} {middle - 2}v4h{number(wide)}v-4z"  # turned the other way: a gap
+
+
+def exposure_plot(images: Sequence[ExposedImage]) -> SafeString | None:
+    """Draw how often every image was shown, the least first, with the number planned; None without images."""
+    if not images:
+        return None
+    most = max(max(image.shown, image.planned) for image in images)
+    y_ticks = ticks(0, max(most, 1), 4)
+    axes = Axes(720, 170, (0, len(images)), (0, y_ticks[-1]))
+    steps_of = [
+        (axes.x(place + side), axes.y(image.planned)) for place, image in enumerate(images) for side in (0, 1)
+    ]
+    bars = format_html_join(
+        "",
+        '<rect class="st-minute" x="{}" y="{}" width="{}" height="{}"/>',
+        (
+            (
+                axes.x(place),
+                axes.y(image.shown),
+                number(bar_width(axes, len(images))),
+                bar_height(axes, image.shown),
+            )
+            for place, image in enumerate(images)
+        ),
+    )
+    shown = [image.shown for image in images]
+    label = f"{len(images)} images were each shown {min(shown)} to {max(shown)} times"
+    return picture(
+        axes,
+        label,
+        [
+            axes.y_grid(y_ticks),
+            bars,
+            polyline(steps_of, "al-line"),
+            axes.x_title("images, by how much of their plan is reached"),
+            axes.y_title("answers"),
+        ],
+    )
+
+
+def bar_width(axes: Axes, bars: int) -> float:
+    whole = (axes.width - axes.left - axes.right) / bars
+    return max(whole - (1.5 if whole > 4 else 0.2), 0.4)
+
+
+def bar_height(axes: Axes, value: float) -> str:
+    return number(axes.height - axes.bottom - float(axes.y(value)))
+
+
+def distribution_plot(distribution: Distribution) -> SafeString:
+    """Draw how many ratings lie in each part of the scale, in percent."""
+    total = max(distribution.ratings, 1)
+    shares = [100 * count / total for count in distribution.counts]
+    wide = 100 / len(shares)
+    y_ticks = ticks(0, max(*shares, 10), 3)
+    axes = Axes(300, 150, (0, 100), (0, y_ticks[-1]))
+    bars = format_html_join(
+        "",
+        '<rect class="st-minute" x="{}" y="{}" width="{}" height="{}"/>',
+        (
+            (
+                axes.x(place * wide),
+                axes.y(share),
+                number(bar_width(axes, len(shares))),
+                bar_height(axes, share),
+            )
+            for place, share in enumerate(shares)
+        ),
+    )
+    spoken = ", ".join(f"{share:.0f}" for share in shares)
+    label = f"{distribution.construct}: percent of {distribution.ratings} ratings in each tenth: {spoken}"
+    ends = f"{distribution.low} … {distribution.high}"
+    return picture(
+        axes,
+        label,
+        [axes.y_grid(y_ticks), axes.x_grid([0, 50, 100]), bars, axes.x_title(ends), axes.y_title("%")],
+    )

@@ -225,7 +225,7 @@ def _sample_facts(context: Context) -> dict[str, Any]:
         "excluded": sample.excluded,
         "flow": sample.flow,
         "arrivals": arrivals_of(context.data.manifest),
-        "rules": [{"rule": rule.name, "words": rule.words} for rule in sample.rules],
+        "rules": [{"rule": rule.name, "words": rule.words} for rule in sample.rules if rule.planned],
         "ratings_summary": rating_summaries(context.ratings, context.constructs),
     }
 

@@ -55,6 +55,8 @@ def _deviations(data: Data) -> tuple[str, ...]:
 
 
 def _deviation(row: Mapping[str, Any]) -> str:
-    if row["kind"] == "exclusions":
+    if row["kind"] == "exclusions" and row["planned"] == "applied":
         return f"Exclusions: the rule “{row['what']}” was planned and not applied: {row['done']}."
+    if row["kind"] == "exclusions":
+        return f"Exclusions: {row['what']}: {row['done']}."
     return f"{row['kind'].capitalize()}: {row['what']} planned {row['planned']}, done {row['done']}."

@@ -16,6 +16,7 @@ from almond.analysis.screening.screen import (
     apply_rules,
     first_caught,
     flow_of,
+    not_planned,
 )
 from almond.analysis.study_data import StudyData
 
@@ -157,6 +158,7 @@ def screen(data: StudyData) -> Screening:
         Exclusion("the browser showed the image of the plan (SHA-256)", "responses", wrong, total),
     )
     blind = blind_tables(finishers, ratings[0], choices[0], data.events, data.checks)
+    rules = apply_rules(data.plan.analysis.exclusions, blind)
     return Screening(
         ratings=ratings[0],
         choices=choices[0],
@@ -165,7 +167,7 @@ def screen(data: StudyData) -> Screening:
         people=people,
         kind=kind,
         others=others,
-        rules=apply_rules(data.plan.analysis.exclusions, blind),
+        rules=(*rules, *not_planned(rules, blind)),
         external=data.external,
     )
 

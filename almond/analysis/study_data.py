@@ -23,6 +23,7 @@ from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import Column, TableSchema
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
+from almond.exchange.hand_exclusions import entries_in, holding
 from almond.exchange.layout import table_name, table_path
 from almond.exchange.manifest import load_manifest
 from almond.exchange.schema import EVENTS, measurements, table_columns, table_schemas
@@ -132,6 +133,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     frames["choices"], undecided = _decided(table_path(folder, "choices"), frames["choices"])
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
+    _check_excluded(folder, frames["participants"], manifest)
     with_events = plan.analysis.exclusions and table_name(folder, "events") in manifest["files"]
     events = _read_cells(table_path(folder, "events"), EVENTS) if with_events else None
     checks = read_checks(folder, plan) if plan.analysis.exclusions else None
@@ -309,6 +311,15 @@ def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: St
     high = choices["left_stimulus"].where(choices["high_side"] == "left", choices["right_stimulus"])
     raised = (high.map(stimuli["direction"]) == 1) | ~guided
     _require(files["choices"], choices["high_side"], raised, "the side of the image with direction 1")
+
+
+def _check_excluded(folder: Path, people: pd.DataFrame, manifest: Mapping[str, Any]) -> None:
+    """Check that who is excluded by hand in participants.csv is so by the entries of the manifest."""
+    out = set(holding(entries_in(manifest)))
+    marked = people["excluded"] == 1 if "excluded" in people else pd.Series(False, index=people.index)
+    cells = people["participant_id"]
+    same = cells.isin(out) == marked
+    _require(table_path(folder, "participants"), cells, same, "excluded exactly as manifest.json says")
 
 
 def _check_planned_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) -> None:

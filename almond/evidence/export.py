@@ -84,9 +84,9 @@ def write_export(
     :param meta: ``created`` (a time with its offset); optionally ``study`` (a name), ``score_targets`` (score
         column without ``score_`` -> target digest), ``collection`` (a ``Collection``: how far collecting data
         has come), ``publication`` (a ``Publication``: licence, authors, citation), ``amendments``
-        (each an ``Amendment``), ``matching`` (a ``Matching``: by whose scores pairs were matched, or None)
-        and further facts, which the manifest repeats under ``about``. Or a function
-        that returns all this, called once the tables were read.
+        (each an ``Amendment``), ``excluded_by_hand`` (each an ``ExclusionEntry``), ``matching`` (a
+        ``Matching``: by whose scores pairs were matched, or None) and further facts, which the manifest
+        repeats under ``about``. Or a function that returns all this, called once the tables were read.
     :raises InputError: for an existing folder, tables that are not as the codebook says, rows that name
         things which are not in the export, and missing files.
     :raises DigestMismatch: for bytes that changed.
@@ -191,7 +191,7 @@ def add_descriptions(
     put(folder / "codebook.csv", codebook_bytes(columns))
     put(folder / "plan.json", plan.to_bytes())
     described = described_files(plan, columns, counts, content, publication_of(facts))
-    starters = starter_files(branching=branches(plan))
+    starters = starter_files(branching=branches(plan), excluded="excluded_by_hand" in content)
     for path, data in {**described, **starters}.items():
         put(folder / path, data)
     digests = {path: digest for table in tables.values() for path, digest in table.digests.items()}
@@ -245,11 +245,17 @@ def manifest_facts(plan: StudyPlan, meta: Mapping[str, Any]) -> dict[str, Any]:
         created = write_time(meta["created"])
     except (KeyError, ValueError) as error:
         raise InputError("meta.created", f"is {meta.get('created')!r}", "a time with its offset") from error
-    own = ("created", "study", "score_targets", "collection", "publication", "amendments", "matching")
+    own = {"created", "study", "score_targets", "collection", "publication", "amendments", "matching"}
+    own.add("excluded_by_hand")
     collection = meta.get("collection")
     return {
         **({"collection": collection.to_json()} if collection is not None else {}),
         **({"amendments": [row.to_json() for row in meta["amendments"]]} if "amendments" in meta else {}),
+        **(
+            {"excluded_by_hand": [row.to_json() for row in hand]}
+            if (hand := meta.get("excluded_by_hand"))
+            else {}
+        ),
         **({"matching": meta["matching"].to_json()} if meta.get("matching") is not None else {}),
         "study": str(meta.get("study") or plan.title),
         "plan_digest": plan.digest,

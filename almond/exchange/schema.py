@@ -76,6 +76,24 @@ NOT_ASKED = (
 )
 """Columns of participants.csv in exports of plans that branch."""
 
+EXCLUDED = (
+    Column(
+        "excluded",
+        "flag",
+        "1 when an experimenter excluded the participant by hand: rows stay, and analyses leave them out.",
+        range="0 or 1",
+    ),
+    Column("excluded_reason", "text", "Why, in the experimenter's words; empty for others.", needed=False),
+    Column(
+        "excluded_blind",
+        "flag",
+        "1 when nobody could see the study's answers at that time; empty for those not excluded.",
+        range="0 or 1",
+        needed=False,
+    ),
+)
+"""Columns of participants.csv in exports of studies in which somebody was excluded by hand."""
+
 EVENTS = TableSchema(
     "events",
     (
@@ -178,14 +196,14 @@ def without_unknown(table: TableSchema) -> TableSchema:
 
 def columns_since(table: TableSchema) -> tuple[Column, ...]:
     """Return the columns that came later: in every export written now, missing in older ones."""
-    appended = (column for column in columns_appended(table) if column not in (ARM, *NOT_ASKED))
+    appended = (column for column in columns_appended(table) if column not in (ARM, *NOT_ASKED, *EXCLUDED))
     return (*(column for column in table.columns if column.later), *appended)
 
 
 def columns_appended(table: TableSchema) -> tuple[Column, ...]:
     """Return the columns that stand after all others where rows have them."""
     if table.name == PARTICIPANTS.name:
-        return (*PARTICIPANTS_SINCE, ARM, *NOT_ASKED)
+        return (*PARTICIPANTS_SINCE, ARM, *NOT_ASKED, *EXCLUDED)
     return () if table.name in (STIMULI.name, EVENTS.name) else SINCE
 
 

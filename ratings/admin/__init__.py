@@ -20,6 +20,7 @@ from almond.errors import InputError
 from almond.world.null_forms import NULL_WORLDS, NullWorld, null_world
 from lab.append_only import actor
 from ratings import services
+from ratings.admin.people import PeoplePages, exclusion_parts
 from ratings.admin.recruiting import RecruitedStudyAdmin
 from ratings.models import Participant, Response
 from ratings.plots import monitor_parts
@@ -72,7 +73,7 @@ class LookOnly(ModelAdmin):
 
 
 @admin.register(Participant)
-class ParticipantAdmin(LookOnly):
+class ParticipantAdmin(PeoplePages, LookOnly):
     change_form_outer_before_template = "admin/ratings/participant.html"
     list_display = ["name", "study", "assignment", "status_label", "answered", "kind", "consented_at"]
     list_filter = ["study", "status", "kind"]
@@ -158,6 +159,7 @@ class ParticipantAdmin(LookOnly):
         extra = {**(extra_context or {}), "row": row, "may_act": self.may_act(request)}
         if row is not None:
             extra |= {"verdict": check_verdict(row), "standing": standing(row)}
+            extra |= exclusion_parts(request, row)
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
 
@@ -180,12 +182,6 @@ class ParticipantAdmin(LookOnly):
                 return redirect("admin:ratings_participant_change", row.pk)
             context["link"] = request.build_absolute_uri(reverse("participant_go_on", args=[device_pass]))
         return render(request, "admin/ratings/new_device.html", context)
-
-    def study_of(self, request: HttpRequest, pk: int) -> Study:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        studies = Study.objects.exclude(state=Study.State.DRAFT).defer(*Participant.LARGE)
-        return get_object_or_404(studies, pk=pk)
 
     def parts(self, request: HttpRequest, study: Study) -> dict[str, Any]:
         numbers = monitor(study)

@@ -21,9 +21,17 @@ def triggers_of(table, vendor):
 
 
 def make_triggers(apps, schema_editor):
+    make_triggers_of(TABLES, schema_editor)
+
+
+def drop_triggers(apps, schema_editor):
+    drop_triggers_of(TABLES, schema_editor)
+
+
+def make_triggers_of(tables, schema_editor):
     vendor = schema_editor.connection.vendor
-    drop_triggers(apps, schema_editor)
-    for table in TABLES:
+    drop_triggers_of(tables, schema_editor)
+    for table in tables:
         for name, verb in triggers_of(table, vendor):
             if vendor == "postgresql":
                 each = "STATEMENT" if verb == "TRUNCATE" else "ROW"
@@ -36,9 +44,9 @@ def make_triggers(apps, schema_editor):
             schema_editor.execute(f"CREATE TRIGGER {name} BEFORE {verb} ON {table} {made}")
 
 
-def drop_triggers(apps, schema_editor):
+def drop_triggers_of(tables, schema_editor):
     vendor = schema_editor.connection.vendor
-    for table in TABLES:
+    for table in tables:
         for name, _ in triggers_of(table, vendor):
             on_table = f" ON {table}" if vendor == "postgresql" else ""
             schema_editor.execute(f"DROP TRIGGER IF EXISTS {name}{on_table}")

@@ -23,6 +23,7 @@ from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.columns import Coded
 from almond.design.trials.responses import Cells, PlannedTrial, Responses, appended_cells, listed_cells
 from almond.evidence.table_writer import Chunk, SortedChunks
+from almond.exchange.hand_exclusions import ExclusionEntry, holding
 from almond.exchange.schema import table_schemas
 from almond.typing import Ints
 from lab.column_read import Columns, read_ahead
@@ -38,6 +39,7 @@ from ratings.services.exports.answers import (
     places_of,
     read_altered,
 )
+from ratings.services.monitoring.excluding import entries_of
 from ratings.services.visits.branching import skipped_columns
 from studies.models import Study
 
@@ -58,6 +60,7 @@ class StudyTables:
         self.people = exported_people(study)
         arms = dict(study.lists.values_list("number", "arm")) if self.plan.arms else {}
         self.arms: dict[int, str] = arms
+        self.excluded = entries_of(study)
         self.done: Counter[str] = Counter()
 
     @property
@@ -79,6 +82,7 @@ class StudyTables:
         """Yield the rows of participants. Trials done are counted from the responses that were read before,
         so that the tables agree also while answers still come in."""
         skipped = skipped_columns(self.plan, batches(self.people))
+        out = holding(self.excluded)
         for person in self.people:
             yield {
                 "participant_id": person.name,
@@ -91,6 +95,7 @@ class StudyTables:
                 "trials_done": self.done[person.name],
                 **({"arm": self.arms[person.list]} if self.arms else {}),
                 **skipped.get(person.pk, {}),
+                **(excluded_columns(out.get(person.name)) if self.excluded else {}),
             }
 
     def _responses(self, names: Sequence[str]) -> Iterator[Chunk]:
@@ -106,6 +111,13 @@ class StudyTables:
                 chunks += [chunk] if chunk else []
             if chunks:
                 yield joined_chunks(chunks)
+
+
+def excluded_columns(entry: ExclusionEntry | None) -> Row:
+    """Return what participants.csv says of somebody in a study in which somebody was excluded by hand."""
+    if entry is None:
+        return {"excluded": 0, "excluded_reason": "", "excluded_blind": ""}
+    return {"excluded": 1, "excluded_reason": entry.why, "excluded_blind": int(entry.blind)}
 
 
 def answers_ahead(groups: Sequence[Sequence[Person]], kind: str) -> Iterator[Columns]:

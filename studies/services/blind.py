@@ -19,7 +19,12 @@ from studies.services import log
 
 Row = TypeVar("Row", bound=Recorded)
 
-LOGGED = {"amend": "amendments", "unlock": "unlockings", "look": "looks"}
+LOGGED = {
+    "amend": "amendments",
+    "unlock": "unlockings",
+    "look": "looks",
+    "exclude by hand": "hand_exclusions",
+}
 """Kinds of entries in the chain of a study's states that are about a row of their own -> where these are."""
 EXPECTED = "a closed study, a planned look, or an early unlocking"
 

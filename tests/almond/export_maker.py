@@ -346,6 +346,8 @@ def reseal(folder: Path, **facts: Any) -> None:
     ``facts`` take the place of what the manifest said; None takes a key away.
     """
     old = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    said = {name: old[name] for name in ("collection", "origin", "about") if name in old} | facts
+    said = {
+        name: old[name] for name in ("collection", "origin", "about", "excluded_by_hand") if name in old
+    } | facts
     digest = StudyPlan.from_bytes((folder / "plan.json").read_bytes()).digest
     seal(folder, digest, **{name: value for name, value in said.items() if value is not None})

@@ -21,6 +21,7 @@ BROKEN = {
     "P004": "repeats",
     "P005": "reloads",
     "P006": "devices",
+    "P007": "by_hand",
 }
 """Who breaks which rule. P001 breaks that of repeats too."""
 
@@ -71,6 +72,19 @@ def plan_rules(folder: Path, *rules: dict[str, Any]) -> None:
     plan["analysis"]["exclusions"] = list(rules) or [{"kind": name} for name in EXCLUSIONS]
     (folder / "plan.json").write_bytes(canonical_json(StudyPlan.from_json(plan).to_json()))
     reseal(folder)
+
+
+def exclude(folder: Path, person: str, why: str, *, blind: bool = True) -> None:
+    """Exclude somebody by hand in an export: in the table of participants, and in the manifest."""
+    rows = read(folder, "participants")
+    if "excluded" not in rows:
+        rows = rows.assign(excluded="0", excluded_reason="", excluded_blind="")
+    columns = ["excluded", "excluded_reason", "excluded_blind"]
+    rows.loc[rows["participant_id"] == person, columns] = ["1", why, str(int(blind))]
+    write(folder, "participants", rows)
+    entry = {"participant_id": person, "excluded": True, "why": why, "author": "A. Lab", "at": TIME}
+    before = json.loads((folder / "manifest.json").read_bytes()).get("excluded_by_hand", [])
+    reseal(folder, excluded_by_hand=[*before, {**entry, "blind": blind}])
 
 
 def screened_export(folder: Path, *, participants: int = 12, **changes: Any) -> Path:

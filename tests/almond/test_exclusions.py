@@ -40,7 +40,7 @@ from almond.shapes import ShapeError
 from almond.world.scenes import LATENTS
 from tests.almond.design_plans import full_plan
 from tests.almond.export_maker import reseal
-from tests.almond.screened_export import BROKEN, load, plan_rules, read, screened_export, write
+from tests.almond.screened_export import BROKEN, exclude, load, plan_rules, read, screened_export, write
 
 OUTCOME = {
     "intended_target",
@@ -57,7 +57,9 @@ OUTCOME = {
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return screened_export(tmp_path_factory.mktemp("screened") / "export")
+    folder = screened_export(tmp_path_factory.mktemp("screened") / "export")
+    exclude(folder, "P007", "wrote that a child had played with the mouse")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +224,7 @@ def test_no_rule_is_given_a_column_that_tells_an_outcome(data: StudyData) -> Non
     assert not [name for name in columns if name.startswith(("score_", "norm_"))]
     assert {"construct", "left_stimulus", "right_stimulus"}.isdisjoint(BLIND_COLUMNS["choices"])
     known = {name: table for name, table in table_schemas(events=True).items() if name in BLIND_COLUMNS}
-    later = {"marks", "late", "gap_ms"}
+    later = {"marks", "late", "gap_ms", "excluded", "excluded_reason", "excluded_blind"}
     for name, table in known.items():
         assert set(BLIND_COLUMNS[name]) - later <= {column.name for column in table.columns}
     shown = blind_tables(data.participants, data.ratings, data.choices, data.events)
@@ -402,20 +404,52 @@ def test_everybody_excluded_has_the_first_reason_with_its_number(result: Analysi
     assert {row["participant_id"]: row["rule"] for row in rows} == BROKEN
     assert [row["rule"] for row in rows] == list(EXCLUSIONS)
     assert rows[0]["why"] == "100 % of trials below 400 ms per judgement"
-    assert result.data["sample"]["analysed"] == 6
-    assert result.data["choices"]["units"]["participants"] == 6
+    assert rows[-1]["why"] == "wrote that a child had played with the mouse"
+    assert result.data["sample"]["analysed"] == 5
+    assert result.data["choices"]["units"]["participants"] == 5
     assert {row["name"] for row in result.data["choices"]["excluded"]} == set(BROKEN)
 
 
 def test_the_flow_adds_up_and_keeps_the_order_of_the_plan(result: AnalysisResult) -> None:
     flow = result.data["sample"]["flow"]
     assert [row["step"] for row in flow] == ["joined", "completed", *EXCLUSIONS, "analysed"]
-    assert [row["left"] for row in flow] == [14, 12, 11, 10, 9, 8, 7, 6, 6]
+    assert [row["left"] for row in flow] == [14, 12, 11, 10, 9, 8, 7, 6, 5, 5]
     for before, after in itertools.pairwise(flow):
         assert before["left"] - after["out"] == after["left"]
     counted = {row["rule"]: (row["count"], row["of"]) for row in result.data["sample"]["exclusions"]}
     assert counted["completed only"] == (2, 14)
     assert counted["repeats"] == (1, 9)
+
+
+def test_whoever_is_excluded_by_hand_past_the_plan_is_a_step_and_a_deviation(tmp_path: Path) -> None:
+    folder = screened_export(tmp_path / "export", participants=8, scenes=6)
+    plan_rules(folder, {"kind": "speed", "fastest_ms": 1.0, "most_share": 0.999}, {"kind": "by_hand"})
+    exclude(folder, "P000", "took part in the pilot")
+    assert analyse_export(folder).data["deviations"] == []
+    plan_rules(folder, {"kind": "speed", "fastest_ms": 1.0, "most_share": 0.999})
+    exclude(folder, "P001", "asked to be left out")
+    found = analyse_export(folder).data
+    step = {row["step"]: row for row in found["sample"]["flow"]}["excluded by hand, not planned"]
+    assert (step["out"], step["left"]) == (2, 6)
+    assert found["mode"] == "confirmatory"
+    (deviation,) = found["deviations"]
+    assert (deviation["kind"], deviation["planned"]) == ("exclusions", "nobody")
+    assert "P000: took part in the pilot, by A. Lab on " in deviation["done"]
+    words = render_markdown(study_document(found))
+    assert "Exclusions: excluded by hand, not planned planned nobody" not in words
+    assert "2 participants left out, each with the first reason" in words
+    exclude(folder, "P002", "looked odd", blind=False)
+    late = analyse_export(folder).data
+    assert late["mode"] == "exploratory"
+    assert late["reasons"] == ["1 participant was excluded by hand after answers could be seen"]
+
+
+def test_a_table_that_excludes_otherwise_than_the_manifest_says_is_refused(tmp_path: Path) -> None:
+    folder = screened_export(tmp_path / "export", participants=8, scenes=6)
+    exclude(folder, "P000", "took part in the pilot")
+    reseal(folder, excluded_by_hand=None)
+    with pytest.raises(InputError, match="excluded exactly as manifest"):
+        read_study(folder)
 
 
 def test_where_the_rules_leave_nobody_the_tests_without_them_stand_all_the_same(tmp_path: Path) -> None:
@@ -445,7 +479,7 @@ def test_who_never_joined_is_said_as_the_site_counted(tmp_path: Path) -> None:
 
 def test_whoever_finished_counts_for_the_stopping_rule(data: StudyData, result: AnalysisResult) -> None:
     sample = apply_exclusions(data)
-    assert (len(sample.finished), len(sample.participants)) == (12, 6)
+    assert (len(sample.finished), len(sample.participants)) == (12, 5)
     assert label_analysis(data, sample, []).mode == "confirmatory"
     assert result.confirmatory
     assert result.data["deviations"] == []
@@ -458,7 +492,7 @@ def test_primary_tests_stand_with_all_none_and_without_each_rule(
     variants = ["all", "none", *(f"without {name}" for name in EXCLUSIONS)]
     assert list(rows) == [(test, name) for test in ("classification", "choices") for name in variants]
     # P001 is caught by speed and by repeats: without the first of them, the other leaves them out.
-    assert [rows["choices", name]["participants"] for name in variants] == [6, 12, 6, 7, 7, 7, 7, 7]
+    assert [rows["choices", name]["participants"] for name in variants] == [5, 12, 5, 6, 6, 6, 6, 6, 6]
     assert rows["choices", "without speed"]["p"] == rows["choices", "all"]["p"]
     p_values = {row["test"]: row["p"] for row in result.data["tests"]}
     assert {test: rows[test, "all"]["p"] for test in p_values} == p_values
@@ -523,17 +557,17 @@ def test_the_report_shows_flow_reasons_and_hollow_dots(result: AnalysisResult) -
         "Exclusion rules of the plan, applied in this order",
         "Reloads: participants who loaded the study's page again more than 3 times. 1 of 8 left out.",
         "| P003 | failed checks | 3 trials marked too_fast |",
-        "| without straight-lining | 7 |",
-        "Hollow: 6 left out by the plan’s exclusion rules",
+        "| without straight-lining | 6 |",
+        "Hollow: 7 left out by the plan’s exclusion rules",
         "| P001 (excluded) |",
         "also where a rule left them out",
     ):
         assert said in text, said
     figures = draw_study(result.data)
     words = {label.get_text() for label in figures["flow"].axes[0].texts}
-    assert {"14 joined", "12 remain", "1 left out: straight-lining", "6 analysed"} <= words
+    assert {"14 joined", "12 remain", "1 left out: straight-lining", "5 analysed"} <= words
     solid, hollow = figures["choices_people"].axes[0].lines[1:]
-    assert (len(np.asarray(solid.get_xdata())), len(np.asarray(hollow.get_xdata()))) == (6, 6)
+    assert (len(np.asarray(solid.get_xdata())), len(np.asarray(hollow.get_xdata()))) == (5, 7)
     assert solid.get_markerfacecolor() != hollow.get_markerfacecolor()
 
 

@@ -22,12 +22,16 @@ FITS = "document.documentElement.scrollWidth <= innerWidth"
 AXE = Path(settings.BASE_DIR) / "node_modules" / "axe-core" / "axe.min.js"
 
 
-def barriers(page: Any) -> list[str]:
-    """List the rules of axe-core that a page breaks as it stands, each with its first place."""
+def barriers(page: Any, *, within: str = "html") -> list[str]:
+    """List the rules of axe-core that a page breaks as it stands, each with its first place.
+
+    :param within: the part that is looked at, as a selector.
+    """
     if not AXE.is_file():
         pytest.skip("needs axe-core: run `make setup`")
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    broken = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    look = "place => axe.run(place === 'html' ? document : place, { resultTypes: ['violations'] })"
+    broken = page.evaluate(look, within)["violations"]
     return [f"{rule['id']} ({rule['impact']}): {rule['nodes'][0]['html'][:120]}" for rule in broken]
 
 

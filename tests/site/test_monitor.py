@@ -27,6 +27,7 @@ from ratings.services import Recruit, erasing, slots
 from ratings.services.flow import flow
 from ratings.services.monitoring import catch_up, monitor, progress
 from ratings.services.monitoring.numbers import responses_per_minute
+from ratings.services.monitoring.quality import Measures
 from ratings.services.monitoring.refused import ARRIVALS, POSTS
 from ratings.services.refusals import Refused
 from studies.models import Study
@@ -179,7 +180,7 @@ def test_what_comes_while_a_look_reads_is_counted_by_the_next() -> None:
     study = make_study()
     person = services.join(study=study).participant
     states = states_of(study)
-    read = progress.summarise(states)
+    read = progress.summarise(states, Measures(study.frozen_plan))
     answer_all(person)
     progress.keep(read)
     assert Progress.objects.get().done == 0
@@ -193,7 +194,7 @@ def test_what_was_read_before_somebody_was_erased_is_not_stored_afterwards() -> 
     study = make_study()
     person = services.join(study=study).participant
     answer_all(person)
-    read = progress.summarise(states_of(study))
+    read = progress.summarise(states_of(study), Measures(study.frozen_plan))
     assert read[0].times == [812] * 7
     erasing.erase_participant(code=person.name)
     progress.keep(read)

@@ -20,6 +20,7 @@ from almond.analysis.study_data import StudyData
 from almond.design.preregistration import StoppingRule
 from almond.exchange.amendments import amendments_of
 from almond.exchange.collection import Collection, collection_of
+from almond.exchange.hand_exclusions import entries_in, holding
 
 KINDS = ("sample", "exclusions", "analysis")
 """What a deviation, or an amendment, may be about."""
@@ -41,12 +42,29 @@ def list_deviations(data: StudyData, settings: Settings, sample: Sample) -> list
     rows = [
         _row("sample", "participants", plan.participants, len(sample.finished)),
         *_of_collecting(data),
-        *(_row("exclusions", rule.name, "applied", rule.problem or "applied") for rule in sample.rules),
+        *(
+            _row("exclusions", rule.name, "applied", rule.problem or "applied")
+            for rule in sample.rules
+            if rule.planned
+        ),
+        *_by_hand(data, sample),
         _row("analysis", "permutations", plan.analysis.permutations, settings.permutations),
         _row("analysis", "seed", plan.seed, settings.seed),
         _row("analysis", "alpha", plan.analysis.alpha, settings.alpha),
     ]
     return [row for row in rows if row["planned"] != row["done"]]
+
+
+def _by_hand(data: StudyData, sample: Sample) -> Iterator[Row]:
+    """Yield who was excluded by hand where the plan does not say it: whom, why, by whom and when."""
+    entries = holding(entries_in(data.manifest))
+    for rule in sample.rules:
+        if not rule.planned:
+            told = "; ".join(
+                f"{person}: {why.rstrip('.')}, by {entries[person].author} on {entries[person].at[:10]}"
+                for person, why in rule.caught.items()
+            )
+            yield _row("exclusions", rule.name, "nobody", f"{len(rule.caught)} left out ({told})")
 
 
 def _row(kind: str, what: str, planned: Any, done: Any) -> Row:

@@ -16,6 +16,7 @@ from almond.design.plan import StudyPlan
 from almond.design.preregistration import StoppingRule
 from almond.errors import AlmondError
 from almond.exchange.collection import Collection, EarlyLook, collection_of
+from almond.exchange.hand_exclusions import entries_in, holding
 from almond.exchange.manifest import is_external
 
 MODES = ("simulated", "interim", "exploratory", "confirmatory")
@@ -49,7 +50,12 @@ def label_analysis(data: StudyData, sample: Sample, deviations: Sequence[Mapping
     against = {
         "simulated": list(_simulated(data, sample)),
         "interim": list(_unfinished(data, sample)),
-        "exploratory": [*_changed(deviations), *_not_excluded(sample), *_unproven(data)],
+        "exploratory": [
+            *_changed(deviations),
+            *_not_excluded(sample),
+            *_excluded_late(data),
+            *_unproven(data),
+        ],
         "confirmatory": [],
     }
     mode = next((name for name in MODES if against[name]), "confirmatory")
@@ -108,6 +114,14 @@ def _not_excluded(sample: Sample) -> Iterator[str]:
     missing = [f"{rule.name}: {rule.problem}" for rule in sample.rules if rule.problem]
     if missing:
         yield f"planned exclusions could not be applied ({'; '.join(missing)})"
+
+
+def _excluded_late(data: StudyData) -> Iterator[str]:
+    """Yield how many were excluded by hand by people who could see answers."""
+    late = [entry for entry in holding(entries_in(data.manifest)).values() if not entry.blind]
+    if late:
+        were = "participant was" if len(late) == 1 else "participants were"
+        yield f"{len(late)} {were} excluded by hand after answers could be seen"
 
 
 def _unproven(data: StudyData) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from almond.analysis.screening.flow_figure import flow_figure
+from almond.analysis.screening.screen import NOT_PLANNED
 from almond.design.exclusions import EXCLUSIONS
 from almond.report.document import Picture, Section, Table
 from almond.report.wording import decimal, p_cell
@@ -81,7 +82,9 @@ def _excluded(data: Data) -> tuple[Table, ...]:
     )
     if not rows:
         return ()
-    folded = f"{len(rows)} participants left out by the plan’s rules, each with the first reason"
+    as_planned = all(row["rule"] != NOT_PLANNED for row in data["sample"]["excluded"])
+    by = " by the plan’s rules" if as_planned else ""
+    folded = f"{len(rows)} participants left out{by}, each with the first reason"
     return (Table(("participant", "rule", "why"), rows, text=(0, 1, 2), wrapped=(2,), folded=folded),)
 
 

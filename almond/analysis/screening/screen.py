@@ -21,6 +21,7 @@ class AppliedRule:
     :param caught: participant -> why, with the number; also of those whom an earlier rule leaves out.
     :param unjudged: participants of whom the export holds nothing to judge by: they stay in.
     :param problem: why it could not be applied at all; empty where it was.
+    :param planned: whether the plan names it; what it does is a deviation otherwise.
     """
 
     name: str
@@ -28,6 +29,7 @@ class AppliedRule:
     caught: Mapping[str, str] = field(default_factory=dict)
     unjudged: tuple[str, ...] = ()
     problem: str = ""
+    planned: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,28 @@ class FlowStep:
 def apply_rules(rules: Sequence[ExclusionRule], tables: BlindTables) -> tuple[AppliedRule, ...]:
     """Judge every participant of ``tables`` by every rule, in the plan's order."""
     return tuple(_apply(rule, tables) for rule in rules)
+
+
+NOT_PLANNED = "excluded by hand, not planned"
+"""The name of the step that the plan does not have: who was excluded by hand otherwise than it says."""
+
+
+def not_planned(applied: Sequence[AppliedRule], tables: BlindTables) -> tuple[AppliedRule, ...]:
+    """Return a step for those excluded by hand whom no rule ``by_hand`` of the plan covers, if there are."""
+    people = tables.participants
+    if "excluded" not in people:
+        return ()
+    covered = {person for rule in applied if rule.name == "by_hand" for person in rule.caught}
+    out = people[people["excluded"] == 1]
+    caught = {
+        str(person): f"{why}{'' if blind == 1 else ' (after answers could be seen)'}"
+        for person, why, blind in zip(
+            out["participant_id"], out["excluded_reason"], out["excluded_blind"], strict=True
+        )
+        if str(person) not in covered
+    }
+    words = "Not a rule of the plan: participants whom an experimenter excluded by hand."
+    return (AppliedRule(NOT_PLANNED, words, caught, planned=False),) if caught else ()
 
 
 def _apply(rule: ExclusionRule, tables: BlindTables) -> AppliedRule:

@@ -27,6 +27,10 @@ EXCLUSIONS: Registry[Any] = Registry(
             "almond.design.exclusions.devices:Devices",
             "devices: window too small, display too slow",
         ),
+        "by_hand": (
+            "almond.design.exclusions.by_hand:ByHand",
+            "by hand: whom an experimenter excludes, with a reason, before answers can be seen",
+        ),
     },
 )
 """Each is a shape whose fields are its parameters, with ``judge`` and ``words`` (see ``base``)."""

@@ -31,6 +31,7 @@ TRIAL_KINDS: Registry[TrialKind] = Registry(
             "almond.design.trials.pages.comprehension:TRIAL_KIND",
             "comprehension check",
         ),
+        "screen": ("almond.design.trials.pages.screen:TRIAL_KIND", "full screen and size of the screen"),
         "break": ("almond.design.trials.pages.pause:TRIAL_KIND", "break"),
     },
 )

@@ -172,6 +172,7 @@ KINDS: Mapping[str, KindWords] = {
     "form": PAGE,
     "attention_check": PAGE,
     "comprehension_check": PAGE,
+    "screen": PAGE,
     "break": PAGE,
 }
 """Without questionnaires: the instruments of the library are in English, and so a German study has none."""

@@ -23,23 +23,31 @@ NOT_ASKED = {
 """Lines before and after it where a plan branches: whose visit was ended did not complete it, and what was
 skipped was not asked."""
 
+LEFT_OUT = {
+    "start.R": "people <- people[people$excluded == 0, ]\n",
+    "start.py.txt": 'people = people[people["excluded"] == 0]\n',
+}
+"""The line before it where somebody was excluded by hand."""
 
-def starter_files(*, branching: bool = False) -> dict[str, bytes]:
+
+def starter_files(*, branching: bool = False, excluded: bool = False) -> dict[str, bytes]:
     """Return ``start.R``, ``start.py`` and the same as a notebook, by path.
 
     :param branching: for an export of a plan that branches, with its columns in participants.csv.
+    :param excluded: for an export in which somebody was excluded by hand, with these columns.
     """
-    python = _script("start.py.txt", branching)
+    python = _script("start.py.txt", branching, excluded)
     return {
-        "start.R": _script("start.R", branching).encode(),
+        "start.R": _script("start.R", branching, excluded).encode(),
         "start.py": python.encode(),
         "start.ipynb": (json.dumps(notebook(python), indent=1, ensure_ascii=False) + "\n").encode(),
     }
 
 
-def _script(name: str, branching: bool) -> str:
+def _script(name: str, branching: bool, excluded: bool) -> str:
     text = files(__name__).joinpath(name).read_text(encoding="utf-8")
     before, after = NOT_ASKED[name] if branching else ("", "")
+    before += LEFT_OUT[name] if excluded else ""
     return PLANNED.sub(lambda line: f"{before}{line[0]}{after}", text)
 
 

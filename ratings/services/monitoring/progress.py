@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from statistics import median
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
 from ratings.models import Attempt, Event, Participant, Progress, Response
+from ratings.services.monitoring.quality import DEVICES, Given, Measures, device_of
 from ratings.services.monitoring.refused import code_of_post
 from studies.models import Study
 
@@ -24,7 +28,7 @@ AT_ONCE = 100
 """Participants whose rows are read at once."""
 SECONDS = 1.0
 """After so long a look goes on with what is counted, and leaves the rest for the next."""
-EVENTS = ("offline", "frames", "images")
+EVENTS = ("offline", "frames", "images", "load")
 MOST_RETRIES = 10_000
 """What a browser says of its own is not believed beyond this."""
 SUMMARISED = (
@@ -40,6 +44,14 @@ SUMMARISED = (
     "framed",
     "slow",
     "retries",
+    "loads",
+    "device",
+    "median_ms",
+    "failed",
+    "failed_at",
+    "longest_run",
+    "spread",
+    "bins",
 )
 State = Mapping[str, Any]
 
@@ -47,19 +59,21 @@ State = Mapping[str, Any]
 def catch_up(study: Study, *, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> int:
     """Count anew whoever changed since they were counted; return how many are left after ``seconds``."""
     until = clock() + seconds
+    measures: Measures | None = None
     changed = Participant.objects.filter(study=study).since_counted()
     while states := list(
         changed.order_by("pk")
         .annotate(posts=F("attempts_made") + F("attempts_over"))
         .values("pk", "name", "last_seen_at", "erased_at", "posts")[:AT_ONCE]
     ):
-        keep(summarise(states))
+        measures = measures or Measures(study.frozen_plan)
+        keep(summarise(states, measures))
         if clock() >= until:
             return changed.count()
     return 0
 
 
-def summarise(states: Sequence[State]) -> list[Progress]:
+def summarise(states: Sequence[State], measures: Measures) -> list[Progress]:
     """Read the rows of some participants, each with ``pk``, ``name`` and what tells their state."""
     summaries = {
         state["pk"]: Progress(
@@ -70,21 +84,30 @@ def summarise(states: Sequence[State]) -> list[Progress]:
         )
         for state in states
     }
-    count_responses(summaries)
+    count_responses(summaries, measures)
     count_events(summaries)
     count_attempts(summaries, {state["pk"]: state["name"] for state in states})
     return list(summaries.values())
 
 
-def count_responses(summaries: Mapping[int, Progress]) -> None:
-    rows = Response.objects.filter(trial__participant__in=summaries).order_by()
-    for pk, index, rt_ms, marks in rows.values_list("trial__participant", "trial__index", "rt_ms", "marks"):
-        summary = summaries[pk]
-        summary.done += 1
-        if not summary.erased:
-            summary.times += [None] * (index + 1 - len(summary.times))
-            summary.times[index] = round(rt_ms)
-            summary.marked += bool(marks)
+def count_responses(summaries: Mapping[int, Progress], measures: Measures) -> None:
+    rows = Response.objects.filter(trial__participant__in=summaries).order_by(
+        "trial__participant", "trial__index"
+    )
+    fields = ("trial__participant", "trial__index", "trial__block", "values", "chosen", "rt_ms", "marks")
+    for pk, own in groupby(rows.values_list(*fields), key=itemgetter(0)):
+        summary, given = summaries[pk], []
+        for _, index, block, values, chosen, rt_ms, marks in own:
+            summary.done += 1
+            if not summary.erased:
+                summary.times += [None] * (index + 1 - len(summary.times))
+                summary.times[index] = round(rt_ms)
+                summary.marked += bool(marks)
+                given.append(Given(index, block, values, chosen))
+        known = [time for time in summary.times if time is not None]
+        summary.median_ms = median(known) if known else None
+        for name, value in measures.of(given).items():
+            setattr(summary, name, value)
 
 
 def count_events(summaries: Mapping[int, Progress]) -> None:
@@ -93,11 +116,20 @@ def count_events(summaries: Mapping[int, Progress]) -> None:
         summary = summaries[pk]
         if kind == "offline":
             summary.offline += 1
+        elif kind == "load":
+            summary.loads += 1
+            summary.device = narrower(summary.device, device_of(detail.get("width")))
         elif kind == "images":
             summary.retries += min(whole(detail.get("retries")), MOST_RETRIES)
         elif detail.get("slow") is not None:  # null where the length of a frame is not known
             summary.framed += 1
             summary.slow += whole(detail["slow"]) > 0
+
+
+def narrower(one: str, other: str) -> str:
+    """Return the class of the narrower of two windows; of whose width nothing is known, the other."""
+    known = [device for device in (one, other) if device]
+    return min(known, key=DEVICES.index, default="")
 
 
 def whole(value: Any) -> int:
