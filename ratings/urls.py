@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from ratings import api, views
+from ratings.pages import previews
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("study/<slug:slug>/", views.join, name="participant_join"),
@@ -18,4 +19,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("take/<str:token>/finish", api.finish, name="participant_finish"),
     path("take/<str:token>/done", views.done, name="participant_done"),
     path("take/<str:token>/withdraw", views.withdraw, name="participant_withdraw"),
+    path("preview/<str:key>/", previews.host, name="preview"),
+    path("preview/<str:key>/visit/", previews.consent, name="preview_consent"),
+    path("preview/<str:key>/visit/consent.txt", previews.consent_copy, name="preview_consent_copy"),
+    path("preview/<str:key>/visit/take/", previews.take, name="preview_take"),
+    path("preview/<str:key>/visit/state", previews.state, name="preview_state"),
+    path("preview/<str:key>/visit/responses", previews.responses, name="preview_responses"),
+    path("preview/<str:key>/visit/events", previews.events, name="preview_events"),
+    path("preview/<str:key>/visit/finish", previews.finish, name="preview_finish"),
+    path("preview/<str:key>/visit/done", previews.done, name="preview_done"),
+    path("preview/<str:key>/visit/withdraw", previews.withdraw, name="preview_withdraw"),
+    path("preview/<str:key>/visit/end/<str:outcome>/", previews.end, name="preview_end"),
 ]

@@ -126,6 +126,7 @@ def consent_page(
         "refusal": refusal,
         "may_resume": refusal is not None and refusal.reason in {Reason.TAKEN_PART, Reason.RESUME},
         "action": request.get_full_path(),
+        "copy_address": reverse("participant_consent_copy", args=[study.slug]),
         "trials": study.frozen_plan.trials,
         "scripts": scripts(study.frozen_plan),
     }
@@ -244,22 +245,24 @@ def visitor_address(request: HttpRequest) -> str:
 @participant_page
 def study(request: HttpRequest, participant: Participant, token: str) -> HttpResponse:
     """Where a participant answers; or the end, when all is answered or the visit is over."""
-    outcome = outcome_of(participant)
-    if outcome is Outcome.FINISHED:
+    if (outcome := outcome_of(participant)) is Outcome.FINISHED:
         return redirect("participant_done", token)
     if outcome is not None:
         return end_page(request, participant, end_of(participant, outcome))
-    context = {"study": participant.study, "participant": participant, "token": token}
+    addresses = presentation.addresses(token)
     visit = presentation.visit_of(participant)
     config = {
         "participant": participant.name,
         "preview": False,
-        "urls": presentation.addresses(token),
+        "urls": addresses,
         "state": visit.to_json(),
     }
     if hasattr(participant, "recruitment"):
         config["resume_code"] = resume_code(participant)
-    context |= {
+    context = {
+        "study": participant.study,
+        "participant": participant,
+        "withdraw_address": addresses["withdraw"],
         "config": config,
         "first_images": visit.first_images(),
         "words": script_words(participant.study.language),

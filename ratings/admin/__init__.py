@@ -21,6 +21,7 @@ from almond.world.null_forms import NULL_WORLDS, NullWorld, null_world
 from lab.append_only import actor
 from ratings import services
 from ratings.admin.people import PeoplePages, exclusion_parts
+from ratings.admin.previewing import PreviewPages
 from ratings.admin.recruiting import RecruitedStudyAdmin
 from ratings.models import Participant, Response
 from ratings.plots import monitor_parts
@@ -73,7 +74,7 @@ class LookOnly(ModelAdmin):
 
 
 @admin.register(Participant)
-class ParticipantAdmin(PeoplePages, LookOnly):
+class ParticipantAdmin(PeoplePages, PreviewPages, LookOnly):
     change_form_outer_before_template = "admin/ratings/participant.html"
     list_display = ["name", "study", "assignment", "status_label", "answered", "kind", "consented_at"]
     list_filter = ["study", "status", "kind"]

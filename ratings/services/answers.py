@@ -40,10 +40,10 @@ class EventsPost(Shape):
     events: Annotated[tuple[EventPost, ...], Field(max_length=MOST_EVENTS)]
 
 
-def read_body(data: bytes) -> dict[str, Any]:
-    """Read the JSON object in a request's body."""
-    if len(data) > LARGEST_BODY:
-        raise Malformed("body", f"has {len(data)} bytes", f"at most {LARGEST_BODY}")
+def read_body(data: bytes, largest: int = LARGEST_BODY) -> dict[str, Any]:
+    """Read the JSON object in a request's body of ``largest`` bytes at most."""
+    if len(data) > largest:
+        raise Malformed("body", f"has {len(data)} bytes", f"at most {largest}")
     try:
         body = json.loads(data)
         json.dumps(body, ensure_ascii=False).encode()

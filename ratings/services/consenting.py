@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from almond.design.plan import StudyPlan
 from almond.digest import digest_bytes
 from ratings.models import ConsentForm
 from studies.models import Study
@@ -16,9 +17,12 @@ def agreement() -> str:
     return _("I have read this and I agree to take part.")
 
 
-def form_text(study: Study) -> str:
-    """Write the form as plain text: title, facts, text, agreement. The study's language is active."""
-    lines = "\n".join(f"{fact.term}: {fact.text}" for fact in facts(study, study.frozen_plan))
+def form_text(study: Study, plan: StudyPlan | None = None) -> str:
+    """Write the form as plain text: title, facts, text, agreement. The study's language is active.
+
+    :param plan: instead of the frozen one.
+    """
+    lines = "\n".join(f"{fact.term}: {fact.text}" for fact in facts(study, plan or study.frozen_plan))
     parts = [study.title, lines, *paragraphs(study.consent), agreement()]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -225,23 +225,29 @@ class ChunkMaker:
 def event_chunks(people: Sequence[Person]) -> Iterator[Chunk]:
     """Yield columns of the events of some participants."""
     names = {person.pk: person.name for person in people}
-    fields = ("participant", "event_id", "trial_index", "kind", "page_ms", "detail", "received_at")
+    fields = ("event_id", "trial_index", "kind", "page_ms", "detail", "received_at")
     for batch in event_batches(list(names)):
-        events = Event.objects.filter(participant__in=batch).order_by().values_list(*fields)
-        rows = [
-            {
-                "participant_id": names[who],
-                "event_id": str(event_id),
-                "trial_index": "" if trial_index is None else trial_index,
-                "kind": kind,
-                "page_ms": page_ms,
-                "detail": json.dumps(detail, sort_keys=True) if detail else "",
-                "received_at": iso(received_at),
-            }
-            for who, event_id, trial_index, kind, page_ms, detail, received_at in events.iterator()
-        ]
+        events = Event.objects.filter(participant__in=batch).order_by().values_list("participant", *fields)
+        rows = [event_row(names[who], *event) for who, *event in events.iterator()]
         if rows:
             yield {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def event_row(participant: str, *event: Any) -> Row:
+    """Return the row of an event.
+
+    :param event: its id, trial, kind, time on the page, detail, and when it was received.
+    """
+    event_id, trial_index, kind, page_ms, detail, received_at = event
+    return {
+        "participant_id": participant,
+        "event_id": str(event_id),
+        "trial_index": "" if trial_index is None else trial_index,
+        "kind": kind,
+        "page_ms": page_ms,
+        "detail": json.dumps(detail, sort_keys=True) if detail else "",
+        "received_at": iso(received_at),
+    }
 
 
 def event_batches(people: Sequence[int]) -> Iterator[list[int]]:

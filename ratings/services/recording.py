@@ -165,10 +165,15 @@ def outcome_of(response: Response, body: Mapping[str, Any]) -> Outcome:
 def marks_of(answer: Answer, asked: Asked, now: datetime) -> list[str]:
     """Return what is implausible about an answer that is about to be stored: keys of ``Response.MARKS``."""
     since_joining = (now - asked.participant.consented_at).total_seconds() * 1000
+    return implausible(answer.rt_ms, since_joining, earlier_open=asked.earlier_open)
+
+
+def implausible(rt_ms: float, since_joining_ms: float, *, earlier_open: bool) -> list[str]:
+    """Return the keys of ``Response.MARKS`` that hold of an answer."""
     marks = {
-        "too_fast": answer.rt_ms < FASTEST_MS,
-        "too_long": answer.rt_ms > since_joining + CLOCK_SLACK_MS,
-        "out_of_order": asked.earlier_open,
+        "too_fast": rt_ms < FASTEST_MS,
+        "too_long": rt_ms > since_joining_ms + CLOCK_SLACK_MS,
+        "out_of_order": earlier_open,
     }
     return [name for name, holds in marks.items() if holds]
 

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     CODE = "code"
     NEW_DEVICE = "new_device"
     TOO_MANY = "too_many"
+    PREVIEW_OVER = "preview_over"
 
 
 SAY = {
@@ -62,6 +63,7 @@ SAY = {
     Reason.NEW_DEVICE: _(
         "This link was used already, or is too old. Please ask the people who invited you for a new one."
     ),
+    Reason.PREVIEW_OVER: _("The time of this preview is over. Ask the people who sent you the link."),
     Reason.TOO_MANY: _("Too much came from your connection at once. Please wait a moment."),
 }
 """Reason -> what a participant reads."""

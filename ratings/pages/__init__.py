@@ -1,0 +1,1 @@
+"""Pages that are no participant's and no experimenter's alone."""
