@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.conf import settings
 from django.core import signing
@@ -48,6 +49,7 @@ from ratings.services.recruiting.ends import (
     outcome_of,
 )
 from ratings.services.refusals import Malformed, NotNow, Reason, Refused, TooMany
+from ratings.services.rehearsals.robots import read_robot, robot_arrives, robot_mode
 from ratings.statements import find_participant, find_study
 from studies.models import Study
 from studies.services.information import device_rule, facts, information_of
@@ -163,7 +165,8 @@ def begin(request: HttpRequest, study: Study, *, nobodys: str) -> HttpResponse:
     :param nobodys: the browser's token, which has just been looked for: nobody has it.
     """
     token, shown = read_begin_token(request, study)
-    recruit = read_recruit(study, request.GET)
+    robot = read_robot(study, request.GET)
+    recruit = robot or read_recruit(study, request.GET)
     if recruit is not None and request.POST.get("resume_code"):
         count_arrival(study, visitor_address(request))
         token = services.resume(study=study, recruit=recruit, code=request.POST["resume_code"]).token
@@ -175,8 +178,13 @@ def begin(request: HttpRequest, study: Study, *, nobodys: str) -> HttpResponse:
             if form.digest != shown:
                 raise Malformed("form", "shows an earlier text", "the text as it is now", reason=Reason.FORM)
             address = visitor_address(request)
-            joined = services.arrive(study=study, token=token, recruit=recruit, address=address, form=form)
-            token = joined.token
+            if robot is not None:
+                token = robot_arrives(study, token, robot, form).token
+            else:
+                joined = services.arrive(
+                    study=study, token=token, recruit=recruit, address=address, form=form
+                )
+                token = joined.token
     response = went_on(token)
     remember(request, response, study, token)
     return response
@@ -257,7 +265,10 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
         "urls": presentation.addresses(token),
         "state": visit.to_json(),
     }
-    if hasattr(participant, "recruitment"):
+    robot = robot_mode(participant)
+    if robot is not None:
+        config["robot"] = robot
+    elif hasattr(participant, "recruitment"):
         config["resume_code"] = resume_code(participant)
     context |= {
         "config": config,
@@ -279,6 +290,8 @@ def done(request: HttpRequest, participant: Participant, token: str) -> HttpResp
 
 
 def end_page(request: HttpRequest, participant: Participant, end: End, **more: object) -> HttpResponse:
+    if participant.kind == Participant.Kind.ROBOT:
+        end = replace(end, by_itself=False)  # nobody is paid for it: no panel hears of a robot
     context = {"study": participant.study, "participant": participant, "end": end, **more}
     return render(request, "participant/end.html", context)
 

@@ -167,12 +167,13 @@ def make_study(
 
 def advance(study: Study, state: str) -> Study:
     """Take a draft as far as the state asks."""
+    opened = functools.partial(services.open_study, reason="A study of a test.")
     steps = {
         Study.State.DRAFT: [],
         Study.State.FROZEN: [services.freeze],
-        Study.State.LIVE: [services.freeze, services.open_study],
-        Study.State.PAUSED: [services.freeze, services.open_study, services.pause],
-        Study.State.CLOSED: [services.freeze, services.open_study, services.close],
+        Study.State.LIVE: [services.freeze, opened],
+        Study.State.PAUSED: [services.freeze, opened, services.pause],
+        Study.State.CLOSED: [services.freeze, opened, services.close],
     }
     for step in steps[Study.State(state)]:
         study = step(study=study, by=None)

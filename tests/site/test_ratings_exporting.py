@@ -226,7 +226,7 @@ def test_natural_images_have_no_target(tmp_path: Path) -> None:
         blocks=[BlockSpec("rating", "ratings", make_constructs())],
         by=None,
     )
-    study = open_study(study=freeze(study=study, by=None), by=None)
+    study = open_study(study=freeze(study=study, by=None), by=None, reason="A study of a test.")
     answer_all(services.join(study=study).participant)
     tables = services.export_tables(study)
     assert {(row["intended_target"], row["direction"], row["strength"]) for row in tables["ratings"]} == {
