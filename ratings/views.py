@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
 
 from django.conf import settings
 from django.core import signing
@@ -178,13 +177,8 @@ def begin(request: HttpRequest, study: Study, *, nobodys: str) -> HttpResponse:
             if form.digest != shown:
                 raise Malformed("form", "shows an earlier text", "the text as it is now", reason=Reason.FORM)
             address = visitor_address(request)
-            if robot is not None:
-                token = robot_arrives(study, token, robot, form).token
-            else:
-                joined = services.arrive(
-                    study=study, token=token, recruit=recruit, address=address, form=form
-                )
-                token = joined.token
+            arrive = robot_arrives if robot else services.arrive
+            token = arrive(study=study, token=token, recruit=recruit, address=address, form=form).token
     response = went_on(token)
     remember(request, response, study, token)
     return response
@@ -264,11 +258,9 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
         "preview": False,
         "urls": presentation.addresses(token),
         "state": visit.to_json(),
+        **robot_mode(participant),
     }
-    robot = robot_mode(participant)
-    if robot is not None:
-        config["robot"] = robot
-    elif hasattr(participant, "recruitment"):
+    if hasattr(participant, "recruitment"):
         config["resume_code"] = resume_code(participant)
     context |= {
         "config": config,
@@ -290,8 +282,6 @@ def done(request: HttpRequest, participant: Participant, token: str) -> HttpResp
 
 
 def end_page(request: HttpRequest, participant: Participant, end: End, **more: object) -> HttpResponse:
-    if participant.kind == Participant.Kind.ROBOT:
-        end = replace(end, by_itself=False)  # nobody is paid for it: no panel hears of a robot
     context = {"study": participant.study, "participant": participant, "end": end, **more}
     return render(request, "participant/end.html", context)
 

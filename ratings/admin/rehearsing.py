@@ -21,7 +21,7 @@ from unfold.widgets import (
 )
 
 from almond.errors import InputError
-from almond.evidence.rehearsed.people import own_targets
+from almond.evidence.rehearsed.people import targets_asked
 from almond.evidence.rehearsed.settings import (
     BY_PAGES,
     MOST_PEOPLE,
@@ -102,7 +102,7 @@ class RehearsalForm(forms.Form):
         plan = study.frozen_plan
         self.constructs = {f"effect_{place}": row for place, row in enumerate(plan.constructs)}
         for name, construct in self.constructs.items():
-            targets = sorted(own_targets(plan, construct.name))
+            targets = sorted(targets_asked(plan, construct.name))
             of = (
                 f"Of images guided for {', '.join(targets)}."
                 if targets

@@ -43,7 +43,7 @@ def rehearse(job: RunningJob) -> dict[str, Any]:
     row = Rehearsal.objects.select_related("study", "copy").get(pk=job.arguments["rehearsal"])
     if row.finished_at is None:
         settings = settings_of(row)
-        people_of(row.pk)  # what is wrong with them is said before anybody comes
+        people_of(row)  # what is wrong with them is said before anybody comes
         visits, reason = by_pages(row, settings, Part(job, 0.0, 0.6))
         through_services(row, settings, Part(job, 0.6, 0.9))
         job.report(0.9, "comparing what was stored with the plan")
@@ -141,7 +141,7 @@ def expected_people(row: Rehearsal, settings: RehearsalSettings) -> Iterator[Exp
 
 
 def expected_of(row: Rehearsal, number: int, participant: Participant, *, typed: bool) -> Expected:
-    visit = visit_of_robot(row.pk, number, participant)
+    visit = visit_of_robot(row, number, participant)
     return Expected(participant.name, participant.assignment.number, visit, typed)
 
 

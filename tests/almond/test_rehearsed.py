@@ -18,7 +18,6 @@ from almond.evidence.rehearsed.comparing import (
     Expected,
     compare_rows,
     findings_of,
-    in_range,
 )
 from almond.evidence.rehearsed.people import WHEN, RehearsedPeople, image_facts
 from almond.world.psychology import Psychology
@@ -233,23 +232,6 @@ def test_careless_people_and_drop_outs_have_their_shares_and_the_first_have_neit
     assert 45 <= left <= 59
     assert all(visit.finishes for visit in (rehearsed(drop_out=0.0).visit(n, 0) for n in range(5)))
     assert people.visit(3, 1) == people.visit(3, 1)
-
-
-@pytest.mark.parametrize(
-    ("words", "value", "inside"),
-    [
-        ("0 or 1", 1, True),
-        ("0 or 1", 2, False),
-        ("-1, 0 or 1", -1, True),
-        ("0 to 100", 100.0, True),
-        ("0 to 100", 100.5, False),
-        ("1 or more", 0, False),
-        ("left or right", "left", True),
-        ("number, choice or text", "sound", False),
-    ],
-)
-def test_ranges_are_read_as_columns_state_them(words: str, value: Any, inside: bool) -> None:
-    assert in_range(words, value) is inside
 
 
 def test_a_block_without_people_has_nothing_to_differ() -> None:

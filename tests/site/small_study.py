@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,7 @@ def make_study(
 def advance(study: Study, state: str) -> Study:
     """Take a draft as far as the state asks."""
     opened = functools.partial(services.open_study, reason="A study of a test.")
-    steps = {
+    steps: dict[Study.State, list[Callable[..., Study]]] = {
         Study.State.DRAFT: [],
         Study.State.FROZEN: [services.freeze],
         Study.State.LIVE: [services.freeze, opened],

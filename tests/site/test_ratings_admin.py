@@ -13,9 +13,8 @@ from jobs.models import Job
 from jobs.services import enqueue, run_now
 from ratings import services
 from studies.models import Study
-from studies.services import close
-from studies.services.rehearsing import rehearse
-from tests.site.small_study import answer_all, answer_to, make_study
+from studies.services import create_construct
+from tests.site.small_study import advance, answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db
 

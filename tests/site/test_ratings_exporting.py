@@ -19,9 +19,9 @@ from almond.evidence.table_writer import write_table
 from almond.exchange.layout import table_file
 from almond.exchange.schema import columns_since, table_columns, table_schemas
 from almond.progress import Part, Silent
+from almond.world.networks import read_percepts
 from almond.world.null_forms import NullWorld
 from almond.world.null_worlds import seen_by
-from almond.world.raters import read_percepts
 from jobs.services import enqueue, retry, run_now
 from ratings import services
 from ratings.models import Participant, Recruitment, Response

@@ -7,7 +7,6 @@ export. Identifiers and times of arrival are the site's own: of these it is aske
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import Row
 from almond.design.trials.columns import Column, TableSchema
 from almond.evidence.rehearsed.people import RehearsedVisit
+from almond.evidence.tables import in_range
 from almond.exchange.schema import PARTICIPANTS, table_columns, table_schemas
 from almond.shapes import is_digest, shown
 
@@ -27,8 +27,6 @@ OWN_COLUMNS = frozenset({"response_id", "trial_id", "received_at", "marks", "gap
 """Columns that only the site knows: they have to be there, and in their range."""
 SAME = 1e-9
 """Relative: so far two numbers may differ by being written and read."""
-NUMBERS = re.compile(r"(-?[\d.]+) to (-?[\d.]+)")
-LEAST = re.compile(r"(-?[\d.]+) or more")
 
 
 @dataclass(frozen=True)
@@ -220,19 +218,13 @@ def outside(column: Column, value: Any) -> str:
         return f"is {shown(value)}, not a number"
     if column.type == "digest" and not is_digest(value):
         return f"is {shown(value)}, not a SHA-256 digest"
-    if column.range and not in_range(column.range, value):
+    if column.range and not in_range(column.range, as_text(value)):
         return f"is {shown(value)}, not {column.range}"
     return ""
 
 
-def in_range(words: str, value: Any) -> bool:
-    """Tell whether a value lies in a range as columns state it, such as ``0 to 100`` or ``a, b or c``."""
-    if match := NUMBERS.fullmatch(words):
-        return float(match[1]) <= float(value) <= float(match[2])
-    if match := LEAST.fullmatch(words):
-        return float(value) >= float(match[1])
-    known = re.split(r", | or ", words)
-    return (f"{value:g}" if isinstance(value, int | float) else str(value)) in known
+def as_text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def check_order(check: BlockCheck, rows: Sequence[Row]) -> None:

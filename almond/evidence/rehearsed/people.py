@@ -132,7 +132,7 @@ def image_facts(plan: StudyPlan, measured: Measured) -> dict[str, ImageFacts]:
     A construct asks of the images of its own target; without one, of those of all targets. The dose of a
     photograph is 1, and what it is of a construct the standing of ``standings``.
     """
-    own = {construct.name: own_targets(plan, construct.name) for construct in plan.constructs}
+    own = {construct.name: targets_asked(plan, construct.name) for construct in plan.constructs}
     places = {name: standings(name, own[name], measured) for name in own}
     strongest = max((row.strength for row in plan.stimuli), default=0.0) or 1.0
     facts = {}
@@ -147,7 +147,7 @@ def image_facts(plan: StudyPlan, measured: Measured) -> dict[str, ImageFacts]:
     return facts
 
 
-def own_targets(plan: StudyPlan, construct: str) -> frozenset[str]:
+def targets_asked(plan: StudyPlan, construct: str) -> frozenset[str]:
     """Return the targets of whose images a construct is meant to tell; empty where the plan names none."""
     named = {row.target for row in plan.constructs if row.name == construct and row.target}
     return frozenset(named or {pair.target for pair in plan.pairs if pair.construct == construct})

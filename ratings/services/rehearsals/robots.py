@@ -70,8 +70,10 @@ def not_a_robot() -> Malformed:
     return Malformed("robot", problem, expected, reason=Reason.LINK)
 
 
-def robot_arrives(study: Study, token: str, recruit: Recruit, form: ConsentForm) -> Joined:
-    """Let a robot in that ``read_robot`` has read; ``InputError`` in a study for people."""
+def robot_arrives(
+    *, study: Study, token: str, recruit: Recruit | None, address: str, form: ConsentForm | None = None
+) -> Joined:
+    """Let a robot in that ``read_robot`` has read, from wherever; ``InputError`` in a study for people."""
     kind = Participant.Kind.ROBOT
     return enter(study=study, token=token, recruit=recruit, kind=kind, form=form)
 
@@ -83,25 +85,26 @@ def participant_of(rehearsal: Rehearsal, number: int) -> Participant | None:
     return Participant.objects.filter(recruitment__in=row).select_related("study", "assignment").first()
 
 
-def robot_of(participant: Participant) -> tuple[int, int] | None:
-    """Return the number of the rehearsal and of the robot that a participant is; None for everybody else."""
+def robot_of(participant: Participant) -> tuple[Rehearsal, int] | None:
+    """Return the rehearsal and the number of the robot that a participant is; None for everybody else."""
     if participant.kind != Participant.Kind.ROBOT or not participant.study.rehearsal:
         return None
-    rehearsal = Rehearsal.objects.filter(copy=participant.study_id).only("pk").first()
+    rehearsal = Rehearsal.objects.filter(copy=participant.study_id).select_related("copy").first()
     recruitment = getattr(participant, "recruitment", None)
     if rehearsal is None or recruitment is None or recruitment.source != SOURCE:
         return None
-    return rehearsal.pk, int(recruitment.details[PARAMETER])
+    return rehearsal, int(recruitment.details[PARAMETER])
 
 
-def robot_mode(participant: Participant) -> dict[str, Any] | None:
-    """Return what the page of a robot answers, by the name of the trial; None for everybody else."""
+def robot_mode(participant: Participant) -> dict[str, Any]:
+    """Return as ``robot`` what its page answers, by the name of the trial; nothing for everybody else."""
     robot = robot_of(participant)
     if robot is None:
-        return None
+        return {}
     visit = visit_of_robot(robot[0], robot[1], participant)
     names = dict(participant.trials.values_list("index", "name"))
-    return {"answers": {names[place]: simulated_data(answer) for place, answer in visit.posted.items()}}
+    answers = {names[place]: simulated_data(answer) for place, answer in visit.posted.items()}
+    return {"robot": {"answers": answers}}
 
 
 def simulated_data(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def simulated_data(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {**own, "rt": min(float(answer["rt_ms"]), LONGEST_PAUSE)}
 
 
-def visit_of_robot(rehearsal: int, number: int, participant: Participant) -> RehearsedVisit:
+def visit_of_robot(rehearsal: Rehearsal, number: int, participant: Participant) -> RehearsedVisit:
     """Return what a robot answers to the trials of its list."""
     people = people_of(rehearsal)
     return people.visit(number, participant.assignment.number, participant.name)
@@ -130,7 +133,7 @@ def send_robot(rehearsal: Rehearsal, number: int) -> None:
     kind = Participant.Kind.ROBOT
     joined = join(study=rehearsal.copy, recruit=recruit_of(rehearsal.pk, number), kind=kind)
     participant = joined.participant
-    visit = visit_of_robot(rehearsal.pk, number, participant)
+    visit = visit_of_robot(rehearsal, number, participant)
     for trial in participant.trials.order_by("index"):
         if trial.index in visit.posted:
             own = {"response_id": str(uuid.uuid4()), "trial_id": trial.name, "images": trial.digests}

@@ -42,11 +42,17 @@ def people_for(study: Study, settings: RehearsalSettings) -> RehearsedPeople:
     )
 
 
+def people_of(rehearsal: Rehearsal) -> RehearsedPeople:
+    """Return the simulated people of a rehearsal, computed once in a process."""
+    settings = settings_of(rehearsal)
+    return known_people(rehearsal.copy_id, rehearsal.copy.plan_digest, settings.model_dump_json())
+
+
 @lru_cache(maxsize=2)
-def people_of(rehearsal: int) -> RehearsedPeople:
-    """Return the simulated people of a rehearsal by its number; nothing about them ever changes."""
-    row = Rehearsal.objects.select_related("copy").get(pk=rehearsal)
-    return people_for(row.copy, settings_of(row))
+def known_people(copy: int, plan_digest: str, settings: str) -> RehearsedPeople:
+    """Return the people of a copy: of one plan with one set of settings they never change."""
+    study = Study.objects.get(pk=copy, plan_digest=plan_digest)
+    return people_for(study, RehearsalSettings.model_validate_json(settings))
 
 
 def measured_of(study: Study) -> dict[str, dict[str, float]]:
