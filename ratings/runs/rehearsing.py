@@ -16,7 +16,6 @@ from almond.evidence.rehearsed.comparing import BlockCheck, Expected, compare_ro
 from almond.evidence.rehearsed.settings import RehearsalSettings
 from almond.progress import Part
 from jobs.services.execution import RunningJob
-from ratings.models import Participant
 from ratings.runs.chromium import BrowserFailed, Chromium, running_chromium
 from ratings.runs.loopback import site_on_loopback
 from ratings.runs.visiting import COMPUTER, TELEPHONE, PageVisit, Window, go_through
@@ -47,7 +46,7 @@ def rehearse(job: RunningJob) -> dict[str, Any]:
         visits, reason = by_pages(row, settings, Part(job, 0.0, 0.6))
         through_services(row, settings, Part(job, 0.6, 0.9))
         job.report(0.9, "comparing what was stored with the plan")
-        checks = compare_stored(row, settings)
+        checks = compare_stored(row, settings, {visit.number for visit in visits if visit.resumed})
         row = finish_rehearsal(
             rehearsal=row, result=result_of(settings, visits, reason, checks), by=job.job.requested_by
         )
@@ -95,7 +94,8 @@ def one_visit(row: Rehearsal, number: int, where: tuple[str, Chromium], progress
     """
     site, browser = where
     window = window_of(row, number)
-    visit, before = PageVisit(number, window.name), participant_of(row, number)
+    before = participant_of(row, number)
+    visit = PageVisit(number, window.name, resumed=before is not None)
     path = robot_path(row, number) if before is None else pages_of_robot(before)
     patience, report = PATIENCE + longest_wait(row), partial(tell, progress, number)
     go_through(browser, f"{site}{path}", visit, window, patience=patience, report=report)
@@ -122,27 +122,25 @@ def longest_wait(row: Rehearsal) -> float:
     return max(waits, default=0.0)
 
 
-def compare_stored(row: Rehearsal, settings: RehearsalSettings) -> list[BlockCheck]:
-    """Compare the rows of an export with what the robots answered; those who got stuck are no part of it."""
-    people = list(expected_people(row, settings))
+def compare_stored(row: Rehearsal, settings: RehearsalSettings, resumed: set[int]) -> list[BlockCheck]:
+    """Compare the rows of an export with what the robots answered; those who got stuck are no part of it.
+
+    :param resumed: numbers of robots that went on in another browser.
+    """
+    people = list(expected_people(row, settings, resumed))
     return compare_rows(row.copy.frozen_plan, people, export_tables(row.copy))
 
 
-def expected_people(row: Rehearsal, settings: RehearsalSettings) -> Iterator[Expected]:
+def expected_people(row: Rehearsal, settings: RehearsalSettings, resumed: set[int]) -> Iterator[Expected]:
     """Yield the robots that reached the end, or left where it was declared."""
     for number in range(settings.people):
         participant = participant_of(row, number)
-        if participant is None:
-            continue
         typed = number < settings.pages
-        if typed and participant.status not in ENDED:
+        if participant is None or (typed and participant.status not in ENDED):
             continue  # stuck: the visit says where
-        yield expected_of(row, number, participant, typed=typed)
-
-
-def expected_of(row: Rehearsal, number: int, participant: Participant, *, typed: bool) -> Expected:
-    visit = visit_of_robot(row, number, participant)
-    return Expected(participant.name, participant.assignment.number, visit, typed)
+        visit = visit_of_robot(row, number, participant)
+        assigned = participant.assignment.number
+        yield Expected(participant.name, assigned, visit, typed, watched=number not in resumed)
 
 
 def result_of(

@@ -65,13 +65,17 @@ TELEPHONE = Window("telephone", 390, 844, True)
 
 @dataclass
 class PageVisit:
-    """How a robot's visit went: whether it reached an end page, and what went wrong on the way."""
+    """How a robot's visit went: whether it reached an end page, and what went wrong on the way.
+
+    ``resumed``: it went on where a browser was that is gone, and with it what that browser had not sent.
+    """
 
     number: int
     window: str
     end: str = ""
     last: str = ""
     seconds: float = 0.0
+    resumed: bool = False
     complaints: list[str] = field(default_factory=list)
 
     def complain(self, text: str) -> None:

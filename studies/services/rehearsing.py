@@ -23,10 +23,9 @@ REPORTING = "analysis.report_rehearsal"
 
 
 @transaction.atomic
-def make_rehearsal(*, study: Study, asked: Mapping[str, Any], by: User | None) -> Rehearsal:
-    """Copy a frozen study, open the copy, and let simulated people take part in it, in a job.
+def rehearse(*, study: Study, by: User | None) -> Study:
+    """Copy a frozen study, with the same lists, for simulated people; return the open copy.
 
-    :param asked: a rehearsal's settings, which ``ratings`` has checked.
     :raises InputError: the study is a draft.
     """
     if study.is_draft:
@@ -34,7 +33,17 @@ def make_rehearsal(*, study: Study, asked: Mapping[str, Any], by: User | None) -
     title = study.title.removesuffix(ENDING)[: LONGEST_TITLE - len(ENDING)] + ENDING
     slug = free_slug(study.slug.removesuffix("-rehearsal"), "-rehearsal")
     draft = copy_draft(study, title=title, slug=slug, by=by, rehearsal=True)
-    copy = open_study(study=freeze(study=draft, by=by), by=by)
+    return open_study(study=freeze(study=draft, by=by), by=by)
+
+
+@transaction.atomic
+def make_rehearsal(*, study: Study, asked: Mapping[str, Any], by: User | None) -> Rehearsal:
+    """Let simulated people take part in a copy of a frozen study, in a job.
+
+    :param asked: a rehearsal's settings, which ``ratings`` has checked.
+    :raises InputError: the study is a draft.
+    """
+    copy = rehearse(study=study, by=by)
     row = Rehearsal.objects.create(study=study, copy=copy, asked=dict(asked), requested_by=by)
     row.job = enqueue(kind="ratings.rehearse", arguments={"rehearsal": row.pk}, by=by)
     row.save(update_fields=["job"])

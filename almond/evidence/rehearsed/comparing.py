@@ -34,12 +34,14 @@ class Expected:
     """One simulated participant, by the name that the site gave: their list, and what they answered.
 
     :param typed: through the pages, where the time of an answer is the browser's own.
+    :param watched: by one browser all the way, so that none of its events were lost.
     """
 
     name: str
     assigned: int
     visit: RehearsedVisit
     typed: bool = False
+    watched: bool = True
 
 
 @dataclass
@@ -251,7 +253,7 @@ def check_frames(
     """Look whether the browser told the course in time of every trial that was answered in it."""
     told = {(row["participant_id"], row["trial_index"]) for row in events if row["kind"] == "frames"}
     for person in people:
-        for response in person.visit.responses if person.typed else ():
+        for response in person.visit.responses if person.typed and person.watched else ():
             trial = response.trial
             if trial.block == check.block:
                 problem = "" if (person.name, trial.index) in told else "has no event of frames"
