@@ -35,3 +35,8 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.subject_type} {self.subject_id}"
+
+    @property
+    def author(self) -> str:
+        """The name of whoever did it, as exports and reports print it."""
+        return str(self.actor.get_full_name() or self.actor.get_username()) if self.actor else "the system"

@@ -1,4 +1,4 @@
-"""Writing the audit log."""
+"""Writing the audit log, and reading what it says of a row."""
 
 from __future__ import annotations
 
@@ -14,3 +14,9 @@ def record(*, verb: str, subject: models.Model, by: User | None, **detail: Any) 
     return AuditEvent.objects.create(
         actor=by, verb=verb, subject_type=subject._meta.label_lower, subject_id=str(subject.pk), detail=detail
     )
+
+
+def events_about(subject: models.Model, verb: str) -> models.QuerySet[AuditEvent]:
+    """Return what was written down of one thing that happened to a row, the latest first."""
+    same = {"subject_type": subject._meta.label_lower, "subject_id": str(subject.pk)}
+    return AuditEvent.objects.filter(verb=verb, **same).select_related("actor")

@@ -91,7 +91,9 @@ def make(wanted: dict[str, Any]) -> dict[str, Any]:
         rehearsal=wanted.get("rehearsal", False),
         by=None,
     )
-    study = studies.open_study(study=studies.freeze(study=study, by=None), by=None)
+    study = studies.open_study(
+        study=studies.freeze(study=study, by=None), by=None, reason="A study of a measurement."
+    )
     people = [services.join(study=study) for _ in range(wanted["people"])]
     return {
         "study": study.pk,

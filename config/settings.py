@@ -42,6 +42,9 @@ PROLIFIC_SECRET = env.token("ALMOND_PROLIFIC_SECRET")
 PROLIFIC_API = env.address("ALMOND_PROLIFIC_API", "https://api.prolific.com", ("https", "http")).rstrip("/")
 PROLIFIC_APP = env.address("ALMOND_PROLIFIC_APP", "https://app.prolific.com", ("https", "http")).rstrip("/")
 
+# The browser in which rehearsals go through the pages; empty: the first Chromium on the path.
+CHROMIUM = env.text("ALMOND_CHROMIUM")
+
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",

@@ -31,9 +31,11 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "generation.diagnose": "generation.runs.diagnosis:diagnose_setup",
         "generation.view_steps": "generation.runs.steps:view_steps",
         "ratings.simulate": "ratings.runs:simulate",
+        "ratings.rehearse": "ratings.runs.rehearsing:rehearse",
         "ratings.reconcile": "ratings.runs:reconcile_panel",
         "analysis.export": "analysis.runs:export",
         "analysis.analyse": "analysis.runs:analyse",
         "analysis.power": "analysis.runs:power",
+        "analysis.report_rehearsal": "analysis.runs.rehearsal:report_rehearsal",
     },
 )

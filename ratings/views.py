@@ -48,6 +48,7 @@ from ratings.services.recruiting.ends import (
     outcome_of,
 )
 from ratings.services.refusals import Malformed, NotNow, Reason, Refused, TooMany
+from ratings.services.rehearsals.robots import read_robot, robot_arrives, robot_mode
 from ratings.statements import find_participant, find_study
 from studies.models import Study
 from studies.services.information import device_rule, facts, information_of
@@ -164,7 +165,8 @@ def begin(request: HttpRequest, study: Study, *, nobodys: str) -> HttpResponse:
     :param nobodys: the browser's token, which has just been looked for: nobody has it.
     """
     token, shown = read_begin_token(request, study)
-    recruit = read_recruit(study, request.GET)
+    robot = read_robot(study, request.GET)
+    recruit = robot or read_recruit(study, request.GET)
     if recruit is not None and request.POST.get("resume_code"):
         count_arrival(study, visitor_address(request))
         token = services.resume(study=study, recruit=recruit, code=request.POST["resume_code"]).token
@@ -176,8 +178,8 @@ def begin(request: HttpRequest, study: Study, *, nobodys: str) -> HttpResponse:
             if form.digest != shown:
                 raise Malformed("form", "shows an earlier text", "the text as it is now", reason=Reason.FORM)
             address = visitor_address(request)
-            joined = services.arrive(study=study, token=token, recruit=recruit, address=address, form=form)
-            token = joined.token
+            arrive = robot_arrives if robot else services.arrive
+            token = arrive(study=study, token=token, recruit=recruit, address=address, form=form).token
     response = went_on(token)
     remember(request, response, study, token)
     return response
@@ -256,6 +258,7 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
         "preview": False,
         "urls": addresses,
         "state": visit.to_json(),
+        **robot_mode(participant),
     }
     if hasattr(participant, "recruitment"):
         config["resume_code"] = resume_code(participant)

@@ -24,7 +24,14 @@ from studies.constructs import Construct, ConstructText, language_choices
 from studies.exclusions import Exclusion
 from studies.information import Information
 from studies.preregistrations import Hypothesis, Preregistration
-from studies.records import AssignmentList, DesignFinding, StudyLog, images_by_name, stimulus_name
+from studies.records import (
+    AssignmentList,
+    DesignFinding,
+    Rehearsal,
+    StudyLog,
+    images_by_name,
+    stimulus_name,
+)
 from studies.study_templates import StudyTemplate
 
 __all__ = [
@@ -40,6 +47,7 @@ __all__ = [
     "Information",
     "Look",
     "Preregistration",
+    "Rehearsal",
     "Study",
     "StudyLog",
     "StudyTemplate",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -13,6 +14,7 @@ from django.utils import timezone
 from almond.digest import digest_json
 from encoder.models import DIGEST_LENGTH
 from generation.models import Stimulus
+from jobs.models import Job
 
 STIMULUS_NAME = re.compile(r"s(\d{1,18})")
 
@@ -49,6 +51,50 @@ class DesignFinding(models.Model):
 
     def __str__(self) -> str:
         return f"finding about {self.study}"
+
+
+class Rehearsal(models.Model):
+    """A rehearsal of a frozen study: simulated people went through a copy of it, two of them by its pages.
+
+    ``passed`` is None until it is over. ``result`` holds what was stored, column by column, and what the
+    browser said; ``report`` what a job afterwards made of the answers.
+    """
+
+    study = models.ForeignKey("studies.Study", on_delete=models.PROTECT, related_name="rehearsals")
+    copy = models.OneToOneField("studies.Study", on_delete=models.PROTECT, related_name="rehearsal_of")
+    asked = models.JSONField(default=dict, help_text="How many people, and what was declared of them.")
+    job = models.ForeignKey(Job, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    passed = models.BooleanField(null=True)
+    result = models.JSONField(default=dict)
+    report = models.JSONField(default=dict)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="rehearsal_over_or_not",
+                condition=Q(finished_at__isnull=True, passed__isnull=True)
+                | Q(finished_at__isnull=False, passed__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"rehearsal {self.pk} of {self.study}"
+
+    @property
+    def findings(self) -> list[str]:
+        """What was not as planned, in sentences; empty while it is not over."""
+        return list(self.result.get("findings", ()))
+
+    @property
+    def summary(self) -> str:
+        """What was done and what came of it, in one sentence; empty while it is not over."""
+        return str(self.result.get("summary", ""))
 
 
 class AssignmentListQuerySet(models.QuerySet["AssignmentList"]):

@@ -21,9 +21,9 @@ from almond.evidence.verify import first_broken, verify
 from almond.exchange.collection import Collection
 from almond.progress import Part, Progress
 from almond.rng import generator
+from almond.world.networks import read_percepts
 from almond.world.null_forms import NullWorld
 from almond.world.null_worlds import Percepts, percepts_of_null
-from almond.world.raters import read_percepts
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 """When the simulated study begins: fixed, so that a seed gives the same export to the last byte."""

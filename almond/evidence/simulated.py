@@ -115,6 +115,8 @@ class Sitting:
         self.plan, self.participant_id, self.trials = plan, participant_id, trials
         self.start = self.now = start
         self.answers: dict[int, Mapping[str, Any]] = {}
+        self.posted: dict[int, Mapping[str, Any]] = {}
+        """What was answered to each trial, as it would be posted."""
         self.branches = branches(plan)
 
     @property
@@ -133,7 +135,7 @@ class Sitting:
         kind = TRIAL_KINDS.load(trial.kind)
         answer = kind.simulate(rater, trial, block_of(self.plan, trial.block), percepts)
         self.now += timedelta(milliseconds=answer["rt_ms"]) + BETWEEN_TRIALS
-        self.answers[trial.index] = answer.get("values", {})
+        self.answers[trial.index], self.posted[trial.index] = answer.get("values", {}), answer
         return Response(
             trial=trial,
             images=[self.plan.stimulus_by_id[name].sha256 for name in trial.stimuli],

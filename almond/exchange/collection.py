@@ -43,6 +43,19 @@ class Unlocked(Shape):
         return f"on {self.at[:10]} by {self.by}, with {self.finished} who had finished: “{self.why.strip()}”"
 
 
+class Unrehearsed(Shape):
+    """The study was opened although it had passed no rehearsal: when, by whom, and why."""
+
+    at: Text
+    by: Text
+    why: Text
+
+    @property
+    def words(self) -> str:
+        """When and by whom, and why, as a report says it."""
+        return f"opened without one on {self.at[:10]} by {self.by}: “{self.why.strip()}”"
+
+
 class Collection(Shape):
     """The study's state, the numbers that its stopping rule is about, and who looked before the end.
 
@@ -60,10 +73,12 @@ class Collection(Shape):
     rehearsal: Flag = False
     looks: tuple[EarlyLook, ...] = ()
     unlocked: Unlocked | None = None
+    unrehearsed: Unrehearsed | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values, as a manifest holds them: ``unlocked`` only where somebody did."""
-        return self.model_dump(mode="json", exclude=None if self.unlocked else {"unlocked"})
+        """Return JSON values, as a manifest holds them: what seldom happens only where it did."""
+        seldom = {name for name in ("unlocked", "unrehearsed") if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=seldom)
 
 
 def collection_of(manifest: Mapping[str, Any]) -> Collection | None:

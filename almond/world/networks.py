@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, overload
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
 from almond.errors import InputError
+from almond.progress import Progress, Silent
 from almond.world.attributes import ALL_ATTRIBUTES
 from almond.world.scenes import LATENTS, SIZE
 from almond.world.weights import checked
 
 CHANNELS = 3
+BATCH = 32
+"""Pictures that raters look at in one go."""
 FC7 = 256
 """Values of the feature network's last hidden layer."""
 
@@ -230,3 +235,34 @@ def load_network(which: str) -> AttributeNetwork:
     network = NETWORKS[which]()
     network.load_state_dict(load_file(checked(weights_file(which))))
     return network.eval().requires_grad_(False)
+
+
+def read_percepts(
+    images: Mapping[str, NDArray[np.uint8]], *, progress: Progress | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Compute what raters see in images: their latents, read once per image in batches.
+
+    :param images: (H, W, 3) uint8 by id.
+    :returns: latents (16,) in [0, 1] by id.
+    """
+    progress = progress or Silent()
+    reader = load_network("reader")
+    percepts: dict[str, NDArray[np.float64]] = {}
+    for batch in batches_of_one_size(images):
+        pixels = np.stack([images[name] for name in batch]).transpose(0, 3, 1, 2)
+        with torch.no_grad():
+            latents = reader.read_latents(torch.from_numpy(pixels.astype(np.float32) / 255.0))
+        rows = np.asarray(latents, np.float64)
+        percepts.update(zip(batch, rows, strict=True))
+        progress.report(len(percepts) / len(images), f"{len(percepts)} of {len(images)} images read")
+    return percepts
+
+
+def batches_of_one_size(images: Mapping[str, NDArray[np.uint8]]) -> Iterable[list[str]]:
+    """Yield ids in batches of images of one size."""
+    by_shape: dict[tuple[int, ...], list[str]] = {}
+    for name, image in images.items():
+        by_shape.setdefault(image.shape, []).append(name)
+    for names in by_shape.values():
+        for start in range(0, len(names), BATCH):
+            yield names[start : start + BATCH]

@@ -9,14 +9,13 @@ answer without looking.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from almond.errors import InputError
-from almond.progress import Progress, Silent
 from almond.world.scenes import LATENTS
 
 Latents = NDArray[np.float64]
@@ -41,8 +40,6 @@ TASTE_SD = 0.06
 
 NULL_SD = 0.1
 """Stimulus noise of the null world, in units of latents."""
-
-BATCH = 32
 
 
 class Rating(NamedTuple):
@@ -169,41 +166,6 @@ def construct_weights(construct: str) -> Latents:
 
 def negative_weight(construct: str) -> float:
     return sum(min(weight, 0.0) for weight in CONSTRUCTS[construct].values())
-
-
-def read_percepts(
-    images: Mapping[str, NDArray[np.uint8]], *, progress: Progress | None = None
-) -> dict[str, Latents]:
-    """Compute what raters see in images: their latents, read once per image in batches.
-
-    :param images: (H, W, 3) uint8 by id.
-    :returns: latents (16,) in [0, 1] by id.
-    """
-    import torch  # only here: everything else about raters is arithmetic
-
-    from almond.world.networks import load_network
-
-    progress = progress or Silent()
-    reader = load_network("reader")
-    percepts: dict[str, Latents] = {}
-    for batch in batches_of_one_size(images):
-        pixels = np.stack([images[name] for name in batch]).transpose(0, 3, 1, 2)
-        with torch.no_grad():
-            latents = reader.read_latents(torch.from_numpy(pixels.astype(np.float32) / 255.0))
-        rows = np.asarray(latents, np.float64)
-        percepts.update(zip(batch, rows, strict=True))
-        progress.report(len(percepts) / len(images), f"{len(percepts)} of {len(images)} images read")
-    return percepts
-
-
-def batches_of_one_size(images: Mapping[str, NDArray[np.uint8]]) -> Iterable[list[str]]:
-    """Yield ids in batches of images of one size."""
-    by_shape: dict[tuple[int, ...], list[str]] = {}
-    for name, image in images.items():
-        by_shape.setdefault(image.shape, []).append(name)
-    for names in by_shape.values():
-        for start in range(0, len(names), BATCH):
-            yield names[start : start + BATCH]
 
 
 def null_percepts(

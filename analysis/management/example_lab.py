@@ -50,6 +50,7 @@ OPEN_SLUG = "example"
 ANSWERED_SLUG = "example-answered"
 
 UNSCREENED = "The example is built without anybody who could look; its pictures are simulated scenes."
+UNREHEARSED_EXAMPLE = "The example is there to be tried; simulated people answered a study like it."
 SMALL_POOL = (
     "The example's pool is kept small so that it is ready in minutes. It shows how a study is made, "
     "and nothing is concluded from it."
@@ -208,7 +209,7 @@ class ExampleLab:
             )
             study = freeze(study=study, by=self.by)
         if study.state == Study.State.FROZEN:
-            open_study(study=study, by=self.by)
+            open_study(study=study, by=self.by, reason=UNREHEARSED_EXAMPLE)
 
     def unmatched_reason(self, matched: MatchedSet) -> str:
         """Why the study uses a set that misses a yardstick; empty where it misses none."""

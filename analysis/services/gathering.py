@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from accounts.services import events_about
 from almond.errors import InputError
 from almond.exchange.amendments import Amendment
 from almond.exchange.collection import Collection, EarlyLook
@@ -16,6 +17,7 @@ from generation.models import Stimulus
 from ratings.models import Participant
 from ratings.services.flow import flow, log_facts
 from studies.models import Study
+from studies.services import UNREHEARSED
 
 Row = dict[str, Any]
 
@@ -120,6 +122,7 @@ def collection(study: Study, participants: Sequence[Row]) -> Collection:
         "rehearsal": study.rehearsal,
         "looks": tuple(looks(study)),
         "unlocked": unlocked(study),
+        "unrehearsed": unrehearsed(study),
     }
     return read(Collection, said, source=f"study {study.title!r}")
 
@@ -158,6 +161,14 @@ def unlocked(study: Study) -> dict[str, Any] | None:
     if row is None:
         return None
     return {"at": row.at.isoformat(), "by": row.author, "why": row.why, "finished": row.finished}
+
+
+def unrehearsed(study: Study) -> Row | None:
+    """Say when, by whom and why a study was opened that had passed no rehearsal; None where it had."""
+    event = events_about(study, UNREHEARSED).first()
+    if event is None:
+        return None
+    return {"at": event.at.isoformat(), "by": event.author, "why": event.detail["reason"]}
 
 
 def amendments(study: Study) -> list[Amendment]:

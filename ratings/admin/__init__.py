@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
@@ -12,17 +11,17 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from almond.errors import InputError
-from almond.world.null_forms import NULL_WORLDS, NullWorld, null_world
 from lab.append_only import actor
 from ratings import services
 from ratings.admin.people import PeoplePages, exclusion_parts
 from ratings.admin.previewing import PreviewPages
 from ratings.admin.recruiting import RecruitedStudyAdmin
+from ratings.admin.rehearsing import MAY_REHEARSE, RehearsalPages
 from ratings.models import Participant, Response
 from ratings.plots import monitor_parts
 from ratings.services.arriving import PASS_MINUTES
@@ -32,7 +31,6 @@ from ratings.services.visits.branching import standing
 from ratings.services.visits.checks import check_verdict
 from studies.amendments import BLIND
 from studies.models import Study
-from studies.services.rehearsing import rehearse
 
 __all__ = ["ParticipantAdmin", "RecruitedStudyAdmin", "ResponseAdmin"]
 
@@ -44,20 +42,6 @@ COLOURS = {
     "finished_late": "primary",
     "screened_out": "warning",
 }
-MOST_SIMULATED = 1000
-PROBLEM = (
-    f"Expected 1 to {MOST_SIMULATED} participants, a seed of at least 0, and a null world that is "
-    f"{', '.join(NULL_WORLDS)}."
-)
-
-
-class SimulationForm(forms.Form):
-    participants = forms.IntegerField(min_value=1, max_value=MOST_SIMULATED)
-    seed = forms.IntegerField(min_value=0, max_value=2**53 - 1)
-    null = forms.ChoiceField(choices=[(name, name) for name in NULL_WORLDS], required=False)
-
-    def clean_null(self) -> NullWorld:
-        return null_world(self.cleaned_data["null"] or "none")
 
 
 class LookOnly(ModelAdmin):
@@ -74,7 +58,7 @@ class LookOnly(ModelAdmin):
 
 
 @admin.register(Participant)
-class ParticipantAdmin(PeoplePages, PreviewPages, LookOnly):
+class ParticipantAdmin(PeoplePages, PreviewPages, RehearsalPages, LookOnly):
     change_form_outer_before_template = "admin/ratings/participant.html"
     list_display = ["name", "study", "assignment", "status_label", "answered", "kind", "consented_at"]
     list_filter = ["study", "status", "kind"]
@@ -137,7 +121,6 @@ class ParticipantAdmin(PeoplePages, PreviewPages, LookOnly):
             path(
                 "monitor/<int:pk>/numbers", view(require_safe(self.numbers)), name="ratings_monitor_numbers"
             ),
-            path("monitor/<int:pk>/simulate", view(require_POST(self.simulate)), name="ratings_simulate"),
             path(
                 "<int:pk>/new-device/",
                 view(require_http_methods(["GET", "HEAD", "POST"])(never_cache(self.new_device))),
@@ -200,7 +183,7 @@ class ParticipantAdmin(PeoplePages, PreviewPages, LookOnly):
             **self.admin_site.each_context(request),
             "title": f"Monitor: {study.title}",
             **self.parts(request, study),
-            "may_simulate": request.user.has_perm("studies.change_study"),
+            "may_rehearse": request.user.has_perm(MAY_REHEARSE),
         }
         return render(request, "admin/ratings/monitor.html", context)
 
@@ -212,23 +195,6 @@ class ParticipantAdmin(PeoplePages, PreviewPages, LookOnly):
     def numbers(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Return the same numbers as JSON, for scripts of the lab."""
         return JsonResponse(monitor(self.study_of(request, pk)))
-
-    def simulate(self, request: HttpRequest, pk: int) -> HttpResponse:
-        if not request.user.has_perm("studies.change_study"):
-            raise PermissionDenied
-        study = self.study_of(request, pk)
-        form = SimulationForm(request.POST)
-        if not form.is_valid():
-            messages.error(request, PROBLEM)
-            return redirect("admin:ratings_monitor", pk)
-        try:
-            rehearsal = rehearse(study=study, by=actor(request))
-            job = services.start_simulation(study=rehearsal, by=actor(request), **form.cleaned_data)
-        except InputError as error:
-            messages.error(request, str(error))
-            return redirect("admin:ratings_monitor", pk)
-        messages.success(request, f"Simulated participants take part in {rehearsal.title}: {job}.")
-        return redirect("admin:ratings_monitor", rehearsal.pk)
 
 
 HIDDEN = "hidden until the study is closed"

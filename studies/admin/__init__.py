@@ -36,7 +36,7 @@ from studies.admin.inlines import (
     PreregistrationInline,
 )
 from studies.admin.readiness import obstacles
-from studies.models import Construct, Study, images_by_name
+from studies.models import Construct, Rehearsal, Study, images_by_name
 from studies.services.copying import differences, duplicate, new_version
 from studies.services.information import contact_warnings, information_of
 from studies.services.plans import build_plan
@@ -172,7 +172,8 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
             messages.warning(request, warning)
 
     def open(self, request: HttpRequest, row: Study) -> None:
-        services.open_study(study=row, by=actor(request))
+        reason = request.POST.get("reason", "")
+        services.open_study(study=row, by=actor(request), reason=reason)
         messages.success(request, "Open: participants may begin.")
 
     def pause(self, request: HttpRequest, row: Study) -> None:
@@ -201,6 +202,9 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
             "previous": row.previous,
             "next_versions": row.next_versions.all(),
             "changes": differences(row, plan),
+            "rehearsals": row.rehearsals.select_related("job"),
+            "unrehearsed": services.needs_rehearsal(row),
+            "rehearsal_of": Rehearsal.objects.filter(copy=row).select_related("study").first(),
         }
         if plan is not None:
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)

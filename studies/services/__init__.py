@@ -25,6 +25,8 @@ from studies.services.findings import check_level
 from studies.services.plans import build_plan
 
 State = Study.State
+UNREHEARSED = "open without rehearsal"
+"""Audit events of studies that were opened so: their ``reason`` stands in exports and reports."""
 
 
 @dataclass(frozen=True)
@@ -170,12 +172,31 @@ def freeze(*, study: Study, by: User | None) -> Study:
     return current
 
 
-def open_study(*, study: Study, by: User | None) -> Study:
-    """Let participants in, for the first time or after a pause."""
+@transaction.atomic
+def open_study(*, study: Study, by: User | None, reason: str = "") -> Study:
+    """Let participants in, for the first time or after a pause.
+
+    :param reason: why a study for people is opened that passed no rehearsal; else it is not stored.
+    :raises InputError: it cannot open now, or there is neither a passed rehearsal nor a reason.
+    """
+    unrehearsed = needs_rehearsal(study)
+    if unrehearsed and not reason.strip():
+        expected = "a passed rehearsal, or the reason to open without one"
+        raise InputError(f"study {study.title!r}", "has passed no rehearsal", expected)
     moved = move(study, by, "open", (State.FROZEN, State.PAUSED), State.LIVE)
+    if unrehearsed:
+        record(verb=UNREHEARSED, subject=moved, by=by, reason=reason.strip())
+        log.append(moved, log.STATES, "unrehearsed", moved.slug, {"reason": reason.strip()})
     Study.objects.filter(pk=study.pk, opened_at__isnull=True).update(opened_at=timezone.now())
     moved.refresh_from_db()
     return moved
+
+
+def needs_rehearsal(study: Study) -> bool:
+    """Tell whether a study that was frozen is for people, was never open, and passed no rehearsal."""
+    current = Study.objects.only("state", "rehearsal").get(pk=study.pk)
+    waits = current.state == State.FROZEN and not current.rehearsal
+    return waits and not current.rehearsals.filter(passed=True).exists()
 
 
 def pause(*, study: Study, by: User | None) -> Study:

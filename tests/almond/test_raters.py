@@ -19,6 +19,7 @@ from almond.evidence.verify import first_broken, verify
 from almond.rng import generator
 from almond.world.lab import CONSTRUCT_OF_TARGET
 from almond.world.lab import CONSTRUCTS as LAB_CONSTRUCTS
+from almond.world.networks import read_percepts
 from almond.world.raters import (
     CONSTRUCTS,
     Latents,
@@ -26,7 +27,6 @@ from almond.world.raters import (
     Style,
     construct_weights,
     null_percepts,
-    read_percepts,
     simulate_rater,
     style_of,
 )

@@ -47,7 +47,7 @@ def study_in(language: str, words: dict[str, tuple[str, str]], ends: tuple[str, 
     for construct in Construct.objects.all():
         question, choice = words[construct.name]
         construct.texts.create(language=language, question=question, choice=choice, low=ends[0], high=ends[1])
-    return open_study(study=freeze(study=study, by=None), by=None)
+    return open_study(study=freeze(study=study, by=None), by=None, reason="A study of a test.")
 
 
 class Reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -167,12 +168,13 @@ def make_study(
 
 def advance(study: Study, state: str) -> Study:
     """Take a draft as far as the state asks."""
-    steps = {
+    opened = functools.partial(services.open_study, reason="A study of a test.")
+    steps: dict[Study.State, list[Callable[..., Study]]] = {
         Study.State.DRAFT: [],
         Study.State.FROZEN: [services.freeze],
-        Study.State.LIVE: [services.freeze, services.open_study],
-        Study.State.PAUSED: [services.freeze, services.open_study, services.pause],
-        Study.State.CLOSED: [services.freeze, services.open_study, services.close],
+        Study.State.LIVE: [services.freeze, opened],
+        Study.State.PAUSED: [services.freeze, opened, services.pause],
+        Study.State.CLOSED: [services.freeze, opened, services.close],
     }
     for step in steps[Study.State(state)]:
         study = step(study=study, by=None)

@@ -13,9 +13,8 @@ from jobs.models import Job
 from jobs.services import enqueue, run_now
 from ratings import services
 from studies.models import Study
-from studies.services import close
-from studies.services.rehearsing import rehearse
-from tests.site.small_study import answer_all, answer_to, make_study
+from studies.services import create_construct
+from tests.site.small_study import advance, answer_all, answer_to, make_study
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +39,7 @@ def test_the_monitor_counts(staff_client: Any) -> None:
     assert sum(row["finished"] for row in numbers["lists"]) == 1
     page = staff_client.get(at("monitor", study)).content.decode()
     assert study.title in page
-    assert "Simulated participants" in page
+    assert at("rehearse", study) in page
 
 
 def test_the_monitor_is_for_staff_alone(client: Any) -> None:
@@ -51,39 +50,11 @@ def test_the_monitor_is_for_staff_alone(client: Any) -> None:
     client.force_login(looker)
     for name in ("monitor", "monitor_live", "monitor_numbers"):
         assert client.get(at(name, study)).status_code == 403
-    assert client.post(at("simulate", study), {"participants": 1, "seed": 1}).status_code == 403
+    assert client.get(at("rehearse", study)).status_code == 403
 
 
 def test_drafts_have_no_monitor(staff_client: Any) -> None:
     assert staff_client.get(at("monitor", make_study(state=Study.State.DRAFT))).status_code == 404
-
-
-def test_simulated_participants_answer_a_copy_of_the_study(staff_client: Any) -> None:
-    study = make_study()
-    for _ in range(2):
-        page = staff_client.post(
-            at("simulate", study), {"participants": 3, "seed": 5, "null": "structured"}, follow=True
-        )
-    copy = Study.objects.get(rehearsal=True)
-    assert f"take part in {copy.title}" in page.content.decode()
-    assert (copy.slug, copy.state) == ("scenes-rehearsal", "live")
-    for job in Job.objects.all():
-        assert job.kind == "ratings.simulate"
-        assert job.arguments == {"study": copy.pk, "participants": 3, "seed": 5, "null": "structured"}
-    own, other = study.frozen_plan.to_json(), copy.frozen_plan.to_json()
-    assert other.pop("title") == f"{own.pop('title')} (rehearsal)"
-    assert own == other
-    assert list(copy.lists.values_list("trials")) == list(study.lists.values_list("trials"))
-
-
-def test_another_copy_is_made_once_the_first_is_closed() -> None:
-    study = make_study()
-    first = close(study=rehearse(study=study, by=None), by=None)
-    second = rehearse(study=study, by=None)
-    assert (first.slug, second.slug) == ("scenes-rehearsal", "scenes-rehearsal-2")
-    assert rehearse(study=second, by=None) == second
-    with pytest.raises(InputError, match="is a draft"):
-        rehearse(study=make_study(slug="other", matched_set=study.matched_set, state="draft"), by=None)
 
 
 def test_a_study_for_people_takes_no_simulated_participants() -> None:
@@ -97,21 +68,21 @@ def test_a_study_for_people_takes_no_simulated_participants() -> None:
     assert not study.participants.exists()
 
 
-@pytest.mark.parametrize("form", [{"participants": 0, "seed": 1}, {"participants": 3}, {}])
-def test_a_wrong_wish_for_participants_says_what_was_expected(
-    staff_client: Any, form: dict[str, Any]
-) -> None:
-    page = staff_client.post(at("simulate", make_study()), form, follow=True)
-    assert "Expected 1 to 1000 participants" in page.content.decode()
-    assert not Job.objects.exists()
-
-
-def test_nobody_is_simulated_in_a_rehearsal_that_has_ended(staff_client: Any) -> None:
+def test_nobody_is_simulated_in_a_rehearsal_that_has_ended() -> None:
     study = make_study(state=Study.State.PAUSED, rehearsal=True)
     with pytest.raises(InputError, match=r"is paused \(expected a live study\)"):
         services.start_simulation(study=study, participants=1, seed=1, by=None)
-    page = staff_client.post(at("simulate", study), {"participants": 1, "seed": 1}, follow=True)
-    assert "is paused (expected a live study)" in page.content.decode()
+
+
+def test_simulated_people_who_do_not_know_a_construct_are_refused_before_there_is_a_job() -> None:
+    study = make_study(rehearsal=True, state=Study.State.DRAFT)
+    study.blocks.first().constructs.set(
+        [create_construct(name="awe", question="How awesome?", low="not", high="very", by=None)]
+    )
+    study = advance(study, Study.State.LIVE)
+    with pytest.raises(InputError, match="construct 'awe': is none that simulated raters know"):
+        services.start_simulation(study=study, participants=1, seed=1, by=None)
+    assert not Job.objects.exists()
 
 
 def test_participants_and_responses_are_looked_at_and_never_changed(staff_client: Any) -> None:

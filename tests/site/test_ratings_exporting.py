@@ -19,9 +19,9 @@ from almond.evidence.table_writer import write_table
 from almond.exchange.layout import table_file
 from almond.exchange.schema import columns_since, table_columns, table_schemas
 from almond.progress import Part, Silent
+from almond.world.networks import read_percepts
 from almond.world.null_forms import NullWorld
 from almond.world.null_worlds import seen_by
-from almond.world.raters import read_percepts
 from jobs.services import enqueue, retry, run_now
 from ratings import services
 from ratings.models import Participant, Recruitment, Response
@@ -226,7 +226,7 @@ def test_natural_images_have_no_target(tmp_path: Path) -> None:
         blocks=[BlockSpec("rating", "ratings", make_constructs())],
         by=None,
     )
-    study = open_study(study=freeze(study=study, by=None), by=None)
+    study = open_study(study=freeze(study=study, by=None), by=None, reason="A study of a test.")
     answer_all(services.join(study=study).participant)
     tables = services.export_tables(study)
     assert {(row["intended_target"], row["direction"], row["strength"]) for row in tables["ratings"]} == {

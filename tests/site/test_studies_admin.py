@@ -98,7 +98,7 @@ def test_from_the_form_to_a_live_study(staff_client: Any) -> None:
     assert "What a participant goes through" in page
     assert 'name="_save"' in page
     staff_client.post(at("freeze", study))
-    staff_client.post(at("open", study))
+    staff_client.post(at("open", study), {"reason": "Tried by hand."})
     study.refresh_from_db()
     assert study.state == State.LIVE
     page = staff_client.get(at("change", study)).content.decode()

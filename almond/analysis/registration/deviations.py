@@ -85,6 +85,8 @@ def _of_collecting(data: StudyData) -> Iterator[Row]:
         yield _row("sample", "looks before the end", planned, done)
     if collection.unlocked is not None:
         yield _row("sample", "blind until the end", "yes", f"unlocked {collection.unlocked.words}")
+    if collection.unrehearsed is not None:
+        yield _row("sample", "rehearsed before it was opened", "yes", collection.unrehearsed.words)
 
 
 def _of_the_end(rule: StoppingRule, number: int, collection: Collection) -> Iterator[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -121,7 +121,9 @@ def end_of(participant: Participant, outcome: Outcome, *, values: Mapping[str, s
     study = participant.study
     page = page_of(study, outcome)
     code = participant.completion_code or page.code
-    return make_end(study, page, code, known_values(participant) if values is None else values)
+    end = make_end(study, page, code, known_values(participant) if values is None else values)
+    # Nobody pays a robot: no panel hears of one.
+    return replace(end, by_itself=False) if participant.kind == Participant.Kind.ROBOT else end
 
 
 def end_of_declining(study: Study, query: Mapping[str, str]) -> End:

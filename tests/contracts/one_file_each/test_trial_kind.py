@@ -52,6 +52,7 @@ from ratings import services
 from ratings.models import Participant
 from ratings.models import Response as StoredResponse
 from ratings.services.refusals import Malformed
+from ratings.services.rehearsals.starting import start_rehearsal
 from studies.models import Construct, Study
 from studies.services import BlockSpec, create_study
 from studies.services.presentation import blocks_json
@@ -281,3 +282,18 @@ def test_answers_are_checked_and_stored_and_exported(tmp_path: Path) -> None:
     assert len(exported["agreements"]) == 7
     table = table_schemas(study.frozen_plan.kinds)["agreements"]
     assert write_table(tmp_path, table, exported["agreements"]).rows == 7
+
+
+@pytest.mark.django_db
+def test_a_rehearsal_has_its_people_answer_it_and_compares_its_columns() -> None:
+    study = live_study()
+    asked = {"people": 3, "pages": 0, "studies": 0, "psychology": {"effects": {"threat": 1.0}}}
+    row = start_rehearsal(study=study, asked=asked, by=None)
+    job = run_now(row.job)  # type: ignore[arg-type]
+    assert job.state == "done", job.traceback
+    row.refresh_from_db()
+    (check,) = (check for check in row.result["checks"] if check["kind"] == "agreement")
+    assert check["differ"] == 0
+    assert {"agrees", "image_sha256"} <= {column["column"] for column in check["columns"]}
+    answered = StoredResponse.objects.filter(trial__participant__study=row.copy)
+    assert check["stored"] == answered.count() > 3

@@ -99,7 +99,7 @@ class TextTrials(AskingTrials):
         rating = rater.rate(percepts[str(trial.stimulus)], trial.constructs)
         texts = (f"simulated: {value:.0f} of 100" for value in rating.values)
         values = {
-            name: text[: block.longest].ljust(block.shortest, ".")
+            name: text[: block.longest].rstrip().ljust(block.shortest, ".")
             for name, text in zip(trial.constructs, texts, strict=True)
         }
         return {"values": values, "rt_ms": rating.rt_ms}

@@ -39,11 +39,27 @@ class AgreementPlugin {
       frame.append(button);
     }
     display.replaceChildren(frame);
-    painted([image]).then((moment) => {
+    this.shown = painted([image]).then((moment) => {
       shown = moment;
       frame.dataset.shown = "";
     });
     onLoad?.();
+  }
+
+  // A rehearsal's robot presses the button that it means.
+  simulate(trial, mode, options, onLoad) {
+    const { pluginAPI, randomization } = this.jsPsych;
+    const drawn = { rt: randomization.sampleExGaussian(900, 150, 1 / 300, true), agrees: randomization.sampleBernoulli(0.5) === 1 };
+    const data = pluginAPI.mergeSimulationData(drawn, options);
+    if (mode === "data-only") {
+      onLoad();
+      this.jsPsych.finishTrial({ rt: data.rt, agrees: data.agrees, images: [trial.image.digest] });
+      return;
+    }
+    const display = this.jsPsych.getDisplayElement();
+    this.trial(display, trial, onLoad);
+    const [agree, disagree] = display.querySelectorAll("button");
+    this.shown.then(() => pluginAPI.clickTarget(data.agrees ? agree : disagree, data.rt));
   }
 }
 
@@ -56,4 +72,5 @@ export default {
     labels: study.block.labels,
   }),
   answer: (data) => ({ values: { agrees: data.agrees } }),
+  simulated: (answer) => ({ agrees: answer.values.agrees }),
 };

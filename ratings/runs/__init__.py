@@ -16,9 +16,10 @@ from almond.evidence.simulated import made_for
 from almond.pictures.reading import read_image
 from almond.progress import Part
 from almond.rng import generator
+from almond.world.networks import read_percepts
 from almond.world.null_forms import NullWorld, null_world
 from almond.world.null_worlds import Percepts, percepts_of_null, seen_by
-from almond.world.raters import Latents, Rater, read_percepts, simulate_rater, style_of
+from almond.world.raters import Latents, Rater, simulate_rater, style_of
 from generation.models import Stimulus
 from jobs.services.execution import RunningJob
 from ratings import services

@@ -1,0 +1,1 @@
+"""Rehearsals of a study: what simulated people answer, and whether exactly that was stored."""
