@@ -17,7 +17,7 @@ from django.urls import reverse
 from ratings.models import Participant, Response
 from studies.models import Study
 from tests.browser.conftest import Visit
-from tests.browser.oasis_lab import Desk
+from tests.browser.oasis_lab import Desk, run_waiting
 from tests.site.small_study import make_image_set, make_matched_set
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -143,7 +143,10 @@ class Taker:
         self.leave_by("#study form button[type=submit]")
 
 
-def test_a_study_from_login_to_its_new_version(visit: Any, experimenter: Any) -> None:
+def test_a_study_from_login_to_its_new_version(
+    visit: Any, experimenter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ratings.services.rehearsals.robots.LONGEST_PAUSE", 20.0)
     make_matched_set(scenes=3)
     make_image_set(images=6)
     desk = CountedDesk(visit(1280, 900))
@@ -151,8 +154,9 @@ def test_a_study_from_login_to_its_new_version(visit: Any, experimenter: Any) ->
     desk.log_in("experimenter", "a long enough password")
     make_construct(desk)
     make_draft(desk)
-    study = Study.objects.get()
+    study = Study.objects.get(rehearsal=False)
     desk.press("Freeze")
+    rehearse(desk)
     desk.press("Open")
     study.refresh_from_db()
     assert study.state == Study.State.LIVE
@@ -168,10 +172,20 @@ def test_a_study_from_login_to_its_new_version(visit: Any, experimenter: Any) ->
     desk.press("Close")
     desk.press("New version")
     desk.page.get_by_text("may still change").wait_for()
-    copy = Study.objects.get(state=Study.State.DRAFT)
+    copy = Study.objects.get(previous=study, rehearsal=False)
     assert copy.previous == study
     assert [block.name for block in copy.blocks.all()] == [block.name for block in study.blocks.all()]
     assert [text for text in desk.visit.complaints if "Error" in text] == []
+
+
+def rehearse(desk: CountedDesk) -> None:
+    """Send robots, two of them through the pages; what they say is stored as planned, and the study may open."""
+    desk.follow("Rehearse")
+    desk.fill(people=4, studies=0)
+    desk.press("Rehearse")
+    run_waiting()
+    desk.follow("Wie Szenen wirken")
+    desk.page.get_by_text("4 robots, 2 through the pages; all stored rows as planned").wait_for()
 
 
 def finish(here: Visit, study: Study) -> Taker:
@@ -195,13 +209,13 @@ def fail_the_check(here: Visit, study: Study) -> Taker:
 
 
 def decline(here: Visit, study: Study) -> Taker:
-    before = Participant.objects.count()
+    before = study.participants.count()
     taker = Taker(here)
     taker.come(study)
     here.page.get_by_role("button", name="Ich möchte nicht teilnehmen").focus()
     taker.press("Enter")
     here.page.get_by_role("heading", name="Sie nehmen nicht teil").wait_for()
-    assert Participant.objects.count() == before
+    assert study.participants.count() == before
     return taker
 
 
@@ -233,9 +247,9 @@ def check_stored(study: Study) -> None:
     people = study.participants.order_by("pk")
     done, out = Participant.Status.FINISHED, Participant.Status.SCREENED_OUT
     assert [person.status for person in people] == [done, done, out, done]
-    kinds = Counter(Response.objects.values_list("trial__block", flat=True))
+    rows = Response.objects.filter(trial__participant__study=study).select_related("trial")
+    kinds = Counter(row.trial.block for row in rows)
     assert kinds == {"probe": 4, "fotos": 8, "pruefung": 4, "pause": 3, "wahl": 6, "person": 3}
-    rows = Response.objects.select_related("trial")
     assert all(row.digests == row.trial.digests for row in rows)
     assert {row.values["alter"] for row in rows if row.trial.block == "person"} == {34}
     targets = {pair.id: pair.target for pair in study.frozen_plan.pairs}
