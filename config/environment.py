@@ -9,6 +9,7 @@ import importlib.util
 import ipaddress
 import os
 import re
+import shutil
 import zoneinfo
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -43,6 +44,13 @@ class Environment:
         if not token.isascii() or not token.isprintable() or " " in token:
             raise InputError(name, "is no token", "visible letters and digits without spaces")
         return token
+
+    def program(self, name: str) -> str:
+        """A program that can be run, by its name or its path; empty for none."""
+        value = self.text(name)
+        if value and shutil.which(value) is None:
+            raise InputError(name, f"is {value!r}, which cannot be run", "a program, by its name or path")
+        return value
 
     def option(self, name: str, default: str, options: Collection[str]) -> str:
         """Read one of several words."""

@@ -43,7 +43,7 @@ PROLIFIC_API = env.address("ALMOND_PROLIFIC_API", "https://api.prolific.com", ("
 PROLIFIC_APP = env.address("ALMOND_PROLIFIC_APP", "https://app.prolific.com", ("https", "http")).rstrip("/")
 
 # The browser in which rehearsals go through the pages; empty: the first Chromium on the path.
-CHROMIUM = env.text("ALMOND_CHROMIUM")
+CHROMIUM = env.program("ALMOND_CHROMIUM")
 
 INSTALLED_APPS = [
     "unfold",

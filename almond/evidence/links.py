@@ -19,7 +19,7 @@ from almond.evidence.psych_ds import DESCRIPTION
 from almond.evidence.psych_ds_rules import RULES, psych_ds_problems
 from almond.evidence.tables import codebook_bytes
 from almond.exchange.collection import collection_of
-from almond.exchange.imported_columns import worded_columns
+from almond.exchange.imported_columns import in_former_words, worded_columns
 from almond.exchange.manifest import is_external
 from almond.exchange.matching import matching_of
 from almond.exchange.schema import table_columns, table_schemas
@@ -48,8 +48,8 @@ def codebook_link(chain: Chain) -> LinkCheck:
     }
     worded = worded_columns(columns, imported=chain.plan.external)
     # Imported tables were once described in the words of studies of Almond's own.
-    known = (codebook_bytes(worded), codebook_bytes(columns))
-    same = (chain.folder / "codebook.csv").read_bytes() in known
+    known = (worded, columns, in_former_words(worded), in_former_words(columns))
+    same = (chain.folder / "codebook.csv").read_bytes() in map(codebook_bytes, known)
     count = sum(map(len, columns.values()))
     return count, [] if same else ["codebook.csv: does not describe the columns of the tables"]
 

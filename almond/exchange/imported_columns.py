@@ -39,3 +39,14 @@ def worded_columns(tables: Mapping[str, Sequence[Column]], *, imported: bool) ->
         ]
         for table, columns in tables.items()
     }
+
+
+def in_former_words(tables: Mapping[str, Sequence[Column]]) -> dict[str, list[Column]]:
+    """Return the columns of tables as older exports describe them."""
+    return {
+        table: [
+            dataclasses.replace(column, description=column.formerly or column.description)
+            for column in columns
+        ]
+        for table, columns in tables.items()
+    }

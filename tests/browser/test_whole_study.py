@@ -179,7 +179,7 @@ def test_a_study_from_login_to_its_new_version(
 
 
 def rehearse(desk: CountedDesk) -> None:
-    """Send robots, two of them through the pages; what they say is stored as planned, and the study may open."""
+    """Send robots, two of them through the pages; what they answer is stored as planned."""
     desk.follow("Rehearse")
     desk.fill(people=4, studies=0)
     desk.press("Rehearse")

@@ -75,6 +75,8 @@ WRONG: tuple[tuple[str, str], ...] = (
     ("ALMOND_PROLIFIC_SECRET", PASSWORD + "\u00e4"),
     ("ALMOND_PROLIFIC_API", "api.prolific.com"),
     ("ALMOND_PROLIFIC_APP", "ftp://app.prolific.com"),
+    ("ALMOND_CHROMIUM", "{folder}/chromium"),
+    ("ALMOND_CHROMIUM", "{file}"),
 )
 
 

@@ -91,7 +91,12 @@ class ChoiceTrials(TrialKind):
         (
             *RESPONSE,
             Column("pair_id", "text", "The pair shown: a pair of the plan."),
-            Column("base_scene", "text", "The scene of both images; of photographs, of the left one."),
+            Column(
+                "base_scene",
+                "text",
+                "The scene of both images; of photographs, of the left one.",
+                formerly="The scene of both images.",
+            ),
             THEME,
             INTENDED_TARGET,
             CONSTRUCT,
@@ -105,6 +110,7 @@ class ChoiceTrials(TrialKind):
                 "empty where it says of none.",
                 range="left or right",
                 needed=False,
+                formerly="The side of the image pushed up.",
             ),
             Column(
                 "aligned",
@@ -112,6 +118,7 @@ class ChoiceTrials(TrialKind):
                 "1 when the image of the high side was chosen.",
                 range="0 or 1",
                 needed=False,
+                formerly="1 when the image pushed up was chosen.",
             ),
             RT,
             Column(

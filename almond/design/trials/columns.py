@@ -48,7 +48,8 @@ class Coded:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of one table. ``needed`` columns have no empty cells; old exports lack ``later`` ones."""
+    """One column of one table. ``needed`` columns have no empty cells; old exports lack ``later`` ones, and
+    describe a column as it was described ``formerly``."""
 
     name: str
     type: str
@@ -57,6 +58,7 @@ class Column:
     range: str = ""
     needed: bool = True
     later: bool = False
+    formerly: str = ""
 
 
 @dataclass(frozen=True)
