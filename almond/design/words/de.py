@@ -173,5 +173,5 @@ KINDS: Mapping[str, KindWords] = {
     "attention_check": PAGE,
     "comprehension_check": PAGE,
     "break": PAGE,
+    "questionnaire": PAGE,
 }
-"""Without questionnaires: the instruments of the library are in English, and so a German study has none."""
