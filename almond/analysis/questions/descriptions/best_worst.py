@@ -234,7 +234,7 @@ def _figures(result: Result) -> dict[str, Figure]:
     figure, axes = new_forest([f"{row['predictor']} · {row['construct']}" for row in rows], 0.27)
     for y, row in enumerate(rows):
         dot_with_interval(axes, y, row["difference"], row["low"], row["high"], size=6.0)
-    axes.set_xlabel("best less worst of a set, SD over images, 95 % interval")
+    axes.set_xlabel("best less worst (SD), 95 % interval")
     return {NAME: figure}
 
 
