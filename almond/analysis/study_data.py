@@ -157,6 +157,14 @@ def read_checks(folder: Path, plan: StudyPlan) -> pd.DataFrame | None:
     return pd.concat([frame[columns] for frame in frames], ignore_index=True) if frames else None
 
 
+def read_responses(data: StudyData, kind: str) -> pd.DataFrame:
+    """Read the table of one kind of trials from the folder of an export; without rows where there is none."""
+    table = TRIAL_KINDS.load(kind).table
+    if data.folder is None or table_name(data.folder, table.name) not in data.manifest["files"]:
+        return pd.DataFrame(columns=[column.name for column in table.columns])
+    return _read_cells(table_path(data.folder, table.name), table)
+
+
 def _decided(path: Path, choices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Part the choices of a side from the answers “no difference”, where these were offered."""
     neither = choices["no_difference"] == 1 if "no_difference" in choices else choices["chosen"].isna()

@@ -29,6 +29,8 @@ DESCRIPTIONS: Registry[Any] = Registry(
         "profiles": "almond.analysis.questions.profiles:QUESTION",
         "distributions": "almond.analysis.questions.distributions:QUESTION",
         "reliability": "almond.analysis.questions.reliability:QUESTION",
+        "best_worst": "almond.analysis.questions.descriptions.best_worst:QUESTION",
+        "confidence": "almond.analysis.questions.descriptions.confidence:QUESTION",
         "on_off": "almond.analysis.questions.on_off:QUESTION",
         "geometry": "almond.analysis.questions.geometry:QUESTION",
     },

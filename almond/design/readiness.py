@@ -9,6 +9,8 @@ from almond.design.questions import SAME_RESPONSES
 from almond.design.themes import LEAST_THEMES
 from almond.design.trials import TRIAL_KINDS
 
+PHOTOGRAPHS = "photograph_choices"
+"""The test of pairs of photographs."""
 SHARED = {
     True: "not base scenes, for the seeds of one prompt share its content",
     False: "not images, for those of one theme share its content",
@@ -34,6 +36,20 @@ def themes_of_test(plan: StudyPlan, question: str) -> set[str]:
     return {plan.theme_of_scene[scene] for scene in scenes}
 
 
+def pairs_apart(plan: StudyPlan) -> int:
+    """Count pairs of photographs of which no two share a theme, as many as are found by taking them in
+    turn."""
+    taken: set[str] = set()
+    count = 0
+    for pair in plan.pairs:
+        themes = {plan.theme_of_scene[scene] for scene in pair.scenes}
+        themes |= {f"pair: {pair.theme}"} if pair.theme else set()
+        if pair.target is None and not themes & taken:
+            taken |= themes
+            count += 1
+    return count
+
+
 def theme_warnings(plan: StudyPlan) -> list[str]:
     """Say in words which primary tests have too few themes, and how many would do; nothing where all have
     enough."""
@@ -41,12 +57,19 @@ def theme_warnings(plan: StudyPlan) -> list[str]:
     warnings = []
     for question in plan.analysis.primary:
         count = len(themes_of_test(plan, question))
-        if count < needed:
-            alpha = plan.analysis.alpha
+        alpha = plan.analysis.alpha
+        out_of_reach = f"With fewer, p ≤ {alpha:g} is out of reach or nearly so, whatever people answer."
+        if question == PHOTOGRAPHS and (apart := pairs_apart(plan)) < needed:
+            warnings.append(
+                f"The test “{question}” has {counted(apart, 'pair')} without a common theme, and needs "
+                f"{needed}: pairs that share a photograph or a theme are not independent. {out_of_reach} "
+                f"Plan pairs of {needed - apart} more themes on each side."
+            )
+        elif count < needed:
             warnings.append(
                 f"The test “{question}” has {counted(count, 'theme')}, and needs {needed}: it counts themes "
-                f"as independent, {SHARED[bool(plan.targets)]}. With fewer, p ≤ {alpha:g} is out of reach or "
-                f"nearly so, whatever people answer. Plan images of {needed - count} more."
+                f"as independent, {SHARED[bool(plan.targets)]}. {out_of_reach} Plan images of "
+                f"{needed - count} more."
             )
     return warnings
 

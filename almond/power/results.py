@@ -10,9 +10,12 @@ from scipy import stats
 
 from almond import __version__
 from almond.analysis.analyse import rounded
+from almond.design.arms import may_move
 from almond.design.identity import design_digest
 from almond.design.plan import StudyPlan
 from almond.design.power_settings import Point, PowerSettings
+from almond.design.trials import TRIAL_KINDS
+from almond.power.layout import CHOICE, RATING
 from almond.power.sentences import power_sentences
 from almond.power.store import P, StudyKey
 from almond.power.studies import MOST_PERMUTATIONS
@@ -20,6 +23,8 @@ from almond.stats.multiple import holm
 
 KIND = "almond-power"
 FORMAT = f"{KIND}/1"
+SIMULATED = (RATING, CHOICE)
+"""Kinds of trials whose answers are drawn."""
 Row = dict[str, Any]
 
 
@@ -51,6 +56,17 @@ def idle_rules(plan: StudyPlan) -> dict[str, list[dict[str, str]]]:
     return {"idle_rules": rules} if rules else {}
 
 
+def idle_blocks(plan: StudyPlan) -> dict[str, list[dict[str, str]]]:
+    """List the blocks that show images and whose answers no simulated study holds."""
+    labels = dict(TRIAL_KINDS.choices())
+    blocks = [
+        {"block": block.name, "kind": labels[block.kind]}
+        for block in plan.blocks
+        if block.kind not in SIMULATED and may_move(block)
+    ]
+    return {"idle_blocks": blocks} if blocks else {}
+
+
 def summarise(settings: PowerSettings, finished: Mapping[StudyKey, P]) -> PowerResult:
     """Count the studies in which each test rejects."""
     plan = settings.plan
@@ -67,6 +83,7 @@ def summarise(settings: PowerSettings, finished: Mapping[StudyKey, P]) -> PowerR
             "primary": list(plan.analysis.primary),
             "alpha": plan.analysis.alpha,
             **idle_rules(plan),
+            **idle_blocks(plan),
         },
         "settings": {
             **settings.to_json(),

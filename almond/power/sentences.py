@@ -16,12 +16,18 @@ def power_sentences(data: Data) -> list[str]:
     tests = data["design"]["primary"]
     answers = [_answer(data, test, named=len(tests) > 1) for test in tests]
     idle = [idle_text(row) for row in data["design"].get("idle_rules", ())]
+    idle += [idle_block_text(row) for row in data["design"].get("idle_blocks", ())]
     return [*answers, *idle, *(text for row in data["level"] if (text := level_problem(row)))]
 
 
 def idle_text(row: Data) -> str:
     """Say that a rule of the plan left nobody out by something, because no simulated study has it."""
     return f"Not simulated: {row['lacks']}, by which nobody was left out here. {row['rule']}"
+
+
+def idle_block_text(row: Data) -> str:
+    """Say that no answers of a block were drawn, so that no test counted any."""
+    return f"Not simulated: block “{row['block']}” ({row['kind']}), whose answers are not counted here."
 
 
 def effect_text(effect: float) -> str:

@@ -10,10 +10,12 @@ from ratings.recruiting.outcomes import Outcome
 
 @dataclass(frozen=True)
 class Work:
-    """What one person did: how the visit ended, if it has, and how many answers are stored."""
+    """What one person did: how the visit ended, if it has, how many answers are stored, and how many
+    attention checks were passed."""
 
     outcome: Outcome | None
     answers: int
+    checks: int = 0
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class BonusRule:
     times: Callable[[Work, int], int]
     counts: bool = False
     """Whether it needs ``per``: the amount is paid once for so many."""
+    looks_at_checks: bool = False
+    """Whether it counts attention checks instead of answers."""
 
 
 CUT_OFF = (Outcome.CLOSED, Outcome.TIMED_OUT)
@@ -34,6 +38,12 @@ BONUSES = {
         "for every so many answers, of visits that were cut off",
         lambda work, per: work.answers // per if work.outcome in CUT_OFF else 0,
         counts=True,
+    ),
+    "checks": BonusRule(
+        "for every so many attention checks passed",
+        lambda work, per: work.checks // per,
+        counts=True,
+        looks_at_checks=True,
     ),
 }
 

@@ -168,7 +168,13 @@ def untranslated(study: Study, constructs: Sequence[Construct]) -> list[InputErr
         found.of(partial(row.words_in, study.language))
     for kind in sorted({block.kind for block in study.blocks.all()}):
         found.of(partial(kind_words, kind, study.language))
-    label = dict(language_choices()).get(study.language, study.language)
+    labels = dict(language_choices())
+    label = labels.get(study.language, study.language)
+    for block in study.blocks.order_by("order"):
+        own = TRIAL_KINDS.load(block.kind).language_of(block.settings)
+        if own not in (None, study.language):
+            problem = f"asks an instrument in {labels.get(str(own), own)}"
+            found.problems.append(InputError(f"block {block.name!r}", problem, f"one in {label}"))
     for block in study.blocks.order_by("order") if study.language != ENGLISH else ():
         for name in usual_settings(block):
             problem = f"its {name} {'are' if name.endswith('s') else 'is'} the usual text in English"
@@ -176,7 +182,7 @@ def untranslated(study: Study, constructs: Sequence[Construct]) -> list[InputErr
     for field in texts.USUAL:
         language = texts.language_of_usual(field, getattr(study, field))
         if language not in (None, study.language):
-            problem = f"is the usual text in {dict(language_choices())[str(language)]}"
+            problem = f"is the usual text in {labels[str(language)]}"
             found.problems.append(InputError(field, problem, f"one in {label}"))
     return found.problems
 

@@ -340,3 +340,18 @@ def test_rows_that_contradict_the_plan_are_named(
     assert list(kind.row_problems(plan, {}, row)) == []
     row[column] = value if value is not None else 6 if column == "points" else 1 - int(row[column])
     assert any(said in problem for problem in kind.row_problems(plan, {}, row))
+
+
+@pytest.mark.parametrize(
+    ("german", "english"), [("mini_ipip_de", "mini_ipip"), ("ipip_anxiety_de", "ipip_anxiety")]
+)
+def test_german_instruments_have_the_key_of_the_english_ones(german: str, english: str) -> None:
+    translated, original = QUESTIONNAIRES.load(german), QUESTIONNAIRES.load(english)
+    assert translated.scales == original.scales
+    assert [(item.scale, item.reversed) for item in translated.items] == [
+        (item.scale, item.reversed) for item in original.items
+    ]
+    assert len({item.text for item in translated.items}) == len(original.items)
+    assert len(translated.answers) == len(original.answers)
+    assert "was not validated" in translated.source
+    assert (translated.language, original.language) == ("de", "en")

@@ -14,6 +14,7 @@ from almond.design.assignment import make_lists
 from almond.design.lists.pair_limit import within_scene_limit
 from almond.design.parts import AnalysisPlan, Construct, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
+from almond.design.readiness import theme_warnings
 from almond.design.trials.choice import ChoiceBlock
 from almond.digest import digest_bytes
 from almond.errors import InputError
@@ -182,6 +183,16 @@ def test_pairs_of_a_target_name_no_norm():
     }
     with pytest.raises(InputError, match="is of pairs of photographs"):
         StudyPlan.from_json(values)
+
+
+def test_too_few_pairs_without_a_common_photograph_are_warned_of():
+    assert theme_warnings(photograph_plan(pairs=6)) == []
+    (said,) = theme_warnings(photograph_plan(pairs=4))
+    assert "has 4 pairs without a common theme, and needs 6" in said
+    values = photograph_plan(pairs=6).to_json()
+    for pair in values["pairs"]:
+        pair["theme"] = "all alike"
+    assert "has 1 pair without" in theme_warnings(StudyPlan.from_json(values))[0]
 
 
 # -- simulated studies

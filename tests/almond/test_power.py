@@ -26,7 +26,7 @@ from almond.power import power_curve
 from almond.power.designs import design_at
 from almond.power.figures import draw_power
 from almond.power.layout import make_layout
-from almond.power.results import rate
+from almond.power.results import idle_blocks, rate
 from almond.power.sentences import power_sentences
 from almond.power.store import StudyKey, StudyStore
 from almond.power.studies import analysed, p_value, primary_questions, simulate
@@ -421,3 +421,20 @@ def test_rules_that_judge_by_what_is_not_simulated_are_named() -> None:
         "Not simulated: windows and displays, by which nobody was left out here. Devices: "
     )
     assert power_sentences({"design": {"primary": []}, "level": [], "rows": []}) == []
+
+
+def test_blocks_whose_answers_are_not_simulated_are_named() -> None:
+    values = planned().to_json()
+    sets = {
+        "kind": "best_worst",
+        "name": "sets",
+        "trials": 4,
+        "constructs": [values["constructs"][0]["name"]],
+    }
+    pause = {"kind": "break", "name": "pause", "trials": 1}
+    plan = StudyPlan.from_json({**values, "blocks": [*values["blocks"], sets, pause]})
+    assert idle_blocks(planned()) == {}
+    idle = idle_blocks(plan)
+    assert [row["block"] for row in idle["idle_blocks"]] == ["sets"]
+    (said,) = power_sentences({"design": {"primary": [], **idle}, "level": [], "rows": []})
+    assert said.startswith("Not simulated: block “sets” (best and worst")

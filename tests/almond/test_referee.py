@@ -65,12 +65,12 @@ def test_the_classic_mistakes_are_seen(rows):
 
 def test_the_summary_counts_what_a_reader_is_to_see(rows):
     found = summary(rows)
-    assert found["confirmatory_rows"] == 10
+    assert found["confirmatory_rows"] == 11
     assert (found["above_05"], found["above_07"], found["monotone"]) == (0, 0, True)
     assert found["reference_power"] is None
     assert found["seconds"] == pytest.approx(sum(row["seconds"] for row in rows), abs=0.1)
     worse = [{**row, "low": 0.06 + 0.02 * (number == 0)} for number, row in enumerate(rows)]
-    assert (summary(worse)["above_05"], summary(worse)["above_07"]) == (10, 1)
+    assert (summary(worse)["above_05"], summary(worse)["above_07"]) == (11, 1)
     falling = [{**row, "power": {"0.6": 0.5, "0.7": 0.4}} for row in rows]
     assert not summary(falling)["monotone"]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.urls import reverse
 
 from almond.design.assignment import make_lists
 from almond.design.plan import StudyPlan
@@ -19,11 +20,13 @@ from generation.models import ImageSet
 from jobs.models import State
 from jobs.services import run_now
 from ratings.models import Response
+from ratings.services.simulating import start_simulation
 from studies import services
 from studies.models import Construct, Study
 from studies.services import BlockSpec
 from studies.services.copying import new_version
 from studies.services.plans import build_plan
+from studies.services.rehearsing import rehearse
 from tests.site.small_study import advance, make_constructs, make_image_set, make_matched_set, with_recipes
 from tests.site.test_analysis import analysed, answer_all
 
@@ -184,3 +187,37 @@ def test_both_sorts_of_pairs_are_taken_exported_verified_and_analysed() -> None:
         plan.pair_by_id[row.trial.planned["pair"]].high == row.trial.planned[row.chosen] for row in rows
     ]
     assert share["share"] == pytest.approx(np.mean(followed))
+
+
+def test_simulated_people_choose_between_photographs(staff_client: Any) -> None:
+    """Pairs that call neither photograph the higher, with every setting of answers."""
+    threat = make_constructs()[0]
+    settings = {"photograph_pairs": "random", "no_difference": True, "confidence": 4}
+    photographs = normed()
+    photographs.stimuli.update(scores={"LB": 0.0})
+    for number, image in enumerate(photographs.stimuli.all()):
+        image.scores = {"LB": float(number)}
+        image.save()
+    frozen = advance(make_draft(asked(threat, **settings), image_set=photographs), "frozen")
+    study = rehearse(study=frozen, by=None)
+    job = start_simulation(study=study, participants=5, seed=3, by=None)
+    assert run_now(job).state == State.DONE
+    page = staff_client.get(reverse("admin:ratings_monitor", args=[study.pk]))
+    assert page.status_code == 200
+    closed = services.close(study=study, by=None)
+    export = analysis_services.request_export(study=closed, by=None)
+    assert export.job is not None
+    assert run_now(export.job).state == State.DONE
+    export.refresh_from_db()
+    assert first_broken(verify(export.path)) is None
+    run = analysed(analysis_services.request_analysis(export=export, by=None))
+    assert run.mode == "simulated"
+    tests = run.result["photograph_choices"]["tests"]
+    assert {(row["family"], row["predictor"]) for row in tests} == {
+        ("scores", "LB"),
+        ("norms", "valence"),
+        ("norms", "arousal"),
+    }
+    body = (run.path / "body.html").read_text()
+    assert "Do people choose the photograph that is higher?" in body
+    assert run.result["confidence"] is None

@@ -154,11 +154,9 @@ def test_every_word_of_the_scripts_is_translated_and_no_other(language: str) -> 
         assert all(set(places(form)) <= {*places(text), "{count}"} for form in forms.values())
 
 
-ENGLISH_ONLY = {"questionnaire": "the instruments of the library are in English"}
-
 
 @pytest.mark.parametrize("language", TRANSLATED)
-@pytest.mark.parametrize("kind", [name for name in TRIAL_KINDS.names() if name not in ENGLISH_ONLY])
+@pytest.mark.parametrize("kind", TRIAL_KINDS.names())
 def test_every_trial_kind_speaks_every_language(kind: str, language: str) -> None:
     words = TRIAL_KINDS.load(kind).translations.get(language) or LANGUAGES.load(language).get(kind)
     assert words is not None, f"almond/design/words/{language}.py says nothing of {kind}"

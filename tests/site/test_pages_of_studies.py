@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from almond.errors import InputError
 from almond.exchange.schema import table_schemas
 from jobs.services import enqueue, run_now
 from ratings import services
@@ -21,6 +22,7 @@ from ratings.services.refusals import Malformed, NotNow
 from ratings.services.verifying import verify_study
 from ratings.services.visits.branching import standing
 from ratings.services.visits.checks import check_verdict
+from studies.models import Study
 from studies.services.copying import duplicate
 from studies.services.plans import NotReady, build_plan
 from studies.services.visit import previewed
@@ -281,3 +283,17 @@ def test_a_copy_has_the_settings_of_every_block() -> None:
         name: own | ({"only_if": "people.gender = man"} if name == "rest" else {})
         for name, (_, own) in PAGES.items()
     }
+
+
+@pytest.mark.parametrize(("language", "instrument"), [("de", "ipip_anxiety"), ("en", "mini_ipip_de")])
+def test_an_instrument_in_another_language_is_in_the_way(language: str, instrument: str) -> None:
+    study = make_paged_study(("traits",), state=Study.State.DRAFT, traits={"instrument": instrument})
+    Study.objects.filter(pk=study.pk).update(language=language, consent="…", debriefing="…")
+    study.refresh_from_db()
+    with pytest.raises(InputError) as caught:
+        build_plan(study)
+    said = str(caught.value)
+    assert "block 'traits': asks an instrument in" in said
+    study.blocks.update(settings={"instrument": {"de": "ipip_anxiety_de", "en": "mini_ipip"}[language]})
+    plan = build_plan(study)
+    assert plan.blocks[0].questionnaire.language == language

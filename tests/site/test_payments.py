@@ -26,6 +26,7 @@ from ratings.services.recruiting.payments import cost_of, pause_at_budget
 from ratings.services.refusals import NotNow
 from studies.models import Study, StudyLog
 from studies.services import open_study
+from tests.site.paged_study import WRONG, make_paged_study, post
 from tests.site.recruited_study import recruit_by
 from tests.site.small_study import answer_all, answer_to, make_study
 
@@ -96,6 +97,26 @@ def test_bonuses_follow_their_rule(rule: str, outcome: Outcome, answers: int, ti
     assert BONUSES[rule].times(Work(outcome, answers), 3) == times
 
 
+@pytest.mark.parametrize(("checks", "times"), [(0, 0), (1, 0), (2, 1), (5, 2)])
+def test_a_bonus_for_checks_counts_those_passed(checks: int, times: int) -> None:
+    assert BONUSES["checks"].times(Work(Outcome.FINISHED, 40, checks), 2) == times
+
+
+def test_attention_checks_that_were_passed_are_paid() -> None:
+    study = make_paged_study(("ratings", "attentive"))
+    recruit_by(study, "panel", pay=PAY, bonus_rule="checks", bonus_amount=Decimal("0.25"), bonus_per=1)
+    attentive, careless = come(study, "p1"), come(study, "p2")
+    for person, answer in ((attentive, None), (careless, WRONG["attentive"])):
+        for index in (0, 1):
+            post(person, index)
+        post(person, 2, answer)
+        services.finish(participant=person)
+    come(study, "p3")
+    assert bonus_text(study) == "p1,0.25\n"
+    # 2.25 and 2.00; who is inside may pass the check.
+    assert cost(study) == ("4.25", "2.25")
+
+
 def test_a_bonus_for_answers_is_listed_and_costs() -> None:
     study = recruit_by(
         make_study(), "panel", pay=PAY, bonus_rule="answers", bonus_amount=Decimal("0.10"), bonus_per=2
@@ -114,6 +135,7 @@ def test_a_bonus_for_answers_is_listed_and_costs() -> None:
     ("fields", "wrong"),
     [({"bonus_rule": "finished"}, "bonus_amount"),
      ({"bonus_rule": "answers", "bonus_amount": 1}, "bonus_per"),
+     ({"bonus_rule": "checks", "bonus_amount": 1}, "bonus_per"),
      ({"budget": -1}, "budget")],
 )  # fmt: skip
 def test_money_that_makes_no_sense_is_refused(fields: dict[str, object], wrong: str) -> None:

@@ -141,10 +141,19 @@ def higher_words(family: str, predictor: str) -> str:
     return f"the photograph with the higher {predictor}"
 
 
+def followed_words(row: Result) -> str:
+    """Name what choices follow, in a sentence."""
+    if row["family"] == PAIRED and row["predictor"] == FROM_LIST:
+        return "what the list of pairs expects"
+    return (
+        f"the predicted response of {row['predictor']}" if row["family"] == SCORES else str(row["predictor"])
+    )
+
+
 def _headline(result: Result, alpha: float) -> str:
     rows = primary_rows(result)
     row = _strongest(rows)
-    what = FAMILIES[row["family"]] if row["predictor"] == FROM_LIST else row["predictor"]
+    what = followed_words(row)
     if row["p_holm"] > alpha:
         start = f"Choices between photographs did not follow {what} beyond chance"
     elif row["share"] > 0.5:
@@ -208,7 +217,6 @@ def _table(head: str, rows: Sequence[Result]) -> Table:
         (
             row["predictor"],
             row["construct"],
-            str(row["trials"]),
             percent(row["share"]),
             percent_span(row["low"], row["high"]),
             t_cell(row["t"], row["df"]),
@@ -217,7 +225,7 @@ def _table(head: str, rows: Sequence[Result]) -> Table:
         )
         for row in rows
     )
-    columns = (head, "asked", "choices", "higher chosen", "95 % interval", "t (df)", "p", "p Holm")
+    columns = (head, "asked", "higher chosen", "95 % interval", "t (df)", "p", "p Holm")
     return Table(columns, cells, text=(0, 1))
 
 
@@ -228,7 +236,7 @@ def _figures(result: Result) -> dict[str, Figure]:
     for y, row in enumerate(rows):
         dot_with_interval(axes, y, row["share"], row["low"], row["high"], size=6.0)
     axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel("share of choices of the higher photograph, 95 % interval")
+    axes.set_xlabel("share, 95 % interval")
     return {NAME: figure}
 
 

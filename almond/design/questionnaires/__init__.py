@@ -20,5 +20,13 @@ QUESTIONNAIRES: Registry[Questionnaire] = Registry(
             "almond.design.questionnaires.ipip_anxiety:QUESTIONNAIRE",
             "IPIP anxiety: 10 items",
         ),
+        "mini_ipip_de": (
+            "almond.design.questionnaires.mini_ipip_de:QUESTIONNAIRE",
+            "Mini-IPIP in German, our translation",
+        ),
+        "ipip_anxiety_de": (
+            "almond.design.questionnaires.ipip_anxiety_de:QUESTIONNAIRE",
+            "IPIP anxiety in German, our translation",
+        ),
     },
 )

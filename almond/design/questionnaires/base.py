@@ -19,7 +19,8 @@ class QuestionnaireItem:
 class Questionnaire:
     """A published instrument, with its source and the licence under which it is shipped.
 
-    Answers are numbered from 1, in the order of ``answers``. ``scales`` says what a high sum means.
+    Answers are numbered from 1, in the order of ``answers``. ``scales`` says what a high sum means;
+    ``language`` is that of items and answers.
     """
 
     title: str
@@ -29,6 +30,7 @@ class Questionnaire:
     answers: tuple[str, ...]
     items: tuple[QuestionnaireItem, ...]
     scales: Mapping[str, str]
+    language: str = "en"
 
     def scored(self, number: int, value: int) -> int:
         """Return the points of an answer to item ``number`` (from 1): reversed, where the item is."""

@@ -21,6 +21,20 @@ ANSWERS = (
 )
 
 
+OWN_TRANSLATION = "German by the authors of Almond: a translation that was not validated."
+INSTRUCTION_DE = (
+    "Beschreiben Sie sich so, wie Sie zurzeit im Allgemeinen sind, nicht so, wie Sie in Zukunft sein "
+    "möchten. Wie zutreffend beschreibt Sie jede dieser Aussagen?"
+)
+ANSWERS_DE = (
+    "Sehr unzutreffend",
+    "Eher unzutreffend",
+    "Weder unzutreffend noch zutreffend",
+    "Eher zutreffend",
+    "Sehr zutreffend",
+)
+
+
 def keyed(scale: str, text: str) -> QuestionnaireItem:
     """Make an item from a statement behind a sign: ``+`` counts for its scale, ``-`` against it."""
     return QuestionnaireItem(text[1:].strip(), scale, reversed=text.startswith("-"))

@@ -189,6 +189,10 @@ class TrialKind(ABC):
         """Tell whether later trials of a block are asked only by what was answered to earlier ones."""
         return False
 
+    def language_of(self, settings: Mapping[str, Any]) -> str | None:
+        """Return the language in which a block with such settings speaks; None for that of its study."""
+        return None
+
     def needless(self, block: Any, given: Sequence[Mapping[str, Any] | None]) -> Collection[int]:
         """Return the places in a block of trials that are not asked any more.
 

@@ -174,5 +174,5 @@ KINDS: Mapping[str, KindWords] = {
     "comprehension_check": PAGE,
     "screen": PAGE,
     "break": PAGE,
+    "questionnaire": PAGE,
 }
-"""Without questionnaires: the instruments of the library are in English, and so a German study has none."""

@@ -58,7 +58,7 @@ def dyadic_mean(
     if n_people < LEAST_PEOPLE or n_pairs < LEAST_PAIRS:
         raise InputError(
             "test over pairs",
-            f"{n_people} participants, {n_pairs} pairs",
+            f"{n_people} participants, {n_pairs} different pairs",
             f"at least {LEAST_PEOPLE} and {LEAST_PAIRS}",
         )
     mean, trials = float(values.mean()), len(values)

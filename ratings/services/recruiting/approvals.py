@@ -15,7 +15,7 @@ from ratings.recruiting import RECRUITERS
 from ratings.recruiting.bonuses import Work
 from ratings.recruiting.outcomes import WORDS, Outcome
 from ratings.services.recruiting.ends import outcome_of, plan_of
-from ratings.services.recruiting.payments import NOTHING, Pay
+from ratings.services.recruiting.payments import NOTHING, Pay, passed_where_paid
 from studies.models import Study
 
 Status = Submission.Status
@@ -58,8 +58,10 @@ def approval_lines(study: Study) -> list[ApprovalLine]:
     last: dict[str, Submission] = {}
     for row in Submission.objects.filter(study=study).order_by("status_at", "pk"):
         last[row.id_digest] = row
+    passed = passed_where_paid(study, pay)
     lines = [
-        known_line(person, pay, last.pop(person.recruitment.id_digest, None)) for person in people_of(study)
+        known_line(person, pay, last.pop(person.recruitment.id_digest, None), passed[person.pk])
+        for person in people_of(study)
     ]
     pages = EndPage.objects.filter(study=study).exclude(code="").values_list("code", "outcome")
     outcomes = {code: Outcome(outcome) for code, outcome in pages}
@@ -79,12 +81,12 @@ def people_of(study: Study) -> Iterator[Participant]:
         yield person
 
 
-def known_line(person: Participant, pay: Pay, row: Submission | None) -> ApprovalLine:
+def known_line(person: Participant, pay: Pay, row: Submission | None, checks: int = 0) -> ApprovalLine:
     recruitment: Recruitment = person.recruitment
     outcome = outcome_of(person)
     reward = pay.reward(outcome)
     submission = row.ids["submission"] if row else recruitment.personal.get("assignmentId", "")
-    work = Work(outcome, getattr(person, "answers", 0))
+    work = Work(outcome, getattr(person, "answers", 0), checks)
     replaced = row is not None and row.is_given_back
     return ApprovalLine(
         id=recruitment.external_id,

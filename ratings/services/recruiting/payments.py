@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -16,6 +17,7 @@ from ratings.models import EndPage, Participant, RecruitingPlan, Submission
 from ratings.recruiting.bonuses import BONUSES, Work
 from ratings.recruiting.outcomes import Outcome
 from ratings.services.refusals import NotNow, Reason
+from ratings.services.visits.checks import attention_blocks, attention_checks_passed
 from studies import services as study_services
 from studies.models import Study
 
@@ -53,9 +55,11 @@ class Pay:
         whole = amount * (1 + Decimal(self.plan.fee_percent) / 100)
         return whole.quantize(CENT, rounding=ROUND_HALF_UP)
 
-    def whole_visit(self, trials: int) -> Decimal:
-        """Return what somebody costs who answers every trial."""
-        work = Work(Outcome.FINISHED, trials)
+    def whole_visit(self, study: Study) -> Decimal:
+        """Return what somebody costs who answers every trial, and passes every check."""
+        plan = study.frozen_plan if study.plan_digest else None
+        trials, checks = (plan.trials, len(attention_blocks(plan))) if plan else (0, 0)
+        work = Work(Outcome.FINISHED, trials, checks)
         return self.with_fee(self.reward(Outcome.FINISHED) + self.bonus(work))
 
 
@@ -87,8 +91,9 @@ def cost_of(study: Study, plan: RecruitingPlan) -> Cost:
     """Add up what a study costs. Whom the panel replaces is not paid."""
     pay = Pay.of(study, plan)
     rule = BONUSES.get(plan.bonus_rule)
-    visit = pay.whole_visit(study.frozen_plan.trials if study.plan_digest else 0)
+    visit = pay.whole_visit(study)
     spent, inside, counts = NOTHING, NOTHING, dict.fromkeys(Outcome, 0)
+    passed = passed_where_paid(study, pay)
     for group in groups_of(study, with_answers=rule is not None and rule.counts):
         outcome = ended_as(group, plan, is_over=study.has_ended(timezone.now()))
         if outcome is None:
@@ -96,9 +101,17 @@ def cost_of(study: Study, plan: RecruitingPlan) -> Cost:
             continue
         counts[outcome] += group["count"]
         if not group["replaced"]:
-            work = Work(outcome, group.get("answers", 0))
+            work = Work(outcome, group.get("answers", 0), passed[group.get("pk", 0)])
             spent += group["count"] * pay.with_fee(pay.reward(outcome) + pay.bonus(work))
     return Cost(spent, inside, visit, plan.budget, plan.currency, counts)
+
+
+def passed_where_paid(study: Study, pay: Pay) -> Counter[int]:
+    """Count the attention checks that people passed, by the row's number; of nobody where no bonus asks
+    it."""
+    rule = BONUSES.get(pay.plan.bonus_rule)
+    counted = rule is not None and rule.looks_at_checks and study.plan_digest
+    return attention_checks_passed(study) if counted else Counter()
 
 
 def groups_of(study: Study, *, with_answers: bool) -> Iterable[dict[str, Any]]:
@@ -110,7 +123,7 @@ def groups_of(study: Study, *, with_answers: bool) -> Iterable[dict[str, Any]]:
     fields = ["status", "completion_code", "panel"]
     if with_answers:
         people = people.annotate(answers=Count("trials__response"))
-        fields.append("answers")
+        fields += ["pk", "answers"]
         counts = {"count": Value(1)}
     return [
         {**row, "replaced": row["panel"] in Submission.GIVEN_BACK}

@@ -85,6 +85,10 @@ class QuestionnaireTrials(PageTrials):
         asked = block.questionnaire
         return [f"{asked.title}, {len(asked.items)} items", f"scales: {', '.join(asked.scales)}"]
 
+    def language_of(self, settings: Mapping[str, Any]) -> str | None:
+        name = settings.get("instrument")
+        return QUESTIONNAIRES.load(name).language if name in QUESTIONNAIRES.names() else None
+
     def shown(self, block: QuestionnaireBlock) -> dict[str, Any]:
         asked = block.questionnaire
         return {
