@@ -34,6 +34,7 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "ratings.reconcile": "ratings.runs:reconcile_panel",
         "analysis.export": "analysis.runs:export",
         "analysis.analyse": "analysis.runs:analyse",
+        "analysis.precision": "analysis.runs:check_precision",
         "analysis.power": "analysis.runs:power",
     },
 )

@@ -43,6 +43,19 @@ class Unlocked(Shape):
         return f"on {self.at[:10]} by {self.by}, with {self.finished} who had finished: “{self.why.strip()}”"
 
 
+class PrecisionLook(Shape):
+    """Half the width of the primary estimate's interval as it was computed while data were collected.
+
+    ``number`` of participants at which the plan asks for it, ``finished`` how many had by then.
+    """
+
+    at: Text
+    number: Number
+    finished: Number
+    half_width: Annotated[float, Field(gt=0)]
+    reached: Flag
+
+
 class Collection(Shape):
     """The study's state, the numbers that its stopping rule is about, and who looked before the end.
 
@@ -60,10 +73,17 @@ class Collection(Shape):
     rehearsal: Flag = False
     looks: tuple[EarlyLook, ...] = ()
     unlocked: Unlocked | None = None
+    precision: tuple[PrecisionLook, ...] = ()
+
+    @property
+    def precise(self) -> PrecisionLook | None:
+        """The look at which the plan's precision was reached; None where it was not."""
+        return next((look for look in self.precision if look.reached), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values, as a manifest holds them: ``unlocked`` only where somebody did."""
-        return self.model_dump(mode="json", exclude=None if self.unlocked else {"unlocked"})
+        """Return JSON values, as a manifest holds them: ``unlocked``, ``precision`` where they are."""
+        absent = {name for name in ("unlocked", "precision") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=absent)
 
 
 def collection_of(manifest: Mapping[str, Any]) -> Collection | None:
