@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -75,6 +75,10 @@ class LookOnly(ModelAdmin):
 @admin.register(Participant)
 class ParticipantAdmin(PeoplePages, LookOnly, RowPageAdmin):
     change_form_outer_before_template = "admin/ratings/participant.html"
+
+    class Media:
+        css: ClassVar = {"all": ["css/study-admin.css"]}
+
     list_display = ["name", "study", "assignment", "status_label", "answered", "kind", "consented_at"]
     list_filter = ["study", "status", "kind"]
     list_select_related = ["study", "assignment"]
