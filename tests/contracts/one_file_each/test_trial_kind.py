@@ -276,7 +276,7 @@ def test_answers_are_checked_and_stored_and_exported(tmp_path: Path) -> None:
     assert agree(participant, 0, agrees=True).outcome == "stored"
     assert StoredResponse.objects.get().values == {"agrees": True}
     replayed = replay_of(participant).trials[0]
-    assert replayed.said == [("threat, agrees", "yes")]
+    assert replayed.said == [("construct", "threat"), ("agrees", "yes")]
     assert len(replayed.pictures) == 1
     arguments = {"study": study.pk, "participants": 2, "seed": 1}
     job = run_now(enqueue(kind="ratings.simulate", arguments=arguments, by=None))
