@@ -35,6 +35,7 @@ KINDS: Registry[Callable[[Any], Any]] = Registry(
         "ratings.reconcile": "ratings.runs:reconcile_panel",
         "analysis.export": "analysis.runs:export",
         "analysis.analyse": "analysis.runs:analyse",
+        "analysis.precision": "analysis.runs:check_precision",
         "analysis.power": "analysis.runs:power",
         "analysis.report_rehearsal": "analysis.runs.rehearsal:report_rehearsal",
     },

@@ -80,7 +80,33 @@ def actor(request: HttpRequest) -> User:
     return request.user
 
 
-class AppendOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class RowPageAdmin(ModelAdmin):  # type: ignore[misc]
+    """The page of a row shows more than its fields, to whoever may view the row."""
+
+    def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Return what the page of a row shows beside its fields."""
+        return {}
+
+    def may_act(self, request: HttpRequest) -> bool:
+        label, name = self.model._meta.app_label, self.model._meta.model_name
+        return request.user.is_active and request.user.has_perm(f"{label}.change_{name}")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        extra = {**(extra_context or {})}
+        if row is not None and self.has_view_permission(request, row):
+            extra |= {"row": row, "may_act": self.may_act(request), **self.page(request, row)}
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
+
+
+class AppendOnlyAdmin(RowPageAdmin):
     """Subclasses say how a row is created, and which actions (POST only) its page offers."""
 
     change_form_template = "admin/lab/append_only_form.html"
@@ -89,10 +115,6 @@ class AppendOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     def create(self, data: dict[str, Any], request: HttpRequest) -> models.Model:
         """Call the service that adds a row; ``data`` is the form's cleaned data."""
         raise PermissionDenied
-
-    def page(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """Return what the page of a row shows beside its fields."""
-        return {}
 
     def row_actions(self) -> dict[str, Action]:
         """Return name in the address -> what is done on POST, by someone who may change such rows."""
@@ -103,10 +125,6 @@ class AppendOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.deletable and bool(super().has_delete_permission(request, obj))
-
-    def may_act(self, request: HttpRequest) -> bool:
-        label, name = self.model._meta.app_label, self.model._meta.model_name
-        return request.user.is_active and request.user.has_perm(f"{label}.change_{name}")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.pk = self.create(form.cleaned_data, request).pk
@@ -138,20 +156,6 @@ class AppendOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """Redirect to the row's own page, where its job can be watched."""
         return redirect(self.address(obj))
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.get_object(request, object_id)
-        extra = {**(extra_context or {})}
-        if row is not None and self.has_view_permission(request, row):
-            extra |= {"row": row, "may_act": self.may_act(request), **self.page(request, row)}
-        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
-        return response
 
     def get_urls(self) -> list[URLPattern]:
         label, model = self.model._meta.app_label, self.model._meta.model_name

@@ -112,6 +112,34 @@ class Unlocking(Recorded):
         return f"unlocking of {self.study}"
 
 
+class PrecisionCheck(Recorded):
+    """Half the width of the primary estimate's interval, computed while a study collects: no estimate."""
+
+    LOGGED = ("number", "finished", "half_width", "reached")
+
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    study = models.ForeignKey("studies.Study", on_delete=models.PROTECT, related_name="precision_checks")
+    number = models.PositiveIntegerField(help_text="Participants after which the plan asks for it.")
+    finished = models.PositiveIntegerField(help_text="How many people had finished.")
+    half_width = models.FloatField()
+    reached = models.BooleanField(help_text="Whether it is at most the plan's.")
+
+    class Meta:
+        ordering = ["study", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "number"], name="precision_checked_once_per_number"),
+            models.CheckConstraint(
+                condition=Q(half_width__gt=0) & Q(finished__gte=models.F("number")),
+                name="precision_check_is_possible",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"precision with {self.number} participants"
+
+
 class Look(Recorded):
     """A look that the plan allows was used: answers were exported before the end."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -42,6 +43,11 @@ class Preregistration(models.Model):
         HOLM = "holm", "Holm, over all hypotheses"
         NONE = "none", "none"
 
+    class PrecisionThen(models.TextChoices):
+        CLOSE = "close", "close the study"
+        PAUSE = "pause", "pause it"
+        RECOMMEND = "recommend", "say so on the monitor"
+
     study = models.OneToOneField("studies.Study", on_delete=models.CASCADE, related_name="preregistration")
     study_type = words("study type")
     blinding = words("blinding")
@@ -61,6 +67,27 @@ class Preregistration(models.Model):
         blank=True,
         help_text="Numbers of participants, separated by commas, at which the data are analysed before the "
         "end. Empty: never. Any other look makes the analysis exploratory.",
+    )
+    half_width = models.FloatField(
+        "ends early at half-width",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1e-9)],
+        help_text="Of the interval of the first primary test's estimate, such as 0.05 for a share. Nobody "
+        "learns the estimate before the end. Empty: only the number of participants counts.",
+    )
+    precision_every = models.PositiveIntegerField(
+        "looked at after every",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Participants who have finished. The planned number of participants is the most.",
+    )
+    precision_then = models.CharField(
+        "when it is reached",
+        max_length=9,
+        choices=PrecisionThen.choices,
+        default=PrecisionThen.CLOSE,
     )
     manipulated = words("manipulated variables")
     measured = words("measured variables")
@@ -83,6 +110,10 @@ class Preregistration(models.Model):
             models.CheckConstraint(
                 condition=Q(correction__in=["holm", "none"]), name="preregistered_correction_is_known"
             ),
+            models.CheckConstraint(
+                condition=Q(precision_then__in=["close", "pause", "recommend"]),
+                name="precision_then_is_known",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -93,6 +124,17 @@ class Preregistration(models.Model):
             self.planned_looks()
         except InputError as error:
             raise ValidationError({"looks": str(error)}) from error
+        if (self.half_width is None) != (self.precision_every is None):
+            lacking = "half_width" if self.half_width is None else "precision_every"
+            raise ValidationError({lacking: "Half-width and number of participants go together."})
+        if self.half_width is not None and self.stop_on is not None:
+            raise ValidationError({"half_width": "Collecting ends on a date: choose one of both."})
+
+    def precision(self) -> dict[str, Any] | None:
+        """Return the rule of precision as the plan holds it; None without one."""
+        if self.half_width is None:
+            return None
+        return {"half_width": self.half_width, "every": self.precision_every, "then": self.precision_then}
 
     def planned_looks(self) -> list[int]:
         """Read the numbers of participants at the planned looks; ``InputError`` for anything else."""

@@ -109,6 +109,10 @@ class StudyPlan(Shape):
                 yield f"{path}.construct", f"{hypothesis.construct!r} is not a construct of the plan"
         if any(look >= self.participants for look in self.preregistration.stopping.looks):
             yield "preregistration.stopping.looks", f"come after the last of {self.participants} participants"
+        precision = self.preregistration.stopping.precision
+        if precision is not None and precision.every >= self.participants:
+            where = "preregistration.stopping.precision.every"
+            yield where, f"is {precision.every}, not below the {self.participants} participants of the plan"
 
     @cached_property
     def digest(self) -> str:

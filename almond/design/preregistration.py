@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
@@ -17,7 +17,7 @@ from almond.design.criteria import CRITERIA
 from almond.design.criteria.base import Criterion, Direction
 from almond.design.criteria.significance import Significance
 from almond.design.questions import QUESTIONS, directions_of
-from almond.shapes import OneOf, Shape, Text, Whole, read_within, repeated
+from almond.shapes import Number, OneOf, Shape, Text, Whole, read_within, repeated
 
 Words = Annotated[str, Strict()]
 
@@ -111,19 +111,47 @@ def usual_hypotheses(tests: Sequence[str]) -> tuple[Hypothesis, ...]:
     )
 
 
+class Precision(Shape):
+    """Collecting ends early once the interval of the primary estimate is narrow enough.
+
+    Half the width of the interval of the first primary test's estimate is computed after every ``every``
+    participants, and nothing else: whoever collects learns no estimate. ``then`` says what the site does.
+    """
+
+    half_width: Annotated[Number, Field(gt=0)]
+    every: Annotated[Whole, Field(ge=1)]
+    then: Literal["close", "pause", "recommend"] = "close"
+
+    def words(self, test: str, most: int) -> str:
+        """Say the rule in a sentence.
+
+        :param test: the first primary test. :param most: the plan's number of participants.
+        """
+        return (
+            f"once half the width of the interval of the estimate of “{test}” is at most "
+            f"{self.half_width:g}, looked at after every {self.every} participants who have finished, and "
+            f"with {most} at the latest; only that half-width is computed before the end"
+        )
+
+
 class StoppingRule(Shape):
-    """When collecting ends: with the plan's number of participants, or on a date.
+    """When collecting ends: with the plan's number of participants, on a date, or earlier by ``precision``.
 
     ``looks`` are the numbers of participants at which the data may be analysed before that, in order.
     """
 
+    not_written_when_absent: ClassVar[tuple[str, ...]] = ("precision",)
+
     until: Literal["number", "date"] = "number"
     date: Annotated[Text, AfterValidator(_day)] | None = None
     looks: tuple[Annotated[Whole, Field(ge=1)], ...] = ()
+    precision: Precision | None = None
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         if (self.until == "date") != (self.date is not None):
             yield "date", "is needed where collecting ends on a date, and only there"
+        if self.precision is not None and self.until != "number":
+            yield "precision", "goes with a number of participants, not with a date"
         if list(self.looks) != sorted(set(self.looks)):
             yield "looks", f"is {list(self.looks)}, not numbers that rise"
 

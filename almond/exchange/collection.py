@@ -56,6 +56,19 @@ class Unrehearsed(Shape):
         return f"opened without one on {self.at[:10]} by {self.by}: “{self.why.strip()}”"
 
 
+class PrecisionLook(Shape):
+    """Half the width of the primary estimate's interval as it was computed while data were collected.
+
+    ``number`` of participants at which the plan asks for it, ``finished`` how many had by then.
+    """
+
+    at: Text
+    number: Number
+    finished: Number
+    half_width: Annotated[float, Field(gt=0)]
+    reached: Flag
+
+
 class Collection(Shape):
     """The study's state, the numbers that its stopping rule is about, and who looked before the end.
 
@@ -74,11 +87,17 @@ class Collection(Shape):
     looks: tuple[EarlyLook, ...] = ()
     unlocked: Unlocked | None = None
     unrehearsed: Unrehearsed | None = None
+    precision: tuple[PrecisionLook, ...] = ()
+
+    @property
+    def precise(self) -> PrecisionLook | None:
+        """The look at which the plan's precision was reached; None where it was not."""
+        return next((look for look in self.precision if look.reached), None)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values, as a manifest holds them: what seldom happens only where it did."""
-        seldom = {name for name in ("unlocked", "unrehearsed") if getattr(self, name) is None}
-        return self.model_dump(mode="json", exclude=seldom)
+        seldom = ("unlocked", "unrehearsed", "precision")
+        return self.model_dump(mode="json", exclude={name for name in seldom if not getattr(self, name)})
 
 
 def collection_of(manifest: Mapping[str, Any]) -> Collection | None:

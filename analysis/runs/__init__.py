@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from django.utils import timezone
+
 from almond.analysis.analyse import analyse_export
+from almond.analysis.precision import primary_half_width
 from almond.analysis.report import write_report
 from almond.errors import InputError
 from almond.evidence.export import write_export
@@ -21,9 +25,12 @@ from analysis import services
 from analysis.models import AnalysisRun, Export, PowerRun, export_root, power_root, report_root
 from analysis.services import gathering
 from analysis.services.power import finish_power
+from analysis.services.precision import record_precision
 from encoder.folders import artifact_root, target_root
 from jobs.services.execution import RunningJob
 from ratings.services.exporting import StudyTables
+from studies.models import Study
+from studies.services.blind import finished_people
 
 
 def export(job: RunningJob) -> dict[str, Any]:
@@ -79,6 +86,20 @@ def write(row: Export, folder: Path, job: RunningJob) -> None:
             **gathering.facts(row.study),
         },
     )
+
+
+def check_precision(job: RunningJob) -> dict[str, Any]:
+    """Compute the half-width of a study's primary estimate from an export that nobody sees, and drop it."""
+    study = Study.objects.get(pk=job.arguments["study"])
+    number, finished = int(job.arguments["number"]), finished_people(study)
+    home = export_root()
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home, prefix=".precision-") as scratch:
+        folder = Path(scratch) / "export"
+        write(Export(study=study, created_at=timezone.now()), folder, job)
+        half_width = primary_half_width(folder, Part(job, 0.5, 1.0))
+    row = record_precision(study=study, number=number, finished=finished, half_width=half_width)
+    return {"number": number, "finished": finished, "half_width": row.half_width, "reached": row.reached}
 
 
 def kept(rows: Iterable[dict[str, Any]], into: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from accounts.services import events_about
 from almond.errors import InputError
 from almond.exchange.amendments import Amendment
-from almond.exchange.collection import Collection, EarlyLook
+from almond.exchange.collection import Collection, EarlyLook, PrecisionLook
 from almond.exchange.matching import Matching
 from almond.shapes import read
 from analysis.models import AnalysisRun, Export
@@ -123,8 +123,23 @@ def collection(study: Study, participants: Sequence[Row]) -> Collection:
         "looks": tuple(looks(study)),
         "unlocked": unlocked(study),
         "unrehearsed": unrehearsed(study),
+        "precision": tuple(precision_looks(study)),
     }
     return read(Collection, said, source=f"study {study.title!r}")
+
+
+def precision_looks(study: Study) -> list[PrecisionLook]:
+    """List the half-widths that were computed while the study collected."""
+    return [
+        PrecisionLook(
+            at=row.at.isoformat(),
+            number=row.number,
+            finished=row.finished,
+            half_width=row.half_width,
+            reached=row.reached,
+        )
+        for row in study.precision_checks.order_by("number")
+    ]
 
 
 def looks(study: Study) -> list[EarlyLook]:

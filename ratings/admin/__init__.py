@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from almond.errors import InputError
-from lab.append_only import actor
+from lab.append_only import RowPageAdmin, actor
 from ratings import services
 from ratings.admin.people import PeoplePages, exclusion_parts
 from ratings.admin.previewing import PreviewPages
@@ -58,8 +58,12 @@ class LookOnly(ModelAdmin):
 
 
 @admin.register(Participant)
-class ParticipantAdmin(PeoplePages, PreviewPages, RehearsalPages, LookOnly):
+class ParticipantAdmin(PeoplePages, PreviewPages, RehearsalPages, LookOnly, RowPageAdmin):
     change_form_outer_before_template = "admin/ratings/participant.html"
+
+    class Media:
+        css: ClassVar = {"all": ["css/study-admin.css"]}
+
     list_display = ["name", "study", "assignment", "status_label", "answered", "kind", "consented_at"]
     list_filter = ["study", "status", "kind"]
     list_select_related = ["study", "assignment"]
@@ -129,23 +133,8 @@ class ParticipantAdmin(PeoplePages, PreviewPages, RehearsalPages, LookOnly):
         ]
         return [*own, *super().get_urls()]
 
-    def may_act(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("ratings.change_participant")
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.get_object(request, object_id)
-        extra = {**(extra_context or {}), "row": row, "may_act": self.may_act(request)}
-        if row is not None:
-            extra |= {"verdict": check_verdict(row), "standing": standing(row)}
-            extra |= exclusion_parts(request, row)
-        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
-        return response
+    def page(self, request: HttpRequest, row: Participant) -> dict[str, Any]:
+        return {"verdict": check_verdict(row), "standing": standing(row), **exclusion_parts(request, row)}
 
     def new_device(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask whether to let a participant in on a new device; posted, show the link, this once."""

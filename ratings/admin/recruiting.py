@@ -14,13 +14,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST, require_safe
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.services import record
 from almond.errors import InputError
 from jobs.services import enqueue
-from lab.append_only import actor
+from lab.append_only import RowPageAdmin, actor
 from ratings.admin.recruiting_form import EndPageInline, RecruitingInline
 from ratings.models import Participant, RecruitedStudy
 from ratings.services.recruiting.approvals import approval_table, bonus_text
@@ -38,7 +37,7 @@ class LinksForm(forms.Form):
 
 
 @admin.register(RecruitedStudy)
-class RecruitedStudyAdmin(ModelAdmin):
+class RecruitedStudyAdmin(RowPageAdmin):
     """Studies, as whoever recruits and pays for them sees them. Of a frozen study this may still change."""
 
     change_form_template = "admin/ratings/recruiting_form.html"
@@ -87,31 +86,21 @@ class RecruitedStudyAdmin(ModelAdmin):
         """Leave the study's own row alone: only what hangs on it is edited here."""
         record(verb="edit recruiting", subject=Study.objects.get(pk=obj.pk), by=actor(request))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        row = self.get_object(request, object_id)
-        extra = {**(extra_context or {})}
-        if row is not None and self.has_view_permission(request, row):
-            study = Study.objects.get(pk=row.pk)
-            may_see_ids = request.user.has_perm(MAY_SEE_IDS)
-            address = request.build_absolute_uri(study.join_path)
-            webhook = request.build_absolute_uri(reverse("prolific_events"))
-            extra |= {
-                "study": study,
-                "may_see_ids": may_see_ids,
-                "may_act": self.has_change_permission(request),
-                "webhook": webhook,
-                "title": f"Recruiting and paying: {study.title}",
-                "subtitle": None,
-                **overview(study, address=address, with_ids=may_see_ids),
-            }
-        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
-        return response
+    def may_act(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request)
+
+    def page(self, request: HttpRequest, row: RecruitedStudy) -> dict[str, Any]:
+        study = Study.objects.get(pk=row.pk)
+        may_see_ids = request.user.has_perm(MAY_SEE_IDS)
+        address = request.build_absolute_uri(study.join_path)
+        return {
+            "study": study,
+            "may_see_ids": may_see_ids,
+            "webhook": request.build_absolute_uri(reverse("prolific_events")),
+            "title": f"Recruiting and paying: {study.title}",
+            "subtitle": None,
+            **overview(study, address=address, with_ids=may_see_ids),
+        }
 
     def get_urls(self) -> list[URLPattern]:
         posts = {"links": self.links, "ask": self.ask}

@@ -12,6 +12,7 @@ from ratings.models import Participant
 from ratings.recruiting.outcomes import Outcome
 from ratings.services import erasing, slots
 from ratings.services.logging import log_step
+from ratings.services.monitoring.precision import ask_for_precision
 from ratings.services.recording import check_present
 from ratings.services.recruiting.ends import page_of
 from ratings.services.recruiting.payments import pause_at_budget
@@ -52,6 +53,7 @@ def finish(*, participant: Participant) -> Participant:
     current.save(update_fields=["status", "finished_at", "last_seen_at", "completion_code"])
     log_step(current, "finish", completion_code=current.completion_code)
     transaction.on_commit(lambda: pause_at_budget(current.study))
+    transaction.on_commit(lambda: ask_for_precision(current.study))
     return current
 
 

@@ -163,6 +163,7 @@ class PreregistrationInline(DraftInline):
         ("existing_data", "existing_data_explained"),
         "sample_size_reason",
         ("stop_on", "looks"),
+        ("half_width", "precision_every", "precision_then"),
         ("manipulated", "measured"),
         ("indices", "statistical_models"),
         ("transformations", "correction"),

@@ -24,6 +24,7 @@ LOGGED = {
     "unlock": "unlockings",
     "look": "looks",
     "exclude by hand": "hand_exclusions",
+    "precision": "precision_checks",
 }
 """Kinds of entries in the chain of a study's states that are about a row of their own -> where these are."""
 EXPECTED = "a closed study, a planned look, or an early unlocking"

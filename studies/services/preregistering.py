@@ -33,7 +33,7 @@ def preregistration_of(
     return {
         **texts,
         "hypotheses": written or usual_hypotheses(tests),
-        "stopping": {**stop, "looks": own.planned_looks()},
+        "stopping": {**stop, "looks": own.planned_looks(), "precision": own.precision()},
         "correction": own.correction,
     }
 

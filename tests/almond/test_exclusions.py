@@ -558,7 +558,7 @@ def test_the_report_shows_flow_reasons_and_hollow_dots(result: AnalysisResult) -
         "Reloads: participants who loaded the study's page again more than 3 times. 1 of 8 left out.",
         "| P003 | failed checks | 3 trials marked too_fast |",
         "| without straight-lining | 6 |",
-        "Hollow: 7 left out by the plan’s exclusion rules",
+        "Hollow: 7 excluded from the analysis",
         "| P001 (excluded) |",
         "also where a rule left them out",
     ):

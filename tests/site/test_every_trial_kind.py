@@ -11,7 +11,9 @@ import pytest
 from almond.evidence.table_writer import write_table
 from almond.exchange.schema import table_schemas
 from jobs.services import enqueue, run_now
+from ratings.models import Participant
 from ratings.services.exporting import StudyTables, export_tables
+from ratings.services.monitoring.replay import replay_of
 from studies.models import Construct, Study
 from studies.services import BlockSpec, create_construct, create_study
 from tests.almond.test_trial_kinds import BLOCKS, FELT
@@ -66,3 +68,18 @@ def test_simulated_people_answer_every_kind_and_the_export_holds_it(tmp_path: Pa
         kind: 2 * TRIALS * count for kind, count in rated.items()
     }
     assert ratings["value"].between(0, 100).all()
+
+
+def test_answers_to_every_kind_can_be_replayed() -> None:
+    study = study_of_every_kind()
+    job = run_now(
+        enqueue(kind="ratings.simulate", arguments={"study": study.pk, "participants": 1, "seed": 1}, by=None)
+    )
+    assert job.state == "done", job.traceback
+    trials = replay_of(Participant.objects.get()).trials
+    assert {trial.kind for trial in trials} == set(BLOCKS)
+    for trial in trials:
+        chosen = any(picture.chosen for picture in trial.pictures)
+        assert trial.values or trial.said or chosen, trial.kind
+        assert all(0 <= value.percent <= 100 for value in trial.values)
+        assert not [name for name, _ in trial.said if "target" in name or "direction" in name]

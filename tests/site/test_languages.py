@@ -154,7 +154,6 @@ def test_every_word_of_the_scripts_is_translated_and_no_other(language: str) -> 
         assert all(set(places(form)) <= {*places(text), "{count}"} for form in forms.values())
 
 
-
 @pytest.mark.parametrize("language", TRANSLATED)
 @pytest.mark.parametrize("kind", TRIAL_KINDS.names())
 def test_every_trial_kind_speaks_every_language(kind: str, language: str) -> None:

@@ -528,7 +528,7 @@ def test_the_page_and_its_parts_show_the_same_and_nothing_by_condition(staff_cli
     page = staff_client.get(reverse("admin:ratings_monitor", args=[study.pk])).content.decode()
     parts = staff_client.get(reverse("admin:ratings_monitor_live", args=[study.pk])).content.decode()
     for text in (page, parts):
-        assert text.count("data-part=") == 11
+        assert text.count("data-part=") == 12
         assert "To a trial that does not exist" in text
         assert reverse("admin:ratings_new_device", args=[person.pk]) in text
     for name in (*TARGETS, *TARGETS.values(), "urgen"):

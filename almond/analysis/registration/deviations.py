@@ -40,7 +40,7 @@ def list_deviations(data: StudyData, settings: Settings, sample: Sample) -> list
         return []
     plan = data.plan
     rows = [
-        _row("sample", "participants", plan.participants, len(sample.finished)),
+        *_of_the_number(data, sample),
         *_of_collecting(data),
         *(
             _row("exclusions", rule.name, "applied", rule.problem or "applied")
@@ -65,6 +65,16 @@ def _by_hand(data: StudyData, sample: Sample) -> Iterator[Row]:
                 for person, why in rule.caught.items()
             )
             yield _row("exclusions", rule.name, "nobody", f"{len(rule.caught)} left out ({told})")
+
+
+def _of_the_number(data: StudyData, sample: Sample) -> Iterator[Row]:
+    """Yield how many finished, and were to; where precision was reached as planned, fewer are none."""
+    planned, finished = data.plan.participants, len(sample.finished)
+    collection = collection_of(data.manifest)
+    rule = data.plan.preregistration.stopping if data.plan.preregistration else StoppingRule()
+    precise = rule.precision is not None and collection is not None and collection.precise is not None
+    if not (precise and finished <= planned):
+        yield _row("sample", "participants", planned, finished)
 
 
 def _row(kind: str, what: str, planned: Any, done: Any) -> Row:
@@ -101,6 +111,8 @@ def _of_the_end(rule: StoppingRule, number: int, collection: Collection) -> Iter
         return
     day = (collection.closed_at or "")[:10]
     as_ruled = finished == number if rule.date is None else day == rule.date
+    if rule.precision is not None and collection.precise is not None:
+        as_ruled = finished <= number
     if not as_ruled:
         when = _earlier(finished < number if rule.date is None else day < rule.date)
         done = f"{when}, {f'on {day}, ' if day else ''}with {finished} who have finished"

@@ -92,6 +92,8 @@ def _stopped_early(plan: StudyPlan, collection: Collection, complete: int) -> It
             yield f"collecting data was to end on {rule.date}, and ended on {ended}"
         return
     finished = complete + collection.finished_and_withdrew
+    if rule.precision is not None and collection.precise is not None:
+        return
     if finished < plan.participants:
         yield (
             f"the study was closed before its stopping rule was met, with {finished} of "

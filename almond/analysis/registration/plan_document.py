@@ -95,6 +95,8 @@ def hypothesis_text(row: Hypothesis, plan: StudyPlan) -> str:
 def _stopping_text(plan: StudyPlan, stated: Preregistration) -> str:
     rule = stated.stopping
     end = f"on {rule.date}" if rule.date else f"once {plan.participants} participants have finished"
+    if rule.precision is not None:
+        end = rule.precision.words(plan.analysis.primary[0], plan.participants)
     looks = ", ".join(map(str, rule.looks))
     looked = (
         f"The data are looked at with {looks} participants before that." if looks else "Nobody looks before."

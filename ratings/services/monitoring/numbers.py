@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from ratings.models import Participant, Response
 from ratings.services.flow import flow
+from ratings.services.monitoring.precision import precision_numbers
 from ratings.services.monitoring.progress import catch_up
 from ratings.services.monitoring.refused import refused_arrivals, refused_posts
 from ratings.services.monitoring.times import times
@@ -62,6 +63,7 @@ def monitor(study: Study) -> dict[str, Any]:
         "inside": inside(study, now),
         "refused_arrivals": refused_arrivals(study),
         "refused_posts": refused_posts(study),
+        "precision": precision_numbers(study),
         "per_minute": responses_per_minute(study, now),
         "at": now,
     }

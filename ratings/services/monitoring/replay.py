@@ -30,7 +30,7 @@ UNTOLD = {
     *(column.name for column in (*SHARED, *SINCE)),
     *("stimulus_id", "image_sha256", "base_scene", "theme", "intended_target", "direction", "strength"),
     *("left_stimulus", "right_stimulus", "left_sha256", "right_sha256", "pair_id", "high_side", "aligned"),
-    *("rt_ms", "received_at", "repeat"),
+    *("rt_ms", "received_at", "repeat", "position"),
 }
 """Columns that are shown otherwise, or say what an image was made for."""
 SPAN = re.compile(r"(-?[\d.]+) to (-?[\d.]+)")
@@ -182,22 +182,26 @@ def drawn(
     values: list[DrawnValue] = []
     said: list[tuple[str, str]] = []
     ends = {construct.name: (construct.low, construct.high) for construct in plan.constructs}
-    for row in kind.rows(plan, answer):
-        label = ", ".join(words_in(row, own))
-        low, high = ends.get(str(row.get("construct")), ("", ""))
+    rows = kind.rows(plan, answer)
+    several = len(rows) > 1
+    for place, row in enumerate(rows, start=1):
+        texts = [cell for _, cell in text_cells(row, own)]
+        label = texts[0] if texts else f"picture {place}" if several else ""
+        if several and len(texts) > 1:  # what is answered, and the answer
+            said.append((label, ", ".join(texts[1:])))
         for column in own:
             cell = row.get(column.name)
             span = SPAN.fullmatch(column.range)
             if cell in (None, "") or column.type == "text":
                 continue
             if span and column.type in ("number", "integer") and isinstance(cell, int | float):
-                values.append(placed(float(cell), label or column.name, span, (low, high)))
+                ends_in_words = ends.get(str(row.get("construct")), ("", ""))
+                values.append(placed(float(cell), label or column.name, span, ends_in_words))
             else:
-                said.append((f"{label}, {column.name}" if label else column.name, told(cell, column)))
-    if not values:
-        rows = kind.rows(plan, answer)
-        texts = [(name, cell) for row in rows for name, cell in text_cells(row, own)]
-        said = [*texts, *said] if len(rows) == 1 else said
+                said.append((f"{label}, {column.name}" if several else column.name, told(cell, column)))
+    # Of one row its texts stand beside its numbers; of several they name them.
+    if rows and not several and not values:
+        said = [*text_cells(rows[0], own), *said]
     return values, said
 
 
@@ -212,10 +216,6 @@ def placed(value: float, label: str, span: re.Match[str], words: tuple[str, str]
         percent=round(100 * min(max(share, 0.0), 1.0), 2),
         text=f"{value:.4g}",
     )
-
-
-def words_in(row: Mapping[str, Any], columns: Sequence[Column]) -> Iterator[str]:
-    return (cell for _, cell in text_cells(row, columns))
 
 
 def text_cells(row: Mapping[str, Any], columns: Sequence[Column]) -> Iterator[tuple[str, str]]:

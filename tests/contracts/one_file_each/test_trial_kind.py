@@ -51,6 +51,7 @@ from jobs.services import enqueue, run_now
 from ratings import services
 from ratings.models import Participant
 from ratings.models import Response as StoredResponse
+from ratings.services.monitoring.replay import replay_of
 from ratings.services.refusals import Malformed
 from ratings.services.rehearsals.starting import start_rehearsal
 from studies.models import Construct, Study
@@ -275,6 +276,9 @@ def test_answers_are_checked_and_stored_and_exported(tmp_path: Path) -> None:
         agree(participant, 0, agrees="yes")
     assert agree(participant, 0, agrees=True).outcome == "stored"
     assert StoredResponse.objects.get().values == {"agrees": True}
+    replayed = replay_of(participant).trials[0]
+    assert replayed.said == [("construct", "threat"), ("agrees", "yes")]
+    assert len(replayed.pictures) == 1
     arguments = {"study": study.pk, "participants": 2, "seed": 1}
     job = run_now(enqueue(kind="ratings.simulate", arguments=arguments, by=None))
     assert job.state == "done", job.traceback
