@@ -29,6 +29,7 @@ from ratings.services.joining import recruited_as
 from ratings.services.monitoring import monitor
 from ratings.services.visits.branching import standing
 from ratings.services.visits.checks import check_verdict
+from ratings.services.visits.quotas import quota_rows
 from studies.amendments import BLIND
 from studies.models import Study
 from studies.services.rehearsing import rehearse
@@ -193,6 +194,7 @@ class ParticipantAdmin(PreviewPages, LookOnly):
         return {
             "study": study,
             "numbers": numbers,
+            "quotas": quota_rows(study),
             **monitor_parts(numbers),
             "may_let_in": self.may_act(request),
             "may_see_responses": request.user.has_perm("ratings.view_response"),

@@ -17,6 +17,7 @@ class Outcome(StrEnum):
 
     FINISHED = "finished"
     SCREENED_OUT = "screened_out"
+    QUOTA_FULL = "quota_full"
     DECLINED = "declined"
     TIMED_OUT = "timed_out"
     CLOSED = "closed"
@@ -48,6 +49,11 @@ WORDS = {
             "Your answers did not match what this study needs, so nothing more will be asked of you. "
             "Thank you for the time you gave."
         ),
+    ),
+    Outcome.QUOTA_FULL: OutcomeWords(
+        "quota full",
+        _("This study has enough people like you"),
+        _("Everybody whom it needs with your answers takes part already. Thank you for the time you gave."),
     ),
     Outcome.DECLINED: OutcomeWords(
         "no consent",

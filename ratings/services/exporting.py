@@ -26,7 +26,7 @@ from almond.evidence.table_writer import Chunk, SortedChunks
 from almond.exchange.schema import table_schemas
 from almond.typing import Ints
 from lab.column_read import Columns, read_ahead
-from ratings.models import Event, Participant
+from ratings.models import Consent, Event, Participant
 from ratings.services.exports.answers import (
     FIELDS,
     Person,
@@ -39,9 +39,11 @@ from ratings.services.exports.answers import (
     read_altered,
 )
 from ratings.services.visits.branching import skipped_columns
+from ratings.services.visits.quotas import quota_columns
 from studies.models import Study
 
 Row = dict[str, Any]
+FORM_OF = ("participant", "form__digest")
 ROWS_AT_ONCE = 8000
 """About how many trials or events are read at once."""
 
@@ -79,6 +81,8 @@ class StudyTables:
         """Yield the rows of participants. Trials done are counted from the responses that were read before,
         so that the tables agree also while answers still come in."""
         skipped = skipped_columns(self.plan, batches(self.people))
+        forms = dict(Consent.objects.filter(participant__study=self.study).values_list(*FORM_OF))
+        in_quotas = quota_columns(self.plan, [person.pk for person in self.people])
         for person in self.people:
             yield {
                 "participant_id": person.name,
@@ -89,8 +93,10 @@ class StudyTables:
                 "finished_at": iso(person.finished_at) if person.finished_at else "",
                 "trials_planned": person.trials_planned,
                 "trials_done": self.done[person.name],
+                "consent_sha256": forms.get(person.pk, ""),
                 **({"arm": self.arms[person.list]} if self.arms else {}),
                 **skipped.get(person.pk, {}),
+                **in_quotas.get(person.pk, {}),
             }
 
     def _responses(self, names: Sequence[str]) -> Iterator[Chunk]:
