@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,8 @@ class StudyData:
     Ratings, choices and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
     scenes it is derived, because plan or export state none; it is empty where all themes are stated.
     ``folder`` is the export itself, for what is not in its tables. ``choices`` are those of a side;
-    ``undecided`` the others, answered “no difference”, None where no such answer was offered.
+    ``undecided`` the others, answered “no difference”, None where no such answer was offered. Ratings and
+    choices that missed a deadline stand apart, by table in ``missed``: nothing is computed from them.
     """
 
     manifest: Mapping[str, Any]
@@ -96,6 +97,7 @@ class StudyData:
     events: pd.DataFrame | None = None
     checks: pd.DataFrame | None = None
     undecided: pd.DataFrame | None = None
+    missed: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def themes(self) -> tuple[str, ...]:
@@ -129,6 +131,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     schemas = table_schemas(external=plan.external)
     frames = {name: _read_cells(table_path(folder, name), schemas[name]) for name in SCHEMAS}
     remark = add_themes(frames, plan)
+    missed = {name: _take_missed(folder, frames, name) for name in ("ratings", "choices")}
     frames["choices"], undecided = _decided(table_path(folder, "choices"), frames["choices"])
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
@@ -144,6 +147,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
         events=events,
         checks=checks,
         undecided=undecided,
+        missed=missed,
     )
 
 
@@ -153,6 +157,16 @@ def read_checks(folder: Path, plan: StudyPlan) -> pd.DataFrame | None:
     frames = [_read_cells(table_path(folder, kind.table.name), kind.table) for kind in kinds]
     columns = list(BLIND_COLUMNS["checks"])
     return pd.concat([frame[columns] for frame in frames], ignore_index=True) if frames else None
+
+
+def _take_missed(folder: Path, frames: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:
+    """Take the rows of a table that missed the deadline out of it."""
+    frame = frames[name]
+    late = frame["missed"] == 1 if "missed" in frame else pd.Series(False, index=frame.index)
+    if "value" in frame:
+        _require(table_path(folder, name), frame["value"], frame["value"].notna() | late, "a number")
+    frames[name] = frame[~late].reset_index(drop=True) if late.any() else frame
+    return frame[late]
 
 
 def _decided(path: Path, choices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:

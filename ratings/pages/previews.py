@@ -187,7 +187,6 @@ def take(request: HttpRequest, visit: PreviewedVisit, key: str) -> HttpResponse:
     names = ("state", "responses", "events", "finish", "done")
     config = {
         "participant": visit.participant.name,
-        "preview": False,
         "began": began.timestamp(),
         "script": static("js/study.js"),
         "urls": {name: reverse(f"preview_{name}", args=[key]) for name in names}

@@ -25,7 +25,15 @@ from almond.design.trials.columns import (
     TableSchema,
 )
 from almond.design.trials.responses import Cells, PlannedTrial, Responses
-from almond.design.trials.timing import TimedBlock, timing_problems
+from almond.design.trials.timing import (
+    MISSED,
+    DeadlineBlock,
+    in_time,
+    is_missed,
+    missed_column,
+    missed_problems,
+    timing_problems,
+)
 from almond.shapes import Flag, Whole
 
 if TYPE_CHECKING:
@@ -37,10 +45,10 @@ LEAST_LEAD, SURE_LEAD = 0.25, 3.0
 second on they are as sure as can be."""
 
 
-class ChoiceBlock(TimedBlock):
+class ChoiceBlock(DeadlineBlock):
     """A block of choices; no pair is shown twice. Without constructs it draws on all pairs."""
 
-    not_written_when_absent = (*TimedBlock.not_written_when_absent, "no_difference", "confidence")
+    not_written_when_absent = (*DeadlineBlock.not_written_when_absent, "no_difference", "confidence")
 
     no_difference: Flag = Field(
         False,
@@ -78,7 +86,7 @@ class ChoiceTrials(TrialKind):
     in_every_export = True
     facts = (
         *("pair_id", "left_stimulus", "right_stimulus", "chosen", "high_side", "aligned"),
-        *("base_scene", "theme", "intended_target", "construct", "no_difference"),
+        *("base_scene", "theme", "intended_target", "construct", "no_difference", MISSED),
     )
     shown_columns = (("left_stimulus", "left_sha256"), ("right_stimulus", "right_sha256"))
     keys = (
@@ -170,6 +178,9 @@ class ChoiceTrials(TrialKind):
         return [f"{block.trials} of {len(pairs)} pairs", "; ".join(said), *more]
 
     def check(self, answer: ChoiceAnswer, trial: PlannedTrial, block: ChoiceBlock) -> Iterator[Problem]:
+        if is_missed(answer.values, block):
+            yield from missed_problems(answer, block)
+            return
         if not answer.chosen and not block.no_difference:
             yield "chosen", "is empty, not one of left, right"
         asked = {"confidence"} if answer.chosen and block.confidence else set()
@@ -207,11 +218,14 @@ class ChoiceTrials(TrialKind):
         """Make the columns that exports have where some block of the plan asks for them."""
         blocks = [block for block in plan.blocks if isinstance(block, ChoiceBlock)]
         columns: dict[str, Cells] = {}
+        missed = missed_column(plan, responses, ChoiceBlock)
         if any(block.no_difference for block in blocks):
-            columns["no_difference"] = responses.chosen.map(lambda chosen: int(chosen == ""))
+            late = missed[MISSED].tolist() if missed else [0] * len(responses)
+            sides = zip(responses.chosen.tolist(), late, strict=True)
+            columns["no_difference"] = [int(chosen == "" and not none) for chosen, none in sides]
         if any(block.confidence for block in blocks):
             columns["confidence"] = [values.get("confidence", "") for values in responses.values]
-        return columns
+        return {**columns, **missed}
 
     def row_problems(
         self, plan: StudyPlan, stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]
@@ -228,8 +242,9 @@ class ChoiceTrials(TrialKind):
         for name, value in stated.items():
             if row[name] != value:
                 yield f"{name} is not that of pair {pair.id}"
-        if bool(row["chosen"]) == bool(row.get("no_difference", 0)):
-            yield "a side is chosen, or no difference is: not both, and not neither"
+        answers = (bool(row["chosen"]), bool(row.get("no_difference", 0)), bool(row.get(MISSED, 0)))
+        if sum(answers) != 1:
+            yield "a side is chosen, or no difference is, or the deadline was missed: one of these"
         elif row["chosen"] and int(row["aligned"]) != int(row["chosen"] == row["high_side"]):
             yield "aligned does not follow from chosen and high_side"
 
@@ -241,9 +256,10 @@ class ChoiceTrials(TrialKind):
         # In standard deviations of one rating: how much more of it the rater sees in one than in the other.
         lead = abs(rater.lead(left, right, trial.constructs[0])) / rater.noise
         if block.no_difference and lead < LEAST_LEAD:
-            return {"chosen": "", "rt_ms": choice.rt_ms}
+            return in_time({"chosen": "", "rt_ms": choice.rt_ms}, block)
         sure = {} if block.confidence is None else {"confidence": confidence_of(lead, block.confidence)}
-        return {"chosen": choice.side, "rt_ms": choice.rt_ms, **({"values": sure} if sure else {})}
+        answer = {"chosen": choice.side, "rt_ms": choice.rt_ms, **({"values": sure} if sure else {})}
+        return in_time(answer, block)
 
 
 def confidence_of(lead: float, points: int) -> int:
