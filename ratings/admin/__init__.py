@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from almond.design.trials.timing import MISSED_VALUES
 from almond.errors import InputError
 from almond.world.null_forms import NULL_WORLDS, NullWorld, null_world
 from lab.append_only import actor
@@ -287,6 +288,8 @@ class ResponseAdmin(LookOnly):
     def answer(self, row: Any) -> str:
         if row.is_blind:
             return HIDDEN
+        if row.values == MISSED_VALUES:
+            return "none before the deadline"
         values = (
             f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
             for name, value in sorted(row.values.items())

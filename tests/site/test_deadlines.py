@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from almond.analysis.study_data import read_study
 from almond.design.plan import plain
 from almond.design.trials.timing import course_of
 from almond.design.words.shown import words_before
@@ -107,6 +106,14 @@ def test_plans_without_a_deadline_have_no_word_of_it() -> None:
     assert [course_of(block) for block in plan.blocks] == [{}] * 4
 
 
+def test_the_plan_says_what_is_done_with_missed_answers() -> None:
+    plan = make_study(Study.State.FROZEN).frozen_plan
+    assert plan.preregistration is not None
+    text = str(plain(plan.preregistration))
+    assert "block “sliders” of 2 trials (rating) with a deadline of 2 s" in text
+    assert "So are answers that missed a deadline." in text
+
+
 def test_people_read_how_long_they_have() -> None:
     study = make_study(Study.State.FROZEN, deadline=2.5)
     plan = study.frozen_plan
@@ -138,7 +145,7 @@ def test_a_construct_that_is_called_like_a_missed_answer_is_in_the_way() -> None
         build_plan(study)
 
 
-def test_simulated_people_miss_a_short_deadline_and_the_analysis_leaves_these_out(tmp_path: Path) -> None:
+def test_simulated_people_miss_a_short_deadline() -> None:
     study = make_study(deadline=1.2, rehearsal=True)
     arguments = {"study": study.pk, "participants": 3, "seed": 1, "careless": 0.0}
     job = run_now(enqueue(kind="ratings.simulate", arguments=arguments, by=None))
@@ -150,7 +157,6 @@ def test_simulated_people_miss_a_short_deadline_and_the_analysis_leaves_these_ou
     assert (ratings.loc[~late & (ratings["block"] == "sliders"), "rt_ms"] <= 1200.0).all()
 
 
-def test_a_setting_that_is_none_of_a_number_is_refused() -> None:
+def test_a_deadline_is_more_than_nothing() -> None:
     with pytest.raises((NotReady, InputError), match="deadline_s"):
         make_study(deadline=-1)
-    assert read_study  # the reader is held to such tables in tests/almond/test_missed_answers.py
