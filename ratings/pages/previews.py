@@ -112,7 +112,7 @@ def host(request: HttpRequest, key: str) -> HttpResponse:
     width, height = FRAMES[frame]
     context = {
         "study": visit.study,
-        "number": link.list + 1,
+        "number": link.list,
         "language": dict(LANGUAGES.choices())[link.language],
         "ends_at": link.ends_at,
         "frame": frame,

@@ -52,8 +52,11 @@ WORDS = {
     ),
     Outcome.QUOTA_FULL: OutcomeWords(
         "quota full",
-        _("This study has enough people like you"),
-        _("Everybody whom it needs with your answers takes part already. Thank you for the time you gave."),
+        _("All places for your group are taken"),
+        _(
+            "The study needs a certain number of people in each group, and has them in yours. "
+            "Thank you for the time you gave."
+        ),
     ),
     Outcome.DECLINED: OutcomeWords(
         "no consent",

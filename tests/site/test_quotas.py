@@ -99,7 +99,7 @@ def test_the_end_page_says_so() -> None:
     post(joined.participant, 0, {"age": 20, "gender": "man"})
     client = Client()
     page = client.get(addresses(joined.token)["study"])
-    assert "This study has enough people like you" in page.content.decode()
+    assert "All places for your group are taken" in page.content.decode()
     reply = client.post(addresses(joined.token)["finish"])
     assert reply.json()["reason"] == "screened_out"
 
