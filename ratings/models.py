@@ -25,10 +25,12 @@ from ratings.panels import (
     Submission,
 )
 from ratings.people import Arrival, Permit, Recruitment
+from ratings.quotas import QUOTA_IS_FULL, QuotaCount, QuotaPlace
 from ratings.records import SINCE_COUNTED, HandExclusion, Progress
 from studies.models import AssignmentList, Study
 
 __all__ = [
+    "QUOTA_IS_FULL",
     "Arrival",
     "Attempt",
     "Consent",
@@ -41,6 +43,8 @@ __all__ = [
     "Participant",
     "Permit",
     "Progress",
+    "QuotaCount",
+    "QuotaPlace",
     "RecruitedStudy",
     "RecruitingPlan",
     "Recruitment",

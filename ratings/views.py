@@ -253,13 +253,8 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
         return end_page(request, participant, end_of(participant, outcome))
     addresses = presentation.addresses(token)
     visit = presentation.visit_of(participant)
-    config = {
-        "participant": participant.name,
-        "preview": False,
-        "urls": addresses,
-        "state": visit.to_json(),
-        **robot_mode(participant),
-    }
+    config = {"participant": participant.name, "urls": addresses, "state": visit.to_json()}
+    config |= robot_mode(participant)
     if hasattr(participant, "recruitment"):
         config["resume_code"] = resume_code(participant)
     context = {
@@ -280,8 +275,8 @@ def done(request: HttpRequest, participant: Participant, token: str) -> HttpResp
     """Debriefing and completion code; before the end, back to the trials."""
     if not participant.is_done:
         return redirect("participant_study", token)
-    end = end_of(participant, Outcome.FINISHED)
-    return end_page(request, participant, end, debriefing=paragraphs(participant.study.debriefing))
+    debriefing = paragraphs(participant.study.debriefing)
+    return end_page(request, participant, end_of(participant, Outcome.FINISHED), debriefing=debriefing)
 
 
 def end_page(request: HttpRequest, participant: Participant, end: End, **more: object) -> HttpResponse:
@@ -341,8 +336,10 @@ def go_on(request: HttpRequest, device_pass: str) -> HttpResponse:
     """Where an experimenter's link lets a participant in, by a click: previews of links do not use it up."""
     try:
         if request.method != "POST":
-            context = {"study": find_by_pass(device_pass).study}
-            translation.activate(context["study"].language)
+            study = find_by_pass(device_pass).study
+            translation.activate(study.language)
+            told = information_of(study)
+            context = {"study": study, "information": told, "device_rule": device_rule(told)}
             return render(request, "participant/go_on.html", context)
         check_origin(request)
         joined = services.enter_with_pass(device_pass)

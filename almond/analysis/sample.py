@@ -157,6 +157,10 @@ def screen(data: StudyData) -> Screening:
         Exclusion("completed only", "participants", len(people) - len(finished), len(people)),
         Exclusion("the browser showed the image of the plan (SHA-256)", "responses", wrong, total),
     )
+    late = sum(int(rows["participant_id"].isin(finished).sum()) for rows in data.missed.values())
+    if late:
+        in_time = Exclusion("an answer before the deadline", "responses", late, late + total)
+        exclusions = (*exclusions, in_time)
     blind = blind_tables(finishers, ratings[0], choices[0], data.events, data.checks)
     rules = apply_rules(data.plan.analysis.exclusions, blind)
     return Screening(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ class StudyData:
     Ratings, choices and stimuli have a ``theme`` that is never empty. ``theme_remark`` says of which base
     scenes it is derived, because plan or export state none; it is empty where all themes are stated.
     ``folder`` is the export itself, for what is not in its tables. ``choices`` are those of a side;
-    ``undecided`` the others, answered “no difference”, None where no such answer was offered.
+    ``undecided`` the others, answered “no difference”, None where no such answer was offered. Ratings and
+    choices that missed a deadline stand apart, by table in ``missed``: nothing is computed from them.
     """
 
     manifest: Mapping[str, Any]
@@ -97,6 +98,7 @@ class StudyData:
     events: pd.DataFrame | None = None
     checks: pd.DataFrame | None = None
     undecided: pd.DataFrame | None = None
+    missed: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def themes(self) -> tuple[str, ...]:
@@ -130,6 +132,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     schemas = table_schemas(external=plan.external)
     frames = {name: _read_cells(table_path(folder, name), schemas[name]) for name in SCHEMAS}
     remark = add_themes(frames, plan)
+    missed = {name: _take_missed(folder, frames, name) for name in ("ratings", "choices")}
     frames["choices"], undecided = _decided(table_path(folder, "choices"), frames["choices"])
     _check_rows_agree(folder, frames, plan)
     _check_planned_images(folder, frames["stimuli"], plan)
@@ -146,6 +149,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
         events=events,
         checks=checks,
         undecided=undecided,
+        missed=missed,
     )
 
 
@@ -163,6 +167,16 @@ def read_responses(data: StudyData, kind: str) -> pd.DataFrame:
     if data.folder is None or table_name(data.folder, table.name) not in data.manifest["files"]:
         return pd.DataFrame(columns=[column.name for column in table.columns])
     return _read_cells(table_path(data.folder, table.name), table)
+
+
+def _take_missed(folder: Path, frames: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:
+    """Take the rows of a table that missed the deadline out of it."""
+    frame = frames[name]
+    late = frame["missed"] == 1 if "missed" in frame else pd.Series(False, index=frame.index)
+    if "value" in frame:
+        _require(table_path(folder, name), frame["value"], frame["value"].notna() | late, "a number")
+    frames[name] = frame[~late].reset_index(drop=True) if late.any() else frame
+    return frame[late]
 
 
 def _decided(path: Path, choices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:

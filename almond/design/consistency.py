@@ -96,6 +96,17 @@ def plan_contradictions(draft: Draft) -> Iterator[Problem]:
     for number, block in draft.blocks.items():
         yield from below(f"blocks[{number}]", block_contradictions(block, draft))
     yield from branching_problems(draft.blocks)
+    yield from late_quotas(draft.blocks)
+
+
+def late_quotas(blocks: Mapping[int, PlannedBlock]) -> Iterator[Problem]:
+    """Yield quotas that come behind blocks of images, which whoever finds no place would answer in vain."""
+    shown = ""
+    for number, block in sorted(blocks.items()):
+        kind = TRIAL_KINDS.load(block.kind)
+        if shown and kind.quota_groups(block):
+            yield f"blocks[{number}].quotas", f"come behind block {shown!r}: put this form before all images"
+        shown = shown or (block.name if kind.shows != "nothing" else "")
 
 
 def below(path: str, problems: Iterable[Problem]) -> Iterator[Problem]:

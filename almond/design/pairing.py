@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from almond.design.parts import Count, PlannedPair, PlannedStimulus
-from almond.design.trials.timing import TimedBlock
+from almond.design.trials.timing import DeadlineBlock
 from almond.shapes import DifferentTexts, Flag, Number, Text
 
 BY_DIFFERENCE, AT_RANDOM, LISTED = "difference", "random", "listed"
@@ -27,11 +27,11 @@ WHERE_DIFFERENT: JsonDict = {"shown_when": {"photograph_pairs": [BY_DIFFERENCE]}
 WHERE_LISTED: JsonDict = {"shown_when": {"photograph_pairs": [LISTED]}, "rows": 8}
 
 
-class PairedBlock(TimedBlock):
+class PairedBlock(DeadlineBlock):
     """A block of pairs, those of a matched set or of photographs; without ``photograph_pairs`` the former."""
 
     not_written_when_absent = (
-        *TimedBlock.not_written_when_absent,
+        *DeadlineBlock.not_written_when_absent,
         *("photograph_pairs", "norm", "least_difference", "in_points", "alike", "most_alike"),
         *("pairs_wanted", "pairs_of_one", "listed_pairs"),
     )

@@ -14,7 +14,9 @@ from almond.design.trials.columns import (
     BASE_SCENE,
     CONFIDENCE,
     DIRECTION,
+    EMPTY_WHEN_MISSED,
     INTENDED_TARGET,
+    MISSED_ANSWER,
     NO_DIFFERENCE,
     PARTICIPANT,
     SINCE,
@@ -52,6 +54,12 @@ PARTICIPANTS_SINCE = (
         "text",
         "person, preview (an experimenter who tried it), or robot (simulated).",
         range="person, preview or robot",
+    ),
+    Column(
+        "consent_sha256",
+        "digest",
+        "SHA-256 of the consent form to which they agreed, at started_at; empty where none was shown.",
+        needed=False,
     ),
 )
 """Columns of participants.csv that older exports lack."""
@@ -93,6 +101,22 @@ EXCLUDED = (
     ),
 )
 """Columns of participants.csv in exports of studies in which somebody was excluded by hand."""
+
+IN_QUOTAS = (
+    Column(
+        "quota_groups",
+        "text",
+        "Groups of the plan's quotas in which the participant's answers are, with semicolons between.",
+        needed=False,
+    ),
+    Column(
+        "quota_full",
+        "flag",
+        "1 when no place was left in one of these groups: the visit ended there, the status is screened_out.",
+        range="0 or 1",
+    ),
+)
+"""Columns of participants.csv in exports of plans with quotas."""
 
 EVENTS = TableSchema(
     "events",
@@ -164,7 +188,11 @@ UNKNOWN_OUTSIDE = frozenset(
 ORIGINAL_VALUE = Column(
     "original_value", "number", "The rating as it stood in the imported table, on its own scale."
 )
-EXTERNAL_COLUMNS = {"ratings": (ORIGINAL_VALUE,), "choices": (NO_DIFFERENCE, CONFIDENCE)}
+EXTERNAL_COLUMNS = {
+    "ratings": (ORIGINAL_VALUE, MISSED_ANSWER),
+    "choices": (NO_DIFFERENCE, CONFIDENCE, MISSED_ANSWER),
+    "bestworst": (MISSED_ANSWER,),
+}
 """Further columns by table: of such an export, and of studies whose blocks ask for them."""
 
 
@@ -196,14 +224,15 @@ def without_unknown(table: TableSchema) -> TableSchema:
 
 def columns_since(table: TableSchema) -> tuple[Column, ...]:
     """Return the columns that came later: in every export written now, missing in older ones."""
-    appended = (column for column in columns_appended(table) if column not in (ARM, *NOT_ASKED, *EXCLUDED))
+    seldom = (ARM, *NOT_ASKED, *IN_QUOTAS, *EXCLUDED)
+    appended = (column for column in columns_appended(table) if column not in seldom)
     return (*(column for column in table.columns if column.later), *appended)
 
 
 def columns_appended(table: TableSchema) -> tuple[Column, ...]:
     """Return the columns that stand after all others where rows have them."""
     if table.name == PARTICIPANTS.name:
-        return (*PARTICIPANTS_SINCE, ARM, *NOT_ASKED, *EXCLUDED)
+        return (*PARTICIPANTS_SINCE, ARM, *NOT_ASKED, *IN_QUOTAS, *EXCLUDED)
     return () if table.name in (STIMULI.name, EVENTS.name) else SINCE
 
 
@@ -213,7 +242,12 @@ def table_columns(table: TableSchema, present: Iterable[str]) -> tuple[Column, .
     own = (column for column in table.columns if not column.later or column.name in names)
     further = (*columns_appended(table), *EXTERNAL_COLUMNS.get(table.name, ()))
     appended = (column for column in further if column.name in names)
-    return (*own, *appended, *(measurements(names) if table.name == STIMULI.name else ()))
+    measured = measurements(names) if table.name == STIMULI.name else ()
+    may_be_empty = EMPTY_WHEN_MISSED if MISSED_ANSWER.name in names else ()
+    return tuple(
+        dataclasses.replace(column, needed=False) if column.name in may_be_empty else column
+        for column in (*own, *appended, *measured)
+    )
 
 
 def measurements(present: Iterable[str]) -> tuple[Column, ...]:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from almond.design.trials.timing import MISSED_VALUES
 from almond.errors import InputError
 from lab.append_only import RowPageAdmin, actor
 from ratings import services
@@ -29,6 +30,7 @@ from ratings.services.joining import recruited_as
 from ratings.services.monitoring import monitor
 from ratings.services.visits.branching import standing
 from ratings.services.visits.checks import check_verdict
+from ratings.services.visits.quotas import quota_rows
 from studies.amendments import BLIND
 from studies.models import Study
 
@@ -161,6 +163,7 @@ class ParticipantAdmin(PeoplePages, PreviewPages, RehearsalPages, LookOnly, RowP
         return {
             "study": study,
             "numbers": numbers,
+            "quotas": quota_rows(study),
             **monitor_parts(numbers),
             "may_let_in": self.may_act(request),
             "may_see_responses": request.user.has_perm("ratings.view_response"),
@@ -236,6 +239,8 @@ class ResponseAdmin(LookOnly):
     def answer(self, row: Any) -> str:
         if row.is_blind:
             return HIDDEN
+        if row.values == MISSED_VALUES:
+            return "none before the deadline"
         values = (
             f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
             for name, value in sorted(row.values.items())

@@ -61,7 +61,7 @@ def list_labels(study: Study) -> list[str]:
     _, plan = study_to_preview(study.pk, study.language)
     arms = {} if study.is_draft else dict(study.lists.values_list("number", "arm"))
     numbers = range(number_of_lists(study, plan))
-    return [f"{n + 1}{f' (arm {arms[n]})' if arms.get(n) else ''}" for n in numbers]
+    return [f"{n}{f' (arm {arms[n]})' if arms.get(n) else ''}" for n in numbers]
 
 
 class PreviewPages(ModelAdmin):

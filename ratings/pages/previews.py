@@ -112,7 +112,7 @@ def host(request: HttpRequest, key: str) -> HttpResponse:
     width, height = FRAMES[frame]
     context = {
         "study": visit.study,
-        "number": link.list + 1,
+        "number": link.list,
         "language": dict(LANGUAGES.choices())[link.language],
         "ends_at": link.ends_at,
         "frame": frame,
@@ -187,7 +187,6 @@ def take(request: HttpRequest, visit: PreviewedVisit, key: str) -> HttpResponse:
     names = ("state", "responses", "events", "finish", "done")
     config = {
         "participant": visit.participant.name,
-        "preview": False,
         "began": began.timestamp(),
         "script": static("js/study.js"),
         "urls": {name: reverse(f"preview_{name}", args=[key]) for name in names}

@@ -17,6 +17,7 @@ class Outcome(StrEnum):
 
     FINISHED = "finished"
     SCREENED_OUT = "screened_out"
+    QUOTA_FULL = "quota_full"
     DECLINED = "declined"
     TIMED_OUT = "timed_out"
     CLOSED = "closed"
@@ -46,6 +47,14 @@ WORDS = {
         _("The study ends here for you"),
         _(
             "Your answers did not match what this study needs, so nothing more will be asked of you. "
+            "Thank you for the time you gave."
+        ),
+    ),
+    Outcome.QUOTA_FULL: OutcomeWords(
+        "quota full",
+        _("All places for your group are taken"),
+        _(
+            "The study needs a certain number of people in each group, and has them in yours. "
             "Thank you for the time you gave."
         ),
     ),

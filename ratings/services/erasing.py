@@ -25,6 +25,7 @@ from ratings.models import (
     Participant,
     Permit,
     Progress,
+    QuotaPlace,
     Recruitment,
     Response,
     Submission,
@@ -54,6 +55,7 @@ def erase_answers(participant: Participant) -> int:
         Attempt.objects.filter(participant=participant).update(**BLANK_ATTEMPT)
         Event.objects.filter(participant=participant).delete()
         Progress.objects.filter(participant=participant).delete()
+        QuotaPlace.objects.filter(participant=participant).delete()
         forget_recruitment(participant)
         participant.erased_at = timezone.now()
         participant.save(update_fields=["erased_at"])

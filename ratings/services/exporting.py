@@ -27,7 +27,7 @@ from almond.exchange.hand_exclusions import ExclusionEntry, holding
 from almond.exchange.schema import table_schemas
 from almond.typing import Ints
 from lab.column_read import Columns, read_ahead
-from ratings.models import Event, Participant
+from ratings.models import Consent, Event, Participant
 from ratings.services.exports.answers import (
     FIELDS,
     Person,
@@ -41,9 +41,11 @@ from ratings.services.exports.answers import (
 )
 from ratings.services.monitoring.excluding import entries_of
 from ratings.services.visits.branching import skipped_columns
+from ratings.services.visits.quotas import quota_columns
 from studies.models import Study
 
 Row = dict[str, Any]
+FORM_OF = ("participant", "form__digest")
 ROWS_AT_ONCE = 8000
 """About how many trials or events are read at once."""
 
@@ -83,6 +85,8 @@ class StudyTables:
         so that the tables agree also while answers still come in."""
         skipped = skipped_columns(self.plan, batches(self.people))
         out = holding(self.excluded)
+        forms = dict(Consent.objects.filter(participant__study=self.study).values_list(*FORM_OF))
+        in_quotas = quota_columns(self.plan, [person.pk for person in self.people])
         for person in self.people:
             yield {
                 "participant_id": person.name,
@@ -93,8 +97,10 @@ class StudyTables:
                 "finished_at": iso(person.finished_at) if person.finished_at else "",
                 "trials_planned": person.trials_planned,
                 "trials_done": self.done[person.name],
+                "consent_sha256": forms.get(person.pk, ""),
                 **({"arm": self.arms[person.list]} if self.arms else {}),
                 **skipped.get(person.pk, {}),
+                **in_quotas.get(person.pk, {}),
                 **(excluded_columns(out.get(person.name)) if self.excluded else {}),
             }
 

@@ -18,6 +18,7 @@ from ratings.services.recruiting.ends import page_of
 from ratings.services.recruiting.payments import pause_at_budget
 from ratings.services.refusals import NotNow, Reason, Unknown
 from ratings.services.visits import branching
+from ratings.services.visits.screening import end_visit
 
 Status = Participant.Status
 
@@ -73,14 +74,7 @@ def screen_out(*, participant: Participant, reason: str) -> Participant:
     if current.is_done:
         raise NotNow(current.name, "has finished", "a participant who takes part", reason=Reason.FINISHED)
     check_present(current)
-    if current.status in Participant.HOLDING and current.is_person:
-        slots.give_back(current)
-    current.status, current.screened_for = Status.SCREENED_OUT, reason.strip()[:200]
-    current.completion_code = page_of(current.study, Outcome.SCREENED_OUT).code
-    current.last_seen_at = timezone.now()
-    current.save(update_fields=["status", "screened_for", "completion_code", "last_seen_at"])
-    log_step(current, "screening", reason=current.screened_for, completion_code=current.completion_code)
-    transaction.on_commit(lambda: pause_at_budget(current.study))
+    end_visit(current, reason, Outcome.SCREENED_OUT)
     participant.refresh_from_db()
     return participant
 

@@ -22,6 +22,9 @@ def visit_of(participant: Participant) -> Visit:
     study = participant.study
     fields = ("name", "planned", "digests", "response__id")
     rows = list(participant.trials.order_by("index").values_list(*fields))
+    done = {place for place, (*_, response) in enumerate(rows) if response is not None}
+    is_over = participant.status == Participant.Status.SCREENED_OUT
+    skipped = set(range(len(rows))) - done if is_over else standing(participant).skipped
     names = {name for _, planned, _, _ in rows for name in PlannedTrial.from_json(planned).stimuli}
     return Visit(
         study=study,
@@ -32,5 +35,5 @@ def visit_of(participant: Participant) -> Visit:
             for name, planned, digests, response in rows
         ],
         images=shown_images(names),
-        skipped=standing(participant).skipped,
+        skipped=skipped,
     )

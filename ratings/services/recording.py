@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,14 +21,17 @@ from django.utils import timezone
 from almond.design.flow.branching import branches
 from almond.design.trials import TRIAL_KINDS
 from almond.design.trials.base import Answer, block_of
+from almond.design.trials.pages.quota_lines import QuotaGroup
 from almond.digest import digest_bytes
-from ratings.models import Attempt, Event, Participant, Response, Trial
+from ratings.models import QUOTA_IS_FULL, Attempt, Event, Participant, Response, Trial
+from ratings.recruiting.outcomes import Outcome as VisitOutcome
 from ratings.services import slots
 from ratings.services.answers import check_answer, read_answer, read_events, read_trial_id
 from ratings.services.joining import not_live
 from ratings.services.logging import log_attempt, response_entry
 from ratings.services.refusals import Malformed, NotNow, NotTheirs, Reason, Refused, Unknown
-from ratings.services.visits import branching
+from ratings.services.visits import branching, quotas
+from ratings.services.visits.screening import end_visit
 from ratings.statements import Asked, find_asked, find_participant, store_seen
 from studies.models import Study
 
@@ -125,11 +128,27 @@ def store(asked: Asked, body: Mapping[str, Any]) -> Recorded:
     if asked.earlier_open and branches(asked.study.frozen_plan):
         earlier = branching.an_earlier_trial_is_open(asked.participant, asked.trial.index)
         asked = dataclasses.replace(asked, earlier_open=earlier)
-    if asked.participant.status != Participant.Status.TIMED_OUT:
+    groups = quotas.groups_of_answer(asked.participant, block, getattr(answer, "values", {}))
+    if asked.participant.status != Participant.Status.TIMED_OUT and not groups:
         return write(asked, answer, body, late=False)
     with transaction.atomic():
-        late = not slots.reclaim_slot(asked.participant)
-        return write(asked, answer, body, late=late)
+        timed_out = asked.participant.status == Participant.Status.TIMED_OUT
+        late = timed_out and not slots.reclaim_slot(asked.participant)
+        recorded = write(asked, answer, body, late=late)
+        count_in_quotas(asked.participant, groups)
+        return recorded
+
+
+def count_in_quotas(participant: Participant, groups: Sequence[QuotaGroup]) -> None:
+    """Take the places of an answer that was just stored; where none is left the visit is over.
+
+    The participant's row is locked by the answer. Somebody without a slot takes none before they have one.
+    """
+    if not groups:
+        return
+    current = Participant.objects.without_texts().get(pk=participant.pk)
+    if not quotas.take_places(current, groups, counted=current.status in Participant.HOLDING):
+        end_visit(current, QUOTA_IS_FULL, VisitOutcome.QUOTA_FULL)
 
 
 @transaction.atomic

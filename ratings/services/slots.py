@@ -5,7 +5,7 @@ joins the numbers taken on two lists with room differ by one at most, and who co
 gets the emptiest list.
 
 Locks are taken in one order: the study's row, by joining alone and shared with all who only refer to it; a
-participant's; and last that of one list.
+participant's; that of one list; and last those of quotas.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from ratings.models import Participant
 from ratings.services.recruiting.ends import given_back
+from ratings.services.visits import quotas
 from studies.models import AssignmentList, Study
 
 Status = Participant.Status
@@ -43,9 +44,14 @@ def list_in_turn(study: Study, kind: str) -> AssignmentList | None:
 
 
 def retake_slot(participant: Participant) -> bool:
-    """Take a slot on the list that the participant began with, if it has a free slot."""
+    """Take a slot on the list that the participant began with, and the places in quotas that go with it; if
+    all of them are free."""
     free = AssignmentList.objects.filter(pk=participant.assignment_id, taken__lt=F("capacity"))
-    return free.update(taken=F("taken") + 1) == 1
+    with transaction.atomic():
+        retaken = free.update(taken=F("taken") + 1) == 1 and quotas.retake_places(participant)
+        if not retaken:
+            transaction.set_rollback(True)
+    return retaken
 
 
 def release_slot(participant: Participant, after: str, *, idle_since: datetime | None = None) -> bool:
@@ -64,7 +70,9 @@ def release_slot(participant: Participant, after: str, *, idle_since: datetime |
 
 
 def give_back(participant: Participant) -> None:
+    """Free a slot and the places in quotas that go with it, in the transaction of the caller."""
     AssignmentList.objects.filter(pk=participant.assignment_id).update(taken=F("taken") - 1)
+    quotas.give_places_back(participant)
 
 
 def release_idle_slots(study: Study) -> int:

@@ -69,9 +69,8 @@ export function singleImagePlugin(info, kind) {
       const done = () => {
         if (shown === null || this.controls.missing() > 0) return;
         const rt = performance.now() - shown;
-        shown = null;
+        document.dispatchEvent(new Event("almond-over"));
         button.disabled = true;
-        document.removeEventListener("keydown", onKey);
         const end = () => this.finish(rt, this.controls.values(), trial, this.controls.more?.());
         if (kind.atOnce) this.jsPsych.pluginAPI.setTimeout(end, SEEN_MS);
         else end();
@@ -90,6 +89,11 @@ export function singleImagePlugin(info, kind) {
       );
       changed();
       document.addEventListener("keydown", onKey);
+      const over = () => {
+        shown = null;
+        document.removeEventListener("keydown", onKey);
+      };
+      document.addEventListener("almond-over", over, { once: true });
       this.controls.focus();
       window.scrollTo(0, 0);
       this.shown = painted([image]).then((moment) => {

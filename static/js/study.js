@@ -233,17 +233,16 @@ function decision(study) {
 function feedback(texts, study, given) {
   return page("almond-feedback", (display, goOn) => {
     const { chosen, values = {} } = given();
-    const choice = chosen ? `You chose the picture on the ${chosen}.` : "You saw no difference.";
     const answered = Object.entries(values).flatMap(([name, value]) => [
       element("dt", {}, study.constructs[name]?.question ?? name),
       element("dd", {}, String(value)),
     ]);
-    const side = {
+    const side = values.missed ? translate("You did not answer in time.") : {
       left: translate("You chose the picture on the left."),
       right: translate("You chose the picture on the right."),
       "": translate("You saw no difference."),
     }[chosen];
-    const told = side !== undefined ? element("p", {}, side) : element("dl", { class: "answered" }, ...answered);
+    const told = side ? element("p", {}, side) : element("dl", { class: "answered" }, ...answered);
     const shown = words(translate("Your answer"), texts, again(translate("Continue"), goOn));
     shown.firstElementChild.after(told);
     display.replaceChildren(shown);
@@ -276,10 +275,10 @@ function trialNode(trial, kind, block, study, onAnswer, events) {
     on_start: () => {
       events.trialIndex = trial.index;
       frames = new Frames(measuring);
-      time = course ? new timing.ImageTime(stage, course, measuring) : null;
+      time = course ? new timing.ImageTime(stage, course, study, trial) : null;
     },
     on_finish: (data) => {
-      events.add("frames", { ...frames.end(), ...time?.end() });
+      events.add("frames", { ...frames.end(), ...time?.end(data) });
       for (const [name, detail] of kind.events?.(data) ?? []) events.add(name, detail);
       given = answerBody(trial, kind, data);
       onAnswer(trial, given);
@@ -306,6 +305,7 @@ async function run(state, kinds, open, study, onAnswer, events) {
   const timeline = [];
   const isAsked = (trial) => !study.skipped.has(trial.index);
   const where = (trials, nodes) => timeline.push({ timeline: nodes, conditional_function: () => trials.some(isAsked) });
+  study.jsPsych = jsPsych;
   let introduced = false;
   for (const block of state.blocks) {
     const trials = open.filter((trial) => trial.block === block.name);

@@ -56,9 +56,11 @@ function cover(images, masked) {
   }
 }
 
-// Takes the images of one trial away in time. told: gone_ms, when they were, for the record of frames.
+// Takes the images of one trial away in time, and ends the trial where no answer comes before its deadline. "almond-over"
+// is told once in each trial: by its plugin when an answer was given, or from here when there was none.
+// told: gone_ms, when the images were, for the record of frames.
 export class ImageTime {
-  constructor(stage, { image_ms: ms, mask }, measuring) {
+  constructor(stage, { image_ms: ms, mask, deadline_ms: deadline }, { measuring, jsPsych }, { images }) {
     this.told = {};
     this.over = false;
     this.start = async ({ detail }) => {
@@ -69,11 +71,27 @@ export class ImageTime {
       this.told = { gone_ms: Math.round((await nextFrame()) * 10) / 10 };
     };
     if (ms) document.addEventListener("almond-shown", this.start, { once: true });
+    this.deadline = deadline ?? Infinity;
+    this.none = { rt: deadline, images, chosen: "", values: { missed: 1 } };
+    this.wait = ({ detail }) => {
+      this.timer = setTimeout(() => {
+        document.dispatchEvent(new Event("almond-over"));
+        jsPsych.finishTrial(this.none);
+      }, deadline - (performance.now() - detail.moment));
+    };
+    this.answered = () => clearTimeout(this.timer);
+    if (deadline) document.addEventListener("almond-shown", this.wait, { once: true });
+    document.addEventListener("almond-over", this.answered, { once: true });
   }
 
-  end() {
+  // Of an answer that came after the deadline, as in a simulation without pages, none is left in its data.
+  end(data) {
+    if (data.rt > this.deadline) Object.assign(data, this.none);
     this.over = true;
+    this.answered();
     document.removeEventListener("almond-shown", this.start);
+    document.removeEventListener("almond-shown", this.wait);
+    document.removeEventListener("almond-over", this.answered);
     return this.told;
   }
 }

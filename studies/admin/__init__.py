@@ -16,6 +16,7 @@ from unfold.decorators import display
 
 from accounts.services import record
 from almond.analysis.registration.plan_document import deposit_line, plan_document
+from almond.design.flow.quotas import quota_warnings
 from almond.design.identity import design_digest
 from almond.design.plan import StudyPlan
 from almond.design.readiness import theme_warnings
@@ -212,6 +213,7 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
             shown |= {"arms": planned_arms(row, plan), "exposures": planned_exposures(row, plan)}
             shown["warnings"] = [
                 *theme_warnings(plan),
+                *quota_warnings(plan),
                 *(contact_warnings(row, information_of(row)) if row.is_draft else []),
             ]
             finding = row.findings.first()

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from almond.design.arms import arms_of_lists
 from almond.design.assignment import arm_names, blocks_of
+from almond.design.flow.quotas import groups_of_block
 from almond.design.plan import PlannedBlock, PlannedPair, StudyPlan
 from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.timing import deadline_of
 from generation.models import Stimulus
 from studies.models import Study
 from studies.services.presentation import minutes_of
@@ -46,9 +48,16 @@ def block_step(block: PlannedBlock, plan: StudyPlan, images: dict[str, Stimulus]
     return Step(
         f"{kind.name.replace('_', ' ').capitalize()} ({block.name})",
         kind.icon,
-        [*kind.summary(plan, block), *branching_lines(block)],
+        [*kind.summary(plan, block), *limit_lines(block), *branching_lines(block)],
         [images[name] for name in stimuli[:SHOWN] if name in images],
     )
+
+
+def limit_lines(block: PlannedBlock) -> list[str]:
+    """Say of what a block has only so much: seconds for an answer, places for people."""
+    deadline, fields = deadline_of(block), dict.fromkeys(group.field for group in groups_of_block(block))
+    timed = [f"deadline {deadline:g} s"] if deadline else []
+    return [*timed, *([f"quotas: {', '.join(fields)}"] if fields else [])]
 
 
 def branching_lines(block: PlannedBlock) -> list[str]:

@@ -68,10 +68,16 @@ def usual_texts(
         "images that the participant rated and without regard to how these were made.",
         "exclusions": "Participants who did not answer every trial, and responses to other image bytes "
         "than the plan's. No rule looks at what an image was made for.",
-        "missing_data": "Nothing is imputed: participants with open trials are left out.",
+        "missing_data": _missing_data(blocks),
         "exploratory": "Everything that is not a hypothesis above.",
         "other": "",
     }
+
+
+def _missing_data(blocks: Sequence[dict[str, Any]]) -> str:
+    said = "Nothing is imputed: participants with open trials are left out."
+    late = any(block.get("deadline_s") for block in blocks)
+    return f"{said} So are answers that missed a deadline." if late else said
 
 
 def _design(study: Study, blocks: Sequence[dict[str, Any]]) -> str:
@@ -80,6 +86,8 @@ def _design(study: Study, blocks: Sequence[dict[str, Any]]) -> str:
         + (f", {block['repeats']} of them repeats)" if block["repeats"] else ")")
         + (f" only if {block['only_if']}" if block.get("only_if") else "")
         + (f" and the end if {block['end_if']}" if block.get("end_if") else "")
+        + (f" with a deadline of {block['deadline_s']:g} s" if block.get("deadline_s") else "")
+        + (f" with quotas ({'; '.join(block['quotas'])})" if block.get("quotas") else "")
         for block in blocks
     ]
     return f"Within participants: each of {study.participants_planned} goes through {', then '.join(parts)}."

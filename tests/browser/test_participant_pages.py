@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from config.error_pages import PAGES
-from ratings.services import join
+from ratings.services import join, let_in
 from studies.models import Information
 from studies.services import create_construct
 from tests.browser.barriers import barriers, barriers_everywhere
@@ -172,3 +173,15 @@ def test_who_comes_with_another_device_reads_why_before_consent(visit: Any) -> N
     narrow.page.get_by_role("button", name="Begin").wait_for()
     assert not narrow.page.locator(".device-rule").is_visible()
     check_looks(narrow, "device-computer")
+
+
+def test_who_goes_on_on_another_device_reads_why_it_does_not_fit(visit: Any) -> None:
+    study = make_study()
+    Information.objects.create(study=study, devices="computer", researchers="Lab", contact="lab@example.org")
+    device_pass = let_in(participant=join(study=study).participant, by=None)
+    address = reverse("participant_go_on", args=[device_pass])
+    phone, computer = visit(390, 844, touch=True), visit()
+    for here, fits in ((phone, False), (computer, True)):
+        here.page.goto(f"{here.address}{address}")
+        assert here.page.get_by_role("button", name="Continue here").is_visible() is fits
+        assert here.page.get_by_text("on a computer only").is_visible() is not fits

@@ -12,7 +12,7 @@ from django.urls import reverse
 from almond.digest import digest_bytes
 from almond.errors import InputError
 from ratings.models import Consent, ConsentForm, Participant
-from ratings.services import join
+from ratings.services import Recruit, export_tables, join, let_in
 from ratings.services.presentation import addresses
 from ratings.services.verifying import verify_study
 from studies import texts
@@ -245,3 +245,25 @@ def test_a_kind_without_words_in_the_language_is_in_the_way(monkeypatch: pytest.
     monkeypatch.setattr("almond.design.words.LANGUAGES._loaded", {})
     with pytest.raises(InputError, match="trial kind 'choice': has no words in the language 'de'"):
         build_plan(study)
+
+
+def test_the_export_tells_to_which_form_somebody_agreed() -> None:
+    study = make_study()
+    agree(Client(), study)
+    join(study=study)  # as a script would, without a form
+    rows = export_tables(study)["participants"]
+    assert sorted(row["consent_sha256"] for row in rows) == ["", ConsentForm.objects.get().digest]
+    person = Participant.objects.get(consent__isnull=False)
+    told = next(row for row in rows if row["participant_id"] == person.name)
+    assert told["started_at"] == person.consented_at.isoformat(timespec="milliseconds")
+
+
+def test_who_goes_on_with_another_device_is_held_to_the_rule_too(client: Client) -> None:
+    study = make_study()
+    Information.objects.create(study=study, devices="computer", least_width=900)
+    joined = join(study=study, recruit=Recruit("panel", "p1", {}))
+    device_pass = let_in(participant=joined.participant, by=None)
+    page = client.get(reverse("participant_go_on", args=[device_pass])).content.decode()
+    assert "This study can be taken on a computer only" in page
+    assert '<form method="post" class="consent device-fits computer">' in page
+    assert "min-width: 900px" in page

@@ -17,7 +17,9 @@ from django.template.base import Node, NodeList, Template, Variable
 from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 
 from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.choice import ChoiceBlock
 from almond.design.words import ENGLISH, LANGUAGES
+from almond.design.words.shown import TIME_LIMIT, time_limit
 
 ROOT = Path(settings.BASE_DIR)
 TRANSLATED = [name for name in LANGUAGES.names() if name != ENGLISH]
@@ -162,9 +164,15 @@ def test_every_trial_kind_speaks_every_language(kind: str, language: str) -> Non
     assert bool(words.keys) == bool(TRIAL_KINDS.load(kind).keys)
 
 
+@pytest.mark.parametrize("language", LANGUAGES.names())
+def test_every_language_says_how_long_one_has(language: str) -> None:
+    block = ChoiceBlock(kind="choice", name="pairs", trials=1, deadline_s=3)
+    assert "3" in time_limit(language).instructions(block)
+
+
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_no_words_are_of_kinds_that_are_gone(language: str) -> None:
-    assert set(LANGUAGES.load(language)) <= set(TRIAL_KINDS.names())
+    assert set(LANGUAGES.load(language)) <= {*TRIAL_KINDS.names(), TIME_LIMIT}
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)

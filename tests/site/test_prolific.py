@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +22,7 @@ from almond.errors import InputError
 from jobs.models import Job
 from jobs.services import run_now
 from ratings import services
-from ratings.models import PanelEvent, Participant, Submission, token_digest
+from ratings.models import QUOTA_IS_FULL, PanelEvent, Participant, Submission, token_digest
 from ratings.recruiting.mock import MockServer, MockSubmission, ProlificMock, Webhook
 from ratings.recruiting.outcomes import Outcome
 from ratings.recruiting.prolific_api import ProlificApi
@@ -30,6 +31,7 @@ from ratings.services.joining import Joined
 from ratings.services.leaving import screen_out
 from ratings.services.recruiting.approvals import approval_table
 from ratings.services.recruiting.panels import reconcile
+from ratings.services.visits.screening import end_visit
 from studies.models import Study
 from studies.services import close
 from tests.site.recruited_study import recruit_by
@@ -113,6 +115,8 @@ def test_each_outcome_leaves_by_its_own_link_and_has_one_line_for_approval(
     answer_all(finished.participant)
     services.finish(participant=finished.participant)
     screen_out(participant=people[Outcome.SCREENED_OUT][1].participant, reason="failed both checks")
+    with transaction.atomic():
+        end_visit(people[Outcome.QUOTA_FULL][1].participant, QUOTA_IS_FULL, Outcome.QUOTA_FULL)
     timed_out_row, timed_out = people[Outcome.TIMED_OUT]
     post(mock, mock.move(timed_out_row, "TIMED-OUT"))
     left = client.post(f"/take/{people[Outcome.WITHDRAWN][1].token}/withdraw")
@@ -125,6 +129,7 @@ def test_each_outcome_leaves_by_its_own_link_and_has_one_line_for_approval(
     pages = {
         Outcome.FINISHED: page_of(finished),
         Outcome.SCREENED_OUT: page_of(people[Outcome.SCREENED_OUT][1]),
+        Outcome.QUOTA_FULL: page_of(people[Outcome.QUOTA_FULL][1]),
         Outcome.DECLINED: declined,
         Outcome.TIMED_OUT: page_of(timed_out),
         Outcome.CLOSED: page_of(people[Outcome.CLOSED][1]),
@@ -145,7 +150,7 @@ def test_each_outcome_leaves_by_its_own_link_and_has_one_line_for_approval(
         reconcile(study)
     study.refresh_from_db()
     lines = list(csv.DictReader(io.StringIO(approval_table(study))))
-    assert len(lines) == len(mock.submissions) == 6
+    assert len(lines) == len(mock.submissions) == 7
     known = [row.participant for row in mock.submissions.values()]
     assert sorted(line["id"] for line in lines) == sorted(known)
     by_id = {line["id"]: line for line in lines}
@@ -154,6 +159,7 @@ def test_each_outcome_leaves_by_its_own_link_and_has_one_line_for_approval(
         *("finished", "approve", "2.00", CODES["finished"])
     ]
     assert (told[Outcome.SCREENED_OUT]["decision"], told[Outcome.SCREENED_OUT]["pay"]) == ("approve", "0.20")
+    assert told[Outcome.QUOTA_FULL]["outcome"] == "quota full"
     assert told[Outcome.TIMED_OUT]["decision"] == "timed out there, nothing to pay"
     assert told[Outcome.CLOSED]["decision"] == "ask to return"
     assert (told[Outcome.WITHDRAWN]["outcome"], told[Outcome.WITHDRAWN]["participant"]) == ("withdrawn", "")

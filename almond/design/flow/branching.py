@@ -52,7 +52,7 @@ def waits(plan: StudyPlan) -> Iterator[str]:
     ended = False
     for block in plan.blocks:
         yield "each" if asks_again(block) else "before" if block.only_if or ended else ""
-        ended = block.end_if is not None
+        ended = block.end_if is not None or bool(TRIAL_KINDS.load(block.kind).quota_groups(block))
 
 
 def standing_of(plan: StudyPlan, trials: Sequence[PlannedTrial], answers: Answers) -> Standing:

@@ -20,9 +20,12 @@ from almond.design.trials.columns import TableSchema
 from almond.design.trials.responses import Cells, Responses, columns_of_rows, listed_cells
 from almond.design.trials.responses import PlannedTrial as PlannedTrial
 from almond.design.trials.responses import Response as Response
-from almond.design.trials.timing import TimedBlock
+from almond.design.trials.timing import DeadlineBlock
 from almond.design.words.base import KindWords
 from almond.shapes import Number, Shape, shown
+
+if TYPE_CHECKING:
+    from almond.design.trials.pages.quota_lines import QuotaGroup
 
 if TYPE_CHECKING:  # raters draw scenes; a page that shows trials needs none of that
     from almond.world.raters import Latents, Rater
@@ -75,7 +78,7 @@ def block_of(plan: StudyPlan, name: str) -> Any:
 
 def own_settings(block: PlannedBlock) -> dict[str, Any]:
     """Return what only the blocks of a block's kind have, but for their course in time, as JSON values."""
-    own = type(block).model_fields.keys() - TimedBlock.model_fields.keys()
+    own = type(block).model_fields.keys() - DeadlineBlock.model_fields.keys()
     return block.model_dump(mode="json", include=own)
 
 
@@ -206,6 +209,14 @@ class TrialKind(ABC):
 
     def outcome(self, block: Any, given: Sequence[Mapping[str, Any] | None]) -> Mapping[str, str]:
         """Return field -> answer, of those ``outcomes`` that are known; ``given`` as in ``needless``."""
+        return {}
+
+    def quota_groups(self, block: Any) -> Sequence[QuotaGroup]:
+        """Return the groups of answers to a block of which only so many people take part; none by default."""
+        return ()
+
+    def quota_sums(self, block: Any) -> Mapping[str, int]:
+        """Return field -> people whom its quotas let in, of fields whose every answer is in a group."""
         return {}
 
     def columns(self, plan: StudyPlan, responses: Responses) -> Mapping[str, Cells]:

@@ -13,7 +13,16 @@ from pydantic import Field, Strict
 
 from almond.design.parts import PlannedBlock, PlannedPair, PlannedStimulus
 from almond.design.plan import StudyPlan
-from almond.design.trials.base import Answer, Problem, Row, TrialKind, TrialLists, drawn_on, own_settings
+from almond.design.trials.base import (
+    Answer,
+    Problem,
+    Row,
+    TrialKind,
+    TrialLists,
+    block_of,
+    drawn_on,
+    own_settings,
+)
 from almond.design.trials.columns import (
     BASE_SCENE,
     CONSTRUCT,
@@ -30,7 +39,15 @@ from almond.design.trials.columns import (
 )
 from almond.design.trials.responses import PlannedTrial, Response
 from almond.design.trials.single_image import SHOWN_IMAGE_FACTS, shown_image_problems
-from almond.design.trials.timing import TimedBlock, timing_problems
+from almond.design.trials.timing import (
+    MISSED,
+    DeadlineBlock,
+    deadline_of,
+    in_time,
+    is_missed,
+    missed_problems,
+    timing_problems,
+)
 from almond.shapes import Text, Whole
 from almond.typing import Indices
 
@@ -40,7 +57,7 @@ if TYPE_CHECKING:
 FOUR = 4
 
 
-class BestWorstBlock(TimedBlock):
+class BestWorstBlock(DeadlineBlock):
     """Four different images a trial, of different base scenes where there are enough."""
 
     prompt: Annotated[str, Strict(), Field(max_length=200)] = Field(
@@ -149,6 +166,9 @@ class BestWorstTrials(TrialKind):
         return [f"{block.trials} sets of four of {images} images", ", ".join(block.constructs)]
 
     def check(self, answer: BestWorstAnswer, trial: PlannedTrial, block: BestWorstBlock) -> Iterator[Problem]:
+        if is_missed(answer.values, block):
+            yield from missed_problems(answer, block)
+            return
         for name in sorted(set(answer.values) - {"best", "worst"}):
             yield f"values.{name[:60]}", "is not asked here, only best and worst"
         for name in ("best", "worst"):
@@ -158,7 +178,10 @@ class BestWorstTrials(TrialKind):
             yield "values.worst", "is the image chosen as best"
 
     def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
-        scores = {response.values["best"]: 1, response.values["worst"]: -1}
+        blocks = [block for block in plan.blocks if isinstance(block, BestWorstBlock)]
+        missed = is_missed(response.values, block_of(plan, response.trial.block))
+        scores = {} if missed else {response.values["best"]: 1, response.values["worst"]: -1}
+        told = {MISSED: int(missed)} if any(map(deadline_of, blocks)) else {}
         rows = []
         for place, (name, digest) in enumerate(zip(response.trial.several, response.images, strict=True), 1):
             stimulus = plan.stimulus_by_id[name]
@@ -173,8 +196,9 @@ class BestWorstTrials(TrialKind):
                     "direction": stimulus.direction,
                     "strength": stimulus.strength,
                     "construct": response.trial.constructs[0],
-                    "score": scores.get(place, 0),
+                    "score": "" if missed else scores.get(place, 0),
                     "image_sha256": digest,
+                    **told,
                 }
             )
         return rows
@@ -191,7 +215,7 @@ class BestWorstTrials(TrialKind):
         rated = [rater.rate(percepts[name], trial.constructs) for name in trial.several]
         order = np.argsort([one.values[0] for one in rated], kind="stable")
         values = {"best": int(order[-1]) + 1, "worst": int(order[0]) + 1}
-        return {"values": values, "rt_ms": round(sum(one.rt_ms for one in rated), 1)}
+        return in_time({"values": values, "rt_ms": round(sum(one.rt_ms for one in rated), 1)}, block)
 
 
 def deal_sets(

@@ -26,7 +26,14 @@ from almond.design.trials.columns import (
     TableSchema,
 )
 from almond.design.trials.responses import Cells, PlannedTrial, Responses
-from almond.design.trials.timing import timing_problems
+from almond.design.trials.timing import (
+    MISSED,
+    in_time,
+    is_missed,
+    missed_column,
+    missed_problems,
+    timing_problems,
+)
 from almond.shapes import Flag, Whole
 
 if TYPE_CHECKING:
@@ -80,7 +87,7 @@ class ChoiceTrials(TrialKind):
     in_every_export = True
     facts = (
         *("pair_id", "left_stimulus", "right_stimulus", "chosen", "high_side", "aligned"),
-        *("base_scene", "theme", "intended_target", "construct", "no_difference"),
+        *("base_scene", "theme", "intended_target", "construct", "no_difference", MISSED),
     )
     shown_columns = (("left_stimulus", "left_sha256"), ("right_stimulus", "right_sha256"))
     keys = (
@@ -193,6 +200,9 @@ class ChoiceTrials(TrialKind):
         return [f"{block.trials} of {len(pairs)} pairs", "; ".join(said), *more]
 
     def check(self, answer: ChoiceAnswer, trial: PlannedTrial, block: ChoiceBlock) -> Iterator[Problem]:
+        if is_missed(answer.values, block):
+            yield from missed_problems(answer, block)
+            return
         if not answer.chosen and not block.no_difference:
             yield "chosen", "is empty, not one of left, right"
         asked = {"confidence"} if answer.chosen and block.confidence else set()
@@ -231,11 +241,14 @@ class ChoiceTrials(TrialKind):
         """Make the columns that exports have where some block of the plan asks for them."""
         blocks = [block for block in plan.blocks if isinstance(block, ChoiceBlock)]
         columns: dict[str, Cells] = {}
+        missed = missed_column(plan, responses, ChoiceBlock)
         if any(block.no_difference for block in blocks):
-            columns["no_difference"] = responses.chosen.map(lambda chosen: int(chosen == ""))
+            late = missed[MISSED].tolist() if missed else [0] * len(responses)
+            sides = zip(responses.chosen.tolist(), late, strict=True)
+            columns["no_difference"] = [int(chosen == "" and not none) for chosen, none in sides]
         if any(block.confidence for block in blocks):
             columns["confidence"] = [values.get("confidence", "") for values in responses.values]
-        return columns
+        return {**columns, **missed}
 
     def row_problems(
         self, plan: StudyPlan, stimuli: Mapping[str, Mapping[str, Any]], row: Mapping[str, Any]
@@ -253,8 +266,9 @@ class ChoiceTrials(TrialKind):
         for name, value in stated.items():
             if row[name] != value:
                 yield f"{name} is not that of pair {pair.id}"
-        if bool(row["chosen"]) == bool(row.get("no_difference", 0)):
-            yield "a side is chosen, or no difference is: not both, and not neither"
+        answers = (bool(row["chosen"]), bool(row.get("no_difference", 0)), bool(row.get(MISSED, 0)))
+        if sum(answers) != 1:
+            yield "a side is chosen, or no difference is, or the deadline was missed: one of these"
         elif (
             row["chosen"]
             and row["high_side"]
@@ -270,9 +284,10 @@ class ChoiceTrials(TrialKind):
         # In standard deviations of one rating: how much more of it the rater sees in one than in the other.
         lead = abs(rater.lead(left, right, trial.constructs[0])) / rater.noise
         if block.no_difference and lead < LEAST_LEAD:
-            return {"chosen": "", "rt_ms": choice.rt_ms}
+            return in_time({"chosen": "", "rt_ms": choice.rt_ms}, block)
         sure = {} if block.confidence is None else {"confidence": confidence_of(lead, block.confidence)}
-        return {"chosen": choice.side, "rt_ms": choice.rt_ms, **({"values": sure} if sure else {})}
+        answer = {"chosen": choice.side, "rt_ms": choice.rt_ms, **({"values": sure} if sure else {})}
+        return in_time(answer, block)
 
 
 def high_side_of(pair: PlannedPair, left: str) -> str:

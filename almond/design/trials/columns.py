@@ -126,6 +126,15 @@ CONFIDENCE = Column(
     range="1 to 11",
     needed=False,
 )
+MISSED_ANSWER = Column(
+    "missed",
+    "flag",
+    "1 when no answer came before the deadline of the block, which rt_ms then is: what was to be answered is "
+    "empty. No test uses such rows.",
+    range="0 or 1",
+)
+EMPTY_WHEN_MISSED = ("value", "original_value", "score")
+"""Columns that are never empty but in tables with ``MISSED_ANSWER``."""
 LATE = Column("late", "flag", "1 when it came after the participant's slot had timed out.", range="0 or 1")
 MARKS = Column(
     "marks",

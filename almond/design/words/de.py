@@ -20,6 +20,12 @@ def _questions(block: Any) -> str:
     return "einer Frage" if number == 1 else f"{number} Fragen"
 
 
+def _time_limit(block: Any) -> str:
+    number = f"{block.deadline_s:g}".replace(".", ",")
+    seconds = "eine Sekunde" if block.deadline_s == 1 else f"{number} Sekunden"
+    return f"Für jede Antwort haben Sie {seconds}. Danach geht es von selbst weiter, ohne Ihre Antwort."
+
+
 def _rating(block: Any) -> str:
     number = len(block.constructs)
     sliders = "gehört ein Regler" if number == 1 else f"gehören {number} Regler"
@@ -167,6 +173,7 @@ KINDS: Mapping[str, KindWords] = {
         "Mit der Tastatur: 1 bis 4 wählen erst das Bild, auf das das erste Wort am besten passt, dann das für"
         " das zweite; Tabulator und Pfeiltasten gehen auch. Die Eingabetaste führt weiter.",
     ),
+    "time limit": KindWords(_time_limit, ""),
     "practice": KindWords(_practice, ""),
     "instruction": PAGE,
     "form": PAGE,

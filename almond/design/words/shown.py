@@ -8,10 +8,14 @@ from pydantic import Strict
 
 from almond.design.parts import PlannedBlock
 from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.timing import DeadlineBlock, deadline_of
 from almond.design.words import ENGLISH, LANGUAGES
 from almond.design.words.base import KindWords
 from almond.errors import InputError
 from almond.shapes import Shape, Text
+
+TIME_LIMIT = "time limit"
+"""Under which a language says how long people have for each answer."""
 
 
 class BlockWords(Shape):
@@ -37,6 +41,25 @@ def kind_words(name: str, language: str) -> KindWords:
     return words
 
 
+def time_limit(language: str) -> KindWords:
+    """Return the sentence on how long people have for each answer, in a language.
+
+    :raises InputError: the language has no such sentence.
+    """
+    if language == ENGLISH:
+        return KindWords(_time_limit, "")
+    words = LANGUAGES.load(language).get(TIME_LIMIT)
+    if words is None:
+        expected = f"its translation in almond/design/words/{language}.py"
+        raise InputError(TIME_LIMIT, f"has no words in the language {language!r}", expected)
+    return words
+
+
+def _time_limit(block: DeadlineBlock) -> str:
+    seconds = "1 second" if block.deadline_s == 1 else f"{block.deadline_s:g} seconds"
+    return f"You have {seconds} for each answer. Then it goes on by itself, without your answer."
+
+
 def words_before(block: PlannedBlock, language: str, instructions: str = "") -> BlockWords:
     """Return what participants read before a block.
 
@@ -44,5 +67,7 @@ def words_before(block: PlannedBlock, language: str, instructions: str = "") -> 
     :raises InputError: the kind has no words in the language.
     """
     text = instructions or kind_words(block.kind, language).instructions(block)
-    player, _ = TRIAL_KINDS.load(block.kind).played_as(block)
+    player, played = TRIAL_KINDS.load(block.kind).played_as(block)
+    if deadline_of(played):
+        text = f"{text}\n\n{time_limit(language).instructions(played)}"
     return BlockWords(block=block.name, instructions=text, keys=kind_words(player.name, language).keys)

@@ -7,12 +7,17 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from almond.design.flow.branching import branches
+from almond.design.flow.quotas import groups_answered, quota_groups
 from almond.design.trials import TRIAL_KINDS
+from almond.design.trials.base import block_of
 from almond.design.trials.columns import TableSchema
 from almond.design.trials.responses import Response, Responses, columns_of_rows, listed_cells
+from almond.digest import digest_bytes
 from almond.exchange.schema import EVENTS, PARTICIPANTS, table_columns
 from ratings.recruiting.outcomes import Outcome
 from ratings.services.answers import EventPost
+from ratings.services.consenting import form_text
 from ratings.services.exporting import event_row, iso
 from ratings.services.previewing.visits import KeptAnswer, PreviewedVisit
 from ratings.services.recording import implausible
@@ -91,7 +96,15 @@ def participant_table(visit: PreviewedVisit, kept: Sequence[KeptAnswer], began: 
         "trials_planned": len(visit.planned),
         "trials_done": len(kept),
         "kind": visit.participant.kind,
+        "consent_sha256": digest_bytes(form_text(visit.study, visit.plan).encode()),
     }
+    if branches(visit.plan):
+        standing = visit.standing(kept)
+        row |= {"trials_skipped": len(standing.skipped), "ended_by": standing.ended_by or ""}
+    if quota_groups(visit.plan):
+        answered = [(block_of(visit.plan, one.trial.block), one.values) for one in kept]
+        groups = [group.words for block, values in answered for group in groups_answered(block, values)]
+        row |= {"quota_groups": "; ".join(groups), "quota_full": 0}
     return told(PARTICIPANTS, [row])
 
 

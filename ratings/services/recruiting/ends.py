@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import record
 from almond.errors import InputError
-from ratings.models import EndPage, Participant, RecruitingPlan, Submission
+from ratings.models import QUOTA_IS_FULL, EndPage, Participant, RecruitingPlan, Submission
 from ratings.recruiting.base import Recruiter, fill
 from ratings.recruiting.outcomes import WORDS, Outcome
 from studies.models import Study
@@ -76,6 +76,8 @@ def make_codes(*, study: Study, by: User | None) -> int:
 def outcome_of(participant: Participant) -> Outcome | None:
     """Tell how a participant's visit ended; None while it goes on."""
     known = ENDED.get(Status(participant.status))
+    if known is Outcome.SCREENED_OUT and participant.screened_for == QUOTA_IS_FULL:
+        return Outcome.QUOTA_FULL
     if known is not None:
         return known
     if is_over(participant):

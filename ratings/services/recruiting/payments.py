@@ -13,7 +13,7 @@ from django.db.models import Count, OuterRef, Subquery, Value
 from django.utils import timezone
 
 from accounts.services import record
-from ratings.models import EndPage, Participant, RecruitingPlan, Submission
+from ratings.models import QUOTA_IS_FULL, EndPage, Participant, RecruitingPlan, Submission
 from ratings.recruiting.bonuses import BONUSES, Work
 from ratings.recruiting.outcomes import Outcome
 from ratings.services.refusals import NotNow, Reason
@@ -118,9 +118,10 @@ def groups_of(study: Study, *, with_answers: bool) -> Iterable[dict[str, Any]]:
     """Count people by what their pay depends on; one statement over the participants."""
     own = Submission.objects.filter(study=study, id_digest=OuterRef("recruitment__id_digest"))
     last = Subquery(own.order_by("-status_at", "-pk").values("status")[:1])
-    people = Participant.objects.filter(study=study).people().order_by().annotate(panel=last)
+    people = Participant.objects.filter(study=study).people().order_by()
+    people = people.annotate(panel=last)
     counts: dict[str, Any] = {"count": Count("pk")}
-    fields = ["status", "completion_code", "panel"]
+    fields = ["status", "completion_code", "panel", "screened_for"]
     if with_answers:
         people = people.annotate(answers=Count("trials__response"))
         fields += ["pk", "answers"]
@@ -142,7 +143,7 @@ def ended_as(group: dict[str, Any], plan: RecruitingPlan, *, is_over: bool) -> O
     if status in Participant.DONE or (status == Status.WITHDRAWN and group["completion_code"]):
         return Outcome.FINISHED
     if status == Status.SCREENED_OUT:
-        return Outcome.SCREENED_OUT
+        return Outcome.QUOTA_FULL if group["screened_for"] == QUOTA_IS_FULL else Outcome.SCREENED_OUT
     if status == Status.WITHDRAWN:
         return Outcome.WITHDRAWN
     if status == Status.TIMED_OUT and (group["replaced"] or plan.end_after_time_out or not is_over):

@@ -84,11 +84,12 @@ class BestWorstPlugin {
       input.focus({ preventScroll: true });
     };
     document.addEventListener("keydown", onKey);
+    document.addEventListener("almond-over", () => document.removeEventListener("keydown", onKey), { once: true });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (shown === null || button.disabled) return;
       button.disabled = true;
-      document.removeEventListener("keydown", onKey);
+      document.dispatchEvent(new Event("almond-over"));
       this.finish(performance.now() - shown, { best: placeOf(best), worst: placeOf(worst) }, trial);
     });
     question.focus({ preventScroll: true });

@@ -92,8 +92,7 @@ class ChoicePlugin {
     const choose = (chosen) => {
       if (shown === null) return;
       const rt = performance.now() - shown;
-      shown = null;
-      document.removeEventListener("keydown", onKey);
+      document.dispatchEvent(new Event("almond-over"));
       buttons[chosen].classList.add("chosen");
       if (chosen && trial.confidence) this.askSurety(frame, question, buttons, { rt, chosen, trial });
       else this.jsPsych.pluginAPI.setTimeout(() => this.finish(rt, chosen, trial), SEEN_MS);
@@ -104,6 +103,11 @@ class ChoicePlugin {
       return chosen !== undefined;
     });
     document.addEventListener("keydown", onKey);
+    const over = () => {
+      shown = null;
+      document.removeEventListener("keydown", onKey);
+    };
+    document.addEventListener("almond-over", over, { once: true });
     for (const [name, button] of Object.entries(buttons)) button.addEventListener("click", () => choose(name));
     onLoad?.();
   }
@@ -177,5 +181,5 @@ export default {
     right: study.images[1],
     ...study.block,
   }),
-  answer: (data) => ({ chosen: data.chosen, ...(data.values.confidence ? { values: data.values } : {}) }),
+  answer: (data) => ({ chosen: data.chosen, ...(Object.keys(data.values)[0] ? { values: data.values } : {}) }),
 };

@@ -97,5 +97,5 @@ export default {
     unseen: () => ({ ways: {} }),
     draw: (trial, random) => Object.fromEntries(trial.constructs.map(({ name }) => [name, random.randomInt(0, 100)])),
   }),
-  events: (data) => Object.entries(data.ways).map(([construct, way]) => ["slider", { construct, ...way }]),
+  events: (data) => Object.entries(data.ways ?? {}).map(([construct, way]) => ["slider", { construct, ...way }]),
 };

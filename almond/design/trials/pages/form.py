@@ -22,6 +22,7 @@ from almond.design.trials.pages.base import (
     reading_time,
 )
 from almond.design.trials.pages.form_fields import FormField, number_text, read_form_fields
+from almond.design.trials.pages.quota_lines import QuotaGroup, covers, quota_problems, read_quota_groups
 from almond.design.trials.responses import PlannedTrial, Response
 from almond.shapes import Number, Text
 
@@ -39,6 +40,8 @@ def _readable(text: str) -> str:
 class FormBlock(PageBlock):
     """A page of fields, one a line."""
 
+    not_written_when_absent = (*PageBlock.not_written_when_absent, "quotas")
+
     heading: Text = Field("About you", title="heading", description="Above the fields.")
     text: OptionalText = Field("", title="text", description="Shown below the heading. Empty: none.")
     fields: Annotated[PageLines, AfterValidator(_readable)] = Field(
@@ -46,6 +49,18 @@ class FormBlock(PageBlock):
         description="One a line: age: number 18-99, gender: choice woman, man, another, "
         "I prefer not to say, comment (Anything else?): text optional.",
     )
+
+    quotas: tuple[Text, ...] = Field(
+        (),
+        title="quotas",
+        description="One field a line, with the most people for groups of its answers: "
+        "gender: woman 30, man 30; age: younger = 18-34 20, older = 35-99 20. Empty: none.",
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        yield from super().contradictions()
+        for problem in quota_problems(self.name, self.quotas, self.form_fields):
+            yield "quotas", problem
 
     @property
     def form_fields(self) -> tuple[FormField, ...]:
@@ -115,6 +130,20 @@ class FormTrials(PageTrials):
     def outcome(self, block: FormBlock, given: Sequence[Mapping[str, Any] | None]) -> dict[str, str]:
         values = (given[0] if given else None) or {}
         return {name: str(values[name]) for name in self.outcomes(block) if values.get(name) is not None}
+
+    def quota_groups(self, block: FormBlock) -> tuple[QuotaGroup, ...]:
+        return read_quota_groups(block.name, block.quotas, block.form_fields)
+
+    def quota_sums(self, block: FormBlock) -> dict[str, int]:
+        groups = {
+            field: [group for group in self.quota_groups(block) if group.field == field.name]
+            for field in block.form_fields
+        }
+        return {
+            field.name: sum(group.most for group in own)
+            for field, own in groups.items()
+            if own and covers(field, own)
+        }
 
     def rows(self, plan: StudyPlan, response: Response) -> list[Row]:
         block = block_named(plan, response.trial.block)

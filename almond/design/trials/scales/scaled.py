@@ -25,7 +25,14 @@ from almond.design.trials.single_image import (
     shown_image_problems,
     single_image_lists,
 )
-from almond.design.trials.timing import TimedBlock, timing_problems
+from almond.design.trials.timing import (
+    DeadlineBlock,
+    in_time,
+    is_missed,
+    missed_column,
+    missed_problems,
+    timing_problems,
+)
 from almond.shapes import Number
 
 if TYPE_CHECKING:
@@ -83,7 +90,7 @@ class ScaledAnswer(Answer):
     values: dict[str, Number]
 
 
-class ScaledBlock(TimedBlock):
+class ScaledBlock(DeadlineBlock):
     """A block of ratings on some scale; ``repeats`` of its images are rated a second time."""
 
     def contradictions(self) -> Iterator[Problem]:
@@ -119,6 +126,9 @@ class ScaledTrials(TrialKind):
         return 3.0 * len(block.constructs)
 
     def check(self, answer: Any, trial: PlannedTrial, block: Any) -> Iterator[Problem]:
+        if is_missed(answer.values, block):
+            yield from missed_problems(answer, block)
+            return
         scale = self.scale(block)
         for name in sorted(set(answer.values) - set(trial.constructs)):
             yield f"values.{name[:60]}", f"is not asked here, only {', '.join(trial.constructs)}"
@@ -139,13 +149,18 @@ class ScaledTrials(TrialKind):
         place = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         names = Coded([name for group in asked for name in group], firsts[rows] + place)
         answered = zip(responses.values, trials.codes.tolist(), strict=True)
-        given = [values[name] for values, code in answered for name in asked[code]]
+        missed = missed_column(plan, responses, ScaledBlock)
+        if missed:
+            given = [values.get(name, "") for values, code in answered for name in asked[code]]
+        else:
+            given = [values[name] for values, code in answered for name in asked[code]]
         scales = responses.of_trials(lambda trial: self.scale(block_of(plan, trial.block))).take(rows)
         return {
             **{name: taken(cells, rows) for name, cells in shown_image_columns(plan, responses).items()},
             "construct": names,
             "value": in_percent(given, scales),
             **({"original_value": given} if has_own_scales(plan) else {}),
+            **{name: cells.take(rows) for name, cells in missed.items()},
         }
 
     def row_problems(
@@ -159,18 +174,21 @@ class ScaledTrials(TrialKind):
         rating = rater.rate(percepts[str(trial.stimulus)], trial.constructs)
         scale = self.scale(block)
         values = dict(zip(trial.constructs, map(scale.nearest, rating.values), strict=True))
-        return {"values": values, "rt_ms": rating.rt_ms}
+        return in_time({"values": values, "rt_ms": rating.rt_ms}, block)
 
 
-def in_percent(values: Sequence[float], scales: Coded) -> Sequence[float]:
+def in_percent(values: Sequence[Any], scales: Coded) -> Sequence[Any]:
     """Return values (n,) of some scales (n,) from 0 to 100: 100 (value - low) / (high - low).
 
-    Those of a scale from 0 to 100 stay as they are.
+    Those of a scale from 0 to 100 stay as they are, and so do empty ones of missed answers.
     """
     if all(scale[:2] == PERCENT[:2] for scale in scales.values):
         return values
     paired = zip(values, scales.tolist(), strict=True)
-    return [100.0 * (value - scale.low) / (scale.high - scale.low) for value, scale in paired]
+    return [
+        value if value == "" else 100.0 * (value - scale.low) / (scale.high - scale.low)
+        for value, scale in paired
+    ]
 
 
 def scales_of(plan: StudyPlan) -> dict[str, set[tuple[float, float]]]:

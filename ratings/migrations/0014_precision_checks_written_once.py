@@ -18,8 +18,8 @@ def drop_triggers(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ratings", "0012_people_table_and_hand_exclusions"),
-        ("studies", "0020_stop_by_precision"),
+        ("ratings", "0013_quotas"),
+        ("studies", "0022_stop_by_precision"),
     ]
 
     operations = [migrations.RunPython(make_triggers, drop_triggers)]
