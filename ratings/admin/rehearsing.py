@@ -91,7 +91,7 @@ class RehearsalForm(forms.Form):
     careless = percent("careless", "Careless", 100)
     drop_out = percent("drop_out", "Drop-out", 90)
     null = forms.BooleanField(
-        label="Null",
+        label="Null: no effects",
         required=False,
         help_text=sentence(Psychology, "null"),
         widget=UnfoldBooleanSwitchWidget,

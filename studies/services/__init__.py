@@ -183,10 +183,10 @@ def open_study(*, study: Study, by: User | None, reason: str = "") -> Study:
     if unrehearsed and not reason.strip():
         expected = "a passed rehearsal, or the reason to open without one"
         raise InputError(f"study {study.title!r}", "has passed no rehearsal", expected)
-    moved = move(study, by, "open", (State.FROZEN, State.PAUSED), State.LIVE)
+    sealed = {"unrehearsed": reason.strip()} if unrehearsed else {}
+    moved = move(study, by, "open", (State.FROZEN, State.PAUSED), State.LIVE, sealed=sealed)
     if unrehearsed:
         record(verb=UNREHEARSED, subject=moved, by=by, reason=reason.strip())
-        log.append(moved, log.STATES, "unrehearsed", moved.slug, {"reason": reason.strip()})
     Study.objects.filter(pk=study.pk, opened_at__isnull=True).update(opened_at=timezone.now())
     moved.refresh_from_db()
     return moved
@@ -213,9 +213,19 @@ def close(*, study: Study, by: User | None) -> Study:
 
 @transaction.atomic
 def move(
-    study: Study, by: User | None, verb: str, before: tuple[State, ...], after: State, **fields: Any
+    study: Study,
+    by: User | None,
+    verb: str,
+    before: tuple[State, ...],
+    after: State,
+    *,
+    sealed: Mapping[str, Any] | None = None,
+    **fields: Any,
 ) -> Study:
-    """Change the state by a conditional update; ``InputError`` when the study is in none of ``before``."""
+    """Change the state by a conditional update; ``InputError`` when the study is in none of ``before``.
+
+    :param sealed: what the study's log seals beside the state.
+    """
     changed = Study.objects.filter(pk=study.pk, state__in=before).update(state=after, **fields)
     study.refresh_from_db()
     if changed == 0:
@@ -224,7 +234,7 @@ def move(
             f"study {study.title!r}", f"is {study.state}: it cannot {verb} now", f"one that is {allowed}"
         )
     record(verb=verb, subject=study, by=by)
-    log.append(study, log.STATES, verb, study.slug, {"state": after})
+    log.append(study, log.STATES, verb, study.slug, {"state": after, **(sealed or {})})
     return study
 
 

@@ -113,6 +113,13 @@ def test_looks_and_unlocking_are_deviations_of_the_sample(export: Path) -> None:
     assert rows[1]["done"].startswith("unlocked on 2026-03-01 by Ada Lovelace, with 2 who had finished: “a")
 
 
+def test_opening_without_a_rehearsal_is_a_deviation_with_its_reason(export: Path) -> None:
+    told = {"at": "2026-03-01T10:00:00+00:00", "by": "Ada Lovelace", "why": "The pilot\nwas enough. "}
+    (row,) = deviations(export, unrehearsed=told)
+    assert (row["kind"], row["what"]) == ("sample", "rehearsed before it was opened")
+    assert row["done"] == "opened without one on 2026-03-01 by Ada Lovelace: “The pilot\nwas enough.”"
+
+
 def test_of_a_rehearsal_and_of_simulated_people_only_numbers_are_compared(export: Path) -> None:
     assert deviations(export, rehearsal=True, state="live", finished=0) == []
 

@@ -10,7 +10,6 @@ import pytest
 from django.core import signing
 
 from almond.design.trials import TRIAL_KINDS
-from jobs.models import Job
 from jobs.services import run_now
 from ratings.models import Participant, Response
 from ratings.services.recording import record_response
@@ -22,6 +21,7 @@ from tests.browser.conftest import Visit
 from tests.contracts.one_file_each import test_trial_kind as agreements
 from tests.site.paged_study import PAGES
 from tests.site.small_study import advance, make_constructs, make_matched_set
+from tests.site.test_every_trial_kind import study_of_every_kind
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -63,7 +63,8 @@ def study_of_several_kinds(**more: Any) -> Study:
 
 def rehearsed(study: Study, **asked: Any) -> Rehearsal:
     row = start_rehearsal(study=study, asked={**ASKED, **asked}, by=None)
-    job = run_now(Job.objects.get(kind="ratings.rehearse"))
+    assert row.job is not None
+    job = run_now(row.job)
     assert job.state == "done", job.traceback or job.error
     return Rehearsal.objects.get(pk=row.pk)
 
@@ -94,7 +95,8 @@ def test_a_robot_whose_browser_is_gone_goes_on_where_it_was() -> None:
     for trial in joined.participant.trials.order_by("index")[:2]:
         own = {"response_id": str(uuid.uuid4()), "trial_id": trial.name, "images": trial.digests}
         record_response(participant=joined.participant, body={**own, **visit.posted[trial.index]})
-    job = run_now(Job.objects.get(kind="ratings.rehearse"))
+    assert row.job is not None
+    job = run_now(row.job)
     assert job.state == "done", job.traceback
     row.refresh_from_db()
     assert Participant.objects.filter(study=row.copy).count() == 1
@@ -137,3 +139,7 @@ def test_robots_answer_a_kind_that_only_a_lab_has(settings: Any) -> None:
     with TRIAL_KINDS.registered("agreement", f"{agreements.__name__}:TRIAL_KIND", "agree or disagree"):
         row = rehearsed(agreements.live_study(), people=1, pages=1)
     assert row.findings == []
+
+
+def test_robots_answer_every_kind_by_its_pages_as_they_mean_to() -> None:
+    assert rehearsed(study_of_every_kind(), people=1, pages=1).findings == []
