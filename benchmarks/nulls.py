@@ -40,8 +40,8 @@ from scipy import stats
 from almond.analysis.analyse import rounded
 from almond.analysis.questions.base import Context
 from almond.analysis.rating_profiles import select
-from almond.analysis.rating_trials import RatingCube, rating_cube
 from almond.analysis.study_data import StudyData
+from almond.analysis.trial_tables.rating_trials import RatingCube, rating_cube
 from almond.chain.demo import run_worlds
 from almond.chain.draw import Pool, recipes_of, scene_name, stimulus_row
 from almond.chain.plan import planned_pair, study_plan

@@ -6,70 +6,25 @@ format is described in ``docs/export.md``.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from almond.cells import is_number
+from almond.analysis.cells import read_cells, require
 from almond.design.exclusions.base import BLIND_COLUMNS
 from almond.design.plan import StudyPlan
 from almond.design.themes import theme_named
 from almond.design.trials import TRIAL_KINDS
-from almond.design.trials.columns import Column, TableSchema
 from almond.digest import digest_file
 from almond.errors import DigestMismatch, InputError
 from almond.exchange.hand_exclusions import entries_in, holding
 from almond.exchange.layout import table_name, table_path
 from almond.exchange.manifest import load_manifest
-from almond.exchange.schema import EVENTS, measurements, table_columns, table_schemas
+from almond.exchange.schema import EVENTS, table_schemas
 from almond.progress import Progress, Silent
-from almond.tables import read_table
-
-SHOWN_PROBLEMS = 10
-
-
-@dataclass(frozen=True)
-class Cells:
-    """What the cells of a column may hold; ``empty`` cells are allowed where a value can be absent."""
-
-    kind: str
-    low: float = -np.inf
-    high: float = np.inf
-    allowed: tuple[str, ...] = ()
-    empty: bool = False
-
-    @property
-    def expected(self) -> str:
-        if self.allowed:
-            return " or ".join(self.allowed)
-        if self.kind == "text":
-            return "a text that is not empty"
-        bounds = [f"at least {self.low:g}"] if np.isfinite(self.low) else []
-        bounds += [f"at most {self.high:g}"] if np.isfinite(self.high) else []
-        noun = "a whole number" if self.kind == "integer" else "a number"
-        return " ".join([noun, " and ".join(bounds)]).strip()
-
-
-MEASUREMENT = Cells("number", empty=True)
-"""Scores, norms and other measurements of stimuli: any number, empty where an image has none."""
-
-
-def cells_of(column: Column) -> Cells:
-    """Read from a column of the export's format what its cells may hold."""
-    if column.type in ("text", "digest", "time"):
-        allowed = tuple(re.split(r", | or ", column.range)) if column.range else ()
-        return Cells("text", allowed=allowed, empty=not column.needed)
-    ends = [float(number) for number in re.findall(r"-?[\d.]+", column.range)]
-    low = min(ends, default=-np.inf)
-    high = np.inf if column.range.endswith(" or more") else max(ends, default=np.inf)
-    kind = "number" if column.type == "number" else "integer"
-    return Cells(kind, low=low, high=high, empty=not column.needed)
-
 
 SCHEMAS = table_schemas()
 
@@ -130,7 +85,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     _check_digests(folder, manifest["files"], progress or Silent())
     plan = _read_plan(folder, manifest)
     schemas = table_schemas(external=plan.external)
-    frames = {name: _read_cells(table_path(folder, name), schemas[name]) for name in SCHEMAS}
+    frames = {name: read_cells(table_path(folder, name), schemas[name]) for name in SCHEMAS}
     remark = add_themes(frames, plan)
     missed = {name: _take_missed(folder, frames, name) for name in ("ratings", "choices")}
     frames["choices"], undecided = _decided(table_path(folder, "choices"), frames["choices"])
@@ -138,7 +93,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
     _check_planned_images(folder, frames["stimuli"], plan)
     _check_excluded(folder, frames["participants"], manifest)
     with_events = plan.analysis.exclusions and table_name(folder, "events") in manifest["files"]
-    events = _read_cells(table_path(folder, "events"), EVENTS) if with_events else None
+    events = read_cells(table_path(folder, "events"), EVENTS) if with_events else None
     checks = read_checks(folder, plan) if plan.analysis.exclusions else None
     return StudyData(
         manifest,
@@ -156,7 +111,7 @@ def read_study(folder: Path, progress: Progress | None = None) -> StudyData:
 def read_checks(folder: Path, plan: StudyPlan) -> pd.DataFrame | None:
     """Read the answers to all attention and comprehension checks, a row of each; None in a study without."""
     kinds = [kind for kind in map(TRIAL_KINDS.load, plan.kinds) if kind.checks is not None]
-    frames = [_read_cells(table_path(folder, kind.table.name), kind.table) for kind in kinds]
+    frames = [read_cells(table_path(folder, kind.table.name), kind.table) for kind in kinds]
     columns = list(BLIND_COLUMNS["checks"])
     return pd.concat([frame[columns] for frame in frames], ignore_index=True) if frames else None
 
@@ -166,7 +121,7 @@ def read_responses(data: StudyData, kind: str) -> pd.DataFrame:
     table = TRIAL_KINDS.load(kind).table
     if data.folder is None or table_name(data.folder, table.name) not in data.manifest["files"]:
         return pd.DataFrame(columns=[column.name for column in table.columns])
-    return _read_cells(table_path(data.folder, table.name), table)
+    return read_cells(table_path(data.folder, table.name), table)
 
 
 def _take_missed(folder: Path, frames: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:
@@ -174,7 +129,7 @@ def _take_missed(folder: Path, frames: dict[str, pd.DataFrame], name: str) -> pd
     frame = frames[name]
     late = frame["missed"] == 1 if "missed" in frame else pd.Series(False, index=frame.index)
     if "value" in frame:
-        _require(table_path(folder, name), frame["value"], frame["value"].notna() | late, "a number")
+        require(table_path(folder, name), frame["value"], frame["value"].notna() | late, "a number")
     frames[name] = frame[~late].reset_index(drop=True) if late.any() else frame
     return frame[late]
 
@@ -182,10 +137,10 @@ def _take_missed(folder: Path, frames: dict[str, pd.DataFrame], name: str) -> pd
 def _decided(path: Path, choices: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Part the choices of a side from the answers “no difference”, where these were offered."""
     neither = choices["no_difference"] == 1 if "no_difference" in choices else choices["chosen"].isna()
-    _require(path, choices["chosen"], (choices["chosen"] == "") == neither, "left or right")
+    require(path, choices["chosen"], (choices["chosen"] == "") == neither, "left or right")
     decided = choices[~neither].reset_index(drop=True)
     told = decided["high_side"] != ""
-    _require(
+    require(
         path, decided["aligned"], decided["aligned"].notna() == told, "0 or 1 where a side is the high one"
     )
     undecided = choices[neither] if "no_difference" in choices else None
@@ -236,69 +191,6 @@ def _read_plan(folder: Path, manifest: Mapping[str, Any]) -> StudyPlan:
     return plan
 
 
-def _read_cells(path: Path, table: TableSchema) -> pd.DataFrame:
-    """Read one table with typed columns: text as str, whole numbers as int64, numbers as float64.
-
-    Row numbers in messages are those of a spreadsheet: the header is row 1.
-    """
-    text = read_table(path, exact=True)
-    frame = {name: pd.Series(text.column(name).cells, dtype="str") for name in text.names}
-    cells = _cells_of_table(table, text.names)
-    missing = [name for name in cells if name not in frame]
-    if missing:
-        raise InputError(path, f"lacks the columns {', '.join(missing)}", ", ".join(cells))
-    problems: list[str] = []
-    columns = {name: _typed_column(frame[name], kind, name, problems) for name, kind in cells.items()}
-    values = pd.DataFrame(columns)
-    if not problems:
-        repeated = values.duplicated(list(table.unique))
-        keys = " and ".join(table.unique)
-        problems += [
-            f"row {row + 2} repeats the {keys} of an earlier row" for row in np.flatnonzero(repeated)
-        ]
-    if problems:
-        more = len(problems) - SHOWN_PROBLEMS
-        said = "; ".join(problems[:SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-        raise InputError(path, said)
-    return values
-
-
-def _cells_of_table(table: TableSchema, present: Sequence[str]) -> dict[str, Cells]:
-    """List the columns read: those of the format, later ones that are there, measurements in stimuli.csv."""
-    measured = {column.name for column in measurements(present)}
-    cells = {column.name: cells_of(column) for column in table_columns(table, set(present) - measured)}
-    if table.name == "stimuli":
-        cells |= {name: MEASUREMENT for name in present if name not in cells}
-    return cells
-
-
-def _typed_column(column: pd.Series[str], cells: Cells, name: str, problems: list[str]) -> pd.Series[Any]:
-    """Convert a column's values; what is wrong is added to ``problems`` with its row."""
-    empty = column == ""
-    if not cells.empty:
-        _note(problems, name, empty, column, cells)
-    if cells.kind == "text":
-        if cells.allowed:
-            _note(problems, name, ~empty & ~column.isin(cells.allowed), column, cells)
-        return column
-    numbers = pd.Series([float(cell) if is_number(cell) else np.nan for cell in column], dtype="float64")
-    wrong = ~empty & numbers.isna()
-    if cells.kind == "integer":
-        wrong |= ~empty & (numbers % 1 != 0)
-    wrong |= (numbers < cells.low) | (numbers > cells.high)
-    _note(problems, name, wrong, column, cells)
-    if cells.kind == "integer" and not cells.empty and not problems:
-        return numbers.astype("int64")
-    return numbers
-
-
-def _note(
-    problems: list[str], name: str, wrong: pd.Series[bool], column: pd.Series[str], cells: Cells
-) -> None:
-    for row in np.flatnonzero(wrong.to_numpy()):
-        problems.append(f"column {name}, row {row + 2}: {column.iloc[row]!r} is not {cells.expected}")
-
-
 def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: StudyPlan) -> None:
     """Check that rows name what the export holds, and agree with stimuli.csv and with themselves."""
     people = set(frames["participants"]["participant_id"])
@@ -316,23 +208,23 @@ def _check_rows_agree(folder: Path, frames: Mapping[str, pd.DataFrame], plan: St
     files = {table: table_path(folder, table) for table in frames}
     for table, column, holds, expected in known:
         cells = frames[table][column]
-        _require(files[table], cells, holds(cells), expected)
+        require(files[table], cells, holds(cells), expected)
     ratings, choices = frames["ratings"], frames["choices"]
     for column in ("base_scene", "theme", "intended_target", "direction"):
         same = ratings[column] == ratings["stimulus_id"].map(stimuli[column])
-        _require(files["ratings"], ratings[column], same, "what stimuli.csv says of this stimulus")
+        require(files["ratings"], ratings[column], same, "what stimuli.csv says of this stimulus")
     for column in ("base_scene", "theme"):
         same = choices[column] == choices["left_stimulus"].map(stimuli[column])
-        _require(files["choices"], choices[column], same, "what stimuli.csv says of the image on the left")
+        require(files["choices"], choices[column], same, "what stimuli.csv says of the image on the left")
     told = choices["high_side"] != ""  # of pairs of photographs the plan may call none the higher
     same = choices["aligned"] == (choices["chosen"] == choices["high_side"]).astype(int)
     expected = "1 exactly when the chosen side is the high side"
-    _require(files["choices"], choices["aligned"], same | ~told, expected)
+    require(files["choices"], choices["aligned"], same | ~told, expected)
     guided = choices["intended_target"] != ""
-    _require(files["choices"], choices["high_side"], told | ~guided, "left or right")
+    require(files["choices"], choices["high_side"], told | ~guided, "left or right")
     high = choices["left_stimulus"].where(choices["high_side"] == "left", choices["right_stimulus"])
     raised = (high.map(stimuli["direction"]) == 1) | ~guided
-    _require(files["choices"], choices["high_side"], raised, "the side of the image with direction 1")
+    require(files["choices"], choices["high_side"], raised, "the side of the image with direction 1")
 
 
 def _check_excluded(folder: Path, people: pd.DataFrame, manifest: Mapping[str, Any]) -> None:
@@ -341,7 +233,7 @@ def _check_excluded(folder: Path, people: pd.DataFrame, manifest: Mapping[str, A
     marked = people["excluded"] == 1 if "excluded" in people else pd.Series(False, index=people.index)
     cells = people["participant_id"]
     same = cells.isin(out) == marked
-    _require(table_path(folder, "participants"), cells, same, "excluded exactly as manifest.json says")
+    require(table_path(folder, "participants"), cells, same, "excluded exactly as manifest.json says")
 
 
 def _check_planned_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) -> None:
@@ -351,19 +243,10 @@ def _check_planned_images(folder: Path, stimuli: pd.DataFrame, plan: StudyPlan) 
         {stimulus.id: plan.theme_of_scene[stimulus.base_scene] for stimulus in plan.stimuli}
     )
     same = planned.isna() | (planned == stimuli["theme"])
-    _require(table_path(folder, "stimuli"), stimuli["theme"], same, "the theme of plan.json")
+    require(table_path(folder, "stimuli"), stimuli["theme"], same, "the theme of plan.json")
     for stimulus in plan.stimuli:
         if stimulus.id not in digests:
             problem = f"lacks stimulus {stimulus.id}"
             raise InputError(table_path(folder, "stimuli"), problem, "every stimulus of plan.json")
         if digests[stimulus.id] != stimulus.sha256:
             raise DigestMismatch(f"stimulus {stimulus.id}", stimulus.sha256, digests[stimulus.id])
-
-
-def _require(path: Path, cells: pd.Series[Any], holds: pd.Series[bool], expected: str) -> None:
-    """Raise ``InputError`` for the first of the cells of which the rule does not hold."""
-    rows = np.flatnonzero(~holds.to_numpy(dtype=bool))
-    if rows.size:
-        others = f" and {rows.size - 1} further rows" if rows.size > 1 else ""
-        problem = f"column {cells.name}, row {rows[0] + 2}: {cells.iloc[rows[0]]!r}{others}"
-        raise InputError(path, problem, expected)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from almond.analysis.lowlevel.features import Covariates
-from almond.analysis.rating_trials import RatingCube
+from almond.analysis.trial_tables.rating_trials import RatingCube
 from almond.progress import Progress
 from almond.significance import permutation_p
 from almond.stats.accuracy import AccuracyInterval, accuracy_interval, held_out_interval

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from almond.analysis.choice_trials import compared_choices
 from almond.analysis.questions.base import (
     Aim,
     Context,
@@ -29,6 +28,7 @@ from almond.analysis.questions.base import (
     estimate_in,
     units_text,
 )
+from almond.analysis.trial_tables.choice_trials import compared_choices
 from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Progress

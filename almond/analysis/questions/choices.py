@@ -19,13 +19,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.special import expit
 
-from almond.analysis.choice_trials import (
-    choice_themes,
-    count_undecided,
-    of_targets,
-    share_test,
-    tested_choices,
-)
 from almond.analysis.questions.base import (
     Context,
     EffectEstimate,
@@ -42,6 +35,13 @@ from almond.analysis.screening.shares import (
     people_picture,
     people_table,
     share_forest,
+)
+from almond.analysis.trial_tables.choice_trials import (
+    choice_themes,
+    count_undecided,
+    of_targets,
+    share_test,
+    tested_choices,
 )
 from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError

@@ -25,7 +25,7 @@ from almond.analysis.questions.base import (
     units_text,
 )
 from almond.analysis.rating_profiles import select
-from almond.analysis.rating_trials import RatingCube, rating_cube
+from almond.analysis.trial_tables.rating_trials import RatingCube, rating_cube
 from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.progress import Progress
 from almond.report.confusion import confusion_figure

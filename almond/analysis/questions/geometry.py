@@ -21,7 +21,7 @@ from almond.analysis.geometry.figures import geometry_figures
 from almond.analysis.geometry.section import geometry_headline, geometry_methods, geometry_section
 from almond.analysis.questions.base import Context, NotApplicable, Question, count_units
 from almond.analysis.rating_profiles import Profiles, select
-from almond.analysis.rating_trials import rating_cube
+from almond.analysis.trial_tables.rating_trials import rating_cube
 from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.exchange.schema import LOWLEVEL

@@ -28,7 +28,7 @@ from almond.analysis.questions.base import (
 )
 from almond.analysis.questions.classification import f_text
 from almond.analysis.rating_profiles import Profiles, select
-from almond.analysis.rating_trials import rating_cube
+from almond.analysis.trial_tables.rating_trials import rating_cube
 from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Progress

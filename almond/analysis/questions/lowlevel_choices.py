@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from almond.analysis.choice_trials import tested_choices
 from almond.analysis.lowlevel.choices import (
     AlignmentBeside,
     PairTrials,
@@ -37,6 +36,7 @@ from almond.analysis.questions.base import (
     units_text,
 )
 from almond.analysis.questions.classification import f_text
+from almond.analysis.trial_tables.choice_trials import tested_choices
 from almond.analysis.vocabulary import GUIDED, Vocabulary
 from almond.errors import InputError
 from almond.progress import Progress

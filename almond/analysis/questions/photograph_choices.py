@@ -16,8 +16,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from almond.analysis.choice_trials import count_undecided
-from almond.analysis.photograph_trials import (
+from almond.analysis.questions.base import Aim, Context, EffectEstimate, NotApplicable, Question, Result
+from almond.analysis.trial_tables.choice_trials import count_undecided
+from almond.analysis.trial_tables.photograph_trials import (
     FROM_LIST,
     NORMS,
     PAIRED,
@@ -26,7 +27,6 @@ from almond.analysis.photograph_trials import (
     choices_of_photographs,
     compared_photographs,
 )
-from almond.analysis.questions.base import Aim, Context, EffectEstimate, NotApplicable, Question, Result
 from almond.errors import InputError
 from almond.progress import Progress, Silent
 from almond.report.document import KeyNumber, Picture, Section, Table

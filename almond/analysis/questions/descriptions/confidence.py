@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from almond.analysis.choice_trials import own_targets, sampled_choices
 from almond.analysis.questions.base import Context, NotApplicable, Question, Result
+from almond.analysis.trial_tables.choice_trials import own_targets, sampled_choices
 from almond.design.trials.choice import ChoiceBlock
 from almond.progress import Progress
 from almond.report.document import Picture, Section, Table

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from almond.analysis.choice_trials import sampled_choices
 from almond.analysis.questions.base import Context, NotApplicable
+from almond.analysis.trial_tables.choice_trials import sampled_choices
 from almond.stats.clustered.dyads import dyadic_mean
 from almond.stats.two_way import TwoWayTest
 from almond.typing import Floats

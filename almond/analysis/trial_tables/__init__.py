@@ -1,0 +1,1 @@
+"""Trials of each kind as tests need them, made from the tables of an export."""
