@@ -19,6 +19,7 @@ from almond.typing import Floats
 
 Flags = NDArray[np.bool_]
 
+PAIRS_OF_BLOCK = "pairs of photographs"
 ATTEMPTS = 20
 """So often photographs are paired anew; the largest number of pairs is taken."""
 COLUMNS_OF_LIST: dict[str, tuple[str, ...]] = {
@@ -51,6 +52,11 @@ class PhotographPair:
     theme: str | None = None
 
 
+def told_of(block: str) -> str:
+    """Return what an error about the pairs of a block is about."""
+    return f"block {block!r}: {PAIRS_OF_BLOCK}"
+
+
 def pair_photographs(
     photographs: Sequence[NormedPhotograph], block: PairedBlock, rng: np.random.Generator
 ) -> list[PhotographPair]:
@@ -70,8 +76,8 @@ def pair_photographs(
     if not pairs or (wanted is not None and len(pairs) < wanted):
         found = f"only {len(pairs)}" if pairs else "none"
         raise InputError(
-            f"block {block.name!r}",
-            f"{wanted or 'some'} pairs of photographs are wanted, and {found} fit its settings",
+            told_of(block.name),
+            f"{wanted or 'some'} are wanted, and {found} fit the settings",
             "fewer pairs, a smaller difference, fewer norms held alike, or more pairs of a photograph",
         )
     taken = [pairs[int(number)] for number in rng.permutation(len(pairs))[:wanted]]
@@ -101,7 +107,7 @@ def norm_named(photographs: Sequence[NormedPhotograph], norm: str, block: str) -
     if len(found) == 1:
         return found[0]
     raise InputError(
-        f"block {block!r}",
+        told_of(block),
         f"its photographs have {'several norms' if found else 'no norm'} {norm!r}",
         shown_names(known) if known else "photographs that were imported with norms",
     )
@@ -113,7 +119,7 @@ def norms_of(photographs: Sequence[NormedPhotograph], norm: str, block: str) -> 
     if lacking:
         more = f" and {len(lacking) - SHOWN} more" if len(lacking) > SHOWN else ""
         raise InputError(
-            f"block {block!r}",
+            told_of(block),
             f"{', '.join(lacking[:SHOWN])}{more} have no {norm}",
             "a norm that every photograph of the block has",
         )
@@ -141,7 +147,7 @@ def spread(values: Floats, norm: str, block: str) -> float:
     """Return the standard deviation of a norm over the photographs; ``InputError`` where it is zero."""
     sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     if sd == 0.0:
-        raise InputError(f"block {block!r}", f"its photographs do not differ in {norm}", "those that do")
+        raise InputError(told_of(block), f"its photographs do not differ in {norm}", "those that do")
     return sd
 
 
@@ -193,8 +199,8 @@ def listed_pairs(photographs: Sequence[NormedPhotograph], block: PairedBlock) ->
     :raises InputError: columns that are missing, names that are none of the photographs or of two, a pair of
         one photograph or one that stands twice.
     """
-    source = f"block {block.name!r}"
-    table = parse_list(block.listed_pairs or "", f"{source}: list of pairs")
+    source = told_of(block.name)
+    table = parse_list(block.listed_pairs or "", f"{source}, list")
     places = columns_of_list(table)
     norm = block.norm and norm_named(photographs, block.norm, block.name)
     norms = norms_of(photographs, norm, block.name) if norm else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from almond.errors import InputError
+from almond.stimuli.photograph_pairs import told_of
 from studies.models import Construct, Study
 from studies.services.obstacles import NotReady
 
@@ -36,6 +37,8 @@ IN_RULE = re.compile(r"analysis\.exclusions\[(\d+)\](?:\.(\w+))?")
 IN_HYPOTHESIS = re.compile(r"preregistration\.hypotheses\[(\d+)\](?:\.(\w+))?")
 
 
+PAIRS_FIELD = "choice_photograph_pairs"
+"""The field of a block that says how its photographs are paired."""
 CONSTRUCT = re.compile(r"construct '([^']*)'")
 
 
@@ -87,7 +90,8 @@ def field_of(study: Study, source: str) -> str:
     """Find the field of the form that an error is about; empty when it is none of them."""
     if named := BLOCK.match(source):
         names = list(study.blocks.order_by("order").values_list("name", flat=True))
-        return f"id_blocks-{names.index(named[1])}-kind" if named[1] in names else ""
+        field = PAIRS_FIELD if source.startswith(told_of(named[1])) else "kind"
+        return f"id_blocks-{names.index(named[1])}-{field}" if named[1] in names else ""
     for pattern, formset in ((IN_BLOCK, "blocks"), (IN_RULE, "exclusions"), (IN_HYPOTHESIS, "hypotheses")):
         if found := pattern.match(source):
             usual = {"blocks": "name", "exclusions": "rule", "hypotheses": "name"}[formset]

@@ -10,7 +10,7 @@ from almond.design.trials import TRIAL_KINDS
 from almond.errors import InputError
 from almond.rng import generator
 from almond.shapes import ShapeError, read
-from almond.stimuli.photograph_pairs import NormedPhotograph, PhotographPair, pair_photographs
+from almond.stimuli.photograph_pairs import NormedPhotograph, PhotographPair, pair_photographs, told_of
 from generation.models import Stimulus
 from studies.models import Block, stimulus_name
 
@@ -60,11 +60,11 @@ def photographs_of(block: Block) -> Sequence[Stimulus]:
 
 def paired_rows(block: Block, rows: Sequence[Stimulus]) -> list[PhotographPair]:
     """Pair photographs by the settings of a block; the study's seed and the block's name decide."""
-    where = f"block {block.name!r}"
+    where = told_of(block.name)
     if not block.settings.get("photograph_pairs"):
         raise InputError(
             where,
-            "chooses between photographs, but “pairs of photographs” does not say which",
+            "nothing says how they are made",
             "pairs by a difference, at random or of a list",
         )
     fields = {"kind": block.kind, "name": block.name, "trials": 1, **block.settings}

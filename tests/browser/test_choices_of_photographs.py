@@ -26,7 +26,7 @@ def test_pairs_from_a_file_are_chosen_from(visit: Any, tmp_path: Path) -> None:
     log_in(lab)
     address = lab.address + reverse("admin:studies_study_change", args=[draft.pk])
     lab.page.goto(address)
-    lab.page.get_by_text("“pairs of photographs” does not say which").first.wait_for()
+    lab.page.get_by_text("nothing says how they are made").first.wait_for()
     choose_listed(lab, file, LIST)
     lab.page.goto(address)
     lab.page.get_by_text("line 4, column right: 'photo 99' is none of the photographs").first.wait_for()

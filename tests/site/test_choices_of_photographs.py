@@ -22,6 +22,7 @@ from jobs.services import run_now
 from ratings.models import Response
 from ratings.services.simulating import start_simulation
 from studies import services
+from studies.admin.readiness import obstacles
 from studies.models import Construct, Study
 from studies.services import BlockSpec
 from studies.services.copying import new_version
@@ -124,7 +125,7 @@ def test_pairs_of_a_list_are_taken_as_they_stand() -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({}, "does not say which"),
+        ({}, "nothing says how they are made"),
         (
             {"photograph_pairs": "listed", "listed_pairs": "left,right\nphoto 1,photo 77\n"},
             "line 2, column right",
@@ -135,15 +136,24 @@ def test_pairs_of_a_list_are_taken_as_they_stand() -> None:
         ),
         ({"photograph_pairs": "listed", "listed_pairs": "left,other\nphoto 1,photo 2\n"}, "no column right"),
         ({**BY_DIFFERENCE, "norm": "fear"}, "no norm 'fear'"),
-        ({**BY_DIFFERENCE, "least_difference": 50.0}, "none fit its settings"),
-        ({**BY_DIFFERENCE, "pairs_wanted": 5}, "5 pairs of photographs are wanted, and only 4"),
+        ({**BY_DIFFERENCE, "least_difference": 50.0}, "none fit the settings"),
+        ({**BY_DIFFERENCE, "pairs_wanted": 5}, "5 are wanted, and only 4"),
         ({"photograph_pairs": "random", "listed_pairs": "left,right"}, "has no meaning for pairs"),
     ],
 )
 def test_what_is_wrong_with_pairs_is_said_before_freezing(settings: dict[str, Any], problem: str) -> None:
     study = make_draft(asked(make_constructs()[0], **settings), image_set=normed())
-    with pytest.raises(InputError, match=problem):
+    with pytest.raises(InputError, match=problem) as caught:
         build_plan(study)
+    assert [one.field for one in obstacles(study, caught.value)] == ["id_blocks-0-choice_photograph_pairs"]
+
+
+def test_best_and_worst_are_chosen_of_photographs_too() -> None:
+    constructs = make_constructs()
+    block = BlockSpec("best_worst", "sets", constructs[:1], image_set=normed())
+    plan = build_plan(make_draft(block, matched_set=make_matched_set(), unmatched_reason="Of a test."))
+    shown = {name for trials in make_lists(plan, 4) for trial in trials for name in trial.several}
+    assert shown == {row.id for row in plan.stimuli if row.target is None and not row.prompt}
 
 
 def test_a_matched_set_keeps_its_own_pairs() -> None:

@@ -121,7 +121,7 @@ def test_photographs_of_a_block_need_no_other_source_and_are_shown_once() -> Non
 
 def test_photographs_are_paired_only_as_the_block_says() -> None:
     block = BlockSpec("choice", "choices", make_constructs(), image_set=make_image_set())
-    with pytest.raises(InputError, match="“pairs of photographs” does not say which"):
+    with pytest.raises(InputError, match="nothing says how they are made"):
         build_plan(make_draft(block))
 
 

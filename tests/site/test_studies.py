@@ -184,7 +184,7 @@ def test_natural_images_are_rated_and_not_paired_without_a_word() -> None:
         blocks=[BlockSpec("choice", "choices", constructs)],
         by=None,
     )
-    with pytest.raises(InputError, match="does not say which"):
+    with pytest.raises(InputError, match="nothing says how they are made"):
         services.freeze(study=paired, by=None)
 
 
