@@ -137,11 +137,18 @@ def people_table(study: Study, *, order: str = "joined", shown: str = "all", pag
     key = F(ORDERS[name][1])
     by = key.desc(nulls_last=True) if descending else key.asc(nulls_last=True)
     people = people_of(study).filter(FILTERS[shown]).order_by(by, "pk")
-    columns = (*FIELDS, "seconds", "is_out", *(f"progress__{field}" for field in PROGRESS))
-    sheet = Paginator(people.values(*columns), PER_PAGE).get_page(page)
-    rows = list(sheet.object_list)
+    # Sorted by keys alone: the times of everybody would be sorted along.
+    sheet = Paginator(people.values_list("pk", flat=True), PER_PAGE).get_page(page)
+    rows = read_rows(study, list(sheet.object_list))
     currency = plan_of(study).currency
     return PeopleTable(person_rows(study, rows), sheet, name, descending, shown, currency)
+
+
+def read_rows(study: Study, pks: Sequence[int]) -> list[dict[str, Any]]:
+    """Read what the table shows of some people, in the order of their keys."""
+    columns = (*FIELDS, "seconds", "is_out", *(f"progress__{field}" for field in PROGRESS))
+    rows = {row["pk"]: row for row in people_of(study).filter(pk__in=pks).order_by().values(*columns)}
+    return [dict(rows[pk]) for pk in pks if pk in rows]
 
 
 def person_rows(study: Study, rows: Sequence[Mapping[str, Any]]) -> list[PersonRow]:
