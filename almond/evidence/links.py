@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from almond.design.trials.columns import Column
 from almond.digest import digest_file, digest_files, digest_json
 from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
@@ -48,7 +49,8 @@ def codebook_link(chain: Chain) -> LinkCheck:
     }
     worded = worded_columns(columns, imported=chain.plan.external)
     # Imported tables were once described in the words of studies of Almond's own.
-    known = (worded, columns, in_former_words(worded), in_former_words(columns))
+    known: list[Mapping[str, Sequence[Column]]] = [worded, columns]
+    known += [in_former_words(worded), in_former_words(columns)]
     same = (chain.folder / "codebook.csv").read_bytes() in map(codebook_bytes, known)
     count = sum(map(len, columns.values()))
     return count, [] if same else ["codebook.csv: does not describe the columns of the tables"]

@@ -150,7 +150,9 @@ def image_facts(plan: StudyPlan, measured: Measured) -> dict[str, ImageFacts]:
 def targets_asked(plan: StudyPlan, construct: str) -> frozenset[str]:
     """Return the targets of whose images a construct is meant to tell; empty where the plan names none."""
     named = {row.target for row in plan.constructs if row.name == construct and row.target}
-    return frozenset(named or {pair.target for pair in plan.pairs if pair.construct == construct})
+    return frozenset(
+        named or {pair.target for pair in plan.pairs if pair.construct == construct and pair.target}
+    )
 
 
 def standings(construct: str, targets: Collection[str], measured: Measured) -> dict[str, float]:
