@@ -46,7 +46,8 @@ def codebook_link(chain: Chain) -> LinkCheck:
         name: table_columns(table, present[name])
         for name, table in table_schemas(chain.plan.kinds, events="events" in present).items()
     }
-    worded = worded_columns(columns, imported=chain.plan.external)
+    plan = chain.plan
+    worded = worded_columns(columns, imported=plan.external, photographs=plan.pairs_photographs)
     # Imported tables were once described in the words of studies of Almond's own.
     known = (codebook_bytes(worded), codebook_bytes(columns))
     same = (chain.folder / "codebook.csv").read_bytes() in known

@@ -91,7 +91,7 @@ class ChoiceTrials(TrialKind):
         (
             *RESPONSE,
             Column("pair_id", "text", "The pair shown: a pair of the plan."),
-            Column("base_scene", "text", "The scene of both images; of photographs, of the left one."),
+            Column("base_scene", "text", "The scene of both images."),
             THEME,
             INTENDED_TARGET,
             CONSTRUCT,
@@ -101,18 +101,11 @@ class ChoiceTrials(TrialKind):
             Column(
                 "high_side",
                 "text",
-                "The side of the image pushed up; of photographs, of the one that the plan says is higher, "
-                "empty where it says of none.",
+                "The side of the image pushed up.",
                 range="left or right",
                 needed=False,
             ),
-            Column(
-                "aligned",
-                "flag",
-                "1 when the image of the high side was chosen.",
-                range="0 or 1",
-                needed=False,
-            ),
+            Column("aligned", "flag", "1 when the image pushed up was chosen.", range="0 or 1", needed=False),
             RT,
             Column(
                 "left_sha256", "digest", "SHA-256 of the bytes shown on the left, as the browser saw them."
