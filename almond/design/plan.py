@@ -137,6 +137,11 @@ class StudyPlan(Shape):
         """Intended targets, sorted; empty in a study of natural images."""
         return tuple(sorted({stimulus.target for stimulus in self.stimuli if stimulus.target}))
 
+    @property
+    def pairs_photographs(self) -> bool:
+        """Whether some of its pairs are of photographs, which have no target."""
+        return any(pair.target is None for pair in self.pairs) and not self.external
+
     @cached_property
     def theme_of_scene(self) -> dict[str, str]:
         """Theme of every base scene: the one stated, else its prompt, else the scene itself."""

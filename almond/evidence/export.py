@@ -186,7 +186,11 @@ def add_descriptions(
 ) -> None:
     """Write what describes the tables: plan, codebook, Psych-DS, starters, and last the manifest."""
     counts = {name: table.rows for name, table in tables.items()}
-    columns = worded_columns({name: table.columns for name, table in tables.items()}, imported=plan.external)
+    columns = worded_columns(
+        {name: table.columns for name, table in tables.items()},
+        imported=plan.external,
+        photographs=plan.pairs_photographs,
+    )
     content = {**manifest_facts(plan, facts), "counts": counts, "absent": absent}
     put(folder / "codebook.csv", codebook_bytes(columns))
     put(folder / "plan.json", plan.to_bytes())

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from almond.design.trials.columns import Column
 from almond.digest import digest_file, digest_files, digest_json
 from almond.errors import AlmondError
 from almond.evidence.bundle import recipe_targets, target_sources
@@ -20,7 +19,7 @@ from almond.evidence.psych_ds import DESCRIPTION
 from almond.evidence.psych_ds_rules import RULES, psych_ds_problems
 from almond.evidence.tables import codebook_bytes
 from almond.exchange.collection import collection_of
-from almond.exchange.imported_columns import in_former_words, worded_columns
+from almond.exchange.imported_columns import worded_columns
 from almond.exchange.manifest import is_external
 from almond.exchange.matching import matching_of
 from almond.exchange.schema import table_columns, table_schemas
@@ -47,11 +46,11 @@ def codebook_link(chain: Chain) -> LinkCheck:
         name: table_columns(table, present[name])
         for name, table in table_schemas(chain.plan.kinds, events="events" in present).items()
     }
-    worded = worded_columns(columns, imported=chain.plan.external)
+    plan = chain.plan
+    worded = worded_columns(columns, imported=plan.external, photographs=plan.pairs_photographs)
     # Imported tables were once described in the words of studies of Almond's own.
-    known: list[Mapping[str, Sequence[Column]]] = [worded, columns]
-    known += [in_former_words(worded), in_former_words(columns)]
-    same = (chain.folder / "codebook.csv").read_bytes() in map(codebook_bytes, known)
+    known = (codebook_bytes(worded), codebook_bytes(columns))
+    same = (chain.folder / "codebook.csv").read_bytes() in known
     count = sum(map(len, columns.values()))
     return count, [] if same else ["codebook.csv: does not describe the columns of the tables"]
 

@@ -29,23 +29,33 @@ OWN_MEANINGS = {
 """What columns mean in a study's own export that imported tables have too."""
 
 
-def worded_columns(tables: Mapping[str, Sequence[Column]], *, imported: bool) -> dict[str, list[Column]]:
-    """Return the columns of tables with what they mean in an imported, or else in a study's own, export."""
+OF_PHOTOGRAPHS = {
+    "base_scene": "The scene of both images; of a pair of photographs, that of the left one.",
+    "theme": "The theme of the base scene; of a pair of photographs, that of the left one.",
+    "high_side": "The side of the image pushed up; of a pair of photographs, of the one that the plan calls "
+    "the higher, empty where it calls none so.",
+    "aligned": "1 when the image of the high side was chosen.",
+}
+"""What columns of choices mean where the plan has pairs of photographs."""
+
+
+def worded_columns(
+    tables: Mapping[str, Sequence[Column]], *, imported: bool, photographs: bool = False
+) -> dict[str, list[Column]]:
+    """Return the columns of tables with what they mean in an imported, or else in a study's own, export.
+
+    :param photographs: whether the plan has pairs of photographs.
+    """
     meanings = MEANINGS if imported else OWN_MEANINGS
+    of_choices = {**meanings, **(OF_PHOTOGRAPHS if photographs else {})}
     return {
         table: [
-            dataclasses.replace(column, description=meanings.get(column.name, column.description))
-            for column in columns
-        ]
-        for table, columns in tables.items()
-    }
-
-
-def in_former_words(tables: Mapping[str, Sequence[Column]]) -> dict[str, list[Column]]:
-    """Return the columns of tables as older exports describe them."""
-    return {
-        table: [
-            dataclasses.replace(column, description=column.formerly or column.description)
+            dataclasses.replace(
+                column,
+                description=(of_choices if table == "choices" else meanings).get(
+                    column.name, column.description
+                ),
+            )
             for column in columns
         ]
         for table, columns in tables.items()

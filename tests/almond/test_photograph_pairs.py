@@ -208,6 +208,8 @@ def test_pairs_of_photographs_are_simulated_and_tested():
     result = question.run(analysed(data, 1), Silent())
     (row,) = (row for row in result["tests"] if row["family"] == "paired")
     assert (row["pairs"], row["participants"], row["p"]) == (8, 12, p)
+    assert question.retest is not None
+    assert question.retest(analysed(data, 1)).p == p
 
 
 def test_pairs_without_a_higher_photograph_are_tested_by_what_is_predicted():

@@ -98,12 +98,7 @@ class ChoiceTrials(TrialKind):
         (
             *RESPONSE,
             Column("pair_id", "text", "The pair shown: a pair of the plan."),
-            Column(
-                "base_scene",
-                "text",
-                "The scene of both images; of photographs, of the left one.",
-                formerly="The scene of both images.",
-            ),
+            Column("base_scene", "text", "The scene of both images."),
             THEME,
             INTENDED_TARGET,
             CONSTRUCT,
@@ -113,20 +108,11 @@ class ChoiceTrials(TrialKind):
             Column(
                 "high_side",
                 "text",
-                "The side of the image pushed up; of photographs, of the one that the plan says is higher, "
-                "empty where it says of none.",
+                "The side of the image pushed up.",
                 range="left or right",
                 needed=False,
-                formerly="The side of the image pushed up.",
             ),
-            Column(
-                "aligned",
-                "flag",
-                "1 when the image of the high side was chosen.",
-                range="0 or 1",
-                needed=False,
-                formerly="1 when the image pushed up was chosen.",
-            ),
+            Column("aligned", "flag", "1 when the image pushed up was chosen.", range="0 or 1", needed=False),
             RT,
             Column(
                 "left_sha256", "digest", "SHA-256 of the bytes shown on the left, as the browser saw them."

@@ -48,8 +48,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of one table. ``needed`` columns have no empty cells; old exports lack ``later`` ones, and
-    describe a column as it was described ``formerly``."""
+    """One column of one table. ``needed`` columns have no empty cells; old exports lack ``later`` ones."""
 
     name: str
     type: str
@@ -58,7 +57,6 @@ class Column:
     range: str = ""
     needed: bool = True
     later: bool = False
-    formerly: str = ""
 
 
 @dataclass(frozen=True)
