@@ -252,6 +252,7 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
     if outcome is not None:
         return end_page(request, participant, end_of(participant, outcome))
     addresses = presentation.addresses(token)
+    withdraw_address = addresses.pop("withdraw")
     visit = presentation.visit_of(participant)
     config = {"participant": participant.name, "urls": addresses, "state": visit.to_json()}
     config |= robot_mode(participant)
@@ -260,7 +261,7 @@ def study(request: HttpRequest, participant: Participant, token: str) -> HttpRes
     context = {
         "study": participant.study,
         "participant": participant,
-        "withdraw_address": addresses["withdraw"],
+        "withdraw_address": withdraw_address,
         "config": config,
         "first_images": visit.first_images(),
         "words": script_words(participant.study.language),

@@ -235,7 +235,7 @@ function feedback(texts, study, given) {
     const { chosen, values = {} } = given();
     const answered = Object.entries(values).flatMap(([name, value]) => [
       element("dt", {}, study.constructs[name]?.question ?? name),
-      element("dd", {}, String(value)),
+      element("dd", {}, `${value}`),
     ]);
     const side = values.missed ? translate("You did not answer in time.") : {
       left: translate("You chose the picture on the left."),

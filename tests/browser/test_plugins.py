@@ -54,7 +54,7 @@ def test_plugins_simulate_what_they_declare(visit: Any, mode: str) -> None:
     rating, choice = found["rows"]
     for row, declared in zip((rating, choice), found["declared"], strict=True):
         assert set(declared) <= set(row)
-    assert found["answers"] == [{"values": rating["values"]}, {"chosen": choice["chosen"]}]
+    assert found["answers"] == [{"values": rating["values"]}, {"chosen": choice["chosen"], "values": {}}]
     assert set(rating["values"]) == {"threat", "joy"}
     assert all(0 <= value <= 100 for value in rating["values"].values())
     assert rating["images"] == ["a"]

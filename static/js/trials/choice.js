@@ -181,5 +181,5 @@ export default {
     right: study.images[1],
     ...study.block,
   }),
-  answer: (data) => ({ chosen: data.chosen, ...(Object.keys(data.values)[0] ? { values: data.values } : {}) }),
+  answer: ({ chosen, values }) => ({ chosen, values }),
 };
