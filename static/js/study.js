@@ -152,9 +152,8 @@ function loadPictures(state, open, events) {
   return pictures;
 }
 
-// A jsPsych plugin that fills a page and goes on when the page says so: fill(display, goOn). Simulated, it presses the
-// button, where the page waits for one.
-function page(name, fill, { waits = false } = {}) {
+// A jsPsych plugin that fills a page and goes on when the page says so: fill(display, goOn).
+function page(name, fill) {
   return class {
     static info = { name, version: "1.0.0", parameters: {}, data: {} };
 
@@ -164,13 +163,6 @@ function page(name, fill, { waits = false } = {}) {
 
     trial(display) {
       fill(display, () => this.jsPsych.finishTrial({}));
-    }
-
-    simulate(trial, mode, options, onLoad) {
-      const display = this.jsPsych.getDisplayElement();
-      this.trial(display);
-      onLoad();
-      if (waits) this.jsPsych.pluginAPI.clickTarget(display.querySelector("button.main"), GAP_MS);
     }
   };
 }
@@ -193,7 +185,7 @@ function introduction(block, blocks, first, resumed) {
     display.replaceChildren(shown);
     window.scrollTo(0, 0);
     display.querySelector("h1").focus({ preventScroll: true });
-  }, { waits: true });
+  });
 }
 
 // The kinds of the blocks by name, each from its script.
@@ -248,16 +240,7 @@ function feedback(texts, study, given) {
     display.replaceChildren(shown);
     window.scrollTo(0, 0);
     display.querySelector("h1").focus({ preventScroll: true });
-  }, { waits: true });
-}
-
-// What a robot answers, in a rehearsal: the server says so, and of people never. A kind whose data have other names
-// than its answer says how one is made of the other: simulated(answer).
-function simulation(trial, kind) {
-  const answer = config.robot?.answers[trial.id];
-  if (!answer) return {};
-  const { rt, ...own } = answer;
-  return { simulation_options: { data: { rt, ...(kind.simulated?.(own) ?? own) } } };
+  });
 }
 
 function trialNode(trial, kind, block, study, onAnswer, events) {
@@ -270,8 +253,8 @@ function trialNode(trial, kind, block, study, onAnswer, events) {
   let time = null;
   const shown = {
     type: kind.plugin,
+    asked: { trial, kind },
     ...kind.trial(trial, { constructs: study.constructs, images, block: block.shown ?? {} }),
-    ...simulation(trial, kind),
     on_start: () => {
       events.trialIndex = trial.index;
       frames = new Frames(measuring);
@@ -322,7 +305,8 @@ async function run(state, kinds, open, study, onAnswer, events) {
     });
   }
   stage.replaceChildren();
-  await (config.robot ? jsPsych.simulate(timeline, "visual") : jsPsych.run(timeline));
+  // The server says who is a robot: somebody in a rehearsal, who answers by simulation.
+  await (config.robot ? (await import(config.robot.script)).simulate(jsPsych, timeline, config.robot) : jsPsych.run(timeline));
 }
 
 // Resolves to true when everything is stored; false when the server says no to something for good.

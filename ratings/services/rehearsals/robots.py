@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from django.core import signing
 from django.db import transaction
+from django.templatetags.static import static
 from django.urls import reverse
 
 from almond.evidence.rehearsed.people import RehearsedVisit
@@ -28,6 +29,7 @@ from ratings.services.rehearsals.starting import people_of
 from studies.models import Rehearsal, Study
 
 PARAMETER = "robot"
+SCRIPT = "js/robot.js"
 SOURCE = "rehearsal"
 LINK_HOURS = 24
 LONGEST_PAUSE = 300.0
@@ -104,7 +106,7 @@ def robot_mode(participant: Participant) -> dict[str, Any]:
     visit = visit_of_robot(robot[0], robot[1], participant)
     names = dict(participant.trials.values_list("index", "name"))
     answers = {names[place]: simulated_data(answer) for place, answer in visit.posted.items()}
-    return {"robot": {"answers": answers}}
+    return {"robot": {"script": static(SCRIPT), "answers": answers}}
 
 
 def simulated_data(answer: Mapping[str, Any]) -> dict[str, Any]:
