@@ -41,6 +41,7 @@ def test_from_the_monitor_to_a_persons_trials_by_keyboard(
     assert barriers(page, within=".al") == []
     page.get_by_role("link", name="answered").click()
     page.locator("th[aria-sort=descending]").wait_for()
+    here.shot(f"people-{width}")
     page.get_by_role("link", name=people[0].name).click()
     page.get_by_role("link", name="Replay trials").click()
     where = page.locator("[data-where]")
@@ -48,6 +49,7 @@ def test_from_the_monitor_to_a_persons_trials_by_keyboard(
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     where.get_by_text("3 of 7").wait_for()
+    here.shot(f"replay-{width}")
     assert page.locator(".rp-trial:visible").count() == 1
     assert page.locator(".rp-trial:visible .rp-value").count() == 2
     page.keyboard.press("End")

@@ -186,6 +186,7 @@ def rehearse(desk: CountedDesk) -> None:
     run_waiting()
     desk.follow("Wie Szenen wirken")
     desk.page.get_by_text("4 robots, 2 through the pages; all stored rows as planned").wait_for()
+    desk.visit.shot("whole-rehearsed")
 
 
 def finish(here: Visit, study: Study) -> Taker:
