@@ -99,4 +99,6 @@ def field_of(study: Study, source: str) -> str:
     for start, field in FIELDS.items():
         if source.startswith(start):
             return field
+    if source.startswith("preregistration.stopping.precision"):
+        return "id_preregistration-0-precision_every"
     return "id_preregistration-0-looks" if source.startswith("preregistration.stopping") else ""

@@ -14,6 +14,7 @@ from django.urls import reverse
 from accounts.models import User
 from almond.analysis.registration.plan_document import plan_texts
 from almond.design.criteria.smallest_effect import SmallestEffect
+from almond.design.preregistration import Precision
 from almond.digest import digest_bytes
 from benchmarks.visits import unpacked
 from studies.models import Construct, Hypothesis, Preregistration, Study
@@ -178,7 +179,7 @@ def test_a_study_has_one_preregistration_and_none_is_offered_beside_it(staff_cli
         )
         assert (inline.formset.total_form_count(), inline.formset.max_num) == (1, 1)
     fields = study_form(matched_set=make_matched_set("other").pk, **{"preregistration-TOTAL_FORMS": 1})
-    fields |= {"preregistration-0-correction": "holm"}
+    fields |= {"preregistration-0-correction": "holm", "preregistration-0-precision_then": "close"}
     assert staff_client.post(reverse("admin:studies_study_add"), fields).status_code == 302
     assert not Preregistration.objects.exists()
 
@@ -297,6 +298,9 @@ HYPOTHESIS = {
     "preregistration-0-sample_size_reason": "Power of .9 for a share of .6.",
     "preregistration-0-looks": "2, 3",
     "preregistration-0-correction": "none",
+    "preregistration-0-half_width": "0.05",
+    "preregistration-0-precision_every": "3",
+    "preregistration-0-precision_then": "pause",
 }
 
 
@@ -317,6 +321,7 @@ def test_the_preregistration_is_written_in_the_form_shown_and_sealed(staff_clien
     assert (hypothesis.target, hypothesis.direction) == ("LB", "greater")
     assert hypothesis.criterion == SmallestEffect(smallest=0.1)
     assert stated.stopping.looks == (2, 3)
+    assert stated.stopping.precision == Precision(half_width=0.05, every=3, then="pause")
     assert stated.correction == "none"
     assert stated.existing_data.startswith("Registration prior to creation of data")
     page = staff_client.get(at("change", study)).content.decode()
