@@ -36,9 +36,7 @@ def people_picture(result: Mapping[str, Any], aligned_choices: str) -> Picture:
     """Name the figure of ``people_figure``, with its caption."""
     hollow = len(result["excluded"])
     left_out = (
-        f" Hollow: {hollow} excluded from the analysis, who take no part in the test."
-        if hollow
-        else ""
+        f" Hollow: {hollow} excluded from the analysis, who take no part in the test." if hollow else ""
     )
     return Picture(PEOPLE, f"Share of {aligned_choices} of each participant.{left_out} Dashed: 50 %.")
 
