@@ -109,6 +109,8 @@ def make_study(desk: Desk) -> Study:
     assert (study.slug, study.state) == ("photographs", Study.State.DRAFT)
     desk.open(reverse("admin:studies_study_change", args=[study.pk]))
     desk.press("Freeze")
+    desk.page.get_by_text("Open without a passed rehearsal").click()
+    desk.page.locator("#rehearsals").get_by_label("Why").fill("Two people take part in a test.")
     desk.press("Open")
     study.refresh_from_db()
     assert study.state == Study.State.LIVE
