@@ -109,7 +109,9 @@ def make_study(desk: Desk) -> Study:
     assert (study.slug, study.state) == ("photographs", Study.State.DRAFT)
     desk.open(reverse("admin:studies_study_change", args=[study.pk]))
     desk.press("Freeze")
-    desk.press("Open")
+    desk.page.get_by_text("Open without a passed rehearsal").click()
+    desk.page.locator("[name=reason]").fill("A study of a test.")
+    desk.press("Open", exact=True)
     study.refresh_from_db()
     assert study.state == Study.State.LIVE
     assert len(study.frozen_plan.stimuli) == IMAGES

@@ -33,7 +33,9 @@ def test_a_study_is_frozen_opened_and_watched(visit: Any, scheme: str) -> None:
     go(here, "studies_study_change", study)
     here.shot(f"study-draft-{scheme}")
     page.get_by_role("button", name="Freeze").click()
-    page.get_by_role("button", name="Open").click()
+    page.get_by_text("Open without a passed rehearsal").click()
+    page.locator("[name=reason]").fill("A study of a test.")
+    page.get_by_role("button", name="Open", exact=True).click()
     page.get_by_role("button", name="Pause").wait_for()
     images = page.locator(".st-images img")
     assert images.count() == 8
