@@ -33,6 +33,8 @@ def test_pairs_from_a_file_are_chosen_from(visit: Any, tmp_path: Path) -> None:
     choose_listed(lab, file, LIST.replace("photo 99", "photo 7"))
     lab.page.goto(address)
     lab.page.get_by_role("button", name="Freeze").click()
+    lab.page.get_by_text("Open without a passed rehearsal").click()
+    lab.page.locator("#rehearsals").get_by_label("Why").fill("A test.")
     lab.page.get_by_role("button", name="Open").click()
     study = Study.objects.get()
     assert [(pair.by, pair.target) for pair in study.frozen_plan.pairs] == [
