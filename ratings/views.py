@@ -321,12 +321,8 @@ def leave(request: HttpRequest) -> HttpResponse:
         if isinstance(refusal, TooMany):
             page.headers["Retry-After"] = str(refusal.retry_after)
         return page
-    context = {
-        "code": code,
-        "participant": participant,
-        "study": participant.study,
-        "information": information_of(participant.study),
-    }
+    context = {"code": code, "participant": participant, "study": participant.study}
+    context |= {"information": information_of(participant.study)}
     return render(request, "participant/withdraw.html", context)
 
 
