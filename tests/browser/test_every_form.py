@@ -16,7 +16,7 @@ from accounts.models import User
 from encoder import choices, services
 from encoder.models import Encoder, FeatureSpace
 from lab.conditional_fields import Condition, ConditionalFields
-from tests.browser.admin_forms import AdminForm, Control, Values
+from tests.browser.admin_forms import CHOOSING, AdminForm, Control, Values
 from tests.browser.conftest import Visit, log_in
 from tests.browser.oasis_lab import Desk
 from tests.site.encoder_rows import add_dataset, bare_encoder, write_bids
@@ -61,6 +61,10 @@ def without_blanks(values: Values) -> Values:
     return {name: posted for name, posted in values.items() if posted and posted != [""]}
 
 
+DECIDING = """(form) => [...form.querySelectorAll("[data-shown-when]")]
+    .map((field) => JSON.parse(field.dataset.shownWhen).field)"""
+
+
 @pytest.mark.parametrize("model", addable(), ids=lambda model: model._meta.label)
 def test_each_field_arrives_with_its_own_value(here: Visit, model: type[Model], tmp_path: Path) -> None:
     add_every_row()
@@ -71,15 +75,32 @@ def test_each_field_arrives_with_its_own_value(here: Visit, model: type[Model], 
     deciding = form.controlling()
     form.fill(without=[control.name for control in deciding])
     assert_posted(form)
+    tried = {control.name for control in deciding}
     for control in deciding:
         (before,) = form.expected[control.name]
         for value in control.choices:
             operate_under(form, control, value)
+            for inner in deciding_within(form, tried):
+                tried.add(inner.name)
+                for option in inner.choices:
+                    form.choose(inner, option)
+                    form.fill(without=form.operated)
             assert conditions.keys() & form.visible() == shown(conditions, form.expected)
             assert_posted(form)
         form.choose(control, before)
     assert form.operated == set(form.controls())
     assert here.complaints == []
+
+
+def deciding_within(form: AdminForm, tried: set[str]) -> list[Control]:
+    """Drop-down lists that came to be shown, and that decide themselves what else is."""
+    fields = set(form.form.evaluate(DECIDING))
+    controls = [control for control in form.controls().values() if control.name not in tried]
+    return [
+        control
+        for control in controls
+        if control.visible and control.kind in CHOOSING and control.name.rpartition("-")[2] in fields
+    ]
 
 
 def operate_under(form: AdminForm, control: Control, value: str) -> None:
