@@ -195,7 +195,8 @@ def add_descriptions(
     put(folder / "codebook.csv", codebook_bytes(columns))
     put(folder / "plan.json", plan.to_bytes())
     described = described_files(plan, columns, counts, content, publication_of(facts))
-    starters = starter_files(branching=branches(plan), excluded="excluded_by_hand" in content)
+    own = {item.name: item.target for item in plan.constructs if item.target is not None}
+    starters = starter_files(branching=branches(plan), excluded="excluded_by_hand" in content, own=own)
     for path, data in {**described, **starters}.items():
         put(folder / path, data)
     digests = {path: digest for table in tables.values() for path, digest in table.digests.items()}

@@ -44,14 +44,20 @@ def study(tmp_path: Path) -> SmallStudy:
     return SmallStudy(tmp_path)
 
 
-def made(folder: Path, **world: Any) -> Path:
-    """Write the tables of a made study by the writer of exports."""
+def made(folder: Path, *, crossed: bool = False, **world: Any) -> Path:
+    """Write the tables of a made study by the writer of exports.
+
+    ``crossed``: a question with a target of its own is asked of another target's pairs too, and some answers
+    are “no difference”.
+    """
     old = make_export(folder / "older", **world)
     plan = StudyPlan.from_bytes((old / "plan.json").read_bytes(), old)
     frames = {
         name: pd.read_csv(table_path(old, name), keep_default_na=False, dtype={"participant_id": str})
         for name in table_schemas(plan.kinds)
     }
+    if crossed:
+        plan, frames["choices"] = asked_of_others(plan, frames["choices"])
     stimuli = frames.pop("stimuli").assign(recipe_digest="")
     images = {path.stem: ("png", path) for path in (old / "stimuli").iterdir()}
     return write_export(
@@ -63,6 +69,25 @@ def made(folder: Path, **world: Any) -> Path:
         image_bytes=images,
         meta={"created": CREATED},
         **EMPTY,
+    )
+
+
+def asked_of_others(plan: StudyPlan, choices: pd.DataFrame) -> tuple[StudyPlan, pd.DataFrame]:
+    """Ask of the pairs of AStr what is asked of those of LB, whose own question it is."""
+    values = plan.to_json()
+    for construct in values["constructs"]:
+        construct |= {"target": "LB"} if construct["name"] == "threat" else {}
+    for pair in values["pairs"]:
+        pair |= {"construct": "threat"} if pair["target"] == "AStr" else {}
+    values["blocks"][1]["no_difference"] = True
+    values["analysis"]["primary"] = ["classification", "choices", "choice_specificity"]
+    asked = choices["construct"].mask(choices["intended_target"] == "AStr", "threat")
+    same = choices.index % 7 == 0
+    return StudyPlan.from_json(values), choices.assign(
+        construct=asked,
+        chosen=choices["chosen"].mask(same, ""),
+        aligned=choices["aligned"].astype(object).mask(same, ""),
+        no_difference=same.astype(int),
     )
 
 
@@ -101,10 +126,11 @@ def expected(folder: Path) -> dict[str, float]:
 WORLDS: list[dict[str, Any]] = [
     {"participants": 7, "scenes": 6},
     {"participants": 6, "scenes": 12, "natural": True},
+    {"participants": 7, "scenes": 6, "crossed": True},
 ]
 
 
-@pytest.mark.parametrize("world", WORLDS, ids=["targets", "natural"])
+@pytest.mark.parametrize("world", WORLDS, ids=["targets", "natural", "crossed"])
 def test_the_starters_repeat_the_primary_estimates(tmp_path: Path, world: dict[str, Any]) -> None:
     folder = made(tmp_path, **world)
     aims = expected(folder)

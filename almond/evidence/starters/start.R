@@ -37,6 +37,9 @@ ratings <- ratings[ratings$participant_id %in% analysed & image[ratings$stimulus
 choices <- choices[choices$participant_id %in% analysed &
                    image[choices$left_stimulus] == choices$left_sha256 &
                    image[choices$right_stimulus] == choices$right_sha256, ]
+# Answers "no difference", and trials whose deadline was missed, tell of no side and have no value.
+ratings <- ratings[!is.na(ratings$value), ]
+choices <- choices[!is.na(choices$aligned), ]
 
 # Base scenes that show the same content are one theme; without that column the prompt is the theme.
 if (is.null(stimuli$theme)) {
@@ -69,7 +72,8 @@ two_way <- function(scores, person, theme) {
 show <- function(name, value) cat(sprintf("%-44s %s\n", name, format(value, digits = 6)))
 
 # --- do people choose the image manipulated towards a higher predicted response? ------------------------------
-if (nrow(choices) && all(choices$intended_target != "") && length(unique(choices$theme)) >= 3 &&
+choices <- choices[choices$intended_target != "", ]
+if (nrow(choices) && length(unique(choices$theme)) >= 3 &&
     length(unique(choices$participant_id)) >= 2) {
   n <- nrow(choices)
   share <- mean(choices$aligned)
