@@ -19,13 +19,14 @@ from almond.shapes import ShapeError
 from analysis.models import AnalysisRun, PowerRun
 from analysis.services.gathering import collection
 from jobs.models import Job
-from jobs.services import retry, run_now
+from jobs.services import cancel, retry, run_now
 from ratings.models import Participant, Response
+from ratings.runs.rehearsing import window_of
 from ratings.services.exporting import export_tables
 from ratings.services.rehearsals.robots import participant_of, robot_path, salt_of, send_robot
 from ratings.services.rehearsals.starting import start_rehearsal
 from studies import services
-from studies.models import Rehearsal, Study
+from studies.models import Information, Rehearsal, Study
 from studies.services import BlockSpec, create_construct, create_study
 from tests.site.small_study import advance, make_matched_set, make_study, with_recipes
 from tests.site.test_jobs_processes import PATIENCE, Processes, processes, wait_for
@@ -174,6 +175,27 @@ def test_an_interrupted_rehearsal_sends_nobody_twice(
     assert again.state == "done", again.traceback
     assert row.copy.participants.count() == 6
     assert all(check["differ"] == 0 for check in Rehearsal.objects.get(pk=row.pk).result["checks"])
+
+
+def test_a_cancelled_rehearsal_stops_and_has_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = begun(frozen())
+    monkeypatch.setattr("jobs.services.execution.WRITE_EVERY", 0.0)
+
+    def sent_and_cancelled(rehearsal: Rehearsal, number: int) -> None:
+        send_robot(rehearsal, number)
+        cancel(job=Job.objects.get(pk=rehearsal.job_id), by=None)
+
+    monkeypatch.setattr("ratings.runs.rehearsing.send_robot", sent_and_cancelled)
+    assert run_now(row.job).state == "cancelled"  # type: ignore[arg-type]
+    row.refresh_from_db()
+    assert (row.passed, row.copy.participants.count()) == (None, 1)
+
+
+def test_robots_come_with_windows_that_the_study_lets_in() -> None:
+    row = begun(frozen())
+    assert [window_of(row, number).name for number in (0, 1, 2)] == ["computer", "telephone", "computer"]
+    Information.objects.create(study=row.copy, least_width=1600)
+    assert [window_of(row, number)[:3] for number in (0, 1)] == [("computer", 1600, 800)] * 2
 
 
 @pytest.mark.django_db(transaction=True)
