@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,18 @@ def test_without_a_browser_a_rehearsal_says_so_and_has_not_passed(settings: Any)
     assert said.startswith("Not taken through the pages: ALMOND_CHROMIUM names /nowhere/chromium, which")
     assert "install it (Debian: apt-get install chromium)" in said
     assert row.passed is False
+
+
+def test_a_browser_that_does_not_start_is_a_finding_with_its_last_words(
+    settings: Any, tmp_path: Path
+) -> None:
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\necho 'No usable sandbox!' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    settings.CHROMIUM = str(broken)
+    (said,) = rehearsed(frozen(), pages=2).findings
+    assert said.startswith("Not taken through the pages: Chromium did not start: the browser ended by itself")
+    assert "(No usable sandbox!)" in said
 
 
 def test_an_interrupted_rehearsal_sends_nobody_twice(
