@@ -30,6 +30,8 @@ MISSING = (
 )
 PATIENCE = 30.0
 """Seconds in which the browser answers."""
+SAID = "said.txt"
+"""The file in the profile that holds what the browser says on standard error."""
 FIRST_FREE = 10
 """The pipes' numbers here begin above those that they get in the browser, 3 and 4."""
 ARGUMENTS = (
@@ -135,12 +137,22 @@ def running_chromium() -> Iterator[Chromium]:
             os.close(their_out)
         browser = Chromium(pid, to, back)
         try:
-            browser.call("Browser.getVersion")
+            begin(browser, Path(profile))
             yield browser
         finally:
             os.close(to)
             os.close(back)
             _end(pid)
+
+
+def begin(browser: Chromium, profile: Path) -> None:
+    """Wait until a browser answers; where it does not, raise with the last that it said."""
+    try:
+        browser.call("Browser.getVersion")
+    except BrowserFailed as error:
+        said = (profile / SAID).read_text(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(said) if line.strip()), "without a word")
+        raise BrowserFailed(f"Chromium did not start: {error} ({last[:300]})") from error
 
 
 def _pipe() -> tuple[int, int]:
@@ -158,10 +170,13 @@ def _spawn(path: str, profile: str, their_in: int, their_out: int) -> int:
     more = ["--no-sandbox"] if os.geteuid() == 0 else []
     words = [path, *ARGUMENTS, *more, f"--user-data-dir={profile}", "about:blank"]
     silent = os.open(os.devnull, os.O_RDWR)
+    said = os.open(Path(profile) / SAID, os.O_WRONLY | os.O_CREAT)
     actions = [
         (os.POSIX_SPAWN_DUP2, their_in, 3),
         (os.POSIX_SPAWN_DUP2, their_out, 4),
-        *((os.POSIX_SPAWN_DUP2, silent, number) for number in (0, 1, 2)),
+        (os.POSIX_SPAWN_DUP2, silent, 0),
+        (os.POSIX_SPAWN_DUP2, silent, 1),
+        (os.POSIX_SPAWN_DUP2, said, 2),
     ]
     try:
         # A home of its own too: nothing of the browser's is left behind.
@@ -169,6 +184,7 @@ def _spawn(path: str, profile: str, their_in: int, their_out: int) -> int:
         return os.posix_spawn(path, words, environment, file_actions=actions, setsid=True)
     finally:
         os.close(silent)
+        os.close(said)
 
 
 def _end(pid: int) -> None:

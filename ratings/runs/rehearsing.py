@@ -112,8 +112,15 @@ def tell(progress: Part, number: int, where: str) -> None:
 
 
 def window_of(row: Rehearsal, number: int) -> Window:
-    """Return the window of a robot: a computer's and a telephone's in turn, where the study admits these."""
-    return TELEPHONE if number % 2 and not information_of(row.copy).rules_out_devices else COMPUTER
+    """Return the window of a robot: a computer's and a telephone's in turn, where the study admits these.
+
+    A study that asks for a larger window gets one.
+    """
+    rules = information_of(row.copy)
+    if number % 2 and not rules.rules_out_devices:
+        return TELEPHONE
+    width = max(COMPUTER.width, rules.least_width or 0)
+    return COMPUTER._replace(width=width, height=max(COMPUTER.height, rules.least_height or 0))
 
 
 def longest_wait(row: Rehearsal) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,14 @@ from almond.shapes import ShapeError
 from analysis.models import AnalysisRun, PowerRun
 from analysis.services.gathering import collection
 from jobs.models import Job
-from jobs.services import retry, run_now
+from jobs.services import cancel, retry, run_now
 from ratings.models import Participant, Response
+from ratings.runs.rehearsing import window_of
 from ratings.services.exporting import export_tables
 from ratings.services.rehearsals.robots import participant_of, robot_path, salt_of, send_robot
 from ratings.services.rehearsals.starting import start_rehearsal
 from studies import services
-from studies.models import Rehearsal, Study
+from studies.models import Information, Rehearsal, Study
 from studies.services import BlockSpec, create_construct, create_study
 from tests.site.small_study import advance, make_matched_set, make_study, with_recipes
 from tests.site.test_jobs_processes import PATIENCE, Processes, processes, wait_for
@@ -153,6 +155,18 @@ def test_without_a_browser_a_rehearsal_says_so_and_has_not_passed(settings: Any)
     assert row.passed is False
 
 
+def test_a_browser_that_does_not_start_is_a_finding_with_its_last_words(
+    settings: Any, tmp_path: Path
+) -> None:
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\necho 'No usable sandbox!' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    settings.CHROMIUM = str(broken)
+    (said,) = rehearsed(frozen(), pages=2).findings
+    assert said.startswith("Not taken through the pages: Chromium did not start: the browser ended by itself")
+    assert "(No usable sandbox!)" in said
+
+
 def test_an_interrupted_rehearsal_sends_nobody_twice(
     experimenter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +188,27 @@ def test_an_interrupted_rehearsal_sends_nobody_twice(
     assert again.state == "done", again.traceback
     assert row.copy.participants.count() == 6
     assert all(check["differ"] == 0 for check in Rehearsal.objects.get(pk=row.pk).result["checks"])
+
+
+def test_a_cancelled_rehearsal_stops_and_has_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = begun(frozen())
+    monkeypatch.setattr("jobs.services.execution.WRITE_EVERY", 0.0)
+
+    def sent_and_cancelled(rehearsal: Rehearsal, number: int) -> None:
+        send_robot(rehearsal, number)
+        cancel(job=Job.objects.get(pk=rehearsal.job_id), by=None)
+
+    monkeypatch.setattr("ratings.runs.rehearsing.send_robot", sent_and_cancelled)
+    assert run_now(row.job).state == "cancelled"  # type: ignore[arg-type]
+    row.refresh_from_db()
+    assert (row.passed, row.copy.participants.count()) == (None, 1)
+
+
+def test_robots_come_with_windows_that_the_study_lets_in() -> None:
+    row = begun(frozen())
+    assert [window_of(row, number).name for number in (0, 1, 2)] == ["computer", "telephone", "computer"]
+    Information.objects.create(study=row.copy, least_width=1600)
+    assert [window_of(row, number)[:3] for number in (0, 1)] == [("computer", 1600, 800)] * 2
 
 
 @pytest.mark.django_db(transaction=True)
