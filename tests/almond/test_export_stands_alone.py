@@ -75,10 +75,13 @@ def made(folder: Path, *, crossed: bool = False, **world: Any) -> Path:
 def asked_of_others(plan: StudyPlan, choices: pd.DataFrame) -> tuple[StudyPlan, pd.DataFrame]:
     """Ask of the pairs of AStr what is asked of those of LB, whose own question it is."""
     values = plan.to_json()
-    for construct in values["constructs"]:
-        construct |= {"target": "LB"} if construct["name"] == "threat" else {}
-    for pair in values["pairs"]:
-        pair |= {"construct": "threat"} if pair["target"] == "AStr" else {}
+    values["constructs"] = [
+        {**construct, "target": "LB"} if construct["name"] == "threat" else construct
+        for construct in values["constructs"]
+    ]
+    values["pairs"] = [
+        {**pair, "construct": "threat"} if pair["target"] == "AStr" else pair for pair in values["pairs"]
+    ]
     values["blocks"][1]["no_difference"] = True
     values["analysis"]["primary"] = ["classification", "choices", "choice_specificity"]
     asked = choices["construct"].mask(choices["intended_target"] == "AStr", "threat")
