@@ -25,6 +25,7 @@ from lab.append_only import Action, AppendOnlyAdmin, actor
 from studies import services, texts
 from studies.admin.blind import BlindPages, amendments_of, blind_parts
 from studies.admin.designs import DesignPages
+from studies.admin.figures import visit_figures
 from studies.admin.flow import planned_arms, planned_exposures, steps
 from studies.admin.inlines import (
     ArmInline,
@@ -41,7 +42,7 @@ from studies.models import Construct, Rehearsal, Study, images_by_name
 from studies.services.copying import differences, duplicate, new_version
 from studies.services.information import contact_warnings, information_of
 from studies.services.plans import build_plan
-from studies.services.presentation import estimated_minutes, script_words
+from studies.services.presentation import script_words
 from studies.services.visit import previewed
 
 STATES = {"draft": "warning", "frozen": "info", "live": "success", "paused": "warning", "closed": "primary"}
@@ -209,7 +210,7 @@ class StudyAdmin(DesignPages, BlindPages, AppendOnlyAdmin):
         }
         if plan is not None:
             images = images_by_name(stimulus.id for stimulus in plan.stimuli)
-            shown |= {"plan": plan, "steps": steps(row, plan, images), "minutes": estimated_minutes(plan)}
+            shown |= {"plan": plan, "steps": steps(row, plan, images), "visit": visit_figures(row, plan)}
             shown |= {"arms": planned_arms(row, plan), "exposures": planned_exposures(row, plan)}
             shown["warnings"] = [
                 *theme_warnings(plan),

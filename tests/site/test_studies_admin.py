@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,10 +18,13 @@ from almond.design.criteria.smallest_effect import SmallestEffect
 from almond.design.preregistration import Precision
 from almond.digest import digest_bytes
 from benchmarks.visits import unpacked
+from ratings.services import finish, join
+from studies.admin.figures import LEAST_MEASURED
 from studies.models import Construct, Hypothesis, Preregistration, Study
 from studies.services import BlockSpec, create_study, freeze
 from studies.services.rehearsing import rehearse
-from tests.site.small_study import make_constructs, make_image_set, make_matched_set, make_study
+from tests.site.recruited_study import recruit_by
+from tests.site.small_study import answer_all, make_constructs, make_image_set, make_matched_set, make_study
 
 pytestmark = pytest.mark.django_db
 State = Study.State
@@ -422,3 +426,20 @@ def test_the_database_refuses_what_no_form_sends() -> None:
         assert name in str(refused.value) or "UNIQUE" in str(refused.value)
     with pytest.raises(IntegrityError, match="preregistered_correction_is_known"), transaction.atomic():
         Preregistration.objects.create(study=study, correction="bonf")
+
+
+def test_minutes_and_pay_are_those_planned_until_enough_people_were_measured(staff_client: Any) -> None:
+    study = recruit_by(make_study(), pay={"finished": "2"})
+    plain = " ".join(staff_client.get(at("change", study)).content.decode().split())
+    assert "7</b>trials, about 1 min" in plain
+    assert "<b>2.00 GBP</b>a visit, 120.00 an hour" in plain
+    for number in range(LEAST_MEASURED):
+        person = join(study=study).participant
+        answer_all(person)
+        finish(participant=person)
+        ended = person.consented_at + timedelta(minutes=4 + number)
+        type(person).objects.filter(pk=person.pk).update(finished_at=ended)
+        shown = staff_client.get(at("change", study)).content.decode()
+        assert ("median of" in shown) == (number == LEAST_MEASURED - 1)
+    assert "6 min (median of 5; 1 planned)" in shown
+    assert "<b>2.00 GBP</b>a visit, 20.00 an hour" in shown
