@@ -61,6 +61,7 @@ def test_a_draft_is_tried_from_consent_to_the_end(visit: Any) -> None:
     frame.get_by_role("button", name="Begin").click()
     rate(frame)
     page.locator('[data-table="ratings"] tbody tr').nth(1).wait_for()
+    frame.locator(".rating[data-shown]").wait_for()
     here.shot("preview-rating")
     page.frame(name="visit").goto(page.frame(name="visit").url)  # loaded again, it goes on where it was
     frame.get_by_role("heading", name="Welcome back").wait_for()
