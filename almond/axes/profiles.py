@@ -9,6 +9,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 
 from almond.errors import InputError
+from almond.stats.geometry.partitions import adjusted_rand
 from almond.typing import Floats, Ints
 
 MOST = 6
@@ -81,15 +82,3 @@ def silhouette(distances: Floats, labels: Ints) -> float:
     nearest = others.min(axis=1)
     widths = np.where(own > 1, (nearest - inside) / np.maximum(np.maximum(nearest, inside), 1e-300), 0.0)
     return float(widths.mean())
-
-
-def adjusted_rand(table: Ints) -> float:
-    """Compute the adjusted Rand index from a table of counts (Hubert & Arabie 1985, J. Classification 2)."""
-
-    def pairs(counts: Ints) -> float:
-        return float((counts * (counts - 1) / 2).sum())
-
-    both, rows, columns = pairs(table), pairs(table.sum(axis=1)), pairs(table.sum(axis=0))
-    chance = rows * columns / max(pairs(np.array([table.sum()])), 1.0)
-    largest = (rows + columns) / 2
-    return (both - chance) / (largest - chance) if largest != chance else 1.0

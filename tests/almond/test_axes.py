@@ -15,13 +15,14 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from almond.axes.components import score_components
 from almond.axes.configuration import AxesConfig
 from almond.axes.dose import SideDose
-from almond.axes.profiles import adjusted_rand, profile_clusters, silhouette
+from almond.axes.profiles import profile_clusters, silhouette
 from almond.cli.main import main
 from almond.encoding.features.kinds.world import open_world
 from almond.errors import InputError
 from almond.generating.configuration import GenerationConfig, read_generation
 from almond.rng import generator
 from almond.shapes import ShapeError
+from almond.stats.geometry.partitions import adjusted_rand
 from almond.targets.axes import principal_axes
 from almond.targets.target import Target, load_target, save_target, scores
 

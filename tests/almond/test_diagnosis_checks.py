@@ -8,16 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.metrics import adjusted_rand_score
 
 from almond.diagnosis.between import spherical
 from almond.diagnosis.check import graded
 from almond.diagnosis.checks.augmentation import AUGMENTATIONS
 from almond.diagnosis.checks.dose import saturating_strength
+from almond.diagnosis.checks.grouping import ward_labels
 from almond.diagnosis.checks.interpolation import evenness
 from almond.diagnosis.checks.natural import FILM
 from almond.diagnosis.checks.prompts import nearest
 from almond.diagnosis.diagnose import Diagnosis
 from almond.rng import generator as random_generator
+from almond.stats.geometry.partitions import adjusted_rand, contingency
 from almond.stats.specificity.specificity_model import specificity_model
 from tests.almond.diagnosed import (
     FEW,
@@ -35,6 +39,7 @@ from tests.almond.guided_fakes import (
     SIDE,
     TARGETS,
     Linear,
+    means,
     reach,
     textured,
 )
@@ -145,6 +150,34 @@ def test_targets_are_told_apart_with_prompts_held_out(honest: Diagnosis) -> None
     found = numbers(honest, "dissociation")
     assert (found["accuracy"], found["p"]) == (1.0, pytest.approx(1 / 100))
     assert found["random_regions"] is None  # these scorers have no weights to permute
+
+
+def test_pictures_group_by_the_target_that_guided_them(honest: Diagnosis) -> None:
+    found = numbers(honest, "grouping")
+    assert (found["rand"], found["p_rand"]) == (1.0, pytest.approx(1 / 100))
+    assert found["rho"] > 0.5
+    assert found["p_rho"] == pytest.approx(1 / 100)
+    assert found["rho_of_readers"] == pytest.approx(1.0, abs=1e-4)  # the judge is the guide on another scale
+    assert honest.answers["grouping"].standing == "good"
+
+
+def test_brightness_alone_groups_no_targets(tmp_path: Path) -> None:
+    """A judge for whom all targets are the brightness of a picture sees no groups."""
+    diagnosis = diagnosis_of(tmp_path, judge=Linear(means(leak=1.0)), **FEW)
+    found = numbers(diagnosis, "grouping")
+    assert found["rand"] < 0.5
+    assert diagnosis.answers["grouping"].standing != "good"
+
+
+def test_ward_and_rand_agree_with_scikit_learn() -> None:
+    rng = random_generator(3, "grouping")
+    values = rng.normal(size=(40, 3)) + 2.0 * (np.arange(40) % 3 == 0)[:, None]
+    own = ward_labels(values, 3)
+    theirs = AgglomerativeClustering(3, linkage="ward").fit_predict(values)
+    assert adjusted_rand(contingency(own, theirs.astype(np.intp))) == 1.0
+    labels = rng.integers(0, 3, 40)
+    table = contingency(own, labels)
+    assert adjusted_rand(table) == pytest.approx(adjusted_rand_score(own, labels))
 
 
 def test_even_steps_are_even_and_a_jump_is_not(honest: Diagnosis) -> None:

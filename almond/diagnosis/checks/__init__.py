@@ -21,6 +21,7 @@ CHECKS: Registry[DiagnosisCheck] = Registry(
         "prompts": ("almond.diagnosis.checks.prompts:CHECK", "prompt invariance"),
         "natural": ("almond.diagnosis.checks.natural:CHECK", "natural pictures and film frames"),
         "dissociation": ("almond.diagnosis.checks.dissociation:CHECK", "dissociability of targets"),
+        "grouping": ("almond.diagnosis.checks.grouping:CHECK", "clusters and dissimilarities"),
         "interpolation": ("almond.diagnosis.checks.interpolation:CHECK", "smoothness between noises"),
         "late": ("almond.diagnosis.checks.late:CHECK", "late guidance"),
     },

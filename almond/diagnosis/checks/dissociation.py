@@ -9,6 +9,7 @@ no dissociation of regions.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -70,23 +71,33 @@ def random_scores(features: Floats, weights: Floats, unguided: Ints, rng: np.ran
     return np.asarray((raw - raw[unguided].mean(axis=0)) / np.where(spread > 0, spread, 1.0), np.float64)
 
 
+def random_regions(evidence: DiagnosisEvidence, seed: str) -> Iterator[Floats]:
+    """Yield the scores (n, T) of all pictures by sets of random regions; none without weights or features.
+
+    :param seed: names the stream of random numbers.
+    """
+    reader = evidence.readers[evidence.guide]
+    of_scorer = getattr(reader.scorer, "targets", None)
+    if of_scorer is None or evidence.features is None:
+        return
+    weights = np.stack([of_scorer[column].weights for column in reader.columns])
+    rng = generator(evidence.settings.seed, "diagnosis", seed)
+    for _ in range(evidence.settings.random_regions):
+        yield random_scores(evidence.features, weights, evidence.unguided, rng)
+
+
 def _control(
     evidence: DiagnosisEvidence, rows: Ints, targets: list[str], themes: list[str], scenes: list[str]
 ) -> dict[str, Any] | None:
     """Classify by random regions; None where no weights or features were given."""
-    reader = evidence.readers[evidence.guide]
-    of_scorer = getattr(reader.scorer, "targets", None)
-    count = evidence.settings.random_regions
-    if of_scorer is None or evidence.features is None or not count:
+    accuracies = [
+        held_out_accuracy(centre_scenes(scores[rows], scenes), targets, themes, method="pls")
+        for scores in random_regions(evidence, "random regions")
+    ]
+    if not accuracies:
         return None
-    weights = np.stack([of_scorer[column].weights for column in reader.columns])
-    rng = generator(evidence.settings.seed, "diagnosis", "random regions")
-    accuracies = []
-    for _ in range(count):
-        scores = random_scores(evidence.features, weights, evidence.unguided, rng)[rows]
-        accuracies.append(held_out_accuracy(centre_scenes(scores, scenes), targets, themes, method="pls"))
     return {
-        "sets": count,
+        "sets": len(accuracies),
         "mean": float(np.mean(accuracies)),
         "high": float(np.quantile(accuracies, 0.975)),
     }
