@@ -51,9 +51,9 @@ ANSWERED_SLUG = "example-answered"
 
 UNSCREENED = "The example is built without anybody who could look; its pictures are simulated scenes."
 UNREHEARSED_EXAMPLE = "The example is there to be tried; simulated people answered a study like it."
-SMALL_POOL = (
-    "The example's pool is kept small so that it is ready in minutes. It shows how a study is made, "
-    "and nothing is concluded from it."
+POOL_MISSES = (
+    "With these brains the example's pool does not reach the tolerance. It shows how a study is made, and "
+    "nothing is concluded from it."
 )
 READ_OTHERWISE = (
     "What the choice of pairs can bound keeps both yardsticks; the page of the set says what judges read "
@@ -217,7 +217,7 @@ class ExampleLab:
             return ""
         reached = [matched.reached.get(name) for name in lab.TARGETS]
         kept = all(value is not None and value <= matched.tolerance for value in reached)
-        return READ_OTHERWISE if kept else SMALL_POOL
+        return READ_OTHERWISE if kept else POOL_MISSES
 
     def constructs(self) -> list[Construct]:
         target_of = {name: target for target, name in lab.CONSTRUCT_OF_TARGET.items()}
