@@ -185,6 +185,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("css/admin.css")],
+    "SCRIPTS": [lambda request: static("js/ask.js")],
     "DASHBOARD_CALLBACK": "config.front_page.front_page",
     "COLORS": {
         "primary": {

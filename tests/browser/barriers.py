@@ -35,14 +35,14 @@ def barriers(page: Any, *, within: str = "html") -> list[str]:
     return [f"{rule['id']} ({rule['impact']}): {rule['nodes'][0]['html'][:120]}" for rule in broken]
 
 
-def barriers_everywhere(page: Any) -> list[str]:
+def barriers_everywhere(page: Any, *, within: str = "html") -> list[str]:
     """List what axe-core finds at every size, in light and dark, and where a page is too wide."""
     size, scheme = page.viewport_size, page.evaluate(SCHEME)
     broken = []
     for look, width, height, colours in LOOKS:
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=colours)
-        broken += [f"{look}: {rule}" for rule in barriers(page)]
+        broken += [f"{look}: {rule}" for rule in barriers(page, within=within)]
         broken += [] if page.evaluate(FITS) else [f"{look}: wider than the window"]
     page.set_viewport_size(size)
     page.emulate_media(color_scheme=scheme)

@@ -97,3 +97,12 @@ def log_in(here: Visit) -> None:
     client.force_login(person)
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     here.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": here.address}])
+
+
+def press(page: Any, name: str, *, exact: bool = False) -> None:
+    """Press a button by its words, and agree where it asks first."""
+    button = page.get_by_role("button", name=name, exact=exact)
+    asks = button.evaluate("(button) => Boolean(button.form?.dataset.ask)")
+    button.click()
+    if asks:
+        page.get_by_role("dialog").get_by_role("button", name=name, exact=exact).click()

@@ -11,7 +11,7 @@ from encoder import services
 from encoder.models import Dataset, Target
 from jobs.models import Job, State
 from jobs.services import run_now
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, press
 
 REGIONS = ("LB", "AStr")
 
@@ -86,4 +86,4 @@ class Desk:
     def press(self, name: str, *, exact: bool = False) -> None:
         """A button of a row's page, by its words; the page comes back."""
         with self.page.expect_navigation():
-            self.page.get_by_role("button", name=name, exact=exact).click()
+            press(self.page, name, exact=exact)

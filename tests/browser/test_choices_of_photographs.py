@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from ratings.models import Response
 from studies.models import Study
-from tests.browser.conftest import log_in
+from tests.browser.conftest import log_in, press
 from tests.browser.test_take_part import begin_block, choose_by_key, consent
 from tests.site.small_study import make_constructs
 from tests.site.test_choices_of_photographs import asked, make_draft, normed
@@ -32,7 +32,7 @@ def test_pairs_from_a_file_are_chosen_from(visit: Any, tmp_path: Path) -> None:
     lab.page.get_by_text("line 4, column right: 'photo 99' is none of the photographs").first.wait_for()
     choose_listed(lab, file, LIST.replace("photo 99", "photo 7"))
     lab.page.goto(address)
-    lab.page.get_by_role("button", name="Freeze").click()
+    press(lab.page, "Freeze")
     lab.page.get_by_text("Open without a passed rehearsal").click()
     lab.page.locator("#rehearsals").get_by_label("Why").fill("A test.")
     lab.page.get_by_role("button", name="Open").click()

@@ -10,7 +10,7 @@ from django.urls import reverse
 from ratings import services
 from ratings.models import Participant
 from studies.models import Study
-from tests.browser.conftest import Visit, log_in
+from tests.browser.conftest import Visit, log_in, press
 from tests.site.small_study import answer_all, answer_to, make_study
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -32,7 +32,7 @@ def test_a_study_is_frozen_opened_and_watched(visit: Any, scheme: str) -> None:
     log_in(here)
     go(here, "studies_study_change", study)
     here.shot(f"study-draft-{scheme}")
-    page.get_by_role("button", name="Freeze").click()
+    press(page, "Freeze")
     page.get_by_text("Open without a passed rehearsal").click()
     page.locator("#rehearsals").get_by_label("Why").fill("Tried with colleagues.")
     page.get_by_role("button", name="Open").click()
