@@ -414,7 +414,7 @@ def test_rules_that_judge_by_what_is_not_simulated_are_named() -> None:
         for name in EXCLUSIONS.names()
         if EXCLUSIONS.load(name)(kind=name).unsimulated()
     }
-    assert set(lacking) == {"failed_checks", "reloads", "devices"}
+    assert set(lacking) == {"failed_checks", "reloads", "devices", "by_hand"}
     design = {"primary": [], "idle_rules": [{"rule": Devices().words(), "lacks": Devices().unsimulated()}]}
     (said,) = power_sentences({"design": design, "level": [], "rows": []})
     assert said.startswith(

@@ -215,4 +215,5 @@ def check_report(desk: Desk, run: AnalysisRun) -> None:
         "Classification did not run: no rated image was manipulated towards a higher predicted response"
     ) in words
     assert "Choices did not run: the export holds no choices." in words
-    assert "Deviations from the plan: none." in words
+    assert "rehearsed before it was opened" in words
+    assert "Two people take part in a test." in words

@@ -56,6 +56,7 @@ PALE_TEXT = """() => {
 
 
 def check_looks(here: Visit, name: str) -> None:
+    here.page.wait_for_load_state("load")  # with its style sheet
     here.shot(name)
     assert here.page.evaluate("document.documentElement.scrollWidth <= screen.width"), name
     assert here.page.evaluate(SMALL_TARGETS) == [], name

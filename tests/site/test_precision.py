@@ -26,6 +26,8 @@ from tests.site.small_study import advance, make_matched_set, make_study
 from tests.site.test_blind import exported, person, with_recipes
 
 pytestmark = pytest.mark.django_db
+UNREHEARSED = "rehearsed before it was opened"
+"""The deviation of every study here: tests open theirs with a reason."""
 
 
 def precise_study(limit: float, then: str = "close", **fields: Any) -> Study:
@@ -97,7 +99,7 @@ def test_an_analysis_of_a_study_that_ended_by_precision_is_no_early_stop() -> No
     (look,) = load_manifest(folder)["collection"]["precision"]
     assert (look["number"], look["reached"]) == (2, True)
     found = analyse_export(folder).data
-    assert [row for row in found["deviations"] if row["kind"] == "sample"] == []
+    assert [row["what"] for row in found["deviations"]] == [UNREHEARSED]
     assert not [reason for reason in found["reasons"] if "before its stopping rule" in reason]
 
 
@@ -109,7 +111,7 @@ def test_an_early_end_without_precision_stays_one() -> None:
     run_jobs()
     close(study=study, by=None)
     found = analyse_export(exported(study).path).data
-    assert [row["what"] for row in found["deviations"]] == ["participants", "end of collecting"]
+    assert [row["what"] for row in found["deviations"]] == ["participants", "end of collecting", UNREHEARSED]
     assert any("before its stopping rule was met" in reason for reason in found["reasons"])
 
 

@@ -46,7 +46,7 @@ def make_study(*quotas: str, participants: int = 8, **fields: Any) -> Study:
     from studies.services import freeze, open_study
 
     study.refresh_from_db()
-    return open_study(study=freeze(study=study, by=None), by=None)
+    return open_study(study=freeze(study=study, by=None), by=None, reason="A study of a test.")
 
 
 def come(study: Study, gender: str, age: int = 50) -> Participant:

@@ -60,7 +60,7 @@ function fullScreenPart() {
 function cardPart() {
   const upright = document.documentElement.clientWidth < 640;
   const [across, down] = upright ? [CARD_MM.short, CARD_MM.long] : [CARD_MM.long, CARD_MM.short];
-  const most = Math.min(across * PX_PER_MM.most, document.documentElement.clientWidth - 48);
+  const room = () => Math.round(Math.min(across * PX_PER_MM.most, document.documentElement.clientWidth - 48));
   const least = across * PX_PER_MM.least;
   const error = element("p", { class: "field-error", id: "card-error", hidden: "" });
   const frame = element("div", { class: "card-frame", "aria-hidden": "true" }, element("span", { class: "card-corner" }));
@@ -68,9 +68,9 @@ function cardPart() {
     type: "range",
     id: "card-size",
     min: Math.round(least),
-    max: Math.round(most),
+    max: room(),
     step: "1",
-    value: Math.round(Math.min(across * PX_PER_MM.usual, most)),
+    value: Math.round(Math.min(across * PX_PER_MM.usual, room())),
     "aria-describedby": `card-words ${error.id}`,
     autocomplete: "off",
   });
@@ -93,6 +93,14 @@ function cardPart() {
     complain("");
     draw();
   };
+  // A window that has become too narrow for the frame, as of a telephone that was turned: it is to be fitted anew.
+  const refit = () => {
+    const before = slider.value;
+    slider.max = room();
+    if (slider.value !== before) touched = false;
+    draw();
+  };
+  window.addEventListener("resize", refit);
   slider.addEventListener("input", () => size(Number(slider.value)));
   slider.addEventListener("keydown", (event) => {
     const step = { PageUp: LARGE_STEP, PageDown: -LARGE_STEP }[event.key];
@@ -125,6 +133,7 @@ function cardPart() {
       if (card === "fitted") size(measured * across);
       else none.checked = true;
     },
+    end: () => window.removeEventListener("resize", refit),
   };
 }
 
@@ -159,6 +168,7 @@ export default {
           const fitted = card ? card.read() : { card: "not_asked", px_per_mm: null };
           if (fitted === null) return null;
           full?.end();
+          card?.end();
           return { fullscreen: full ? full.read() : "not_asked", ...fitted, ...screenFacts() };
         },
         fill: (values) => card?.fill(values),
