@@ -186,6 +186,19 @@ def test_what_cannot_be_tested_is_refused():
         )
 
 
+def test_a_column_that_intercepts_take_whole_is_refused():
+    """Everybody saw one image of each scene: within both nothing is left of the column but rounding."""
+    rng = np.random.default_rng(8)
+    person, scene = (axis.ravel() for axis in np.indices((9, 8)))
+    strength = 0.1 * rng.normal(size=9)[person] + rng.normal(size=8)[scene]
+    nothing = np.zeros((len(person), 0))
+    columns = RegressionColumns(strength[:, None], nothing, person, scene // 2, (person, scene))
+    with pytest.raises(InputError, match="cannot be told from the others"):
+        effects(rng.normal(size=(len(person), 1)), columns)
+    varied = replace(columns, tested=columns.tested + 1e-3 * rng.normal(size=(len(person), 1)))
+    assert abs(effects(rng.normal(size=(len(person), 1)), varied).coefficients[0, 0]) < 1e5
+
+
 def test_unanimous_answers_have_an_interval_and_the_least_p():
     y, predictors = crossed(6)
     found = slope_test(effects(np.ones_like(y), predictors), null=0.5, step=1.0)

@@ -71,7 +71,7 @@ def random_scores(features: Floats, weights: Floats, unguided: Ints, rng: np.ran
     return np.asarray((raw - raw[unguided].mean(axis=0)) / np.where(spread > 0, spread, 1.0), np.float64)
 
 
-def random_regions(evidence: DiagnosisEvidence, seed: str) -> Iterator[Floats]:
+def scores_of_random_regions(evidence: DiagnosisEvidence, seed: str) -> Iterator[Floats]:
     """Yield the scores (n, T) of all pictures by sets of random regions; none without weights or features.
 
     :param seed: names the stream of random numbers.
@@ -92,7 +92,7 @@ def _control(
     """Classify by random regions; None where no weights or features were given."""
     accuracies = [
         held_out_accuracy(centre_scenes(scores[rows], scenes), targets, themes, method="pls")
-        for scores in random_regions(evidence, "random regions")
+        for scores in scores_of_random_regions(evidence, "random regions")
     ]
     if not accuracies:
         return None

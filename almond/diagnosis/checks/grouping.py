@@ -16,7 +16,7 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from almond.diagnosis.check import DiagnosisCheck, Finding, NotMeasured, Numbers, Standing
-from almond.diagnosis.checks.dissociation import random_regions
+from almond.diagnosis.checks.dissociation import scores_of_random_regions
 from almond.diagnosis.evidence import DiagnosisEvidence
 from almond.progress import Progress
 from almond.report.document import Table
@@ -84,7 +84,7 @@ def _control(
     """Group by random regions; None where no weights or features were given."""
     differs = (targets[pairs[0]] != targets[pairs[1]]).astype(np.float64)
     rands, rhos = [], []
-    for scores in random_regions(evidence, "grouping by random regions"):
+    for scores in scores_of_random_regions(evidence, "grouping by random regions"):
         centred = centre_scenes(scores[rows], scenes)
         clusters = ward_labels(centred, int(targets.max()) + 1)
         rands.append(adjusted_rand(contingency(clusters, targets)))

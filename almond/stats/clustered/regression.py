@@ -145,16 +145,28 @@ def _outer(moves: Floats) -> Floats:
     return np.asarray(flat.T @ flat, np.float64)
 
 
+def _dependent(when: str) -> InputError:
+    return InputError(
+        "regression",
+        f"the columns tested cannot be told from the others {when}",
+        "columns that vary within units, in more than one of them",
+    )
+
+
 class _Part:
     """The regression of ratings that were given in the same trials."""
 
     def __init__(self, values: Floats, rows: NDArray[np.bool_], predictors: RegressionColumns) -> None:
         self.width = predictors.tested.shape[1]
         columns = np.hstack([predictors.tested[rows], predictors.beside[rows], values])
+        size = predictors.tested.shape[1] + predictors.beside.shape[1]
         if predictors.absorbed:
             first, second = (_codes(np.asarray(labels)[rows]) for labels in predictors.absorbed)
+            before = (columns[:, :size] ** 2).sum(axis=0)
             columns = without_intercepts(columns, first, second)
-        size = predictors.tested.shape[1] + predictors.beside.shape[1]
+            # What intercepts take whole leaves rounding, which scaling would make a column of.
+            if ((columns[:, :size] ** 2).sum(axis=0) <= DEPENDENT * before).any():
+                raise _dependent("with all of them")
         self.design: Floats = columns[:, :size]
         self.values: Floats = columns[:, size:]
         self.gram: Floats = self.design.T @ self.design
@@ -176,11 +188,7 @@ class _Part:
         scale = 1.0 / np.sqrt(self.lengths)
         scaled = gram * scale[:, None] * scale
         if np.linalg.eigvalsh(scaled).min() <= DEPENDENT:
-            raise InputError(
-                "regression",
-                f"the columns tested cannot be told from the others {when}",
-                "columns that vary within units, in more than one of them",
-            )
+            raise _dependent(when)
         solved: Floats = scale[:, None] * np.linalg.solve(scaled, scale[:, None] * right)
         return solved
 
