@@ -151,10 +151,35 @@ def two_way_mean(values: Floats, people: Labels, themes: Labels, *, null: float 
     require_finite(values, "two-way test: values", axes=("trial",))
     mean, trials = float(values.mean()), len(values)
     parts = two_way_covariance((values - mean)[:, None] / trials, people, themes)
-    se = max(math.sqrt(parts.whole()[0, 0]), math.sqrt((parts.df + 1.0) / parts.df) / trials)
+    return mean_test(
+        mean,
+        null,
+        trials,
+        variances=(float(parts.whole()[0, 0]), float(parts.people[0, 0]), float(parts.themes[0, 0])),
+        df=parts.df,
+        units=(parts.n_people, parts.n_themes),
+        fewest=parts.fewest,
+    )
+
+
+def mean_test(
+    mean: float,
+    null: float,
+    trials: int,
+    *,
+    variances: tuple[float, float, float],
+    df: float,
+    units: tuple[int, int],
+    fewest: int,
+) -> TwoWayTest:
+    """Test a mean of ``trials`` answers by t from its variance, that of people and that of themes.
+
+    :param units: participants and themes. :param fewest: units that can differ independently: they bound p.
+    """
+    whole, of_people, of_themes = variances
+    se = max(math.sqrt(whole), math.sqrt((df + 1.0) / df) / trials)
     t = (mean - null) / se
-    own, least = two_sided_p(t, parts.df), least_p(parts.fewest)
-    reach = half_width(se, parts.df)
+    own, least, reach = two_sided_p(t, df), least_p(fewest), half_width(se, df)
     low, high = mean - reach, mean + reach
     if least > 1.0 - LEVEL:
         low, high = min(low, null), max(high, null)
@@ -162,13 +187,13 @@ def two_way_mean(values: Floats, people: Labels, themes: Labels, *, null: float 
         estimate=mean,
         se=se,
         t=t,
-        df=parts.df,
+        df=df,
         p=max(own, least),
         low=low,
         high=high,
-        se_people=math.sqrt(parts.people[0, 0]),
-        se_themes=math.sqrt(parts.themes[0, 0]),
-        participants=parts.n_people,
-        themes=parts.n_themes,
+        se_people=math.sqrt(of_people),
+        se_themes=math.sqrt(of_themes),
+        participants=units[0],
+        themes=units[1],
         limited=own < least,
     )

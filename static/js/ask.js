@@ -34,6 +34,6 @@
     const form = event.target;
     if (!form.dataset.ask || form.dataset.asked) return;
     event.preventDefault();
-    ask(form, event.submitter);
+    ask(form, event.submitter ?? form.querySelector("button"));
   });
 })();

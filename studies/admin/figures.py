@@ -44,13 +44,12 @@ def visit_figures(study: Study, plan: StudyPlan) -> VisitFigures:
     """Return what is known of a visit's length and pay."""
     planned = estimated_minutes(plan)
     took = minutes_taken(study)
-    minutes = median(took) if len(took) >= LEAST_MEASURED else float(planned)
+    measured = took if len(took) >= LEAST_MEASURED else []
+    minutes = median(measured) if measured else float(planned)
     paid = study.end_pages.filter(outcome="finished").values_list("pay", flat=True).first()
     currency = getattr(getattr(study, "recruiting", None), "currency", "")
     told = information_of(study).payment
-    return VisitFigures(
-        planned, minutes, len(took) if len(took) >= LEAST_MEASURED else 0, told, paid, currency
-    )
+    return VisitFigures(planned, minutes, len(measured), told, paid, currency)
 
 
 def minutes_taken(study: Study) -> list[float]:

@@ -25,7 +25,7 @@ from almond.rng import generator
 from almond.significance import permutation_p
 from almond.stats.classification import centre_scenes
 from almond.stats.geometry.partitions import adjusted_rand, contingency
-from almond.stats.geometry.rank_pairs import distances, pairs_between, rho_a_of
+from almond.stats.geometry.rank_pairs import distances, midranks, pairs_between, rho_a, rho_a_of
 from almond.stats.permutation import relabel_within
 from almond.typing import Floats, Ints
 
@@ -55,11 +55,14 @@ def _run(evidence: DiagnosisEvidence, progress: Progress) -> Finding:
     pairs = pairs_between(prompts)
     apart, tree = distances(judged, *pairs), ward_labels(judged, int(targets.max()) + 1)
     rand, rho = np.empty(len(labels)), np.empty(len(labels))
+    once = np.ones((len(apart), 1))
+    near = midranks(apart, once)
     for number, some in enumerate(labels):
         if number % 50 == 0:
             progress.report(0.7 * number / len(labels), f"{number} of {settings.permutations} permutations")
         rand[number] = adjusted_rand(contingency(tree, some))
-        rho[number] = rho_a_of(apart, (some[pairs[0]] != some[pairs[1]]).astype(np.float64))
+        differs = (some[pairs[0]] != some[pairs[1]]).astype(np.float64)
+        rho[number] = rho_a(near, midranks(differs, once), once)[0]
     numbers: dict[str, Any] = {
         "pictures": len(rows),
         "rand": float(rand[0]),

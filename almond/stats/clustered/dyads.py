@@ -21,15 +21,13 @@ have no unit in common.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from almond.errors import InputError
 from almond.finite import require_finite
-from almond.stats.ttest import half_width, two_sided_p
-from almond.stats.two_way import LEVEL, Labels, TwoWayTest, least_p, unit_moments
+from almond.stats.two_way import Labels, TwoWayTest, mean_test, unit_moments
 from almond.typing import Floats, Ints
 
 LEAST_PEOPLE, LEAST_PAIRS = 2, 3
@@ -71,24 +69,14 @@ def dyadic_mean(
     of_pairs = max(0.0, float(sums @ shared @ sums)) * factor
     both = of_people + of_pairs - float(np.einsum("ip,pq,iq->", cells, shared, cells, optimize=True))
     df = min(df_people, df_pairs)
-    se = max(math.sqrt(max(both, of_people, of_pairs)), math.sqrt((df + 1.0) / df) / trials)
-    t, least, reach = (mean - null) / se, least_p(min(n_people, unconnected(shared))), half_width(se, df)
-    own, low, high = two_sided_p(t, df), mean - reach, mean + reach
-    if least > 1.0 - LEVEL:
-        low, high = min(low, null), max(high, null)
-    return TwoWayTest(
-        estimate=mean,
-        se=se,
-        t=t,
+    return mean_test(
+        mean,
+        null,
+        trials,
+        variances=(max(both, of_people, of_pairs), of_people, of_pairs),
         df=df,
-        p=max(own, least),
-        low=low,
-        high=high,
-        se_people=math.sqrt(of_people),
-        se_themes=math.sqrt(of_pairs),
-        participants=n_people,
-        themes=n_pairs,
-        limited=own < least,
+        units=(n_people, n_pairs),
+        fewest=min(n_people, unconnected(shared)),
     )
 
 
